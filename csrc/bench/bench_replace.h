@@ -1,0 +1,47 @@
+// The step that bench_replace and bench_larson share: every slot holds a block; free a random one and
+// allocate another of random size in its place.
+
+#ifndef BENCH_REPLACE_H
+#define BENCH_REPLACE_H
+
+#include "bench.h"
+
+static inline void bench_fill_slots(struct bench_worker *worker)
+{
+    const struct bench_options *options = worker->options;
+    for (uint64_t slot = 0; slot < options->slots; slot++) {
+        uint64_t random = bench_random(&worker->random);
+        size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
+        worker->slots[slot] = options->dry ? worker->ready + slot * bench_stride(options) : malloc(size);
+        bench_touch(worker->slots[slot], size, random);
+    }
+}
+
+BENCH_ALWAYS_INLINE void bench_replace_steps(struct bench_worker *worker, uint64_t count, bool dry)
+{
+    const uint64_t slots = worker->options->slots, min = worker->options->min;
+    const uint64_t span = worker->options->max - min + 1, stride = bench_stride(worker->options);
+    unsigned char **const table = worker->slots, *const ready = worker->ready;
+    uint64_t state = worker->random, checksum = 0;
+    for (; count > 0; count--) {
+        uint64_t random = bench_random(&state);
+        size_t slot = bench_slot_of(random, slots), size = bench_size_of(random, min, span);
+        unsigned char *block = table[slot];
+        checksum += block[0];
+        if (!dry) free(block);
+        block = dry ? ready + slot * stride : malloc(size);
+        bench_touch(block, size, random);
+        table[slot] = block;
+    }
+    worker->random = state;
+    worker->checksum += checksum;
+}
+
+// Two loops rather than a test of `dry` in each step.
+static inline void bench_replace_blocks(struct bench_worker *worker, uint64_t count)
+{
+    if (worker->options->dry) bench_replace_steps(worker, count, true);
+    else bench_replace_steps(worker, count, false);
+}
+
+#endif

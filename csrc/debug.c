@@ -1,0 +1,38 @@
+// Diagnostic output: formats into the stack and writes to stderr, so that it never allocates.
+#include "debug.h"
+
+#if HAKMEM_DEBUG_OUTPUT
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+bool hak_debug_on;
+
+void hak_debug_init(void)
+{
+    const char *wanted = getenv("HAKMEM_DEBUG");
+    hak_debug_on = wanted != NULL && wanted[0] != '\0' && wanted[0] != '0';
+}
+
+void hak_debug_print(const char *format, ...)
+{
+    char line[512];
+    int saved = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length > 0) {
+        size_t bytes = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
+        ssize_t written = write(STDERR_FILENO, line, bytes);
+        (void)written; // nobody is left to tell
+    }
+    errno = saved;
+}
+
+#else
+typedef int hak_debug_is_compiled_out; // ISO C wants a declaration in every file
+#endif

@@ -1,0 +1,63 @@
+// Shared ground of every C file: compiler words, invariants, locks' and blocks' types.
+#ifndef HAK_TYPES_H
+#define HAK_TYPES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+// Out of line, away from the hot code. Not `cold`: GCC then takes every path that leads to a call of it for cold too,
+// and moves a free's hit path out of the function.
+#define COLD __attribute__((noinline, section(".text.unlikely")))
+#define HAK_EXPORT __attribute__((visibility("default")))
+#define HAK_TLS __thread __attribute__((tls_model("initial-exec")))
+
+// page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
+#define HAK_PAGE_SHIFT 16
+#define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)
+#define OS_PAGE ((size_t)4096)
+
+// The largest request that can be met; pointer differences inside a block must fit a ptrdiff_t.
+#define HAK_MAX_REQUEST ((size_t)PTRDIFF_MAX - HAK_PAGE)
+
+static inline size_t hak_round_up(size_t n, size_t power_of_two)
+{
+    return (n + power_of_two - 1) & ~(power_of_two - 1);
+}
+
+// One line on stderr, then abort. Allocates nothing. `what` is a short phrase such as "double free".
+_Noreturn void hak_die(const char *what, const void *where) COLD;
+
+// An invariant of the allocator itself; checked in debug builds only.
+#if HAKMEM_BUILD_RELEASE
+#define HAK_CHECK(condition, what, where) ((void)0)
+#else
+#define HAK_CHECK(condition, what, where) (LIKELY(condition) ? (void)0 : hak_die(what, where))
+#endif
+
+// block: memory that is free; its first word links it to the next free block.
+typedef struct tiny_block {
+    struct tiny_block *next;
+} tiny_block_t;
+
+// chain: linked free blocks of one class with both ends known, so that chains join in constant time.
+typedef struct tiny_chain {
+    tiny_block_t *head;
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_chain_t;
+
+static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
+{
+    block->next = chain->head;
+    if (chain->head == NULL) chain->tail = block;
+    chain->head = block;
+    chain->count++;
+}
+
+#endif

@@ -1,0 +1,10 @@
+// The tiny allocator, for callers that do not inline its fast path.
+#ifndef HAKMEM_TINY_H
+#define HAKMEM_TINY_H
+
+#include "hak_types.h"
+
+// A block of at least `size` bytes, size <= TINY_MAX_SIZE; NULL with errno ENOMEM when memory cannot be had.
+void *hak_tiny_alloc(size_t size);
+
+#endif

@@ -1,0 +1,186 @@
+// Large blocks: mappings aligned to a page of the registry, so that the first page's record names them.
+#include "large.h"
+
+#include "os.h"
+#include "tiny_registry.h"
+
+#define CACHED_MAPPINGS 8u
+#define CACHED_BYTES ((size_t)32 << 20)
+
+typedef struct large_mapping {
+    char *start;
+    size_t size;
+    struct large_mapping *next; // of the unused records
+} large_mapping_t;
+
+static struct {
+    os_lock_t lock;
+    large_mapping_t *cached[CACHED_MAPPINGS]; // oldest first
+    unsigned cached_count;
+    size_t cached_bytes;
+    large_mapping_t *unused;
+} large;
+
+static large_mapping_t *new_record(void)
+{
+    large_mapping_t *record = large.unused;
+    if (record == NULL) return os_metadata(sizeof *record);
+    large.unused = record->next;
+    return record;
+}
+
+static void drop_record(large_mapping_t *record)
+{
+    record->next = large.unused;
+    large.unused = record;
+}
+
+static void publish(large_mapping_t *mapping)
+{
+    tiny_registry_record(mapping->start)->owner = mapping;
+    tiny_registry_set(mapping->start, TINY_TAG(0, TINY_KIND_LARGE));
+}
+
+// ---- the cache; under the lock
+
+static large_mapping_t *uncache(unsigned index)
+{
+    large_mapping_t *mapping = large.cached[index];
+    large.cached_bytes -= mapping->size;
+    large.cached_count--;
+    for (unsigned i = index; i < large.cached_count; i++) large.cached[i] = large.cached[i + 1];
+    return mapping;
+}
+
+// The smallest that fits, if it wastes no more than an eighth.
+static large_mapping_t *take_cached(size_t size)
+{
+    unsigned best = CACHED_MAPPINGS;
+    for (unsigned i = 0; i < large.cached_count; i++) {
+        size_t cached = large.cached[i]->size;
+        if (cached < size || cached > size + size / 8) continue;
+        if (best == CACHED_MAPPINGS || cached < large.cached[best]->size) best = i;
+    }
+    return best < CACHED_MAPPINGS ? uncache(best) : NULL;
+}
+
+static void unmap_mapping(large_mapping_t *mapping)
+{
+    os_unmap(mapping->start, mapping->size);
+    drop_record(mapping);
+}
+
+static void cache(large_mapping_t *mapping)
+{
+    if (mapping->size > CACHED_BYTES / 2) {
+        unmap_mapping(mapping);
+        return;
+    }
+    while (large.cached_count == CACHED_MAPPINGS || large.cached_bytes + mapping->size > CACHED_BYTES)
+        unmap_mapping(uncache(0));
+    large.cached[large.cached_count++] = mapping;
+    large.cached_bytes += mapping->size;
+}
+
+// ---- blocks
+
+static large_mapping_t *map_new(size_t size, size_t alignment)
+{
+    large_mapping_t *mapping = new_record();
+    if (mapping == NULL) return NULL;
+    char *start = os_map(size, alignment);
+    if (start == NULL || !tiny_registry_reserve(start, HAK_PAGE)) {
+        if (start != NULL) os_unmap(start, size);
+        drop_record(mapping);
+        return NULL;
+    }
+    mapping->start = start;
+    mapping->size = size;
+    return mapping;
+}
+
+void *large_alloc(size_t size, size_t alignment, bool *zeroed)
+{
+    size = hak_round_up(size, HAK_PAGE);
+    if (alignment < HAK_PAGE) alignment = HAK_PAGE;
+    os_lock(&large.lock);
+    large_mapping_t *mapping = alignment == HAK_PAGE ? take_cached(size) : NULL;
+    *zeroed = mapping == NULL;
+    if (mapping == NULL) mapping = map_new(size, alignment);
+    if (mapping != NULL) publish(mapping);
+    os_unlock(&large.lock);
+    return mapping != NULL ? mapping->start : NULL;
+}
+
+// Under the lock; another thread may have freed the block since its tag was looked at.
+static large_mapping_t *mapping_of(const void *block, const char *misuse)
+{
+    if (((uintptr_t)block & (HAK_PAGE - 1)) != 0 || tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE))
+        hak_die(misuse, block);
+    return tiny_registry_record(block)->owner;
+}
+
+void large_free(void *block)
+{
+    os_lock(&large.lock);
+    large_mapping_t *mapping = mapping_of(block, "double free, or free of a pointer into a block");
+    tiny_registry_set(block, 0);
+    cache(mapping);
+    os_unlock(&large.lock);
+}
+
+size_t large_usable_size(const void *block)
+{
+    os_lock(&large.lock);
+    size_t size = mapping_of(block, "size asked of a pointer that is no block")->size;
+    os_unlock(&large.lock);
+    return size;
+}
+
+static bool move_mapping(large_mapping_t *mapping, size_t size)
+{
+    char *start = os_map(size, HAK_PAGE);
+    if (start == NULL) return false;
+    if (!tiny_registry_reserve(start, HAK_PAGE) || !os_move(mapping->start, mapping->size, start, size)) {
+        os_unmap(start, size);
+        return false;
+    }
+    tiny_registry_set(mapping->start, 0);
+    mapping->start = start;
+    return true;
+}
+
+void *large_resize(void *block, size_t size)
+{
+    size = hak_round_up(size, HAK_PAGE);
+    os_lock(&large.lock);
+    large_mapping_t *mapping = mapping_of(block, "realloc of a pointer that is no block");
+    bool resized =
+        size == mapping->size || os_resize(block, mapping->size, size) || move_mapping(mapping, size);
+    if (resized) {
+        mapping->size = size;
+        publish(mapping);
+    }
+    char *start = mapping->start;
+    os_unlock(&large.lock);
+    return resized ? start : NULL;
+}
+
+bool large_trim(void)
+{
+    os_lock(&large.lock);
+    bool any = large.cached_count > 0;
+    while (large.cached_count > 0) unmap_mapping(uncache(0));
+    os_unlock(&large.lock);
+    return any;
+}
+
+void large_before_fork(void)
+{
+    os_lock(&large.lock);
+}
+
+void large_after_fork(void)
+{
+    os_unlock(&large.lock);
+}

@@ -1,0 +1,23 @@
+// Large blocks: a mapping each, with a bounded cache of freed ones.
+#ifndef LARGE_H
+#define LARGE_H
+
+#include "hak_types.h"
+
+// NULL when memory cannot be had. *zeroed tells whether the memory is known to be zero.
+void *large_alloc(size_t size, size_t alignment, bool *zeroed);
+
+// Each of these ends the process when `block` is not the start of a large block.
+void large_free(void *block);
+size_t large_usable_size(const void *block);
+
+// The block at its new place, which may be the old one; NULL leaves it as it was. size > 0.
+void *large_resize(void *block, size_t size);
+
+// Unmaps the cached mappings; true if there were any.
+bool large_trim(void);
+
+void large_before_fork(void);
+void large_after_fork(void);
+
+#endif

@@ -1,0 +1,151 @@
+// The operating system's part: mmap and its kin, metadata, the lock's slow paths, dying.
+#define _GNU_SOURCE
+#include "os.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define METADATA_CHUNK ((size_t)256 * 1024)
+
+static struct {
+    os_lock_t lock;
+    char *next;
+    char *end;
+} metadata;
+
+static void *map_anywhere(size_t size)
+{
+    int saved = errno;
+    void *start =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = saved;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+void *os_map(size_t size, size_t alignment)
+{
+    char *start = map_anywhere(size);
+    if (start == NULL || ((uintptr_t)start & (alignment - 1)) == 0) return start;
+    os_unmap(start, size);
+    if (size + alignment < size) return NULL;
+    start = map_anywhere(size + alignment);
+    if (start == NULL) return NULL;
+    char *aligned = (char *)hak_round_up((uintptr_t)start, alignment);
+    char *end = start + size + alignment;
+    if (aligned > start) os_unmap(start, (size_t)(aligned - start));
+    if (end > aligned + size) os_unmap(aligned + size, (size_t)(end - (aligned + size)));
+    return aligned;
+}
+
+// munmap can fail when it would split a mapping beyond the process' limit; the addresses then stay ours and unused.
+void os_unmap(void *start, size_t size)
+{
+    int saved = errno;
+    if (munmap(start, size) != 0) (void)madvise(start, size, MADV_DONTNEED);
+    errno = saved;
+}
+
+bool os_purge(void *start, size_t size)
+{
+    int saved = errno;
+    bool purged = madvise(start, size, MADV_DONTNEED) == 0;
+    errno = saved;
+    return purged;
+}
+
+bool os_resize(void *start, size_t old_size, size_t new_size)
+{
+    int saved = errno;
+    bool resized = mremap(start, old_size, new_size, 0) != MAP_FAILED;
+    errno = saved;
+    return resized;
+}
+
+bool os_move(void *from, size_t old_size, void *to, size_t new_size)
+{
+    int saved = errno;
+    bool moved = mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    errno = saved;
+    return moved;
+}
+
+void *os_metadata(size_t size)
+{
+    size = hak_round_up(size, 64);
+    if (size > METADATA_CHUNK / 4) return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
+    os_lock(&metadata.lock);
+    if ((size_t)(metadata.end - metadata.next) < size) {
+        char *chunk = os_map(METADATA_CHUNK, OS_PAGE);
+        if (chunk == NULL) {
+            os_unlock(&metadata.lock);
+            return NULL;
+        }
+        metadata.next = chunk;
+        metadata.end = chunk + METADATA_CHUNK;
+    }
+    void *record = metadata.next;
+    metadata.next += size;
+    os_unlock(&metadata.lock);
+    return record;
+}
+
+void os_metadata_before_fork(void)
+{
+    os_lock(&metadata.lock);
+}
+
+void os_metadata_after_fork(void)
+{
+    os_unlock(&metadata.lock);
+}
+
+// Holders keep a lock for well under a microsecond mostly: look a little before asking the kernel to wait.
+void os_lock_slow(os_lock_t *lock)
+{
+    for (int spin = 0; spin < 64; spin++) {
+        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_try_lock(lock)) return;
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+    int saved = errno;
+    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
+        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+    errno = saved;
+}
+
+void os_unlock_slow(os_lock_t *lock)
+{
+    int saved = errno;
+    syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved;
+}
+
+static size_t append_hex(char *out, uintptr_t value)
+{
+    size_t digits = 1;
+    while (digits < 2 * sizeof value && value >> (4 * digits) != 0) digits++;
+    for (size_t i = 0; i < digits; i++) out[i] = "0123456789abcdef"[(value >> (4 * (digits - 1 - i))) & 15];
+    return digits;
+}
+
+void hak_die(const char *what, const void *where)
+{
+    char line[160] = "hakmem: ";
+    size_t length = strlen(line), rest = strlen(what);
+    if (rest > 96) rest = 96;
+    memcpy(line + length, what, rest);
+    length += rest;
+    memcpy(line + length, ": 0x", 4);
+    length += 4;
+    length += append_hex(line + length, (uintptr_t)where);
+    line[length++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line, length);
+    (void)written; // the process ends either way
+    abort();
+}

@@ -1,0 +1,54 @@
+// What is asked of the operating system: mappings, metadata, locks that survive fork.
+//
+// Nothing here allocates with malloc. Sizes are bytes.
+#ifndef HAK_OS_H
+#define HAK_OS_H
+
+#include "hak_types.h"
+
+// Zeroed memory, `size` a multiple of OS_PAGE, `alignment` a power of two of at least OS_PAGE. NULL when it cannot be had.
+void *os_map(size_t size, size_t alignment);
+void os_unmap(void *start, size_t size);
+
+// Gives the memory behind the addresses back; they read as zero afterwards. False: contents may remain.
+bool os_purge(void *start, size_t size);
+
+// Grows or shrinks a mapping at its place; false leaves it as it was.
+bool os_resize(void *start, size_t old_size, size_t new_size);
+
+// Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces. False: both are as they were.
+bool os_move(void *from, size_t old_size, void *to, size_t new_size);
+
+// Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
+void *os_metadata(size_t size);
+
+// lock: a mutex of one word (0 free, 1 held, 2 held and waited for), see Drepper, "Futexes Are Tricky", mutex 3.
+typedef struct os_lock {
+    _Atomic(uint32_t) state;
+} os_lock_t;
+
+void os_lock_slow(os_lock_t *lock) COLD;
+void os_unlock_slow(os_lock_t *lock) COLD;
+
+static inline bool os_try_lock(os_lock_t *lock)
+{
+    uint32_t free_state = 0;
+    return atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void os_lock(os_lock_t *lock)
+{
+    if (UNLIKELY(!os_try_lock(lock))) os_lock_slow(lock);
+}
+
+static inline void os_unlock(os_lock_t *lock)
+{
+    if (UNLIKELY(atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)) os_unlock_slow(lock);
+}
+
+// Fork: the parent takes every lock before and lets go after; the child starts with free ones.
+void os_metadata_before_fork(void);
+void os_metadata_after_fork(void);
+
+#endif

@@ -1,0 +1,353 @@
+// Page arena: good-fit search over segregated lists of free runs, eight lists a doubling, one lock for all.
+//
+// The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
+#include "page_arena.h"
+
+#include "debug.h"
+#include "os.h"
+#include "tiny_registry.h"
+
+#define UNIT ((size_t)128)
+#define CHUNK_SIZE ((size_t)4 << 20)
+#define CHUNK_UNITS ((uint32_t)(CHUNK_SIZE / UNIT))
+#define LISTS 105u // list_of(CHUNK_UNITS) + 1
+#define FREE_CHUNKS_KEPT 1u
+
+typedef struct free_run {
+    struct free_run *next;
+    struct free_run *previous;
+} free_run_t;
+
+typedef struct arena_chunk {
+    char *start;
+    struct arena_chunk *next;
+    struct arena_chunk *previous;
+    uint32_t units_used;
+    uint64_t in_use[CHUNK_UNITS / 64]; // a run in use begins at this unit
+    uint64_t free_edge[CHUNK_UNITS / 64]; // a free run begins or ends at this unit
+    uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit, and at its last if it is free
+} arena_chunk_t;
+
+static struct {
+    os_lock_t lock;
+    arena_chunk_t *chunks;
+    free_run_t *list[LISTS];
+    uint64_t occupied[(LISTS + 63) / 64];
+    size_t chunk_count;
+    size_t units_used;
+    unsigned free_chunks;
+} arena;
+
+static bool bit_of(const uint64_t *map, uint32_t unit)
+{
+    return map[unit / 64] >> (unit % 64) & 1;
+}
+
+static void set_bit(uint64_t *map, uint32_t unit)
+{
+    map[unit / 64] |= (uint64_t)1 << (unit % 64);
+}
+
+static void clear_bit(uint64_t *map, uint32_t unit)
+{
+    map[unit / 64] &= ~((uint64_t)1 << (unit % 64));
+}
+
+static uint32_t units_for(size_t size)
+{
+    return (uint32_t)((size + UNIT - 1) / UNIT);
+}
+
+static char *address_of(const arena_chunk_t *chunk, uint32_t unit)
+{
+    return chunk->start + unit * UNIT;
+}
+
+static arena_chunk_t *chunk_of(const void *block)
+{
+    return tiny_registry_record(block)->owner;
+}
+
+// ---- lists of free runs
+
+// Runs of 1..7 units have a list each; beyond, eight lists a doubling.
+static unsigned list_of(uint32_t units)
+{
+    if (units < 8) return units;
+    unsigned log = 31u - (unsigned)__builtin_clz(units);
+    return (log - 2) * 8 + (units >> (log - 3) & 7);
+}
+
+// The first list whose every run has at least `units`.
+static unsigned list_that_fits(uint32_t units)
+{
+    if (units < 8) return units;
+    unsigned log = 31u - (unsigned)__builtin_clz(units);
+    return list_of(units + ((uint32_t)1 << (log - 3)) - 1);
+}
+
+static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+{
+    unsigned index = list_of(units);
+    free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
+    run->previous = NULL;
+    run->next = arena.list[index];
+    if (run->next != NULL) run->next->previous = run;
+    arena.list[index] = run;
+    set_bit(arena.occupied, index);
+    set_bit(chunk->free_edge, first);
+    set_bit(chunk->free_edge, first + units - 1);
+    chunk->length[first] = chunk->length[first + units - 1] = (uint16_t)units;
+}
+
+static void remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+{
+    unsigned index = list_of(units);
+    free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
+    if (UNLIKELY((run->next != NULL && run->next->previous != run) ||
+                 (run->previous != NULL ? run->previous->next != run : arena.list[index] != run)))
+        hak_die("corrupted heap: a free run was written to", run);
+    if (run->next != NULL) run->next->previous = run->previous;
+    if (run->previous != NULL) run->previous->next = run->next;
+    else arena.list[index] = run->next;
+    if (arena.list[index] == NULL) clear_bit(arena.occupied, index);
+    clear_bit(chunk->free_edge, first);
+    clear_bit(chunk->free_edge, first + units - 1);
+}
+
+static free_run_t *first_run_from(unsigned index)
+{
+    for (unsigned word = index / 64; word < sizeof arena.occupied / sizeof *arena.occupied; word++) {
+        uint64_t occupied = arena.occupied[word];
+        if (word == index / 64) occupied &= ~(uint64_t)0 << (index % 64);
+        if (occupied != 0) return arena.list[word * 64 + (unsigned)__builtin_ctzll(occupied)];
+    }
+    return NULL;
+}
+
+static uint32_t unit_of(const arena_chunk_t *chunk, const void *block)
+{
+    return (uint32_t)((size_t)((const char *)block - chunk->start) / UNIT);
+}
+
+// The head of the exact list may do as well, and wastes less; every run of the later lists does.
+static free_run_t *find_run(uint32_t units)
+{
+    free_run_t *run = arena.list[list_of(units)];
+    if (run != NULL) {
+        arena_chunk_t *chunk = chunk_of(run);
+        if (chunk->length[unit_of(chunk, run)] >= units) return run;
+    }
+    unsigned index = list_that_fits(units);
+    return index < LISTS ? first_run_from(index) : NULL;
+}
+
+// ---- chunks
+
+static void tag_pages(const arena_chunk_t *chunk, tiny_tag_t tag)
+{
+    for (size_t offset = 0; offset < CHUNK_SIZE; offset += HAK_PAGE)
+        tiny_registry_set(chunk->start + offset, tag);
+}
+
+static bool add_chunk(void)
+{
+    arena_chunk_t *chunk = os_map(hak_round_up(sizeof *chunk, OS_PAGE), OS_PAGE);
+    if (chunk == NULL) return false;
+    chunk->start = os_map(CHUNK_SIZE, HAK_PAGE);
+    if (chunk->start == NULL || !tiny_registry_reserve(chunk->start, CHUNK_SIZE)) {
+        if (chunk->start != NULL) os_unmap(chunk->start, CHUNK_SIZE);
+        os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
+        return false;
+    }
+    for (size_t offset = 0; offset < CHUNK_SIZE; offset += HAK_PAGE)
+        tiny_registry_record(chunk->start + offset)->owner = chunk;
+    tag_pages(chunk, TINY_TAG(0, TINY_KIND_ARENA));
+    chunk->next = arena.chunks;
+    if (chunk->next != NULL) chunk->next->previous = chunk;
+    arena.chunks = chunk;
+    arena.chunk_count++;
+    arena.free_chunks++;
+    add_free(chunk, 0, CHUNK_UNITS);
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:page_arena.init] chunk %p, %zu mapped\n", (void *)chunk->start,
+                        arena.chunk_count);
+#endif
+    return true;
+}
+
+static void drop_chunk(arena_chunk_t *chunk)
+{
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:page_arena.shutdown] chunk %p, %zu mapped, %zu bytes in use\n",
+                        (void *)chunk->start, arena.chunk_count, arena.units_used * UNIT);
+#endif
+    remove_free(chunk, 0, CHUNK_UNITS);
+    tag_pages(chunk, 0);
+    if (chunk->next != NULL) chunk->next->previous = chunk->previous;
+    if (chunk->previous != NULL) chunk->previous->next = chunk->next;
+    else arena.chunks = chunk->next;
+    arena.chunk_count--;
+    arena.free_chunks--;
+    os_unmap(chunk->start, CHUNK_SIZE);
+    os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
+}
+
+static void count_units(arena_chunk_t *chunk, uint32_t taken, uint32_t given)
+{
+    if (chunk->units_used == 0 && taken > 0) arena.free_chunks--;
+    chunk->units_used += taken - given;
+    arena.units_used += taken;
+    arena.units_used -= given;
+    if (chunk->units_used == 0 && given > 0) arena.free_chunks++;
+}
+
+// ---- runs
+
+// Takes `units` from a free run, the first of them at an address of the alignment; what is left over stays free.
+static void *carve(free_run_t *run, uint32_t units, size_t alignment)
+{
+    arena_chunk_t *chunk = chunk_of(run);
+    uint32_t first = unit_of(chunk, run);
+    uint32_t length = chunk->length[first];
+    uint32_t skipped = units_for(hak_round_up((uintptr_t)run, alignment) - (uintptr_t)run);
+    remove_free(chunk, first, length);
+    if (skipped > 0) add_free(chunk, first, skipped);
+    if (length > skipped + units) add_free(chunk, first + skipped + units, length - skipped - units);
+    first += skipped;
+    chunk->length[first] = (uint16_t)units;
+    set_bit(chunk->in_use, first);
+    count_units(chunk, units, 0);
+    return address_of(chunk, first);
+}
+
+void *page_arena_alloc(size_t size, size_t alignment)
+{
+    uint32_t units = units_for(size);
+    uint32_t slack = alignment > UNIT ? (uint32_t)(alignment / UNIT) - 1 : 0;
+    os_lock(&arena.lock);
+    free_run_t *run = find_run(units + slack);
+    if (run == NULL && add_chunk()) run = find_run(units + slack);
+    void *block = run != NULL ? carve(run, units, alignment) : NULL;
+    os_unlock(&arena.lock);
+    return block;
+}
+
+static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+{
+    count_units(chunk, 0, units);
+    uint32_t end = first + units;
+    if (end < CHUNK_UNITS && bit_of(chunk->free_edge, end)) {
+        uint32_t joined = chunk->length[end];
+        remove_free(chunk, end, joined);
+        end += joined;
+    }
+    if (first > 0 && bit_of(chunk->free_edge, first - 1)) {
+        uint32_t joined = chunk->length[first - 1];
+        remove_free(chunk, first - joined, joined);
+        first -= joined;
+    }
+    add_free(chunk, first, end - first);
+    if (chunk->units_used == 0 && arena.free_chunks > FREE_CHUNKS_KEPT) drop_chunk(chunk);
+}
+
+// Under the lock: the unit where a run in use begins.
+static uint32_t run_in_use(const arena_chunk_t *chunk, const void *block, const char *misuse)
+{
+    uint32_t unit = unit_of(chunk, block);
+    if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 || !bit_of(chunk->in_use, unit)))
+        hak_die(misuse, block);
+    return unit;
+}
+
+void page_arena_free(void *block)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = chunk_of(block);
+    uint32_t first = run_in_use(chunk, block, "double free, or free of a pointer into a block");
+    clear_bit(chunk->in_use, first);
+    give_back(chunk, first, chunk->length[first]);
+    os_unlock(&arena.lock);
+}
+
+size_t page_arena_usable_size(const void *block)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = chunk_of(block);
+    size_t units = chunk->length[run_in_use(chunk, block, "size asked of a pointer that is no block")];
+    os_unlock(&arena.lock);
+    return units * UNIT;
+}
+
+static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint32_t units)
+{
+    uint32_t end = first + old_units;
+    if (end >= CHUNK_UNITS || !bit_of(chunk->free_edge, end)) return false;
+    uint32_t room = chunk->length[end], more = units - old_units;
+    if (room < more) return false;
+    remove_free(chunk, end, room);
+    if (room > more) add_free(chunk, end + more, room - more);
+    count_units(chunk, more, 0);
+    return true;
+}
+
+bool page_arena_resize(void *block, size_t size)
+{
+    uint32_t units = units_for(size);
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = chunk_of(block);
+    uint32_t first = run_in_use(chunk, block, "realloc of a pointer that is no block");
+    uint32_t old_units = chunk->length[first];
+    bool resized = units <= old_units || grow(chunk, first, old_units, units);
+    if (resized) chunk->length[first] = (uint16_t)units;
+    if (units < old_units) give_back(chunk, first + units, old_units - units);
+    os_unlock(&arena.lock);
+    return resized;
+}
+
+// ---- giving memory back
+
+static bool purge_run(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+{
+    uintptr_t start = hak_round_up((uintptr_t)address_of(chunk, first) + sizeof(free_run_t), OS_PAGE);
+    uintptr_t end = (uintptr_t)address_of(chunk, first + units) & ~(OS_PAGE - 1);
+    return end > start && os_purge((void *)start, end - start);
+}
+
+bool page_arena_trim(void)
+{
+    bool any = false;
+    os_lock(&arena.lock);
+    for (arena_chunk_t *chunk = arena.chunks, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        if (chunk->units_used == 0) {
+            drop_chunk(chunk);
+            any = true;
+            continue;
+        }
+        for (uint32_t unit = 0; unit < CHUNK_UNITS; unit += chunk->length[unit])
+            if (bit_of(chunk->free_edge, unit) && purge_run(chunk, unit, chunk->length[unit])) any = true;
+    }
+    os_unlock(&arena.lock);
+    return any;
+}
+
+page_arena_usage_t page_arena_usage(void)
+{
+    os_lock(&arena.lock);
+    page_arena_usage_t usage = {arena.chunk_count, arena.units_used * UNIT};
+    os_unlock(&arena.lock);
+    return usage;
+}
+
+void page_arena_before_fork(void)
+{
+    os_lock(&arena.lock);
+}
+
+void page_arena_after_fork(void)
+{
+    os_unlock(&arena.lock);
+}

@@ -1,0 +1,219 @@
+// Shared pool: hands pages of superslabs to heaps, one lock for all.
+#include "shared_pool.h"
+
+#include "debug.h"
+#include "os.h"
+#include "tiny_registry.h"
+
+#define SUPERSLAB_PAGES 32u
+#define SUPERSLAB_SIZE (SUPERSLAB_PAGES * HAK_PAGE)
+#define ALL_PAGES UINT32_MAX
+
+// Beyond these, free memory goes back: 4 MiB of dirty pages, one wholly free superslab.
+#define DIRTY_PAGES_KEPT 64u
+#define FREE_SUPERSLABS_KEPT 1u
+
+typedef struct superslab {
+    char *start;
+    uint32_t free;  // a bit a page
+    uint32_t dirty; // of the free ones
+    struct superslab *next;
+    struct superslab *previous;
+} superslab_t;
+
+static struct {
+    os_lock_t lock;
+    superslab_t *with_free; // superslabs with a free page; those with dirty ones tend to be in front
+    superslab_t *unused;    // records without a mapping
+    size_t superslabs;
+    size_t pages_used;
+    unsigned dirty_pages;
+    unsigned free_superslabs;
+#if HAKMEM_DEBUG_OUTPUT
+    uint64_t takes;
+    uint64_t gives;
+    uint64_t contended;
+#endif
+} pool;
+
+static void pool_lock(void)
+{
+#if HAKMEM_DEBUG_OUTPUT
+    if (!os_try_lock(&pool.lock)) {
+        os_lock(&pool.lock);
+        pool.contended++;
+    }
+    if (UNLIKELY(hak_debug_on) && ((pool.takes + pool.gives) & 1023) == 1023)
+        hak_debug_print("[hakmem:shared_pool.lock] %llu taken, %llu given, %llu times contended\n",
+                        (unsigned long long)pool.takes, (unsigned long long)pool.gives,
+                        (unsigned long long)pool.contended);
+#else
+    os_lock(&pool.lock);
+#endif
+}
+
+static void list_add(superslab_t *superslab)
+{
+    superslab->previous = NULL;
+    superslab->next = pool.with_free;
+    if (pool.with_free != NULL) pool.with_free->previous = superslab;
+    pool.with_free = superslab;
+}
+
+static void list_remove(superslab_t *superslab)
+{
+    if (superslab->previous != NULL) superslab->previous->next = superslab->next;
+    else pool.with_free = superslab->next;
+    if (superslab->next != NULL) superslab->next->previous = superslab->previous;
+}
+
+static superslab_t *new_record(void)
+{
+    superslab_t *record = pool.unused;
+    if (record == NULL) return os_metadata(sizeof *record);
+    pool.unused = record->next;
+    return record;
+}
+
+static void drop_record(superslab_t *record)
+{
+    record->next = pool.unused;
+    pool.unused = record;
+}
+
+static superslab_t *map_superslab(void)
+{
+    superslab_t *superslab = new_record();
+    if (superslab == NULL) return NULL;
+    char *start = os_map(SUPERSLAB_SIZE, SUPERSLAB_SIZE);
+    if (start == NULL || !tiny_registry_reserve(start, SUPERSLAB_SIZE)) {
+        if (start != NULL) os_unmap(start, SUPERSLAB_SIZE);
+        drop_record(superslab);
+        return NULL;
+    }
+    *superslab = (superslab_t){.start = start, .free = ALL_PAGES};
+    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+        tiny_registry_record(start + i * HAK_PAGE)->owner = superslab;
+    pool.superslabs++;
+    pool.free_superslabs++;
+    list_add(superslab);
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)start,
+                        pool.superslabs);
+#endif
+    return superslab;
+}
+
+// Its pages may hold blocks' remains; nothing refers to them any more.
+static void unmap_superslab(superslab_t *superslab)
+{
+    list_remove(superslab);
+    pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty);
+    pool.superslabs--;
+    pool.free_superslabs--;
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
+                        pool.superslabs);
+#endif
+    os_unmap(superslab->start, SUPERSLAB_SIZE);
+    drop_record(superslab);
+}
+
+// A dirty page first: its memory is there already.
+static char *take_page(superslab_t *superslab)
+{
+    unsigned index = (unsigned)__builtin_ctz(superslab->dirty != 0 ? superslab->dirty : superslab->free);
+    uint32_t bit = (uint32_t)1 << index;
+    if (superslab->free == ALL_PAGES) pool.free_superslabs--;
+    if (superslab->dirty & bit) pool.dirty_pages--;
+    superslab->free &= ~bit;
+    superslab->dirty &= ~bit;
+    if (superslab->free == 0) list_remove(superslab);
+    pool.pages_used++;
+    return superslab->start + index * HAK_PAGE;
+}
+
+void *shared_pool_take(void)
+{
+    pool_lock();
+    superslab_t *superslab = pool.with_free;
+    if (superslab == NULL) superslab = map_superslab();
+    char *page = superslab != NULL ? take_page(superslab) : NULL;
+#if HAKMEM_DEBUG_OUTPUT
+    pool.takes++;
+#endif
+    os_unlock(&pool.lock);
+    return page;
+}
+
+void shared_pool_give(void *page)
+{
+    pool_lock();
+    superslab_t *superslab = tiny_registry_record(page)->owner;
+    uint32_t bit = (uint32_t)1 << ((size_t)((char *)page - superslab->start) / HAK_PAGE);
+    HAK_CHECK((superslab->free & bit) == 0, "page given to the pool twice", page);
+    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !os_purge(page, HAK_PAGE);
+    if (superslab->free == 0) list_add(superslab);
+    superslab->free |= bit;
+    if (kept) {
+        superslab->dirty |= bit;
+        pool.dirty_pages++;
+    }
+    pool.pages_used--;
+    if (superslab->free == ALL_PAGES && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
+        unmap_superslab(superslab);
+#if HAKMEM_DEBUG_OUTPUT
+    pool.gives++;
+#endif
+    os_unlock(&pool.lock);
+}
+
+static bool purge_dirty(superslab_t *superslab)
+{
+    bool any = false;
+    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++) {
+        uint32_t bit = (uint32_t)1 << i;
+        if ((superslab->dirty & bit) == 0 || !os_purge(superslab->start + i * HAK_PAGE, HAK_PAGE)) continue;
+        superslab->dirty &= ~bit;
+        pool.dirty_pages--;
+        any = true;
+    }
+    return any;
+}
+
+bool shared_pool_trim(void)
+{
+    bool any = false;
+    pool_lock();
+    for (superslab_t *superslab = pool.with_free, *next; superslab != NULL; superslab = next) {
+        next = superslab->next;
+        if (superslab->free == ALL_PAGES) {
+            unmap_superslab(superslab);
+            any = true;
+        } else if (purge_dirty(superslab)) {
+            any = true;
+        }
+    }
+    os_unlock(&pool.lock);
+    return any;
+}
+
+shared_pool_usage_t shared_pool_usage(void)
+{
+    pool_lock();
+    shared_pool_usage_t usage = {pool.superslabs, pool.pages_used};
+    os_unlock(&pool.lock);
+    return usage;
+}
+
+void shared_pool_before_fork(void)
+{
+    os_lock(&pool.lock);
+}
+
+void shared_pool_after_fork(void)
+{
+    os_unlock(&pool.lock);
+}

@@ -1,0 +1,28 @@
+// Shared pool: superslabs, and their pages that no heap owns at the moment.
+//
+// superslab: 32 pages (2 MiB), aligned to its size.  dirty page: one that was in use and still holds memory.
+#ifndef SHARED_POOL_H
+#define SHARED_POOL_H
+
+#include "hak_types.h"
+
+// A free page, its record reserved and its `owner` the superslab; NULL when memory cannot be had. Contents are undefined.
+void *shared_pool_take(void);
+
+// Takes a page back. Its tag is 0 already. Beyond a bound, memory goes back to the system.
+void shared_pool_give(void *page);
+
+// Returns the memory of every free page to the system; true if there was any.
+bool shared_pool_trim(void);
+
+// Superslabs mapped, and pages of them that are in use.
+typedef struct shared_pool_usage {
+    size_t superslabs;
+    size_t pages_used;
+} shared_pool_usage_t;
+shared_pool_usage_t shared_pool_usage(void);
+
+void shared_pool_before_fork(void);
+void shared_pool_after_fork(void);
+
+#endif

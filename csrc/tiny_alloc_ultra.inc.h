@@ -1,0 +1,26 @@
+// The hit path of the variants with `fast_path: ultra`, and nothing else.
+//
+// The generated header says which layer is the first (tiny_first_pop, tiny_first_push) and prints what happens on a miss
+// (tiny_alloc_slow, tiny_free_slow: out of line, cold). A hit makes no call and takes no lock; what it costs in
+// instructions is counted from the binary at each build: `evidence/asm.json`.
+#ifndef TINY_ALLOC_ULTRA_INC_H
+#define TINY_ALLOC_ULTRA_INC_H
+
+ALWAYS_INLINE void *tiny_ultra_alloc(size_t size)
+{
+    unsigned class = tiny_class_of(size);
+    void *block = tiny_first_pop(class);
+    if (UNLIKELY(block == NULL)) return tiny_alloc_slow(class);
+    return block;
+}
+
+// False: the block is not of this thread's heap, and nothing was done.
+ALWAYS_INLINE bool tiny_ultra_free(void *block)
+{
+    uint64_t class = tiny_own_class(block, tiny_front.tag);
+    if (UNLIKELY(class >= TINY_CLASSES)) return false;
+    if (UNLIKELY(!tiny_first_push((unsigned)class, block))) tiny_free_slow((unsigned)class, block);
+    return true;
+}
+
+#endif

@@ -1,0 +1,20 @@
+// The thread's front: what the variant's generated header is compiled with.
+#ifndef TINY_FRONT_H
+#define TINY_FRONT_H
+
+#include "debug.h"
+#include "hak_types.h"
+#include "tiny_state.h"
+#include "tiny_tls.h"
+
+// No page has this tag: a thread without a heap owns nothing.
+#define TINY_NO_TAG UINT64_MAX
+
+// Serves a request for which no layer has a block and no memory could be had: from the page arena where the thread is
+// past its own end, else NULL with errno ENOMEM.
+void *tiny_alloc_last_resort(unsigned class) COLD;
+
+#define TINY_GEN_FRONT
+#include "tiny_alloc_fast_gen.h"
+
+#endif

@@ -1,0 +1,77 @@
+// Start, thread exit, fork. No request waits for anything here: a thread is served before constructors have run.
+#include "tiny_lifecycle.h"
+
+#include <pthread.h>
+
+#include "debug.h"
+#include "large.h"
+#include "os.h"
+#include "page_arena.h"
+#include "shared_pool.h"
+#include "tiny_front.h"
+#include "tiny_registry.h"
+#include "tiny_state.h"
+#include "tiny_superslab.h"
+#include "tiny_tls.h"
+
+static pthread_key_t thread_key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static bool has_key;
+
+// Other keys' destructors may free and allocate after this one: they are served without caches.
+static void thread_ends(void *unused)
+{
+    (void)unused;
+    tiny_front_drain();
+    tiny_backend_detach();
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&thread_key, thread_ends) == 0;
+}
+
+// glibc may allocate for a key beyond the first 32: by then the thread has its heap.
+void tiny_lifecycle_thread_started(void)
+{
+    pthread_once(&key_once, make_key);
+    if (has_key) pthread_setspecific(thread_key, &thread_key);
+}
+
+// Locks in the order in which they nest.
+static void before_fork(void)
+{
+    tiny_heaps_before_fork();
+    shared_pool_before_fork();
+    page_arena_before_fork();
+    large_before_fork();
+    tiny_registry_before_fork();
+    os_metadata_before_fork();
+}
+
+static void after_fork(void)
+{
+    os_metadata_after_fork();
+    tiny_registry_after_fork();
+    large_after_fork();
+    page_arena_after_fork();
+    shared_pool_after_fork();
+    tiny_heaps_after_fork();
+}
+
+__attribute__((constructor(101))) static void library_starts(void)
+{
+    tiny_state_init();
+    (void)tiny_backend_heap(); // before pthread_atfork, which may allocate
+    pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+#if HAKMEM_DEBUG_OUTPUT
+__attribute__((destructor)) static void library_ends(void)
+{
+    if (!hak_debug_on) return;
+    shared_pool_usage_t usage = shared_pool_usage();
+    hak_debug_print("[hakmem:tiny_lifecycle.end] %zu superslabs, %zu pages in use\n", usage.superslabs,
+                    usage.pages_used);
+}
+#endif

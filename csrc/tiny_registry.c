@@ -1,0 +1,97 @@
+// Registry: two levels of tables over the address space, and the tag map in front of them.
+#include "tiny_registry.h"
+
+#include "os.h"
+
+#define LEAF_SHIFT 32
+#define LEAF_PAGES ((size_t)1 << (LEAF_SHIFT - HAK_PAGE_SHIFT))
+#define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a program asks for more by hint
+
+typedef struct tiny_leaf {
+    _Atomic(tiny_tag_t) tag[LEAF_PAGES];
+    tiny_slab_t record[LEAF_PAGES];
+} tiny_leaf_t;
+
+_Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+static _Atomic(tiny_leaf_t *) root[ROOT_ENTRIES];
+static os_lock_t root_lock;
+
+static size_t slot_of(uintptr_t address)
+{
+    return (address >> HAK_PAGE_SHIFT) & (LEAF_PAGES - 1);
+}
+
+static tiny_leaf_t *leaf_of(uintptr_t address)
+{
+    size_t index = address >> LEAF_SHIFT;
+    if (UNLIKELY(index >= ROOT_ENTRIES)) return NULL;
+    return atomic_load_explicit(&root[index], memory_order_acquire);
+}
+
+tiny_tag_t tiny_registry_tag(const void *address)
+{
+    tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
+    if (leaf == NULL) return 0;
+    return atomic_load_explicit(&leaf->tag[slot_of((uintptr_t)address)], memory_order_acquire);
+}
+
+tiny_slab_t *tiny_registry_record(const void *address)
+{
+    return &leaf_of((uintptr_t)address)->record[slot_of((uintptr_t)address)];
+}
+
+static bool reserve_leaf(size_t index)
+{
+    if (index >= ROOT_ENTRIES) return false;
+    if (atomic_load_explicit(&root[index], memory_order_acquire) != NULL) return true;
+    os_lock(&root_lock);
+    bool reserved = atomic_load_explicit(&root[index], memory_order_relaxed) != NULL;
+    if (!reserved) {
+        tiny_leaf_t *leaf = os_map(hak_round_up(sizeof *leaf, OS_PAGE), OS_PAGE);
+        atomic_store_explicit(&root[index], leaf, memory_order_release);
+        reserved = leaf != NULL;
+    }
+    os_unlock(&root_lock);
+    return reserved;
+}
+
+bool tiny_registry_reserve(const void *start, size_t size)
+{
+    size_t first = (uintptr_t)start >> LEAF_SHIFT;
+    size_t last = ((uintptr_t)start + size - 1) >> LEAF_SHIFT;
+    for (size_t index = first; index <= last; index++)
+        if (!reserve_leaf(index)) return false;
+    return true;
+}
+
+// The slot may hold another page's entry by now: then there is nothing of ours to take out.
+static void forget_in_map(uintptr_t address, tiny_tag_t tag)
+{
+    uint64_t entry = (address & ~(uintptr_t)UINT32_MAX) | tag;
+    atomic_compare_exchange_strong_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], &entry, 0,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
+void tiny_registry_set(const void *page, tiny_tag_t tag)
+{
+    uintptr_t address = (uintptr_t)page;
+    tiny_leaf_t *leaf = leaf_of(address);
+    tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[slot_of(address)], tag, memory_order_acq_rel);
+    if (TINY_TAG_OWNER(tag) == 0) {
+        if (TINY_TAG_OWNER(old) != 0) forget_in_map(address, old);
+        return;
+    }
+    uint64_t entry = (address & ~(uintptr_t)UINT32_MAX) | tag;
+    atomic_store_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], entry, memory_order_relaxed);
+}
+
+void tiny_registry_before_fork(void)
+{
+    os_lock(&root_lock);
+}
+
+void tiny_registry_after_fork(void)
+{
+    os_unlock(&root_lock);
+}

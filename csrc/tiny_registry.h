@@ -1,0 +1,69 @@
+// Registry: what lies at an address, in constant time, for any address, foreign ones included.
+//
+// page: 64 KiB of addresses.  tag: what a page belongs to, `owner << 8 | kind`; 0 is nobody's.
+// record: what is known of a page; apart from the blocks, so that no block shares its cache lines.
+// leaf: tags and records of 4 GiB of addresses.  tag map: a direct-mapped cache of the tags, one load long.
+#ifndef TINY_REGISTRY_H
+#define TINY_REGISTRY_H
+
+#include "hak_types.h"
+#include "tiny_state.h"
+
+typedef struct tiny_slab tiny_slab_t;
+
+// Owner 0 has no heap; its kinds tell the mappings that are not slabs. For other owners the kind is the class.
+enum { TINY_KIND_NONE = 0, TINY_KIND_ARENA = 1, TINY_KIND_LARGE = 2 };
+
+typedef uint32_t tiny_tag_t;
+#define TINY_TAG(owner, kind) ((tiny_tag_t)(owner) << 8 | (tiny_tag_t)(kind))
+#define TINY_TAG_OWNER(tag) ((tag) >> 8)
+#define TINY_TAG_KIND(tag) ((tag) & 0xffu)
+
+// slab: one page whose blocks are of one class. Records are written by the owning heap, or under the pool's lock.
+struct tiny_slab {
+    tiny_block_t *free;   // blocks that came home
+    char *start;          // the first block; coloured, so that slabs do not share cache sets
+    tiny_slab_t *next;    // neighbours in the owner's list of slabs with room
+    tiny_slab_t *previous;
+    void *owner;          // superslab, arena chunk or large mapping, by kind
+    uint32_t used;        // blocks that are out: with a thread's caches or with the program
+    uint16_t fresh;       // blocks never handed out yet begin here
+    uint16_t capacity;    // blocks
+    uint8_t class;
+    bool listed;          // in its owner's list of slabs with room
+};
+
+// Tag map entry: the page's upper 32 address bits, then its tag. Pages 16 GiB apart share an entry; the loser is found
+// in the leaf. Reach and entry size: 2^18 * 8 bytes, of which only what the heap covers is ever touched.
+#define TINY_TAG_MAP_BITS 18
+extern _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+static inline size_t tiny_tag_map_slot(uintptr_t address)
+{
+    return (address >> HAK_PAGE_SHIFT) & (((size_t)1 << TINY_TAG_MAP_BITS) - 1);
+}
+
+// Below TINY_CLASSES, and then the class, if and only if `block` lies in a slab whose owner's tag is `own_tag`.
+static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
+{
+    uintptr_t address = (uintptr_t)block;
+    uint64_t entry = atomic_load_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], memory_order_relaxed);
+    return entry ^ own_tag ^ (address & ~(uintptr_t)UINT32_MAX);
+}
+
+// The tag of the page at `address`, 0 if it is nobody's. Any address may be asked for.
+tiny_tag_t tiny_registry_tag(const void *address);
+
+// The page's record; only for pages that have a tag.
+tiny_slab_t *tiny_registry_record(const void *address);
+
+// Makes records for [start, start + size), which is page-aligned. False when memory for them cannot be had.
+bool tiny_registry_reserve(const void *start, size_t size);
+
+// Tags one page; 0 takes it out. The page's records have been reserved.
+void tiny_registry_set(const void *page, tiny_tag_t tag);
+
+void tiny_registry_before_fork(void);
+void tiny_registry_after_fork(void);
+
+#endif

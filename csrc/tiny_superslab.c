@@ -1,0 +1,273 @@
+// SuperSlab backend: slabs of heaps.
+//
+// Who may touch what: a live heap's slabs only its thread; an idle heap's only under the heaps' lock.
+#include "tiny_superslab.h"
+
+#include "debug.h"
+#include "os.h"
+#include "shared_pool.h"
+
+#define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
+
+// Slab starts move by a cache line from slab to slab, so that equal blocks of many slabs do not share one cache set.
+#define COLOURS 16u
+#define COLOUR_STEP 64u
+
+static struct {
+    os_lock_t lock;
+    tiny_heap_t *idle;
+    uint32_t count; // heaps ever made; ids 1..count
+    _Atomic(uint32_t)
+        idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
+    _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
+} heaps;
+
+static _Atomic(unsigned) next_colour;
+
+static void list_slab(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    tiny_slab_t **head = &heap->with_room[slab->class];
+    slab->previous = NULL;
+    slab->next = *head;
+    if (*head != NULL) (*head)->previous = slab;
+    *head = slab;
+    slab->listed = true;
+    heap->rooms[slab->class]++;
+}
+
+static void unlist_slab(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    if (slab->previous != NULL) slab->previous->next = slab->next;
+    else heap->with_room[slab->class] = slab->next;
+    if (slab->next != NULL) slab->next->previous = slab->previous;
+    slab->listed = false;
+    heap->rooms[slab->class]--;
+}
+
+static char *page_of(const void *block)
+{
+    return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
+}
+
+static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, unsigned class)
+{
+    unsigned colour =
+        atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed) % COLOURS * COLOUR_STEP;
+    tiny_slab_t *slab = tiny_registry_record(page);
+    slab->free = NULL;
+    slab->start = page + colour;
+    slab->used = 0;
+    slab->fresh = 0;
+    slab->capacity = (uint16_t)((HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->class = (uint8_t)class;
+    list_slab(heap, slab);
+    tiny_registry_set(page, TINY_TAG(heap->id, class));
+    return slab;
+}
+
+// Room that finished threads left behind is used before new pages are.
+static tiny_slab_t *adopt_slab(tiny_heap_t *heap, unsigned class)
+{
+    if (atomic_load_explicit(&heaps.idle_slabs[class], memory_order_relaxed) == 0) return NULL;
+    tiny_slab_t *slab = NULL;
+    os_lock(&heaps.lock);
+    for (tiny_heap_t *idle = heaps.idle; idle != NULL && slab == NULL; idle = idle->next_idle) {
+        slab = idle->with_room[class];
+        if (slab != NULL) unlist_slab(idle, slab);
+    }
+    if (slab != NULL) {
+        atomic_fetch_sub_explicit(&heaps.idle_slabs[class], 1, memory_order_relaxed);
+        list_slab(heap, slab);
+        tiny_registry_set(page_of(slab->start), TINY_TAG(heap->id, class));
+    }
+    os_unlock(&heaps.lock);
+    return slab;
+}
+
+static tiny_slab_t *new_slab(tiny_heap_t *heap, unsigned class)
+{
+    tiny_slab_t *slab = adopt_slab(heap, class);
+    if (slab != NULL) return slab;
+    char *page = shared_pool_take();
+    return page != NULL ? format_page(heap, page, class) : NULL;
+}
+
+static unsigned take_freed(tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    unsigned taken = 0;
+    while (taken < want && slab->free != NULL) {
+        tiny_block_t *block = slab->free;
+        slab->free = block->next;
+        tiny_chain_push(chain, block);
+        taken++;
+    }
+    return taken;
+}
+
+// Pushed from the last to the first, so that they are handed out in the order of their addresses.
+static unsigned take_fresh(tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    size_t size = tiny_class_size[slab->class];
+    unsigned room = (unsigned)(slab->capacity - slab->fresh);
+    unsigned taken = want < room ? want : room;
+    for (unsigned i = taken; i-- > 0;)
+        tiny_chain_push(chain, (tiny_block_t *)(void *)(slab->start + (slab->fresh + i) * size));
+    slab->fresh = (uint16_t)(slab->fresh + taken);
+    return taken;
+}
+
+static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    unsigned taken = take_freed(slab, want, chain);
+    if (taken < want) taken += take_fresh(slab, want - taken, chain);
+    slab->used += taken;
+    HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
+    if (slab->free == NULL && slab->fresh == slab->capacity) unlist_slab(heap, slab);
+    return taken;
+}
+
+unsigned tiny_heap_take(tiny_heap_t *heap, unsigned class, unsigned want, tiny_chain_t *chain)
+{
+    tiny_heap_collect(heap, class);
+    tiny_slab_t *slab = heap->with_room[class];
+    if (slab == NULL) slab = new_slab(heap, class);
+    unsigned taken = 0;
+    while (slab != NULL && taken < want) {
+        taken += take_from_slab(heap, slab, want - taken, chain);
+        slab = heap->with_room[class];
+    }
+    return taken;
+}
+
+static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    char *page = page_of(slab->start);
+    unlist_slab(heap, slab);
+    tiny_registry_set(page, 0);
+    shared_pool_give(page);
+}
+
+// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
+{
+    tiny_slab_t *slab = tiny_registry_record(block);
+    HAK_CHECK(slab->used > 0, "block came home to an empty slab", block);
+    block->next = slab->free;
+    slab->free = block;
+    slab->used--;
+    if (!slab->listed) list_slab(heap, slab);
+    if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
+}
+
+static tiny_heap_t *post(unsigned owner, unsigned class, const tiny_chain_t *chain)
+{
+    tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
+    tiny_block_t *old = atomic_load_explicit(&heap->inbox[class], memory_order_relaxed);
+    do {
+        chain->tail->next = old;
+    } while (!atomic_compare_exchange_weak(&heap->inbox[class], &old, chain->head));
+    return heap;
+}
+
+// A block's slab may have been adopted by another heap since it was sent: then it is sent on.
+void tiny_heap_collect(tiny_heap_t *heap, unsigned class)
+{
+    if (atomic_load_explicit(&heap->inbox[class], memory_order_relaxed) == NULL) return;
+    tiny_block_t *block = atomic_exchange(&heap->inbox[class], NULL);
+    while (block != NULL) {
+        tiny_block_t *next = block->next;
+        unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(block));
+        if (LIKELY(owner == heap->id)) tiny_heap_give(heap, block);
+        else post(owner, class, &(tiny_chain_t){block, block, 1});
+        block = next;
+    }
+}
+
+void tiny_heap_collect_all(tiny_heap_t *heap)
+{
+    for (unsigned class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
+}
+
+// The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
+static void count_idle_slabs(const tiny_heap_t *heap, int sign)
+{
+    for (unsigned class = 0; class < TINY_CLASSES; class++)
+        atomic_fetch_add_explicit(&heaps.idle_slabs[class], (uint32_t)sign * heap->rooms[class],
+                                  memory_order_relaxed);
+}
+
+static void release_empty_slabs(tiny_heap_t *heap)
+{
+    for (unsigned class = 0; class < TINY_CLASSES; class++) {
+        tiny_slab_t *slab = heap->with_room[class];
+        if (slab != NULL && slab->used == 0) release_slab(heap, slab);
+    }
+}
+
+void tiny_heap_tidy(tiny_heap_t *heap)
+{
+    tiny_heap_collect_all(heap);
+    release_empty_slabs(heap);
+}
+
+// A sender that meets an idle heap takes the blocks in itself. It looks at the state after it has posted, and the
+// releasing thread takes in after it has set the state: one of the two sees the other (sequential consistency).
+void tiny_heap_send(unsigned owner, unsigned class, const tiny_chain_t *chain)
+{
+    tiny_heap_t *heap = post(owner, class, chain);
+    if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) return;
+    os_lock(&heaps.lock);
+    if (atomic_load(&heap->state) == TINY_HEAP_IDLE) {
+        count_idle_slabs(heap, -1);
+        tiny_heap_tidy(heap);
+        count_idle_slabs(heap, +1);
+    }
+    os_unlock(&heaps.lock);
+}
+
+static tiny_heap_t *new_heap(void)
+{
+    if (heaps.count + 1 >= HEAPS_MAX) return NULL;
+    tiny_heap_t *heap = os_metadata(sizeof *heap);
+    if (heap == NULL) return NULL;
+    heap->id = ++heaps.count;
+    atomic_store(&heap->state, TINY_HEAP_LIVE);
+    atomic_store_explicit(&heaps.by_id[heap->id], heap, memory_order_release);
+    return heap;
+}
+
+tiny_heap_t *tiny_heap_acquire(void)
+{
+    os_lock(&heaps.lock);
+    tiny_heap_t *heap = heaps.idle;
+    if (heap != NULL) {
+        heaps.idle = heap->next_idle;
+        count_idle_slabs(heap, -1);
+        atomic_store(&heap->state, TINY_HEAP_LIVE);
+    } else {
+        heap = new_heap();
+    }
+    os_unlock(&heaps.lock);
+    return heap;
+}
+
+void tiny_heap_release(tiny_heap_t *heap)
+{
+    os_lock(&heaps.lock);
+    atomic_store(&heap->state, TINY_HEAP_IDLE);
+    tiny_heap_tidy(heap);
+    count_idle_slabs(heap, +1);
+    heap->next_idle = heaps.idle;
+    heaps.idle = heap;
+    os_unlock(&heaps.lock);
+}
+
+void tiny_heaps_before_fork(void)
+{
+    os_lock(&heaps.lock);
+}
+
+void tiny_heaps_after_fork(void)
+{
+    os_unlock(&heaps.lock);
+}

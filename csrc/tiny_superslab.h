@@ -1,0 +1,48 @@
+// SuperSlab backend: a heap's slabs, and the way of blocks out of them and home again.
+//
+// heap: the slabs of one thread; it outlives the thread and is handed on to the next.
+// inbox: blocks that other threads freed, a lock-free list a class, taken in by the owner.
+#ifndef TINY_SUPERSLAB_H
+#define TINY_SUPERSLAB_H
+
+#include "hak_types.h"
+#include "tiny_registry.h"
+
+enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2 };
+
+typedef struct tiny_heap {
+    uint32_t id;                           // the owner in its slabs' tags; from 1
+    _Atomic(uint32_t) state;               // live: a thread's; idle: waits for the next thread
+    struct tiny_heap *next_idle;           // under the heaps' lock
+    tiny_slab_t *with_room[TINY_CLASSES];  // slabs that have a block to give
+    uint32_t rooms[TINY_CLASSES];          // how many they are
+    _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
+} tiny_heap_t;
+
+// Adds up to `want` blocks to the chain, from slabs of the heap, then from the shared pool; returns how many.
+// The heap must be the calling thread's.
+unsigned tiny_heap_take(tiny_heap_t *heap, unsigned class, unsigned want, tiny_chain_t *chain);
+
+// One block goes home to its slab, which the heap owns. An empty slab goes to the shared pool.
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
+
+// Takes in what other threads have freed of one class, or of all.
+void tiny_heap_collect(tiny_heap_t *heap, unsigned class);
+void tiny_heap_collect_all(tiny_heap_t *heap);
+
+// Takes in everything and gives every empty slab to the shared pool.
+void tiny_heap_tidy(tiny_heap_t *heap);
+
+// Blocks of one heap and class, freed by a thread that does not own them. Lock-free but where the heap is idle.
+void tiny_heap_send(unsigned owner, unsigned class, const tiny_chain_t *chain);
+
+// A heap for the calling thread: an idle one, else a new one; NULL when memory cannot be had.
+tiny_heap_t *tiny_heap_acquire(void);
+
+// The thread is done with its heap, whose caches have been drained.
+void tiny_heap_release(tiny_heap_t *heap);
+
+void tiny_heaps_before_fork(void);
+void tiny_heaps_after_fork(void);
+
+#endif

@@ -1,0 +1,221 @@
+// A thread's side of the backend: take and give, remote frees in batches, the options `hotmag` and `bg_*`.
+#include "tiny_tls.h"
+
+#include "debug.h"
+#include "tiny_front.h"
+#include "tiny_lifecycle.h"
+
+#define OUTBOX_BLOCKS 64u
+
+typedef struct tiny_thread {
+    tiny_heap_t *heap;
+    bool detached;
+    unsigned outgoing;
+    unsigned ticks; // slow paths since the inboxes were last taken in
+    tiny_block_t *outbox[OUTBOX_BLOCKS];
+} tiny_thread_t;
+
+HAK_TLS tiny_front_t tiny_front = {.tag = TINY_NO_TAG};
+static HAK_TLS tiny_thread_t thread;
+
+// ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
+
+#if TINY_HAS_OPTION_HOTMAG
+
+#define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
+#define HOT_BLOCKS 16u
+
+typedef struct hot_magazine {
+    unsigned count;
+    tiny_block_t *block[HOT_BLOCKS];
+} hot_magazine_t;
+
+static HAK_TLS hot_magazine_t hot[HOT_CLASSES];
+
+static unsigned take_hot(unsigned class, tiny_chain_t *chain)
+{
+    if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES || hot[class].count == 0) return 0;
+    tiny_chain_push(chain, hot[class].block[--hot[class].count]);
+    return 1;
+}
+
+static void fill_hot(unsigned class)
+{
+    if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES) return;
+    tiny_chain_t chain = {NULL, NULL, 0};
+    tiny_heap_take(thread.heap, class, HOT_BLOCKS - hot[class].count, &chain);
+    for (tiny_block_t *block = chain.head; chain.count > 0; chain.count--) {
+        hot[class].block[hot[class].count++] = block;
+        block = block->next;
+    }
+}
+
+static void drain_hot(void)
+{
+    for (unsigned class = 0; class < HOT_CLASSES; class++)
+        while (hot[class].count > 0) tiny_backend_give(hot[class].block[--hot[class].count]);
+}
+
+#endif
+
+// ---- option `bg_spill`: what the caches spill waits in a list that a later slow path of any thread takes home
+
+#if TINY_HAS_OPTION_BG_SPILL
+
+static _Atomic(tiny_block_t *) spilled;
+
+static bool queue_spill(const tiny_chain_t *chain)
+{
+    if (!TINY_OPTION_BG_SPILL) return false;
+    tiny_block_t *old = atomic_load_explicit(&spilled, memory_order_relaxed);
+    do {
+        chain->tail->next = old;
+    } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, chain->head, memory_order_release,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+static void take_spilled_home(void)
+{
+    if (atomic_load_explicit(&spilled, memory_order_relaxed) == NULL) return;
+    tiny_block_t *block = atomic_exchange_explicit(&spilled, NULL, memory_order_acquire);
+    while (block != NULL) {
+        tiny_block_t *next = block->next;
+        tiny_backend_give(block);
+        block = next;
+    }
+}
+
+#endif
+
+// ---- attaching
+
+static void attach(void)
+{
+    thread.heap = tiny_heap_acquire();
+    if (thread.heap == NULL) return;
+    tiny_front.tag = TINY_TAG(thread.heap->id, 0);
+    tiny_lifecycle_thread_started();
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.attach] heap %u\n", thread.heap->id);
+#endif
+}
+
+tiny_heap_t *tiny_backend_heap(void)
+{
+    if (UNLIKELY(thread.heap == NULL) && !thread.detached) attach();
+    return thread.heap;
+}
+
+bool tiny_backend_is_detached(void)
+{
+    return thread.detached;
+}
+
+void tiny_backend_detach(void)
+{
+    if (thread.heap == NULL) return;
+#if TINY_HAS_OPTION_HOTMAG
+    drain_hot();
+#endif
+    tiny_backend_flush();
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach] heap %u\n", thread.heap->id);
+#endif
+    tiny_heap_t *heap = thread.heap;
+    thread.detached = true;
+    thread.heap = NULL;
+    tiny_front.tag = TINY_NO_TAG;
+    tiny_heap_release(heap);
+}
+
+// ---- taking and giving
+
+// Work that is not for this request: options `bg_spill` and `bg_remote`.
+static void background(tiny_heap_t *heap)
+{
+#if TINY_HAS_OPTION_BG_SPILL
+    take_spilled_home();
+#endif
+#if TINY_HAS_OPTION_BG_REMOTE
+    if (TINY_OPTION_BG_REMOTE > 0 && ++thread.ticks >= (unsigned)TINY_OPTION_BG_REMOTE) {
+        thread.ticks = 0;
+        tiny_heap_collect_all(heap);
+    }
+#else
+    (void)heap;
+#endif
+}
+
+unsigned tiny_backend_take(unsigned class, unsigned want, tiny_chain_t *chain)
+{
+    *chain = (tiny_chain_t){NULL, NULL, 0};
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (heap == NULL) return 0;
+#if TINY_HAS_OPTION_HOTMAG
+    if (take_hot(class, chain) > 0) return chain->count;
+#endif
+    background(heap);
+    tiny_heap_take(heap, class, want, chain);
+#if TINY_HAS_OPTION_HOTMAG
+    if (chain->count > 0) fill_hot(class);
+#endif
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:tiny_tls.take] class %u: %u of %u blocks\n", class, chain->count, want);
+#endif
+    return chain->count;
+}
+
+// The caches hold blocks of their own heap, but a queue shared between threads does not.
+void tiny_backend_give(tiny_block_t *block)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id) tiny_heap_give(thread.heap, block);
+    else tiny_backend_free_remote(block, tag);
+}
+
+void tiny_backend_give_chain(const tiny_chain_t *chain)
+{
+    if (chain->count == 0) return;
+#if TINY_HAS_OPTION_BG_SPILL
+    if (queue_spill(chain)) return;
+#endif
+    tiny_block_t *block = chain->head;
+    for (unsigned left = chain->count; left > 0; left--) {
+        tiny_block_t *next = block->next;
+        tiny_backend_give(block);
+        block = next;
+    }
+}
+
+// Sends every block of the outbox that has the tag of the first one, and closes the gaps.
+static void send_alike(void)
+{
+    tiny_tag_t tag = tiny_registry_tag(thread.outbox[0]);
+    tiny_chain_t chain = {NULL, NULL, 0};
+    unsigned kept = 0;
+    for (unsigned i = 0; i < thread.outgoing; i++) {
+        tiny_block_t *block = thread.outbox[i];
+        if (tiny_registry_tag(block) == tag) tiny_chain_push(&chain, block);
+        else thread.outbox[kept++] = block;
+    }
+    thread.outgoing = kept;
+    tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+}
+
+void tiny_backend_flush(void)
+{
+    while (thread.outgoing > 0) send_alike();
+}
+
+void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (thread.heap == NULL) {
+        tiny_chain_t chain = {block, block, 1};
+        tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+        return;
+    }
+    thread.outbox[thread.outgoing++] = block;
+    if (thread.outgoing == OUTBOX_BLOCKS) tiny_backend_flush();
+}

@@ -1,0 +1,41 @@
+// A thread's side of the backend: its heap, and the blocks it has freed for others.
+//
+// outbox: blocks of other threads' heaps, sent home in batches.  hot magazine: option `hotmag`, see the catalogue.
+#ifndef TINY_TLS_H
+#define TINY_TLS_H
+
+#include "hak_types.h"
+#include "tiny_registry.h"
+#include "tiny_superslab.h"
+
+// Blocks fetched by one refill: 4 KiB worth, at least 4, at most 64.
+static inline unsigned tiny_batch(unsigned class)
+{
+    unsigned blocks = 4096 / tiny_class_size[class];
+    return blocks < 4 ? 4 : blocks > 64 ? 64 : blocks;
+}
+
+// A chain of up to `want` blocks of the class; returns how many: 0 when memory cannot be had, or the thread is past its
+// own end. Attaches the thread to a heap when it has none.
+unsigned tiny_backend_take(unsigned class, unsigned want, tiny_chain_t *chain) COLD;
+
+// Blocks of one class that the thread's caches have no room for go home to their slabs.
+void tiny_backend_give(tiny_block_t *block) COLD;
+void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;
+
+// A block that another heap owns, by its tag.
+void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag) COLD;
+
+// Sends the outbox home.
+void tiny_backend_flush(void) COLD;
+
+// The heap of the calling thread; NULL when it has none and cannot have one.
+tiny_heap_t *tiny_backend_heap(void);
+
+// Hands the thread's heap on. Afterwards the thread has none, and gets none: frees go straight home.
+void tiny_backend_detach(void);
+
+// True once the thread's caches are gone, near the end of the thread.
+bool tiny_backend_is_detached(void);
+
+#endif
