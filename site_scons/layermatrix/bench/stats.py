@@ -1,0 +1,87 @@
+"""What a handful of timings allows to say: medians with their intervals, and verdicts.
+
+No distribution is assumed. The interval of a median is that of order statistics: for n independent
+samples, the k-th smallest and the k-th largest enclose the median with probability
+1 - 2 * P(Binomial(n, 1/2) < k). It goes back to W. R. Thompson, "On confidence ranges for the median and
+other expectation distributions for populations of unknown distribution form", Annals of Mathematical
+Statistics 7 (1936), and is laid out for measurements of computers by J.-Y. Le Boudec, "Performance
+Evaluation of Computer and Communication Systems" (2010), section 2.2.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median and the interval around it. coverage: probability that the interval holds the true median;
+    method: "95 %", or "min..max" where the samples are too few for it (fewer than six)."""
+
+    median: float
+    low: float
+    high: float
+    coverage: float
+    method: Literal["95 %", "min..max"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """ratio: how many times as fast the candidate is as the baseline, with its interval."""
+
+    word: Literal["faster", "slower", "level"]
+    ratio: float
+    low: float
+    high: float
+
+
+def median_interval(samples: Sequence[float]) -> Interval:
+    """The median of at least one sample, and the narrowest interval that covers it with 95 %."""
+    if not samples:
+        raise ValueError("no samples, no median")
+    ordered = sorted(samples)
+    count = len(ordered)
+    rank = 1
+    while _coverage(count, rank + 1) >= CONFIDENCE:
+        rank += 1
+    coverage = _coverage(count, rank)
+    return Interval(
+        median=statistics.median(ordered),
+        low=ordered[rank - 1],
+        high=ordered[count - rank],
+        coverage=coverage,
+        method="95 %" if coverage >= CONFIDENCE else "min..max",
+    )
+
+
+def _coverage(count: int, rank: int) -> float:
+    """Probability that the rank-th smallest and the rank-th largest of `count` samples enclose the median."""
+    return float(1 - 2 * sum(math.comb(count, i) for i in range(rank)) / 2**count)
+
+
+def paired_ratio(baseline: Sequence[float], candidate: Sequence[float]) -> Interval:
+    """The median of candidate / baseline, round by round: what slows a whole round down cancels."""
+    if len(baseline) != len(candidate):
+        raise ValueError(f"{len(baseline)} baseline samples cannot be paired with {len(candidate)}")
+    if any(value <= 0 for value in (*baseline, *candidate)):
+        raise ValueError("a speed or time is above zero")
+    return median_interval([new / old for old, new in zip(baseline, candidate, strict=True)])
+
+
+def compare(
+    baseline: Sequence[float], candidate: Sequence[float], *, higher_is_better: bool = True
+) -> Verdict:
+    """Whether the candidate is faster, from samples paired by round: speeds, or times with
+    `higher_is_better=False`. "level" when the interval of the ratio holds 1, and after a single round."""
+    pairs = (baseline, candidate) if higher_is_better else (candidate, baseline)
+    ratio = paired_ratio(*pairs)
+    word: Literal["faster", "slower", "level"] = "level"
+    if ratio.coverage > 0:
+        word = "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "level"
+    return Verdict(word, ratio.median, ratio.low, ratio.high)

@@ -1,0 +1,173 @@
+"""Run test programs, and real programs with a library preloaded, and keep what came of each.
+
+Returns the records `tests` and `programs`. A program or script that cannot run on this machine says so with
+exit status 77 and the reason in its last line; it is "not run", which is not "passed".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from layermatrix import process, records
+
+PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
+LOG_LINES = 40
+_COMPARED_LINES = 2000  # of each output, for showing the difference; equality is that of all bytes
+
+# called in the thread of the caller, in the order of the programs: (done, of how many, result)
+Progress = Callable[[int, int, records.Record], None]
+
+
+def run_tests(
+    programs: Sequence[Path],
+    timeout: float,
+    *,
+    jobs: int = 1,
+    extra: Mapping[str, str] | None = None,
+    on_progress: Progress | None = None,
+    run: process.Run = process.run,
+) -> records.Record:
+    """The record `tests`. Each program runs alone in a new folder, without arguments; exit status 0 is
+    passed. extra: variables of the environment."""
+
+    def test(program: Path) -> records.Record:
+        command = [os.fspath(program.absolute())]
+        with _temporary_folder(None) as folder:
+            finished = run(
+                command, environment=_environment(folder, dict(extra or {})), timeout=timeout, folder=folder
+            )
+        return _judge(program.name, finished, _tail(finished.stdout + finished.stderr))
+
+    if not programs:
+        return records.not_measured("tests", "there are no test programs")
+    return records.measured("tests", programs=_each(test, programs, jobs, on_progress))
+
+
+def run_preloaded(
+    scripts: Sequence[Path],
+    library: Path,
+    timeout: float,
+    workdir: Path | None = None,
+    *,
+    jobs: int = 1,
+    on_progress: Progress | None = None,
+    run: process.Run = process.run,
+) -> records.Record:
+    """The record `programs`. Each script runs twice, first with the variable PRELOAD empty, then with it
+    naming the library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors
+    and exit status of both runs have to be the same. Folders are made in `workdir`."""
+    if not library.is_file():
+        return records.not_measured("programs", f"{library.name} is not built")
+    if not scripts:
+        return records.not_measured("programs", "there are no scripts")
+
+    def compare(script: Path) -> records.Record:
+        with _temporary_folder(workdir) as place:
+            plain = _run_script(run, script, place, "", timeout)
+            if plain.failure:
+                return _judge(script.stem, plain, _tail(plain.stdout + plain.stderr), " without the library")
+            preloaded = _run_script(run, script, place, os.fspath(library.absolute()), timeout)
+        return _judge_pair(script.stem, plain, preloaded)
+
+    return records.measured("programs", programs=_each(compare, scripts, jobs, on_progress))
+
+
+def _each(
+    one: Callable[[Path], records.Record], paths: Sequence[Path], jobs: int, on_progress: Progress | None
+) -> list[records.Record]:
+    """The result of each path, in order, up to `jobs` at a time."""
+    results: list[records.Record] = []
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        try:
+            for result in pool.map(one, paths):
+                results.append(result)
+                if on_progress is not None:
+                    on_progress(len(results), len(paths), result)
+        except BaseException:
+            # leaving the pool waits for its threads: end what they wait for
+            pool.shutdown(wait=False, cancel_futures=True)
+            process.stop_all()
+            raise
+    return results
+
+
+@contextlib.contextmanager
+def _temporary_folder(parent: Path | None) -> Iterator[Path]:
+    if parent is not None:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder).absolute()
+
+
+def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """One in which the user's own settings and language do not matter."""
+    fixed = {"HOME": os.fspath(folder), "TMPDIR": os.fspath(folder), "LC_ALL": "C.UTF-8"}
+    return {**process.environment(), **fixed, **extra}
+
+
+def _run_script(
+    run: process.Run, script: Path, place: Path, preload: str, timeout: float
+) -> process.Finished:
+    """One run in a new folder. Both runs of a script get the same path, since they may print it."""
+    work = place / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    path = os.fspath(script.absolute())
+    command = [path] if os.access(path, os.X_OK) else ["sh", path]
+    return run(command, environment=_environment(work, {"PRELOAD": preload}), timeout=timeout, folder=work)
+
+
+def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> records.Record:
+    """The result of a run that is judged by its exit status alone."""
+    if finished.status == CANNOT_RUN and not finished.timed_out:
+        reason = process.last_line(finished.stdout) or "it gave no reason"
+        return _result(name, NOT_RUN, finished, reason, log)
+    if finished.failure is None:
+        return _result(name, PASSED, finished, None, log)
+    said = finished.failure.removeprefix(finished.end)
+    return _result(name, FAILED, finished, f"{finished.end}{where}{said}", log)
+
+
+def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished) -> records.Record:
+    if preloaded.failure:
+        reason, log = preloaded.failure, _tail(preloaded.stdout + preloaded.stderr)
+    elif plain.stdout != preloaded.stdout:
+        reason, log = "stdout is not the same", _difference(plain.stdout, preloaded.stdout)
+    elif plain.stderr != preloaded.stderr:
+        reason, log = "stderr is not the same", _difference(plain.stderr, preloaded.stderr)
+    else:
+        return _result(name, PASSED, preloaded, None, _tail(preloaded.stdout + preloaded.stderr))
+    return _result(name, FAILED, preloaded, reason, log)
+
+
+def _result(
+    name: str, status: str, finished: process.Finished, reason: str | None, log: str
+) -> records.Record:
+    return {
+        "name": name,
+        "status": status,
+        "seconds": round(finished.seconds, 3),
+        "reason": reason,
+        "log": log,
+        "command": shlex.join(finished.command),
+    }
+
+
+def _tail(output: bytes) -> str:
+    return "\n".join(process.text(output).splitlines()[-LOG_LINES:])
+
+
+def _difference(plain: bytes, preloaded: bytes) -> str:
+    """The first lines of what differs."""
+    old, new = (process.text(output).splitlines()[:_COMPARED_LINES] for output in (plain, preloaded))
+    lines = difflib.unified_diff(old, new, "without the library", "with the library", lineterm="")
+    return "\n".join(list(lines)[:LOG_LINES]) or f"they differ in bytes, or behind line {_COMPARED_LINES}"

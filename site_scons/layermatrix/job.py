@@ -1,0 +1,236 @@
+"""The jobs: build in a child SCons, time what was built, write the report, print the table.
+
+A job is more than a build: a cell that fails does not stop the others, and timings run alone, when every
+binary is there. So SCons is started as a child with `-k`, and this driver goes on with what it has built.
+Reads and writes `build/<cell>/evidence/`; the report goes to `build/report/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix import request
+from layermatrix.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from layermatrix.model import Project
+    from layermatrix.records import Record
+
+INTERRUPTED = 130
+PATIENCE = 60  # seconds that an interrupted build has to end by itself
+REPORT = Path("build/report")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job works on. scons: the command that starts SCons again, without variables and targets."""
+
+    root: Path
+    project: Project
+    asked: request.Request
+    compilers: request.Compilers
+    scons: Sequence[str]
+
+
+@dataclass
+class Outcome:
+    """How far a job came: the exit status of the first step that failed, or that of an interrupt."""
+
+    status: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def step(self) -> Iterator[None]:
+        """Whatever is done in here ends at Ctrl-C, and the job goes on to the report of what there is."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.status = INTERRUPTED
+            self.notes.append("interrupted: the report shows what was finished")
+
+    def failed(self, status: int) -> None:
+        self.status = self.status or status
+
+
+def run(names: Sequence[str], plan: Plan) -> int:
+    """Do these jobs in turn; the exit status of the first that failed."""
+    status = 0
+    for name in names:
+        status = status or JOBS[name](plan)
+    return status
+
+
+def phases(plan: Plan) -> int:
+    """Build, check and time the selected cells; the phase table."""
+    from layermatrix.report import terminal
+
+    chosen = request.select(plan.project, plan.asked, plan.compilers)
+    return _measure(plan, chosen, ["checks", "benches"], terminal.phase_table)
+
+
+def bench(plan: Plan) -> int:
+    """Time the selected cells, whatever was timed before; the phase table."""
+    from layermatrix.report import terminal
+
+    chosen = request.select(plan.project, plan.asked, plan.compilers)
+    return _measure(plan, chosen, ["libs", "benches"], terminal.phase_table, anew=True)
+
+
+def whole_matrix(plan: Plan) -> int:
+    """Build, check and time every cell; a line for each."""
+    from layermatrix.report import terminal
+
+    chosen = request.every_cell(plan.project, plan.asked, plan.compilers)
+    return _measure(plan, chosen, ["checks", "benches"], terminal.matrix_table)
+
+
+def report(plan: Plan) -> int:
+    """The report of the cells that were built; nothing is run."""
+    from layermatrix.report import terminal
+
+    every = request.every_cell(plan.project, plan.asked, plan.compilers)
+    built = tuple(cell for cell in every.cells if (plan.root / cell.build_dir).is_dir())
+    _write_report(plan, request.Selection(built, every.left_out), terminal.phase_table)
+    return 0
+
+
+def test(plan: Plan) -> int:
+    """The C suite and the real programs in every selected cell, in release and debug, then the Python
+    tests."""
+    chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": "all"})
+    outcome = Outcome()
+    with outcome.step():
+        outcome.failed(_build(plan, chosen, ["checks"]))
+        if (plan.root / "tests").is_dir():
+            outcome.failed(_pytest(plan))
+    for line in _counts(plan, chosen):
+        print(line)
+    print("tests: " + ("passed" if outcome.status == 0 else "FAILED"))
+    return outcome.status
+
+
+JOBS: Mapping[str, Callable[[Plan], int]] = {
+    "phases": phases,
+    "bench": bench,
+    "matrix": whole_matrix,
+    "report": report,
+    "test": test,
+}
+
+
+def answer(name: str, project: Project, chosen: request.Selection) -> str:
+    """The text of `list` or `explain`."""
+    from layermatrix.report import explain
+
+    if name == "list":
+        return explain.list_variants(project, chosen.cells, chosen.left_out)
+    variants = {cell.variant.name: cell.variant for cell in chosen.cells}
+    return "\n".join(explain.explain(variant) for variant in variants.values())
+
+
+# --- steps of the jobs
+
+
+def _measure(
+    plan: Plan,
+    chosen: request.Selection,
+    targets: Sequence[str],
+    table: Callable[[Record, Console, Path], None],
+    *,
+    anew: bool = False,
+) -> int:
+    """Build, time, report. What is there after a failure or an interrupt is reported just the same."""
+    from layermatrix import timing
+
+    outcome = Outcome()
+    with outcome.step():
+        outcome.failed(_build(plan, chosen, targets))
+        timing.take(plan.root, plan.project, chosen.cells, rounds=plan.asked.rounds, anew=anew)
+    results = _write_report(plan, chosen, table)
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    outcome.failed(1 if any(cell["failed"] for cell in results["cells"]) else 0)
+    return outcome.status
+
+
+def _build(plan: Plan, chosen: request.Selection, targets: Sequence[str]) -> int:
+    """Build these targets of these cells in a child; its exit status."""
+    command = [*plan.scons, "-k", *_axes(chosen), *plan.asked.arguments(), *targets]
+    child = subprocess.Popen(command, cwd=plan.root)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # the child has had it, too, and ends what it has under way
+        try:
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+        raise
+
+
+def _axes(chosen: request.Selection) -> list[str]:
+    """The variables that select these cells again; the rules leave out the same ones."""
+    values = {
+        "variant": [cell.variant.name for cell in chosen.cells],
+        **{
+            axis: [getattr(cell, axis) for cell in chosen.cells] for axis in request.AXES if axis != "variant"
+        },
+    }
+    return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]
+
+
+def _write_report(
+    plan: Plan, chosen: request.Selection, table: Callable[[Record, Console, Path], None]
+) -> Record:
+    from layermatrix import report as reports
+    from layermatrix import results
+    from layermatrix.report import terminal
+
+    matrix = plan.project.matrix
+    record = results.collect(
+        chosen.cells,
+        plan.root,
+        matrix.baseline,
+        left_out=chosen.left_out,
+        compilers={
+            name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)
+        },
+        loads={load.name: load.doc for load in matrix.loads.values()},
+        headline=matrix.timing.headline,
+    )
+    reports.write_all(record, plan.root / REPORT)
+    table(record, terminal.make_console(), REPORT)
+    return record
+
+
+def _pytest(plan: Plan) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "tests"]
+    return subprocess.run(command, cwd=plan.root).returncode
+
+
+def _counts(plan: Plan, chosen: request.Selection) -> Iterator[str]:
+    """A line a cell: how many of its tests and programs passed, and the first that did not."""
+    from layermatrix import results
+
+    record = results.collect(chosen.cells, plan.root, plan.project.matrix.baseline)
+    for cell in record["cells"]:
+        parts = [_passed(kind, cell[kind]) for kind in ("tests", "programs")]
+        yield f"{cell['id']:<28}{', '.join(parts)}" + (
+            f"  FAILED: {cell['failed']}" if cell["failed"] else ""
+        )
+
+
+def _passed(kind: str, evidence: Record) -> str:
+    programs = evidence.get("programs")
+    if not programs:
+        return f"{kind} not run: {evidence.get('reason')}"
+    passed = sum(program["status"] == "passed" for program in programs)
+    idle = sum(program["status"] == "not run" for program in programs)
+    return f"{passed} of {len(programs)} {kind} passed" + (f" ({idle} not run)" if idle else "")

@@ -1,0 +1,149 @@
+"""What matrix.yaml may say, and the reading of it; `spec` has the shapes of the other files."""
+
+# ruff: noqa: RUF009  `key` makes a dataclass field, which ruff cannot know
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import Report, quote
+from .schema import Integer, ListOf, MapOf, OneOf, Placed, Record, Shape, Text, Word, key
+from .spec import AXES, DOC, LINE, NAME, QUOTED, load
+
+GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
+PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
+SECONDS = Integer(1, 86_400)
+
+
+@dataclass(frozen=True)
+class AxesSpec(Shape):
+    """The values of each axis, in the order in which cells are listed."""
+
+    variant: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, unique=True))
+    mode: tuple[Placed[str], ...] = key(ListOf(OneOf("release", "debug"), at_least=1, unique=True))
+    compiler: tuple[Placed[str], ...] = key(ListOf(OneOf("gcc", "clang", "zig"), at_least=1, unique=True))
+    sanitizer: tuple[Placed[str], ...] = key(
+        ListOf(OneOf("none", "asan", "ubsan", "tsan"), at_least=1, unique=True), required=False
+    )
+    target: tuple[Placed[str], ...] = key(ListOf(NAME, at_least=1, unique=True), required=False)
+
+
+@dataclass(frozen=True)
+class CellsSpec(Shape):
+    """A choice of cells: those with one of the values given, on each axis that is given."""
+
+    variant: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, alone=True), required=False)
+    mode: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, alone=True), required=False)
+    compiler: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, alone=True), required=False)
+    sanitizer: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, alone=True), required=False)
+    target: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, alone=True), required=False)
+
+    def values(self, axis: str) -> tuple[Placed[str], ...]:
+        found: tuple[Placed[str], ...] = getattr(self, axis)
+        return found
+
+
+@dataclass(frozen=True)
+class RuleSpec(Shape):
+    exclude: CellsSpec = key(Record(CellsSpec))
+    reason: Placed[str] = key(DOC)
+
+    def check(self, report: Report) -> Iterable[str]:
+        if self.sound("exclude") and not any(self.exclude.values(axis) for axis in AXES):
+            report.error(
+                self.exclude.place, "this rule leaves every cell out", f"name one of {', '.join(AXES)}"
+            )
+            return ("exclude",)
+        return ()
+
+
+@dataclass(frozen=True)
+class SuiteSpec(Shape):
+    sources: Placed[str] = key(GLOB)
+    timeout: Placed[int] = key(SECONDS)
+
+
+@dataclass(frozen=True)
+class ProgramsSpec(Shape):
+    scripts: Placed[str] = key(GLOB)
+    timeout: Placed[int] = key(SECONDS)
+
+
+@dataclass(frozen=True)
+class BaselineSpec(Shape):
+    name: Placed[str] = key(LINE)
+    quoted: tuple[tuple[Placed[str], Placed[str] | None], ...] = key(QUOTED, required=False)
+
+
+@dataclass(frozen=True)
+class LoadSpec(Shape):
+    """A benchmark program; `args` when it is timed, `counted` when it is simulated."""
+
+    doc: Placed[str] = key(DOC)
+    program: Placed[str] = key(NAME)
+    args: tuple[Placed[str], ...] = key(ListOf(Word()))
+    counted: tuple[Placed[str], ...] = key(ListOf(Word()))
+
+
+@dataclass(frozen=True)
+class TimingSpec(Shape):
+    rounds: Placed[int] = key(Integer(1, 1000))
+    headline: Placed[str] = key(NAME)
+
+
+@dataclass(frozen=True)
+class CountersSpec(Shape):
+    """The load that is simulated, and the caches: bytes, ways, bytes of a line."""
+
+    load: Placed[str] = key(NAME)
+    I1: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
+    D1: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
+    LL: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
+
+    def check(self, report: Report) -> Iterable[str]:
+        caches = {"I1": self.I1, "D1": self.D1, "LL": self.LL}
+        broken = [name for name, cache in caches.items() if self.sound(name) and not is_cache(cache)]
+        for name in broken:
+            place = caches[name][0].place if caches[name] else self.place
+            what = (
+                f"{quote(name)} must be [bytes, ways, line], where line and number of sets are powers of two"
+            )
+            report.error(place, what, "such as [32768, 8, 64]")
+        return broken
+
+
+def is_cache(numbers: tuple[Placed[int], ...]) -> bool:
+    """Whether these are bytes, ways and line size of a cache that can be simulated."""
+    if len(numbers) != 3:
+        return False
+    size, ways, line = (number.value for number in numbers)
+    sets, rest = divmod(size, ways * line)
+    return rest == 0 and sets & (sets - 1) == 0 and line & (line - 1) == 0 and line >= 16
+
+
+@dataclass(frozen=True)
+class MatrixSpec(Shape):
+    """matrix.yaml: the axes, and what is run and measured in each cell."""
+
+    doc: Placed[str] = key(DOC)
+    axes: AxesSpec = key(Record(AxesSpec))
+    rules: tuple[RuleSpec, ...] = key(ListOf(Record(RuleSpec)), required=False)
+    default: CellsSpec | None = key(Record(CellsSpec), required=False)
+    tests: SuiteSpec = key(Record(SuiteSpec))
+    programs: ProgramsSpec = key(Record(ProgramsSpec))
+    baseline: BaselineSpec = key(Record(BaselineSpec))
+    loads: tuple[tuple[Placed[str], LoadSpec | None], ...] = key(
+        MapOf(NAME, Record(LoadSpec), "load", at_least=1)
+    )
+    timing: TimingSpec = key(Record(TimingSpec))
+    counters: CountersSpec = key(Record(CountersSpec))
+
+
+_MATRIX = Record(MatrixSpec)
+
+
+def load_matrix(file: Path, shown: str, report: Report) -> MatrixSpec | None:
+    """Read matrix.yaml; `shown` is its path in messages. None if nothing of it could be read."""
+    return load(_MATRIX, file, shown, report)

@@ -1,0 +1,383 @@
+"""A project's YAML files -> the frozen records of `parts`, or every mistake in them at once.
+
+Reads `variants/` under the project's root. What one file may say is `spec`'s; here is asked what takes
+two files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from .errors import Place, Report, SpecError, SpecErrors, hint_for, quote
+from .judgement import Judgement
+from .lineage import FROM_ENVIRONMENT, Draft, Lineage
+from .matrixspec import CellsSpec, LoadSpec, MatrixSpec, load_matrix
+from .parts import (
+    LOOKUP_STEP,
+    Baseline,
+    Catalogue,
+    Counters,
+    Entry,
+    Layer,
+    Load,
+    Matrix,
+    Option,
+    Programs,
+    Project,
+    Rule,
+    SizeClass,
+    Suite,
+    System,
+    Timing,
+    Toggle,
+    Variant,
+)
+from .schema import Placed, Slot
+from .spec import (
+    AXES,
+    NAME,
+    CatalogueSpec,
+    LayerSpec,
+    OptionSpec,
+    SystemSpec,
+    VariantSpec,
+    load_catalogue,
+    load_variant,
+)
+from .yamlnodes import Scalar
+
+__all__ = [
+    "LOOKUP_STEP",
+    "Baseline",
+    "Catalogue",
+    "Counters",
+    "Entry",
+    "Layer",
+    "Load",
+    "Matrix",
+    "Option",
+    "Programs",
+    "Project",
+    "Rule",
+    "SizeClass",
+    "SpecError",
+    "SpecErrors",
+    "Suite",
+    "System",
+    "Timing",
+    "Toggle",
+    "Variant",
+    "load_project",
+    "spec_files",
+]
+
+FOLDER = "variants"
+CATALOGUE = "layers.yaml"
+MATRIX = "matrix.yaml"
+ALL = "all"  # every class, every value of an axis
+AXES_BY_DEFAULT: Mapping[str, tuple[str, ...]] = {"sanitizer": ("none",), "target": ("native",)}
+
+
+def load_project(root: Path | str) -> Project:
+    """Everything that `variants/` says; raises SpecErrors with every mistake of every file."""
+    report = Report()
+    folder = Path(root) / FOLDER
+    names = variant_names(folder, report)
+    catalogue = load_catalogue(folder / CATALOGUE, f"{FOLDER}/{CATALOGUE}", report)
+    variants = {name: read_variant(folder, name, report) for name in names}
+    matrix = load_matrix(folder / MATRIX, f"{FOLDER}/{MATRIX}", report)
+
+    served = check_catalogue(catalogue, report) if catalogue else {}
+    drafts = Lineage(catalogue, variants, report).draft_all()
+    judge_all(catalogue, served, variants, drafts, report)
+    axes = check_matrix(matrix, names, report) if matrix else {}
+
+    report.raise_if_any()
+    assert catalogue is not None
+    assert matrix is not None
+    parts = resolve_catalogue(catalogue, served)
+    whole = {name: spec for name, spec in variants.items() if spec}
+    resolved = {name: resolve_variant(name, spec, drafts[name], parts) for name, spec in whole.items()}
+    return Project(parts, resolved, resolve_matrix(matrix, axes))
+
+
+# --- the files
+
+
+def spec_files(root: Path | str) -> list[Path]:
+    """The files that `load_project` reads, in the order of their names; the build declares them."""
+    folder = Path(root) / FOLDER
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+
+
+def variant_names(folder: Path, report: Report) -> list[str]:
+    """The variants that have a file."""
+    if not folder.is_dir():
+        report.error(Place(FOLDER, 1, 1), "cannot be read: no such folder")
+        report.raise_if_any()
+    names = [path.stem for path in spec_files(folder.parent) if path.name not in (CATALOGUE, MATRIX)]
+    if not names:
+        hint = "a variant is a file such as variants/mine.yaml"
+        report.error(Place(FOLDER, 1, 1), "there is no variant", hint)
+    return names
+
+
+def read_variant(folder: Path, name: str, report: Report) -> VariantSpec | None:
+    """A variant's file; its name has to go into paths, patterns and C comments."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    shown = f"{FOLDER}/{printable}.yaml"
+    place = Place(shown, 1, 1)
+    NAME.read(Scalar(place, printable, printable), Slot("the file's name without .yaml", place), report)
+    if name == ALL:
+        report.error(place, "a variant cannot be called 'all': that is the word for every variant")
+    return load_variant(folder / f"{name}.yaml", shown, report)
+
+
+# --- questions that take two records
+
+
+def check_catalogue(catalogue: CatalogueSpec, report: Report) -> dict[str, tuple[int, ...]]:
+    """Names in the catalogue refer to something; gives the classes' indexes of each layer that is right."""
+    known = [name.value for name, _ in catalogue.layers]
+    classes = [name.value for name, _ in catalogue.classes]
+    served = {}
+    for name, layer in catalogue.layers:
+        if layer is None:
+            continue
+        already = len(report.errors)
+        check_relations(name.value, layer, known, report)
+        indexes = class_indexes(layer.classes, classes, report) if classes else []
+        if layer.sound("role", "classes", "needs", "conflicts") and len(report.errors) == already:
+            served[name.value] = tuple(sorted(indexes))
+    return served
+
+
+def check_relations(name: str, layer: LayerSpec, known: list[str], report: Report) -> None:
+    needs = {need.value for need in layer.needs}
+    for key, others in (("needs", layer.needs), ("conflicts", layer.conflicts)):
+        for other in others:
+            if other.value not in known:
+                report.error(other.place, f"unknown layer {quote(other.value)}", hint_for(other.value, known))
+            elif other.value == name:
+                report.error(other.place, f"layer {quote(name)} is in its own {quote(key)}")
+            elif key == "conflicts" and other.value in needs:
+                report.error(other.place, f"layer {quote(name)} needs {quote(other.value)} as well")
+
+
+def class_indexes(given: Iterable[Placed[str]], names: list[str], report: Report) -> list[int]:
+    """`all`, `C2` or `C0-C3`, or several of them, as indexes of classes."""
+    found: list[int] = []
+    for item in given:
+        indexes = range(len(names)) if item.value == ALL else class_range(item, names, report)
+        twice = [names[index] for index in indexes if index in found]
+        if twice:
+            report.error(item.place, f"class {quote(twice[0])} is given twice")
+        found.extend(indexes)
+    return found
+
+
+def class_range(item: Placed[str], names: list[str], report: Report) -> range:
+    ends = [item.value] if item.value in names else [end.strip() for end in item.value.split("-", 1)]
+    for end in ends:
+        if end not in names:
+            report.error(item.place, f"unknown class {quote(end)}", hint_for(end, names))
+            return range(0)
+    first, last = names.index(ends[0]), names.index(ends[-1])
+    if first > last:
+        hint = f"write {ends[1]}-{ends[0]}"
+        report.error(item.place, f"the range {quote(item.value)} runs backwards", hint)
+    return range(first, last + 1)
+
+
+def judge_all(
+    catalogue: CatalogueSpec | None,
+    served: Mapping[str, tuple[int, ...]],
+    variants: Mapping[str, VariantSpec | None],
+    drafts: Mapping[str, Draft],
+    report: Report,
+) -> None:
+    """Whether the layers of each variant go together.
+
+    Not asked of a variant whose ancestors, or whose layers in the catalogue, have a mistake of their own.
+    """
+    if catalogue is None or not catalogue.sound("classes"):
+        return
+    layers = {name.value: layer for name, layer in catalogue.layers if layer}
+    classes = tuple((name.value, size.value) for name, size in catalogue.classes if size)
+    well: set[str] = set()
+    for name, draft in drafts.items():
+        spec = variants[name]
+        right = well.issuperset(draft.lineage[:-1]) and all(layer.value in served for layer in draft.layers)
+        if spec and draft.known and right and Judgement(spec, draft, layers, served, classes, report).judge():
+            well.add(name)
+
+
+def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
+    """Names in matrix.yaml refer to something; gives the values of each axis."""
+    loads = [name.value for name, _ in matrix.loads]
+    for shape, field in ((matrix.timing, "headline"), (matrix.counters, "load")):
+        if shape and loads and shape.sound(field) and getattr(shape, field).value not in loads:
+            wanted = getattr(shape, field)
+            report.error(wanted.place, f"unknown load {quote(wanted.value)}", hint_for(wanted.value, loads))
+    axes = axis_values(matrix, variants, report)
+    choices = [rule.exclude for rule in matrix.rules] + [matrix.default]
+    for cells in choices:
+        for axis in AXES if cells else ():
+            check_values(cells, axis, variants if axis == "variant" else axes.get(axis), report)
+    return axes
+
+
+def axis_values(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
+    """The values of the axes that are right; patterns of variants are filled in."""
+    values = {}
+    for axis in AXES if matrix.axes else ():
+        given: tuple[Placed[str], ...] = getattr(matrix.axes, axis)
+        if axis == "variant":
+            check_values(matrix.axes, axis, variants, report)
+            matching = [name for item in given for name in variants if matches(name, item.value)]
+            values[axis] = tuple(dict.fromkeys(matching))
+        elif matrix.axes.sound(axis):
+            values[axis] = tuple(item.value for item in given) or AXES_BY_DEFAULT[axis]
+    return values
+
+
+def check_values(holder: object, axis: str, known: Iterable[str] | None, report: Report) -> None:
+    """Each value or pattern of an axis matches something."""
+    names = list(known or ())
+    for item in getattr(holder, axis) if names else ():
+        if not any(matches(name, item.value) for name in names):
+            report.error(item.place, f"unknown {axis} {quote(item.value)}", hint_for(item.value, names))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a value of an axis is meant by a word or pattern of the user."""
+    return pattern == ALL or fnmatchcase(name, pattern)
+
+
+# --- records, once all is well
+
+
+def resolve_catalogue(spec: CatalogueSpec, served: Mapping[str, tuple[int, ...]]) -> Catalogue:
+    sizes = [(name.value, size.value) for name, size in spec.classes if size]
+    classes = tuple(SizeClass(name, index, size) for index, (name, size) in enumerate(sizes))
+    layers = {}
+    for name, layer in spec.layers:
+        if layer:
+            own = tuple(classes[index] for index in served[name.value])
+            layers[name.value] = resolve_layer(name.value, layer, own, of=len(classes))
+    options = {name.value: resolve_option(name.value, option) for name, option in spec.options if option}
+    return Catalogue(spec.doc.value, resolve_system(spec.system), classes, options, layers)
+
+
+def resolve_layer(name: str, spec: LayerSpec, classes: tuple[SizeClass, ...], of: int) -> Layer:
+    return Layer(
+        name=name,
+        title=spec.title.value,
+        doc=spec.doc.value,
+        role=spec.role.value,
+        classes=classes,
+        storage=spec.storage.value,
+        capacity=spec.capacity.value if spec.capacity else 0,
+        bytes_bound=spec.bytes.value if spec.bytes else 0,
+        toggle=Toggle(spec.toggle.env.value, spec.toggle.default.value) if spec.toggle else None,
+        needs=texts(spec.needs),
+        conflicts=texts(spec.conflicts),
+        serves_all=len(classes) == of,
+        position=0,
+    )
+
+
+def resolve_option(name: str, spec: OptionSpec) -> Option:
+    """The option with its default, and with its environment variable, which only some variants keep."""
+    assert not isinstance(spec.default.value, str)
+    low, high = spec.span()
+    env = spec.env.value if spec.env else None
+    return Option(name, spec.doc.value, spec.type.value, spec.default.value, low, high, env)
+
+
+def resolve_system(spec: SystemSpec) -> System:
+    return System(
+        name=spec.name.value,
+        doc=spec.doc.value,
+        skeleton=spec.skeleton.value,
+        header=spec.header.value,
+        unity_skeleton=spec.unity_skeleton.value,
+        unity=spec.unity.value,
+        library=spec.library.value,
+        modules=texts(spec.modules),
+        sources=texts(spec.sources),
+        interpose=texts(spec.interpose),
+        probe=spec.probe.value,
+        entries={name.value: Entry(e.function.value, e.probe.value) for name, e in spec.entries if e},
+        sentinel=spec.sentinel.value,
+    )
+
+
+def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue) -> Variant:
+    chosen = enumerate((catalogue.layers[layer.value] for layer in draft.layers), start=1)
+    settings = draft.settings
+    return Variant(
+        name=name,
+        doc=spec.doc.value,
+        source=f"{FOLDER}/{name}.yaml",
+        lineage=draft.lineage,
+        classes=catalogue.classes,
+        layers=tuple(replace(layer, position=position) for position, layer in chosen),
+        toggles=str(settings["toggles"]),
+        debug_output=str(settings["debug_output"]),
+        layout=str(settings["layout"]),
+        fast_path=str(settings["fast_path"]),
+        min_align=int(settings["min_align"]),
+        options={key: chosen_option(option, draft.options) for key, option in catalogue.options.items()},
+        system=catalogue.system,
+        quoted=figures(spec.quoted),
+    )
+
+
+def chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:
+    """The option as a variant has it: read from the environment, or a value."""
+    value = chosen.get(option.name, option.value)
+    if value == FROM_ENVIRONMENT:
+        return option
+    assert not isinstance(value, str)
+    return replace(option, value=value, env=None)
+
+
+def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Matrix:
+    counters = spec.counters
+    return Matrix(
+        doc=spec.doc.value,
+        axes=axes,
+        rules=tuple(Rule(cells(rule.exclude), rule.reason.value) for rule in spec.rules),
+        default=cells(spec.default) if spec.default else {},
+        tests=Suite(spec.tests.sources.value, spec.tests.timeout.value),
+        programs=Programs(spec.programs.scripts.value, spec.programs.timeout.value),
+        baseline=Baseline(spec.baseline.name.value, figures(spec.baseline.quoted)),
+        loads={name.value: resolve_load(name.value, load) for name, load in spec.loads if load},
+        timing=Timing(spec.timing.rounds.value, spec.timing.headline.value),
+        counters=Counters(counters.load.value, cache(counters.I1), cache(counters.D1), cache(counters.LL)),
+    )
+
+
+def resolve_load(name: str, spec: LoadSpec) -> Load:
+    return Load(name, spec.doc.value, spec.program.value, texts(spec.args), texts(spec.counted))
+
+
+def texts(items: Iterable[Placed[str]]) -> tuple[str, ...]:
+    return tuple(item.value for item in items)
+
+
+def figures(quoted: Iterable[tuple[Placed[str], Placed[str] | None]]) -> dict[str, str]:
+    return {name.value: figure.value for name, figure in quoted if figure}
+
+
+def cells(spec: CellsSpec) -> dict[str, tuple[str, ...]]:
+    return {axis: texts(spec.values(axis)) for axis in AXES if spec.values(axis)}
+
+
+def cache(numbers: tuple[Placed[int], ...]) -> tuple[int, int, int]:
+    size, ways, line = (number.value for number in numbers)
+    return size, ways, line

@@ -1,0 +1,296 @@
+"""What a resolved project is made of: frozen records with every implied value filled in.
+
+Templates print these, the build and the reports read them. Nothing here knows of YAML; `model` makes
+them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
+from typing import Any
+
+LOOKUP_STEP = 8  # bytes a step of Variant.size_index
+
+
+@dataclass(frozen=True)
+class SizeClass:
+    """A size class; `index` counts from 0, `size` is in bytes."""
+
+    name: str
+    index: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """A layer's switch: the environment variable, and what holds without it."""
+
+    env: str
+    default: bool
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One stage on the way of an allocation or a free, as a variant has it."""
+
+    name: str
+    title: str
+    doc: str
+    role: str  # cache, overflow, refill
+    classes: tuple[SizeClass, ...]
+    storage: str  # array_stack, ring, magazine, linked_list, none
+    capacity: int  # blocks of one class; 0: not bounded in blocks
+    bytes_bound: int  # bytes of one class; 0: not bounded in bytes
+    toggle: Toggle | None
+    needs: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    serves_all: bool
+    position: int  # in the variant, from 1; 0 in the catalogue
+
+    @property
+    def template(self) -> str:
+        """The layer's template, relative to the folder of templates."""
+        return f"layers/{self.name}.h.j2"
+
+    @property
+    def class_mask(self) -> int:
+        """Bit i stands for class i."""
+        return sum(1 << size_class.index for size_class in self.classes)
+
+    @property
+    def first_class(self) -> int:
+        return self.classes[0].index
+
+    @property
+    def last_class(self) -> int:
+        return self.classes[-1].index
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether no class between the first and the last is left out."""
+        return self.last_class - self.first_class + 1 == len(self.classes)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a variant. With `env` it is read from the environment, and `value` is the default."""
+
+    name: str
+    doc: str
+    type: str  # bool, int
+    value: bool | int
+    low: int  # the least value, 0 of a bool
+    high: int  # the largest value, 1 of a bool
+    env: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function of the fast path, and the probe's function that inlines it."""
+
+    function: str
+    probe: str
+
+
+@dataclass(frozen=True)
+class System:
+    """The program that is put together from the layers; files are relative to `csrc/` or `templates/`."""
+
+    name: str
+    doc: str
+    skeleton: str
+    header: str
+    unity_skeleton: str
+    unity: str
+    library: str
+    modules: tuple[str, ...]
+    sources: tuple[str, ...]
+    interpose: tuple[str, ...]
+    probe: str
+    entries: Mapping[str, Entry] = field(hash=False)
+    sentinel: str  # a regular expression
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """layers.yaml: what variants are put together from; an option's value is its default."""
+
+    doc: str
+    system: System
+    classes: tuple[SizeClass, ...]
+    options: Mapping[str, Option]
+    layers: Mapping[str, Layer]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named choice of layers and settings."""
+
+    name: str
+    doc: str
+    source: str  # variants/<name>.yaml
+    lineage: tuple[str, ...]  # the variants that it extends, the first one first, and itself
+    classes: tuple[SizeClass, ...]
+    layers: tuple[Layer, ...]
+    toggles: str  # env, fixed
+    debug_output: str  # always, guarded
+    layout: str  # unity, modules
+    fast_path: str  # inline, ultra
+    min_align: int
+    options: Mapping[str, Option] = field(hash=False)
+    system: System
+    quoted: Mapping[str, str] = field(hash=False)  # figures that someone else gave; templates do not see them
+
+    lookup_step = LOOKUP_STEP
+
+    @cached_property
+    def caches(self) -> tuple[Layer, ...]:
+        return self._with_role("cache")
+
+    @cached_property
+    def overflow(self) -> tuple[Layer, ...]:
+        return self._with_role("overflow")
+
+    @cached_property
+    def refills(self) -> tuple[Layer, ...]:
+        return self._with_role("refill")
+
+    def _with_role(self, role: str) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if layer.role == role)
+
+    @property
+    def hot_layers(self) -> tuple[Layer, ...]:
+        """The layers that are part of the inlined path."""
+        return self.layers if self.fast_path == "inline" else self.layers[:1]
+
+    @property
+    def cold_layers(self) -> tuple[Layer, ...]:
+        return self.layers[len(self.hot_layers) :]
+
+    @property
+    def is_env(self) -> bool:
+        """Whether layers are switched by the environment."""
+        return self.toggles == "env"
+
+    @property
+    def toggled_layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if layer.toggle and self.is_env)
+
+    @property
+    def env_options(self) -> tuple[Option, ...]:
+        return tuple(option for option in self.options.values() if option.env)
+
+    @cached_property
+    def max_size(self) -> int:
+        """The largest request in bytes that a class serves."""
+        return max(size_class.size for size_class in self.classes if size_class.size % self.min_align == 0)
+
+    @cached_property
+    def size_index(self) -> tuple[int, ...]:
+        """Entry i is the class for (i-1) * lookup_step + 1 to i * lookup_step bytes; entry 0 is for 0."""
+        aligned = [size_class for size_class in self.classes if size_class.size % self.min_align == 0]
+        steps = range(0, self.max_size + 1, LOOKUP_STEP)
+        return tuple(next(c.index for c in aligned if c.size >= wanted) for wanted in steps)
+
+    def as_value(self) -> str:
+        """Everything that a template can see, as one line of JSON that only changes when that does."""
+        return json.dumps(plain(self, leave_out="quoted"), separators=(",", ":"))
+
+
+def plain(record: Any, leave_out: str = "") -> Any:
+    """A record, and the records in it, as dicts and lists; without the field `leave_out`."""
+    if is_dataclass(record):
+        names = (part.name for part in fields(record) if part.name != leave_out)
+        return {name: plain(getattr(record, name)) for name in names}
+    if isinstance(record, Mapping):
+        return {name: plain(value) for name, value in record.items()}
+    if isinstance(record, (tuple, list)):
+        return [plain(value) for value in record]
+    return record
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Cells to leave out: those with one of the values on each axis named."""
+
+    exclude: Mapping[str, tuple[str, ...]] = field(hash=False)
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Test programs that exit with 0 when they pass; `timeout` in seconds."""
+
+    sources: str
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Scripts whose output must not change when the library is preloaded."""
+
+    scripts: str
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What every cell is compared with."""
+
+    name: str
+    quoted: Mapping[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Load:
+    """A benchmark: its program, the arguments when it is timed, and those when it is simulated."""
+
+    name: str
+    doc: str
+    program: str
+    args: tuple[str, ...]
+    counted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    rounds: int
+    headline: str
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The load to simulate, and each cache as bytes, ways, bytes of a line."""
+
+    load: str
+    I1: tuple[int, int, int]
+    D1: tuple[int, int, int]
+    LL: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """matrix.yaml, with the names of variants filled in."""
+
+    doc: str
+    axes: Mapping[str, tuple[str, ...]]
+    rules: tuple[Rule, ...]
+    default: Mapping[str, tuple[str, ...]]
+    tests: Suite
+    programs: Programs
+    baseline: Baseline
+    loads: Mapping[str, Load]
+    timing: Timing
+    counters: Counters
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that `variants/` says."""
+
+    catalogue: Catalogue
+    variants: Mapping[str, Variant]  # by name, in the order of the names
+    matrix: Matrix

@@ -1,0 +1,163 @@
+"""Run one program to its end or to its time limit, and keep what it printed.
+
+Shared by everything that runs a program of the build. Output goes to files, not pipes: a child that
+the program leaves behind can then not keep the reader waiting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+KEPT_BYTES = 16 * 1024 * 1024  # of each output; the end of it, where the cause of a failure stands
+
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over. status: exit status, or minus the number of the signal that ended it."""
+
+    command: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    timed_out: bool = False
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        if self.timed_out:
+            return f"still running after {self.seconds:.0f} s"
+        if self.status >= 0:
+            return f"exit status {self.status}"
+        try:
+            return f"killed by {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"killed by signal {-self.status}"
+
+    @property
+    def failure(self) -> str | None:
+        """None after success, else how it ended and the last line that it printed."""
+        if self.status == 0 and not self.timed_out:
+            return None
+        said = last_line(self.stderr) or last_line(self.stdout)
+        return f"{self.end}: {said}" if said else self.end
+
+
+class Run(Protocol):
+    """What `run` is to those who call it; tests put a function of their own in its place."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        folder: Path | None = None,
+    ) -> Finished: ...
+
+
+def environment(preload: Path | None = None, **extra: str) -> dict[str, str]:
+    """This process's environment with this library preloaded and no other; `extra` variables on top."""
+    variables = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    if preload is not None:
+        variables["LD_PRELOAD"] = os.fspath(preload.absolute())
+    return {**variables, **extra}
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    timeout: float,
+    folder: Path | None = None,
+) -> Finished:
+    """Run the command in a process group of its own, which is killed as a whole after `timeout` seconds.
+
+    A command that cannot be started ends as in a shell: 127 when it is not there, else 126.
+    """
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(
+                list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                env=dict(environment), cwd=folder, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            status = 127 if isinstance(error, FileNotFoundError) else 126
+            return Finished(tuple(command), status, b"", str(error).encode(), 0.0)
+        timed_out = _wait(child, timeout)
+        seconds = time.monotonic() - begin
+        return Finished(tuple(command), child.returncode, _kept(out), _kept(err), seconds, timed_out)
+
+
+def _wait(child: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Wait for the end; True when the limit came first. No process of its group is left, whatever happens."""
+    with _running_lock:
+        _running.add(child)
+    try:
+        child.wait(timeout)
+        return False
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        with _running_lock:
+            _running.discard(child)
+        _kill_group(child)
+        child.wait()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    # the group's number is the child's, and is not given out again as long as the group has a member
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def stop_all() -> None:
+    """Kill every program that `run` has under way in any thread (after an interrupt: the programs have
+    sessions of their own, so Ctrl-C at the terminal does not reach them)."""
+    with _running_lock:
+        for child in _running:
+            _kill_group(child)
+
+
+def _kept(output: IO[bytes]) -> bytes:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - KEPT_BYTES))
+    return output.read()
+
+
+def text(output: bytes) -> str:
+    """What a program printed, readable whatever it printed."""
+    return output.decode("utf-8", errors="replace")
+
+
+def last_line(output: bytes) -> str:
+    """The last line that is not blank; empty when there is none."""
+    lines = [line.strip() for line in text(output[-4096:]).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def reported(output: bytes) -> dict[str, object]:
+    """The JSON object in the last line that a program printed. ValueError when that line is none."""
+    line = last_line(output)
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"its last line is no JSON object: {line[:80]!r}")
+    return value

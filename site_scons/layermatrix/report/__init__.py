@@ -1,0 +1,42 @@
+"""Print a result record in every form that a reader or a machine asks for.
+
+Reads the record of `results.collect`; `write_all` writes results.json, results.md, junit.xml and index.html.
+Nothing heavy is imported before it is needed, so that naming this package costs a null build nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+JSON_NAME = "results.json"
+MARKDOWN_NAME = "results.md"
+JUNIT_NAME = "junit.xml"
+HTML_NAME = "index.html"
+
+
+def write_all(results: Record, out_dir: Path) -> list[Path]:
+    """Write every report; returns the files, the page for people first."""
+    from layermatrix.report import html, jsonfile, junit, markdown
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, render in (
+        (HTML_NAME, html.render),
+        (JSON_NAME, jsonfile.render),
+        (MARKDOWN_NAME, markdown.render),
+        (JUNIT_NAME, junit.render),
+    ):
+        file = out_dir / name
+        _write(file, render(results))
+        written.append(file)
+    return written
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half a report."""
+    part = file.with_name(file.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)

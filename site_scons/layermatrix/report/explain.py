@@ -1,0 +1,230 @@
+"""Explain a variant in words and in a drawing of boxes and arrows; list the variants and the cells.
+
+Reads a resolved `model.Variant` (or the whole `Project`); returns text.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from layermatrix import path
+
+if TYPE_CHECKING:
+    from layermatrix.matrix import Cell
+    from layermatrix.model import Project
+    from layermatrix.parts import Variant
+
+Record = dict[str, Any]
+
+WIDTH = 100
+BOX = 64  # inner width of a box of the drawing
+STORAGE = {
+    "array_stack": "array stack",
+    "linked_list": "linked list",
+    "magazine": "magazine pair",
+    "ring": "ring",
+    "none": "holds nothing",
+}
+
+
+def explain(variant: Variant) -> str:
+    """Everything that a user wants to know about a variant, ready to print."""
+    about = path.describe(variant)
+    sections = [_heading(about), drawing(about), _overlaps(about), _classes(about), _options(about)]
+    return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
+
+
+def list_variants(
+    project: Project, cells: Sequence[Cell] = (), left_out: Iterable[tuple[str, str]] = ()
+) -> str:
+    """The variants with their doc and layers, then the cells that can be built and those that cannot."""
+    lines = ["Variants"]
+    for variant in project.variants.values():
+        titles = " -> ".join(layer.title for layer in variant.layers)
+        lines += ["", f"  {variant.name}  ({variant.source})"]
+        lines += _wrapped(variant.doc, "    ") + _wrapped(f"layers: {titles}", "    ", "            ")
+    if cells:
+        lines += ["", f"Cells ({len(cells)})", "", *_wrapped("  ".join(cell.id for cell in cells), "  ")]
+    left = by_reason(left_out)
+    if left:
+        lines += ["", "Left out", ""]
+        for reason, ids in left.items():
+            lines += _wrapped(f"{', '.join(ids)}: {reason}", "  ", "    ")
+    return "\n".join(lines) + "\n"
+
+
+def storage_text(layer: Mapping[str, Any]) -> str:
+    """How a layer keeps blocks, and how many."""
+    words = STORAGE.get(layer["storage"], str(layer["storage"]).replace("_", " "))
+    if layer["capacity"]:
+        words += f", {layer['capacity']} blocks a class"
+    if layer["bytes_bound"]:
+        words += f", at most {bytes_text(layer['bytes_bound'])} a class"
+    return words
+
+
+def toggle_text(toggle: Mapping[str, Any] | None) -> str:
+    """Whether a layer is on, and who decides."""
+    if toggle is None:
+        return "always on"
+    state = "on" if toggle["default"] else "off"
+    other = "=0 switches it off" if toggle["default"] else "=1 switches it on"
+    return f"{state}; {toggle['env']}{other}"
+
+
+def classes_text(about: Mapping[str, Any], layer: Mapping[str, Any]) -> str:
+    """The classes of a layer, runs written as C0-C3."""
+    if layer["serves_all"]:
+        return "all classes"
+    order = [cls["name"] for cls in about["classes"]]
+    return runs(layer["classes"], order)
+
+
+def runs(names: Sequence[str], order: Sequence[str]) -> str:
+    """Names with runs of three and more of them written as first-last: C0-C3, C5."""
+    groups: list[list[str]] = []
+    for name in sorted(names, key=order.index):
+        if groups and order.index(groups[-1][-1]) + 1 == order.index(name):
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return ", ".join(f"{group[0]}-{group[-1]}" if len(group) > 2 else ", ".join(group) for group in groups)
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes in the largest unit that holds it exactly."""
+    for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    return f"{count} bytes"
+
+
+def drawing(about: Record) -> list[str]:
+    """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end."""
+    lines = [
+        "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
+        "",
+    ]
+    lines += [f"  {_entry(about)}(size)", *_arrow("")]
+    layers = about["layers"]
+    for layer, below in zip(layers, [*layers[1:], None], strict=True):
+        lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
+        lines += _arrow(arrow_label(layer, below))
+    backend = about["backend"]
+    return lines + _box(_wrapped(backend["doc"], "", width=BOX), f"{backend['name']} backend", "")
+
+
+def _heading(about: Record) -> list[str]:
+    lineage = " -> ".join(about["lineage"])
+    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about["settings"].items())
+    lines = [f"{about['variant']}  ({about['source']})", *_wrapped(about["doc"], "  "), ""]
+    lines += [f"  lineage   {lineage}", *_wrapped(f"  settings  {settings}", "", " " * 12)]
+    if about["quoted"]:
+        quoted = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about["quoted"].items())
+        lines.append(f"  the seed  {quoted}  (quoted, not measured here)")
+    return lines
+
+
+def _entry(about: Record) -> str:
+    return next(iter(about["entries"].values()), "alloc")
+
+
+def _layer_title(layer: Record) -> str:
+    return f"{layer['title']} ({layer['role']})"
+
+
+def _layer_lines(about: Record, layer: Record) -> list[str]:
+    lines = _wrapped(layer["doc"], "", width=BOX)
+    if layer["role"] == "refill":
+        lines += _wrapped(f"fills {layer['fills']} from the backend", "", width=BOX)
+    else:
+        lines += _wrapped(f"{classes_text(about, layer)}; {storage_text(layer)}", "", width=BOX)
+    lines += _wrapped(toggle_text(layer["toggle"]), "", width=BOX)
+    return lines + [f"! {text}" for text in _layer_overlaps(about, layer)]
+
+
+def _layer_overlaps(about: Record, layer: Record) -> list[str]:
+    order = [cls["name"] for cls in about["classes"]]
+    shared = [
+        name for group in about["overlaps"] if layer["title"] in group["layers"] for name in group["classes"]
+    ]
+    own = [name for name in shared if name in layer["classes"]]
+    return [f"not alone in serving {runs(own, order)}"] if own and layer["role"] == "cache" else []
+
+
+def _margin(about: Record, layer: Record) -> str:
+    return f"inlined in {_entry(about)}" if layer["inlined"] else "out of line"
+
+
+def arrow_label(layer: Record, below: Record | None) -> str:
+    if below is None:
+        return "takes blocks from"
+    return "off" if layer["role"] == "refill" else "miss"
+
+
+def _arrow(label: str) -> list[str]:
+    middle = " " * 14
+    return [f"{middle}│ {label}".rstrip(), f"{middle}▼"]
+
+
+def _box(lines: Sequence[str], title: str, margin: str) -> list[str]:
+    top = f"  ┌─ {title} " + "─" * max(BOX - len(title) - 1, 0) + "┐"
+    rows = [f"  │ {line:<{BOX}} │" for line in lines]
+    return [f"{top}  {margin}".rstrip(), *rows, f"  └{'─' * (BOX + 2)}┘"]
+
+
+def _overlaps(about: Record) -> list[str]:
+    order = [cls["name"] for cls in about["classes"]]
+    if not about["overlaps"]:
+        return ["No class is served by more than one cache."]
+    lines = ["Classes that more than one cache serves"]
+    for group in about["overlaps"]:
+        lines += _wrapped(
+            f"{runs(group['classes'], order)}: {', '.join(group['layers'])} overlap", "  ", "      "
+        )
+    return lines
+
+
+def _classes(about: Record) -> list[str]:
+    lines = ["Size classes", "  class     bytes   serves requests of"]
+    for cls in about["classes"]:
+        served = f"{cls['low']} to {cls['high']} bytes"
+        if cls["low"] is None:
+            served = f"none: blocks are aligned to {about['settings']['min_align']} bytes"
+        lines.append(f"  {cls['name']:<8}{cls['size']:>7}   {served}")
+    return lines
+
+
+def _options(about: Record) -> list[str]:
+    lines = ["Options and toggles"]
+    for option in about["options"]:
+        env = f"{option['env']} (default {_value(option['value'])})" if option["env"] else "fixed"
+        lines.append(f"  {option['name']} = {_value(option['value'])}: {env}")
+        lines += _wrapped(option["doc"], "      ")
+    for layer in about["layers"]:
+        if layer["toggle"]:
+            default = "on" if layer["toggle"]["default"] else "off"
+            lines.append(f"  {layer['title']}: {layer['toggle']['env']} (default {default})")
+    if not any(layer["toggle"] for layer in about["layers"]):
+        lines.append("  Layers have no runtime toggle: every one is always on.")
+    return lines
+
+
+def _value(value: bool | int) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _wrapped(text: str, indent: str, later: str | None = None, width: int = WIDTH) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent if later is None else later,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def by_reason(left_out: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for cell_id, reason in left_out:
+        found.setdefault(reason, []).append(cell_id)
+    return found

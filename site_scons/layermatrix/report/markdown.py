@@ -1,0 +1,99 @@
+"""The result record as results.md: the tables for a README and for the log of a CI run.
+
+Reads a result record; returns Markdown text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from layermatrix.report import table as tables
+from layermatrix.results import failed, repeat_command
+
+Record = dict[str, Any]
+
+
+def render(results: Record) -> str:
+    """The text of results.md."""
+    several = len({cell["variant"] for cell in results["cells"]}) < len(results["cells"])
+    chosen = [tables.code_table(results), tables.run_table(results)]
+    blocks = ["# Results", *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])])]
+    blocks += [_story(results), _failures(results), _left_out(results), _host(results)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def phase_table(table: tables.Table) -> str:
+    """One table with its title and notes."""
+    heads = [
+        f"{_escape(column.head)}<br>{_escape(column.unit)}".removesuffix("<br>") for column in table.columns
+    ]
+    rule = [":--" if index == 0 else "--:" for index in range(len(heads))]
+    reasons = table.reasons()
+    rows = [[_figure(figure, reasons) for figure in row] for row in table.rows]
+    lines = [f"## {_escape(table.title)}", "", *(_line(row) for row in (heads, rule, *rows))]
+    return "\n".join([*lines, *_notes(table, reasons)])
+
+
+def _notes(table: tables.Table, reasons: list[str]) -> Iterable[str]:
+    notes = [f"[{index}] not measured: {_escape(reason)}" for index, reason in enumerate(reasons, 1)]
+    notes[:0] = map(_escape, table.notes)
+    if table.quotes_seed:
+        notes.insert(0, f"*Italic*: {tables.SEED_NOTE}.")
+    for note in notes:
+        yield ""
+        yield note
+
+
+def _line(fields: Iterable[str]) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def _figure(figure: tables.Figure, reasons: list[str]) -> str:
+    if figure.kind == tables.MISSING:
+        return f"not measured [{reasons.index(figure.reason) + 1}]"
+    text = _escape(figure.text)
+    if figure.kind == tables.SEED:
+        text = f"*{text}*"
+    elif figure.kind in (tables.NAME, tables.BAD) and text:
+        text = f"**{text}**"
+    return f"{text}<br>{_escape(figure.note)}" if figure.note else text
+
+
+def _escape(text: str) -> str:
+    """One line in which nothing is markup, and a pipe does not end the field."""
+    return re.sub(r"([\\`*_{}<>|\[\]~])", r"\\\1", " ".join(text.split()))
+
+
+def _story(results: Record) -> str:
+    sentences = [f"- {_escape(sentence)}" for sentence in results["story"]["sentences"]]
+    return "\n".join(["## The seed's story", "", *sentences]) if sentences else ""
+
+
+def _failures(results: Record) -> str:
+    bad = [(cell, reason) for cell in results["cells"] if (reason := failed(cell))]
+    lines = [
+        f"- **{_escape(cell['id'])}**: {_escape(reason)}. Repeat: `{repeat_command(cell)}`"
+        for cell, reason in bad
+    ]
+    return "\n".join(["## Failed", "", *lines]) if lines else ""
+
+
+def _left_out(results: Record) -> str:
+    lines = [f"- {_escape(item['id'])}: {_escape(item['reason'])}" for item in results["left_out"]]
+    return "\n".join(["## Left out", "", *lines]) if lines else ""
+
+
+def _host(results: Record) -> str:
+    host = results["host"]
+    about = [
+        f"{host['cpu']}, {host['cores']} cores",
+        host["kernel"],
+        host["libc"],
+        *host["compilers"].values(),
+    ]
+    lines = [f"Measured on: {_escape('; '.join(about))}."]
+    for name, load in results["loads"].items():
+        lines.append(f"- {_escape(name)}: {_escape(load)}")
+    return "\n".join(["## How it was measured", "", lines[0], "", *lines[1:]])

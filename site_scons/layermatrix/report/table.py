@@ -1,0 +1,297 @@
+"""Lay a result record out as tables of figures, once for the terminal, Markdown and HTML.
+
+Reads a result record; returns `Table`s of text. A figure says of itself whether it was measured here, is
+quoted from the seed, was not measured (and why), or does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from layermatrix import figures, story
+from layermatrix.results import failed
+
+Record = dict[str, Any]
+
+MEASURED, SEED, MISSING, NOT_APPLICABLE, NAME, GOOD, BAD = (
+    "measured", "seed", "missing", "none", "name", "good", "bad",
+)  # fmt: skip
+DECODED = "decoded from the object: the whole inlined path with its cold part"
+SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
+ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
+BELOW_ZERO = "a figure below 0: the benchmark alone, on ready-made blocks, costs more than with the allocator"
+SEED_NOTE = "quoted from the seed, not measured here"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What stands in one field; `note` is its second line (a spread), `reason` why nothing was measured."""
+
+    text: str
+    kind: str = MEASURED
+    note: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading of two lines, the second being the unit, and how the figures below it were taken."""
+
+    head: str
+    unit: str
+    figure: Callable[[Record], Figure]
+    baseline: Callable[[Record], Figure]
+    method: str = ""
+    group: str = ""  # columns of one group stand together where a table is too wide for one piece
+
+    @property
+    def quoted(self) -> bool:
+        return self.head.startswith("seed")
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Figure, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def reasons(self) -> list[str]:
+        """Why figures are missing, each reason once; its place in the list is its footnote's number."""
+        return list(
+            dict.fromkeys(figure.reason for row in self.rows for figure in row if figure.kind == MISSING)
+        )
+
+    @property
+    def quotes_seed(self) -> bool:
+        return any(figure.kind == SEED for row in self.rows for figure in row)
+
+
+def code_table(results: Record) -> Table:
+    """What the code is: layers, instructions, lines of assembly, debug strings, correctness."""
+    return _table("What the code is", results, list(_code_columns(results)), with_baseline=True)
+
+
+def run_table(results: Record) -> Table:
+    """How it runs: counters and throughput of each load, beside the baseline."""
+    columns = [*_counter_columns(results), *_load_columns(results)]
+    made = _table("How it runs", results, columns, with_baseline=True)
+    below_zero = any(
+        figure.text.startswith("-") and len(figure.text) > 1 for row in made.rows for figure in row
+    )
+    return replace(made, notes=(BELOW_ZERO,)) if below_zero else made
+
+
+def matrix_table(results: Record) -> Table:
+    """One line a cell: what every cell of a matrix has to show."""
+    return _table("Cells", results, list(_matrix_columns(results)), with_baseline=False)
+
+
+def entries(results: Record) -> list[str]:
+    """The entries of the fast path that were decoded in any cell."""
+    return list(dict.fromkeys(name for cell in results["cells"] for name in figures.entry_names(cell)))
+
+
+def loads(results: Record) -> list[str]:
+    """The loads, the headline first."""
+    return sorted(results.get("loads", {}), key=lambda name: name != results.get("headline"))
+
+
+def row_names(results: Record) -> dict[str, str]:
+    """What tells each cell from the others: its variant where that is enough, else its id."""
+    cells = results["cells"]
+    unique = len({cell["variant"] for cell in cells}) == len(cells)
+    return {cell["id"]: cell["variant"] if unique else cell["id"] for cell in cells}
+
+
+def not_measured(reason: str | None) -> Figure:
+    return Figure("not measured", MISSING, reason=reason or "no reason was given")
+
+
+def not_applicable() -> Figure:
+    return Figure("-", NOT_APPLICABLE)
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A figure for people; what rounds to nothing has no sign."""
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
+
+
+def passed(evidence: Record) -> Figure:
+    """Programs that passed, of all that were to run."""
+    if evidence.get("status") != "measured" and not evidence.get("programs"):
+        return not_measured(evidence.get("reason"))
+    programs = evidence.get("programs", [])
+    good = sum(program["status"] == "passed" for program in programs)
+    bad = any(program["status"] == "failed" for program in programs)
+    kind = BAD if bad else GOOD if programs and good == len(programs) else MEASURED
+    return Figure(f"{good}/{len(programs)}", kind)
+
+
+def _table(title: str, results: Record, columns: Sequence[Column], *, with_baseline: bool) -> Table:
+    names = row_names(results)
+    first = Column(
+        "variant" if with_baseline else "cell", "", lambda _cell: not_applicable(), lambda _b: Figure("")
+    )
+    rows = []
+    if with_baseline:
+        base = results["baseline"]
+        rows.append((Figure(base["name"], NAME), *(column.baseline(base) for column in columns)))
+    for cell in results["cells"]:
+        name = names[cell["id"]] if with_baseline else cell["id"]
+        rows.append((Figure(name, NAME), *(column.figure(cell) for column in columns)))
+    return Table(title, (first, *columns), tuple(rows))
+
+
+def _code_columns(results: Record) -> Iterable[Column]:
+    first = next(iter(entries(results)), "alloc")
+    yield Column("layers", "count", lambda cell: Figure(str(len(cell["layers"]))), _none)
+    for entry in entries(results) or ["alloc", "free"]:
+        yield Column(entry, "instr.", _asm(entry, "instructions"), _none, DECODED)
+    yield Column(
+        f"{first} asm", "lines -S", _asm(first, "lines"), _none, "lines of the compiler's assembly (cc -S)"
+    )
+    yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
+    yield Column(f"{first} code", "bytes", _asm(first, "bytes"), _none, "bytes of machine code")
+    yield Column("branches", "count", _asm(first, "branches"), _none, f"branches of {first}")
+    yield Column("debug str.", "count", _debug_strings, _none, "debug strings left in the library", "checks")
+    yield Column("tests", "passed", _programs("tests"), _none, "test programs: exit status 0", "checks")
+    yield Column("programs", "passed", _programs("programs"), _none, SAME_OUTPUT, "checks")
+
+
+def _counter_columns(results: Record) -> Iterable[Column]:
+    load, method = results.get("headline"), "simulated; the benchmark's own share is taken off"
+    for key, head, unit, digits in (
+        ("instructions", "instr.", "per op", 1),
+        ("i1_misses", "I1", "miss/op", 3),
+        ("d1_misses", "D1", "miss/op", 3),
+    ):
+        figure = _counter(key, digits, load)
+        yield Column(head, unit, figure, figure, method, "counters")
+    yield Column("seed L1", "miss/op", _quoted("l1_misses"), _quoted("l1_misses"), group="counters")
+
+
+def _load_columns(results: Record) -> Iterable[Column]:
+    for load in loads(results):
+        yield Column(load, "Mops/s", _speed(load), _speed(load), ROUNDS, load)
+        yield Column(
+            "ratio to", "system", _ratio(load), _one(load), "median of the ratios of the rounds", load
+        )
+        if load == results.get("headline"):
+            yield Column("seed", "Mops/s", _quoted("mops"), _quoted("mops"), group=load)
+        yield Column("peak", "KiB", _peak(load), _peak(load), "peak resident memory of the benchmark", load)
+
+
+def _matrix_columns(results: Record) -> Iterable[Column]:
+    first = next(iter(entries(results)), "alloc")
+    load = results.get("headline")
+    yield Column("built", "library", _built, _none)
+    yield Column("tests", "passed", _programs("tests"), _none)
+    yield Column("programs", "passed", _programs("programs"), _none)
+    yield Column(first, "instr.", _asm(first, "instructions"), _none)
+    yield Column("L1 misses", "per op", _l1(load), _none)
+    if load:
+        yield Column("speed", "x system", _ratio(load), _none)
+
+
+def _none(_record: Record) -> Figure:
+    return not_applicable()
+
+
+def _one(load: str) -> Callable[[Record], Figure]:
+    """The baseline's ratio to itself, where it was timed at all."""
+    return _of_load(load, "median", lambda _of: Figure("1.00x"))
+
+
+def _programs(kind: str) -> Callable[[Record], Figure]:
+    return lambda cell: passed(cell[kind])
+
+
+def _asm(entry: str, key: str) -> Callable[[Record], Figure]:
+    def figure(cell: Record) -> Figure:
+        found = cell["asm"].get("entries", {}).get(entry, {})
+        if found.get(key) is None:
+            return not_measured(found.get(f"{key}_reason") or cell["asm"].get("reason"))
+        return Figure(number(found[key]))
+
+    return figure
+
+
+def _quoted(key: str) -> Callable[[Record], Figure]:
+    def figure(record: Record) -> Figure:
+        text = record["quoted"].get(key) if story.is_told(record) else None
+        return Figure(text, SEED) if text else not_applicable()
+
+    return figure
+
+
+def _debug_strings(cell: Record) -> Figure:
+    count = cell["guards"].get("debug_strings", {}).get("count")
+    return not_measured(cell["guards"].get("reason")) if count is None else Figure(number(count))
+
+
+def _counter(key: str, digits: int, load: str | None) -> Callable[[Record], Figure]:
+    def figure(record: Record) -> Figure:
+        value = (figures.per_op(record, load) or {}).get(key)
+        return _uncounted(record, load) if value is None else Figure(number(value, digits))
+
+    return figure
+
+
+def _l1(load: str | None) -> Callable[[Record], Figure]:
+    def figure(record: Record) -> Figure:
+        misses = figures.l1_misses(record, load)
+        return Figure(number(misses[1], 3)) if misses else _uncounted(record, load)
+
+    return figure
+
+
+def _uncounted(record: Record, load: str | None) -> Figure:
+    own = record["counters"].get("loads", {}).get(load or "", {})
+    return not_measured(own.get("reason") or record["counters"].get("reason"))
+
+
+def _of_load(load: str, key: str, print_value: Callable[[Record], Figure]) -> Callable[[Record], Figure]:
+    def figure(record: Record) -> Figure:
+        found = record["bench"].get("loads", {}).get(load, {})
+        if found.get(key) is None:
+            return not_measured(
+                found.get("reason") or found.get(f"{key}_reason") or record["bench"].get("reason")
+            )
+        return print_value(found)
+
+    return figure
+
+
+def _speed(load: str) -> Callable[[Record], Figure]:
+    return _of_load(load, "median", lambda of: _spread(of, 1, ""))
+
+
+def _ratio(load: str) -> Callable[[Record], Figure]:
+    return _of_load(load, "ratio", lambda of: _spread(of["ratio"], 2, "x"))
+
+
+def _peak(load: str) -> Callable[[Record], Figure]:
+    return _of_load(load, "peak_kib", lambda of: Figure(number(of["peak_kib"])))
+
+
+def _spread(of: Record, digits: int, suffix: str) -> Figure:
+    note = f"{number(of['low'], digits)}-{number(of['high'], digits)}"
+    return Figure(number(of["median"], digits) + suffix, note=note)
+
+
+def _built(cell: Record) -> Figure:
+    if cell["built"]:
+        return Figure("yes", GOOD)
+    return Figure("no", BAD)
+
+
+def verdict(cell: Record) -> Figure:
+    """Whether the cell passed; what failed first where it did not; why nobody can say where no test ran."""
+    reason = failed(cell)
+    if reason:
+        return Figure(reason, BAD)
+    tests = cell["tests"]
+    return Figure("passed", GOOD) if tests.get("programs") else not_measured(tests.get("reason"))

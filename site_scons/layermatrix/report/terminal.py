@@ -1,0 +1,206 @@
+"""Print the phase table and the matrix table on a terminal, or plainly where there is none.
+
+Reads a result record; writes to a rich console. Every column names its unit, a figure of the seed is marked
+as the seed's, and one that nobody took says why.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from layermatrix.report import table as tables
+from layermatrix.report.explain import by_reason
+from layermatrix.results import failed, failure_log, repeat_command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+Record = dict[str, Any]
+
+REPORT_DIR = Path("build/report")
+PLAIN_WIDTH = 120  # where the output is no terminal
+LOG_LINES = 15  # of what failed first
+GAP, MARGIN = 2, 1  # between columns, and beside a table
+STYLES = {
+    tables.MEASURED: "", tables.SEED: "dim italic", tables.MISSING: "yellow", tables.NOT_APPLICABLE: "dim",
+    tables.NAME: "bold", tables.GOOD: "green", tables.BAD: "bold red",
+}  # fmt: skip
+
+
+def make_console(file: IO[str] | None = None) -> Console:
+    """A console that is coloured and fitted on a terminal, and plain and 120 wide anywhere else."""
+    from rich.console import Console
+
+    stream = file or sys.stdout
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal without a character shows '?', not a traceback
+    if stream.isatty():
+        return Console(file=stream, width=shutil.get_terminal_size().columns, highlight=False)
+    return Console(file=stream, width=PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False)
+
+
+def phase_table(results: Record, console: Console, report_dir: Path = REPORT_DIR) -> None:
+    """What the code is, how it runs, whether that is the seed's story, and where the reports lie."""
+    for table in (tables.code_table(results), tables.run_table(results)):
+        _print_table(table, console, baseline=True)
+    _print_sentences(results, console)
+    _print_failures(results, console)
+    _print_reports(console, report_dir)
+
+
+def matrix_table(results: Record, console: Console, report_dir: Path = REPORT_DIR) -> None:
+    """One line a cell, then what failed and how to repeat it, then what was left out."""
+    _print_table(tables.matrix_table(results), console, baseline=False)
+    _print_failures(results, console)
+    _print_left_out(results, console)
+    _print_count(results, console)
+    _print_reports(console, report_dir)
+
+
+def _print_count(results: Record, console: Console) -> None:
+    kinds = [tables.verdict(cell).kind for cell in results["cells"]]
+    bad, good = kinds.count(tables.BAD), kinds.count(tables.GOOD)
+    words = f"{len(kinds)} cells: {good} passed, {bad} failed, {len(kinds) - good - bad} not tested."
+    console.print(words, style="bold red" if bad else "bold")
+
+
+def _print_table(table: tables.Table, console: Console, *, baseline: bool) -> None:
+    reasons = table.reasons()
+    for piece in fitted(table, console.width):
+        console.print(_rich_table(piece, reasons, baseline=baseline))
+    notes = [f"[{index}] not measured: {reason}" for index, reason in enumerate(reasons, 1)]
+    notes[:0] = table.notes
+    if table.quotes_seed:
+        notes.insert(0, f"seed: {tables.SEED_NOTE}")
+    for note in notes:
+        console.print(note, style="dim", markup=False)
+    console.print()
+
+
+def fitted(table: tables.Table, width: int) -> list[tables.Table]:
+    """The table in pieces that fit: columns of one group together where that can be, the names in each."""
+    room = width - 2 * MARGIN - _width(table, 0)
+    pieces: list[list[int]] = [[]]
+    for _group, members in itertools.groupby(range(1, len(table.columns)), lambda i: table.columns[i].group):
+        group = list(members)
+        if pieces[-1] and _widths(table, pieces[-1] + group) > room:
+            pieces.append([])
+        for index in group:
+            if pieces[-1] and _widths(table, [*pieces[-1], index]) > room:
+                pieces.append([])
+            pieces[-1].append(index)
+    return [_piece(table, [0, *indexes], number) for number, indexes in enumerate(pieces)]
+
+
+def _widths(table: tables.Table, indexes: Iterable[int]) -> int:
+    return sum(_width(table, index) + GAP for index in indexes)
+
+
+def _width(table: tables.Table, index: int) -> int:
+    reasons = table.reasons()
+    texts = [_text(row[index], reasons).plain for row in table.rows]
+    lines = [line for text in texts for line in text.split("\n")]
+    return max(len(line) for line in (table.columns[index].head, table.columns[index].unit, *lines))
+
+
+def _piece(table: tables.Table, indexes: list[int], number: int) -> tables.Table:
+    return tables.Table(
+        table.title if number == 0 else f"{table.title} (continued)",
+        tuple(table.columns[index] for index in indexes),
+        tuple(tuple(row[index] for index in indexes) for row in table.rows),
+    )
+
+
+def _rich_table(table: tables.Table, reasons: list[str], *, baseline: bool) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    made = RichTable(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for index, column in enumerate(table.columns):
+        style = "dim italic" if column.quoted else "bold"
+        heading = Text(f"{column.head}\n{column.unit}", style=style)
+        made.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    for index, row in enumerate(table.rows):
+        made.add_row(*(_text(figure, reasons) for figure in row), end_section=baseline and index == 0)
+    return made
+
+
+def _text(figure: tables.Figure, reasons: list[str]) -> Text:
+    from rich.text import Text
+
+    if figure.kind == tables.MISSING:
+        return Text(f"n.m. [{reasons.index(figure.reason) + 1}]", style=STYLES[figure.kind])
+    # A name of two words takes two lines, as the figures beside it do.
+    words = figure.text.replace(" ", "\n") if figure.kind == tables.NAME else figure.text
+    text = Text(words, style=STYLES[figure.kind])
+    if figure.note:
+        text.append(f"\n{figure.note}", style="dim")
+    return text
+
+
+def _print_sentences(results: Record, console: Console) -> None:
+    sentences = results["story"]["sentences"]
+    if not sentences:
+        return
+    console.print("The story", style="bold")
+    for sentence in sentences:
+        console.print(f"- {sentence}", style="yellow" if "NOT " in sentence else "", markup=False)
+    console.print()
+
+
+def _print_failures(results: Record, console: Console) -> None:
+    bad = [(cell, reason) for cell in results["cells"] if (reason := failed(cell))]
+    if not bad:
+        return
+    console.print("Failed", style="bold red")
+    for index, (cell, reason) in enumerate(bad):
+        console.print(f"{cell['id']}: {reason}", style="red", markup=False, soft_wrap=True)
+        if index == 0:
+            for line in _end_of_log(cell):
+                console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"  repeat: {repeat_command(cell)}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _end_of_log(cell: Record) -> list[str]:
+    """The last lines without control characters: a log may hold anything, and a terminal obeys it."""
+    lines = failure_log(cell).splitlines()[-LOG_LINES:]
+    return ["".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines]
+
+
+def _print_left_out(results: Record, console: Console) -> None:
+    reasons = by_reason((item["id"], item["reason"]) for item in results["left_out"])
+    if not reasons:
+        return
+    console.print("Left out", style="bold")
+    for reason, ids in reasons.items():
+        console.print(f"{_some(ids)}: {reason}", style="dim", markup=False)
+    console.print()
+
+
+def _some(ids: list[str], shown: int = 3) -> str:
+    return ", ".join(ids) if len(ids) <= shown else f"{', '.join(ids[:shown])} and {len(ids) - shown} more"
+
+
+def _print_reports(console: Console, report_dir: Path) -> None:
+    from layermatrix.report import HTML_NAME, JSON_NAME
+
+    names: Iterable[str] = (HTML_NAME, JSON_NAME)
+    paths = ", ".join(str(report_dir / name) for name in names)
+    console.print(f"Reports: {paths}", markup=False, soft_wrap=True)

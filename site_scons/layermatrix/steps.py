@@ -1,0 +1,188 @@
+"""The build's steps in Python: what is done to make one generated or measured file.
+
+Each step reads the files in `task.sources`, writes `task.targets`, and raises `StepError` when the file could
+not be made as it should be. The build decides when a step is due. Modules with heavy imports are loaded by
+the step that needs them, so that a build with nothing to do does not pay for them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layermatrix import interrupt, process, records
+from layermatrix.errors import SpecErrors
+
+if TYPE_CHECKING:
+    from layermatrix.evidence import counters
+    from layermatrix.parts import Matrix, Project, Variant
+
+SOAK_TEST = "test_soak"
+
+
+class StepError(Exception):
+    """Why a step failed; str() may be several lines. recorded: the step's own record tells it, too."""
+
+    def __init__(self, what: str, *, recorded: bool = False) -> None:
+        super().__init__(what)
+        self.recorded = recorded
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one run of a step works on. Paths are absolute."""
+
+    root: Path
+    project: Project
+    variant: Variant
+    targets: tuple[Path, ...]
+    sources: tuple[Path, ...]
+    soak: int | None = None
+
+
+Step = Callable[[Task], None]
+
+
+def print_header(task: Task) -> None:
+    """The variant's header."""
+    from layermatrix import emit
+
+    _print(task, emit.render_header)
+
+
+def print_unity(task: Task) -> None:
+    """The translation unit that includes the variant's modules in order."""
+    from layermatrix import emit
+
+    _print(task, emit.render_unity)
+
+
+def _print(task: Task, render: Callable[[Variant, Path], str]) -> None:
+    try:
+        text = render(task.variant, task.root / "templates")
+    except SpecErrors as errors:
+        raise StepError(str(errors)) from errors
+    task.targets[0].write_text(text, encoding="utf-8")
+
+
+def take_asm(task: Task) -> None:
+    """Evidence `asm`. sources: the probe's object and its assembly text."""
+    from layermatrix.evidence import asm
+
+    object_file, assembly = task.sources[:2]
+    records.write(task.targets[0], asm.measure(object_file, assembly, task.variant.system.entries))
+
+
+def take_guards(task: Task) -> None:
+    """Evidence `guards`. sources: the shared library."""
+    from layermatrix.evidence import guards
+
+    records.write(task.targets[0], guards.debug_strings(task.sources[0], task.variant.system.sentinel))
+
+
+def take_counters(task: Task) -> None:
+    """Evidence `counters` of a library. sources: the shared library, then the benchmark programs."""
+    _count(task, task.sources[0], task.sources[1:])
+
+
+def take_baseline_counters(task: Task) -> None:
+    """Evidence `counters` of the system's own functions. sources: the benchmark programs."""
+    _count(task, None, task.sources)
+
+
+def _count(task: Task, preload: Path | None, programs: tuple[Path, ...]) -> None:
+    from layermatrix.evidence import counters
+
+    chosen = task.project.matrix.counters
+    cache = counters.CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL)
+    load = _counted_load(task.project, chosen.load, programs)
+    record = counters.measure([load], preload, cache, counters.find_valgrind())
+    _unless_interrupted()
+    records.write(task.targets[0], record)
+
+
+def counted(matrix: Matrix) -> str:
+    """What the counters depend on besides the binaries: the load, the simulated cache, and the tool."""
+    tool = shutil.which("valgrind")
+    state = Path(tool).stat().st_mtime_ns if tool else None
+    return f"{matrix.counters}, {matrix.loads[matrix.counters.load]}, valgrind {state}"
+
+
+def _counted_load(project: Project, name: str, programs: tuple[Path, ...]) -> counters.Load:
+    from layermatrix.evidence import counters
+
+    load = project.matrix.loads[name]
+    program = next((path for path in programs if path.name == load.program), None)
+    if program is None:
+        raise StepError(f"load {name}: no benchmark program is called {load.program}")
+    return counters.Load(name, (str(program), *load.counted))
+
+
+def run_tests(task: Task) -> None:
+    """Evidence `tests`. sources: the test programs. targets: the record, and a stamp that only a pass
+    writes."""
+    from layermatrix.evidence import programs
+
+    timeout = task.project.matrix.tests.timeout + (task.soak or 0)
+    _judge(task, programs.run_tests(task.sources, timeout, run=_soaking(task.soak)))
+
+
+def _soaking(seconds: int | None) -> process.Run:
+    """The way to run a test program; one called test_soak is told how many seconds to go on."""
+    if seconds is None:
+        return process.run
+
+    def run(command: Sequence[str], **how: Any) -> process.Finished:
+        told = [str(seconds)] if Path(command[0]).name == SOAK_TEST else []
+        return process.run([*command, *told], **how)
+
+    return run
+
+
+def run_programs(task: Task) -> None:
+    """Evidence `programs`. sources: the shared library, then the scripts. targets: as for `run_tests`."""
+    from layermatrix.evidence import programs
+
+    library, *scripts = task.sources
+    _judge(task, programs.run_preloaded(scripts, library, task.project.matrix.programs.timeout))
+
+
+def _judge(task: Task, record: records.Record) -> None:
+    """Write the record whatever it says, and the stamp only when nothing failed.
+
+    A step whose stamp is missing is run again by the next build, so a failure is never taken for settled.
+    """
+    _unless_interrupted()
+    record_file, stamp = task.targets
+    records.write(record_file, record)
+    results = record.get("programs", ())
+    failed = [result["name"] for result in results if result["status"] == "failed"]
+    if failed:
+        raise StepError(f"{len(failed)} of {len(results)} failed: {', '.join(failed)}", recorded=True)
+    stamp.write_text("", encoding="utf-8")
+
+
+def leave_out_asm(task: Task) -> None:
+    """Evidence `asm` of a sanitizer's cell."""
+    records.write(task.targets[0], records.not_measured("asm", "a sanitizer's checks are part of the code"))
+
+
+def leave_out_counters(task: Task) -> None:
+    """Evidence `counters` of a cell whose code is not what is shipped."""
+    why = "only release cells without a sanitizer are counted"
+    records.write(task.targets[0], records.not_measured("counters", why))
+
+
+def leave_out_programs(task: Task) -> None:
+    """Evidence `programs` of a sanitizer's cell."""
+    why = "a library with a sanitizer in it cannot be preloaded"
+    records.write(task.targets[0], records.not_measured("programs", why))
+
+
+def _unless_interrupted() -> None:
+    """A program that Ctrl-C has ended says nothing about the library."""
+    if interrupt.interrupted():
+        raise StepError("interrupted", recorded=True)

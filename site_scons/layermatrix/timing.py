@@ -1,0 +1,113 @@
+"""Time the cells that are built, alone, and keep the figures until their binaries change.
+
+Reads the libraries and benchmark programs of `build/<cell>/` and `build/baseline/bin/`; writes
+`evidence/bench.json` of each. The runs themselves are `bench.runner`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix import records
+
+if TYPE_CHECKING:
+    from layermatrix.bench import runner
+    from layermatrix.matrix import Cell
+    from layermatrix.model import Project
+
+BASELINE = Path("build/baseline")
+
+
+def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
+    """Time the release cells without sanitizer; without `anew`, only those whose figures are out of date."""
+    from layermatrix.bench import runner
+
+    wanted = rounds or project.matrix.timing.rounds
+    loads = [runner.Load(load.name, load.args) for load in project.matrix.loads.values()]
+    baseline = _subject(project, "baseline", root / BASELINE, None)
+    subjects = [
+        _subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells if _is_timed(cell)
+    ]
+    subjects = [subject for subject in subjects if _is_built(subject)]
+    keys = {subject.store: _key(project, subject) for subject in (baseline, *subjects)}
+    if not anew:
+        subjects = [
+            subject for subject in subjects if not _is_known(subject.store, keys[subject.store], wanted)
+        ]
+    if not (subjects and loads and _is_built(baseline)):
+        return
+    watch = _Watch()
+    runner.measure(loads, subjects, wanted, baseline, on_progress=watch.step, store=_keyed(keys))
+    watch.end()
+
+
+def _is_timed(cell: Cell) -> bool:
+    return cell.mode == "release" and cell.sanitizer == "none" and cell.target == "native"
+
+
+def _library(cell: Cell) -> str:
+    return f"lib{cell.variant.system.library}.so"
+
+
+def _subject(project: Project, name: str, folder: Path, library: str | None) -> runner.Subject:
+    from layermatrix.bench import runner
+
+    programs = {load.name: folder / "bin" / load.program for load in project.matrix.loads.values()}
+    return runner.Subject(
+        name, programs, folder / library if library else None, folder / "evidence" / "bench.json"
+    )
+
+
+def _is_built(subject: runner.Subject) -> bool:
+    """Whether all its files are there, and are those of the last build: one that failed leaves older ones
+    behind."""
+    files = [*subject.programs.values(), *([subject.preload] if subject.preload else [])]
+    return all(file.is_file() for file in files) and not (subject.store.parent / "failure.json").exists()
+
+
+def _key(project: Project, subject: runner.Subject) -> str:
+    """Everything that a figure depends on, except the machine's mood."""
+    digest = hashlib.sha256()
+    for file in (*subject.programs.values(), subject.preload):
+        digest.update(file.read_bytes() if file and file.is_file() else b"none")
+    digest.update(repr([(load.name, load.args) for load in project.matrix.loads.values()]).encode())
+    return digest.hexdigest()
+
+
+def _is_known(store: Path, key: str, rounds: int) -> bool:
+    record = records.load(store, "bench")
+    return records.is_measured(record) and record.get("key") == key and bool(record["rounds"] >= rounds)
+
+
+def _keyed(keys: Mapping[Path, str]) -> Callable[[Path, records.Record], None]:
+    """Write a record together with the key of what was timed."""
+
+    def store(path: Path, record: records.Record) -> None:
+        records.write(path, {**record, "key": keys[path]})
+
+    return store
+
+
+class _Watch:
+    """A line on the terminal that says how far the timing is; nothing where the output is no terminal."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stdout.isatty()
+
+    def step(self, step: runner.Step) -> None:
+        if not self.shown:
+            return
+        left = step.seconds / step.done * (step.total - step.done)
+        what = "warming up" if step.round == 0 else f"round {step.round}"
+        line = (
+            f"timing {step.done}/{step.total}, about {left:.0f} s left: {what}, {step.load}, {step.subject}"
+        )
+        print(f"\r{line[:110]:<110}", end="", flush=True)
+
+    def end(self) -> None:
+        if self.shown:
+            print(f"\r{'':<110}\r", end="", flush=True)

@@ -1,0 +1,430 @@
+"""SCons tool `layered`: a layer spec becomes libraries, tests and evidence, one build folder a cell.
+
+Reads the spec through `layermatrix.model`, the command line through `layermatrix.request`, and the flags that
+SConstruct gives for each mode and sanitizer. Declares nodes below build/<cell>/; what the Python steps among
+them do stands in `layermatrix.steps`. This is the only file that imports SCons, which has no types: hence
+`Any` here.
+
+An environment of `env.LayeredCells()` has one method for each thing that a cell is made of; see `generate`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import SCons.Errors
+import SCons.Script
+from SCons.Action import Action
+
+SITE = Path(__file__).resolve().parents[1]
+if str(SITE) not in sys.path:  # when another project has this tool by toolpath=
+    sys.path.insert(0, str(SITE))
+
+from layermatrix import emit, interrupt, job, matrix, model, request, shell, steps, toolchain  # noqa: E402
+from layermatrix.closure import Closures  # noqa: E402
+from layermatrix.errors import SelectionError, SpecErrors  # noqa: E402
+
+Env = Any
+Node = Any
+
+LIBRARY = SITE / "layermatrix"
+GENERATOR = [LIBRARY / "emit.py", LIBRARY / "parts.py"]  # what printed text depends on besides templates
+DATABASE = "build/.sconsign"
+BASELINE = "build/baseline"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one run of SCons knows; made by `project`, read by every method below."""
+
+    root: Path
+    project: model.Project
+    asked: request.Request
+    compilers: request.Compilers
+    selection: request.Selection
+    sources: str  # the folder of the C files
+    flags: Mapping[str, Mapping[str, Mapping[str, Any]]]  # axis -> value -> construction variables
+    closures: Closures
+    shell: shell.Shell
+
+
+def exists(env: Env) -> bool:
+    """SCons asks whether the tool can be used; it has no needs of its own."""
+    return True
+
+
+def generate(env: Env) -> None:
+    """SCons calls this for `tools=["layered"]`."""
+    for tool in ("cc", "gnulink", "ar", "install"):
+        env.Tool(tool)
+    env["STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME"] = True
+    env["ENV"] = dict(os.environ)  # the user's environment reaches compilers, launchers and caches
+    env.PrependENVPath("PATH", str(Path(sys.executable).parent))
+    for method in METHODS:
+        env.AddMethod(method, "Layered" + method.__name__.title().replace("_", ""))
+
+
+# --- the project and the command line
+
+
+def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mapping[str, Any]) -> None:
+    """Read the spec and the command line, both checked.
+
+    The run ends here when something is wrong with them, and after what needs no graph: `list`, `explain`, and
+    the jobs, which drive SCons themselves. modes, sanitizers: construction variables that are appended for
+    each value.
+    """
+    root = Path(env.Dir("#").abspath)
+    try:
+        loaded = model.load_project(root)
+        compilers = toolchain.find_compilers(loaded.matrix.axes["compiler"], root / toolchain.CACHE)
+        SCons.Script.Help(request.help_text(loaded, compilers), append=False)
+        asked = request.parse(SCons.Script.ARGLIST, SCons.Script.COMMAND_LINE_TARGETS)
+        selection = request.select(loaded, asked, compilers)
+    except (SpecErrors, SelectionError, request.RequestError) as error:
+        _end(str(error))
+    closures = Closures(root / "build/.closures.json", root / "templates", emit.template_closure, GENERATOR)
+    flags = {"mode": modes, "sanitizer": sanitizers}
+    env["LAYERED"] = Build(
+        root, loaded, asked, compilers, selection, sources, flags, closures, shell.Shell(asked.verbose)
+    )
+    if not SCons.Script.GetOption("help"):
+        _answer_or_run(env["LAYERED"])
+    _settings(env)
+
+
+def _end(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
+def _answer_or_run(build: Build) -> None:
+    """Print what was asked for, or do the jobs, and end the run. Cleaning is the graph's to do."""
+    answers = build.asked.named("answer")
+    jobs = build.asked.named("job")
+    if answers:
+        print("\n".join(job.answer(name, build.project, build.selection) for name in answers))
+        sys.exit(0)
+    if not jobs or SCons.Script.GetOption("clean") or SCons.Script.GetOption("no_exec"):
+        return
+    unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
+    if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
+        _end(f"no such option: {unknown[0]}")
+    plan = job.Plan(build.root, build.project, build.asked, build.compilers, _child())
+    sys.exit(job.run(jobs, plan))
+
+
+def _child() -> list[str]:
+    """How a job starts SCons again: this one's interpreter, number of jobs, and script."""
+    files = [f"--file={script}" for script in SCons.Script.GetOption("file") or ()]
+    return [sys.executable, "-m", "SCons", "-Q", f"-j{_jobs()}", *files]
+
+
+def _jobs() -> int:
+    """-j, or as many as there are processors for us."""
+    SCons.Script.SetOption("num_jobs", len(os.sched_getaffinity(0)))  # -j on the command line has precedence
+    return int(SCons.Script.GetOption("num_jobs"))
+
+
+def _settings(env: Env) -> None:
+    """How SCons works in this run."""
+    build: Build = env["LAYERED"]
+    _jobs()
+    SCons.Script.SetOption("no_progress", True)  # a line for each step says more
+    (build.root / "build").mkdir(exist_ok=True)
+    env.SConsignFile(DATABASE)
+    env["PRINT_CMD_LINE_FUNC"] = build.shell.show
+    for tool in ("CC", "LINK", "SHLINK", "AR", "RANLIB"):
+        env[f"{tool}COMSTR"] = tool.removeprefix("SH")
+    env["INSTALLSTR"] = "INSTALL"
+    if "compiledb" in build.asked.targets:
+        env.Tool("compilation_db")
+    interrupt.stop_programs_at_interrupt()
+
+
+def _is_dry() -> bool:
+    return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec", "help"))
+
+
+# --- cells
+
+
+def cells(env: Env) -> list[Env]:
+    """An environment for each selected cell: its compiler, flags, include path, and where its files go."""
+    build: Build = env["LAYERED"]
+    return [_cell(env, cell, cell.build_dir) for cell in build.selection.cells]
+
+
+def baseline(env: Env) -> Env:
+    """An environment for the benchmark programs that run on the system's own functions."""
+    build: Build = env["LAYERED"]
+    usual = matrix.Cell(build.selection.cells[0].variant, "release", _usual_compiler(build))
+    return _cell(env, usual, BASELINE)
+
+
+def _usual_compiler(build: Build) -> str:
+    """The first that is there, whatever is selected: one baseline for all."""
+    return next(name for name, found in build.compilers.items() if isinstance(found, toolchain.Toolchain))
+
+
+def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
+    build: Build = env["LAYERED"]
+    compiler = build.compilers[cell.compiler]
+    assert isinstance(compiler, toolchain.Toolchain)
+    made = env.Clone(
+        LAYERED_CELL=cell,
+        LAYERED_MIN_ALIGN=cell.variant.min_align,
+        LAYERED_IDENTITY=env.Value(compiler.identity),
+        BUILD_DIR=folder,
+        CC=list(compiler.command),
+        CPPPATH=[f"#{folder}/gen", f"#{build.sources}"],
+        SPAWN=build.shell.spawner(build.root / folder),
+    )
+    if compiler.name == "zig":
+        made["AR"] = [*compiler.command[:-1], "ar"]
+    for axis in ("mode", "sanitizer"):
+        made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
+    if not _is_dry():
+        shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
+    return made
+
+
+# --- what a cell is made of
+
+
+def header(env: Env) -> list[Node]:
+    """The generated header, printed from the variant by the templates that it uses."""
+    return _printed(env, env["LAYERED_CELL"].variant.system.header, steps.print_header)
+
+
+def libraries(env: Env) -> list[Node]:
+    """The shared library and the static one, from the same objects."""
+    objects = [_object(env, source) for source in _library_sources(env)]
+    path = f"#$BUILD_DIR/lib{env['LAYERED_CELL'].variant.system.library}"
+    flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}"]
+    shared = env.SharedLibrary(f"{path}.so", objects, SHLINKFLAGS=flags)
+    return [*shared, *env.StaticLibrary(f"{path}.a", objects)]
+
+
+def _library_sources(env: Env) -> list[Node]:
+    """The C files of the library: the modules, apart or through the unit that includes them; the others."""
+    cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
+    system = cell.variant.system
+    others = [*system.sources, *(() if _has_sanitizer(env) else system.interpose)]
+    apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
+    unit = _printed(env, system.unity, steps.print_unity) if cell.variant.layout == "unity" else []
+    return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
+
+
+def benches(env: Env, pattern: str) -> list[Node]:
+    """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
+    return [] if _has_sanitizer(env) else _programs(env, pattern)
+
+
+def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
+    """The test programs of the matrix file, linked with the cell's library. `variables` are added."""
+    pattern = env["LAYERED"].project.matrix.tests.sources
+    shared, static = built
+    env = env.Clone()
+    env.Append(**variables)
+    if _has_sanitizer(env):
+        return _programs(env, pattern, LIBS=[static])
+    return _programs(env, pattern, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")])
+
+
+def _programs(env: Env, pattern: str, **variables: Any) -> list[Node]:
+    made = []
+    for source in env.Glob(f"#{pattern}"):
+        target = f"#$BUILD_DIR/bin/{Path(source.path).stem}"
+        made += env.Program(target, _object(env, source), **variables)
+    return made
+
+
+def _has_sanitizer(env: Env) -> bool:
+    return bool(env["LAYERED_CELL"].sanitizer != "none")
+
+
+def _object(env: Env, source: Node) -> list[Node]:
+    """One compiled file, fit for both kinds of library."""
+    path = Path(source.path)
+    for folder in (Path(env["BUILD_DIR"], "gen"), Path(env["LAYERED"].sources)):
+        if path.is_relative_to(folder):
+            path = path.relative_to(folder)
+    return _compiled(env, env.StaticObject(f"#$BUILD_DIR/obj/{path.with_suffix('.o')}", source))
+
+
+def _compiled(env: Env, made: list[Node]) -> list[Node]:
+    """What a compiler made depends on which one it was; SCons knows only the word that calls it."""
+    env.Depends(made, env["LAYERED_IDENTITY"])
+    return made
+
+
+def _printed(env: Env, name: str, step: steps.Step) -> list[Node]:
+    """A generated file. It depends on the resolved variant, the templates that it uses, and the generator."""
+    variant = env["LAYERED_CELL"].variant
+    try:
+        templates = env["LAYERED"].closures.of(variant)
+    except SpecErrors as errors:
+        _end(str(errors))
+    target, source = f"#$BUILD_DIR/gen/{name}", env.Value(variant.as_value())
+    made = _step(env, "GENERATE", [target], [source], step, GENERATOR)
+    env.Depends(made, [env.File(f"#templates/{template}") for template in templates])
+    return made
+
+
+# --- evidence
+
+
+def asm_evidence(env: Env) -> list[Node]:
+    """The entries of the fast path, counted in a probe that inlines them."""
+    if _has_sanitizer(env):
+        return _evidence(env, ["asm.json"], [], steps.leave_out_asm)
+    probe = env["LAYERED_CELL"].variant.system.probe
+    source, path = f"#{env['LAYERED'].sources}/{probe}", f"#$BUILD_DIR/probe/{Path(probe).stem}"
+    flags = [flag for flag in env.Flatten([env["CCFLAGS"]]) if flag != "-g"]  # debugging tables are no code
+    command = Action("$CC -S -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "ASM")
+    made = _compiled(env, env.StaticObject(f"{path}.o", source))
+    text = _compiled(env, env.Command(f"{path}.s", source, command, CCFLAGS=flags))
+    return _evidence(env, ["asm.json"], [*made, *text], steps.take_asm, "asm.py", "elf.py")
+
+
+def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
+    """Debug messages that the library still holds."""
+    return _evidence(env, ["guards.json"], built[:1], steps.take_guards, "guards.py", "elf.py")
+
+
+def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
+    """Instructions and misses an operation, in release cells whose code is the library's own."""
+    if _has_sanitizer(env) or env["LAYERED_CELL"].mode != "release":
+        return _evidence(env, ["counters.json"], [], steps.leave_out_counters)
+    return _counted(env, [built[0], *programs], steps.take_counters)
+
+
+def baseline_counters(env: Env, programs: Sequence[Node]) -> list[Node]:
+    """The same of the system's own functions."""
+    return _counted(env, programs, steps.take_baseline_counters)
+
+
+def _counted(env: Env, sources: Sequence[Node], step: steps.Step) -> list[Node]:
+    made = _evidence(env, ["counters.json"], sources, step, "counters.py")
+    env.Depends(made, env.Value(steps.counted(env["LAYERED"].project.matrix)))
+    return made
+
+
+def suite_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
+    """The test programs, run. A failure is recorded, fails the build, and is tried again by the next one."""
+    build: Build = env["LAYERED"]
+    made = _evidence(env, ["tests.json", "tests.passed"], programs, steps.run_tests, "programs.py")
+    env.Depends(made, [*built, env.Value(f"{build.project.matrix.tests}, soak {build.asked.soak}")])
+    return made
+
+
+def program_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
+    """Real programs, with the library preloaded and without. As for the tests, a failure is tried again."""
+    wanted = env["LAYERED"].project.matrix.programs
+    if _has_sanitizer(env):
+        return _evidence(env, ["programs.json"], [], steps.leave_out_programs)
+    sources = [built[0], *env.Glob(f"#{wanted.scripts}")]
+    made = _evidence(env, ["programs.json", "programs.passed"], sources, steps.run_programs, "programs.py")
+    env.Depends(made, env.Value(str(wanted)))
+    return made
+
+
+def _evidence(
+    env: Env, names: Sequence[str], sources: Sequence[Node], step: steps.Step, *modules: str
+) -> list[Node]:
+    """An evidence file; it depends on the modules that establish it."""
+    targets = [f"#$BUILD_DIR/evidence/{name}" for name in names]
+    return _step(env, "EVIDENCE", targets, sources, step, [LIBRARY / "evidence" / name for name in modules])
+
+
+def _step(
+    env: Env,
+    word: str,
+    targets: Sequence[str],
+    sources: Sequence[Node],
+    step: steps.Step,
+    modules: Iterable[Path],
+) -> list[Node]:
+    """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here."""
+
+    def run(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+        _run_step(step, target, source, env)
+
+    made = env.Command(targets, sources, Action(run, word))
+    env.Depends(made, [env.File(str(path)) for path in (LIBRARY / "steps.py", *modules)])
+    return list(made)
+
+
+def _run_step(step: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
+    build: Build = env["LAYERED"]
+    variant = env["LAYERED_CELL"].variant
+    task = steps.Task(build.root, build.project, variant, _paths(target), _paths(source), build.asked.soak)
+    try:
+        step(task)
+    except steps.StepError as error:
+        if not error.recorded:
+            shell.note_failure(build.root / env["BUILD_DIR"], step.__name__, str(error), str(target[0]))
+        raise SCons.Errors.BuildError(target[0], str(error)) from None
+
+
+def _paths(nodes: Sequence[Node]) -> tuple[Path, ...]:
+    """The files among these nodes; a source can be a value, too."""
+    return tuple(Path(node.abspath) for node in nodes if hasattr(node, "abspath"))
+
+
+# --- for the whole project
+
+
+def compiledb(env: Env, path: str) -> None:
+    """The alias `compiledb`: how each file of the first selected cell is compiled, for editors."""
+    if "compiledb" not in env["LAYERED"].asked.targets:  # the tool costs time, and notes every object
+        return
+    folder = env["LAYERED"].selection.cells[0].build_dir
+    env["COMPILATIONDB_PATH_FILTER"] = f"{folder}/*"
+    env["COMPILATIONDB_COMSTR"] = "COMPILEDB"
+    env.Alias("compiledb", [*env.CompilationDatabase(path), "headers"])
+
+
+def install(env: Env, built: Sequence[Node], headers: Sequence[str]) -> None:
+    """The alias `install`: the libraries of a cell, and the headers that programs include."""
+    asked = env["LAYERED"].asked
+    prefix = asked.destdir + str(Path(asked.prefix).absolute())
+    wanted = [*env.Install(f"{prefix}/lib", built), *env.Install(f"{prefix}/include", headers)]
+    env.Alias("install", wanted)
+
+
+def lint(env: Env, commands: Sequence[str]) -> None:
+    """The alias `lint`: each command is run, and all have to succeed."""
+    env.AlwaysBuild(env.Alias("lint", [], Action(lambda target, source, env: _lint(env, commands), "LINT")))
+
+
+def _lint(env: Env, commands: Sequence[str]) -> int:
+    bad = [line for line in commands if subprocess.run(line, shell=True, env=env["ENV"]).returncode]
+    for line in bad:
+        print(f"failed: {line}", file=sys.stderr)
+    return len(bad)
+
+
+def jobs(env: Env) -> None:
+    """The jobs as targets, for `-c`: it removes the report, and every cell, whichever are selected."""
+    folder = env["LAYERED"].root / "build"
+    folders = [str(path) for path in folder.iterdir() if path.is_dir()]
+    for target in request.TARGETS:
+        if target.kind == "job":
+            env.Clean(env.Alias(target.name), folders if target.name != "report" else f"{folder}/report")
+    env.Default("phases")
+
+
+METHODS: tuple[Callable[..., Any], ...] = (
+    project, cells, baseline, header, libraries, benches, tests,
+    asm_evidence, guard_evidence, counter_evidence, baseline_counters, suite_evidence, program_evidence,
+    compiledb, install, lint, jobs,
+)  # fmt: skip
