@@ -1,0 +1,58 @@
+"""Fixtures that write the small project of `toy_specs` anew for each test."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import toy_specs
+
+from layermatrix.errors import SpecErrors
+from layermatrix.model import load_project
+
+Write = Callable[..., Path]
+Mistakes = Callable[..., list[str]]
+Change = Callable[[str, str], str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Write:
+    """Writes a project's spec files; `base="..."` is a variant's text, None leaves a file out."""
+
+    def write(**files: str | None) -> Path:
+        folder = tmp_path / "variants"
+        folder.mkdir(exist_ok=True)
+        for name, text in {**toy_specs.FILES, **files}.items():
+            if text is not None:
+                (folder / f"{name}.yaml").write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def mistakes(project: Write) -> Mistakes:
+    """Writes a project like `project`, loads it, and gives what is said about it: a list of lines."""
+
+    def load(**files: str | None) -> list[str]:
+        try:
+            load_project(project(**files))
+        except SpecErrors as errors:
+            return str(errors).splitlines()
+        return []
+
+    return load
+
+
+@pytest.fixture
+def layers() -> Change:
+    """The small catalogue with one thing replaced."""
+    return lambda old, new: toy_specs.changed(toy_specs.LAYERS, old, new)
+
+
+@pytest.fixture
+def matrix() -> Change:
+    """The small matrix with one thing replaced."""
+    return lambda old, new: toy_specs.changed(toy_specs.MATRIX, old, new)

@@ -1,0 +1,217 @@
+"""Small result records in the shape that `results.collect` gives them, for the tests of the reports.
+
+No figure here was measured: they are made up so that a test can find them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from layermatrix import results, story
+
+Record = dict[str, Any]
+
+QUOTED = {
+    "old": {"mops": "25", "asm_lines": "2000", "l1_misses": "2.0"},
+    "mid": {"mops": "40-50", "asm_lines": "1000-1200", "l1_misses": "0.8-1.2"},
+    "new": {"mops": "70-90", "asm_lines": "150-200", "l1_misses": "0.3-0.5"},
+}
+LINEAGE = ("old", "mid", "new", "split")
+LAYERS = {
+    "old": ["Stack", "Ring", "List", "Refill"],
+    "mid": ["Stack", "List", "Refill"],
+    "new": ["List", "Refill"],
+    "split": ["List", "Refill"],
+}
+
+
+def asm(alloc: int, free: int = 9) -> Record:
+    """Evidence `asm`: `alloc` instructions, twice as many lines."""
+    entries = {
+        name: {
+            "function": f"fast_{name}",
+            "probe": f"probe_{name}",
+            "instructions": count,
+            "bytes": count * 4,
+            "branches": 3,
+            "calls": 0,
+            "lines": count * 2,
+            "lines_reason": None,
+        }
+        for name, count in (("alloc", alloc), ("free", free))
+    }
+    return {"kind": "asm", "status": "measured", "reason": None, "arch": "x86_64", "entries": entries}
+
+
+def guards(count: int) -> Record:
+    strings = {"count": count, "examples": [f"[sys:{index}] words" for index in range(count)]}
+    return {
+        "kind": "guards",
+        "status": "measured",
+        "reason": None,
+        "debug_strings": strings,
+        "sentinel": "sys",
+    }
+
+
+def counters(instructions: float, i1: float, d1: float) -> Record:
+    per_op = {"instructions": instructions, "i1_misses": i1, "d1_misses": d1, "ll_misses": 0.001}
+    load = {"status": "measured", "ops": 1000, "per_op": per_op, "own_share": dict.fromkeys(per_op, 0.5)}
+    tool = {"tool": "valgrind-3.19.0 cachegrind", "cache": {"I1": [32768, 8, 64]}}
+    return {"kind": "counters", "status": "measured", "reason": None, **tool, "loads": {"mixed": load}}
+
+
+def bench(ratio: float, spread: float = 0.02) -> Record:
+    """Evidence `bench` of a cell that is `ratio` times as fast as a baseline of 50 Mops/s."""
+    speed = 50 * ratio
+    load = {
+        "status": "measured",
+        "unit": "Mops/s",
+        "samples": [speed - 1, speed, speed + 1],
+        "baseline": [49.0, 50.0, 51.0],
+        "median": speed,
+        "low": speed - 1,
+        "high": speed + 1,
+        "interval": "min..max",
+        "ratio": {"median": ratio, "low": ratio - spread, "high": ratio + spread, "verdict": "level"},
+        "peak_kib": 2048,
+        "baseline_peak_kib": 1024,
+    }
+    loads = {"mixed": load, "server": {**load, "peak_kib": 4096}}
+    return {"kind": "bench", "status": "measured", "reason": None, "loads": loads, "rounds": 3}
+
+
+def ran(kind: str, *programs: Record) -> Record:
+    return {"kind": kind, "status": "measured", "reason": None, "programs": list(programs)}
+
+
+def program(name: str, status: str = "passed", reason: str | None = None, log: str = "") -> Record:
+    command = f"build/x/bin/{name}"
+    return {"name": name, "status": status, "seconds": 0.25, "reason": reason, "log": log, "command": command}
+
+
+def absent(kind: str, reason: str = "valgrind is not installed") -> Record:
+    return {"kind": kind, "status": "not measured", "reason": reason}
+
+
+def cell(variant: str, **changes: Any) -> Record:
+    """A cell's record in which everything was measured and passed."""
+    place = LINEAGE.index(variant)
+    record: Record = {
+        "id": f"{variant}-release-gcc",
+        "variant": variant,
+        "mode": "release",
+        "compiler": "gcc",
+        "sanitizer": "none",
+        "target": "native",
+        "doc": f"The {variant} one.",
+        "lineage": list(LINEAGE[: place + 1]),
+        "layers": LAYERS[variant],
+        "quoted": QUOTED.get(variant, {}),
+        "built": True,
+        "failure": None,
+        "asm": asm((800, 300, 22, 22)[place]),
+        "guards": guards((2, 0, 0, 0)[place]),
+        "counters": counters((60.0, 30.0, 9.5, 9.5)[place], 0.01, (0.9, 0.5, 0.2, 0.2)[place]),
+        "tests": ran("tests", program("test_basic"), program("test_threads")),
+        "programs": ran("programs", program("sqlite")),
+        "bench": bench((0.5, 0.7, 1.3, 1.31)[place]),
+    }
+    record.update(changes)
+    if "id" not in changes:
+        parts = [record["variant"], record["mode"], record["compiler"]]
+        parts += [record["sanitizer"]] if record["sanitizer"] != "none" else []
+        record["id"] = "-".join(parts)
+    record["failed"] = results.failed(record)
+    record["repeat"] = results.repeat_command(record)
+    return record
+
+
+def layer(title: str, role: str, classes: list[str], **changes: Any) -> Record:
+    """A layer as `path.describe` describes it."""
+    storage = "none" if role == "refill" else "linked_list"
+    described = {
+        "name": title.lower(),
+        "title": title,
+        "doc": f"What {title} does.",
+        "role": role,
+        "storage": storage,
+        "classes": classes,
+        "serves_all": classes == ["C0", "C1"],
+        "capacity": 0 if role == "refill" else 64,
+        "bytes_bound": 0,
+        "toggle": None,
+        "inlined": True,
+        "fills": "List" if role == "refill" else None,
+    }
+    return {**described, **changes}
+
+
+def about(variant: str = "old") -> Record:
+    """A variant's path as `path.describe` describes it: two caches overlap in C1."""
+    return {
+        "variant": variant,
+        "doc": f"The {variant} one.",
+        "source": f"variants/{variant}.yaml",
+        "lineage": [variant],
+        "quoted": QUOTED.get(variant, {}),
+        "settings": {"toggles": "env", "debug_output": "always" if variant == "old" else "guarded"},
+        "entries": {"alloc": "fast_alloc", "free": "fast_free"},
+        "classes": [
+            {"name": "C0", "size": 16, "low": 0, "high": 16},
+            {"name": "C1", "size": 32, "low": 17, "high": 32},
+        ],
+        "layers": [
+            layer("Stack", "cache", ["C0", "C1"]),
+            layer("Ring", "cache", ["C1"], toggle={"env": "SYS_RING", "default": False}),
+            layer("List", "overflow", ["C0", "C1"], capacity=0, bytes_bound=65536, inlined=False),
+            layer("Refill", "refill", ["C0", "C1"], inlined=False),
+        ],
+        "overlaps": [{"classes": ["C1"], "layers": ["Stack", "Ring"]}],
+        "options": [{"name": "spill", "doc": "Spill early.", "value": False, "env": "SYS_SPILL"}],
+        "backend": {"name": "sys", "doc": "A backend."},
+    }
+
+
+def baseline(**changes: Any) -> Record:
+    record: Record = {
+        "name": "system malloc",
+        "quoted": {"mops": "100", "asm_lines": "20-50", "l1_misses": "0.17"},
+        "counters": counters(40.0, 0.02, 0.3),
+        "bench": bench(1.0),
+    }
+    for load in record["bench"]["loads"].values():
+        load["ratio"] = None
+    return {**record, **changes}
+
+
+def record(cells: Iterable[Record], **changes: Any) -> Record:
+    """A whole result record, with the story that these cells tell."""
+    cells = list(cells)
+    made: Record = {
+        "schema": 1,
+        "system": {"name": "sys", "doc": "A system of layers."},
+        "host": {
+            "cpu": "Made-up CPU",
+            "cores": 2,
+            "machine": "x86_64",
+            "kernel": "Linux 6",
+            "libc": "glibc 2.36",
+            "compilers": {"gcc": "gcc 12.2"},
+        },
+        "loads": {"server": "a server's load", "mixed": "random sizes"},
+        "headline": "mixed",
+        "cells": cells,
+        "variants": {cell["variant"]: about(cell["variant"]) for cell in cells},
+        "baseline": baseline(),
+        "left_out": [],
+    }
+    made.update(changes)
+    made["story"] = story.tell(made)
+    return made
+
+
+def phases(**changes: Any) -> Record:
+    """Four variants of one lineage, all measured."""
+    return record([cell(name) for name in LINEAGE], **changes)

@@ -1,0 +1,121 @@
+"""`explain` and `list`: a variant in words and boxes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+
+from layermatrix import path
+from layermatrix.matrix import Cell
+from layermatrix.model import Project, load_project
+from layermatrix.report import explain
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return load_project(Path(__file__).parents[2])
+
+
+def test_layers_stand_in_the_order_in_which_they_are_tried(project: Project) -> None:
+    text = explain.explain(project.variants["phase0"])
+    titles = [layer.title for layer in project.variants["phase0"].layers]
+    places = [text.index(f"┌─ {title} (") for title in titles]
+    assert len(titles) == 11
+    assert places == sorted(places)
+
+
+def test_every_layer_says_what_it_stores_and_who_switches_it(project: Project) -> None:
+    text = explain.explain(project.variants["phase0"])
+    assert "C2, C3, C5; ring, 128 blocks a class" in text
+    assert "off; HAKMEM_TINY_ULTRA_HOT=1 switches it on" in text
+    assert "all classes; linked list, at most 256 KiB a class" in text
+    assert "fills TLS SLL from the backend" in text
+
+
+def test_classes_that_several_caches_serve_are_named_together(project: Project) -> None:
+    text = " ".join(explain.explain(project.variants["phase1"]).split())
+    assert "C2, C3: FastCache, SFC, Unified Cache, Ring Cache overlap" in text
+    assert "No class is served by more than one cache." in explain.explain(project.variants["phase2"])
+
+
+def test_an_overflow_layer_does_not_overlap(project: Project) -> None:
+    assert path.overlaps(project.variants["phase2"].caches) == []
+
+
+def test_what_is_inlined_and_what_is_not_is_marked(project: Project) -> None:
+    text = explain.explain(project.variants["phase2"])
+    assert text.count("inlined in tiny_alloc_fast") == 1
+    assert text.count("out of line") == 2
+
+
+def test_lineage_settings_and_the_seeds_figures_are_shown(project: Project) -> None:
+    text = explain.explain(project.variants["phase2"])
+    assert "lineage   phase0 -> phase1 -> phase2" in text
+    assert "toggles fixed" in text
+    assert "mops 70-90" in text
+    assert "(quoted, not measured here)" in text
+
+
+def test_size_classes_say_which_requests_they_serve(project: Project) -> None:
+    text = explain.explain(project.variants["phase0"])
+    assert "C2           32   17 to 32 bytes" in text
+    assert "C0            8   none: blocks are aligned to 16 bytes" in text
+
+
+def test_size_ranges_leave_no_request_out(project: Project) -> None:
+    ranges = [cls for cls in path.class_ranges(project.variants["phase2"]) if cls["low"] is not None]
+    assert ranges[0]["low"] == 0
+    assert all(below["high"] + 1 == above["low"] for below, above in itertools.pairwise(ranges))
+    assert ranges[-1]["high"] == project.variants["phase2"].max_size
+
+
+def test_options_show_their_variable_and_default(project: Project) -> None:
+    assert "hotmag = off: HAKMEM_TINY_HOTMAG (default off)" in explain.explain(project.variants["phase0"])
+    text = explain.explain(project.variants["phase2"])
+    assert "bg_remote = 64: fixed" in text
+    assert "no runtime toggle" in text
+
+
+def test_every_line_fits_the_screen(project: Project) -> None:
+    for variant in project.variants.values():
+        assert max(map(len, explain.explain(variant).splitlines())) <= 108
+
+
+def test_the_boxes_of_a_drawing_are_closed() -> None:
+    lines = explain.drawing(samples.about())
+    tops = [line for line in lines if "┌" in line]
+    bottoms = [line for line in lines if "└" in line]
+    assert len(tops) == len(bottoms) == 5
+    assert {line.index("┐") for line in tops} == {line.index("┘") for line in bottoms}
+
+
+def test_runs_of_classes_are_written_short() -> None:
+    order = ["C0", "C1", "C2", "C3", "C4", "C5"]
+    assert explain.runs(["C0", "C1", "C2", "C3"], order) == "C0-C3"
+    assert explain.runs(["C5", "C2", "C3"], order) == "C2, C3, C5"
+
+
+def test_bytes_are_written_in_the_largest_unit_that_is_exact() -> None:
+    assert [explain.bytes_text(count) for count in (100, 1024, 1536, 262144, 1 << 21)] == [
+        "100 bytes",
+        "1 KiB",
+        "1536 bytes",
+        "256 KiB",
+        "2 MiB",
+    ]
+
+
+def test_the_list_shows_variants_cells_and_what_is_left_out(project: Project) -> None:
+    cells = [Cell(project.variants["phase2"], "release", "gcc")]
+    left_out = [
+        ("phase2-release-clang", "clang is not installed"),
+        ("phase3-release-clang", "clang is not installed"),
+    ]
+    text = explain.list_variants(project, cells, left_out)
+    assert "phase2  (variants/phase2.yaml)" in text
+    assert "layers: Unified Cache -> TLS SLL -> Legacy refill" in text
+    assert "Cells (1)" in text
+    assert "phase2-release-clang, phase3-release-clang: clang is not installed" in text

@@ -1,0 +1,61 @@
+"""results.md: the tables as Markdown in which no text can break a row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import report_samples as samples
+
+from layermatrix.report import markdown, write_all
+
+
+def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
+    lines = markdown.render(samples.phases()).splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    heads = [line.count("|") for line in tables if line.startswith("| variant")]
+    assert len(heads) == 2
+    assert {line.count("|") for line in tables} == set(heads)
+
+
+def test_a_pipe_or_a_tag_in_a_name_does_not_break_the_table() -> None:
+    text = markdown.render(samples.phases(baseline=samples.baseline(name="a|b <i>")))
+    assert "**a\\|b \\<i\\>**" in text
+
+
+def test_figures_of_the_seed_are_in_italics_and_explained() -> None:
+    text = markdown.render(samples.phases())
+    assert "*1000-1200*" in text
+    assert "*Italic*: quoted from the seed, not measured here." in text
+
+
+def test_what_was_not_measured_has_a_numbered_reason() -> None:
+    text = markdown.render(samples.record([samples.cell("old", counters=samples.absent("counters"))]))
+    assert "not measured [1]" in text
+    assert "[1] not measured: valgrind is not installed" in text
+
+
+def test_failed_cells_stand_with_the_command_that_repeats_them() -> None:
+    bad = samples.program("test_b", "failed", "exit status 1")
+    text = markdown.render(samples.record([samples.cell("mid", tests=samples.ran("tests", bad))]))
+    assert "Repeat: `./sconsw variant=mid mode=release compiler=gcc checks`" in text
+
+
+def test_a_matrix_has_a_line_for_each_cell() -> None:
+    text = markdown.render(samples.record([samples.cell("old"), samples.cell("old", mode="debug")]))
+    assert "| **old-debug-gcc** |" in text
+
+
+def test_all_reports_are_written_whole(tmp_path: Path) -> None:
+    record = samples.phases()
+    written = write_all(record, tmp_path / "report")
+    names = ["index.html", "results.json", "results.md", "junit.xml"]
+    assert [file.name for file in written] == names
+    assert sorted(file.name for file in (tmp_path / "report").iterdir()) == sorted(names)
+    assert json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8")) == record
+
+
+def test_the_same_record_prints_the_same_files(tmp_path: Path) -> None:
+    first = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "one")]
+    second = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "two")]
+    assert first == second

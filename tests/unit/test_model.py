@@ -1,0 +1,427 @@
+"""From the spec files to resolved variants, and what does not go together."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_specs import marked
+
+from layermatrix.errors import SpecErrors
+from layermatrix.model import Variant, load_project, spec_files
+
+Write = Callable[..., Path]
+Mistakes = Callable[..., list[str]]
+Change = Callable[[str, str], str]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def names(variant: Variant) -> list[str]:
+    return [layer.name for layer in variant.layers]
+
+
+def loaded(root: Path, name: str = "mine") -> Variant:
+    return load_project(root).variants[name]
+
+
+# --- what a variant consists of
+
+
+def test_a_layer_has_its_implied_values_filled_in(project: Write) -> None:
+    stack, full_list, refill = loaded(project(), "base").layers
+    assert [size_class.name for size_class in stack.classes] == ["C1", "C2"]
+    assert (stack.class_mask, stack.first_class, stack.last_class) == (0b0110, 1, 2)
+    assert stack.contiguous
+    assert not stack.serves_all
+    assert full_list.serves_all
+    assert (full_list.capacity, full_list.bytes_bound) == (0, 4096)
+    assert stack.template == "layers/stack.h.j2"
+    assert [layer.position for layer in (stack, full_list, refill)] == [1, 2, 3]
+
+
+def test_classes_are_in_the_order_of_the_table_whatever_the_spec_says(project: Write, layers: Change) -> None:
+    root = project(layers=layers("classes: C1-C2", "classes: [C3, C0-C1]"))
+    stack = loaded(root, "base").layers[0]
+    assert [size_class.name for size_class in stack.classes] == ["C0", "C1", "C3"]
+    assert not stack.contiguous
+
+
+def test_settings_that_nobody_makes_have_defaults(project: Write) -> None:
+    base = loaded(project(), "base")
+    settings = (base.toggles, base.debug_output, base.layout, base.fast_path, base.min_align)
+    assert settings == ("fixed", "guarded", "modules", "inline", 16)
+
+
+def test_a_child_has_its_parents_settings_but_not_its_figures(project: Write) -> None:
+    parent = "doc: P.\nextends: base\nset: {layout: unity, toggles: env}\nquoted: {mops: '1-2'}\n"
+    root = project(parent=parent, mine="doc: M.\nextends: parent\nset: {toggles: fixed}\n")
+    mine = loaded(root)
+    assert (mine.layout, mine.toggles) == ("unity", "fixed")
+    assert mine.lineage == ("base", "parent", "mine")
+    assert loaded(root, "parent").quoted == {"mops": "1-2"}
+    assert mine.quoted == {}
+    assert mine.source == "variants/mine.yaml"
+
+
+def test_removed_layers_are_gone_and_the_others_keep_their_order(project: Write) -> None:
+    mine = loaded(project(mine="doc: M.\nextends: base\nremove: [stack]\n"))
+    assert names(mine) == ["list", "refill"]
+    assert [layer.position for layer in mine.layers] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("add", "order"),
+    [
+        ("[ring]", ["stack", "ring", "list", "refill"]),
+        ("[{layer: ring}]", ["stack", "ring", "list", "refill"]),
+        ("[{layer: ring, before: stack}]", ["ring", "stack", "list", "refill"]),
+        ("[{layer: ring, after: stack}]", ["stack", "ring", "list", "refill"]),
+    ],
+)
+def test_an_added_layer_goes_where_it_is_told_or_behind_its_role(
+    add: str, order: list[str], project: Write
+) -> None:
+    assert names(loaded(project(mine=f"doc: M.\nextends: base\nadd: {add}\n"))) == order
+
+
+def test_a_layer_is_moved_by_removing_and_adding_it(project: Write) -> None:
+    root = project(
+        parent="doc: P.\nlayers: [stack, ring, list, refill]\n",
+        mine="doc: M.\nextends: parent\nremove: [ring]\nadd: [{layer: ring, before: stack}]\n",
+    )
+    assert names(loaded(root)) == ["ring", "stack", "list", "refill"]
+
+
+def test_a_child_may_give_its_layers_anew(project: Write) -> None:
+    mine = loaded(project(mine="doc: M.\nextends: base\nlayers: [ring, list, refill]\n"))
+    assert names(mine) == ["ring", "list", "refill"]
+
+
+def test_roles_are_told_apart(project: Write) -> None:
+    base = loaded(project(), "base")
+    by_role = [[layer.name for layer in part] for part in (base.caches, base.overflow, base.refills)]
+    assert by_role == [["stack"], ["list"], ["refill"]]
+
+
+def test_with_an_ultra_fast_path_only_the_first_layer_is_hot(project: Write) -> None:
+    root = project(mine="doc: M.\nextends: base\nset: {fast_path: ultra}\n")
+    assert [layer.name for layer in loaded(root).hot_layers] == ["stack"]
+    assert [layer.name for layer in loaded(root).cold_layers] == ["list", "refill"]
+    assert loaded(root, "base").cold_layers == ()
+
+
+def test_only_a_variant_with_environment_toggles_has_toggled_layers(project: Write) -> None:
+    root = project(mine="doc: M.\nextends: base\nset: {toggles: env}\n")
+    assert [layer.name for layer in loaded(root).toggled_layers] == ["stack"]
+    assert loaded(root, "base").toggled_layers == ()
+
+
+def test_an_option_has_its_default_a_value_or_the_environment(project: Write) -> None:
+    root = project(mine="doc: M.\nextends: base\nset: {options: {eager: env, batch: 16}}\n")
+    mine, base = loaded(root), loaded(root, "base")
+    assert (mine.options["eager"].env, mine.options["eager"].value) == ("TOY_EAGER", False)
+    assert (mine.options["batch"].env, mine.options["batch"].value) == (None, 16)
+    assert (mine.options["batch"].low, mine.options["batch"].high) == (1, 64)
+    assert [option.name for option in mine.env_options] == ["eager"]
+    assert (base.options["eager"].env, base.options["eager"].value) == (None, False)
+    assert base.options["batch"].value == 8
+
+
+def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
+    root = project(mine="doc: M.\nextends: base\nset: {min_align: 8}\n")
+    assert loaded(root).size_index == (0, 0, 1, 2, 2, 3, 3, 3, 3)
+    assert loaded(root, "base").size_index == (1, 1, 1, 2, 2, 3, 3, 3, 3)
+
+
+def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Change) -> None:
+    base = loaded(project(layers=layers("C3: 64", "C3: 72")), "base")
+    assert base.max_size == 32
+    assert len(base.size_index) == 32 // base.lookup_step + 1
+
+
+# --- the value of a variant
+
+
+def test_a_comment_or_the_layout_of_the_yaml_does_not_change_the_value(project: Write) -> None:
+    before = loaded(project(mine="doc: Two  words.\nextends: base\n")).as_value()
+    after = loaded(project(mine="# why\n\n{extends: base,\n doc: Two words.}\n")).as_value()
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    "change", ["doc: Other.\nextends: base", "doc: M.\nextends: base\nset: {layout: unity}"]
+)
+def test_what_a_template_sees_changes_the_value(change: str, project: Write) -> None:
+    before = loaded(project(mine="doc: M.\nextends: base")).as_value()
+    assert loaded(project(mine=change)).as_value() != before
+
+
+def test_quoted_figures_and_unused_layers_do_not_change_the_value(project: Write, layers: Change) -> None:
+    before = loaded(project(mine="doc: M.\nextends: base")).as_value()
+    root = project(
+        layers=layers("doc: A ring.", "doc: A better ring."),
+        mine="doc: M.\nextends: base\nquoted: {mops: '12'}",
+    )
+    assert loaded(root).as_value() == before
+
+
+def test_the_value_is_one_line_of_json(project: Write) -> None:
+    value = loaded(project(), "base").as_value()
+    assert "\n" not in value
+    assert json.loads(value)["layers"][0]["classes"][0] == {"name": "C1", "index": 1, "size": 16}
+
+
+# --- what does not go together
+
+TOGETHER = [
+    ("doc: M.\nextends: «bsae", "unknown variant 'bsae'; did you mean 'base'?"),
+    ("doc: M.\nextends: «mine", "circular extends: mine -> mine"),
+    ("doc: M.\nextends: base\nremove: [«stakc]", "unknown layer 'stakc'; did you mean 'stack'?"),
+    (
+        "doc: M.\nextends: base\nremove: [«ring]",
+        "layer 'ring' is not in 'base'; known: stack, list, refill",
+    ),
+    (
+        "doc: M.\nextends: base\nadd: [«stack]",
+        "layer 'stack' is in this variant already; remove it as well if you want to move it",
+    ),
+    (
+        "doc: M.\nextends: base\nremove: [stack]\nadd: [{layer: ring, after: «stack}]",
+        "layer 'stack' is not in this variant; known: list, refill",
+    ),
+    (
+        "doc: M.\nextends: base\nadd: [{layer: ring, after: «lits}]",
+        "unknown layer 'lits'; did you mean 'list'?",
+    ),
+    (
+        "doc: M.\nlayers: [list, «stack, refill]",
+        "layer 'stack' (cache) stands after 'list' (overflow); the order is caches, overflow, refill",
+    ),
+    ("doc: M.\nlayers: [list, «list, refill]", "'list' is in 'layers' twice"),
+    ("doc: M.\nlayers: [«stack, list]", "no layer has the role refill; the last one must have it"),
+    (
+        "doc: M.\nextends: base\nremove: [«refill]",
+        "no layer has the role refill; the last one must have it",
+    ),
+    (
+        "doc: M.\nextends: base\nremove: [«list]",
+        "layer 'refill' needs 'list', which is not in this variant",
+    ),
+    (
+        "doc: M.\nlayers: [stack, «refill]",
+        "layer 'refill' needs 'list', which is not in this variant",
+    ),
+    (
+        "doc: M.\nextends: base\nset: {options: {«egaer: on}}",
+        "unknown option 'egaer'; did you mean 'eager'?",
+    ),
+    (
+        "doc: M.\nextends: base\nset: {options: {eager: «2}}",
+        "option 'eager' must be on or off, not 2",
+    ),
+    (
+        "doc: M.\nextends: base\nset: {options: {batch: «65}}",
+        "option 'batch' must be a whole number from 1 to 64, not 65",
+    ),
+    (
+        "doc: M.\nextends: base\nset: {options: {batch: «env}}",
+        "option 'batch' has no environment variable",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), TOGETHER)
+def test_what_does_not_go_together_gives_one_error(text: str, what: str, mistakes: Mistakes) -> None:
+    text, line, column = marked(text)
+    assert mistakes(mine=text) == [f"variants/mine.yaml:{line}:{column}: error: {what}"]
+
+
+def test_a_conflict_is_told_once_where_the_variant_brought_it_in(mistakes: Mistakes, layers: Change) -> None:
+    text = layers("capacity: 64", "capacity: 64\n    conflicts: [stack]").replace(
+        "capacity: 32", "capacity: 32\n    conflicts: [ring]"
+    )
+    said = mistakes(layers=text, mine="doc: M.\nextends: base\nadd: [ring]")
+    assert said == ["variants/mine.yaml:3:7: error: layer 'stack' conflicts with 'ring'"]
+
+
+def test_classes_that_no_layer_keeps_are_named(mistakes: Mistakes, layers: Change) -> None:
+    text = layers("    classes: all\n    storage: linked_list", "    classes: C3\n    storage: linked_list")
+    assert mistakes(layers=text) == [
+        "variants/base.yaml:2:10: error: class C0 is kept by no cache and no overflow layer"
+    ]
+    assert mistakes(
+        layers=text,
+        mine="doc: M.\nlayers: [list, refill]",
+        base="doc: B.\nlayers: [ring, stack, list, refill]",
+    ) == ["variants/mine.yaml:2:10: error: classes C0, C1, C2 are kept by no cache and no overflow layer"]
+
+
+def test_classes_that_no_layer_refills_are_named(mistakes: Mistakes, layers: Change) -> None:
+    text = layers("    classes: all\n    storage: none", "    classes: C0-C2\n    storage: none")
+    assert mistakes(layers=text) == ["variants/base.yaml:2:10: error: class C3 is refilled by no layer"]
+
+
+def test_a_table_without_an_aligned_class_is_refused(mistakes: Mistakes, layers: Change) -> None:
+    text = layers("{C0: 8, C1: 16, C2: 32, C3: 64}", "{C0: 8, C1: 24, C2: 40, C3: 56}")
+    said = mistakes(layers=text, base="doc: B.\nlayers: [list, refill]\nset: {min_align: 16}")
+    assert said == [
+        "variants/base.yaml:3:18: error: no class has a size that is a multiple of 'min_align', 16"
+    ]
+
+
+def test_a_circle_is_told_once_and_those_who_hang_on_it_are_quiet(mistakes: Mistakes) -> None:
+    said = mistakes(
+        one="doc: One.\nextends: two",
+        two="doc: Two.\nextends: three",
+        three="doc: Three.\nextends: one",
+        guest="doc: G.\nextends: two\nremove: [stack]",
+    )
+    assert said == ["variants/one.yaml:2:10: error: circular extends: one -> two -> three -> one"]
+
+
+def test_a_variant_with_a_broken_parent_adds_no_noise(mistakes: Mistakes) -> None:
+    said = mistakes(
+        parent="doc: P.\nextends: base\nremove: [list]",
+        child="doc: C.\nextends: parent",
+        grandchild="doc: G.\nextends: child\nadd: [ring]",
+    )
+    assert said == [
+        "variants/parent.yaml:3:10: error: layer 'refill' needs 'list', which is not in this variant"
+    ]
+
+
+def test_a_variant_with_a_broken_parent_still_tells_its_own_mistakes(mistakes: Mistakes) -> None:
+    said = mistakes(
+        parent="doc: P.\nlayers: [stakc, list, refill]",
+        child="doc: C.\nextends: parent\nremove: [stack]\nadd: [rign]\nset: {options: {batch: 0}}",
+    )
+    assert [line.split(" error: ")[0] for line in said] == [
+        "variants/child.yaml:4:7:",
+        "variants/child.yaml:5:24:",
+        "variants/parent.yaml:2:10:",
+    ]
+
+
+def test_a_broken_layer_is_no_unknown_layer(mistakes: Mistakes, layers: Change) -> None:
+    said = mistakes(layers=layers("    role: overflow", "    role: overfull"))
+    assert [line.split(" error: ")[0] for line in said] == ["variants/layers.yaml:37:11:"]
+
+
+def test_a_catalogue_that_cannot_be_read_makes_no_layer_unknown(mistakes: Mistakes) -> None:
+    said = mistakes(layers=None, mine="doc: M.\nextends: base\nadd: [whatever]\nset: {min_align: 1}")
+    assert said == [
+        "variants/layers.yaml:1:1: error: cannot be read: no such file or directory",
+        "variants/mine.yaml:4:18: error: 'min_align' must be 8 or 16, not 1",
+    ]
+
+
+def test_variants_that_no_axis_names_are_checked_too(mistakes: Mistakes) -> None:
+    assert mistakes(unused="doc: U.\nlayers: []") == [
+        "variants/unused.yaml:2:9: error: 'layers' must be a list of 1 or more, not 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("my-variant", "the file's name without .yaml must be a C identifier, not 'my-variant'"),
+        ("double", "the file's name without .yaml must be a C identifier, not the keyword 'double'"),
+        ("all", "a variant cannot be called 'all': that is the word for every variant"),
+    ],
+)
+def test_a_file_whose_name_cannot_be_a_variants_is_refused(name: str, what: str, mistakes: Mistakes) -> None:
+    assert mistakes(**{name: "doc: X.\nextends: base"}) == [f"variants/{name}.yaml:1:1: error: {what}"]
+
+
+# --- matrix.yaml and the rest
+
+IN_MATRIX = [
+    ("variant: [base]", "variant: [«bsae]", "unknown variant 'bsae'; did you mean 'base'?"),
+    ("variant: [base]", "variant: [«'x*']", "unknown variant 'x*'; known: base"),
+    ("sanitizer: asan}", "sanitizer: «tsan}", "unknown sanitizer 'tsan'; did you mean 'asan'?"),
+    ("headline: mixed", "headline: «mxied", "unknown load 'mxied'; did you mean 'mixed'?"),
+    ("load: mixed", "load: «other", "unknown load 'other'; known: mixed"),
+    (
+        "tests: {",
+        "default: {mode: «relese}\ntests: {",
+        "unknown mode 'relese'; did you mean 'release'?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what"), IN_MATRIX)
+def test_a_name_in_the_matrix_that_nothing_has_gives_one_error(
+    old: str, new: str, what: str, matrix: Change, mistakes: Mistakes
+) -> None:
+    text, line, column = marked(matrix(old, new))
+    assert mistakes(matrix=text) == [f"variants/matrix.yaml:{line}:{column}: error: {what}"]
+
+
+def test_the_axis_of_variants_takes_patterns_and_all(project: Write, matrix: Change) -> None:
+    others = {"b2": "doc: Two.\nextends: base", "c": "doc: C.\nextends: base"}
+    axes = load_project(project(matrix=matrix("[base]", "['b*']"), **others)).matrix.axes
+    assert axes["variant"] == ("b2", "base")
+    axes = load_project(project(matrix=matrix("[base]", "[c, all]"), **others)).matrix.axes
+    assert axes["variant"] == ("c", "b2", "base")
+
+
+def test_an_axis_that_is_left_out_has_its_default_value(project: Write) -> None:
+    assert load_project(project()).matrix.axes["target"] == ("native",)
+
+
+def test_arguments_of_a_load_are_text_as_it_is_written(project: Write, matrix: Change) -> None:
+    text = matrix("args: [--ops, 10]", "args: [--ops, 0x10, on, 1e3, 'a b']")
+    assert load_project(project(matrix=text)).matrix.loads["mixed"].args == (
+        "--ops",
+        "0x10",
+        "on",
+        "1e3",
+        "a b",
+    )
+
+
+def test_hidden_files_are_no_variants(project: Write) -> None:
+    root = project(**{".#mine": "what an editor leaves"})
+    assert list(load_project(root).variants) == ["base"]
+    assert [path.name for path in spec_files(root)] == ["base.yaml", "layers.yaml", "matrix.yaml"]
+
+
+def test_a_project_without_specs_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SpecErrors, match=r"^variants:1:1: error: cannot be read: no such folder$"):
+        load_project(tmp_path)
+    (tmp_path / "variants").mkdir()
+    with pytest.raises(SpecErrors) as caught:
+        load_project(tmp_path)
+    assert [error.path for error in caught.value.errors] == [
+        "variants",
+        "variants/layers.yaml",
+        "variants/matrix.yaml",
+    ]
+
+
+def test_a_long_chain_of_variants_is_resolved(project: Write) -> None:
+    chain = {f"v{i}": f"doc: D.\nextends: v{i + 1}" for i in range(400)}
+    last = loaded(project(**chain, v400="doc: D.\nextends: base"), "v0")
+    assert len(last.lineage) == 402
+    assert names(last) == ["stack", "list", "refill"]
+
+
+# --- the project itself
+
+
+def test_the_phases_of_this_project_are_what_the_story_tells() -> None:
+    variants = load_project(ROOT).variants
+    assert len(variants["phase0"].layers) == 11
+    assert names(variants["phase2"]) == ["unified_cache", "tls_sll", "legacy_refill"]
+    assert names(variants["phase3"]) == names(variants["phase2"])
+    assert (variants["phase0"].is_env, variants["phase2"].is_env) == (True, False)
+
+
+def test_the_project_is_loaded_in_a_fraction_of_a_second() -> None:
+    start = time.monotonic()
+    load_project(ROOT)
+    assert time.monotonic() - start < 0.5  # 0.01 s on an idle machine

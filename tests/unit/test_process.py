@@ -1,0 +1,108 @@
+"""Running one program: its end, its output, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from layermatrix import process
+
+
+def sh(script: str, timeout: float = 20, folder: Path | None = None) -> process.Finished:
+    return process.run(
+        ["sh", "-c", script], environment=process.environment(), timeout=timeout, folder=folder
+    )
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists that is more than a zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def gone(pid: int) -> bool:
+    for _ in range(200):
+        if not alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_output_errors_and_status_are_kept(tmp_path: Path) -> None:
+    finished = sh("pwd; echo to the user >&2; exit 3", folder=tmp_path)
+    assert (finished.stdout, finished.stderr, finished.status) == (
+        f"{tmp_path}\n".encode(),
+        b"to the user\n",
+        3,
+    )
+    assert finished.failure == "exit status 3: to the user"
+
+
+def test_success_is_no_failure() -> None:
+    assert sh("echo fine").failure is None
+
+
+def test_a_signal_is_named() -> None:
+    assert sh("kill -SEGV $$").failure == "killed by SIGSEGV"
+
+
+def test_a_program_that_is_not_there_ends_as_in_a_shell(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("", encoding="utf-8")
+    for command, status in ((tmp_path / "none", 127), (script, 126)):
+        finished = process.run([str(command)], environment={}, timeout=5)
+        assert finished.status == status
+        assert str(command) in (finished.failure or "")
+
+
+def test_a_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
+    finished = sh("sleep 60 & echo $!; wait", timeout=0.5)
+    assert finished.timed_out
+    assert (finished.failure or "").startswith("still running after ")
+    assert gone(int(finished.stdout))
+
+
+def test_children_that_a_program_leaves_behind_are_ended_too() -> None:
+    finished = sh("sleep 60 & echo $!")
+    assert finished.status == 0
+    assert gone(int(finished.stdout))
+
+
+def test_stop_all_ends_what_other_threads_have_under_way() -> None:
+    finished: list[process.Finished] = []
+    waiting = threading.Thread(target=lambda: finished.append(sh("sleep 60")))
+    waiting.start()
+    while waiting.is_alive():
+        process.stop_all()
+        waiting.join(0.05)
+    assert finished[0].failure == "killed by SIGKILL"
+
+
+def test_only_the_named_library_is_preloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LD_PRELOAD", "users-own.so")
+    monkeypatch.chdir(tmp_path)
+    assert "LD_PRELOAD" not in process.environment()
+    assert process.environment(Path("lib.so"))["LD_PRELOAD"] == os.fspath(tmp_path / "lib.so")
+    assert process.environment(None, LC_ALL="C")["LC_ALL"] == "C"
+
+
+def test_a_flood_of_output_is_kept_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "KEPT_BYTES", 10)
+    code = "print('x' * 1000 + 'the end')"
+    finished = process.run([sys.executable, "-c", code], environment=process.environment(), timeout=20)
+    assert finished.stdout == b"xxthe end\n"
+
+
+def test_the_reported_json_is_the_last_line_of_the_output() -> None:
+    assert process.reported(b'warming up\n{"ops": 3}\n\n') == {"ops": 3}
+    for output in (b"", b"nothing", b"[1]", b'{"ops": 3}\nbye', b"\xff\xfe"):
+        with pytest.raises(ValueError, match="no JSON object"):
+            process.reported(output)

@@ -1,0 +1,195 @@
+"""Test programs and preloaded programs: what passes, what fails, and what was not run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from layermatrix import process, records
+from layermatrix.evidence import programs
+
+
+def script(path: Path, text: str, mode: int = 0o755) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def one_test(tmp_path: Path, text: str, timeout: float = 20) -> records.Record:
+    record = programs.run_tests([script(tmp_path / "test_it", text)], timeout)
+    assert records.check(record, "tests") is record
+    result: records.Record = record["programs"][0]
+    return result
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    path = tmp_path / "libany.so"
+    path.touch()
+    return path
+
+
+def one_preloaded(tmp_path: Path, library: Path, text: str, timeout: float = 20) -> records.Record:
+    record = programs.run_preloaded([script(tmp_path / "real.sh", text)], library, timeout, tmp_path / "work")
+    assert records.check(record, "programs") is record
+    assert list((tmp_path / "work").iterdir()) == []
+    result: records.Record = record["programs"][0]
+    return result
+
+
+def test_exit_status_0_is_passed(tmp_path: Path) -> None:
+    result = one_test(tmp_path, "echo fine")
+    assert (result["name"], result["status"], result["reason"], result["log"]) == (
+        "test_it",
+        "passed",
+        None,
+        "fine",
+    )
+    assert result["command"] == str(tmp_path / "test_it")
+
+
+def test_any_other_status_is_failed_with_the_last_line_as_the_reason(tmp_path: Path) -> None:
+    result = one_test(tmp_path, "echo first; echo 'test.c:7: lost a block' >&2; exit 1")
+    assert (result["status"], result["reason"]) == ("failed", "exit status 1: test.c:7: lost a block")
+    assert result["log"] == "first\ntest.c:7: lost a block"
+
+
+def test_a_crash_names_its_signal(tmp_path: Path) -> None:
+    assert one_test(tmp_path, "kill -ABRT $$")["reason"] == "killed by SIGABRT"
+
+
+def test_exit_status_77_is_not_run_with_the_reason_that_was_given(tmp_path: Path) -> None:
+    result = one_test(tmp_path, "echo needs 2 cores; exit 77")
+    assert (result["status"], result["reason"]) == ("not run", "needs 2 cores")
+    assert one_test(tmp_path, "exit 77")["reason"] == "it gave no reason"
+
+
+def test_a_program_that_hangs_is_failed(tmp_path: Path) -> None:
+    result = one_test(tmp_path, "echo begun; sleep 60; exit 77", timeout=0.5)
+    assert result["status"] == "failed"
+    assert result["reason"].startswith("still running after ")
+    assert result["log"] == "begun"
+
+
+def test_of_a_long_log_the_end_is_kept(tmp_path: Path) -> None:
+    lines = one_test(tmp_path, "seq 1 100")["log"].splitlines()
+    assert lines == [str(number) for number in range(61, 101)]
+
+
+def test_output_that_is_no_text_does_no_harm(tmp_path: Path) -> None:
+    assert one_test(tmp_path, r"printf '\377\000'; exit 1")["status"] == "failed"
+
+
+def test_a_test_runs_in_a_folder_of_its_own_without_the_users_settings(tmp_path: Path) -> None:
+    here, home, files = one_test(tmp_path, "pwd; echo $HOME; touch left; ls")["log"].splitlines()
+    assert here == home != os.environ.get("HOME")
+    assert files == "left"
+    assert not Path(here).exists()
+
+
+def test_variables_that_are_handed_in_reach_the_program(tmp_path: Path) -> None:
+    program = script(tmp_path / "test_it", 'test "$WORD" = given')
+    assert programs.run_tests([program], 20, extra={"WORD": "given"})["programs"][0]["status"] == "passed"
+
+
+def test_results_come_in_the_order_of_the_programs_however_many_run_at_once(tmp_path: Path) -> None:
+    order = [script(tmp_path / f"test_{number}", f"sleep 0.{3 - number}") for number in range(3)]
+    told: list[tuple[int, int, str]] = []
+    record = programs.run_tests(
+        order, 20, jobs=2, on_progress=lambda done, total, result: told.append((done, total, result["name"]))
+    )
+    assert [result["name"] for result in record["programs"]] == ["test_0", "test_1", "test_2"]
+    assert told == [(1, 3, "test_0"), (2, 3, "test_1"), (3, 3, "test_2")]
+
+
+def test_an_interrupt_ends_the_programs_that_are_under_way(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, result: records.Record) -> None:
+        raise KeyboardInterrupt
+
+    quick, slow = script(tmp_path / "quick", "true"), script(tmp_path / "slow", "sleep 60")
+    ended: list[process.Finished] = []
+    started = threading.Event()
+
+    def run(command: list[str], **how: object) -> process.Finished:
+        if command[0].endswith("quick"):
+            started.wait(20)
+        else:
+            threading.Timer(0.2, started.set).start()
+        finished = process.run(command, **how)  # type: ignore[arg-type]
+        ended.append(finished)
+        return finished
+
+    with pytest.raises(KeyboardInterrupt):
+        programs.run_tests([quick, slow], 60, jobs=2, on_progress=interrupt, run=run)  # type: ignore[arg-type]
+    assert [finished.end for finished in ended] == ["exit status 0", "killed by SIGKILL"]
+
+
+def test_nothing_to_run_is_not_measured(tmp_path: Path, library: Path) -> None:
+    assert programs.run_tests([], 1)["reason"] == "there are no test programs"
+    assert programs.run_preloaded([], library, 1)["reason"] == "there are no scripts"
+    assert (
+        programs.run_preloaded([tmp_path / "real.sh"], tmp_path / "libnone.so", 1)["reason"]
+        == "libnone.so is not built"
+    )
+
+
+def test_equal_output_with_and_without_the_library_is_passed(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, "pwd; ls -A; touch left; echo err >&2")
+    assert (result["name"], result["status"], result["reason"]) == ("real", "passed", None)
+
+
+def test_the_script_is_told_the_library_in_the_second_run_only(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, 'echo "[$PRELOAD]"; test -z "$LD_PRELOAD"')
+    assert (result["status"], result["reason"]) == ("failed", "stdout is not the same")
+    changed = [line for line in result["log"].splitlines() if line.startswith(("-[", "+["))]
+    assert changed == ["-[]", f"+[{library}]"]
+
+
+def test_other_errors_on_stderr_are_a_failure(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, 'echo same; test -z "$PRELOAD" || echo "ld.so: ignored" >&2')
+    assert (result["status"], result["reason"]) == ("failed", "stderr is not the same")
+    assert "+ld.so: ignored" in result["log"]
+
+
+def test_another_exit_status_with_the_library_is_a_failure_77_too(tmp_path: Path, library: Path) -> None:
+    for status in (1, 77):
+        result = one_preloaded(
+            tmp_path, library, f'test -z "$PRELOAD" || {{ echo gone wrong; exit {status}; }}'
+        )
+        assert (result["status"], result["reason"]) == ("failed", f"exit status {status}: gone wrong")
+
+
+def test_a_program_that_is_not_installed_is_not_run(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, "echo sqlite3 is not installed; exit 77")
+    assert (result["status"], result["reason"]) == ("not run", "sqlite3 is not installed")
+
+
+def test_a_script_that_fails_by_itself_is_failed_and_the_library_is_not_blamed(
+    tmp_path: Path, library: Path
+) -> None:
+    result = one_preloaded(tmp_path, library, "echo syntax error >&2; exit 2")
+    assert (result["status"], result["reason"]) == (
+        "failed",
+        "exit status 2 without the library: syntax error",
+    )
+
+
+def test_a_script_that_hangs_with_the_library_is_failed(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, 'test -z "$PRELOAD" || sleep 60', timeout=1)
+    assert result["status"] == "failed"
+    assert result["reason"].startswith("still running after ")
+
+
+def test_outputs_that_differ_in_bytes_only_are_told_apart(tmp_path: Path, library: Path) -> None:
+    result = one_preloaded(tmp_path, library, 'if test -z "$PRELOAD"; then printf "a\\n"; else printf a; fi')
+    assert result["status"] == "failed"
+    assert result["log"].startswith("they differ in bytes")
+
+
+def test_a_script_that_is_not_executable_is_run_by_sh(tmp_path: Path, library: Path) -> None:
+    path = script(tmp_path / "plain.sh", "echo fine", mode=0o644)
+    result = programs.run_preloaded([path], library, 20)["programs"][0]
+    assert (result["status"], result["command"]) == ("passed", f"sh {path}")

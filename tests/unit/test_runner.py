@@ -1,0 +1,191 @@
+"""The order of timed runs and the records that come of them, with neither programs nor a clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from layermatrix import process, records
+from layermatrix.bench import runner
+from layermatrix.bench.runner import Load, Subject
+
+MIXED = Load("mixed", ("--ops", "100"))
+CHAIN = Load("chain", ("--ops", "7", "--threads", "1"))
+Answer = Callable[[str, str, int], object]  # subject, load, how often it ran before -> speed
+
+
+class Machine:
+    """Stands for all benchmark programs. A speed that is text is a failure's last line."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.runs: list[tuple[str, str]] = []
+        self.commands: list[tuple[str, ...]] = []
+        self.preloads: list[str | None] = []
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        timeout: float,
+        folder: Path | None = None,
+    ) -> process.Finished:
+        subject, load = Path(command[0]).parts[-2:]
+        before = self.runs.count((load, subject))
+        self.runs.append((load, subject))
+        self.commands.append(tuple(command))
+        self.preloads.append(environment.get("LD_PRELOAD"))
+        speed = self.answer(subject, load, before)
+        if isinstance(speed, str):
+            return process.Finished(tuple(command), 1, b"", speed.encode(), 0.1)
+        line = json.dumps({"bench": load, "mops": speed, "peak_kib": 100 + before})
+        return process.Finished(tuple(command), 0, line.encode(), b"", 0.1)
+
+
+def subject(
+    name: str, folder: Path, preload: str | None = None, loads: Sequence[Load] = (MIXED, CHAIN)
+) -> Subject:
+    programs = {load.name: folder / name / load.name for load in loads}
+    return Subject(
+        name, programs, folder / preload if preload else None, folder / name / "evidence" / "bench.json"
+    )
+
+
+def steady(name: str, load: str, before: int) -> float:
+    return {"system": 10.0, "quick": 20.0, "slow": 5.0}[name]
+
+
+def test_each_round_runs_everyone_load_by_load_and_the_first_place_moves_on(tmp_path: Path) -> None:
+    machine = Machine(steady)
+    runner.measure(
+        [MIXED, CHAIN],
+        [subject("quick", tmp_path), subject("slow", tmp_path)],
+        2,
+        subject("system", tmp_path),
+        run=machine,
+    )
+    turns = [("system", "quick", "slow"), ("quick", "slow", "system"), ("slow", "system", "quick")]
+    assert machine.runs == [(load, name) for turn in turns for load in ("mixed", "chain") for name in turn]
+
+
+def test_each_subject_has_its_own_library_preloaded_and_gets_the_arguments_of_the_load(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(steady)
+    runner.measure(
+        [CHAIN], [subject("quick", tmp_path, "lib.so")], 1, subject("system", tmp_path), run=machine
+    )
+    assert machine.preloads == [None, str(tmp_path / "lib.so"), str(tmp_path / "lib.so"), None]
+    assert machine.commands[0] == (str(tmp_path / "system" / "chain"), "--ops", "7", "--threads", "1")
+
+
+def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_is_left_out(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(lambda name, load, before: (before + 1) * (2.0 if name == "quick" else 1.0))
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 6, subject("system", tmp_path), run=machine
+    )
+    load = results["quick"]["loads"]["mixed"]
+    assert load["samples"] == [4, 6, 8, 10, 12, 14]
+    assert load["baseline"] == [2, 3, 4, 5, 6, 7]
+    assert load["ratio"] == {"median": 2, "low": 2, "high": 2, "verdict": "faster"}
+    assert (load["median"], load["low"], load["high"], load["interval"]) == (9, 4, 14, "95 %")
+    assert (load["peak_kib"], load["baseline_peak_kib"], load["unit"]) == (106, 106, "Mops/s")
+    assert "ratio" not in results["system"]["loads"]["mixed"]
+    assert results["system"]["loads"]["mixed"]["median"] == 4.5
+
+
+def test_every_record_is_stored_and_complete(tmp_path: Path) -> None:
+    everyone = [subject("quick", tmp_path), subject("system", tmp_path)]
+    results = runner.measure([MIXED, CHAIN], everyone[:1], 3, everyone[1], run=Machine(steady))
+    for one in everyone:
+        assert records.load(one.store, "bench") == results[one.name]
+        assert results[one.name]["rounds"] == 3
+
+
+def test_a_program_that_fails_costs_its_subject_that_load_and_no_one_else_anything(tmp_path: Path) -> None:
+    machine = Machine(
+        lambda name, load, before: "out of memory" if (name, load, before) == ("slow", "mixed", 2) else 5.0
+    )
+    everyone = [subject("quick", tmp_path), subject("slow", tmp_path)]
+    results = runner.measure([MIXED, CHAIN], everyone, 4, subject("system", tmp_path), run=machine)
+    slow = results["slow"]
+    assert slow["status"] == "measured"
+    assert slow["loads"]["mixed"]["status"] == "not measured"
+    assert slow["loads"]["mixed"]["reason"] == "mixed: exit status 1: out of memory"
+    assert len(slow["loads"]["chain"]["samples"]) == 4
+    assert len(results["quick"]["loads"]["mixed"]["samples"]) == 4
+    assert machine.runs.count(("mixed", "slow")) == 3
+
+
+def test_a_subject_that_can_run_nothing_is_not_measured(tmp_path: Path) -> None:
+    machine = Machine(lambda name, load, before: "cannot be preloaded" if name == "slow" else 5.0)
+    results = runner.measure(
+        [MIXED, CHAIN], [subject("slow", tmp_path)], 1, subject("system", tmp_path), run=machine
+    )
+    assert results["slow"]["status"] == "not measured"
+    assert results["slow"]["reason"] == "mixed: exit status 1: cannot be preloaded"
+    assert records.load(subject("slow", tmp_path).store, "bench") == results["slow"]
+
+
+def test_without_a_baseline_speeds_stand_alone_with_the_reason(tmp_path: Path) -> None:
+    machine = Machine(lambda name, load, before: "broken" if (name, before) == ("system", 1) else 5.0)
+    load = runner.measure([MIXED], [subject("quick", tmp_path)], 2, subject("system", tmp_path), run=machine)[
+        "quick"
+    ]["loads"]["mixed"]
+    assert (load["status"], load["median"], load["ratio"]) == ("measured", 5.0, None)
+    assert load["ratio_reason"] == "the baseline has no figure: mixed: exit status 1: broken"
+
+
+@pytest.mark.parametrize("speed", [0, -1.0, None, True, [], float("inf"), float("nan")], ids=str)
+def test_a_speed_that_is_no_number_above_zero_is_not_measured(tmp_path: Path, speed: object) -> None:
+    machine = Machine(lambda name, load, before: speed if name == "quick" else 5.0)
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=machine
+    )
+    assert results["quick"]["reason"].startswith("mixed: 'mops' in its JSON line is ")
+
+
+def test_a_load_without_a_program_is_not_measured(tmp_path: Path) -> None:
+    quick = subject("quick", tmp_path, loads=[MIXED])
+    results = runner.measure([MIXED, CHAIN], [quick], 1, subject("system", tmp_path), run=Machine(steady))
+    assert results["quick"]["loads"]["chain"]["reason"] == "there is no program for chain"
+
+
+def test_an_interrupt_keeps_the_rounds_that_are_complete(tmp_path: Path) -> None:
+    def interrupted(name: str, load: str, before: int) -> float:
+        if (name, load, before) == ("quick", "chain", 3):
+            raise KeyboardInterrupt
+        return 5.0
+
+    quick = subject("quick", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        runner.measure([MIXED, CHAIN], [quick], 7, subject("system", tmp_path), run=Machine(interrupted))
+    stored = records.load(quick.store, "bench")
+    assert stored["rounds"] == 2
+    assert [len(load["samples"]) for load in stored["loads"].values()] == [2, 2]
+
+
+def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> None:
+    seconds = iter(range(100))
+    steps: list[runner.Step] = []
+    runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
+        run=Machine(steady), clock=lambda: float(next(seconds)), on_progress=steps.append,
+    )  # fmt: skip
+    assert [(step.done, step.total, step.round, step.subject, step.seconds) for step in steps] == [
+        (1, 4, 0, "system", 1), (2, 4, 0, "quick", 2), (3, 4, 1, "quick", 3), (4, 4, 1, "system", 4),
+    ]  # fmt: skip
+
+
+def test_senseless_sessions_are_refused(tmp_path: Path) -> None:
+    system = subject("system", tmp_path)
+    with pytest.raises(ValueError, match="at least one"):
+        runner.measure([MIXED], [], 0, system)
+    with pytest.raises(ValueError, match="same name"):
+        runner.measure([MIXED], [system], 1, system)

@@ -1,0 +1,443 @@
+"""What one YAML file may say, and what is said of any other: one mistake, one line, in its place."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from toy_specs import marked
+
+from layermatrix import yamlnodes
+from layermatrix.errors import Report, SpecError, SpecErrors
+from layermatrix.model import load_project
+from layermatrix.yamlnodes import Mapping, Scalar, Sequence, read_document
+
+Mistakes = Callable[..., list[str]]
+Change = Callable[[str, str], str]
+
+LIBYAML = hasattr(yaml, "CSafeLoader")
+SPECS = Path(__file__).resolve().parents[2] / "variants"
+
+
+def read(path: Path, content: str | bytes) -> tuple[object, list[str]]:
+    """The tree of a file with this content, and the mistakes."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    report = Report()
+    return read_document(path, "x.yaml", report), [str(error) for error in report.errors]
+
+
+@pytest.fixture(params=["libyaml", "pure Python"])
+def either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyYAML comes with and without libyaml."""
+    if request.param == "pure Python":
+        monkeypatch.setattr(yamlnodes, "_Loader", yaml.SafeLoader)
+    elif not LIBYAML:
+        pytest.skip("this PyYAML is built without libyaml")
+
+
+# --- YAML text
+
+
+@pytest.mark.usefixtures("either_loader")
+def test_nodes_know_their_line_and_column(tmp_path: Path) -> None:
+    tree, mistakes = read(tmp_path / "x.yaml", "a: 1\nb:\n  - on\n  - 'off'\n")
+    assert not mistakes
+    assert isinstance(tree, Mapping)
+    (a, one), (b, two) = tree.entries
+    assert isinstance(one, Scalar)
+    assert isinstance(two, Sequence)
+    assert [(key.text, key.place.line, key.place.column) for key in (a, b)] == [("a", 1, 1), ("b", 2, 1)]
+    assert (one.value, one.place.line, one.place.column) == (1, 1, 4)
+    assert [item.value for item in two.items if isinstance(item, Scalar)] == [True, "off"]
+    assert [(item.place.line, item.place.column) for item in two.items] == [(3, 5), (4, 5)]
+
+
+BAD_TEXT = {
+    "": "1:1: error: is empty",
+    "# a comment only\n": "1:1: error: is empty",
+    "~": "1:1: error: is empty",
+    "a: 1\nb: [": "bad YAML: ",
+    "a: 1\n\tb: 2": "2:1: error: bad YAML: ",
+    "a: 'open": "bad YAML: ",
+    "a: 1\n---\nb: 1\n": "2:1: error: a second document begins here; one file holds one",
+    "a: *nobody": "1:4: error: unknown alias 'nobody'",
+    "a: &a [*a]": "1:8: error: alias 'a' stands for something that holds it",
+    "a: 1\n[b]: 2": "2:1: error: a key must be a single word, not a list or a mapping",
+    "? [b]\n: 2": "1:3: error: a key must be a single word, not a list or a mapping",
+    "a: !!python/name:x y": "1:4: error: tag '!!python/name:x' is not allowed; leave it out",
+    "a: !mine {}": "1:4: error: tag '!mine' is not allowed; leave it out",
+    "a: !!seq {}": "1:4: error: tag '!!seq' is not allowed; leave it out",
+    "a: !!binary abcd": "1:4: error: tag '!!binary' is not allowed; leave it out",
+    "a: !!int twelve": "1:4: error: 'twelve' does not fit its tag; leave the tag out",
+    "a: 0b_": "1:4: error: '0b_' is no number that can be used",
+    'a: "\\0"': "1:4: error: '\\x00' holds a control character",
+    "a: 1\nb: 2\na: 3": "3:1: error: key 'a' is given twice; first on line 1",
+}
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize("text", BAD_TEXT)
+def test_text_that_is_no_plain_yaml_gives_one_error(text: str, tmp_path: Path) -> None:
+    _, mistakes = read(tmp_path / "x.yaml", text)
+    assert len(mistakes) == 1
+    assert BAD_TEXT[text] in mistakes[0]
+
+
+def test_the_place_of_a_byte_that_is_not_utf_8_is_found(tmp_path: Path) -> None:
+    _, mistakes = read(tmp_path / "x.yaml", "a: 1\nö: ".encode() + b"\xff")
+    assert mistakes == ["x.yaml:2:4: error: is not UTF-8 text"]
+
+
+def test_the_place_of_a_control_character_is_found(tmp_path: Path) -> None:
+    _, mistakes = read(tmp_path / "x.yaml", "a: 1\nb: \0")
+    assert mistakes == ["x.yaml:2:4: error: character U+0000 is not allowed in YAML"]
+
+
+def test_a_byte_order_mark_at_the_start_is_passed_over(tmp_path: Path) -> None:
+    tree, mistakes = read(tmp_path / "x.yaml", b"\xef\xbb\xbfa: 1\n")
+    assert not mistakes
+    assert isinstance(tree, Mapping)
+    assert tree.entries[0][0].place.column == 1
+
+
+def test_a_missing_file_a_folder_and_a_pipe_are_unreadable(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = []
+    for name in ("missing", ".", "pipe"):
+        report = Report()
+        assert read_document(tmp_path / name, "x.yaml", report) is None
+        said += [str(error) for error in report.errors]
+    assert said == [
+        "x.yaml:1:1: error: cannot be read: no such file or directory",
+        "x.yaml:1:1: error: cannot be read: not a regular file",
+        "x.yaml:1:1: error: cannot be read: not a regular file",
+    ]
+
+
+LETTERS = "abcdefghijklmn"
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise(LETTERS)
+)
+TOO_MUCH = {
+    "alias bomb": (BOMB, "holds more than 20000 values (what an alias stands for counts each time)"),
+    "deep lists": ("[" * 500_000, "is nested more than 32 deep"),
+    "deep mappings": ("{a: " * 100_000, "is nested more than 32 deep"),
+    "deep blocks": ("- " * 100_000, "is nested more than 32 deep"),
+    "many values": (
+        "- a\n" * 30_000,
+        "holds more than 20000 values (what an alias stands for counts each time)",
+    ),
+    "many bytes": ("#" * 1_100_000, "is larger than 1048576 bytes"),
+    "many digits": ("a: " + "9" * 9000, f"'{'9' * 60}...' is no number that can be used"),
+}
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize("case", TOO_MUCH)
+def test_what_is_too_deep_or_too_large_is_refused_quickly(case: str, tmp_path: Path) -> None:
+    text, what = TOO_MUCH[case]
+    start = time.monotonic()
+    _, mistakes = read(tmp_path / "x.yaml", text)
+    assert [mistake.split(": error: ")[1] for mistake in mistakes] == [what]
+    assert time.monotonic() - start < 5
+
+
+# --- layers.yaml
+
+
+def test_the_small_project_is_sound(mistakes: Mistakes) -> None:
+    assert mistakes() == []
+
+
+NO_STORAGE = "a refill keeps no blocks, and only a refill has storage none"
+STORAGES = "array_stack, ring, magazine, linked_list, none"
+LAYER_KEYS = "title, doc, role, classes, storage, capacity, bytes, toggle, needs, conflicts"
+
+# what is replaced in the small catalogue; by what, with a « where the error has to point; what is said there
+IN_LAYERS = [
+    ("title: Stack", "«titel: Stack", "unknown key 'titel' in layer 'stack'; did you mean 'title'?"),
+    (
+        "title: Stack",
+        "title: Stack\n    «colour: red",
+        f"unknown key 'colour' in layer 'stack'; known: {LAYER_KEYS}",
+    ),
+    ("  stack:\n    title: Stack\n", "  «stack:\n", "layer 'stack' has no 'title'"),
+    ("title: Stack", "«title:", "'title' must be one line without quotes and backslashes, not nothing"),
+    ("title: Stack", "title: «''", "'title' must be one line without quotes and backslashes, not empty"),
+    (
+        "title: Stack",
+        'title: «a "b"',
+        "'title' must be one line without quotes and backslashes, not 'a \"b\"'",
+    ),
+    (
+        "title: Stack",
+        "title: «12",
+        "'title' must be one line without quotes and backslashes, not 12; put it in quotes",
+    ),
+    ("title: Stack", f"title: «{'x' * 81}", "'title' is longer than 80 characters"),
+    (
+        "doc: A small catalogue.",
+        "doc: «a \\ b",
+        "'doc' must be a sentence or two without backslashes, not 'a \\\\ b'",
+    ),
+    (
+        "storage: array_stack",
+        "storage: «array_stak",
+        f"'storage' must be one of {STORAGES}, not 'array_stak'; did you mean 'array_stack'?",
+    ),
+    ("capacity: 32", "capacity: «many", "'capacity' must be a whole number from 1 to 65535, not 'many'"),
+    ("capacity: 32", "capacity: «0", "'capacity' must be a whole number from 1 to 65535, not 0"),
+    ("capacity: 32", "capacity: «65536", "'capacity' must be a whole number from 1 to 65535, not 65536"),
+    ("capacity: 32", "capacity: «[1]", "'capacity' must be a whole number from 1 to 65535, not a list"),
+    ("capacity: 32", "capacity: «on", "'capacity' must be a whole number from 1 to 65535, not on"),
+    ("capacity: 32", "capacity: «1.5", "'capacity' must be a whole number from 1 to 65535, not 1.5"),
+    (
+        "storage: array_stack\n    capacity: 32\n",
+        "storage: «array_stack\n",
+        "a layer with storage array_stack needs a 'capacity'",
+    ),
+    ("capacity: 32", "«capcity: 32", "unknown key 'capcity' in layer 'stack'; did you mean 'capacity'?"),
+    ("capacity: 64", "capacity: «48", "a ring's capacity is a power of two, not 48"),
+    (
+        "storage: array_stack\n    capacity: 32",
+        "storage: magazine\n    capacity: «33",
+        "a magazine pair's capacity is even, not 33",
+    ),
+    (
+        "storage: linked_list\n    bytes: 4096\n",
+        "storage: «linked_list\n",
+        "a linked_list needs a bound: 'capacity', 'bytes' or both",
+    ),
+    ("needs: [list]", "capacity: «3", "a layer without storage has no bound"),
+    (
+        "storage: none",
+        "storage: «ring",
+        f"storage 'ring' does not go with role refill; {NO_STORAGE}",
+    ),
+    ("classes: C1-C2", "classes: «C1-C9", "unknown class 'C9'; known: C0, C1, C2, C3"),
+    ("classes: C1-C2", "classes: «C2-C1", "the range 'C2-C1' runs backwards; write C1-C2"),
+    ("classes: C1-C2", "classes: «C1-", "unknown class ''; known: C0, C1, C2, C3"),
+    ("classes: C1-C2", "classes: [C1, C2, «C0-C1]", "class 'C1' is given twice"),
+    ("classes: C1-C2", "classes: [all, «C1]", "class 'C1' is given twice"),
+    ("classes: C1-C2", "classes: «[]", "'classes' must be a list of 1 or more, not 0"),
+    ("classes: C1-C2", "classes: «{C1: on}", "'classes' must be a list of 1 or more, not a mapping"),
+    ("needs: [list]", "needs: [«lst]", "unknown layer 'lst'; did you mean 'list'?"),
+    ("needs: [list]", "needs: [«refill]", "layer 'refill' is in its own 'needs'"),
+    ("needs: [list]", "needs: [list, «list]", "'list' is in 'needs' twice"),
+    ("needs: [list]", "needs: [list]\n    conflicts: [«list]", "layer 'refill' needs 'list' as well"),
+    (
+        "{env: TOY_STACK, default: on}",
+        "{env: «toy, default: on}",
+        "'env' must be the name of an environment variable, such as HAKMEM_RING, not 'toy'",
+    ),
+    ("toggle: {env: TOY_STACK, default: on}", "«toggle: {env: TOY_STACK}", "'toggle' has no 'default'"),
+    ("{env: TOY_STACK, default: on}", "{env: TOY_STACK, default: «1}", "'default' must be on or off, not 1"),
+    (
+        "{env: TOY_STACK, default: on}",
+        "{env: «TOY_EAGER, default: on}",
+        "TOY_EAGER is taken by 'eager' already",
+    ),
+    ("  ring:\n", "  «while:\n", "the name of a layer must be a C identifier, not the keyword 'while'"),
+    ("  ring:\n", "  «a-ring:\n", "the name of a layer must be a C identifier, not 'a-ring'"),
+    ("C2: 32", "C2: «16", "class C2 (16) is not larger than C1 (16)"),
+    ("C2: 32", "C2: «33", "class 'C2' must be a whole number from 8 to 65536, a multiple of 8, not 33"),
+    ("C3: 64", "C3: 64, «all: 72", "a class cannot be called 'all': that is the word for every class"),
+    ("{C0: 8, C1: 16, C2: 32, C3: 64}", "«[C0]", "'classes' must be a mapping, not a list"),
+    (
+        "classes: {C0: 8, C1: 16, C2: 32, C3: 64}",
+        "«classes: {}",
+        "'classes' must have 1 to 64 entries, not 0",
+    ),
+    ("default: off", "default: «3", "'default' must be on or off, not 3"),
+    ("default: 8,", "default: «65,", "'default' must be a whole number from 1 to 64, not 65"),
+    ("min: 1, max: 64", "min: 9, max: «7", "'max' is less than 'min', 9"),
+    ("default: off,", "default: off, min: «0,", "an option of type bool has no 'min'"),
+    ("type: bool", "type: «boolean", "'type' must be one of bool, int, not 'boolean'; did you mean 'bool'?"),
+    (
+        "'toy:'",
+        "«'(toy'",
+        "'sentinel' is no regular expression: missing ), unterminated subpattern at position 0",
+    ),
+    ("'toy:'", "«'[[a]b'", "'sentinel' is no regular expression: Possible nested set at position 1"),
+    ("'toy:'", "«'a{9999999999}'", "'sentinel' is no regular expression: the repetition number is too large"),
+    ("'toy:'", "«'toy:|'", "'sentinel' matches even the empty text"),
+    ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
+    ("[a.c, b.c]", "[a.c, «../b.c]", "an item of 'modules' must be a relative path, not '../b.c'"),
+    ("[a.c, b.c]", "[a.c, «/b.c]", "an item of 'modules' must be a relative path, not '/b.c'"),
+    ("[a.c, b.c]", "«a.c", "'modules' must be a list of 1 or more, not 'a.c'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what"), IN_LAYERS)
+def test_a_mistake_in_the_catalogue_gives_one_error_in_its_place(
+    old: str, new: str, what: str, layers: Change, mistakes: Mistakes
+) -> None:
+    text, line, column = marked(layers(old, new))
+    assert mistakes(layers=text) == [f"variants/layers.yaml:{line}:{column}: error: {what}"]
+
+
+def test_every_mistake_of_every_file_is_told_at_once(
+    layers: Change, matrix: Change, mistakes: Mistakes
+) -> None:
+    said = mistakes(
+        layers=layers("capacity: 64", "capacity: 65").replace("doc: A toy.", "doc: 1"),
+        matrix=matrix("rounds: 3", "rounds: 0"),
+        base="doc: Base.\nlayers: [stak, list, refill]\nset: {layout: untiy}\n",
+        other="doc: [",
+    )
+    assert [line.split("error: ")[1].split(",")[0] for line in said] == [
+        "unknown layer 'stak'; did you mean 'stack'?",
+        "'layout' must be one of unity",
+        "'doc' must be a sentence or two without backslashes",
+        "a ring's capacity is a power of two",
+        "'rounds' must be a whole number from 1 to 1000",
+        "bad YAML: did not find expected node content" if LIBYAML else "bad YAML: expected the node content",
+    ]
+
+
+# --- a variant's file
+
+IN_A_VARIANT = [
+    ("«layers: [list, refill]", "the file has no 'doc'"),
+    ("«doc: X.", "a variant has 'layers', or 'extends' another one"),
+    (
+        "doc: X.\nremove: [«stack]",
+        "'remove' and 'add' need a variant to change; say which one with 'extends'",
+    ),
+    (
+        "doc: X.\nextends: base\nlayers: [list, refill]\nadd: [«stack]",
+        "'remove' and 'add' change the layers of another variant, but here are 'layers'",
+    ),
+    ("doc: X.\nextends: base\nset: {layout: «3}", "'layout' must be one of unity, modules, not 3"),
+    (
+        "doc: X.\nextends: base\nset: {«togles: env}",
+        "unknown key 'togles' in 'set'; did you mean 'toggles'?",
+    ),
+    ("doc: X.\nextends: base\nset: {min_align: «12}", "'min_align' must be 8 or 16, not 12"),
+    ("doc: X.\nextends: base\nset: «[a]", "'set' must be a mapping, not a list"),
+    ("doc: X.\nextends: base\nadd: [«{before: list}]", "an item of 'add' has no 'layer'"),
+    (
+        "doc: X.\nextends: base\nadd: [{layer: ring, before: list, after: «stack}]",
+        "give 'before' or 'after', not both",
+    ),
+    (
+        "doc: X.\nextends: base\nquoted: {mops: «23.6}",
+        "quoted figure 'mops' must be text, not 23.6; put it in quotes",
+    ),
+    ("doc: X.\nextends: base\n«extends: base", "key 'extends' is given twice; first on line 2"),
+    ("doc: X.\nextends: «not-one", "'extends' must be a C identifier, not 'not-one'"),
+    ("«[a, b]", "the file must be a mapping, not a list"),
+    ("«word", "the file must be a mapping, not 'word'"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), IN_A_VARIANT)
+def test_a_mistake_in_a_variant_gives_one_error_in_its_place(
+    text: str, what: str, mistakes: Mistakes
+) -> None:
+    text, line, column = marked(text)
+    assert mistakes(mine=text) == [f"variants/mine.yaml:{line}:{column}: error: {what}"]
+
+
+# --- matrix.yaml
+
+NO_CACHE = (
+    "must be [bytes, ways, line], where line and number of sets are powers of two; such as [32768, 8, 64]"
+)
+IN_MATRIX = [
+    (
+        "mode: [release, debug]",
+        "mode: [release, «debgu]",
+        "an item of 'mode' must be one of release, debug, not 'debgu'; did you mean 'debug'?",
+    ),
+    ("mode: [release, debug]", "mode: [release, debug, «debug]", "'debug' is in 'mode' twice"),
+    (
+        "exclude: {mode: release, sanitizer: asan}",
+        "«exclude: {}",
+        "this rule leaves every cell out; name one of variant, mode, compiler, sanitizer, target",
+    ),
+    ("timeout: 10}\nprog", "timeout: «0}\nprog", "'timeout' must be a whole number from 1 to 86400, not 0"),
+    ("args: [--ops, 10]", "args: [--ops, «[10]]", "an item of 'args' must be a single value, not a list"),
+    ("I1: [32768, 8, 64]", "I1: [«32768, 8]", f"'I1' {NO_CACHE}"),
+    ("I1: [32768, 8, 64]", "I1: [«30000, 8, 64]", f"'I1' {NO_CACHE}"),
+    ("I1: [32768, 8, 64]", "I1: [«32768, 8, 48]", f"'I1' {NO_CACHE}"),
+    ("doc: A small matrix.\n", "«", "the file has no 'doc'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what"), IN_MATRIX)
+def test_a_mistake_in_the_matrix_gives_one_error_in_its_place(
+    old: str, new: str, what: str, matrix: Change, mistakes: Mistakes
+) -> None:
+    text, line, column = marked(matrix(old, new))
+    assert mistakes(matrix=text) == [f"variants/matrix.yaml:{line}:{column}: error: {what}"]
+
+
+# --- whatever the files hold, mistakes come out and nothing else
+
+REAL = {path.name: path.read_bytes() for path in sorted(SPECS.glob("*.yaml"))}
+PIECES = [word for content in REAL.values() for word in content.split()]
+ODD = [
+    *(
+        b": ",
+        b"- ",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"\n",
+        b"  ",
+        b"\t",
+        b"'",
+        b'"',
+        b"|",
+        b"#",
+        b"---\n",
+        b"? ",
+        b"<<: ",
+    ),
+    *(b"&a ", b"*a", b"!!int ", b"!!python/object:os.system ", b"%", b"\\", b"\0", b"\xff", b"\xef\xbb\xbf"),
+    *(b"~", b"on", b"0b_", b"1:30", b".inf", b"1e999", b"2020-01-01", b"9" * 5000, b"C0-C3", b"all", b"env"),
+]
+EDIT = st.tuples(
+    st.sampled_from(sorted(REAL)),
+    st.floats(0, 1),
+    st.integers(0, 30),
+    st.one_of(st.sampled_from([*ODD, *PIECES]), st.binary(max_size=8), st.text(max_size=8).map(str.encode)),
+)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(edits=st.lists(EDIT, min_size=1, max_size=4))
+def test_any_bytes_give_errors_with_a_place_and_never_a_traceback(
+    edits: list[tuple[str, float, int, bytes]], tmp_path: Path
+) -> None:
+    files = dict(REAL)
+    for name, where, length, piece in edits:
+        at = int(where * len(files[name]))
+        files[name] = files[name][:at] + piece + files[name][at + length :]
+    (tmp_path / "variants").mkdir(exist_ok=True)
+    for name, content in files.items():
+        (tmp_path / "variants" / name).write_bytes(content)
+    said = ""
+    found: list[SpecError] = []
+    try:
+        load_project(tmp_path)
+    except SpecErrors as errors:
+        said, found = str(errors), errors.errors
+    assert all(error.line >= 1 and error.column >= 1 for error in found)
+    assert len(said.splitlines()) == len(found)
+    said.encode()  # whatever the terminal

@@ -1,0 +1,142 @@
+"""The tables on the terminal: units, footnotes, width, and what is said of failures."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+from rich.console import Console
+
+from layermatrix.report import table, terminal
+
+
+def printed(record: samples.Record, *, matrix: bool = False, width: int = 120) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, no_color=True, highlight=False)
+    (terminal.matrix_table if matrix else terminal.phase_table)(record, console)
+    return stream.getvalue()
+
+
+def line_of(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.strip().startswith(start))
+
+
+def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> None:
+    text = printed(samples.phases())
+    assert " ".join(line_of(text, "old").split()) == "old 4 800 9 1,600 2000 3,200 3 2 2/2 1/1"
+    assert line_of(text, "system").split()[:2] == ["system", "-"]
+
+
+def test_every_column_names_its_unit() -> None:
+    for made in (table.code_table(samples.phases()), table.run_table(samples.phases())):
+        assert all(column.unit for column in made.columns[1:])
+
+
+def test_figures_of_the_seed_are_marked_as_such() -> None:
+    text = printed(samples.phases())
+    assert "seed: quoted from the seed, not measured here" in text
+    assert "seed asm" in text
+    assert "seed L1" in text
+
+
+def test_speeds_stand_with_their_spread_and_ratio() -> None:
+    text = printed(samples.phases())
+    assert "24.0-26.0" in text
+    assert "1.30x" in text
+    assert "1.28-1.32" in text
+
+
+@pytest.mark.parametrize("width", [120, 100, 72])
+def test_no_figure_is_cut_off_at_any_width(width: int) -> None:
+    text = printed(samples.phases(), width=width)
+    assert max(map(len, text.split("The story")[0].splitlines())) <= width
+    assert "…" not in text
+    assert text.count("1,200") == 1
+
+
+def test_a_table_that_is_too_wide_is_split_between_loads() -> None:
+    pieces = terminal.fitted(table.run_table(samples.phases()), 72)
+    assert [piece.columns[0].head for piece in pieces] == ["variant"] * len(pieces)
+    assert [column.head for column in pieces[-1].columns] == ["variant", "server", "ratio to", "peak"]
+
+
+def test_what_was_not_measured_is_never_a_zero_and_says_why() -> None:
+    record = samples.record([samples.cell("old", counters=samples.absent("counters"))])
+    text = printed(record)
+    assert re.search(r"old +n\.m\. \[1\] +n\.m\. \[1\] +n\.m\. \[1\]", text)
+    assert "[1] not measured: valgrind is not installed" in text
+
+
+def test_a_figure_below_zero_is_explained() -> None:
+    record = samples.record([samples.cell("old", counters=samples.counters(10, -0.00001, -0.4))])
+    text = printed(record)
+    assert line_of(text.split("How it runs")[1], "old").split()[1:4] == ["10.0", "0.000", "-0.400"]
+    assert "a figure below 0: the benchmark alone" in text
+    assert "a figure below 0" not in printed(samples.phases())
+
+
+def test_the_baseline_has_no_ratio_where_it_was_not_timed() -> None:
+    record = samples.phases(baseline=samples.baseline(bench=samples.absent("bench", "no program")))
+    assert "1.00x" not in printed(record)
+
+
+def test_the_phase_table_ends_with_the_story_and_the_reports() -> None:
+    text = printed(samples.phases())
+    assert "- Instructions of the allocation path: old 800 > mid 300 > new 22 = split 22." in text
+    assert text.rstrip().endswith(
+        f"Reports: {Path('build/report/index.html')}, {Path('build/report/results.json')}"
+    )
+
+
+def test_the_matrix_table_has_a_line_a_cell_and_counts_them() -> None:
+    text = printed(samples.record([samples.cell("old"), samples.cell("old", mode="debug")]), matrix=True)
+    assert " ".join(line_of(text, "old-release-gcc").split()) == "old-release-gcc yes 2/2 1/1 800 0.910 0.50x"
+    assert "2 cells: 2 passed, 0 failed, 0 not tested." in text
+
+
+def test_a_failed_cell_is_shown_with_the_end_of_its_log_and_the_command_to_repeat_it() -> None:
+    log = "\n".join(f"line {number}" for number in range(40))
+    failure = {"command": "gcc -c x.c", "log": log, "target": "x.o"}
+    text = printed(samples.record([samples.cell("mid", built=False, failure=failure)]), matrix=True)
+    assert "mid-release-gcc: build failed: x.o" in text
+    assert "line 39" in text
+    assert "line 20" not in text
+    assert "repeat: ./sconsw variant=mid mode=release compiler=gcc checks" in text
+
+
+def test_a_log_cannot_send_control_characters_to_the_terminal() -> None:
+    bad = samples.program("test_b", "failed", "exit status 1", "\x1b[2Jgone [bold]not markup[/bold]")
+    text = printed(samples.record([samples.cell("mid", tests=samples.ran("tests", bad))]))
+    assert "\x1b" not in text
+    assert "?[2Jgone [bold]not markup[/bold]" in text
+
+
+def test_cells_that_were_left_out_are_shown_with_the_reason() -> None:
+    left_out = [
+        {"id": f"{name}-release-clang", "reason": "clang is not installed"} for name in samples.LINEAGE
+    ]
+    text = printed(samples.phases(left_out=left_out), matrix=True)
+    assert (
+        "old-release-clang, mid-release-clang, new-release-clang and 1 more: clang is not installed" in text
+    )
+
+
+def test_a_cell_without_tests_is_not_counted_as_passed() -> None:
+    record = samples.record([samples.cell("old", tests=samples.absent("tests", "no emulator"))])
+    assert "1 cells: 0 passed, 0 failed, 1 not tested." in printed(record, matrix=True)
+
+
+def test_output_that_is_no_terminal_is_plain_and_120_wide() -> None:
+    stream = io.StringIO()
+    console = terminal.make_console(stream)
+    console.print("word", style="bold red")
+    assert console.width == 120
+    assert stream.getvalue() == "word\n"
+
+
+def test_an_empty_record_prints_without_fault() -> None:
+    assert "0 cells" in printed(samples.record([]), matrix=True)
+    assert "What the code is" in printed(samples.record([]))

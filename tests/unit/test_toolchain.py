@@ -1,0 +1,227 @@
+"""Compilers are found, asked once, and reported as missing together with what helps.
+
+The compilers here are shell scripts in a folder that is all of PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from layermatrix import toolchain
+from layermatrix.toolchain import Missing, Toolchain, find_compilers, sanitizer_missing
+
+ANSWERS = """
+case "$*" in
+    --version) echo "{name} (Fake) {version}"; echo "more lines" ;;
+    -dumpmachine) echo x86_64-fake-linux ;;
+    *) {link} ;;
+esac
+"""
+# as a linker does: the word after -o becomes a program
+LINKS = 'while [ "$1" != -o ]; do shift; done; printf "#!/bin/sh\\n{program}\\n" >"$2"; chmod +x "$2"'
+
+RUNS = LINKS.format(program="exit 0")
+
+
+class Workshop:
+    """A folder of fake compilers that is all of PATH, a log of their calls, and a cache file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for tool in ("sh", "chmod"):
+            self.bin.joinpath(tool).symlink_to(str(shutil.which(tool)))
+        self.log = folder / "calls"
+        self.cache = folder / "build" / ".toolchain.json"
+
+    def add(self, name: str, script: str) -> Path:
+        """Replace or make a command; its calls are logged."""
+        draft = self.bin / f".{name}"
+        draft.write_text(f'#!/bin/sh\necho "{name} $*" >>{self.log}\n{script}\n')
+        draft.chmod(0o755)
+        return draft.rename(self.bin / name)
+
+    def add_compiler(self, name: str, version: str = "1.0", link: str = RUNS) -> Path:
+        return self.add(name, ANSWERS.format(name=name, version=version, link=link))
+
+    def find(self, *names: str) -> dict[str, Toolchain | Missing]:
+        return find_compilers(names, self.cache)
+
+    def found(self, name: str) -> Toolchain:
+        answer = self.find(name)[name]
+        assert isinstance(answer, Toolchain), answer
+        return answer
+
+    def missing(self, name: str) -> str:
+        answer = self.find(name)[name]
+        assert isinstance(answer, Missing), answer
+        return answer.reason
+
+    def calls(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    made = Workshop(tmp_path)
+    monkeypatch.setenv("PATH", str(made.bin))
+    return made
+
+
+def test_a_compiler_is_its_command_its_version_and_its_target(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc", "12.2.0")
+    assert workshop.found("gcc") == Toolchain("gcc", ("gcc",), "gcc (Fake) 12.2.0", "x86_64-fake-linux")
+    assert workshop.found("gcc").identity == "gcc (Fake) 12.2.0, x86_64-fake-linux"
+
+
+def test_compilers_come_in_the_order_of_the_request(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    assert list(workshop.find("clang", "gcc")) == ["clang", "gcc"]
+
+
+def test_a_compiler_that_is_not_there_says_how_to_get_it(workshop: Workshop) -> None:
+    assert workshop.missing("clang") == "clang is not installed: apt install clang"
+
+
+def test_an_unknown_compiler_that_is_not_there_is_missing_too(workshop: Workshop) -> None:
+    assert workshop.missing("tcc") == "tcc is not installed"
+
+
+def test_zig_without_its_package_says_which_call_installs_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "ziglang is not installed: ./sconsw compiler=zig" in workshop.missing("zig")
+
+
+def test_a_compiler_that_does_not_run_is_missing_with_its_last_words(workshop: Workshop) -> None:
+    workshop.add("gcc", "echo 'gcc: cannot execute cc1' >&2; exit 1")
+    assert workshop.missing("gcc") == (
+        "gcc is installed but does not run: exit status 1: gcc: cannot execute cc1"
+    )
+
+
+def test_a_compiler_that_says_nothing_is_missing(workshop: Workshop) -> None:
+    workshop.add("gcc", "exit 0")
+    assert workshop.missing("gcc") == "gcc is installed but does not run: it says nothing"
+
+
+def test_a_compiler_is_asked_once_only(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    first, asked = workshop.found("gcc"), workshop.calls()
+    assert workshop.found("gcc") == first
+    assert workshop.calls() == asked == ["gcc --version", "gcc -dumpmachine"]
+
+
+def test_a_compiler_that_was_replaced_is_asked_again(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc", "12.2.0")
+    workshop.found("gcc")
+    workshop.add_compiler("gcc", "13.10.0")
+    assert workshop.found("gcc").version == "gcc (Fake) 13.10.0"
+
+
+def test_a_new_compiler_behind_an_unchanged_launcher_is_asked_again(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = workshop.add_compiler("gcc", "12.2.0")
+    launchers = tmp_path / "launchers"
+    launchers.mkdir()
+    launcher = launchers / "gcc"
+    launcher.write_text(f'#!/bin/sh\nexec {compiler} "$@"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{launchers}{os.pathsep}{workshop.bin}")
+    assert workshop.found("gcc").version == "gcc (Fake) 12.2.0"
+    workshop.add_compiler("gcc", "13.10.0")
+    assert workshop.found("gcc").version == "gcc (Fake) 13.10.0"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"gcc": 1}', "\xff"])
+def test_a_damaged_cache_is_made_anew(workshop: Workshop, content: str) -> None:
+    workshop.add_compiler("gcc")
+    workshop.cache.parent.mkdir()
+    workshop.cache.write_text(content, encoding="latin-1")
+    workshop.found("gcc")
+    assert "gcc" in json.loads(workshop.cache.read_text())
+
+
+def test_a_cache_entry_of_another_release_is_asked_for_again(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    answer = workshop.found("gcc")
+    known = json.loads(workshop.cache.read_text())
+    del known["gcc"]["triple"]
+    workshop.cache.write_text(json.dumps(known))
+    assert workshop.found("gcc") == answer
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    workshop.cache.parent.write_text("a file where the folder should be")
+    assert workshop.found("gcc").version == "gcc (Fake) 1.0"
+
+
+def test_the_target_of_zig_is_without_the_version_of_the_running_kernel() -> None:
+    answer = "clang version 22.1.8\nTarget: x86_64-unknown-linux6.18.44-gnu2.36.0\nThread model: posix"
+    assert toolchain._triple(answer) == "x86_64-unknown-linux-gnu2.36.0"
+
+
+# --- sanitizers
+
+
+def test_no_sanitizer_needs_no_compiler_run(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    gcc, asked = workshop.found("gcc"), workshop.calls()
+    assert sanitizer_missing(gcc, "none", workshop.cache) is None
+    assert workshop.calls() == asked
+
+
+def test_a_sanitizer_that_links_and_runs_is_tried_once_only(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    gcc = workshop.found("gcc")
+    assert sanitizer_missing(gcc, "asan", workshop.cache) is None
+    tried = workshop.calls()
+    assert "-fsanitize=address" in tried[-1]
+    assert sanitizer_missing(gcc, "asan", workshop.cache) is None
+    assert workshop.calls() == tried
+
+
+def test_each_sanitizer_is_tried_with_its_own_flag(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    gcc = workshop.found("gcc")
+    for sanitizer, flag in (("ubsan", "undefined"), ("tsan", "thread")):
+        assert sanitizer_missing(gcc, sanitizer, workshop.cache) is None
+        assert f"-fsanitize={flag}" in workshop.calls()[-1]
+
+
+def test_a_missing_runtime_is_named_and_looked_for_again_after_it_may_have_been_installed(
+    workshop: Workshop,
+) -> None:
+    workshop.add_compiler("gcc", link="echo 'ld: cannot find libasan.so.8: No such file' >&2; exit 1")
+    gcc = workshop.found("gcc")
+    expected = "gcc cannot link a program with -fsanitize=address: libasan.so.8 is missing"
+    assert sanitizer_missing(gcc, "asan", workshop.cache) == expected
+    tried = len(workshop.calls())
+    assert sanitizer_missing(gcc, "asan", workshop.cache) == expected
+    assert len(workshop.calls()) == tried + 1
+
+
+def test_a_missing_runtime_of_clang_comes_with_the_package_that_has_it(workshop: Workshop) -> None:
+    path = "/usr/lib/clang/14.0.6/lib/linux/libclang_rt.asan-x86_64.a"
+    workshop.add_compiler("clang", link=f"echo '/usr/bin/ld: cannot find {path}: No such file' >&2; exit 1")
+    clang = Toolchain("clang", ("clang",), "Debian clang version 14.0.6", "x86_64-pc-linux-gnu")
+    assert sanitizer_missing(clang, "asan", workshop.cache) == (
+        "clang cannot link a program with -fsanitize=address: "
+        "libclang_rt.asan-x86_64.a is missing: apt install libclang-rt-14-dev"
+    )
+
+
+def test_a_sanitizer_whose_program_does_not_start_is_missing(workshop: Workshop) -> None:
+    dies = "echo 'FATAL: unexpected memory mapping' >&2; exit 66"
+    workshop.add_compiler("gcc", link=LINKS.format(program=dies))
+    assert sanitizer_missing(workshop.found("gcc"), "tsan", workshop.cache) == (
+        "gcc cannot run a program with -fsanitize=thread: exit status 66: FATAL: unexpected memory mapping"
+    )
