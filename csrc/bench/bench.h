@@ -5,7 +5,8 @@
 // come from mmap, so that two allocators differ by the measured blocks only.
 //
 // op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own.
-// dry: the same loop on ready-made blocks, without malloc and free; its cost is the benchmark's own share.
+// dry: the same loop on one ready-made block, without malloc and free; its cost is the benchmark's own share.
+// That block stays in the cache, so the misses of touching blocks count for the allocator: it chose their places.
 
 #ifndef BENCH_H
 #define BENCH_H
@@ -84,12 +85,6 @@ static inline void *bench_pages(uint64_t bytes)
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) bench_die("no memory for a table of %" PRIu64 " bytes", bytes);
     return pages;
-}
-
-// Distance of the ready-made blocks of a dry run; aligned as malloc would.
-static inline uint64_t bench_stride(const struct bench_options *options)
-{
-    return (options->max + 15) & ~UINT64_C(15);
 }
 
 // The first and the last byte, as a program would touch a block that it has asked for.
@@ -172,7 +167,7 @@ __attribute__((noreturn)) static inline void bench_help(const char *program, con
         printf("  %-11s N  %s (%" PRIu64 ")\n", bench_table[i].name, bench_table[i].doc,
                *bench_field(options, &bench_table[i]));
     }
-    printf("  --dry          the same loop on ready-made blocks, without malloc and free\n");
+    printf("  --dry          the same loop on one ready-made block, without malloc and free\n");
     exit(0);
 }
 
@@ -218,7 +213,7 @@ struct bench_worker {
     const struct bench_load *load;
     pthread_barrier_t *gate;  // all workers start and stop together
     unsigned char **slots;
-    unsigned char *ready;     // blocks of a dry run, one for each slot
+    unsigned char *ready;     // the block of a dry run
     uint64_t index;
     uint64_t random;
     uint64_t ops;
@@ -240,7 +235,7 @@ static inline void bench_worker_init(struct bench_worker *worker, const struct b
     worker->options = options;
     worker->index = index;
     worker->slots = bench_pages(options->slots * sizeof *worker->slots);
-    if (options->dry) worker->ready = bench_pages(options->slots * bench_stride(options));
+    if (options->dry) worker->ready = bench_pages(options->max);
     worker->random = options->seed + (index << 48);
     worker->ops = options->ops / options->threads + (index < options->ops % options->threads);
 }

@@ -8,7 +8,7 @@
 BENCH_ALWAYS_INLINE void steps(struct bench_worker *worker, bool dry)
 {
     const uint64_t slots = worker->options->slots, min = worker->options->min;
-    const uint64_t span = worker->options->max - min + 1, stride = bench_stride(worker->options);
+    const uint64_t span = worker->options->max - min + 1;
     unsigned char **const table = worker->slots, *const ready = worker->ready;
     uint64_t state = worker->random, checksum = 0;
     for (uint64_t left = worker->ops; left > 0; left--) {
@@ -21,7 +21,7 @@ BENCH_ALWAYS_INLINE void steps(struct bench_worker *worker, bool dry)
             table[slot] = NULL;
         } else {
             size_t size = bench_size_of(random, min, span);
-            block = dry ? ready + slot * stride : malloc(size);
+            block = dry ? ready : malloc(size);
             bench_touch(block, size, random);
             table[slot] = block;
         }

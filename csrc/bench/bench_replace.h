@@ -12,7 +12,7 @@ static inline void bench_fill_slots(struct bench_worker *worker)
     for (uint64_t slot = 0; slot < options->slots; slot++) {
         uint64_t random = bench_random(&worker->random);
         size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
-        worker->slots[slot] = options->dry ? worker->ready + slot * bench_stride(options) : malloc(size);
+        worker->slots[slot] = options->dry ? worker->ready : malloc(size);
         bench_touch(worker->slots[slot], size, random);
     }
 }
@@ -20,7 +20,7 @@ static inline void bench_fill_slots(struct bench_worker *worker)
 BENCH_ALWAYS_INLINE void bench_replace_steps(struct bench_worker *worker, uint64_t count, bool dry)
 {
     const uint64_t slots = worker->options->slots, min = worker->options->min;
-    const uint64_t span = worker->options->max - min + 1, stride = bench_stride(worker->options);
+    const uint64_t span = worker->options->max - min + 1;
     unsigned char **const table = worker->slots, *const ready = worker->ready;
     uint64_t state = worker->random, checksum = 0;
     for (; count > 0; count--) {
@@ -29,7 +29,7 @@ BENCH_ALWAYS_INLINE void bench_replace_steps(struct bench_worker *worker, uint64
         unsigned char *block = table[slot];
         checksum += block[0];
         if (!dry) free(block);
-        block = dry ? ready + slot * stride : malloc(size);
+        block = dry ? ready : malloc(size);
         bench_touch(block, size, random);
         table[slot] = block;
     }

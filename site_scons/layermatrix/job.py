@@ -60,10 +60,10 @@ class Outcome:
         self.status = self.status or status
 
 
-def run(names: Sequence[str], plan: Plan) -> int:
-    """Do these jobs in turn; the exit status of the first that failed."""
+def run(plan: Plan) -> int:
+    """Do the jobs that are asked for, in turn; the exit status of the first that failed."""
     status = 0
-    for name in names:
+    for name in plan.asked.named("job"):
         status = status or JOBS[name](plan)
     return status
 
@@ -98,13 +98,17 @@ def report(plan: Plan) -> int:
 
     every = request.every_cell(plan.project, plan.asked, plan.compilers)
     built = tuple(cell for cell in every.cells if (plan.root / cell.build_dir).is_dir())
-    _write_report(plan, request.Selection(built, every.left_out), terminal.phase_table)
+    if not built:
+        print("nothing was built yet that a report could tell of", file=sys.stderr)
+        return 1
+    one_configuration = len({cell.id.removeprefix(cell.variant.name) for cell in built}) == 1
+    table = terminal.phase_table if one_configuration else terminal.matrix_table
+    _write_report(plan, request.Selection(built, every.left_out), table)
     return 0
 
 
 def test(plan: Plan) -> int:
-    """The C suite and the real programs in every selected cell, in release and debug, then the Python
-    tests."""
+    """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
     chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": "all"})
     outcome = Outcome()
     with outcome.step():

@@ -209,6 +209,7 @@ def help_text(project: Project, compilers: Compilers, default: str = "phases") -
         "Each axis takes names, comma lists, patterns such as phase*, and `all`.",
         "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built.",
         "",
+        "scons -H shows the options of SCons itself.",
     ]
     return "\n".join(lines)
 

@@ -70,7 +70,7 @@ def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str
 
 def _target(words: Sequence[str]) -> str:
     """The file that a compiler's or a linker's command makes."""
-    return words[words.index("-o") + 1] if "-o" in words[:-1] else ""
+    return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
 
 
 def failure_file(folder: Path) -> Path:

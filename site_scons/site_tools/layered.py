@@ -76,48 +76,52 @@ def generate(env: Env) -> None:
 def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mapping[str, Any]) -> None:
     """Read the spec and the command line, both checked.
 
-    The run ends here when something is wrong with them, and after what needs no graph: `list`, `explain`, and
-    the jobs, which drive SCons themselves. modes, sanitizers: construction variables that are appended for
-    each value.
+    The run ends here when something is wrong with them, and after what needs no graph: help, `list`,
+    `explain`, and the jobs, which drive SCons themselves. modes, sanitizers: construction variables that are
+    appended for each value.
     """
     root = Path(env.Dir("#").abspath)
     try:
         loaded = model.load_project(root)
         compilers = toolchain.find_compilers(loaded.matrix.axes["compiler"], root / toolchain.CACHE)
-        SCons.Script.Help(request.help_text(loaded, compilers), append=False)
+        if SCons.Script.GetOption("help"):
+            _answer(request.help_text(loaded, compilers))
         asked = request.parse(SCons.Script.ARGLIST, SCons.Script.COMMAND_LINE_TARGETS)
-        selection = request.select(loaded, asked, compilers)
+        _run_jobs(root, loaded, asked, compilers)
+        chosen = request.every_cell if asked.named("job") else request.select  # a job is left for -c and -n
+        selection = chosen(loaded, asked, compilers)
     except (SpecErrors, SelectionError, request.RequestError) as error:
-        _end(str(error))
+        _refuse(str(error))
+    for name in asked.named("answer"):
+        _answer(job.answer(name, loaded, selection))
     closures = Closures(root / "build/.closures.json", root / "templates", emit.template_closure, GENERATOR)
     flags = {"mode": modes, "sanitizer": sanitizers}
     env["LAYERED"] = Build(
         root, loaded, asked, compilers, selection, sources, flags, closures, shell.Shell(asked.verbose)
     )
-    if not SCons.Script.GetOption("help"):
-        _answer_or_run(env["LAYERED"])
     _settings(env)
 
 
-def _end(message: str) -> NoReturn:
+def _refuse(message: str) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(2)
 
 
-def _answer_or_run(build: Build) -> None:
-    """Print what was asked for, or do the jobs, and end the run. Cleaning is the graph's to do."""
-    answers = build.asked.named("answer")
-    jobs = build.asked.named("job")
-    if answers:
-        print("\n".join(job.answer(name, build.project, build.selection) for name in answers))
-        sys.exit(0)
-    if not jobs or SCons.Script.GetOption("clean") or SCons.Script.GetOption("no_exec"):
+def _answer(text: str) -> NoReturn:
+    print(text)
+    sys.exit(0)
+
+
+def _run_jobs(
+    root: Path, loaded: model.Project, asked: request.Request, compilers: request.Compilers
+) -> None:
+    """Do the jobs that are asked for, and end the run. Cleaning and dry runs are left to the graph."""
+    if not asked.named("job") or _is_dry():
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
     if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
-        _end(f"no such option: {unknown[0]}")
-    plan = job.Plan(build.root, build.project, build.asked, build.compilers, _child())
-    sys.exit(job.run(jobs, plan))
+        raise request.RequestError(f"no such option: {unknown[0]}")
+    sys.exit(job.run(job.Plan(root, loaded, asked, compilers, _child())))
 
 
 def _child() -> list[str]:
@@ -149,7 +153,7 @@ def _settings(env: Env) -> None:
 
 
 def _is_dry() -> bool:
-    return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec", "help"))
+    return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec"))
 
 
 # --- cells

@@ -26,7 +26,7 @@ def line_of(text: str, start: str) -> str:
 
 def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> None:
     text = printed(samples.phases())
-    assert " ".join(line_of(text, "old").split()) == "old 4 800 9 1,600 2000 3,200 3 2 2/2 1/1"
+    assert " ".join(line_of(text, "old").split()) == "old 4 800 9 1,600 2000 18 3,200 2 2/2 1/1"
     assert line_of(text, "system").split()[:2] == ["system", "-"]
 
 

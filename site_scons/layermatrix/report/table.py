@@ -18,6 +18,7 @@ Record = dict[str, Any]
 MEASURED, SEED, MISSING, NOT_APPLICABLE, NAME, GOOD, BAD = (
     "measured", "seed", "missing", "none", "name", "good", "bad",
 )  # fmt: skip
+ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 DECODED = "decoded from the object: the whole inlined path with its cold part"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
@@ -150,12 +151,11 @@ def _code_columns(results: Record) -> Iterable[Column]:
     yield Column("layers", "count", lambda cell: Figure(str(len(cell["layers"]))), _none)
     for entry in entries(results) or ["alloc", "free"]:
         yield Column(entry, "instr.", _asm(entry, "instructions"), _none, DECODED)
-    yield Column(
-        f"{first} asm", "lines -S", _asm(first, "lines"), _none, "lines of the compiler's assembly (cc -S)"
-    )
-    yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
+    for entry in entries(results) or ["alloc", "free"]:
+        yield Column(f"{entry} asm", "lines -S", _asm(entry, "lines"), _none, ASSEMBLY)
+        if entry == first:
+            yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
     yield Column(f"{first} code", "bytes", _asm(first, "bytes"), _none, "bytes of machine code")
-    yield Column("branches", "count", _asm(first, "branches"), _none, f"branches of {first}")
     yield Column("debug str.", "count", _debug_strings, _none, "debug strings left in the library", "checks")
     yield Column("tests", "passed", _programs("tests"), _none, "test programs: exit status 0", "checks")
     yield Column("programs", "passed", _programs("programs"), _none, SAME_OUTPUT, "checks")

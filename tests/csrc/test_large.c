@@ -1,0 +1,125 @@
+// Blocks that have a mapping of their own: content, growth, reuse, and many at a time.
+
+#include "test.h"
+
+static const size_t page = 4096;
+
+// Touching a byte in each page shows a mapping that is too short, without the cost of writing it all.
+static void touch_pages(unsigned char *block, size_t size, unsigned char value)
+{
+    for (size_t at = 0; at < size; at += page) block[at] = value;
+    block[size - 1] = value;
+}
+
+static void check_pages(const unsigned char *block, size_t size, unsigned char value)
+{
+    for (size_t at = 0; at < size; at += page) T_CHECK(block[at] == value, "byte %zu of %zu was lost", at, size);
+    T_CHECK(block[size - 1] == value, "the last byte of %zu was lost", size);
+}
+
+static void sizes_around_every_boundary(void)
+{
+    for (size_t power = 1 << 17; power <= (16 << 20); power *= 2) {
+        static const int offsets[] = {-4097, -4096, -17, -1, 0, 1, 16, 4095, 4096};
+        for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+            size_t size = (size_t)((ptrdiff_t)power + offsets[i]);
+            unsigned char *block = T_must_malloc(size);
+            touch_pages(block, size, 0x5a);
+            check_pages(block, size, 0x5a);
+            T_free(block);
+        }
+    }
+}
+
+static void many_at_a_time(void)
+{
+    enum { COUNT = 300 };
+    static unsigned char *blocks[COUNT];
+    static size_t sizes[COUNT];
+    uint64_t random = 21;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            sizes[i] = T_random_in(&random, 100000, 2500000);
+            blocks[i] = T_must_malloc(sizes[i]);
+            touch_pages(blocks[i], sizes[i], (unsigned char)i);
+        }
+        for (int i = 0; i < COUNT; i++) {
+            int other = (i * 7 + round) % COUNT;
+            check_pages(blocks[other], sizes[other], (unsigned char)other);
+            T_free(blocks[other]);
+        }
+    }
+}
+
+static void random_replacement(void)
+{
+    enum { COUNT = 24, STEPS = 2000 };
+    static unsigned char *blocks[COUNT];
+    static size_t sizes[COUNT];
+    uint64_t random = 22;
+    for (int step = 0; step < STEPS; step++) {
+        size_t i = T_random(&random) % COUNT;
+        if (blocks[i] != NULL) check_pages(blocks[i], sizes[i], (unsigned char)i);
+        T_free(blocks[i]);
+        sizes[i] = T_random_in(&random, 200000, 3000000);
+        blocks[i] = T_must_malloc(sizes[i]);
+        touch_pages(blocks[i], sizes[i], (unsigned char)i);
+    }
+    for (int i = 0; i < COUNT; i++) T_free(blocks[i]);
+}
+
+static void realloc_grows_to_half_a_gibibyte(void)
+{
+    size_t size = 1 << 20;
+    unsigned char *block = T_must_malloc(size);
+    touch_pages(block, size, 0x77);
+    while (size < ((size_t)512 << 20)) {
+        block = T_realloc(block, size * 2);
+        T_CHECK(block != NULL, "realloc to %zu bytes failed", size * 2);
+        check_pages(block, 1 << 20, 0x77);
+        block[size * 2 - 1] = 1;
+        size *= 2;
+    }
+    block = T_realloc(block, 1 << 20);
+    T_CHECK(block != NULL, "realloc back to a mebibyte failed");
+    check_pages(block, 1 << 20, 0x77);
+    T_free(block);
+}
+
+static void calloc_is_zero_each_time(void)
+{
+    for (int round = 0; round < 6; round++) {
+        size_t size = (size_t)(1 + round % 3) * 3000000;
+        unsigned char *block = T_calloc(1, size);
+        T_CHECK(block != NULL, "calloc of %zu bytes failed", size);
+        T_CHECK(T_is_zero(block, size), "calloc of %zu bytes is not zero", size);
+        memset(block, 0xff, size);
+        T_free(block);
+    }
+}
+
+// A burst of large blocks must not stay in memory for good: 1 GiB of traffic, one block at a time.
+static void traffic_leaves_nothing_behind(void)
+{
+    size_t before = T_resident_kib();
+    for (size_t i = 0; i < 64; i++) {
+        size_t size = (16 << 20) + i * 100000;
+        unsigned char *block = T_must_malloc(size);
+        touch_pages(block, size, 1);
+        T_free(block);
+    }
+    size_t after = T_resident_kib();
+    if (T_SANITIZER) return;
+    T_CHECK(after < before + (64 << 10), "large blocks that were freed left %zu KiB behind", after - before);
+}
+
+int main(void)
+{
+    T_RUN(sizes_around_every_boundary);
+    T_RUN(many_at_a_time);
+    T_RUN(random_replacement);
+    T_RUN(realloc_grows_to_half_a_gibibyte);
+    T_RUN(calloc_is_zero_each_time);
+    T_RUN(traffic_leaves_nothing_behind);
+    return 0;
+}

@@ -1,0 +1,83 @@
+"""Small spec in, exact C out: one golden header for each layer, and one for each variant of the project.
+
+A golden file changes only together with a reason in the commit; see conftest.py for how.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from layermatrix import emit
+from layermatrix.model import Project, load_project
+
+if TYPE_CHECKING:
+    from tests.golden.conftest import Golden
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TEMPLATES = ROOT / "templates"
+LOADED = load_project(ROOT)
+
+# What stands around the layer that a golden header is about.
+AROUND = {"tls_sll": "tls_sll, legacy_refill", "legacy_refill": "tls_sll, legacy_refill",
+          "front_direct": "unified_cache, tls_sll, front_direct, legacy_refill"}  # fmt: skip
+VARIANT = """
+doc: One layer, and what it needs.
+layers: [{layers}]
+set: {{toggles: {toggles}, debug_output: guarded, layout: modules, fast_path: {fast_path}, min_align: 16}}
+"""
+
+
+def small_project(folder: Path, layer: str, toggles: str = "env", fast_path: str = "inline") -> Project:
+    """A project with the small catalogue and one variant, `one`."""
+    variants = folder / "variants"
+    variants.mkdir()
+    shutil.copy(HERE / "catalogue.yaml", variants / "layers.yaml")
+    matrix = (ROOT / "variants" / "matrix.yaml").read_text(encoding="utf-8")
+    matrix = re.sub(r"variant: .*", "variant: [one]", matrix)
+    (variants / "matrix.yaml").write_text(matrix, encoding="utf-8")
+    layers = AROUND.get(layer, f"{layer}, tls_sll, legacy_refill")
+    text = VARIANT.format(layers=layers, toggles=toggles, fast_path=fast_path)
+    (variants / "one.yaml").write_text(text, encoding="utf-8")
+    return load_project(folder)
+
+
+@pytest.mark.parametrize("layer", LOADED.catalogue.layers)
+def test_a_layer_prints_exactly_this(layer: str, tmp_path: Path, golden: Golden) -> None:
+    variant = small_project(tmp_path, layer).variants["one"]
+    golden.check(f"layers/{layer}.h", emit.render_header(variant, TEMPLATES))
+
+
+def test_fixed_toggles_and_the_ultra_path_print_exactly_this(tmp_path: Path, golden: Golden) -> None:
+    variant = small_project(tmp_path, "fast_cache", toggles="fixed", fast_path="ultra").variants["one"]
+    golden.check("layers/fast_cache_ultra.h", emit.render_header(variant, TEMPLATES))
+
+
+@pytest.mark.parametrize("name", LOADED.variants)
+def test_a_variant_prints_exactly_this(name: str, golden: Golden) -> None:
+    golden.check(f"variants/{name}.h", emit.render_header(LOADED.variants[name], TEMPLATES))
+
+
+def test_the_unit_prints_exactly_this(golden: Golden) -> None:
+    golden.check("variants/phase0_unit.c", emit.render_unity(LOADED.variants["phase0"], TEMPLATES))
+
+
+def test_no_golden_file_is_left_over() -> None:
+    wanted = {f"{layer}.h" for layer in LOADED.catalogue.layers} | {f"{name}.h" for name in LOADED.variants}
+    wanted |= {"fast_cache_ultra.h", "phase0_unit.c"}
+    assert {path.name for path in HERE.glob("*/*.[ch]")} == wanted
+
+
+@pytest.mark.parametrize("name", LOADED.variants)
+def test_a_header_is_the_same_each_time_and_names_no_machine(name: str) -> None:
+    text = emit.render_header(LOADED.variants[name], TEMPLATES)
+    assert text == emit.render_header(LOADED.variants[name], TEMPLATES)
+    assert str(ROOT) not in text
+    assert not re.search(r"20\d\d-\d\d-\d\d", text)
+    assert f"Generated from variants/{name}.yaml" in text
+    assert all(line == line.rstrip() for line in text.splitlines())

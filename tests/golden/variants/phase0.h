@@ -1,0 +1,887 @@
+// phase0: the tiny allocator's fast path. Generated from variants/phase0.yaml; do not edit.
+// The seed's baseline. All eleven layers, each behind a runtime toggle, debug output compiled in.
+//
+// Layers, in the order in which a request meets them:
+//   1. FastCache (cache)
+//   2. SFC (cache)
+//   3. Front C23 (cache)
+//   4. Unified Cache (cache)
+//   5. Ring Cache (cache)
+//   6. UltraHot (cache)
+//   7. HeapV2 (cache)
+//   8. Class5 Hotpath (cache)
+//   9. TLS SLL (overflow)
+//   10. Front-Direct (refill)
+//   11. Legacy refill (refill)
+
+// ---- configuration
+
+#ifndef TINY_GEN_CONFIG_H
+#define TINY_GEN_CONFIG_H
+
+#define TINY_VARIANT "phase0"
+#define TINY_CLASSES 8
+#define TINY_CLASS_SIZES 8, 16, 32, 64, 128, 256, 512, 1024
+#define TINY_MAX_SIZE 1024
+#define TINY_MIN_ALIGN 16
+
+// The class of a request, by its size in steps of 8 bytes.
+#define TINY_SIZE_STEP 8
+#define TINY_SIZE_INDEX \
+    1, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, \
+    5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, \
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Diagnostic output: 1 is compiled in always.
+#define HAKMEM_DEBUG_OUTPUT 1
+
+// X(layer, environment variable, on by default)
+#define TINY_TOGGLE_COUNT 9
+#define TINY_TOGGLES(X) \
+    X(fast_cache, "HAKMEM_TINY_FASTCACHE", 1) \
+    X(sfc, "HAKMEM_TINY_SFC", 1) \
+    X(front_c23, "HAKMEM_TINY_FRONT_C23", 0) \
+    X(unified_cache, "HAKMEM_TINY_UNIFIED", 1) \
+    X(ring_cache, "HAKMEM_TINY_RING", 1) \
+    X(ultra_hot, "HAKMEM_TINY_ULTRA_HOT", 0) \
+    X(heap_v2, "HAKMEM_TINY_HEAP_V2", 0) \
+    X(class5_hotpath, "HAKMEM_TINY_CLASS5", 0) \
+    X(front_direct, "HAKMEM_TINY_FRONT_DIRECT", 0)
+
+// X(option, environment variable, default, least, most)
+#define TINY_ENV_OPTION_COUNT 3
+#define TINY_ENV_OPTIONS(X) \
+    X(hotmag, "HAKMEM_TINY_HOTMAG", 0, 0, 1) \
+    X(bg_spill, "HAKMEM_TINY_BG_SPILL", 0, 0, 1) \
+    X(bg_remote, "HAKMEM_TINY_BG_REMOTE", 0, 0, 65536)
+
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+#define TINY_HAS_OPTION_HOTMAG 1
+#define TINY_OPTION_HOTMAG tiny_options.hotmag
+// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+#define TINY_HAS_OPTION_BG_SPILL 1
+#define TINY_OPTION_BG_SPILL tiny_options.bg_spill
+// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
+// them; 0 is never.
+#define TINY_HAS_OPTION_BG_REMOTE 1
+#define TINY_OPTION_BG_REMOTE tiny_options.bg_remote
+
+#endif // TINY_GEN_CONFIG_H
+
+// ---- the front: state, layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
+
+// FastCache
+typedef struct fast_cache_stack {
+    uint32_t count;
+    void *slot[128];
+} fast_cache_stack_t;
+
+// SFC
+typedef struct sfc_list {
+    tiny_block_t *head;
+    uint32_t count;
+} sfc_list_t;
+
+// Front C23
+typedef struct front_c23_stack {
+    uint32_t count;
+    void *slot[32];
+} front_c23_stack_t;
+
+// Unified Cache
+typedef struct unified_cache_list {
+    tiny_block_t *head;
+    uint32_t count;
+} unified_cache_list_t;
+
+// Ring Cache
+typedef struct ring_cache_ring {
+    uint32_t taken; // both count on, and wrap
+    uint32_t added;
+    void *slot[128];
+} ring_cache_ring_t;
+
+// UltraHot
+typedef struct ultra_hot_magazine {
+    uint32_t count;
+    void *round[16];
+} ultra_hot_magazine_t;
+
+typedef struct ultra_hot_pair {
+    uint32_t loaded; // which of the two is used; the other waits
+    ultra_hot_magazine_t magazine[2];
+} ultra_hot_pair_t;
+
+// HeapV2
+typedef struct heap_v2_magazine {
+    uint32_t count;
+    void *round[32];
+} heap_v2_magazine_t;
+
+typedef struct heap_v2_pair {
+    uint32_t loaded; // which of the two is used; the other waits
+    heap_v2_magazine_t magazine[2];
+} heap_v2_pair_t;
+
+// Class5 Hotpath
+typedef struct class5_hotpath_list {
+    tiny_block_t *head;
+    uint32_t count;
+} class5_hotpath_list_t;
+
+// TLS SLL
+typedef struct tls_sll_list {
+    tiny_block_t *head;
+    uint32_t count;
+} tls_sll_list_t;
+
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks.
+typedef struct tiny_front {
+    uint64_t tag;
+    fast_cache_stack_t fast_cache[4];
+    sfc_list_t sfc[8];
+    front_c23_stack_t front_c23[2];
+    unified_cache_list_t unified_cache[8];
+    ring_cache_ring_t ring_cache[4];
+    ultra_hot_pair_t ultra_hot[4];
+    heap_v2_pair_t heap_v2[4];
+    class5_hotpath_list_t class5_hotpath[1];
+    tls_sll_list_t tls_sll[8];
+} tiny_front_t;
+
+extern HAK_TLS tiny_front_t tiny_front;
+
+// ---- 1. FastCache
+// Array stack for the four smallest classes.
+
+ALWAYS_INLINE fast_cache_stack_t *fast_cache_of(unsigned class)
+{
+    return &tiny_front.fast_cache[class];
+}
+
+ALWAYS_INLINE void *fast_cache_pop(unsigned class)
+{
+    fast_cache_stack_t *stack = fast_cache_of(class);
+    if (UNLIKELY(stack->count == 0)) return NULL;
+    return stack->slot[--stack->count];
+}
+
+ALWAYS_INLINE bool fast_cache_push(unsigned class, void *block)
+{
+    fast_cache_stack_t *stack = fast_cache_of(class);
+    if (UNLIKELY(stack->count == 128u)) return false;
+    stack->slot[stack->count++] = block;
+    return true;
+}
+
+ALWAYS_INLINE size_t fast_cache_held(unsigned class)
+{
+    return fast_cache_of(class)->count;
+}
+
+// ---- 2. SFC
+// Super Front Cache, a counted list for every class.
+
+ALWAYS_INLINE sfc_list_t *sfc_of(unsigned class)
+{
+    return &tiny_front.sfc[class];
+}
+
+ALWAYS_INLINE void *sfc_pop(unsigned class)
+{
+    sfc_list_t *list = sfc_of(class);
+    tiny_block_t *block = list->head;
+    if (UNLIKELY(block == NULL)) return NULL;
+    list->head = block->next;
+    list->count--;
+    return block;
+}
+
+ALWAYS_INLINE size_t sfc_held(unsigned class)
+{
+    return sfc_of(class)->count;
+}
+
+ALWAYS_INLINE bool sfc_push(unsigned class, void *block)
+{
+    sfc_list_t *list = sfc_of(class);
+    if (UNLIKELY(list->count == 128u)) return false;
+    ((tiny_block_t *)block)->next = list->head;
+    list->head = block;
+    list->count++;
+    return true;
+}
+
+// ---- 3. Front C23
+// Ultra-simple front for C2 and C3.
+
+ALWAYS_INLINE front_c23_stack_t *front_c23_of(unsigned class)
+{
+    return &tiny_front.front_c23[class - 2u];
+}
+
+ALWAYS_INLINE void *front_c23_pop(unsigned class)
+{
+    front_c23_stack_t *stack = front_c23_of(class);
+    if (UNLIKELY(stack->count == 0)) return NULL;
+    return stack->slot[--stack->count];
+}
+
+ALWAYS_INLINE bool front_c23_push(unsigned class, void *block)
+{
+    front_c23_stack_t *stack = front_c23_of(class);
+    if (UNLIKELY(stack->count == 32u)) return false;
+    stack->slot[stack->count++] = block;
+    return true;
+}
+
+ALWAYS_INLINE size_t front_c23_held(unsigned class)
+{
+    return front_c23_of(class)->count;
+}
+
+// ---- 4. Unified Cache
+// One tcache-style list a class, for every class.
+
+ALWAYS_INLINE unified_cache_list_t *unified_cache_of(unsigned class)
+{
+    return &tiny_front.unified_cache[class];
+}
+
+ALWAYS_INLINE void *unified_cache_pop(unsigned class)
+{
+    unified_cache_list_t *list = unified_cache_of(class);
+    tiny_block_t *block = list->head;
+    if (UNLIKELY(block == NULL)) return NULL;
+    list->head = block->next;
+    list->count--;
+    return block;
+}
+
+ALWAYS_INLINE size_t unified_cache_held(unsigned class)
+{
+    return unified_cache_of(class)->count;
+}
+
+ALWAYS_INLINE bool unified_cache_push(unsigned class, void *block)
+{
+    unified_cache_list_t *list = unified_cache_of(class);
+    if (UNLIKELY(list->count == 256u)) return false;
+    ((tiny_block_t *)block)->next = list->head;
+    list->head = block;
+    list->count++;
+    return true;
+}
+
+// ---- 5. Ring Cache
+// First-in, first-out array cache for C2, C3 and C5.
+
+ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(unsigned class)
+{
+    return &tiny_front.ring_cache[class - 2u];
+}
+
+ALWAYS_INLINE void *ring_cache_pop(unsigned class)
+{
+    ring_cache_ring_t *ring = ring_cache_of(class);
+    if (UNLIKELY(ring->taken == ring->added)) return NULL;
+    return ring->slot[ring->taken++ & 127u];
+}
+
+ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
+{
+    ring_cache_ring_t *ring = ring_cache_of(class);
+    if (UNLIKELY(ring->added - ring->taken == 128u)) return false;
+    ring->slot[ring->added++ & 127u] = block;
+    return true;
+}
+
+ALWAYS_INLINE size_t ring_cache_held(unsigned class)
+{
+    return ring_cache_of(class)->added - ring_cache_of(class)->taken;
+}
+
+// ---- 6. UltraHot
+// Magazine pair for C2 to C5.
+
+ALWAYS_INLINE ultra_hot_pair_t *ultra_hot_of(unsigned class)
+{
+    return &tiny_front.ultra_hot[class - 2u];
+}
+
+ALWAYS_INLINE void *ultra_hot_pop(unsigned class)
+{
+    ultra_hot_pair_t *pair = ultra_hot_of(class);
+    ultra_hot_magazine_t *magazine = &pair->magazine[pair->loaded];
+    if (UNLIKELY(magazine->count == 0)) {
+        magazine = &pair->magazine[pair->loaded ^ 1];
+        if (magazine->count == 0) return NULL;
+        pair->loaded ^= 1;
+    }
+    return magazine->round[--magazine->count];
+}
+
+ALWAYS_INLINE bool ultra_hot_push(unsigned class, void *block)
+{
+    ultra_hot_pair_t *pair = ultra_hot_of(class);
+    ultra_hot_magazine_t *magazine = &pair->magazine[pair->loaded];
+    if (UNLIKELY(magazine->count == 16u)) {
+        magazine = &pair->magazine[pair->loaded ^ 1];
+        if (magazine->count == 16u) return false;
+        pair->loaded ^= 1;
+    }
+    magazine->round[magazine->count++] = block;
+    return true;
+}
+
+ALWAYS_INLINE size_t ultra_hot_held(unsigned class)
+{
+    return ultra_hot_of(class)->magazine[0].count + ultra_hot_of(class)->magazine[1].count;
+}
+
+// ---- 7. HeapV2
+// Magazine pair for C0 to C3.
+
+ALWAYS_INLINE heap_v2_pair_t *heap_v2_of(unsigned class)
+{
+    return &tiny_front.heap_v2[class];
+}
+
+ALWAYS_INLINE void *heap_v2_pop(unsigned class)
+{
+    heap_v2_pair_t *pair = heap_v2_of(class);
+    heap_v2_magazine_t *magazine = &pair->magazine[pair->loaded];
+    if (UNLIKELY(magazine->count == 0)) {
+        magazine = &pair->magazine[pair->loaded ^ 1];
+        if (magazine->count == 0) return NULL;
+        pair->loaded ^= 1;
+    }
+    return magazine->round[--magazine->count];
+}
+
+ALWAYS_INLINE bool heap_v2_push(unsigned class, void *block)
+{
+    heap_v2_pair_t *pair = heap_v2_of(class);
+    heap_v2_magazine_t *magazine = &pair->magazine[pair->loaded];
+    if (UNLIKELY(magazine->count == 32u)) {
+        magazine = &pair->magazine[pair->loaded ^ 1];
+        if (magazine->count == 32u) return false;
+        pair->loaded ^= 1;
+    }
+    magazine->round[magazine->count++] = block;
+    return true;
+}
+
+ALWAYS_INLINE size_t heap_v2_held(unsigned class)
+{
+    return heap_v2_of(class)->magazine[0].count + heap_v2_of(class)->magazine[1].count;
+}
+
+// ---- 8. Class5 Hotpath
+// A list of its own for blocks of 256 bytes.
+
+ALWAYS_INLINE class5_hotpath_list_t *class5_hotpath_of(unsigned class)
+{
+    return &tiny_front.class5_hotpath[class - 5u];
+}
+
+ALWAYS_INLINE void *class5_hotpath_pop(unsigned class)
+{
+    class5_hotpath_list_t *list = class5_hotpath_of(class);
+    tiny_block_t *block = list->head;
+    if (UNLIKELY(block == NULL)) return NULL;
+    list->head = block->next;
+    list->count--;
+    return block;
+}
+
+ALWAYS_INLINE size_t class5_hotpath_held(unsigned class)
+{
+    return class5_hotpath_of(class)->count;
+}
+
+ALWAYS_INLINE bool class5_hotpath_push(unsigned class, void *block)
+{
+    class5_hotpath_list_t *list = class5_hotpath_of(class);
+    if (UNLIKELY(list->count == 128u)) return false;
+    ((tiny_block_t *)block)->next = list->head;
+    list->head = block;
+    list->count++;
+    return true;
+}
+
+// ---- 9. TLS SLL
+// Generic free list a class; takes whatever the caches above have no room for.
+
+ALWAYS_INLINE tls_sll_list_t *tls_sll_of(unsigned class)
+{
+    return &tiny_front.tls_sll[class];
+}
+
+ALWAYS_INLINE void *tls_sll_pop(unsigned class)
+{
+    tls_sll_list_t *list = tls_sll_of(class);
+    tiny_block_t *block = list->head;
+    if (UNLIKELY(block == NULL)) return NULL;
+    list->head = block->next;
+    list->count--;
+    return block;
+}
+
+ALWAYS_INLINE size_t tls_sll_held(unsigned class)
+{
+    return tls_sll_of(class)->count;
+}
+
+// 262144 bytes of each class, in blocks.
+static const uint32_t tls_sll_limit[TINY_CLASSES] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
+
+static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
+{
+    tls_sll_list_t *list = tls_sll_of(class);
+    uint32_t kept = list->count / 2;
+    tiny_block_t *last = list->head;
+    for (uint32_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, list->count - kept};
+    for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
+    last->next = NULL;
+    list->count = kept;
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
+                        class, chain.count);
+
+    tiny_backend_give_chain(&chain);
+}
+
+ALWAYS_INLINE bool tls_sll_push(unsigned class, void *block)
+{
+    tls_sll_list_t *list = tls_sll_of(class);
+    ((tiny_block_t *)block)->next = list->head;
+    list->head = block;
+    if (UNLIKELY(++list->count > tls_sll_limit[class])) tls_sll_spill(class);
+    return true;
+}
+
+// Puts a whole chain in front.
+ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
+{
+    if (chain->count == 0) return;
+    tls_sll_list_t *list = tls_sll_of(class);
+    chain->tail->next = list->head;
+    list->head = chain->head;
+    list->count += chain->count;
+}
+
+// The first cache with room takes the block; false when none has.
+ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
+{
+    if (tiny_toggles.fast_cache && class <= 3u && fast_cache_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:fast_cache.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.sfc && sfc_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:sfc.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.front_c23 && class >= 2u && class <= 3u && front_c23_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:front_c23.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.unified_cache && unified_cache_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:unified_cache.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.ring_cache && ((0x2cu >> class) & 1u) && ring_cache_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:ring_cache.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.ultra_hot && class >= 2u && class <= 5u && ultra_hot_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:ultra_hot.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.heap_v2 && class <= 3u && heap_v2_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:heap_v2.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    if (tiny_toggles.class5_hotpath && class == 5u && class5_hotpath_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:class5_hotpath.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    return false;
+}
+
+// ---- 10. Front-Direct
+// Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
+
+ALWAYS_INLINE void *front_direct_take(unsigned class)
+{
+    tiny_chain_t chain;
+    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    tiny_block_t *block = chain.head, *next = block->next;
+    for (unsigned left = chain.count - 1; left > 0; left--) {
+        tiny_block_t *extra = next;
+        next = extra->next;
+        if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
+    }
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:front_direct.refill] class %u, %u blocks besides %p\n",
+                        class, chain.count - 1, (void *)block);
+
+    return block;
+}
+
+// ---- 11. Legacy refill
+// Fills the TLS SLL from the slabs, one batch at a time.
+
+ALWAYS_INLINE void *legacy_refill_take(unsigned class)
+{
+    tiny_chain_t chain;
+    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    tiny_block_t *block = chain.head;
+    chain.head = block->next;
+    chain.count--;
+    tls_sll_push_chain(class, &chain);
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:legacy_refill.refill] class %u, %u blocks besides %p\n",
+                        class, chain.count, (void *)block);
+
+    return block;
+}
+
+// Every layer is tried in its turn, and every layer's code is inlined here.
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    unsigned class = tiny_class_of(size);
+    void *block;
+
+    // 1. FastCache
+    block = tiny_toggles.fast_cache && class <= 3u ? fast_cache_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:fast_cache.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 2. SFC
+    block = tiny_toggles.sfc ? sfc_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:sfc.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 3. Front C23
+    block = tiny_toggles.front_c23 && class >= 2u && class <= 3u ? front_c23_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:front_c23.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 4. Unified Cache
+    block = tiny_toggles.unified_cache ? unified_cache_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:unified_cache.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 5. Ring Cache
+    block = tiny_toggles.ring_cache && ((0x2cu >> class) & 1u) ? ring_cache_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:ring_cache.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 6. UltraHot
+    block = tiny_toggles.ultra_hot && class >= 2u && class <= 5u ? ultra_hot_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:ultra_hot.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 7. HeapV2
+    block = tiny_toggles.heap_v2 && class <= 3u ? heap_v2_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:heap_v2.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 8. Class5 Hotpath
+    block = tiny_toggles.class5_hotpath && class == 5u ? class5_hotpath_pop(class) : NULL;
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:class5_hotpath.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 9. TLS SLL
+    block = tls_sll_pop(class);
+    if (block != NULL) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:tls_sll.alloc] class %u, block %p\n",
+                            class, block);
+
+        return block;
+    }
+
+    // 10. Front-Direct
+    block = tiny_toggles.front_direct ? front_direct_take(class) : NULL;
+    if (block != NULL) {
+        return block;
+    }
+
+    // 11. Legacy refill
+    block = legacy_refill_take(class);
+    if (block != NULL) {
+        return block;
+    }
+
+    return tiny_alloc_last_resort(class);
+}
+
+// False: the block is not of this thread's heap, and nothing was done.
+ALWAYS_INLINE bool tiny_free_fast(void *block)
+{
+    uint64_t own = tiny_own_class(block, tiny_front.tag);
+    if (UNLIKELY(own >= TINY_CLASSES)) return false;
+    unsigned class = (unsigned)own;
+    if (tiny_caches_push(class, block)) return true;
+    if (tls_sll_push(class, block)) {
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:tls_sll.free] class %u, block %p\n",
+                            class, block);
+
+        return true;
+    }
+    tiny_backend_give(block);
+    return true;
+}
+
+// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint32_t classes;  // a bit a class
+    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    size_t (*held)(unsigned class);
+} tiny_layer_info_t;
+
+#define TINY_LAYERS 11
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_FRONT_H
+
+// ---- out of line, in one file of the library
+
+#if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
+#define TINY_FRONT_IMPLEMENTED
+
+static void drain_fast_cache(void)
+{
+    for (unsigned class = 0; class <= 3; class++) {
+        for (tiny_block_t *block; (block = fast_cache_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_fast_cache(unsigned class)
+{
+    return class <= 3u ? fast_cache_held(class) : 0;
+}
+
+static void drain_sfc(void)
+{
+    for (unsigned class = 0; class <= 7; class++) {
+        for (tiny_block_t *block; (block = sfc_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_sfc(unsigned class)
+{
+    return sfc_held(class);
+}
+
+static void drain_front_c23(void)
+{
+    for (unsigned class = 2; class <= 3; class++) {
+        for (tiny_block_t *block; (block = front_c23_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_front_c23(unsigned class)
+{
+    return class >= 2u && class <= 3u ? front_c23_held(class) : 0;
+}
+
+static void drain_unified_cache(void)
+{
+    for (unsigned class = 0; class <= 7; class++) {
+        for (tiny_block_t *block; (block = unified_cache_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_unified_cache(unsigned class)
+{
+    return unified_cache_held(class);
+}
+
+static void drain_ring_cache(void)
+{
+    for (unsigned class = 2; class <= 5; class++) {
+        if (!(((0x2cu >> class) & 1u))) continue;
+        for (tiny_block_t *block; (block = ring_cache_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_ring_cache(unsigned class)
+{
+    return ((0x2cu >> class) & 1u) ? ring_cache_held(class) : 0;
+}
+
+static void drain_ultra_hot(void)
+{
+    for (unsigned class = 2; class <= 5; class++) {
+        for (tiny_block_t *block; (block = ultra_hot_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_ultra_hot(unsigned class)
+{
+    return class >= 2u && class <= 5u ? ultra_hot_held(class) : 0;
+}
+
+static void drain_heap_v2(void)
+{
+    for (unsigned class = 0; class <= 3; class++) {
+        for (tiny_block_t *block; (block = heap_v2_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_heap_v2(unsigned class)
+{
+    return class <= 3u ? heap_v2_held(class) : 0;
+}
+
+static void drain_class5_hotpath(void)
+{
+    for (unsigned class = 5; class <= 5; class++) {
+        for (tiny_block_t *block; (block = class5_hotpath_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_class5_hotpath(unsigned class)
+{
+    return class == 5u ? class5_hotpath_held(class) : 0;
+}
+
+static void drain_tls_sll(void)
+{
+    for (unsigned class = 0; class <= 7; class++) {
+        for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_tls_sll(unsigned class)
+{
+    return tls_sll_held(class);
+}
+
+static size_t held_by_refill(unsigned class)
+{
+    (void)class;
+    return 0;
+}
+
+void tiny_front_drain(void)
+{
+    drain_fast_cache();
+    drain_sfc();
+    drain_front_c23();
+    drain_unified_cache();
+    drain_ring_cache();
+    drain_ultra_hot();
+    drain_heap_v2();
+    drain_class5_hotpath();
+    drain_tls_sll();
+}
+
+const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
+    {"fast_cache", "FastCache", "cache", "array_stack",
+     0xfu, 128, held_by_fast_cache},
+    {"sfc", "SFC", "cache", "linked_list",
+     0xffu, 128, held_by_sfc},
+    {"front_c23", "Front C23", "cache", "array_stack",
+     0xcu, 32, held_by_front_c23},
+    {"unified_cache", "Unified Cache", "cache", "linked_list",
+     0xffu, 256, held_by_unified_cache},
+    {"ring_cache", "Ring Cache", "cache", "ring",
+     0x2cu, 128, held_by_ring_cache},
+    {"ultra_hot", "UltraHot", "cache", "magazine",
+     0x3cu, 32, held_by_ultra_hot},
+    {"heap_v2", "HeapV2", "cache", "magazine",
+     0xfu, 64, held_by_heap_v2},
+    {"class5_hotpath", "Class5 Hotpath", "cache", "linked_list",
+     0x20u, 128, held_by_class5_hotpath},
+    {"tls_sll", "TLS SLL", "overflow", "linked_list",
+     0xffu, 0, held_by_tls_sll},
+    {"front_direct", "Front-Direct", "refill", "none",
+     0xffu, 0, held_by_refill},
+    {"legacy_refill", "Legacy refill", "refill", "none",
+     0xffu, 0, held_by_refill},
+};
+
+#endif // TINY_FRONT_IMPLEMENTED

@@ -1,0 +1,23 @@
+# What the program scripts share. Read with `.`; the current folder is a fresh one.
+#
+# A script is run twice, with PRELOAD empty and with PRELOAD naming a library, and has to print the same both
+# times: no clock, addresses or process numbers. Exit status 77 and a last line with the reason: not run.
+
+set -eu
+LC_ALL=C
+TZ=UTC
+export LC_ALL TZ
+
+data=$(dirname "$0")/data
+
+# need PROGRAM: end the script as "not run" where a program is missing.
+need() {
+    command -v "$1" >/dev/null 2>&1 && return
+    echo "$1 is not installed"
+    exit 77
+}
+
+# preloaded COMMAND...: run what is under test.
+preloaded() {
+    env LD_PRELOAD="${PRELOAD:-}" "$@"
+}

@@ -1,0 +1,141 @@
+"""Copies of the project in which a test may change what it likes, and SCons run in them as a user runs it.
+
+The libraries are built once; each test gets a copy of that tree with its times kept, so that it pays only for
+what its own change rebuilds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("SConstruct", "site_scons", "variants", "templates", "csrc", "tests")
+LIMIT = 300.0  # seconds for one run of SCons
+
+# How `verbose=1` shows an action: a word, then the file that it makes.
+ACTION = re.compile(r"(?:CC|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of SCons. actions: what was made, as "CC phase2-release-gcc/tiny_tls.o"."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def actions(self) -> list[str]:
+        lines = self.stdout.splitlines()
+        return sorted(" ".join(line.split()) for line in lines if ACTION.fullmatch(line))
+
+    @property
+    def cells(self) -> set[str]:
+        """The cells of which something was made."""
+        return {action.split()[1].split("/")[0] for action in self.actions}
+
+    def made(self, word: str) -> list[str]:
+        """The files that actions of this word made."""
+        return [action.split()[1] for action in self.actions if action.split()[0] == word]
+
+
+class Project:
+    """A tree with an SConstruct, and SCons in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def scons(self, *words: str) -> Run:
+        """SCons with these words, every action shown. The status is the test's to judge."""
+        command = [sys.executable, "-m", "SCons", "-Q", "verbose=1", *words]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=LIMIT)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def build(self, *words: str) -> Run:
+        """The same where it has to succeed."""
+        run = self.scons(*words)
+        assert run.status == 0, run.stdout[-2000:] + run.stderr[-4000:]
+        return run
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace one passage of a file."""
+        text = self.read(name)
+        assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
+        self.write(name, text.replace(old, new))
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text(encoding="utf-8")
+
+    def record(self, cell: str, kind: str) -> Any:
+        """An evidence file of a cell."""
+        return json.loads(self.read(f"build/{cell}/evidence/{kind}.json"))
+
+    def append(self, name: str, text: str) -> None:
+        with (self.root / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own files, with the libraries of the default variants built. Not to be changed."""
+    root = tmp_path_factory.mktemp("built") / "project"
+    root.mkdir()
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            copy_tree(ROOT / part, root / part)
+        else:
+            shutil.copy2(ROOT / part, root / part)
+    Project(root).build("libs")
+    return root
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path) -> Project:
+    """A copy of the built project, to be changed at will."""
+    copy_tree(built, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(built: Path, tmp_path: Path) -> Project:
+    """The project with nothing built."""
+    copy_tree(built, tmp_path / "project")
+    shutil.rmtree(tmp_path / "project" / "build")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Project:
+    """Another project that uses the plugin: foreign/, with the plugin copied to its tools/."""
+    copy_tree(Path(__file__).parent / "foreign", tmp_path / "pool")
+    copy_tree(ROOT / "site_scons", tmp_path / "pool" / "tools")
+    return Project(tmp_path / "pool")
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own settings of SCons and of the libraries under test stay outside."""
+    for name in [name for name in os.environ if name.startswith(("SCONS", "HAKMEM_", "LD_PRELOAD"))]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,138 @@
+"""What a user can ask for, and what the answer to a slip is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from layermatrix import request
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["variant=phse2", "libs"], "unknown variant 'phse2'; did you mean 'phase2'?"),
+        (["mode=debgu"], "unknown mode 'debgu'; did you mean 'debug'?"),
+        (["compiler=gc", "libs"], "unknown compiler 'gc'; did you mean 'gcc'?"),
+        (["sanitizer=asn", "libs"], "unknown sanitizer 'asn'; did you mean 'asan'?"),
+        (["vraiant=phase2", "libs"], "unknown variable 'vraiant'; did you mean 'variant'?"),
+        (["libz"], "unknown target 'libz'; did you mean 'libs'?"),
+        (["matrx"], "unknown target 'matrx'; did you mean 'matrix'?"),
+        (["rounds=many", "bench"], "rounds=many: expected a whole number from 1 to 1000"),
+        (["phases", "libs"], "'phases' and 'libs' do not go together; run one after the other"),
+        (["build/phse2-release-gcc/libhakmem.so"], "no cell is left: there is no phse2-release-gcc"),
+        (["phases", "--jbos=3"], "no such option: --jbos=3"),
+        (["matrix", "mode=debgu"], "unknown mode 'debgu'; did you mean 'debug'?"),
+    ],
+)
+def test_a_slip_is_answered_in_one_line(project: Project, words: list[str], message: str) -> None:
+    run = project.scons(*words)
+    assert run.status == 2
+    assert run.stderr.splitlines() == [message]
+    assert run.actions == []
+
+
+def test_a_cell_that_a_rule_leaves_out_is_refused_with_the_rules_reason(project: Project) -> None:
+    run = project.scons("mode=release", "sanitizer=asan", "libs")
+    assert run.status == 2
+    assert run.stderr.splitlines() == ["no cell is left: sanitizers run in debug mode only"]
+
+
+def test_help_names_every_variable_and_target_with_values_and_default(project: Project) -> None:
+    run = project.build("-h")
+    for variable in (*request.AXES, *(variable.name for variable in request.OWN_VARIABLES)):
+        assert f"\n  {variable}=" in run.stdout
+    for target in request.TARGETS:
+        assert f"\n  {target.name} " in run.stdout
+    assert "values: phase0, phase1, phase2, phase3; default: phase0,phase1,phase2,phase3" in run.stdout
+    assert "values: release, debug; default: release" in run.stdout
+
+
+def test_list_shows_variants_and_selected_cells(project: Project) -> None:
+    run = project.build("list", "variant=phase[12]")
+    assert "phase1-release-gcc  phase2-release-gcc" in run.stdout
+    assert "variants/phase3.yaml" in run.stdout
+    assert run.actions == []
+
+
+def test_explain_shows_the_layers_of_a_variant_in_order(project: Project) -> None:
+    run = project.build("explain", "variant=phase1")
+    places = [
+        run.stdout.index(title) for title in ("FastCache", "SFC", "Unified Cache", "Ring Cache", "TLS SLL")
+    ]
+    assert places == sorted(places)
+    assert "HeapV2" not in run.stdout
+
+
+def test_a_variant_and_a_mode_select_one_cell(project: Project) -> None:
+    run = project.build("variant=phase2", "mode=debug", "headers")
+    assert run.actions == ["GENERATE phase2-debug-gcc/gen/tiny_alloc_fast_gen.h"]
+
+
+def test_a_pattern_and_a_list_select_cells(project: Project) -> None:
+    assert project.build("variant=phase[01]", "mode=debug", "headers").cells == {
+        "phase0-debug-gcc",
+        "phase1-debug-gcc",
+    }
+    assert project.build("variant=phase2,phase3", "mode=debug", "headers").cells == {
+        "phase2-debug-gcc",
+        "phase3-debug-gcc",
+    }
+
+
+def test_a_files_path_says_which_cell_is_meant(project: Project) -> None:
+    run = project.build("build/phase3-debug-gcc/obj/large.o")
+    assert run.made("CC") == ["phase3-debug-gcc/large.o"]
+    assert run.cells == {"phase3-debug-gcc"}
+
+
+def test_a_dry_run_of_a_job_runs_nothing(fresh: Project) -> None:
+    fresh.build("-n", "phases")
+    assert not list(fresh.path("build").glob("phase*"))
+
+
+def test_install_puts_libraries_and_header_under_the_prefix(project: Project) -> None:
+    words = ["variant=phase3", "PREFIX=/opt/hakmem", f"DESTDIR={project.path('stage')}", "install"]
+    project.build(*words)
+    found = {str(path.relative_to(project.path("stage"))) for path in project.path("stage").rglob("*.*")}
+    assert found == {
+        f"opt/hakmem/{name}" for name in ("lib/libhakmem.so", "lib/libhakmem.a", "include/hakmem.h")
+    }
+    project.build("-c", *words)
+    assert not list(project.path("stage").rglob("*.*"))
+
+
+def test_compiledb_describes_the_first_selected_cell(project: Project) -> None:
+    project.build("variant=phase3", "compiledb")
+    entries = json.loads(project.path("compile_commands.json").read_text(encoding="utf-8"))
+    assert {entry["output"].split("/")[1] for entry in entries} == {"phase3-release-gcc"}
+    tiny = next(entry for entry in entries if entry["file"] == "csrc/tiny_tls.c")
+    assert tiny["command"].startswith("gcc -o")
+
+
+def test_cleaning_removes_what_a_target_built_and_no_more(project: Project) -> None:
+    project.build("-c", "variant=phase2", "libs")
+    assert not list(project.path("build/phase2-release-gcc").rglob("*.o"))
+    assert project.path("build/phase3-release-gcc/libhakmem.so").exists()
+
+
+def test_cleaning_without_a_target_removes_every_cell(project: Project) -> None:
+    project.build("-c")
+    assert [path for path in project.path("build").iterdir() if path.is_dir()] == []
+    assert project.build("variant=phase3", "headers").made("GENERATE")
+
+
+def test_unneeded_libraries_are_not_imported_when_nothing_is_to_be_done(project: Project) -> None:
+    """A build with nothing to do takes a fraction of a second, and these are a good part of one."""
+    spy = 'import atexit, sys\natexit.register(lambda: print("MODULES", *sys.modules))\n'
+    project.write("site_scons/site_init.py", spy)
+    run = project.build("libs")
+    assert run.actions == []
+    loaded = next(line for line in run.stdout.splitlines() if line.startswith("MODULES")).split()
+    assert "layermatrix.emit" in loaded
+    assert not {"jinja2", "rich", "capstone", "elftools", "hypothesis"} & set(loaded)

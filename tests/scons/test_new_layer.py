@@ -1,0 +1,95 @@
+"""A new layer is one entry in the catalogue and one template: one is added, from YAML to running code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+ENTRY = """
+  spare_cache:
+    title: Spare Cache
+    doc: A list for the blocks of 64 bytes.
+    role: cache
+    classes: [C3]
+    storage: linked_list
+    capacity: 96
+"""
+VARIANT = """
+doc: Phase 2 with a spare cache in front.
+extends: phase2
+add: [{layer: spare_cache, before: unified_cache}]
+"""
+TEMPLATE = """
+{% import "storage/linked_list.h.j2" as storage %}
+{% macro state(layer, variant) %}
+{{ storage.state(layer) }}
+{%- endmacro %}
+{% macro field(layer) %}
+{{ storage.field(layer) }}
+{%- endmacro %}
+{% macro functions(layer, variant) %}
+{{ storage.functions(layer) }}
+{{ storage.bounded_push(layer) }}
+{%- endmacro %}
+"""
+PROGRAM = """
+#include <malloc.h>
+#include <stdlib.h>
+
+int main(void)
+{
+    void *blocks[10];
+    for (int i = 0; i < 10; i++) blocks[i] = malloc(64);
+    for (int i = 0; i < 10; i++) free(blocks[i]);
+    malloc_stats();
+    return 0;
+}
+"""
+CELL = "build/mine-release-gcc"
+
+
+def add_layer(project: Project) -> None:
+    project.append("variants/layers.yaml", ENTRY)
+    project.write("templates/layers/spare_cache.h.j2", TEMPLATE)
+    project.write("variants/mine.yaml", VARIANT)
+
+
+def test_a_new_layer_is_one_entry_and_one_template(project: Project) -> None:
+    add_layer(project)
+    run = project.build("variant=all", "libs")
+    assert run.cells == {"mine-release-gcc"}, "an entry that nobody uses changes no other variant"
+    assert "Spare Cache" in project.path(f"{CELL}/gen/tiny_alloc_fast_gen.h").read_text(encoding="utf-8")
+
+
+def test_a_new_layer_holds_the_blocks_that_a_program_frees(project: Project) -> None:
+    add_layer(project)
+    project.build("variant=mine", "libs")
+    project.write("program.c", PROGRAM)
+    subprocess.run(["gcc", "-fno-builtin", "-o", "program", "program.c"], cwd=project.root, check=True)
+    library = project.path(f"{CELL}/libhakmem.so")
+    done = subprocess.run(
+        ["./program"],
+        cwd=project.root,
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    held = re.search(r"^Spare Cache .* (\d+) blocks", done.stderr, re.MULTILINE)
+    assert held is not None, done.stderr
+    assert int(held[1]) >= 10
+
+
+def test_a_layer_without_a_template_is_an_error_that_names_the_file(project: Project) -> None:
+    add_layer(project)
+    project.path("templates/layers/spare_cache.h.j2").unlink()
+    run = project.scons("variant=mine", "libs")
+    assert run.status == 2
+    assert "spare_cache.h.j2" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.actions == []

@@ -1,0 +1,68 @@
+"""`closure`: what a variant is printed from, asked for only when it may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from layermatrix.closure import Closures
+from layermatrix.model import Variant, load_project
+
+
+class Setting:
+    """A folder of templates, a variant, and a count of how often the closure was computed."""
+
+    def __init__(self, root: Path, variant: Variant) -> None:
+        self.root = root
+        self.variant = variant
+        self.computed = 0
+        self.generator = root / "emit.py"
+        for name in ("emit.py", "a.j2", "b.j2"):
+            (root / name).write_text("first", encoding="utf-8")
+
+    def ask(self) -> list[str]:
+        """As a build of its own would."""
+        closures = Closures(self.root / "build/.closures.json", self.root, self._compute, [self.generator])
+        return closures.of(self.variant)
+
+    def _compute(self, variant: Variant, templates: Path) -> list[str]:
+        assert (variant, templates) == (self.variant, self.root)
+        self.computed += 1
+        return ["a.j2", "b.j2"]
+
+
+@pytest.fixture
+def setting(project: Callable[..., Path]) -> Setting:
+    root = project()
+    return Setting(root, load_project(root).variants["base"])
+
+
+def test_the_second_build_remembers(setting: Setting) -> None:
+    assert setting.ask() == setting.ask() == ["a.j2", "b.j2"]
+    assert setting.computed == 1
+
+
+@pytest.mark.parametrize("name", ["a.j2", "b.j2", "emit.py"])
+def test_a_changed_file_is_asked_about_again(setting: Setting, name: str) -> None:
+    setting.ask()
+    (setting.root / name).write_text("second time", encoding="utf-8")
+    setting.ask()
+    setting.ask()
+    assert setting.computed == 2
+
+
+def test_a_file_that_is_gone_is_asked_about_again(setting: Setting) -> None:
+    setting.ask()
+    (setting.root / "b.j2").unlink()
+    setting.ask()
+    assert setting.computed == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"x": {"names": 1}}', '{"x": []}', "null"])
+def test_a_damaged_memory_costs_only_time(setting: Setting, text: str) -> None:
+    setting.ask()
+    (setting.root / "build/.closures.json").write_text(text, encoding="utf-8")
+    assert setting.ask() == ["a.j2", "b.j2"]
+    assert setting.computed == 2

@@ -1,0 +1,64 @@
+"""`shell`: the build's commands, what is shown of them, and the failure that is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from layermatrix import records, shell
+
+
+def spawn(folder: Path, line: str, *, verbose: bool = False) -> int:
+    words = line.split(" ")
+    return shell.Shell(verbose).spawner(folder)("sh", None, words[0], words, dict(os.environ))
+
+
+def test_a_command_that_succeeds_shows_only_what_it_prints(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert spawn(tmp_path, "echo a warning") == 0
+    assert capfd.readouterr().out == "a warning\n"
+    assert not shell.failure_file(tmp_path).exists()
+
+
+def test_a_verbose_shell_shows_every_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spawn(tmp_path, "true -o x", verbose=True)
+    assert capfd.readouterr().out == "true -o x\n"
+
+
+def test_a_command_that_fails_is_shown_and_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert spawn(tmp_path, "ls -o /no/such/file") != 0
+    printed = capfd.readouterr()
+    assert printed.out == "ls -o /no/such/file\n"
+    assert "/no/such/file" in printed.err
+    record = records.load(shell.failure_file(tmp_path), "failure")
+    assert (record["command"], record["target"]) == ("ls -o /no/such/file", "/no/such/file")
+    assert record["log"] == printed.err
+
+
+def test_the_first_failure_of_a_cell_is_the_one_that_is_kept(tmp_path: Path) -> None:
+    spawn(tmp_path, "false first")
+    spawn(tmp_path, "false second")
+    assert records.load(shell.failure_file(tmp_path), "failure")["command"] == "false first"
+
+
+def test_quoted_targets_are_kept_without_their_quotes(tmp_path: Path) -> None:
+    spawn(tmp_path, 'false -o "build/x.o"')
+    assert records.load(shell.failure_file(tmp_path), "failure")["target"] == "build/x.o"
+
+
+def test_output_that_is_no_text_does_no_harm(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert spawn(tmp_path, r"printf \\377") == 0
+    assert capfd.readouterr().out == "\ufffd"
+
+
+def test_nothing_is_shown_where_nobody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+    shell.Shell(verbose=False).show("CC", ["build/x/obj/a.o"], None, None)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_line_an_action_where_somebody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+    shell.Shell(verbose=True).show("CC", ["build/x/obj/a.o"], None, None)
+    assert capfd.readouterr().out == "CC       x/a.o\n"

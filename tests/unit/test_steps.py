@@ -1,0 +1,88 @@
+"""`steps`: what a step writes, and when it counts as failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from layermatrix import interrupt, records, steps
+from layermatrix.model import load_project
+
+Make = Callable[..., steps.Task]
+
+
+@pytest.fixture
+def task(project: Callable[..., Path]) -> Make:
+    """A task of the small project: names of targets, names and contents of scripts as sources."""
+    root = project()
+    loaded = load_project(root)
+
+    def make(targets: list[str], sources: dict[str, str], soak: int | None = None) -> steps.Task:
+        for name, text in sources.items():
+            (root / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+            (root / name).chmod(0o755)
+        made, used = (tuple(root / name for name in names) for names in (targets, sources))
+        return steps.Task(root, loaded, loaded.variants["base"], made, used, soak)
+
+    return make
+
+
+def test_a_suite_that_passes_writes_its_stamp(task: Make) -> None:
+    made = task(["tests.json", "tests.passed"], {"test_a": "exit 0", "test_b": "echo no such tool; exit 77"})
+    steps.run_tests(made)
+    assert made.targets[1].exists()
+    statuses = [program["status"] for program in records.load(made.targets[0], "tests")["programs"]]
+    assert statuses == ["passed", "not run"]
+
+
+def test_a_suite_that_fails_writes_its_record_but_no_stamp(task: Make) -> None:
+    made = task(["tests.json", "tests.passed"], {"test_a": "exit 0", "test_b": "exit 1"})
+    with pytest.raises(steps.StepError, match="1 of 2 failed: test_b") as failure:
+        steps.run_tests(made)
+    assert failure.value.recorded
+    assert records.load(made.targets[0], "tests")["programs"][1]["status"] == "failed"
+    assert not made.targets[1].exists()
+
+
+def test_only_the_soak_test_is_told_how_long(task: Make) -> None:
+    sources = {"test_soak": 'test "$*" = 60', "test_other": 'test -z "$*"'}
+    steps.run_tests(task(["tests.json", "tests.passed"], sources, soak=60))
+
+
+def test_an_interrupted_suite_writes_nothing(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt, "interrupted", lambda: True)
+    made = task(["tests.json", "tests.passed"], {"test_a": "exit 1"})
+    with pytest.raises(steps.StepError, match="interrupted"):
+        steps.run_tests(made)
+    assert not made.targets[0].exists()
+
+
+def test_a_template_that_cannot_be_printed_fails_with_its_place(task: Make) -> None:
+    made = task(["toy_gen.h"], {})
+    with pytest.raises(steps.StepError, match=r"toy\.h\.j2"):
+        steps.print_header(made)
+
+
+def test_a_load_without_its_program_is_named(task: Make) -> None:
+    with pytest.raises(steps.StepError, match="load mixed: no benchmark program is called bench"):
+        steps.take_baseline_counters(task(["counters.json"], {"other": ""}))
+
+
+def test_what_is_left_out_says_why(task: Make) -> None:
+    for step in (steps.leave_out_asm, steps.leave_out_counters, steps.leave_out_programs):
+        made = task(["record.json"], {})
+        step(made)
+        record = json.loads(made.targets[0].read_text(encoding="utf-8"))
+        assert record["status"] == "not measured"
+        assert record["reason"]
+
+
+def test_the_counters_depend_on_the_tool_as_on_the_load(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = task([], {"valgrind": ""})
+    monkeypatch.setenv("PATH", "/nowhere")
+    without = steps.counted(made.project.matrix)
+    monkeypatch.setenv("PATH", str(made.root))
+    assert steps.counted(made.project.matrix) != without

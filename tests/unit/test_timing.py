@@ -1,0 +1,116 @@
+"""`timing`: which cells are timed, and when their figures are taken again. Nothing is timed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layermatrix import records, timing
+from layermatrix.bench import runner
+from layermatrix.matrix import Cell
+from layermatrix.model import Project, load_project
+
+
+class Bench:
+    """Built cells of a small project, and a runner that only notes what it was asked to time."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.project: Project = load_project(root)
+        variant = self.project.variants["base"]
+        self.cells = [Cell(variant, "release", "gcc"), Cell(variant, "release", "clang")]
+        for folder in ("build/baseline", *(cell.build_dir for cell in self.cells)):
+            self.file(f"{folder}/bin/bench")
+            self.file(f"{folder}/libtoy.so")
+        self.timed: list[str] = []
+        monkeypatch.setattr(runner, "measure", self._measure)
+
+    def file(self, name: str, text: str = "binary") -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def take(self, cells: Sequence[Cell] | None = None, **how: Any) -> list[str]:
+        self.timed = []
+        timing.take(self.root, self.project, cells or self.cells, **{"rounds": None, "anew": False, **how})
+        return self.timed
+
+    def _measure(
+        self,
+        loads: Sequence[runner.Load],
+        subjects: Sequence[runner.Subject],
+        rounds: int,
+        baseline: runner.Subject,
+        **how: Any,
+    ) -> None:
+        self.timed = [subject.name for subject in subjects]
+        for subject in (baseline, *subjects):
+            how["store"](subject.store, records.measured("bench", loads={}, rounds=rounds))
+
+
+@pytest.fixture
+def bench(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(project(), monkeypatch)
+
+
+def test_figures_are_kept_while_the_binaries_are_the_same(bench: Bench) -> None:
+    assert bench.take() == ["base-release-gcc", "base-release-clang"]
+    assert bench.take() == []
+
+
+def test_a_changed_library_is_timed_again_and_alone(bench: Bench) -> None:
+    bench.take()
+    bench.file("build/base-release-gcc/libtoy.so", "another")
+    assert bench.take() == ["base-release-gcc"]
+
+
+def test_a_changed_benchmark_is_timed_again(bench: Bench) -> None:
+    bench.take()
+    bench.file("build/base-release-clang/bin/bench", "another")
+    assert bench.take() == ["base-release-clang"]
+
+
+def test_anew_means_anew(bench: Bench) -> None:
+    bench.take()
+    assert len(bench.take(anew=True)) == 2
+
+
+def test_more_rounds_than_there_are_is_a_reason(bench: Bench) -> None:
+    bench.take(rounds=2)
+    assert bench.take(rounds=1) == []
+    assert len(bench.take(rounds=3)) == 2
+
+
+def test_debug_sanitizer_and_foreign_cells_are_not_timed(bench: Bench) -> None:
+    variant = bench.project.variants["base"]
+    others = [
+        Cell(variant, "debug", "gcc"),
+        Cell(variant, "release", "gcc", "asan"),
+        Cell(variant, "release", "gcc", target="aarch64"),
+    ]
+    assert bench.take(others) == []
+
+
+def test_a_cell_that_failed_is_not_timed_with_what_an_older_build_left(bench: Bench) -> None:
+    bench.file("build/base-release-gcc/evidence/failure.json", "{}")
+    assert bench.take() == ["base-release-clang"]
+
+
+def test_a_cell_without_a_library_is_not_timed(bench: Bench) -> None:
+    (bench.root / "build/base-release-gcc/libtoy.so").unlink()
+    assert bench.take() == ["base-release-clang"]
+
+
+def test_nothing_is_timed_without_a_baseline(bench: Bench) -> None:
+    (bench.root / "build/baseline/bin/bench").unlink()
+    assert bench.take() == []
+
+
+def test_the_record_says_what_was_timed(bench: Bench) -> None:
+    bench.take()
+    text = (bench.root / "build/base-release-gcc/evidence/bench.json").read_text(encoding="utf-8")
+    assert len(json.loads(text)["key"]) == 64
