@@ -20,7 +20,7 @@
 // page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
 #define HAK_PAGE_SHIFT 16
 #define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)
-#define OS_PAGE ((size_t)4096)
+#define OS_PAGE ((size_t)4096) // kernels with larger pages are not catered for yet
 
 // The largest request that can be met; pointer differences inside a block must fit a ptrdiff_t.
 #define HAK_MAX_REQUEST ((size_t)PTRDIFF_MAX - HAK_PAGE)

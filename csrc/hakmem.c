@@ -73,7 +73,7 @@ static unsigned aligned_class(size_t size, size_t alignment)
 
 static void *alloc_aligned(size_t alignment, size_t size)
 {
-    if (alignment <= NATURAL_ALIGNMENT) return hak_malloc(size);
+    if (alignment <= TINY_MIN_ALIGN) return hak_malloc(size);
     unsigned class = aligned_class(size, alignment);
     if (class < TINY_CLASSES) return hak_tiny_alloc(tiny_class_size[class]);
     bool zeroed;
@@ -215,7 +215,7 @@ HAK_EXPORT int hak_malloc_trim(size_t keep)
 {
     (void)keep;
     tiny_front_drain();
-    tiny_backend_flush();
+    tiny_backend_drain();
     if (tiny_backend_heap() != NULL) tiny_heap_tidy(tiny_backend_heap());
     bool pages = shared_pool_trim();
     bool runs = page_arena_trim();

@@ -2,7 +2,8 @@
 //
 // libhakmem.so also defines the C names (malloc, free, ...), which do the same; preload it, or link with it.
 // Sizes are bytes. Unless said otherwise: a failed request returns NULL and sets errno to ENOMEM; blocks are aligned to
-// 16 bytes; any thread may free any block; a pointer that is no block ends the process with one line on stderr.
+// 16 bytes (to 8 below 16 bytes where the variant says `min_align: 8`); any thread may free any block; a pointer that is
+// no block ends the process with one line on stderr.
 #ifndef HAKMEM_H
 #define HAKMEM_H
 

@@ -115,8 +115,11 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
 // Under the lock; another thread may have freed the block since its tag was looked at.
 static large_mapping_t *mapping_of(const void *block, const char *misuse)
 {
-    if (((uintptr_t)block & (HAK_PAGE - 1)) != 0 || tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE))
+    if (((uintptr_t)block & (HAK_PAGE - 1)) != 0 ||
+        tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE)) {
+        os_unlock(&large.lock); // a handler of SIGABRT may allocate
         hak_die(misuse, block);
+    }
     return tiny_registry_record(block)->owner;
 }
 
@@ -141,11 +144,16 @@ static bool move_mapping(large_mapping_t *mapping, size_t size)
 {
     char *start = os_map(size, HAK_PAGE);
     if (start == NULL) return false;
-    if (!tiny_registry_reserve(start, HAK_PAGE) || !os_move(mapping->start, mapping->size, start, size)) {
+    if (!tiny_registry_reserve(start, HAK_PAGE)) {
         os_unmap(start, size);
         return false;
     }
-    tiny_registry_set(mapping->start, 0);
+    tiny_registry_set(mapping->start, 0); // before the addresses are free for others to map and to tag
+    if (!os_move(mapping->start, mapping->size, start, size)) {
+        // The target stays: a kernel may have unmapped it, and then it is someone else's by now.
+        publish(mapping);
+        return false;
+    }
     mapping->start = start;
     return true;
 }
@@ -155,8 +163,9 @@ void *large_resize(void *block, size_t size)
     size = hak_round_up(size, HAK_PAGE);
     os_lock(&large.lock);
     large_mapping_t *mapping = mapping_of(block, "realloc of a pointer that is no block");
-    bool resized =
-        size == mapping->size || os_resize(block, mapping->size, size) || move_mapping(mapping, size);
+    bool movable = false;
+    bool resized = size == mapping->size || os_resize(block, mapping->size, size, &movable) ||
+                   (movable && move_mapping(mapping, size));
     if (resized) {
         mapping->size = size;
         publish(mapping);

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+HAK_TLS bool os_forking;
+
 #define METADATA_CHUNK ((size_t)256 * 1024)
 
 static struct {
@@ -58,10 +60,12 @@ bool os_purge(void *start, size_t size)
     return purged;
 }
 
-bool os_resize(void *start, size_t old_size, size_t new_size)
+// EFAULT: the addresses are of several kinds (a part was given an madvise of its own), and cannot be moved as one.
+bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable)
 {
     int saved = errno;
     bool resized = mremap(start, old_size, new_size, 0) != MAP_FAILED;
+    *movable = !resized && errno != EFAULT;
     errno = saved;
     return resized;
 }
@@ -145,7 +149,6 @@ void hak_die(const char *what, const void *where)
     length += 4;
     length += append_hex(line + length, (uintptr_t)where);
     line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
-    (void)written; // the process ends either way
+    syscall(SYS_write, STDERR_FILENO, line, length); // write() may end the thread instead, if it is cancelled
     abort();
 }

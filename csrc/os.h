@@ -13,8 +13,8 @@ void os_unmap(void *start, size_t size);
 // Gives the memory behind the addresses back; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 
-// Grows or shrinks a mapping at its place; false leaves it as it was.
-bool os_resize(void *start, size_t old_size, size_t new_size);
+// Grows or shrinks a mapping at its place; false leaves it as it was, and tells whether a move may do.
+bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 
 // Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces. False: both are as they were.
 bool os_move(void *from, size_t old_size, void *to, size_t new_size);
@@ -30,8 +30,12 @@ typedef struct os_lock {
 void os_lock_slow(os_lock_t *lock) COLD;
 void os_unlock_slow(os_lock_t *lock) COLD;
 
+// This thread holds every lock: it runs other libraries' fork handlers, which may allocate.
+extern HAK_TLS bool os_forking;
+
 static inline bool os_try_lock(os_lock_t *lock)
 {
+    if (UNLIKELY(os_forking)) return true;
     uint32_t free_state = 0;
     return atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
                                                    memory_order_relaxed);
@@ -44,6 +48,7 @@ static inline void os_lock(os_lock_t *lock)
 
 static inline void os_unlock(os_lock_t *lock)
 {
+    if (UNLIKELY(os_forking)) return;
     if (UNLIKELY(atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)) os_unlock_slow(lock);
 }
 

@@ -257,8 +257,10 @@ static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 static uint32_t run_in_use(const arena_chunk_t *chunk, const void *block, const char *misuse)
 {
     uint32_t unit = unit_of(chunk, block);
-    if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 || !bit_of(chunk->in_use, unit)))
+    if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 || !bit_of(chunk->in_use, unit))) {
+        os_unlock(&arena.lock); // a handler of SIGABRT may allocate
         hak_die(misuse, block);
+    }
     return unit;
 }
 

@@ -47,10 +47,12 @@ static void before_fork(void)
     large_before_fork();
     tiny_registry_before_fork();
     os_metadata_before_fork();
+    os_forking = true; // handlers of libraries that were loaded before run after this one
 }
 
 static void after_fork(void)
 {
+    os_forking = false;
     os_metadata_after_fork();
     tiny_registry_after_fork();
     large_after_fork();

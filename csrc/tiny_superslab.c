@@ -53,6 +53,7 @@ static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, unsigned class)
 {
     unsigned colour =
         atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed) % COLOURS * COLOUR_STEP;
+    if (colour + tiny_class_size[class] > HAK_PAGE) colour = 0;
     tiny_slab_t *slab = tiny_registry_record(page);
     slab->free = NULL;
     slab->start = page + colour;
@@ -151,7 +152,7 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 {
     tiny_slab_t *slab = tiny_registry_record(block);
-    HAK_CHECK(slab->used > 0, "block came home to an empty slab", block);
+    if (UNLIKELY(slab->used == 0)) hak_die("double free", block);
     block->next = slab->free;
     slab->free = block;
     slab->used--;
@@ -162,6 +163,7 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 static tiny_heap_t *post(unsigned owner, unsigned class, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
+    if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
     tiny_block_t *old = atomic_load_explicit(&heap->inbox[class], memory_order_relaxed);
     do {
         chain->tail->next = old;
@@ -170,15 +172,21 @@ static tiny_heap_t *post(unsigned owner, unsigned class, const tiny_chain_t *cha
 }
 
 // A block's slab may have been adopted by another heap since it was sent: then it is sent on.
+static void take_in(tiny_heap_t *heap, tiny_block_t *block)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) tiny_heap_give(heap, block);
+    else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
+}
+
+// The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
 void tiny_heap_collect(tiny_heap_t *heap, unsigned class)
 {
-    if (atomic_load_explicit(&heap->inbox[class], memory_order_relaxed) == NULL) return;
+    if (atomic_load(&heap->inbox[class]) == NULL) return;
     tiny_block_t *block = atomic_exchange(&heap->inbox[class], NULL);
     while (block != NULL) {
         tiny_block_t *next = block->next;
-        unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(block));
-        if (LIKELY(owner == heap->id)) tiny_heap_give(heap, block);
-        else post(owner, class, &(tiny_chain_t){block, block, 1});
+        take_in(heap, block);
         block = next;
     }
 }
@@ -199,8 +207,10 @@ static void count_idle_slabs(const tiny_heap_t *heap, int sign)
 static void release_empty_slabs(tiny_heap_t *heap)
 {
     for (unsigned class = 0; class < TINY_CLASSES; class++) {
-        tiny_slab_t *slab = heap->with_room[class];
-        if (slab != NULL && slab->used == 0) release_slab(heap, slab);
+        for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
+            next = slab->next;
+            if (slab->used == 0) release_slab(heap, slab);
+        }
     }
 }
 

@@ -64,9 +64,18 @@ static void drain_hot(void)
 
 static _Atomic(tiny_block_t *) spilled;
 
+// One block keeps its slab in use, so the queue is kept short.
+#define SPILLED_BYTES ((size_t)128 << 10)
+static _Atomic(size_t) spilled_bytes;
+
 static bool queue_spill(const tiny_chain_t *chain)
 {
     if (!TINY_OPTION_BG_SPILL) return false;
+    size_t bytes = chain->count * (size_t)tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(chain->head))];
+    if (atomic_fetch_add_explicit(&spilled_bytes, bytes, memory_order_relaxed) > SPILLED_BYTES) {
+        atomic_fetch_sub_explicit(&spilled_bytes, bytes, memory_order_relaxed);
+        return false;
+    }
     tiny_block_t *old = atomic_load_explicit(&spilled, memory_order_relaxed);
     do {
         chain->tail->next = old;
@@ -81,6 +90,8 @@ static void take_spilled_home(void)
     tiny_block_t *block = atomic_exchange_explicit(&spilled, NULL, memory_order_acquire);
     while (block != NULL) {
         tiny_block_t *next = block->next;
+        size_t size = tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))];
+        atomic_fetch_sub_explicit(&spilled_bytes, size, memory_order_relaxed);
         tiny_backend_give(block);
         block = next;
     }
@@ -115,10 +126,7 @@ bool tiny_backend_is_detached(void)
 void tiny_backend_detach(void)
 {
     if (thread.heap == NULL) return;
-#if TINY_HAS_OPTION_HOTMAG
-    drain_hot();
-#endif
-    tiny_backend_flush();
+    tiny_backend_drain();
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach] heap %u\n", thread.heap->id);
 #endif
@@ -194,8 +202,10 @@ static void send_alike(void)
 {
     tiny_tag_t tag = tiny_registry_tag(thread.outbox[0]);
     tiny_chain_t chain = {NULL, NULL, 0};
+    // The first goes whatever its tag is by now: another heap may adopt its slab at any time.
+    tiny_chain_push(&chain, thread.outbox[0]);
     unsigned kept = 0;
-    for (unsigned i = 0; i < thread.outgoing; i++) {
+    for (unsigned i = 1; i < thread.outgoing; i++) {
         tiny_block_t *block = thread.outbox[i];
         if (tiny_registry_tag(block) == tag) tiny_chain_push(&chain, block);
         else thread.outbox[kept++] = block;
@@ -204,9 +214,20 @@ static void send_alike(void)
     tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
 }
 
-void tiny_backend_flush(void)
+static void send_outbox(void)
 {
     while (thread.outgoing > 0) send_alike();
+}
+
+void tiny_backend_drain(void)
+{
+#if TINY_HAS_OPTION_HOTMAG
+    drain_hot();
+#endif
+#if TINY_HAS_OPTION_BG_SPILL
+    take_spilled_home();
+#endif
+    send_outbox();
 }
 
 void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag)
@@ -217,5 +238,5 @@ void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag)
         return;
     }
     thread.outbox[thread.outgoing++] = block;
-    if (thread.outgoing == OUTBOX_BLOCKS) tiny_backend_flush();
+    if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
 }

@@ -26,8 +26,8 @@ void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;
 // A block that another heap owns, by its tag.
 void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag) COLD;
 
-// Sends the outbox home.
-void tiny_backend_flush(void) COLD;
+// What waits on the thread's side goes home: the outbox, the hot magazine, the queue of spilled blocks.
+void tiny_backend_drain(void) COLD;
 
 // The heap of the calling thread; NULL when it has none and cannot have one.
 tiny_heap_t *tiny_backend_heap(void);

@@ -4,9 +4,10 @@
 // The allocator under test is whichever serves malloc and free (LD_PRELOAD). Nothing here uses it: tables
 // come from mmap, so that two allocators differ by the measured blocks only.
 //
-// op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own.
-// dry: the same loop on one ready-made block, without malloc and free; its cost is the benchmark's own share.
-// That block stays in the cache, so the misses of touching blocks count for the allocator: it chose their places.
+// op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own. dry:
+// the same loop on one ready-made block, without malloc and free; its cost is the benchmark's own share.
+// That block stays in the cache, so the misses of touching blocks count for the allocator: it chose their
+// places.
 
 #ifndef BENCH_H
 #define BENCH_H
@@ -122,7 +123,8 @@ static inline void bench_print(const char *name, uint64_t ops, double seconds, u
 {
     double mops = seconds > 0 ? (double)ops / seconds * 1e-6 : 0;
     printf("{\"bench\":\"%s\",\"ops\":%" PRIu64 ",\"seconds\":%.6f,\"mops\":%.3f,\"peak_kib\":%" PRIu64
-           ",\"checksum\":%" PRIu64 "}\n", name, ops, seconds, mops, peak_kib, checksum);
+           ",\"checksum\":%" PRIu64 "}\n",
+           name, ops, seconds, mops, peak_kib, checksum);
 }
 
 // ---- options --------------------------------------------------------------------------------------------
@@ -284,8 +286,7 @@ static inline int bench_workers(const struct bench_load *load, const struct benc
         workers[i].load = load;
         workers[i].gate = &gate;
     }
-    for (uint64_t i = 1; i < options->threads; i++)
-        bench_thread(&workers[i].thread, bench_work, &workers[i]);
+    for (uint64_t i = 1; i < options->threads; i++) bench_thread(&workers[i].thread, bench_work, &workers[i]);
     bench_work(&workers[0]);
     uint64_t ops = workers[0].ops, checksum = workers[0].checksum;
     for (uint64_t i = 1; i < options->threads; i++) {

@@ -2,8 +2,9 @@
 //
 // After the load of P. Larson and M. Krishnan, "Memory allocation for long-running server applications"
 // (ISMM 1998), with a fixed amount of work in place of their fixed time. Each thread replaces random blocks
-// in its slots; after `--rounds-of` replacements it creates a successor, leaves it all its blocks and ends. So
-// blocks are often freed by a thread that did not allocate them, and an allocator meets thread after thread.
+// in its slots; after `--rounds-of` replacements it creates a successor, leaves it all its blocks and ends.
+// So blocks are often freed by a thread that did not allocate them, and an allocator meets thread after
+// thread.
 //
 // lineage: a row of threads that follow one another over the same slots; `--threads` is their number.
 
@@ -14,7 +15,7 @@
 struct lineage {
     struct bench_worker worker;
     uint64_t left;       // replacements still to do
-    pthread_t previous;  // who had the slots before; joined by its successor, so that few threads live at a time
+    pthread_t previous;  // its successor joins it, so that few threads live at a time
     bool has_previous;
 };
 
@@ -55,8 +56,8 @@ static void lineage_init(struct lineage *lineage, const struct bench_options *op
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {.ops = 40000000, .slots = 1000, .min = 8, .max = 128,
-                                    .threads = 1, .rounds_of = 100000, .seed = 1};
+    struct bench_options options = {
+        .ops = 40000000, .slots = 1000, .min = 8, .max = 128, .threads = 1, .rounds_of = 100000, .seed = 1};
     bench_parse(argc, argv, "threads that replace random blocks and leave them to a successor", &options);
     sem_init(&lineages_done, 0, 0);
     struct lineage *lineages = bench_pages(options.threads * sizeof *lineages);

@@ -1,4 +1,5 @@
-// Random mixed: each step picks a random slot; a full one is freed, an empty one gets a block of random size.
+// Random mixed: each step picks a random slot; a full one is freed, an empty one gets a block of random
+// size.
 //
 // About half of the slots are full at any time. With few slots the time is bound by the mispredicted branch
 // "is the slot full?"; with many, by where the allocator has put the blocks.
@@ -37,8 +38,8 @@ static void run(struct bench_worker *worker)
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {.ops = 20000000, .slots = 4096, .min = 16, .max = 256,
-                                    .threads = 1, .seed = 1};
+    struct bench_options options = {
+        .ops = 20000000, .slots = 4096, .min = 16, .max = 256, .threads = 1, .seed = 1};
     const struct bench_load load = {.name = "random_mixed", .run = run};
     bench_parse(argc, argv, "random frees and allocations in a table of slots", &options);
     return bench_workers(&load, &options);

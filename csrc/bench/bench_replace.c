@@ -1,5 +1,5 @@
-// Replace: every slot holds a block; each step frees a random one and allocates another of random size in its
-// place.
+// Replace: every slot holds a block; each step frees a random one and allocates another of random size in
+// its place.
 //
 // Nothing depends on a coin toss here, so that the cost of malloc and free themselves stands out.
 
@@ -13,8 +13,8 @@ static void run(struct bench_worker *worker)
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {.ops = 40000000, .slots = 1024, .min = 8, .max = 256,
-                                    .threads = 1, .seed = 1};
+    struct bench_options options = {
+        .ops = 40000000, .slots = 1024, .min = 8, .max = 256, .threads = 1, .seed = 1};
     const struct bench_load load = {.name = "replace", .prepare = bench_fill_slots, .run = run};
     bench_parse(argc, argv, "replaces random blocks of a full table", &options);
     return bench_workers(&load, &options);

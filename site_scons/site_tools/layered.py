@@ -61,11 +61,11 @@ def exists(env: Env) -> bool:
 
 def generate(env: Env) -> None:
     """SCons calls this for `tools=["layered"]`."""
+    env["ENV"] = dict(os.environ)  # the user's environment reaches compilers, launchers and caches
+    env.PrependENVPath("PATH", str(Path(sys.executable).parent))
     for tool in ("cc", "gnulink", "ar", "install"):
         env.Tool(tool)
     env["STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME"] = True
-    env["ENV"] = dict(os.environ)  # the user's environment reaches compilers, launchers and caches
-    env.PrependENVPath("PATH", str(Path(sys.executable).parent))
     for method in METHODS:
         env.AddMethod(method, "Layered" + method.__name__.title().replace("_", ""))
 
@@ -132,7 +132,8 @@ def _child() -> list[str]:
 
 def _jobs() -> int:
     """-j, or as many as there are processors for us."""
-    SCons.Script.SetOption("num_jobs", len(os.sched_getaffinity(0)))  # -j on the command line has precedence
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    SCons.Script.SetOption("num_jobs", ours)  # -j on the command line has precedence
     return int(SCons.Script.GetOption("num_jobs"))
 
 
@@ -190,8 +191,8 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         CPPPATH=[f"#{folder}/gen", f"#{build.sources}"],
         SPAWN=build.shell.spawner(build.root / folder),
     )
-    if compiler.name == "zig":
-        made["AR"] = [*compiler.command[:-1], "ar"]
+    if compiler.name == "zig":  # may be the only tool chain there is
+        made.Replace(**{tool.upper(): [*compiler.command[:-1], tool] for tool in ("ar", "ranlib")})
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
     if not _is_dry():
@@ -275,7 +276,7 @@ def _printed(env: Env, name: str, step: steps.Step) -> list[Node]:
     try:
         templates = env["LAYERED"].closures.of(variant)
     except SpecErrors as errors:
-        _end(str(errors))
+        _refuse(str(errors))
     target, source = f"#$BUILD_DIR/gen/{name}", env.Value(variant.as_value())
     made = _step(env, "GENERATE", [target], [source], step, GENERATOR)
     env.Depends(made, [env.File(f"#templates/{template}") for template in templates])
@@ -292,7 +293,7 @@ def asm_evidence(env: Env) -> list[Node]:
     probe = env["LAYERED_CELL"].variant.system.probe
     source, path = f"#{env['LAYERED'].sources}/{probe}", f"#$BUILD_DIR/probe/{Path(probe).stem}"
     flags = [flag for flag in env.Flatten([env["CCFLAGS"]]) if flag != "-g"]  # debugging tables are no code
-    command = Action("$CC -S -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "ASM")
+    command = Action("$CC -S -w -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "ASM")  # CC has warned
     made = _compiled(env, env.StaticObject(f"{path}.o", source))
     text = _compiled(env, env.Command(f"{path}.s", source, command, CCFLAGS=flags))
     return _evidence(env, ["asm.json"], [*made, *text], steps.take_asm, "asm.py", "elf.py")

@@ -1,7 +1,7 @@
 // Blocks that describe themselves, so that whichever thread finds one can check it.
 //
-// block: a header and a content that follows from it.  mark: says that the block is live, and where; it is wiped
-// out before the block is freed, so that a block which is lost, copied or handed out twice shows.
+// block: a header and a content that follows from it.  mark: says that the block is live, and where; it is
+// wiped out before the block is freed, so that a block which is lost, copied or handed out twice shows.
 
 #ifndef BLOCK_H
 #define BLOCK_H
@@ -56,7 +56,8 @@ static inline void block_free(struct block *block)
     T_free(block);
 }
 
-// Mostly tiny, sometimes medium, seldom large: the mix of a usual program, with every path of an allocator in it.
+// Mostly tiny, sometimes medium, seldom large: the mix of a usual program, with every path of an allocator
+// in it.
 static inline size_t block_random_size(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 1000;

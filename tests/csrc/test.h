@@ -1,7 +1,8 @@
 // The harness of the C tests: checks, named runs, patterns, threads, and the allocator under test.
 //
-// A test program includes this file, writes one function a case, and calls them from main with T_RUN. It takes no
-// arguments. Exit status: 0 passed, 1 failed (`file:line: what` on stderr), 77 not run (the reason on stdout).
+// A test program includes this file, writes one function a case, and calls them from main with T_RUN. It
+// takes no arguments. Exit status: 0 passed, 1 failed (`file:line: what` on stderr), 77 not run (the reason
+// on stdout).
 //
 // The allocator under test is reached through T_malloc, T_free, ...: the C names, or hakmem's own where
 // HAKMEM_NO_INTERPOSE says that the C names belong to somebody else (a sanitizer).
@@ -60,7 +61,7 @@
 // ---- checks ---------------------------------------------------------------------------------------------
 
 __attribute__((noreturn, format(printf, 3, 4))) static inline void t_fail(const char *file, int line,
-                                                                         const char *format, ...)
+                                                                          const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -210,8 +211,8 @@ static inline T_UNUSED size_t T_random_in(uint64_t *state, size_t low, size_t hi
 
 // ---- patterns -------------------------------------------------------------------------------------------
 
-// A block's content is a row of 64-bit words that its seed decides, cut off at the block's size: the beginning
-// of a block holds the same bytes whatever its size.
+// A block's content is a row of 64-bit words that its seed decides, cut off at the block's size: the
+// beginning of a block holds the same bytes whatever its size.
 static inline T_UNUSED uint64_t t_word(uint64_t seed, size_t index)
 {
     return (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + index * UINT64_C(0xc2b2ae3d27d4eb4f);
@@ -248,12 +249,13 @@ static inline T_UNUSED size_t T_mismatch(const void *block, size_t size, uint64_
 #define T_CHECK_PATTERN(block, size, seed) \
     do { \
         size_t at_ = T_mismatch((block), (size), (seed)); \
-        T_CHECK(at_ == (size), "block %p of %zu bytes is corrupt from byte %zu on", \
-                (void *)(block), (size_t)(size), at_); \
+        T_CHECK(at_ == (size), "block %p of %zu bytes is corrupt from byte %zu on", (void *)(block), \
+                (size_t)(size), at_); \
     } while (0)
 
 #define T_CHECK_ALIGNED(block, alignment) \
-    T_CHECK((uintptr_t)(block) % (alignment) == 0, "%p is not aligned to %zu", (void *)(block), (size_t)(alignment))
+    T_CHECK((uintptr_t)(block) % (alignment) == 0, "%p is not aligned to %zu", (void *)(block), \
+            (size_t)(alignment))
 
 static inline T_UNUSED bool T_is_zero(const void *block, size_t size)
 {

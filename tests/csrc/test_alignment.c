@@ -105,12 +105,14 @@ static void posix_memalign_refuses_bad_alignments(void)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         void *untouched = &untouched;
         int error = T_posix_memalign(&untouched, bad[i], 64);
-        T_CHECK(error == EINVAL, "posix_memalign with alignment %zu gave %d instead of EINVAL", bad[i], error);
+        T_CHECK(error == EINVAL, "posix_memalign with alignment %zu gave %d instead of EINVAL", bad[i],
+                error);
         T_CHECK(untouched == &untouched, "posix_memalign with alignment %zu wrote its result", bad[i]);
     }
 }
 
-// An alignment that is no power of two is refused with EINVAL, or rounded up to one (as older C libraries do).
+// An alignment that is no power of two is refused with EINVAL, or rounded up to one (as older C libraries
+// do).
 static void check_odd_alignment(const char *call, void *block, size_t power)
 {
     T_CHECK(block != NULL || errno == EINVAL, "%s with an odd alignment set errno to %d", call, errno);
@@ -147,7 +149,8 @@ static void valloc_and_pvalloc_give_whole_pages(void)
         T_CHECK_ALIGNED(block, page);
         T_CHECK_ALIGNED(pages, page);
         size_t whole = (sizes[i] + page - 1) / page * page;
-        T_CHECK(T_usable_size(pages) >= whole, "pvalloc(%zu) holds %zu bytes", sizes[i], T_usable_size(pages));
+        T_CHECK(T_usable_size(pages) >= whole, "pvalloc(%zu) holds %zu bytes", sizes[i],
+                T_usable_size(pages));
         memset(pages, 1, whole);
         T_free(block);
         T_free(pages);

@@ -5,8 +5,9 @@
 enum { BLOCKS = 1000 };
 
 // Too large for any machine, each for a reason of its own: sign, rounding up, wrap-around.
-static const size_t impossible[] = {PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 4096, SIZE_MAX - 4096,
-                                    SIZE_MAX - 16, SIZE_MAX - 1, SIZE_MAX};
+static const size_t impossible[] = {PTRDIFF_MAX,     (size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 4096,
+                                    SIZE_MAX - 4096, SIZE_MAX - 16,           SIZE_MAX - 1,
+                                    SIZE_MAX};
 enum { IMPOSSIBLE = sizeof impossible / sizeof impossible[0] };
 
 static void malloc_of_zero_gives_different_blocks(void)
@@ -23,7 +24,8 @@ static void malloc_of_zero_gives_different_blocks(void)
 static void calloc_of_zero_gives_a_block(void)
 {
     void *none = T_calloc(0, 16), *nothing = T_calloc(16, 0);
-    T_CHECK(none != NULL && nothing != NULL && none != nothing, "calloc of nothing gave %p and %p", none, nothing);
+    T_CHECK(none != NULL && nothing != NULL && none != nothing, "calloc of nothing gave %p and %p", none,
+            nothing);
     T_free(none);
     T_free(nothing);
 }

@@ -1,5 +1,5 @@
-// Before main and after it: constructors, destructors and exit handlers allocate and free, also while another thread
-// is still at work.
+// Before main and after it: constructors, destructors and exit handlers allocate and free, also while
+// another thread is still at work.
 
 #include "block.h"
 
@@ -90,7 +90,10 @@ static void run_child(int threads)
     T_CHECK(strcmp(stages, "abc") == 0, "stages after main: '%s' instead of 'abc'", stages);
 }
 
-static void handlers_and_destructors_allocate(void) { run_child(0); }
+static void handlers_and_destructors_allocate(void)
+{
+    run_child(0);
+}
 
 static void exit_while_threads_allocate(void)
 {

@@ -86,7 +86,8 @@ static void random_replacement_keeps_neighbours_intact(void)
         size_t i = T_random(&random) % COUNT;
         T_CHECK_PATTERN(blocks[i], sizes[i], i);
         T_free(blocks[i]);
-        sizes[i] = T_random_in(&random, 0, 8) == 0 ? T_random_in(&random, 0, LARGEST) : T_random_in(&random, 0, 300);
+        sizes[i] =
+            T_random_in(&random, 0, 8) == 0 ? T_random_in(&random, 0, LARGEST) : T_random_in(&random, 0, 300);
         blocks[i] = T_must_malloc(sizes[i]);
         T_fill(blocks[i], sizes[i], i);
     }

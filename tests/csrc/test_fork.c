@@ -1,5 +1,5 @@
-// fork in the midst of threads that allocate: the child finds a sound heap, no lock that nobody will ever release,
-// and may free what its parent has allocated.
+// fork in the midst of threads that allocate: the child finds a sound heap, no lock that nobody will ever
+// release, and may free what its parent has allocated.
 
 #include "block.h"
 
@@ -46,8 +46,9 @@ static pid_t fork_or_fail(void)
     return child;
 }
 
-// What a child does: frees the parent's blocks, allocates its own, alone and in a thread. A sanitizer's own malloc
-// may have been forked while locked, and the birth of a thread needs it: there the child stays alone.
+// What a child does: frees the parent's blocks, allocates its own, alone and in a thread. A sanitizer's own
+// malloc may have been forked while locked, and the birth of a thread needs it: there the child stays
+// alone.
 static void live_in_child(struct block **inherited, uint64_t seed)
 {
     free_blocks(inherited);
@@ -102,7 +103,8 @@ static void a_child_has_children_of_its_own(void)
     }
 }
 
-// Blocks of the parent's other threads, found in the mailboxes, belong to threads that do not exist in the child.
+// Blocks of the parent's other threads, found in the mailboxes, belong to threads that do not exist in the
+// child.
 static void a_child_frees_blocks_of_threads_it_does_not_have(void)
 {
     for (int round = 0; round < 20; round++) {
@@ -136,7 +138,8 @@ static void threads_fork_at_the_same_time(void)
 {
     for (uintptr_t round = 1; round <= 10; round++) {
         pthread_t threads[THREADS];
-        for (uintptr_t i = 0; i < THREADS; i++) threads[i] = T_thread(fork_in_thread, (void *)(round * 10 + i));
+        for (uintptr_t i = 0; i < THREADS; i++)
+            threads[i] = T_thread(fork_in_thread, (void *)(round * 10 + i));
         for (int i = 0; i < THREADS; i++) T_join(threads[i]);
     }
 }

@@ -13,7 +13,8 @@ static void touch_pages(unsigned char *block, size_t size, unsigned char value)
 
 static void check_pages(const unsigned char *block, size_t size, unsigned char value)
 {
-    for (size_t at = 0; at < size; at += page) T_CHECK(block[at] == value, "byte %zu of %zu was lost", at, size);
+    for (size_t at = 0; at < size; at += page)
+        T_CHECK(block[at] == value, "byte %zu of %zu was lost", at, size);
     T_CHECK(block[size - 1] == value, "the last byte of %zu was lost", size);
 }
 
@@ -113,6 +114,63 @@ static void traffic_leaves_nothing_behind(void)
     T_CHECK(after < before + (64 << 10), "large blocks that were freed left %zu KiB behind", after - before);
 }
 
+// ---- the addresses that one thread gives up are taken by another at once
+
+static atomic_bool stop;
+
+// Blocks that lie side by side and grow by turns are in each other's way.
+static void *keep_moving(void *argument)
+{
+    enum { BLOCKS = 4, FIRST = 1200 << 10, LAST = 5 << 20 };
+    unsigned char *blocks[BLOCKS] = {NULL};
+    size_t sizes[BLOCKS] = {0};
+    uint64_t random = (uintptr_t)argument;
+    for (int step = 0; step < 2000; step++) {
+        size_t i = T_random(&random) % BLOCKS, wanted = sizes[i] == 0 ? FIRST : sizes[i] * 5 / 4;
+        if (blocks[i] != NULL) check_pages(blocks[i], FIRST / 2, (unsigned char)i);
+        if (wanted > LAST) {
+            T_free(blocks[i]);
+            blocks[i] = NULL;
+            wanted = FIRST;
+        }
+        blocks[i] = T_realloc(blocks[i], wanted);
+        T_CHECK(blocks[i] != NULL, "realloc from %zu to %zu bytes failed", sizes[i], wanted);
+        touch_pages(blocks[i], FIRST / 2, (unsigned char)i);
+        sizes[i] = wanted;
+    }
+    for (int i = 0; i < BLOCKS; i++) T_free(blocks[i]);
+    return NULL;
+}
+
+// Bursts of small and medium blocks that are given back to the system each time.
+static void *keep_mapping(void *argument)
+{
+    enum { BLOCKS = 6000 };
+    void **blocks = argument;
+    for (size_t round = 0; !atomic_load(&stop); round++) {
+        size_t size = round % 2 ? 700 : 40000, count = round % 2 ? BLOCKS : BLOCKS / 60;
+        for (size_t i = 0; i < count; i++) T_fill(blocks[i] = T_must_malloc(size), 64, i);
+        for (size_t i = 0; i < count; i++) {
+            T_CHECK_PATTERN(blocks[i], 64, i);
+            T_free(blocks[i]);
+        }
+        T_malloc_trim(0);
+    }
+    return NULL;
+}
+
+static void moving_blocks_leave_their_old_place_for_good(void)
+{
+    pthread_t moving[2], mapping[2];
+    for (uintptr_t i = 0; i < 2; i++) {
+        mapping[i] = T_thread(keep_mapping, T_pages(6000 * sizeof(void *)));
+        moving[i] = T_thread(keep_moving, (void *)(i + 1));
+    }
+    for (int i = 0; i < 2; i++) T_join(moving[i]);
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) T_join(mapping[i]);
+}
+
 int main(void)
 {
     T_RUN(sizes_around_every_boundary);
@@ -121,5 +179,6 @@ int main(void)
     T_RUN(realloc_grows_to_half_a_gibibyte);
     T_RUN(calloc_is_zero_each_time);
     T_RUN(traffic_leaves_nothing_behind);
+    T_RUN(moving_blocks_leave_their_old_place_for_good);
     return 0;
 }

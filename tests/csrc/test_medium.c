@@ -1,4 +1,5 @@
-// Blocks between the tiny classes and the mappings, 1 KiB to 1 MiB: content, neighbours, and the gaps they leave.
+// Blocks between the tiny classes and the mappings, 1 KiB to 1 MiB: content, neighbours, and the gaps they
+// leave.
 
 #include "test.h"
 
@@ -80,8 +81,8 @@ static void neighbours_coalesce(void)
         for (size_t i = 0; i < COUNT; i++) put(i, size);
         if (round == 3) peak = T_resident_kib();
         if (round > 3 && !T_SANITIZER)
-            T_CHECK(T_resident_kib() < peak * 3 / 2 + 16384, "round %d needs %zu KiB, an early one %zu KiB", round,
-                    T_resident_kib(), peak);
+            T_CHECK(T_resident_kib() < peak * 3 / 2 + 16384, "round %d needs %zu KiB, an early one %zu KiB",
+                    round, T_resident_kib(), peak);
         take_all();
     }
 }

@@ -1,4 +1,5 @@
-// Freed memory serves the next who asks: a second burst does not need more than the first, whatever its sizes.
+// Freed memory serves the next who asks: a second burst does not need more than the first, whatever its
+// sizes.
 
 #include "test.h"
 
@@ -46,8 +47,8 @@ static size_t burst(size_t size, void (*give_back)(size_t count))
 static void check_peak(const char *which, size_t size, size_t peak, size_t first, size_t percent)
 {
     if (T_SANITIZER && peak > first) return;  // its own tables grow
-    T_CHECK(peak * 100 <= first * percent, "%s burst of %zu-byte blocks took %zu KiB, the first %zu KiB", which,
-            size, peak, first);
+    T_CHECK(peak * 100 <= first * percent, "%s burst of %zu-byte blocks took %zu KiB, the first %zu KiB",
+            which, size, peak, first);
 }
 
 static void bursts_of_one_size_take_the_same_memory(void)

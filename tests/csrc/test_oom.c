@@ -1,5 +1,5 @@
-// Out of memory: the answer is NULL and ENOMEM, nothing that was there before suffers, and it works again once
-// something was freed.
+// Out of memory: the answer is NULL and ENOMEM, nothing that was there before suffers, and it works again
+// once something was freed.
 
 #include "test.h"
 
@@ -76,7 +76,8 @@ static void check_it_works_again(size_t size, size_t count)
     struct node *list = NULL;
     for (size_t i = 0; i < count / 3; i++) {
         struct node *node = T_malloc(size);
-        T_CHECK(node != NULL, "after all was freed, block %zu of %zu bytes failed; %zu were there", i, size, count);
+        T_CHECK(node != NULL, "after all was freed, block %zu of %zu bytes failed; %zu were there", i, size,
+                count);
         list = push(list, node, size);
     }
     free_list(list);
@@ -94,11 +95,30 @@ static void check_exhaustion(size_t size)
     lift_limit();
 }
 
-static void tiny_blocks(void) { check_exhaustion(64); }
-static void small_blocks(void) { check_exhaustion(1024); }
-static void medium_blocks(void) { check_exhaustion(10000); }
-static void big_blocks(void) { check_exhaustion(200000); }
-static void mapped_blocks(void) { check_exhaustion(3 << 20); }
+static void tiny_blocks(void)
+{
+    check_exhaustion(64);
+}
+
+static void small_blocks(void)
+{
+    check_exhaustion(1024);
+}
+
+static void medium_blocks(void)
+{
+    check_exhaustion(10000);
+}
+
+static void big_blocks(void)
+{
+    check_exhaustion(200000);
+}
+
+static void mapped_blocks(void)
+{
+    check_exhaustion(3 << 20);
+}
 
 // Memory of one size is of use for another: what small blocks have held must be had for large ones.
 static void freed_small_blocks_make_room_for_a_large_one(void)
@@ -112,8 +132,9 @@ static void freed_small_blocks_make_room_for_a_large_one(void)
         T_CHECK(large != NULL, "%zu freed blocks of %zu bytes made no room for a large one", count, sizes[i]);
         T_free(large);
         free_list(exhaust(sizes[(i + 1) % 4], &count));
-        T_CHECK(count * sizes[(i + 1) % 4] > ROOM / 8, "after blocks of %zu bytes only %zu of %zu could be had",
-                sizes[i], count, sizes[(i + 1) % 4]);
+        T_CHECK(count * sizes[(i + 1) % 4] > ROOM / 8,
+                "after blocks of %zu bytes only %zu of %zu could be had", sizes[i], count,
+                sizes[(i + 1) % 4]);
         lift_limit();
     }
 }

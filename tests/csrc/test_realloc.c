@@ -43,9 +43,11 @@ static void the_last_bytes_of_odd_sizes_are_kept(void)
 
 static void from_every_boundary_to_every_boundary(void)
 {
-    static const size_t sizes[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 256, 257, 512, 513, 1024, 1025, 2048,
-                                   4096, 4097, 16384, 32768, 32769, 65536, 131072, 131073, 262144, 1 << 20,
-                                   (1 << 20) + 1, 2 << 20, 5 << 20};
+    enum { MIB = 1 << 20 };
+    static const size_t sizes[] = {1,      8,      9,      16,   17,      32,      33,     64,
+                                   65,     128,    129,    256,  257,     512,     513,    1024,
+                                   1025,   2048,   4096,   4097, 16384,   32768,   32769,  65536,
+                                   131072, 131073, 262144, MIB,  MIB + 1, 2 * MIB, 5 * MIB};
     enum { SIZES = sizeof sizes / sizeof sizes[0] };
     for (int from = 0; from < SIZES; from++) {
         for (int to = 0; to < SIZES; to++) {
@@ -84,7 +86,8 @@ static void a_random_walk_of_many_blocks(void)
     }
 }
 
-// Two mapped blocks that grow by turns are in each other's way, so that both growing in place and moving occur.
+// Two mapped blocks that grow by turns are in each other's way, so that both growing in place and moving
+// occur.
 static void large_blocks_grow_and_shrink(void)
 {
     unsigned char *blocks[2] = {NULL, NULL};

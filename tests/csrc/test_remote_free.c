@@ -59,8 +59,15 @@ static void pass_blocks(size_t low, size_t high)
     check_growth(before, "a producer and a consumer");
 }
 
-static void one_class(void) { pass_blocks(256, 256); }
-static void many_classes(void) { pass_blocks(16, 500); }
+static void one_class(void)
+{
+    pass_blocks(256, 256);
+}
+
+static void many_classes(void)
+{
+    pass_blocks(16, 500);
+}
 
 // Main only allocates, and the others only free: each batch to another thread.
 enum { BATCH = 2000, BATCHES = 200 };

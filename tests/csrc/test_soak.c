@@ -1,8 +1,10 @@
-// Everything at once for a while: threads allocate in every way, free each other's blocks, end, and are replaced.
+// Everything at once for a while: threads allocate in every way, free each other's blocks, end, and are
+// replaced.
 //
 // usage: test_soak [seconds [threads]], 3 and 8 unless told. Prints the number of operations.
 //
-// Every block describes itself (block.h), and each is counted: at the end as many were freed as were allocated.
+// Every block describes itself (block.h), and each is counted: at the end as many were freed as were
+// allocated.
 
 #include "block.h"
 
@@ -79,7 +81,8 @@ static void *live(void *argument)
 {
     struct worker worker = {.random = (uintptr_t)argument};
     size_t life = T_random_in(&worker.random, SHORTEST_LIFE, LONGEST_LIFE);
-    for (size_t i = 0; i < life && !atomic_load_explicit(&time_is_up, memory_order_relaxed); i++) step(&worker);
+    for (size_t i = 0; i < life && !atomic_load_explicit(&time_is_up, memory_order_relaxed); i++)
+        step(&worker);
     atomic_fetch_add(&allocated, worker.allocated);
     atomic_fetch_add(&freed, worker.freed);
     atomic_fetch_add(&operations, worker.operations);
@@ -116,7 +119,7 @@ int main(int argc, char **argv)
     unsigned long born = replace_dead_threads(threads, seconds);
     empty_places();
     T_CHECK(allocated == freed, "%llu blocks were allocated and %llu freed", allocated, freed);
-    printf("%llu operations by %lu threads, %d at a time; %llu blocks allocated and freed\n", operations, born,
-           threads, allocated);
+    printf("%llu operations by %lu threads, %d at a time; %llu blocks allocated and freed\n", operations,
+           born, threads, allocated);
     return 0;
 }

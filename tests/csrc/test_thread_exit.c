@@ -61,10 +61,18 @@ static void check_waves_are_flat(void (*wave)(struct life *lives), int count)
     T_CHECK(after < before + 8192, "%d threads left %zu KiB behind", count * WAVE, after - before);
 }
 
-static void blocks_of_dead_threads_are_freed_by_main(void) { check_waves_are_flat(wave_freed_by_main, 250); }
-static void blocks_of_dead_threads_are_freed_by_threads(void) { check_waves_are_flat(wave_freed_by_a_wave, 150); }
+static void blocks_of_dead_threads_are_freed_by_main(void)
+{
+    check_waves_are_flat(wave_freed_by_main, 250);
+}
 
-// A thread ends while others already free its blocks: hand-over of its slabs and remote frees at the same time.
+static void blocks_of_dead_threads_are_freed_by_threads(void)
+{
+    check_waves_are_flat(wave_freed_by_a_wave, 150);
+}
+
+// A thread ends while others already free its blocks: hand-over of its slabs and remote frees at the same
+// time.
 static _Atomic(struct block *) left_behind[BLOCKS];
 
 static void *leave_blocks_and_end(void *argument)

@@ -81,10 +81,25 @@ static void run_threads(void *(*start)(void *))
     empty_mailboxes();
 }
 
-static void threads_free_each_others_blocks(void) { run_threads(swap_blocks); }
-static void threads_meet_in_one_class(void) { run_threads(swap_blocks_of_one_size); }
-static void threads_keep_blocks_of_their_own(void) { run_threads(keep_own_blocks); }
-static void threads_resize_each_others_blocks(void) { run_threads(resize_foreign_blocks); }
+static void threads_free_each_others_blocks(void)
+{
+    run_threads(swap_blocks);
+}
+
+static void threads_meet_in_one_class(void)
+{
+    run_threads(swap_blocks_of_one_size);
+}
+
+static void threads_keep_blocks_of_their_own(void)
+{
+    run_threads(keep_own_blocks);
+}
+
+static void threads_resize_each_others_blocks(void)
+{
+    run_threads(resize_foreign_blocks);
+}
 
 int main(void)
 {

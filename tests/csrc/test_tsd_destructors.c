@@ -1,5 +1,5 @@
-// The end and the beginning of a thread: destructors of thread keys that use malloc, and first operations that are
-// anything but malloc.
+// The end and the beginning of a thread: destructors of thread keys that use malloc, and first operations
+// that are anything but malloc.
 
 #include "block.h"
 
@@ -19,7 +19,8 @@ static void fill_bundle(struct bundle *bundle, int key, int rounds)
 {
     bundle->key = key;
     bundle->rounds = rounds;
-    for (int i = 0; i < BLOCKS; i++) bundle->blocks[i] = block_new((size_t)(16 + i * 60), (uint64_t)(i + key));
+    for (int i = 0; i < BLOCKS; i++)
+        bundle->blocks[i] = block_new((size_t)(16 + i * 60), (uint64_t)(i + key));
 }
 
 // Frees all, and allocates as much anew for the next round of destructors.
@@ -36,8 +37,8 @@ static void destroy_bundle(void *argument)
     T_CHECK(pthread_setspecific(keys[key], bundle) == 0, "pthread_setspecific failed in a destructor");
 }
 
-// Some keys are older than everything the allocator sets up, the others are made in main: destructors run in the
-// order of the keys, so these come before and after the allocator's own.
+// Some keys are older than everything the allocator sets up, the others are made in main: destructors run
+// in the order of the keys, so these come before and after the allocator's own.
 static void make_keys(int first, int last)
 {
     for (int key = first; key <= last; key++)
@@ -64,11 +65,19 @@ static void run_destructors(int rounds)
 {
     atomic_store(&destroyed, 0);
     for (int i = 0; i < THREADS; i++) T_join(T_thread(set_keys, (void *)(intptr_t)rounds));
-    T_CHECK(atomic_load(&destroyed) == THREADS * KEYS * rounds, "%d destructors ran", atomic_load(&destroyed));
+    T_CHECK(atomic_load(&destroyed) == THREADS * KEYS * rounds, "%d destructors ran",
+            atomic_load(&destroyed));
 }
 
-static void destructors_use_malloc_and_free(void) { run_destructors(1); }
-static void destructors_go_on_for_several_rounds(void) { run_destructors(4); }
+static void destructors_use_malloc_and_free(void)
+{
+    run_destructors(1);
+}
+
+static void destructors_go_on_for_several_rounds(void)
+{
+    run_destructors(4);
+}
 
 // ---- a thread's first operation ---------------------------------------------------------------------------
 
@@ -128,7 +137,8 @@ static void a_thread_may_begin_with_any_operation(void)
     static const size_t sizes[] = {16, 100, 1024, 3000, 70000, 3 << 20};
     for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++)
         for (size_t j = 0; j < sizeof sizes / sizeof sizes[0]; j++)
-            for (uint64_t round = 0; round < 10; round++) T_join(T_thread(firsts[i], block_new(sizes[j], round)));
+            for (uint64_t round = 0; round < 10; round++)
+                T_join(T_thread(firsts[i], block_new(sizes[j], round)));
 }
 
 static void *frees_much(void *argument)

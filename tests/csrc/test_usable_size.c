@@ -45,7 +45,8 @@ static void a_block_grows_within_its_usable_size(void)
         T_fill(block, usable, size);
         block = T_realloc(block, usable);
         T_CHECK(block != NULL, "realloc to the usable size failed");
-        T_CHECK(T_usable_size(block) >= usable, "realloc to %zu bytes holds %zu", usable, T_usable_size(block));
+        T_CHECK(T_usable_size(block) >= usable, "realloc to %zu bytes holds %zu", usable,
+                T_usable_size(block));
         T_CHECK_PATTERN(block, usable, size);
         T_free(block);
     }

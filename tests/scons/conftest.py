@@ -18,12 +18,23 @@ from typing import Any
 
 import pytest
 
+from layermatrix.toolchain import CACHE, Toolchain, find_compilers
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("SConstruct", "site_scons", "variants", "templates", "csrc", "tests")
 LIMIT = 300.0  # seconds for one run of SCons
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
 ACTION = re.compile(r"(?:CC|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
+
+
+def first_compiler() -> Toolchain:
+    """The one that cells have unless another is asked for."""
+    found = find_compilers(("gcc", "clang", "zig"), ROOT / CACHE)
+    return next(compiler for compiler in found.values() if isinstance(compiler, Toolchain))
+
+
+COMPILER = first_compiler()
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,11 @@ class Run:
     def cells(self) -> set[str]:
         """The cells of which something was made."""
         return {action.split()[1].split("/")[0] for action in self.actions}
+
+    @property
+    def variants(self) -> set[str]:
+        """The variants of which something was made."""
+        return {cell.split("-")[0] for cell in self.cells}
 
     def made(self, word: str) -> list[str]:
         """The files that actions of this word made."""
@@ -66,6 +82,11 @@ class Project:
         run = self.scons(*words)
         assert run.status == 0, run.stdout[-2000:] + run.stderr[-4000:]
         return run
+
+    def compile(self, source: str, program: str) -> None:
+        """A program of the test's own, by the compiler of the cells."""
+        command = [*COMPILER.command, "-fno-builtin", "-o", program, source]
+        subprocess.run(command, cwd=self.root, check=True, timeout=LIMIT)
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -126,12 +147,20 @@ def fresh(built: Path, tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
+@pytest.fixture(scope="session")
+def cc() -> str:
+    """The compiler's name, as it is part of a cell's."""
+    return COMPILER.name
+
+
 @pytest.fixture
 def foreign(tmp_path: Path) -> Project:
     """Another project that uses the plugin: foreign/, with the plugin copied to its tools/."""
     copy_tree(Path(__file__).parent / "foreign", tmp_path / "pool")
     copy_tree(ROOT / "site_scons", tmp_path / "pool" / "tools")
-    return Project(tmp_path / "pool")
+    project = Project(tmp_path / "pool")
+    project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
+    return project
 
 
 @pytest.fixture(autouse=True)

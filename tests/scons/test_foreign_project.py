@@ -9,46 +9,46 @@ if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
 
-def test_one_variant_of_another_system_is_built_and_checked(foreign: Project) -> None:
+def test_one_variant_of_another_system_is_built_and_checked(foreign: Project, cc: str) -> None:
     run = foreign.build("variant=small", "checks")
-    assert run.cells == {"small-release-gcc"}
-    folder = foreign.path("build/small-release-gcc")
+    assert run.cells == {f"small-release-{cc}"}
+    folder = foreign.path(f"build/small-release-{cc}")
     for name in ("gen/pool_gen.h", "gen/unit_gen.c", "libpool.so", "libpool.a", "bin/test_pool"):
         assert (folder / name).is_file()
-    assert foreign.record("small-release-gcc", "asm")["entries"]["take"]["instructions"] > 0
-    assert foreign.record("small-release-gcc", "guards")["debug_strings"]["count"] == 0
+    assert foreign.record(f"small-release-{cc}", "asm")["entries"]["take"]["instructions"] > 0
+    assert foreign.record(f"small-release-{cc}", "guards")["debug_strings"]["count"] == 0
     for kind, name in (("tests", "test_pool"), ("programs", "echo")):
-        (program,) = foreign.record("small-release-gcc", kind)["programs"]
+        (program,) = foreign.record(f"small-release-{cc}", kind)["programs"]
         assert (program["name"], program["status"]) == (name, "passed")
     assert foreign.build("variant=small", "checks").actions == []
 
 
-def test_modules_are_compiled_apart_where_the_variant_says_so(foreign: Project) -> None:
+def test_modules_are_compiled_apart_where_the_variant_says_so(foreign: Project, cc: str) -> None:
     run = foreign.build("libs")
-    assert run.made("CC") == ["apart-release-gcc/pool.o", "small-release-gcc/unit_gen.o"]
+    assert run.made("CC") == [f"apart-release-{cc}/pool.o", f"small-release-{cc}/unit_gen.o"]
 
 
-def test_debug_messages_are_found_in_debug_and_not_in_release(foreign: Project) -> None:
+def test_debug_messages_are_found_in_debug_and_not_in_release(foreign: Project, cc: str) -> None:
     foreign.build("mode=all", "variant=small", "evidence")
-    assert foreign.record("small-debug-gcc", "guards")["debug_strings"]["count"] == 1
-    assert foreign.record("small-release-gcc", "guards")["debug_strings"]["count"] == 0
+    assert foreign.record(f"small-debug-{cc}", "guards")["debug_strings"]["count"] == 1
+    assert foreign.record(f"small-release-{cc}", "guards")["debug_strings"]["count"] == 0
 
 
-def test_the_main_job_builds_times_and_reports(foreign: Project) -> None:
+def test_the_main_job_builds_times_and_reports(foreign: Project, cc: str) -> None:
     run = foreign.build("rounds=2")
     assert "apart" in run.stdout
     assert "build/report/index.html" in run.stdout
     results = json.loads(foreign.read("build/report/results.json"))
-    assert {cell["id"] for cell in results["cells"]} == {"apart-release-gcc", "small-release-gcc"}
+    assert {cell["id"] for cell in results["cells"]} == {f"apart-release-{cc}", f"small-release-{cc}"}
     for cell in results["cells"]:
         assert len(cell["bench"]["loads"]["churn"]["samples"]) == 2
         assert cell["failed"] is None
 
 
-def test_timings_are_kept_while_library_and_benchmark_are_the_same(foreign: Project) -> None:
+def test_timings_are_kept_while_library_and_benchmark_are_the_same(foreign: Project, cc: str) -> None:
     def times() -> dict[str, int]:
         return {
-            variant: foreign.path(f"build/{variant}-release-gcc/evidence/bench.json").stat().st_mtime_ns
+            variant: foreign.path(f"build/{variant}-release-{cc}/evidence/bench.json").stat().st_mtime_ns
             for variant in ("apart", "small")
         }
 
@@ -66,26 +66,26 @@ def test_timings_are_kept_while_library_and_benchmark_are_the_same(foreign: Proj
     assert times()["small"] > first["small"]
 
 
-def test_the_matrix_job_has_a_line_for_every_cell(foreign: Project) -> None:
+def test_the_matrix_job_has_a_line_for_every_cell(foreign: Project, cc: str) -> None:
     run = foreign.build("matrix")
-    for cell in ("apart-release-gcc", "apart-debug-gcc", "small-release-gcc", "small-debug-gcc"):
+    for cell in (f"apart-release-{cc}", f"apart-debug-{cc}", f"small-release-{cc}", f"small-debug-{cc}"):
         assert cell in run.stdout
     assert foreign.path("build/report/junit.xml").is_file()
 
 
-def test_a_part_of_the_matrix_is_not_narrowed_by_the_defaults(foreign: Project) -> None:
+def test_a_part_of_the_matrix_is_not_narrowed_by_the_defaults(foreign: Project, cc: str) -> None:
     foreign.build("matrix", "variant=small")
     results = json.loads(foreign.read("build/report/results.json"))
-    assert [cell["id"] for cell in results["cells"]] == ["small-release-gcc", "small-debug-gcc"]
+    assert [cell["id"] for cell in results["cells"]] == [f"small-release-{cc}", f"small-debug-{cc}"]
 
 
-def test_the_report_is_written_anew_from_what_is_there(foreign: Project) -> None:
+def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str) -> None:
     foreign.build("variant=small", "phases")
     foreign.path("build/report/results.json").unlink()
     run = foreign.build("report")
     assert run.actions == []
     results = json.loads(foreign.read("build/report/results.json"))
-    assert [cell["id"] for cell in results["cells"]] == ["small-release-gcc"]
+    assert [cell["id"] for cell in results["cells"]] == [f"small-release-{cc}"]
 
 
 def test_a_report_of_nothing_says_so(foreign: Project) -> None:
