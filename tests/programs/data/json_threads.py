@@ -3,6 +3,8 @@
 Reads nothing. Prints digests that depend on the seeds alone.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import random
@@ -11,7 +13,7 @@ import sys
 import threading
 
 
-def document(rng, depth=0):
+def document(rng: random.Random, depth: int = 0) -> object:
     """A nested value of strings, numbers, lists and dictionaries."""
     kind = rng.randrange(6) if depth < 5 else rng.randrange(3)
     if kind == 0:
@@ -25,10 +27,10 @@ def document(rng, depth=0):
     return {f"key{rng.randrange(1000)}": document(rng, depth + 1) for _ in range(rng.randrange(9))}
 
 
-def digest(seed, rounds):
+def digest(seed: int, rounds: int) -> str:
     """The digest of some documents; every one has to survive its way through text."""
     rng, total = random.Random(seed), hashlib.sha256()
-    kept = []
+    kept: list[object] = []
     for _ in range(rounds):
         value = [document(rng) for _ in range(6)]
         text = json.dumps(value, sort_keys=True, indent=rng.choice([None, 1]))
@@ -41,10 +43,10 @@ def digest(seed, rounds):
     return total.hexdigest()
 
 
-def in_threads(count, rounds):
+def in_threads(count: int, rounds: int) -> list[str]:
     results = [""] * count
 
-    def work(index):
+    def work(index: int) -> None:
         results[index] = digest(index, rounds)
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
@@ -57,16 +59,17 @@ def in_threads(count, rounds):
     return results + children
 
 
-def in_child(word):
+def in_child(word: str) -> str:
     code = "import json, sys; print(json.dumps({'child': sys.argv[1] * 1000})[:40])"
     command = [sys.executable, "-c", code, word]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def many_short_threads(count):
-    total, lock = [], threading.Lock()
+def many_short_threads(count: int) -> int:
+    total: list[int] = []
+    lock = threading.Lock()
 
-    def work(index):
+    def work(index: int) -> None:
         text = json.dumps({str(i): [i] * (i % 20) for i in range(index % 50)})
         with lock:
             total.append(len(json.loads(text)))
