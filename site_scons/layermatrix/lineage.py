@@ -35,6 +35,7 @@ class Draft:
     layers: tuple[Placed[str], ...] = ()
     settings: Mapping[str, str | int] = field(default_factory=lambda: dict(DEFAULTS))
     options: Mapping[str, str | bool | int] = field(default_factory=dict)
+    capacities: Mapping[str, int] = field(default_factory=dict)
     known: bool = False
 
 
@@ -86,6 +87,7 @@ class Lineage:
         parent = self._parent(name, spec)
         self._check_names(spec)
         options = {**parent.options, **self._options(spec)}
+        capacities = {**parent.capacities, **self._capacities(spec)}
         known = parent.known and spec.sound("extends", "layers", "remove", "add")
         layers: tuple[Placed[str], ...] = ()
         if known and len(self.report.errors) == already:
@@ -95,6 +97,7 @@ class Lineage:
             layers=layers,
             settings={**parent.settings, **own_settings(spec)},
             options=options,
+            capacities=capacities,
             known=known and len(self.report.errors) == already,
         )
 
@@ -163,6 +166,30 @@ class Lineage:
     def _rank(self, name: str) -> int:
         layer = self.layers.get(name) if self.layers else None
         return ROLES.index(layer.role.value) if layer and layer.sound("role") else len(ROLES)
+
+    def _capacities(self, spec: VariantSpec) -> dict[str, int]:
+        """The capacities that this variant sets, as far as they are right."""
+        given = spec.set.capacity if spec.set else ()
+        good = {}
+        for name, blocks in given:
+            if blocks and self.layers is not None and self._check_capacity(name, blocks, self.layers):
+                good[name.value] = blocks.value
+        return good
+
+    def _check_capacity(
+        self, name: Placed[str], blocks: Placed[int], layers: Mapping[str, LayerSpec | None]
+    ) -> bool:
+        if name.value not in layers:
+            hint = hint_for(name.value, layers)
+            self.report.error(name.place, f"unknown layer {quote(name.value)}", hint)
+            return False
+        layer = layers[name.value]
+        if layer is None or not layer.sound("storage", "capacity"):
+            return False
+        if layer.capacity is None:
+            self.report.error(name.place, f"layer {quote(name.value)} has no capacity in blocks")
+            return False
+        return layer.suits(blocks, self.report)
 
     def _options(self, spec: VariantSpec) -> dict[str, str | bool | int]:
         """The options that this variant sets, as far as they are right."""

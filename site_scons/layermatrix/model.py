@@ -317,7 +317,9 @@ def resolve_system(spec: SystemSpec) -> System:
 
 
 def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue) -> Variant:
-    chosen = enumerate((catalogue.layers[layer.value] for layer in draft.layers), start=1)
+    chosen = enumerate(
+        (chosen_layer(catalogue.layers[layer.value], draft) for layer in draft.layers), start=1
+    )
     settings = draft.settings
     return Variant(
         name=name,
@@ -335,6 +337,11 @@ def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catal
         system=catalogue.system,
         quoted=figures(spec.quoted),
     )
+
+
+def chosen_layer(layer: Layer, draft: Draft) -> Layer:
+    """The layer with the capacity that the variant gives it."""
+    return replace(layer, capacity=draft.capacities.get(layer.name, layer.capacity))
 
 
 def chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:

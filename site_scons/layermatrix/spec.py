@@ -40,6 +40,7 @@ STORAGES = ("array_stack", "ring", "magazine", "linked_list", "none")
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
 
 NAME = Identifier()
+CAPACITY = Integer(1, 65_535)  # blocks of one class
 NAMES = ListOf(NAME, unique=True)
 DOC = Sentence()
 LINE = Text("one line without quotes and backslashes", r'[^"\\\n\r\t]+', longest=80)  # goes into C strings
@@ -149,7 +150,7 @@ class LayerSpec(Shape):
     role: Placed[str] = key(OneOf(*ROLES))
     classes: tuple[Placed[str], ...] = key(ListOf(Text(), at_least=1, alone=True))  # C2, C0-C3 or all
     storage: Placed[str] = key(OneOf(*STORAGES))
-    capacity: Placed[int] | None = key(Integer(1, 65_535), required=False)  # blocks of one class
+    capacity: Placed[int] | None = key(CAPACITY, required=False)  # blocks of one class
     bytes: Placed[int] | None = key(Integer(1, 2**30), required=False)  # of one class
     toggle: ToggleSpec | None = key(Record(ToggleSpec), required=False)
     needs: tuple[Placed[str], ...] = key(NAMES, required=False)
@@ -180,15 +181,20 @@ class LayerSpec(Shape):
                 report.error(self.storage.place, "a linked_list needs a bound: 'capacity', 'bytes' or both")
         elif not self.capacity:
             report.error(self.storage.place, f"a layer with storage {storage} needs a 'capacity'")
-        elif storage == "ring" and self.capacity.value & (self.capacity.value - 1):
-            report.error(
-                self.capacity.place, f"a ring's capacity is a power of two, not {self.capacity.value}"
-            )
-        elif storage == "magazine" and self.capacity.value % 2:
-            report.error(
-                self.capacity.place, f"a magazine pair's capacity is even, not {self.capacity.value}"
-            )
+        else:
+            self.suits(self.capacity, report)
         return ()
+
+    def suits(self, capacity: Placed[int], report: Report) -> bool:
+        """Whether the storage can be of this capacity; reported if not."""
+        storage, blocks = self.storage.value, capacity.value
+        if storage == "ring" and blocks & (blocks - 1):
+            report.error(capacity.place, f"a ring's capacity is a power of two, not {blocks}")
+            return False
+        if storage == "magazine" and blocks % 2:
+            report.error(capacity.place, f"a magazine pair's capacity is even, not {blocks}")
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -260,6 +266,9 @@ class SetSpec(Shape):
     min_align: Placed[int] | None = key(Integer(choices=(8, 16)), required=False)
     options: tuple[tuple[Placed[str], Placed[str | bool | int] | None], ...] = key(
         MapOf(NAME, Value(), "option"), required=False
+    )
+    capacity: tuple[tuple[Placed[str], Placed[int] | None], ...] = key(
+        MapOf(NAME, CAPACITY, "layer"), required=False
     )
 
 

@@ -131,6 +131,30 @@ def test_an_option_has_its_default_a_value_or_the_environment(project: Write) ->
     assert base.options["batch"].value == 8
 
 
+def test_a_variant_changes_the_capacity_of_a_layer_for_itself_and_its_children(project: Write) -> None:
+    root = project(
+        mine="doc: M.\nextends: base\nset: {capacity: {stack: 5}}\n", child="doc: C.\nextends: mine\n"
+    )
+    assert [loaded(root, name).layers[0].capacity for name in ("base", "mine", "child")] == [32, 5, 5]
+    assert loaded(root, "base").as_value() != loaded(root, "mine").as_value()
+
+
+@pytest.mark.parametrize(
+    ("capacity", "mistake"),
+    [
+        ("{stak: 5}", "14: error: unknown layer 'stak'; did you mean 'stack'?"),
+        ("{list: 5}", "14: error: layer 'list' has no capacity in blocks"),
+        ("{ring: 48}", "20: error: a ring's capacity is a power of two, not 48"),
+        ("{stack: 0}", "21: error: layer 'stack' must be a whole number from 1 to 65535, not 0"),
+    ],
+)
+def test_a_capacity_that_a_layer_cannot_have_is_an_error(
+    mistakes: Mistakes, capacity: str, mistake: str
+) -> None:
+    mine = f"doc: M.\nextends: base\nset:\n  capacity: {capacity}\n"
+    assert mistakes(mine=mine) == [f"variants/mine.yaml:4:{mistake}"]
+
+
 def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\nset: {min_align: 8}\n")
     assert loaded(root).size_index == (0, 0, 1, 2, 2, 3, 3, 3, 3)
