@@ -50,6 +50,8 @@ static void before_fork(void)
     os_forking = true; // handlers of libraries that were loaded before run after this one
 }
 
+// In the child the heaps of threads that are no more stay as they are, neither used nor adopted: their slabs may have
+// been caught in the midst of a change. Their blocks can be freed, and stay with them.
 static void after_fork(void)
 {
     os_forking = false;

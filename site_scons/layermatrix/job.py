@@ -21,7 +21,7 @@ from layermatrix.toolchain import Toolchain
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from layermatrix.model import Project
+    from layermatrix.model import Load, Project
     from layermatrix.records import Record
 
 INTERRUPTED = 130
@@ -190,6 +190,11 @@ def _axes(chosen: request.Selection) -> list[str]:
     return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]
 
 
+def _described(load: Load) -> str:
+    """What a load does, and the command that is timed."""
+    return f"{load.doc} ({' '.join([load.program, *load.args])})"
+
+
 def _write_report(
     plan: Plan, chosen: request.Selection, table: Callable[[Record, Console, Path], None]
 ) -> Record:
@@ -206,7 +211,7 @@ def _write_report(
         compilers={
             name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)
         },
-        loads={load.name: load.doc for load in matrix.loads.values()},
+        loads={load.name: _described(load) for load in matrix.loads.values()},
         headline=matrix.timing.headline,
     )
     reports.write_all(record, plan.root / REPORT)
