@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, TypeVar
@@ -47,14 +48,15 @@ class Slot:
     place: Place
 
 
-class Kind(Generic[T]):
+class Kind(ABC, Generic[T]):
     """What a value must be. `expects` finishes the sentence "must be ..."."""
 
     expects = ""
     empty: Any = None  # what a key holds that is left out or broken
 
+    @abstractmethod
     def read(self, node: Node, slot: Slot, report: Report) -> T | None:
-        raise NotImplementedError
+        """The value of a node; None, and reported, where it is none of this kind."""
 
     def refuse(self, node: Node, slot: Slot, report: Report, hint: str | None = None) -> None:
         report.error(node.place, f"{slot.name} must be {self.expects}, not {describe(node)}", hint)
