@@ -63,8 +63,12 @@ class Outcome:
 def run(plan: Plan) -> int:
     """Do the jobs that are asked for, in turn; the exit status of the first that failed."""
     status = 0
-    for name in plan.asked.named("job"):
-        status = status or JOBS[name](plan)
+    try:
+        for name in plan.asked.named("job"):
+            status = status or JOBS[name](plan)
+    except KeyboardInterrupt:  # beside the steps: while the report was being written
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     return status
 
 

@@ -104,8 +104,12 @@ def test_a_failed_python_test_fails_the_test_job(foreign: Project) -> None:
 
 
 def test_ctrl_c_ends_a_job_soon_and_keeps_what_was_finished(foreign: Project, cc: str) -> None:
+    started = foreign.path("started")
     foreign.write(
-        "tests/test_sleep.c", "#include <unistd.h>\nint main(void)\n{\n    return (int)sleep(15);\n}\n"
+        "tests/test_sleep.c",
+        "#include <fcntl.h>\n#include <unistd.h>\nint main(void)\n{\n"
+        f'    close(open("{started}", O_CREAT | O_WRONLY, 0600));\n'
+        "    return (int)sleep(15);\n}\n",
     )
     command = [sys.executable, "-m", "SCons", "-Q", "verbose=1", "-j4", "phases", "variant=small"]
     job = subprocess.Popen(
@@ -118,11 +122,9 @@ def test_ctrl_c_ends_a_job_soon_and_keeps_what_was_finished(foreign: Project, cc
     )
     bench = foreign.path(f"build/small-release-{cc}/bin/bench_churn")
     asm = foreign.path(f"build/small-release-{cc}/evidence/asm.json")
-    tests = foreign.path(f"build/small-release-{cc}/bin/test_sleep")
-    deadline = time.monotonic() + 10
-    while not (bench.exists() and asm.exists() and tests.exists()) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 30
+    while not (bench.exists() and asm.exists() and started.exists()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(1.0)  # into the sleep of the test program
     os.killpg(job.pid, signal.SIGINT)
     begin = time.monotonic()
     stdout, stderr = job.communicate(timeout=30)
