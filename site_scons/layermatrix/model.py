@@ -306,7 +306,7 @@ def resolve_system(spec: SystemSpec) -> System:
         header=spec.header.value,
         unity_skeleton=spec.unity_skeleton.value,
         unity=spec.unity.value,
-        library=spec.library.value,
+        libname=spec.libname.value,
         modules=texts(spec.modules),
         sources=texts(spec.sources),
         interpose=texts(spec.interpose),

@@ -105,7 +105,7 @@ class System:
     header: str
     unity_skeleton: str
     unity: str
-    library: str
+    libname: str  # lib<libname>.so, lib<libname>.a
     modules: tuple[str, ...]
     sources: tuple[str, ...]
     interpose: tuple[str, ...]

@@ -136,7 +136,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 def _cell_record(cell: Cell, root: Path) -> Record:
     folder = root / cell.build_dir
     failure = _failure(folder / "evidence" / "failure.json")
-    built = failure is None and _library_exists(folder, cell.variant.system.library)
+    built = failure is None and _library_exists(folder, cell.variant.system.libname)
     record: Record = {
         "id": cell.id,
         "variant": cell.variant.name,

@@ -72,7 +72,7 @@ class SystemSpec(Shape):
     header: Placed[str] = key(FILE)
     unity_skeleton: Placed[str] = key(FILE)
     unity: Placed[str] = key(FILE)
-    library: Placed[str] = key(NAME)
+    libname: Placed[str] = key(NAME, name="library")
     modules: tuple[Placed[str], ...] = key(ListOf(FILE, at_least=1, unique=True))
     sources: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
     interpose: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)

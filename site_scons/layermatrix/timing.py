@@ -50,7 +50,7 @@ def _is_timed(cell: Cell) -> bool:
 
 
 def _library(cell: Cell) -> str:
-    return f"lib{cell.variant.system.library}.so"
+    return f"lib{cell.variant.system.libname}.so"
 
 
 def _subject(project: Project, name: str, folder: Path, library: str | None) -> runner.Subject:

@@ -211,7 +211,7 @@ def header(env: Env) -> list[Node]:
 def libraries(env: Env) -> list[Node]:
     """The shared library and the static one, from the same objects."""
     objects = [_object(env, source) for source in _library_sources(env)]
-    path = f"#$BUILD_DIR/lib{env['LAYERED_CELL'].variant.system.library}"
+    path = f"#$BUILD_DIR/lib{env['LAYERED_CELL'].variant.system.libname}"
     flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}"]
     shared = env.SharedLibrary(f"{path}.so", objects, SHLINKFLAGS=flags)
     return [*shared, *env.StaticLibrary(f"{path}.a", objects)]

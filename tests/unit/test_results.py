@@ -27,7 +27,7 @@ def built(root: Path, cell: Cell, **evidence: dict[str, Any]) -> Cell:
     """Lay a cell's library and evidence down as a build does."""
     folder = root / cell.build_dir
     (folder / "evidence").mkdir(parents=True)
-    (folder / f"lib{cell.variant.system.library}.a").touch()
+    (folder / f"lib{cell.variant.system.libname}.a").touch()
     for kind, record in evidence.items():
         (folder / "evidence" / f"{kind}.json").write_text(json.dumps(record), encoding="utf-8")
     return cell
