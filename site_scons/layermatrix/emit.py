@@ -7,9 +7,8 @@ because a build with nothing to print does not need it.
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from .parts import Layer, Variant
 
 if TYPE_CHECKING:
     import jinja2
+    import jinja2.ext
 
 COMMENT_WIDTH = 100
 
@@ -34,10 +34,15 @@ class PrintedLayer:
 
 def render_header(variant: Variant, templates_dir: Path) -> str:
     """The text of the variant's fast-path header."""
-    templates = _Templates(templates_dir, variant)
+    return tidy(header_text(variant, templates_dir))
+
+
+def header_text(variant: Variant, templates_dir: Path, *extensions: type[jinja2.ext.Extension]) -> str:
+    """The header as the templates give it, not tidied yet; `extensions` are jinja2's, see `linemap`."""
+    templates = _Templates(templates_dir, variant, extensions)
     templates.closure([variant.system.skeleton, *_layer_templates(variant)])
     layers = [PrintedLayer(layer, templates.module(layer.template)) for layer in variant.layers]
-    return tidy(templates.render(variant.system.skeleton, layers=layers))
+    return templates.render(variant.system.skeleton, layers=layers)
 
 
 def render_unity(variant: Variant, templates_dir: Path) -> str:
@@ -65,7 +70,9 @@ def _layer_templates(variant: Variant) -> list[str]:
 class _Templates:
     """The templates of one variant. Only those that `closure` has found can be used: none goes undeclared."""
 
-    def __init__(self, folder: Path, variant: Variant) -> None:
+    def __init__(
+        self, folder: Path, variant: Variant, extensions: Sequence[type[jinja2.ext.Extension]] = ()
+    ) -> None:
         import jinja2
 
         self.folder = folder
@@ -77,6 +84,7 @@ class _Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            extensions=extensions,
         )
         self.environment.globals["serves"] = serves
         self.environment.filters["serves"] = serves
@@ -219,5 +227,15 @@ def comment(text: str, indent: int = 0) -> str:
 
 def tidy(text: str) -> str:
     """No blanks at the ends of lines, no two blank lines in a row, one newline at the end."""
-    lines = "\n".join(line.rstrip() for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", lines).strip("\n") + "\n"
+    lines = text.split("\n")
+    return "".join(f"{lines[index].rstrip()}\n" for index in kept_lines(lines)) or "\n"
+
+
+def kept_lines(lines: Sequence[str]) -> list[int]:
+    """The indexes of the lines that a tidy text has: of blank lines, one between two others."""
+    kept: list[int] = []
+    for index, line in enumerate(lines):
+        if line.strip():
+            blank_before = kept and index > kept[-1] + 1
+            kept.extend([index - 1, index] if blank_before else [index])
+    return kept
