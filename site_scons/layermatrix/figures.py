@@ -38,6 +38,11 @@ def per_op(record: Record, load: str | None) -> Record | None:
     return found.get("per_op") if found else None
 
 
+def is_counted(record: Record) -> bool:
+    """Whether any load was counted."""
+    return bool(record.get("counters", {}).get("loads"))
+
+
 def l1_misses(cell: Record, load: str | None = None) -> Interval | None:
     """Misses of both first-level caches an operation; the quoted figures do not tell them apart."""
     counted = per_op(cell, load)

@@ -11,16 +11,17 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix import request
+from layermatrix import matrix, request
 from layermatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from layermatrix.experiments import Trial
     from layermatrix.model import Load, Project
     from layermatrix.records import Record
 
@@ -111,6 +112,24 @@ def report(plan: Plan) -> int:
     return 0
 
 
+def ab(plan: Plan) -> int:
+    """The experiments that are asked for: both sides built, timed in turn, and a verdict."""
+    from layermatrix import experiments
+
+    trials, chosen = experiments.of_request(plan.project, plan.asked, plan.compilers)
+    return _compare(plan, chosen, trials, plan.asked.rounds or plan.project.matrix.timing.rounds)
+
+
+def ablate(plan: Plan) -> int:
+    """Each selected variant beside itself without each of its layers; timed where rounds are given."""
+    from layermatrix import experiments
+
+    asked = replace(plan.asked, without=plan.asked.without or (matrix.ALL,))
+    plan = replace(plan, asked=asked)
+    chosen = request.select(plan.project, asked, plan.compilers)
+    return _compare(plan, chosen, experiments.ablations(plan.project, chosen), asked.rounds)
+
+
 def test(plan: Plan) -> int:
     """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
     chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": "all"})
@@ -129,6 +148,8 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "phases": phases,
     "bench": bench,
     "matrix": whole_matrix,
+    "ab": ab,
+    "ablate": ablate,
     "report": report,
     "test": test,
 }
@@ -169,9 +190,46 @@ def _measure(
     return outcome.status
 
 
+def _compare(plan: Plan, chosen: request.Selection, trials: Sequence[Trial], rounds: int | None) -> int:
+    """Build all sides, take the trials one after the other, keep and print what each shows."""
+    from layermatrix import comparison
+    from layermatrix.report import terminal
+
+    outcome, made = Outcome(), []
+    with outcome.step():
+        outcome.failed(_build(plan, chosen, ["libs", "benches", "figures"]))
+        for trial in trials:
+            made.append(_trial(plan, trial, rounds, outcome))
+            if outcome.status == INTERRUPTED:
+                break
+    terminal.comparisons(made, chosen.left_out, terminal.make_console(), comparison.FILE)
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    return outcome.status
+
+
+def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Record:
+    """One comparison, timed where there are rounds; an interrupt keeps the rounds that are done."""
+    from layermatrix import comparison, records, results, timing
+
+    timed: dict[str, Record] = {}
+    if rounds:
+        with outcome.step():
+            timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
+    idle = records.not_measured("bench", "it was not timed: rounds=7 does" if not rounds else "interrupted")
+    sides = results.collect(trial.cells, plan.root, plan.project.matrix.baseline)["cells"]
+    sides = [{**side, "bench": timed.get(side["id"], idle)} for side in sides]
+    libraries = {
+        cell.id: plan.root / cell.build_dir / f"lib{cell.variant.system.libname}.so" for cell in trial.cells
+    }
+    found = comparison.build(trial.question, sides, libraries)
+    comparison.store(plan.root, found)
+    return found
+
+
 def _build(plan: Plan, chosen: request.Selection, targets: Sequence[str]) -> int:
     """Build these targets of these cells in a child; its exit status."""
-    command = [*plan.scons, "-k", *_axes(chosen), *plan.asked.arguments(), *targets]
+    command = [*plan.scons, "-k", *_axes(plan.project, chosen), *plan.asked.arguments(), *targets]
     child = subprocess.Popen(command, cwd=plan.root)
     try:
         return child.wait()
@@ -183,10 +241,10 @@ def _build(plan: Plan, chosen: request.Selection, targets: Sequence[str]) -> int
         raise
 
 
-def _axes(chosen: request.Selection) -> list[str]:
+def _axes(project: Project, chosen: request.Selection) -> list[str]:
     """The variables that select these cells again; the rules leave out the same ones."""
-    values = {
-        "variant": [cell.variant.name for cell in chosen.cells],
+    values = {  # a variant without one of its layers has no file: `without=` makes it again
+        "variant": [cell.variant.name for cell in chosen.cells if cell.variant.name in project.variants],
         **{
             axis: [getattr(cell, axis) for cell in chosen.cells] for axis in request.AXES if axis != "variant"
         },

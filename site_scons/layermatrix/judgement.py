@@ -71,10 +71,20 @@ class Judgement:
     def _coverage(self) -> None:
         """Blocks of every class are kept by some layer, and fetched by some refill."""
         self._covered(("cache", "overflow"), "kept by no cache and no overflow layer")
+        already = len(self.report.errors)
         self._covered(("refill",), "refilled by no layer")
+        if len(self.report.errors) == already:
+            self._covered(("refill",), "refilled only by layers that can be switched off", self._is_fixed)
 
-    def _covered(self, roles: tuple[str, ...], otherwise: str) -> None:
-        members = [layer.value for layer in self.draft.layers if self._role(layer.value) in roles]
+    def _is_fixed(self, name: str) -> bool:
+        """Whether nobody can switch this layer off at run time."""
+        return self.draft.settings["toggles"] != "env" or self.layers[name].toggle is None
+
+    def _covered(
+        self, roles: tuple[str, ...], otherwise: str, counts: Callable[[str], bool] = lambda _name: True
+    ) -> None:
+        named = [layer.value for layer in self.draft.layers if self._role(layer.value) in roles]
+        members = [name for name in named if counts(name)]
         covered = {index for name in members for index in self.served[name]}
         missing = [name for index, (name, _) in enumerate(self.classes) if index not in covered]
         if missing:

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import Place, Report, SpecError, SpecErrors, hint_for, quote
+from .experimentspec import ExperimentSpec, load_experiments
 from .judgement import Judgement
 from .lineage import FROM_ENVIRONMENT, Draft, Lineage
 from .matrixspec import CellsSpec, LoadSpec, MatrixSpec, load_matrix
@@ -21,6 +22,7 @@ from .parts import (
     Catalogue,
     Counters,
     Entry,
+    Experiment,
     Layer,
     Load,
     Matrix,
@@ -55,6 +57,7 @@ __all__ = [
     "Catalogue",
     "Counters",
     "Entry",
+    "Experiment",
     "Layer",
     "Load",
     "Matrix",
@@ -77,6 +80,8 @@ __all__ = [
 FOLDER = "variants"
 CATALOGUE = "layers.yaml"
 MATRIX = "matrix.yaml"
+EXPERIMENTS = "experiments.yaml"
+NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS)
 ALL = "all"  # every class, every value of an axis
 AXES_BY_DEFAULT: Mapping[str, tuple[str, ...]] = {"sanitizer": ("none",), "target": ("native",)}
 
@@ -94,6 +99,7 @@ def load_project(root: Path | str) -> Project:
     drafts = Lineage(catalogue, variants, report).draft_all()
     judge_all(catalogue, served, variants, drafts, report)
     axes = check_matrix(matrix, names, report) if matrix else {}
+    experiments = read_experiments(folder, names, matrix, report)
 
     report.raise_if_any()
     assert catalogue is not None
@@ -101,7 +107,7 @@ def load_project(root: Path | str) -> Project:
     parts = resolve_catalogue(catalogue, served)
     whole = {name: spec for name, spec in variants.items() if spec}
     resolved = {name: resolve_variant(name, spec, drafts[name], parts) for name, spec in whole.items()}
-    return Project(parts, resolved, resolve_matrix(matrix, axes))
+    return Project(parts, resolved, resolve_matrix(matrix, axes), experiments)
 
 
 # --- the files
@@ -118,7 +124,7 @@ def variant_names(folder: Path, report: Report) -> list[str]:
     if not folder.is_dir():
         report.error(Place(FOLDER, 1, 1), "cannot be read: no such folder")
         report.raise_if_any()
-    names = [path.stem for path in spec_files(folder.parent) if path.name not in (CATALOGUE, MATRIX)]
+    names = [path.stem for path in spec_files(folder.parent) if path.name not in NO_VARIANTS]
     if not names:
         hint = "a variant is a file such as variants/mine.yaml"
         report.error(Place(FOLDER, 1, 1), "there is no variant", hint)
@@ -134,6 +140,22 @@ def read_variant(folder: Path, name: str, report: Report) -> VariantSpec | None:
     if name == ALL:
         report.error(place, "a variant cannot be called 'all': that is the word for every variant")
     return load_variant(folder / f"{name}.yaml", shown, report)
+
+
+def read_experiments(
+    folder: Path, variants: list[str], matrix: MatrixSpec | None, report: Report
+) -> dict[str, Experiment]:
+    """The experiments, where the project has any. What is wrong with one is reported, and it is left out."""
+    file = folder / EXPERIMENTS
+    spec = load_experiments(file, f"{FOLDER}/{EXPERIMENTS}", report) if file.is_file() else None
+    loads = [name.value for name, _ in matrix.loads] if matrix else []
+    found = {}
+    for name, experiment in spec.experiments if spec else ():
+        if experiment:
+            check_experiment(experiment, variants, loads, report)
+        if experiment and experiment.sound():
+            found[name.value] = resolve_experiment(name.value, experiment)
+    return found
 
 
 # --- questions that take two records
@@ -228,6 +250,19 @@ def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dic
         for axis in AXES if cells else ():
             check_values(cells, axis, variants if axis == "variant" else axes.get(axis), report)
     return axes
+
+
+def check_experiment(
+    experiment: ExperimentSpec, variants: list[str], loads: list[str], report: Report
+) -> None:
+    """Names in an experiment refer to something. Of loads nothing is said where they cannot be read."""
+    for what, items, known in (
+        ("variant", experiment.variants, variants),
+        ("load", experiment.loads, loads),
+    ):
+        for item in items if known else ():
+            if item.value not in known:
+                report.error(item.place, f"unknown {what} {quote(item.value)}", hint_for(item.value, known))
 
 
 def axis_values(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
@@ -371,6 +406,18 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
 
 def resolve_load(name: str, spec: LoadSpec) -> Load:
     return Load(name, spec.doc.value, spec.program.value, texts(spec.args), texts(spec.counted))
+
+
+def resolve_experiment(name: str, spec: ExperimentSpec) -> Experiment:
+    return Experiment(
+        name=name,
+        question=spec.question.value,
+        doc=spec.doc.value,
+        variants=texts(spec.variants),
+        loads=texts(spec.loads),
+        decides=spec.decides.value,
+        kept=spec.kept.value if spec.kept else None,
+    )
 
 
 def texts(items: Iterable[Placed[str]]) -> tuple[str, ...]:

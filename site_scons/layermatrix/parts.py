@@ -288,9 +288,23 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Experiment:
+    """A question that a measurement answers: its sides, the first being what the others are compared with."""
+
+    name: str
+    question: str
+    doc: str
+    variants: tuple[str, ...]
+    loads: tuple[str, ...]  # the first one decides
+    decides: str  # speed, instructions, misses
+    kept: str | None  # the side that was gone on with
+
+
+@dataclass(frozen=True)
 class Project:
     """Everything that `variants/` says."""
 
     catalogue: Catalogue
     variants: Mapping[str, Variant]  # by name, in the order of the names
     matrix: Matrix
+    experiments: Mapping[str, Experiment] = field(default_factory=dict, hash=False)

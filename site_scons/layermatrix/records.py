@@ -28,6 +28,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "programs": {"programs": list},
     "bench": {"loads": dict, "rounds": int},
     "failure": {"command": str, "log": str, "target": str},
+    "experiments": {"comparisons": dict},
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from layermatrix import matrix, toolchain
+from layermatrix import ablation, matrix, toolchain
 from layermatrix.errors import hint_for, quote
 from layermatrix.parts import Project
 
@@ -56,12 +56,19 @@ TARGETS = (
         "matrix", "build, check and time every cell of the matrix; a line for each, and the report", "job"
     ),
     Target("bench", "time the selected cells anew; the phase table and the report", "job"),
+    Target(
+        "ab", "the experiments of variants/experiments.yaml: the sides timed in turn, and a verdict", "job"
+    ),
+    Target(
+        "ablate", "the selected variants, each without each of its layers in turn; timed with rounds=", "job"
+    ),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
     Target("libs", "the libraries, shared and static"),
     Target("headers", "the generated headers"),
     Target("benches", "the benchmark programs"),
     Target("evidence", "what the binaries prove: asm, guards, counters, tests, programs; no timing"),
+    Target("figures", "the part of the evidence that counts: asm, guards, counters; no test is run"),
     Target("checks", "libs and evidence"),
     Target("compiledb", "compile_commands.json of the first selected cell, for editors"),
     Target("install", "libraries and headers of the last selected cell, to $DESTDIR$PREFIX"),
@@ -74,6 +81,8 @@ OWN_VARIABLES = (
     Variable("PREFIX", "where `install` installs to", "a folder", "/usr/local"),
     Variable("DESTDIR", "put in front of PREFIX, for packagers", "a folder", ""),
     Variable("soak", "how long the soak test runs", "seconds", "the program's own"),
+    Variable("without", "the selected variants, and each without each of these layers", "layers, all", ""),
+    Variable("experiment", "which experiments `ab` makes", "names in variants/experiments.yaml", "all"),
     Variable("rounds", "how often each load is timed", "a count", "variants/matrix.yaml's"),
     Variable("verbose", "show every command in full", "0, 1", "0"),
 )
@@ -91,6 +100,8 @@ class Request:
     destdir: str = ""
     soak: int | None = None
     rounds: int | None = None
+    without: tuple[str, ...] = ()
+    experiment: str = "all"
     verbose: bool = False
 
     def named(self, kind: str) -> tuple[str, ...]:
@@ -106,6 +117,7 @@ class Request:
     def arguments(self) -> list[str]:
         """The variables that a child build has to be given besides its axes."""
         given = [f"verbose={int(self.verbose)}"] if self.verbose else []
+        given += [f"without={','.join(self.without)}"] if self.without else []
         return given + ([f"soak={self.soak}"] if self.soak is not None else [])
 
 
@@ -126,6 +138,8 @@ def parse(arguments: Iterable[tuple[str, str]], targets: Sequence[str], default:
         destdir=given.get("DESTDIR", ""),
         soak=_number("soak", given.get("soak"), 1, 86400),
         rounds=_number("rounds", given.get("rounds"), 1, 1000),
+        without=_words(given.get("without", "")),
+        experiment=given.get("experiment", "all"),
         verbose=bool(_number("verbose", given.get("verbose", "0"), 0, 1)),
     )
     _separate(request)
@@ -136,6 +150,10 @@ def _known(what: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         hint = hint_for(name, names)
         raise RequestError(f"unknown {what} {quote(name)}; {hint or 'scons -h shows them all'}")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _number(name: str, text: str | None, low: int, high: int) -> int | None:
@@ -175,12 +193,23 @@ def select(
             left_out.append((cell.id, reason))
         else:
             cells.append(cell)
+    _check_layers(project, asked)
+    cells, impossible = ablation.expand(cells, asked.without)
+    left_out += impossible
     if not cells:
         reasons = (
             {reason for _, reason in left_out} if not named else {f"there is no {name}" for name in named}
         )
         raise RequestError("no cell is left: " + "; ".join(sorted(reasons)))
     return matrix.Selection(tuple(cells), tuple(left_out))
+
+
+def _check_layers(project: Project, asked: Request) -> None:
+    """What `without=` names are layers."""
+    for name in asked.without:
+        if name not in (*project.catalogue.layers, matrix.ALL):
+            hint = hint_for(name, project.catalogue.layers)
+            raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
 
 
 def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:

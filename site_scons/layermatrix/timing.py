@@ -45,6 +45,50 @@ def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | N
     watch.end()
 
 
+def side_by_side(
+    root: Path,
+    project: Project,
+    cells: Sequence[Cell],
+    names: Sequence[str],
+    rounds: int,
+    into: dict[str, records.Record],
+) -> None:
+    """Time these cells against the first of them, in turn in one run, with the loads of these names.
+
+    `into` has each cell's record `bench` by id, from the first round on, so that an interrupt keeps what is
+    done. The cells' own `bench.json` stays as it is: it was taken beside another baseline.
+    """
+    from layermatrix.bench import runner
+
+    reason = _untimed(root, project, cells)
+    if reason:
+        into.update({cell.id: records.not_measured("bench", reason) for cell in cells})
+        return
+    loads = [runner.Load(name, project.matrix.loads[name].args) for name in names]
+    first, *others = [_subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells]
+    owners = {subject.store: subject.name for subject in (first, *others)}
+    watch = _Watch()
+    runner.measure(
+        loads,
+        others,
+        rounds,
+        first,
+        on_progress=watch.step,
+        store=lambda path, record: into.__setitem__(owners[path], record),
+    )
+    watch.end()
+
+
+def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
+    """Why these cells cannot be timed side by side."""
+    for cell in cells:
+        if not _is_timed(cell):
+            return "only native release cells without a sanitizer are timed"
+        if not _is_built(_subject(project, cell.id, root / cell.build_dir, _library(cell))):
+            return f"{cell.id} is not built"
+    return None
+
+
 def _is_timed(cell: Cell) -> bool:
     return cell.mode == "release" and cell.sanitizer == "none" and cell.target == "native"
 

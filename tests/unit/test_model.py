@@ -289,6 +289,14 @@ def test_classes_that_no_layer_refills_are_named(mistakes: Mistakes, layers: Cha
     assert mistakes(layers=text) == ["variants/base.yaml:2:10: error: class C3 is refilled by no layer"]
 
 
+def test_a_refill_that_can_be_switched_off_is_not_the_only_one(mistakes: Mistakes, layers: Change) -> None:
+    text = layers("storage: none", "storage: none\n    toggle: {env: TOY_REFILL, default: on}")
+    mine = "doc: M.\nlayers: [list, refill]\nset: {{toggles: {}}}"
+    assert mistakes(layers=text, mine=mine.format("fixed")) == []
+    what = "classes C0, C1, C2, C3 are refilled only by layers that can be switched off"
+    assert mistakes(layers=text, mine=mine.format("env")) == [f"variants/mine.yaml:2:10: error: {what}"]
+
+
 def test_a_table_without_an_aligned_class_is_refused(mistakes: Mistakes, layers: Change) -> None:
     text = layers("{C0: 8, C1: 16, C2: 32, C3: 64}", "{C0: 8, C1: 24, C2: 40, C3: 56}")
     said = mistakes(layers=text, base="doc: B.\nlayers: [list, refill]\nset: {min_align: 16}")

@@ -110,6 +110,30 @@ def test_nothing_is_timed_without_a_baseline(bench: Bench) -> None:
     assert bench.take() == []
 
 
+def test_sides_are_timed_against_the_first_and_their_own_records_stay(bench: Bench) -> None:
+    bench.take()
+    stored = bench.root / "build/base-release-gcc/evidence/bench.json"
+    before = stored.read_text(encoding="utf-8")
+    made: dict[str, records.Record] = {}
+    timing.side_by_side(bench.root, bench.project, bench.cells, ["mixed"], 5, made)
+    assert bench.timed == ["base-release-clang"]
+    assert {name: record["rounds"] for name, record in made.items()} == {
+        "base-release-gcc": 5,
+        "base-release-clang": 5,
+    }
+    assert stored.read_text(encoding="utf-8") == before
+
+
+def test_sides_that_cannot_be_timed_say_why(bench: Bench) -> None:
+    made: dict[str, records.Record] = {}
+    variant = bench.project.variants["base"]
+    timing.side_by_side(bench.root, bench.project, [Cell(variant, "debug", "gcc")], ["mixed"], 5, made)
+    assert made["base-debug-gcc"]["reason"] == "only native release cells without a sanitizer are timed"
+    (bench.root / "build/base-release-clang/libtoy.so").unlink()
+    timing.side_by_side(bench.root, bench.project, bench.cells, ["mixed"], 5, made)
+    assert made["base-release-gcc"]["reason"] == "base-release-clang is not built"
+
+
 def test_the_record_says_what_was_timed(bench: Bench) -> None:
     bench.take()
     text = (bench.root / "build/base-release-gcc/evidence/bench.json").read_text(encoding="utf-8")

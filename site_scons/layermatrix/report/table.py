@@ -23,6 +23,7 @@ DECODED = "decoded from the object: the whole inlined path with its cold part"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
 BELOW_ZERO = "a figure below 0: the benchmark alone, on ready-made blocks, costs more than with the allocator"
+COMPARED = (("instructions", "instr.", 1), ("i1_misses", "I1 miss", 3), ("d1_misses", "D1 miss", 3))
 SEED_NOTE = "quoted from the seed, not measured here"
 
 
@@ -88,6 +89,24 @@ def run_table(results: Record) -> Table:
 def matrix_table(results: Record) -> Table:
     """One line a cell: what every cell of a matrix has to show."""
     return _table("Cells", results, list(_matrix_columns(results)), with_baseline=False)
+
+
+def comparison_table(comparison: Record) -> Table:
+    """The sides of an experiment, or a variant and the same without each of its layers."""
+    results = {"cells": [{**side, "id": side["variant"]} for side in comparison["sides"]]}
+    columns = [Column("layers", "count", lambda side: Figure(str(len(side["layers"]))), _none)]
+    columns += [
+        Column(entry, "instr.", _asm(entry, "instructions"), _none, DECODED, "code")
+        for entry in entries(results)
+    ]
+    for load in comparison["loads"]:
+        columns += [
+            Column(head, "per op", _counter_of(load, key, digits), _none, "simulated", load)
+            for key, head, digits in COMPARED
+        ]
+        columns.append(Column(load, "Mops/s", _speed(load), _none, ROUNDS, load))
+        columns.append(Column("ratio to", "the first", _against_first(load), _none, ROUNDS, load))
+    return _table(comparison["question"], results, columns, with_baseline=False)
 
 
 def entries(results: Record) -> list[str]:
@@ -236,6 +255,31 @@ def _counter(key: str, digits: int, load: str | None) -> Callable[[Record], Figu
     def figure(record: Record) -> Figure:
         value = (figures.per_op(record, load) or {}).get(key)
         return _uncounted(record, load) if value is None else Figure(number(value, digits))
+
+    return figure
+
+
+def _counter_of(load: str, key: str, digits: int) -> Callable[[Record], Figure]:
+    """A counter of this load and no other."""
+
+    def figure(side: Record) -> Figure:
+        of = side["counters"].get("loads", {}).get(load)
+        if of is None and figures.is_counted(side):
+            return not_measured("this load is not counted")
+        value = ((of or {}).get("per_op") or {}).get(key)
+        return _uncounted(side, load) if value is None else Figure(number(value, digits))
+
+    return figure
+
+
+def _against_first(load: str) -> Callable[[Record], Figure]:
+    """The ratio to the first side, which itself has none."""
+
+    def figure(side: Record) -> Figure:
+        of = side["bench"].get("loads", {}).get(load, {})
+        if of.get("samples") and "ratio" not in of:
+            return Figure("1.00x")
+        return _ratio(load)(side)
 
     return figure
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from layermatrix import comparison
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
 from layermatrix.results import failed, failure_log, repeat_command
@@ -63,6 +64,19 @@ def matrix_table(results: Record, console: Console, report_dir: Path = REPORT_DI
     _print_left_out(results, console)
     _print_count(results, console)
     _print_reports(console, report_dir)
+
+
+def comparisons(
+    made: list[Record], left_out: Iterable[tuple[str, str]], console: Console, file: Path
+) -> None:
+    """A table for each comparison, what it shows, and where it is kept."""
+    for made_one in made:
+        _print_table(tables.comparison_table(made_one), console, baseline=True)
+        for line in comparison.conclusions(made_one):
+            console.print(line, markup=False, style="bold" if line.startswith("Verdict") else "")
+        console.print()
+    _print_left_out({"left_out": [{"id": name, "reason": reason} for name, reason in left_out]}, console)
+    console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
 
 
 def _print_count(results: Record, console: Console) -> None:

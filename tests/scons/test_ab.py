@@ -1,0 +1,101 @@
+"""`ab` and `ablate`: rivals built and timed side by side, and a variant without each of its layers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+EXPERIMENTS = """
+doc: A question about the pool.
+experiments:
+  one_file_or_two:
+    question: One file or two?
+    doc: The same, compiled as one and apart.
+    variants: [small, apart]
+    loads: [churn]
+    decides: speed
+"""
+
+
+def kept(foreign: Project) -> Any:
+    return json.loads(foreign.read("build/report/experiments.json"))["comparisons"]
+
+
+def test_an_experiment_builds_both_sides_times_them_in_turn_and_gives_a_verdict(
+    foreign: Project, cc: str
+) -> None:
+    foreign.write("variants/experiments.yaml", EXPERIMENTS)
+    run = foreign.build("ab", "rounds=3")
+    assert "One file or two?" in run.stdout
+    # the loop says the same speed each time, so that nothing but this can be concluded
+    assert "Verdict: no winner." in run.stdout
+    assert "no difference that this run can show: 1.00x (1.00-1.00" in " ".join(run.stdout.split())
+    found = kept(foreign)["one_file_or_two"]
+    assert [side["id"] for side in found["sides"]] == [f"small-release-{cc}", f"apart-release-{cc}"]
+    assert all(len(side["bench"]["loads"]["churn"]["samples"]) == 3 for side in found["sides"])
+    assert not foreign.path(f"build/small-release-{cc}/evidence/bench.json").exists()
+
+
+def test_a_side_that_cannot_be_built_is_told_and_keeps_nobody_from_the_rest(
+    foreign: Project, cc: str
+) -> None:
+    foreign.write("variants/experiments.yaml", EXPERIMENTS)
+    foreign.write("variants/apart.yaml", "doc: Broken.\nextends: small\nset: {layout: modules}\n")
+    foreign.edit(
+        "src/pool.c", '#include "pool_gen.h"\n', '#include "pool_gen.h"\n#ifndef UNIT\n#error no\n#endif\n'
+    )
+    foreign.edit("templates/unit.c.j2", "{% for", "#define UNIT\n{% for")
+    run = foreign.scons("ab", "rounds=1")
+    assert run.status != 0
+    assert f"apart-release-{cc} is not built" in " ".join(run.stdout.split())
+    assert kept(foreign)["one_file_or_two"]["verdict"]["winner"] is None
+
+
+DRAWER = """
+  drawer:
+    title: Drawer
+    doc: Counts who looks into it.
+    role: cache
+    classes: all
+    storage: array_stack
+    capacity: 1
+"""
+DRAWER_TEMPLATE = """
+{% macro functions(layer) %}
+static unsigned drawer_looks;
+
+static inline void *drawer_take(unsigned class)
+{
+    drawer_looks += class;
+    return NULL;
+}
+{%- endmacro %}
+"""
+
+
+def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc: str) -> None:
+    """The pool's own code cannot do without the shelf: that is told, and the other layers are compared."""
+    foreign.append("variants/layers.yaml", DRAWER)
+    foreign.write("templates/layers/drawer.h.j2", DRAWER_TEMPLATE)
+    foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, shelf, system]")
+    run = foreign.scons("ablate", "variant=small")
+    assert run.status != 0
+    text = " ".join(run.stdout.split())
+    assert "What does each layer of small bring?" in text
+    assert "small_without_shelf: not built" in text
+    assert f"small_without_system-release-{cc}: class page would be refilled by no layer" in text
+    sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}
+    assert list(sides) == ["small", "small_without_drawer", "small_without_shelf"]
+    counts = [sides[name]["asm"]["entries"]["take"]["instructions"] for name in list(sides)[:2]]
+    assert counts[1] < counts[0], "the path is shorter without the drawer"
+
+
+def test_a_variant_without_a_layer_is_a_cell_like_any_other(project: Project, cc: str) -> None:
+    run = project.build("variant=phase1", "without=ring_cache", "headers")
+    assert run.made("GENERATE") == [f"phase1_without_ring_cache-release-{cc}/gen/tiny_alloc_fast_gen.h"]
+    header = project.read(f"build/phase1_without_ring_cache-release-{cc}/gen/tiny_alloc_fast_gen.h")
+    assert "ring_cache_pop" not in header
+    assert "unified_cache_pop" in header

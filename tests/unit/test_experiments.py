@@ -1,0 +1,158 @@
+"""experiments.yaml: what it may say; and the cells that `ab` and `ablate` make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_specs import changed, marked
+
+from layermatrix import experiments, request
+from layermatrix.model import Project, load_project
+from layermatrix.request import RequestError
+from layermatrix.toolchain import Toolchain
+
+Write = Callable[..., Path]
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILERS: request.Compilers = {
+    name: Toolchain(name, (name,), f"{name} 12", "x86_64-linux-gnu") for name in ("gcc", "clang")
+}
+LEAN = "doc: Lean.\nlayers: [list, refill]\n"
+TEXT = """
+doc: Questions.
+experiments:
+  stack_or_not:
+    question: A stack or none?
+    doc: With and without.
+    variants: [base, lean]
+    loads: [mixed]
+    decides: speed
+    kept: lean
+"""
+
+
+def toy(project: Write, text: str | None = TEXT) -> Project:
+    return load_project(project(lean=LEAN, experiments=text))
+
+
+def ask(project: Project, **given: str) -> list[experiments.Trial]:
+    asked = request.parse(list(given.items()), ["ab"])
+    return experiments.of_request(project, asked, COMPILERS)[0]
+
+
+def test_an_experiment_is_read_and_is_no_variant(project: Write) -> None:
+    loaded = toy(project)
+    assert list(loaded.variants) == ["base", "lean"]
+    found = loaded.experiments["stack_or_not"]
+    assert (found.variants, found.loads, found.decides, found.kept) == (
+        ("base", "lean"),
+        ("mixed",),
+        "speed",
+        "lean",
+    )
+
+
+def test_a_project_needs_no_experiments(project: Write) -> None:
+    assert toy(project, None).experiments == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("[base, lean]", "[«bsae, lean]", "unknown variant 'bsae'; did you mean 'base'?"),
+        ("[base, lean]", "«[lean]", "'variants' must be a list of 2 or more, not 1"),
+        ("[base, lean]", "[lean, «lean]", "'lean' is in 'variants' twice"),
+        ("[mixed]", "[«mxed]", "unknown load 'mxed'; did you mean 'mixed'?"),
+        (
+            "decides: speed",
+            "decides: «fun",
+            "'decides' must be one of speed, instructions, misses, not 'fun'",
+        ),
+        (
+            "kept: lean",
+            "kept: «phase",
+            "'phase' is not one of the experiment's variants; did you mean 'base'?",
+        ),
+        ("stack_or_not:", "«all:", "an experiment cannot be called 'all': that is the word for every one"),
+        ("    kept: ", "    «kpt: ", "unknown key 'kpt' in experiment 'stack_or_not'; did you mean 'kept'?"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(
+    mistakes: Callable[..., list[str]], old: str, new: str, what: str
+) -> None:
+    text, line, column = marked(changed(TEXT, old, new))
+    assert mistakes(lean=LEAN, experiments=text) == [
+        f"variants/experiments.yaml:{line}:{column}: error: {what}"
+    ]
+
+
+def test_the_sides_are_cells_in_the_order_of_the_experiment(project: Write) -> None:
+    (trial,) = ask(toy(project, TEXT.replace("[base, lean]", "[lean, base]")))
+    assert [cell.id for cell in trial.cells] == ["lean-release-gcc", "base-release-gcc"]
+    assert (trial.question.figure, trial.question.kept) == ("speed", "lean")
+
+
+def test_the_configuration_can_be_chosen(project: Write) -> None:
+    (trial,) = ask(toy(project), compiler="clang")
+    assert [cell.id for cell in trial.cells] == ["base-release-clang", "lean-release-clang"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"compiler": "all"}, "ab compares in one configuration"),
+        ({"variant": "base"}, "ab takes its variants from the experiment"),
+        ({"experiment": "stack_or_no"}, "unknown experiment 'stack_or_no'; did you mean 'stack_or_not'?"),
+        ({"experiment": ","}, "experiment= names nothing"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str], message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        ask(toy(project), **given)
+    assert message in str(refused.value)
+
+
+def test_a_project_without_experiments_says_so(project: Write) -> None:
+    with pytest.raises(RequestError, match=r"no variants/experiments.yaml"):
+        ask(toy(project, None))
+
+
+def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> None:
+    loaded = toy(project)
+    asked = request.parse([("without", "all")], ["ablate"])
+    chosen = request.select(loaded, asked, COMPILERS)
+    (trial,) = experiments.ablations(loaded, chosen)
+    assert [cell.id for cell in trial.cells] == ["base-release-gcc", "base_without_stack-release-gcc"]
+    assert trial.question.figure is None
+
+
+def test_a_variant_of_which_nothing_can_be_left_out_is_refused_with_the_reasons(project: Write) -> None:
+    loaded = toy(project)
+    asked = request.parse([("variant", "lean"), ("without", "list")], ["ablate"])
+    chosen = request.select(loaded, asked, COMPILERS)
+    with pytest.raises(RequestError, match="layer 'refill' needs 'list'"):
+        experiments.ablations(loaded, chosen)
+
+
+def test_a_layer_that_there_is_not_is_refused(project: Write) -> None:
+    asked = request.parse([("without", "stakc")], ["ablate"])
+    with pytest.raises(RequestError, match="without=: unknown layer 'stakc'; did you mean 'stack'"):
+        request.select(toy(project), asked, COMPILERS)
+
+
+def test_the_seeds_three_questions_are_asked() -> None:
+    """The rivals of the seed's Phase 2 stand against each other, with nothing else between them."""
+    loaded = load_project(ROOT)
+    rivals = []
+    for experiment in loaded.experiments.values():
+        first, second = (
+            {layer.name for layer in loaded.variants[name].layers} for name in experiment.variants
+        )
+        rivals.append((first - second, second - first))
+    assert rivals == [
+        ({"unified_cache"}, {"ring_cache"}),
+        ({"sfc"}, {"fast_cache"}),
+        ({"legacy_refill"}, {"front_direct"}),
+    ]
