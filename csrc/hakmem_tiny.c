@@ -16,6 +16,7 @@ void *hak_tiny_alloc(size_t size)
 
 void *tiny_alloc_last_resort(unsigned class)
 {
+    TINY_COUNT_UNSERVED(class);
     if (tiny_backend_heap() == NULL) {
         void *block = page_arena_alloc(tiny_class_size[class], 16);
         if (block != NULL) return block;

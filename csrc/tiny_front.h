@@ -4,6 +4,7 @@
 
 #include "debug.h"
 #include "hak_types.h"
+#include "tiny_count.h"
 #include "tiny_state.h"
 #include "tiny_tls.h"
 

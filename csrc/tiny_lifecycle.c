@@ -24,6 +24,7 @@ static void thread_ends(void *unused)
     (void)unused;
     tiny_front_drain();
     tiny_backend_detach();
+    TINY_COUNT_THREAD_ENDS();
 }
 
 static void make_key(void)

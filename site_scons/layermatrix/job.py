@@ -132,7 +132,8 @@ def ablate(plan: Plan) -> int:
 
 def test(plan: Plan) -> int:
     """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
-    chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": "all"})
+    modes = request.shipped_modes(plan.project)
+    chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": modes})
     outcome = Outcome()
     with outcome.step():
         outcome.failed(_build(plan, chosen, ["checks"]))

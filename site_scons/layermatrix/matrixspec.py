@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import Report, quote
 from .schema import Integer, ListOf, MapOf, OneOf, Placed, Record, Shape, Text, Word, key
-from .spec import AXES, DOC, LINE, NAME, QUOTED, load
+from .spec import AXES, DOC, LINE, MODES, NAME, QUOTED, load
 
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
@@ -22,7 +22,7 @@ class AxesSpec(Shape):
     """The values of each axis, in the order in which cells are listed."""
 
     variant: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, unique=True))
-    mode: tuple[Placed[str], ...] = key(ListOf(OneOf("release", "debug"), at_least=1, unique=True))
+    mode: tuple[Placed[str], ...] = key(ListOf(OneOf(*MODES), at_least=1, unique=True))
     compiler: tuple[Placed[str], ...] = key(ListOf(OneOf("gcc", "clang", "zig"), at_least=1, unique=True))
     sanitizer: tuple[Placed[str], ...] = key(
         ListOf(OneOf("none", "asan", "ubsan", "tsan"), at_least=1, unique=True), required=False

@@ -31,6 +31,7 @@ from .parts import (
     Project,
     Rule,
     SizeClass,
+    Stats,
     Suite,
     System,
     Timing,
@@ -44,6 +45,7 @@ from .spec import (
     CatalogueSpec,
     LayerSpec,
     OptionSpec,
+    StatsSpec,
     SystemSpec,
     VariantSpec,
     load_catalogue,
@@ -68,6 +70,7 @@ __all__ = [
     "SizeClass",
     "SpecError",
     "SpecErrors",
+    "Stats",
     "Suite",
     "System",
     "Timing",
@@ -348,7 +351,12 @@ def resolve_system(spec: SystemSpec) -> System:
         probe=spec.probe.value,
         entries={name.value: Entry(e.function.value, e.probe.value) for name, e in spec.entries if e},
         sentinel=spec.sentinel.value,
+        stats=resolve_stats(spec.stats) if spec.stats else None,
     )
+
+
+def resolve_stats(spec: StatsSpec) -> Stats:
+    return Stats(spec.mode.value, spec.env.value, texts(spec.sources))
 
 
 def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue) -> Variant:

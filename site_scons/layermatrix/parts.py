@@ -96,6 +96,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Stats:
+    """The builds in which layers count: their mode, the environment variable that names the file to which a
+    program writes its counts at exit, and the sources that only they have."""
+
+    mode: str
+    env: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class System:
     """The program that is put together from the layers; files are relative to `csrc/` or `templates/`."""
 
@@ -112,6 +122,7 @@ class System:
     probe: str
     entries: Mapping[str, Entry] = field(hash=False)
     sentinel: str  # a regular expression
+    stats: Stats | None
 
 
 @dataclass(frozen=True)

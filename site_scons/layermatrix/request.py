@@ -221,8 +221,16 @@ def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:
 
 def every_cell(project: Project, asked: Request, compilers: Compilers) -> Selection:
     """The cells of the whole matrix, less what the given axes leave out."""
-    whole = {axis: "all" for axis in AXES if axis != "variant"}
-    return select(project, asked, compilers, {**whole, "variant": ",".join(project.matrix.axes["variant"])})
+    whole = dict.fromkeys(AXES, "all")
+    named = {"variant": ",".join(project.matrix.axes["variant"]), "mode": shipped_modes(project)}
+    return select(project, asked, compilers, {**whole, **named})
+
+
+def shipped_modes(project: Project) -> str:
+    """The modes that whoever says nothing of modes wants checked: all but the one in which layers count."""
+    stats = project.catalogue.system.stats
+    shipped = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
+    return ",".join(shipped) or matrix.ALL
 
 
 def help_text(project: Project, compilers: Compilers, default: str = "phases") -> str:

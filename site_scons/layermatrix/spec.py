@@ -36,6 +36,7 @@ from .yamlnodes import read_document
 
 ROLES = ("cache", "overflow", "refill")  # in the order in which a variant lists them
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
+MODES = ("release", "debug", "stats")
 STORAGES = ("array_stack", "ring", "magazine", "linked_list", "none")
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
 
@@ -63,6 +64,16 @@ class EntrySpec(Shape):
 
 
 @dataclass(frozen=True)
+class StatsSpec(Shape):
+    """The builds in which layers count what they do: their mode, the variable that names the file of counts,
+    and the sources that only they have."""
+
+    mode: Placed[str] = key(OneOf(*MODES))
+    env: Placed[str] = key(ENVIRONMENT)
+    sources: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
+
+
+@dataclass(frozen=True)
 class SystemSpec(Shape):
     """The program that is put together from the layers, as the build sees it."""
 
@@ -81,6 +92,7 @@ class SystemSpec(Shape):
         MapOf(NAME, Record(EntrySpec), "entry", at_least=1)
     )
     sentinel: Placed[str] = key(Regex())
+    stats: StatsSpec | None = key(Record(StatsSpec), required=False)
 
 
 @dataclass(frozen=True)
@@ -229,7 +241,8 @@ class CatalogueSpec(Shape):
         """No two switches listen to the same environment variable."""
         toggles = [(name, layer.toggle.env) for name, layer in self.layers if layer and layer.toggle]
         options = [(name, option.env) for name, option in self.options if option]
-        owners: dict[str, str] = {}
+        stats = self.system.stats if self.sound("system") else None
+        owners = {stats.env.value: "stats"} if stats and stats.sound("env") else {}
         for name, env in sorted(toggles + options, key=lambda pair: pair[0].place.line):
             if env and env.value in owners:
                 report.error(env.place, f"{env.value} is taken by {quote(owners[env.value])} already")

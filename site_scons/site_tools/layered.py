@@ -221,7 +221,8 @@ def _library_sources(env: Env) -> list[Node]:
     """The C files of the library: the modules, apart or through the unit that includes them; the others."""
     cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
     system = cell.variant.system
-    others = [*system.sources, *(() if _has_sanitizer(env) else system.interpose)]
+    counting = system.stats.sources if _is_counting(env) else ()
+    others = [*system.sources, *counting, *(() if _has_sanitizer(env) else system.interpose)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
     unit = _printed(env, system.unity, steps.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
@@ -249,6 +250,12 @@ def _programs(env: Env, pattern: str, **variables: Any) -> list[Node]:
         target = f"#$BUILD_DIR/bin/{Path(source.path).stem}"
         made += env.Program(target, _object(env, source), **variables)
     return made
+
+
+def _is_counting(env: Env) -> bool:
+    """Whether the cell's layers count what they do."""
+    cell = env["LAYERED_CELL"]
+    return bool(cell.variant.system.stats and cell.mode == cell.variant.system.stats.mode)
 
 
 def _has_sanitizer(env: Env) -> bool:
@@ -290,6 +297,8 @@ def asm_evidence(env: Env) -> list[Node]:
     """The entries of the fast path, counted in a probe that inlines them."""
     if _has_sanitizer(env):
         return _evidence(env, ["asm.json"], [], steps.leave_out_asm)
+    if _is_counting(env):
+        return _evidence(env, ["asm.json"], [], steps.leave_out_asm_of_stats)
     probe = env["LAYERED_CELL"].variant.system.probe
     source, path = f"#{env['LAYERED'].sources}/{probe}", f"#$BUILD_DIR/probe/{Path(probe).stem}"
     flags = [flag for flag in env.Flatten([env["CCFLAGS"]]) if flag != "-g"]  # debugging tables are no code

@@ -43,6 +43,24 @@ def test_a_layer_has_its_implied_values_filled_in(project: Write) -> None:
     assert [layer.position for layer in (stack, full_list, refill)] == [1, 2, 3]
 
 
+def test_the_builds_that_count_have_sources_of_their_own(project: Write, layers: Change) -> None:
+    assert loaded(project(), "base").system.stats is None
+    stats = "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_COUNTS, sources: [count.c]}"
+    system = loaded(project(layers=layers("sentinel: 'toy:'", stats)), "base").system
+    assert system.stats is not None
+    assert (system.stats.mode, system.stats.env, system.stats.sources) == (
+        "stats",
+        "TOY_COUNTS",
+        ("count.c",),
+    )
+
+
+def test_the_variable_for_the_counts_is_no_toggles(mistakes: Mistakes, layers: Change) -> None:
+    stats = "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_STACK}"
+    (line,) = mistakes(layers=layers("sentinel: 'toy:'", stats))
+    assert line.endswith("error: TOY_STACK is taken by 'stats' already")
+
+
 def test_classes_are_in_the_order_of_the_table_whatever_the_spec_says(project: Write, layers: Change) -> None:
     root = project(layers=layers("classes: C1-C2", "classes: [C3, C0-C1]"))
     stack = loaded(root, "base").layers[0]

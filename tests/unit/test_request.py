@@ -104,6 +104,26 @@ def test_the_whole_matrix_has_its_own_variants(toy: Project, monkeypatch: pytest
     assert ids(some) == ["lean-release-gcc"]
 
 
+def test_a_mode_in_which_layers_count_has_to_be_asked_for(
+    project: Callable[..., Path],
+    layers: Callable[[str, str], str],
+    matrix: Callable[[str, str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: None)
+    counting = load_project(
+        project(
+            layers=layers("sentinel: 'toy:'", "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_COUNTS}"),
+            matrix=matrix("mode: [release, debug]", "mode: [release, debug, stats]"),
+        )
+    )
+    assert request.shipped_modes(counting) == "release,debug"
+    every = request.every_cell(counting, request.parse([], ["matrix"]), COMPILERS)
+    assert {cell.mode for cell in every.cells} == {"release", "debug"}
+    asked = request.parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
+    assert ids(request.every_cell(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+
+
 def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
     text = request.help_text(toy, COMPILERS)
     assert "values: base, lean; default: base" in text

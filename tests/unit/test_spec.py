@@ -269,6 +269,17 @@ IN_LAYERS = [
     ("'toy:'", "«'a{9999999999}'", "'sentinel' is no regular expression: the repetition number is too large"),
     ("'toy:'", "«'toy:|'", "'sentinel' matches even the empty text"),
     ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
+    (
+        "'toy:'",
+        "'toy:'\n  stats: {mode: «slow, env: TOY_COUNTS}",
+        "'mode' must be one of release, debug, stats, not 'slow'",
+    ),
+    ("'toy:'", "'toy:'\n  «stats: {mode: stats}", "'stats' has no 'env'"),
+    (
+        "'toy:'",
+        "'toy:'\n  stats: {mode: stats, env: TOY_COUNTS, sources: [«/a.c]}",
+        "an item of 'sources' must be a relative path, not '/a.c'",
+    ),
     ("[a.c, b.c]", "[a.c, «../b.c]", "an item of 'modules' must be a relative path, not '../b.c'"),
     ("[a.c, b.c]", "[a.c, «/b.c]", "an item of 'modules' must be a relative path, not '/b.c'"),
     ("[a.c, b.c]", "«a.c", "'modules' must be a list of 1 or more, not 'a.c'"),
@@ -355,7 +366,7 @@ IN_MATRIX = [
     (
         "mode: [release, debug]",
         "mode: [release, «debgu]",
-        "an item of 'mode' must be one of release, debug, not 'debgu'; did you mean 'debug'?",
+        "an item of 'mode' must be one of release, debug, stats, not 'debgu'; did you mean 'debug'?",
     ),
     ("mode: [release, debug]", "mode: [release, debug, «debug]", "'debug' is in 'mode' twice"),
     (

@@ -33,6 +33,13 @@
 #define TINY_ENV_OPTION_COUNT 0
 #define TINY_ENV_OPTIONS(X)
 
+// X(layer), in the order in which a request meets them
+#define TINY_LAYERS 3
+#define TINY_LAYER_NAMES(X) \
+    X(class5_hotpath) \
+    X(tls_sll) \
+    X(legacy_refill)
+
 #endif // TINY_GEN_CONFIG_H
 
 // ---- the front: state, layers, entries
@@ -130,6 +137,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
     list->count = kept;
+    TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
@@ -156,7 +164,17 @@ ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
     chain->tail->next = list->head;
     list->head = chain->head;
     list->count += chain->count;
+    TINY_COUNT_IN(tls_sll, class, chain->count);
 }
+
+#if HAKMEM_STATS
+TINY_COUNTED_STORE(class5_hotpath)
+#define class5_hotpath_pop class5_hotpath_counted_pop
+#define class5_hotpath_push class5_hotpath_counted_push
+TINY_COUNTED_STORE(tls_sll)
+#define tls_sll_pop tls_sll_counted_pop
+#define tls_sll_push tls_sll_counted_push
+#endif
 
 // The first cache with room takes the block; false when none has.
 ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
@@ -193,10 +211,16 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     return block;
 }
 
+#if HAKMEM_STATS
+TINY_COUNTED_REFILL(legacy_refill)
+#define legacy_refill_take legacy_refill_counted_take
+#endif
+
 // Every layer is tried in its turn, and every layer's code is inlined here.
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
     unsigned class = tiny_class_of(size);
+    TINY_COUNT_REQUEST(class);
     void *block;
 
     // 1. Class5 Hotpath
@@ -235,6 +259,7 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 // False: the block is not of this thread's heap, and nothing was done.
 ALWAYS_INLINE bool tiny_free_fast(void *block)
 {
+    TINY_COUNT_FREE(block);
     uint64_t own = tiny_own_class(block, tiny_front.tag);
     if (UNLIKELY(own >= TINY_CLASSES)) return false;
     unsigned class = (unsigned)own;
@@ -266,7 +291,6 @@ typedef struct tiny_layer_info {
     size_t (*held)(unsigned class);
 } tiny_layer_info_t;
 
-#define TINY_LAYERS 3
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
@@ -278,6 +302,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 static void drain_class5_hotpath(void)
 {
+    TINY_COUNT_AS(drain);
     for (unsigned class = 2; class <= 2; class++) {
         for (tiny_block_t *block; (block = class5_hotpath_pop(class)) != NULL;) tiny_backend_give(block);
     }
@@ -290,6 +315,7 @@ static size_t held_by_class5_hotpath(unsigned class)
 
 static void drain_tls_sll(void)
 {
+    TINY_COUNT_AS(drain);
     for (unsigned class = 0; class <= 2; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }

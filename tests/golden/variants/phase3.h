@@ -49,6 +49,13 @@
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE 64
 
+// X(layer), in the order in which a request meets them
+#define TINY_LAYERS 3
+#define TINY_LAYER_NAMES(X) \
+    X(unified_cache) \
+    X(tls_sll) \
+    X(legacy_refill)
+
 #endif // TINY_GEN_CONFIG_H
 
 // ---- the front: state, layers, entries
@@ -146,6 +153,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
     list->count = kept;
+    TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
@@ -172,7 +180,17 @@ ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
     chain->tail->next = list->head;
     list->head = chain->head;
     list->count += chain->count;
+    TINY_COUNT_IN(tls_sll, class, chain->count);
 }
+
+#if HAKMEM_STATS
+TINY_COUNTED_STORE(unified_cache)
+#define unified_cache_pop unified_cache_counted_pop
+#define unified_cache_push unified_cache_counted_push
+TINY_COUNTED_STORE(tls_sll)
+#define tls_sll_pop tls_sll_counted_pop
+#define tls_sll_push tls_sll_counted_push
+#endif
 
 // The first cache with room takes the block; false when none has.
 ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
@@ -209,6 +227,11 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     return block;
 }
 
+#if HAKMEM_STATS
+TINY_COUNTED_REFILL(legacy_refill)
+#define legacy_refill_take legacy_refill_counted_take
+#endif
+
 // Unified Cache is the hit path; what lies under it is out of line.
 #define tiny_first_pop unified_cache_pop
 #define tiny_first_push unified_cache_push
@@ -219,11 +242,13 @@ void tiny_free_slow(unsigned class, void *block) COLD;
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
+    TINY_COUNT_REQUEST(tiny_class_of(size));
     return tiny_ultra_alloc(size);
 }
 
 ALWAYS_INLINE bool tiny_free_fast(void *block)
 {
+    TINY_COUNT_FREE(block);
     return tiny_ultra_free(block);
 }
 
@@ -241,7 +266,6 @@ typedef struct tiny_layer_info {
     size_t (*held)(unsigned class);
 } tiny_layer_info_t;
 
-#define TINY_LAYERS 3
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
@@ -254,6 +278,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 // Moves a batch, less the block that is the answer, to the first layer.
 static void top_up_from_tls_sll(unsigned class)
 {
+    TINY_COUNT_AS(top_up);
     for (unsigned left = tiny_batch(class) - 1; left > 0; left--) {
         void *block = tls_sll_pop(class);
         if (block == NULL || tiny_first_push(class, block)) continue;
@@ -288,6 +313,7 @@ static void free_to_next(unsigned class, void *block)
 // The first layer is full: a batch of it goes to the next ones, and the block has room.
 void tiny_free_slow(unsigned class, void *block)
 {
+    TINY_COUNT_AS(spill);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:unified_cache.spill] class %u\n",
@@ -304,6 +330,7 @@ void tiny_free_slow(unsigned class, void *block)
 
 static void drain_unified_cache(void)
 {
+    TINY_COUNT_AS(drain);
     for (unsigned class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = unified_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
@@ -316,6 +343,7 @@ static size_t held_by_unified_cache(unsigned class)
 
 static void drain_tls_sll(void)
 {
+    TINY_COUNT_AS(drain);
     for (unsigned class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }

@@ -1,0 +1,97 @@
+// Counting: what each layer is asked for, gives, is offered and keeps, by class. Builds with HAKMEM_STATS only
+// (mode=stats); in every other build the words below stand for nothing.
+//
+// entry: a request that asks a layer for a block; it is a hit, or it is passed on.  offer: a freed block that a layer is
+// asked to keep; it is accepted, or it is passed on.  move: a block that comes to a layer or leaves it while no request
+// asks for it: by a refill, by a top-up of the first layer, by a spill of a full one, by a drain.
+//
+// Each call of a layer goes through a counting twin, which the generated header puts in its place; so a layer's own
+// template counts only what its functions do to whole chains.
+#ifndef TINY_COUNT_H
+#define TINY_COUNT_H
+
+#include "hak_types.h"
+#include "tiny_alloc_fast_gen.h" // TINY_LAYER_NAMES(X)
+
+#if HAKMEM_STATS
+
+#define TINY_LAYER_INDEX(layer) TINY_LAYER_##layer,
+enum { TINY_LAYER_NAMES(TINY_LAYER_INDEX) TINY_LAYERS_COUNTED };
+
+// What a layer is called for. All but the first are moves.
+#define TINY_PURPOSES(X) X(request) X(refill) X(top_up) X(spill) X(drain)
+#define TINY_PURPOSE_INDEX(purpose) TINY_FOR_##purpose,
+typedef enum tiny_purpose { TINY_PURPOSES(TINY_PURPOSE_INDEX) TINY_PURPOSE_COUNT } tiny_purpose_t;
+
+// Until the end of the block, layers are called for this purpose.
+#define TINY_COUNT_AS(purpose) \
+    __attribute__((cleanup(tiny_count_leave), unused)) tiny_purpose_t tiny_purpose_outside = \
+        tiny_count_enter(TINY_FOR_##purpose)
+// A request for a block of the class begins here; the free of a block of this thread's heap does.
+#define TINY_COUNT_REQUEST(class) \
+    TINY_COUNT_AS(request); \
+    tiny_count_request(class)
+#define TINY_COUNT_FREE(block) \
+    TINY_COUNT_AS(request); \
+    tiny_count_free(block)
+// No layer had a block for the request.
+#define TINY_COUNT_UNSERVED(class) tiny_count_unserved(class)
+// Blocks that a layer's own function took in, or let go, besides the one it was called for.
+#define TINY_COUNT_IN(layer, class, blocks) \
+    tiny_count_in(TINY_LAYER_##layer, class, blocks, layer##_held(class))
+#define TINY_COUNT_OUT(layer, purpose, class, blocks) \
+    tiny_count_out(TINY_LAYER_##layer, TINY_FOR_##purpose, class, blocks)
+// The calling thread's layers are drained; what it does from here on is counted as nobody's.
+#define TINY_COUNT_THREAD_ENDS() tiny_count_thread_ends()
+
+tiny_purpose_t tiny_count_enter(tiny_purpose_t purpose);
+void tiny_count_leave(const tiny_purpose_t *outside);
+void tiny_count_request(unsigned class);
+void tiny_count_free(const void *block);
+void tiny_count_unserved(unsigned class);
+void tiny_count_asked(unsigned layer, unsigned class);
+void *tiny_count_answer(unsigned layer, unsigned class, void *block);
+void tiny_count_offer(unsigned layer, unsigned class);
+bool tiny_count_kept(unsigned layer, unsigned class, bool kept, size_t held);
+void tiny_count_in(unsigned layer, unsigned class, size_t blocks, size_t held);
+void tiny_count_out(unsigned layer, tiny_purpose_t purpose, unsigned class, size_t blocks);
+void tiny_count_thread_ends(void);
+
+// The twins of a layer that keeps blocks, and the one of a refill.
+#define TINY_COUNTED_STORE(layer) \
+    ALWAYS_INLINE void *layer##_counted_pop(unsigned class) \
+    { \
+        tiny_count_asked(TINY_LAYER_##layer, class); \
+        return tiny_count_answer(TINY_LAYER_##layer, class, layer##_pop(class)); \
+    } \
+    ALWAYS_INLINE bool layer##_counted_push(unsigned class, void *block) \
+    { \
+        tiny_count_offer(TINY_LAYER_##layer, class); \
+        bool kept = layer##_push(class, block); \
+        return tiny_count_kept(TINY_LAYER_##layer, class, kept, layer##_held(class)); \
+    }
+#define TINY_COUNTED_REFILL(layer) \
+    ALWAYS_INLINE void *layer##_counted_take(unsigned class) \
+    { \
+        tiny_count_asked(TINY_LAYER_##layer, class); \
+        void *block; \
+        { \
+            TINY_COUNT_AS(refill); \
+            block = layer##_take(class); \
+            if (block != NULL) tiny_count_in(TINY_LAYER_##layer, class, 1, 0); \
+        } \
+        return tiny_count_answer(TINY_LAYER_##layer, class, block); \
+    }
+
+#else
+
+#define TINY_COUNT_AS(purpose) ((void)0)
+#define TINY_COUNT_REQUEST(class) ((void)0)
+#define TINY_COUNT_FREE(block) ((void)0)
+#define TINY_COUNT_UNSERVED(class) ((void)0)
+#define TINY_COUNT_IN(layer, class, blocks) ((void)0)
+#define TINY_COUNT_OUT(layer, purpose, class, blocks) ((void)0)
+#define TINY_COUNT_THREAD_ENDS() ((void)0)
+
+#endif
+#endif

@@ -1,0 +1,310 @@
+"""Each layer, switched on alone in a build that counts: it serves the classes that it should, in its
+storage's order, within its bound; what it has no room for goes on to the next layer. And a count that does
+not add up ends the program.
+
+The cases come from the catalogue, so a new layer is tested by being there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.scons.conftest import COMPILER, LIMIT, ROOT, Project, copy_tree
+
+from layermatrix.model import load_project
+from layermatrix.parts import Layer, SizeClass, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DRIVER = "tests/scons/layer_driver.c"
+EXTRA = 10  # blocks beyond what a layer can hold
+LOADED = load_project(ROOT)
+SWITCHED = LOADED.variants["phase0"]  # the variant whose layers have toggles
+CACHES, OVERFLOWS, REFILLS = SWITCHED.caches, SWITCHED.overflow, SWITCHED.refills
+
+
+def named(layers: Iterable[Layer]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("layer", layers, ids=lambda layer: str(layer.name))
+
+
+# --- what a storage is expected to do
+
+
+class Lifo:
+    """What was put in last comes out first."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.blocks: deque[int] = deque()
+
+    def push(self, block: int) -> bool:
+        if len(self.blocks) == self.capacity:
+            return False
+        self.blocks.append(block)
+        return True
+
+    def pop(self) -> int | None:
+        return self.blocks.pop() if self.blocks else None
+
+
+class Fifo(Lifo):
+    """What was put in first comes out first."""
+
+    def pop(self) -> int | None:
+        return self.blocks.popleft() if self.blocks else None
+
+
+class MagazinePair:
+    """Two stacks that change places: when the loaded one is empty on a pop, or full on a push."""
+
+    def __init__(self, capacity: int) -> None:
+        self.loaded, self.waiting = Lifo(capacity // 2), Lifo(capacity // 2)
+
+    def push(self, block: int) -> bool:
+        if self.loaded.push(block):
+            return True
+        if len(self.waiting.blocks) == self.waiting.capacity:
+            return False
+        self.loaded, self.waiting = self.waiting, self.loaded
+        return self.loaded.push(block)
+
+    def pop(self) -> int | None:
+        if not self.loaded.blocks:
+            if not self.waiting.blocks:
+                return None
+            self.loaded, self.waiting = self.waiting, self.loaded
+        return self.loaded.pop()
+
+
+DISCIPLINES: Mapping[str, type[Lifo | MagazinePair]] = {
+    "array_stack": Lifo,
+    "linked_list": Lifo,
+    "ring": Fifo,
+    "magazine": MagazinePair,
+}
+
+
+# --- running the driver
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one run of the driver printed, and what the layers counted. orders: by size, a list a call."""
+
+    orders: Mapping[int, list[list[int]]]
+    counts: Mapping[str, Any]
+
+    def of(self, layer: Layer, size_class: SizeClass, *keys: str) -> int:
+        found: Any = self.counts["layers"][layer.name]
+        for key in keys:
+            found = found[key]
+        return int(found[size_class.index])
+
+
+class Driver:
+    """A library that counts, and the program that is run on it."""
+
+    def __init__(self, project: Project, variant: Variant) -> None:
+        self.project = project
+        self.variant = variant
+        self.library = project.path(f"build/{variant.name}-stats-{COMPILER.name}/libhakmem.so")
+
+    def run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> Counted:
+        """With these layers switched on, and every other one off that can be switched."""
+        done = self.try_run(words, on)
+        assert done.returncode == 0, done.stderr
+        orders: dict[int, list[list[int]]] = {}
+        for line in done.stdout.splitlines():
+            size, _, numbers = line.partition(":")
+            orders.setdefault(int(size), []).append([int(number) for number in numbers.split()])
+        return Counted(orders, json.loads(self.project.read("counts.json")))
+
+    def try_run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> subprocess.CompletedProcess[str]:
+        switched_on = {layer.name for layer in on}
+        toggles = {
+            layer.toggle.env: str(int(layer.name in switched_on))
+            for layer in self.variant.toggled_layers
+            if layer.toggle
+        }
+        stats = self.variant.system.stats
+        assert stats is not None
+        report = {stats.env: str(self.project.path("counts.json")), "LD_PRELOAD": str(self.library)}
+        return subprocess.run(
+            ["./driver", *words], cwd=self.project.root, env={**os.environ, **toggles, **report},
+            capture_output=True, text=True, timeout=LIMIT, check=False,
+        )  # fmt: skip
+
+
+def reachable(variant: Variant) -> list[SizeClass]:
+    """The classes that requests fall into."""
+    return [size_class for size_class in variant.classes if size_class.index in variant.size_index]
+
+
+def fill_and_empty(size: int, blocks: int) -> list[str]:
+    """Get that many blocks, free them in the order of their coming, and get as many again."""
+    return [f"a:{size}:{blocks}", f"f:{size}:{blocks}", f"a:{size}:{blocks}"]
+
+
+@pytest.fixture(scope="module")
+def counting(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with libraries that count, and the driver."""
+    root = tmp_path_factory.mktemp("counting") / "project"
+    copy_tree(built, root)
+    project = Project(root)
+    project.build("variant=phase0,phase2", "mode=stats", "libs")
+    project.compile(DRIVER, "driver")
+    return project
+
+
+@pytest.fixture(scope="module")
+def driver(counting: Project) -> Driver:
+    return Driver(counting, SWITCHED)
+
+
+# --- the layers, one at a time
+
+
+def test_the_driver_itself_asks_for_no_block(driver: Driver) -> None:
+    counted = driver.run([])
+    assert sum(counted.counts["requests"]) == 0
+    assert counted.counts["classes"] == [size_class.size for size_class in SWITCHED.classes]
+    assert list(counted.counts["layers"]) == [layer.name for layer in SWITCHED.layers]
+
+
+@named(CACHES)
+def test_a_cache_serves_its_classes_in_its_order_within_its_capacity(driver: Driver, layer: Layer) -> None:
+    blocks = layer.capacity + EXTRA
+    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, blocks)]
+    counted = driver.run(words, on=[layer])
+    for size_class in reachable(SWITCHED):
+        if size_class not in layer.classes:
+            assert counted.of(layer, size_class, "entries") == 0
+            assert counted.of(layer, size_class, "offered") == 0
+            assert counted.of(layer, size_class, "peak") == 0
+            continue
+        found = {
+            key: counted.of(layer, size_class, key)
+            for key in ("entries", "hits", "misses", "offered", "accepted", "refused", "peak", "held")
+        }
+        assert found == {
+            "entries": 2 * blocks, "hits": layer.capacity, "misses": blocks + EXTRA,
+            "offered": blocks, "accepted": layer.capacity, "refused": EXTRA,
+            "peak": layer.capacity, "held": 0,
+        }  # fmt: skip
+        model = DISCIPLINES[layer.storage](layer.capacity)
+        _, second = counted.orders[size_class.size]
+        kept = [block for block in range(blocks) if model.push(block)]
+        assert kept == list(range(layer.capacity))
+        assert second[: layer.capacity] == [model.pop() for _ in kept]
+
+
+@named(CACHES)
+def test_a_cache_changes_nothing_for_the_others_when_it_is_off(driver: Driver, layer: Layer) -> None:
+    others = [other for other in CACHES if other is not layer]
+    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, EXTRA)]
+    counts = driver.run(words, on=others).counts["layers"]
+    assert sum(counts[layer.name]["entries"]) == sum(counts[layer.name]["offered"]) == 0
+    assert all(sum(counts[other.name]["entries"]) > 0 for other in others[:1])
+
+
+@named(OVERFLOWS)
+def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_bound(
+    driver: Driver, layer: Layer
+) -> None:
+    limits = {c: max(layer.bytes_bound // c.size, 1) for c in reachable(SWITCHED)}
+    words = [word for c, limit in limits.items() for word in fill_and_empty(c.size, limit)]
+    counted = driver.run(words)
+    for size_class, limit in limits.items():
+        assert counted.of(layer, size_class, "accepted") == counted.of(layer, size_class, "offered") == limit
+        assert counted.of(layer, size_class, "refused") == 0
+        peak = counted.of(layer, size_class, "peak")
+        assert limit // 2 < peak <= limit
+        _, second = counted.orders[size_class.size]
+        kept = second[: len(second) - counted.of(layer, size_class, "out", "spill")]
+        assert kept[: limit // 4] == list(range(limit - 1, limit - 1 - limit // 4, -1))
+    spilled = sum(sum(moves) for moves in [counted.counts["layers"][layer.name]["out"]["spill"]])
+    assert spilled > 0, "what a refill left there and what was freed are more than the bound"
+
+
+@named(REFILLS)
+def test_a_refill_puts_its_batch_where_its_entry_says(driver: Driver, layer: Layer) -> None:
+    """Into the layer that it needs; or else into the first cache with room."""
+    for cache in CACHES:
+        sizes = reachable(SWITCHED)
+        counted = driver.run([f"a:{c.size}:1" for c in sizes], on=[cache, layer])
+        for size_class in sizes:
+            batch = min(max(4096 // size_class.size, 4), 64)  # tiny_tls.h
+            assert counted.of(layer, size_class, "hits") == 1
+            filled = {
+                other.name: counted.of(other, size_class, "in", "refill")
+                for other in (*CACHES, *OVERFLOWS)
+                if counted.of(other, size_class, "in", "refill")
+            }
+            if layer.needs:
+                assert filled == dict.fromkeys(layer.needs, batch - 1)
+            elif size_class in cache.classes:
+                assert filled == {cache.name: min(batch - 1, cache.capacity)}
+            else:
+                assert filled == {}, "no cache is there for it, so the rest of the batch goes home"
+
+
+def test_with_every_toggle_off_the_overflow_and_the_last_refill_serve_all(driver: Driver) -> None:
+    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, 100)]
+    counts = driver.run(words).counts
+    toggled = {layer.name for layer in SWITCHED.toggled_layers}
+    served = {name: sum(layer["hits"]) for name, layer in counts["layers"].items()}
+    assert all(served[name] == 0 for name in toggled)
+    assert sum(served.values()) == sum(counts["requests"]) == 200 * len(reachable(SWITCHED))
+    assert sum(counts["unserved"]) == 0
+
+
+def test_the_slow_path_tops_up_and_spills_the_first_layer(counting: Project) -> None:
+    variant = LOADED.variants["phase2"]
+    first = variant.layers[0]
+    counted = Driver(counting, variant).run(fill_and_empty(64, first.capacity + EXTRA))
+    size_class = next(c for c in variant.classes if c.size == 64)
+    (overflow,) = variant.overflow
+    assert (
+        counted.of(first, size_class, "in", "top_up") == counted.of(overflow, size_class, "out", "top_up") > 0
+    )
+    assert counted.of(first, size_class, "out", "spill") > EXTRA
+    assert counted.of(overflow, size_class, "in", "spill") == counted.of(first, size_class, "out", "spill")
+    assert counted.of(first, size_class, "peak") == first.capacity
+
+
+# --- what does not add up
+
+
+def test_a_lost_block_ends_the_program_and_names_layer_and_class(counting: Project, tmp_path: Path) -> None:
+    copy_tree(counting.root, tmp_path / "project")
+    broken = Driver(Project(tmp_path / "project"), SWITCHED)
+    ring = next(layer for layer in SWITCHED.caches if layer.storage == "ring")
+    size_class = ring.classes[0]
+    keep = "    ring->slot[ring->added++ &"
+    broken.project.edit(
+        "templates/storage/ring.h.j2", keep, f"    if (class != {size_class.index}) {keep.strip()}"
+    )
+    broken.project.build("variant=phase0", "mode=stats", "libs")
+    done = broken.try_run(fill_and_empty(size_class.size, 3), on=[ring])
+    assert done.returncode < 0
+    assert done.stderr == (
+        f"hakmem: stats: {ring.title}, class {size_class.name}: in - out = held does not hold: 3, 0, 0\n"
+    )
+
+
+def test_a_request_that_nobody_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
+    copy_tree(counting.root, tmp_path / "project")
+    broken = Driver(Project(tmp_path / "project"), SWITCHED)
+    broken.project.edit("templates/tiny_alloc_fast.h.j2", "    TINY_COUNT_REQUEST(class);\n", "")
+    broken.project.build("variant=phase0", "mode=stats", "libs")
+    done = broken.try_run(["a:64:3"])
+    assert done.returncode < 0
+    assert done.stderr == "hakmem: stats: class C3: 0 requests, but 3 answers\n"
