@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -46,6 +47,7 @@ int main(void)
     void *blocks[10];
     for (int i = 0; i < 10; i++) blocks[i] = malloc(64);
     for (int i = 0; i < 10; i++) free(blocks[i]);
+    for (size_t size = 1; size < 2000; size++) free(malloc(size));
     malloc_stats();
     return 0;
 }
@@ -84,6 +86,24 @@ def test_a_new_layer_holds_the_blocks_that_a_program_frees(project: Project, cc:
     held = re.search(r"^Spare Cache .* (\d+) blocks", done.stderr, re.MULTILINE)
     assert held is not None, done.stderr
     assert int(held[1]) >= 10
+
+
+def test_a_new_layer_is_counted_like_the_others(project: Project, cc: str) -> None:
+    add_layer(project)
+    project.build("variant=mine", "mode=stats", "libs")
+    project.write("program.c", PROGRAM)
+    project.compile("program.c", "program")
+    library = str(project.path(f"build/mine-stats-{cc}/libhakmem.so"))
+    environment = {**os.environ, "LD_PRELOAD": library, "HAKMEM_STATS_FILE": "counts-%p.json"}
+    subprocess.run(["./program"], cwd=project.root, env=environment, check=True, stderr=subprocess.DEVNULL)
+    (report,) = project.root.glob("counts-*.json")
+    counts = json.loads(report.read_text(encoding="utf-8"))
+    spare = counts["layers"]["spare_cache"]
+    assert counts["classes"][3] == 64
+    asked = 10 + len(range(33, 65))  # the ten blocks, and those of each size of the class
+    assert (spare["entries"][3], spare["accepted"][3]) == (asked, asked)
+    assert sum(spare["offered"]) == asked, "it serves that class alone"
+    assert 10 <= spare["held"][3] <= 96
 
 
 def test_a_layer_without_a_template_is_an_error_that_names_the_file(project: Project) -> None:

@@ -212,8 +212,8 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // FastCache is the hit path; what lies under it is out of line.
-#define tiny_first_pop fast_cache_pop
-#define tiny_first_push fast_cache_push
+#define tiny_first_pop(class) (class <= 1u ? fast_cache_pop(class) : NULL)
+#define tiny_first_push(class, block) (class <= 1u && fast_cache_push(class, block))
 void *tiny_alloc_slow(unsigned class) COLD;
 void tiny_free_slow(unsigned class, void *block) COLD;
 

@@ -233,8 +233,8 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // Unified Cache is the hit path; what lies under it is out of line.
-#define tiny_first_pop unified_cache_pop
-#define tiny_first_push unified_cache_push
+#define tiny_first_pop(class) (unified_cache_pop(class))
+#define tiny_first_push(class, block) (unified_cache_push(class, block))
 void *tiny_alloc_slow(unsigned class) COLD;
 void tiny_free_slow(unsigned class, void *block) COLD;
 
