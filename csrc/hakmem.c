@@ -153,6 +153,29 @@ HAK_EXPORT void hak_free(void *block)
     hak_entry_free(block);
 }
 
+// What the standard calls undefined, another size than was asked for, shows where the block is too small for it.
+static void check_size(void *block, size_t size)
+{
+    HAK_CHECK(block == NULL || hak_malloc_usable_size(block) >= size, "free_sized of a smaller block", block);
+    (void)block;
+    (void)size;
+}
+
+HAK_EXPORT void hak_free_sized(void *block, size_t size)
+{
+    check_size(block, size);
+    hak_entry_free(block);
+}
+
+HAK_EXPORT void hak_free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    HAK_CHECK(((uintptr_t)block & (alignment - 1)) == 0, "free_aligned_sized of a block that is not aligned",
+              block);
+    (void)alignment;
+    check_size(block, size);
+    hak_entry_free(block);
+}
+
 // ---- sizes
 
 HAK_EXPORT size_t hak_malloc_usable_size(void *block)

@@ -1,8 +1,11 @@
 // The C names of malloc and its kin, for programs that are preloaded or linked with the library.
 //
 // malloc and free inline the fast path; the others go through the hak_ functions.
-#include <errno.h>
+#define _GNU_SOURCE
+#include <limits.h>
+#include <malloc.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "hakmem.h"
 #include "hakmem_entry.h"
@@ -15,6 +18,16 @@ HAK_EXPORT void *malloc(size_t size)
 HAK_EXPORT void free(void *block)
 {
     hak_entry_free(block);
+}
+
+HAK_EXPORT void free_sized(void *block, size_t size)
+{
+    hak_free_sized(block, size);
+}
+
+HAK_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    hak_free_aligned_sized(block, alignment, size);
 }
 
 HAK_EXPORT void *calloc(size_t count, size_t size)
@@ -72,6 +85,46 @@ HAK_EXPORT void malloc_stats(void)
     hak_malloc_stats();
 }
 
+HAK_EXPORT int malloc_info(int options, FILE *file)
+{
+    return hak_malloc_info(options, file);
+}
+
+#if defined(__GLIBC__)
+
+#if __GLIBC_PREREQ(2, 33)
+HAK_EXPORT struct mallinfo2 mallinfo2(void)
+{
+    hak_mallinfo2_t info = hak_mallinfo2();
+    return (struct mallinfo2){info.arena,   info.ordblks, info.smblks,   info.hblks,    info.hblkhd,
+                              info.usmblks, info.fsmblks, info.uordblks, info.fordblks, info.keepcost};
+}
+#endif
+
+static int clamped(size_t value)
+{
+    return value < INT_MAX ? (int)value : INT_MAX;
+}
+
+// The old one, whose fields are too small for what they count.
+HAK_EXPORT struct mallinfo mallinfo(void)
+{
+    hak_mallinfo2_t info = hak_mallinfo2();
+    return (struct mallinfo){
+        .arena = clamped(info.arena),
+        .ordblks = clamped(info.ordblks),
+        .hblks = clamped(info.hblks),
+        .hblkhd = clamped(info.hblkhd),
+        .fsmblks = clamped(info.fsmblks),
+        .uordblks = clamped(info.uordblks),
+        .fordblks = clamped(info.fordblks),
+        .keepcost = clamped(info.keepcost),
+    };
+}
+
+#endif
+
+// Gone from glibc's headers since 2.26; old programs still ask for it.
 HAK_EXPORT void cfree(void *block)
 {
     hak_entry_free(block);

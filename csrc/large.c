@@ -18,6 +18,8 @@ static struct {
     large_mapping_t *cached[CACHED_MAPPINGS]; // oldest first
     unsigned cached_count;
     size_t cached_bytes;
+    size_t blocks; // in use
+    size_t bytes;
     large_mapping_t *unused;
 } large;
 
@@ -107,7 +109,11 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
     large_mapping_t *mapping = alignment == HAK_PAGE ? take_cached(size) : NULL;
     *zeroed = mapping == NULL;
     if (mapping == NULL) mapping = map_new(size, alignment);
-    if (mapping != NULL) publish(mapping);
+    if (mapping != NULL) {
+        publish(mapping);
+        large.blocks++;
+        large.bytes += mapping->size;
+    }
     os_unlock(&large.lock);
     return mapping != NULL ? mapping->start : NULL;
 }
@@ -128,6 +134,8 @@ void large_free(void *block)
     os_lock(&large.lock);
     large_mapping_t *mapping = mapping_of(block, "double free, or free of a pointer into a block");
     tiny_registry_set(block, 0);
+    large.blocks--;
+    large.bytes -= mapping->size;
     cache(mapping);
     os_unlock(&large.lock);
 }
@@ -167,6 +175,7 @@ void *large_resize(void *block, size_t size)
     bool resized = size == mapping->size || os_resize(block, mapping->size, size, &movable) ||
                    (movable && move_mapping(mapping, size));
     if (resized) {
+        large.bytes += size - mapping->size;
         mapping->size = size;
         publish(mapping);
     }
@@ -182,6 +191,14 @@ bool large_trim(void)
     while (large.cached_count > 0) unmap_mapping(uncache(0));
     os_unlock(&large.lock);
     return any;
+}
+
+large_usage_t large_usage(void)
+{
+    os_lock(&large.lock);
+    large_usage_t usage = {large.blocks, large.bytes, large.cached_count, large.cached_bytes};
+    os_unlock(&large.lock);
+    return usage;
 }
 
 void large_before_fork(void)

@@ -17,6 +17,15 @@ void *large_resize(void *block, size_t size);
 // Unmaps the cached mappings; true if there were any.
 bool large_trim(void);
 
+// Blocks in use, and the cached mappings.
+typedef struct large_usage {
+    size_t blocks;
+    size_t bytes;
+    size_t cached;
+    size_t cached_bytes;
+} large_usage_t;
+large_usage_t large_usage(void);
+
 void large_before_fork(void);
 void large_after_fork(void);
 

@@ -8,7 +8,7 @@
 #include "tiny_registry.h"
 
 #define UNIT ((size_t)128)
-#define CHUNK_SIZE ((size_t)4 << 20)
+#define CHUNK_SIZE PAGE_ARENA_CHUNK
 #define CHUNK_UNITS ((uint32_t)(CHUNK_SIZE / UNIT))
 #define LISTS 105u // list_of(CHUNK_UNITS) + 1
 #define FREE_CHUNKS_KEPT 1u
@@ -35,6 +35,7 @@ static struct {
     uint64_t occupied[(LISTS + 63) / 64];
     size_t chunk_count;
     size_t units_used;
+    size_t free_runs;
     unsigned free_chunks;
 } arena;
 
@@ -95,6 +96,7 @@ static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     if (run->next != NULL) run->next->previous = run;
     arena.list[index] = run;
     set_bit(arena.occupied, index);
+    arena.free_runs++;
     set_bit(chunk->free_edge, first);
     set_bit(chunk->free_edge, first + units - 1);
     chunk->length[first] = chunk->length[first + units - 1] = (uint16_t)units;
@@ -111,6 +113,7 @@ static void remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     if (run->previous != NULL) run->previous->next = run->next;
     else arena.list[index] = run->next;
     if (arena.list[index] == NULL) clear_bit(arena.occupied, index);
+    arena.free_runs--;
     clear_bit(chunk->free_edge, first);
     clear_bit(chunk->free_edge, first + units - 1);
 }
@@ -339,7 +342,7 @@ bool page_arena_trim(void)
 page_arena_usage_t page_arena_usage(void)
 {
     os_lock(&arena.lock);
-    page_arena_usage_t usage = {arena.chunk_count, arena.units_used * UNIT};
+    page_arena_usage_t usage = {arena.chunk_count, arena.units_used * UNIT, arena.free_runs};
     os_unlock(&arena.lock);
     return usage;
 }

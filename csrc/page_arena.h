@@ -10,6 +10,7 @@
 
 #define PAGE_ARENA_MAX_SIZE ((size_t)1 << 20)
 #define PAGE_ARENA_MAX_ALIGNMENT ((size_t)1 << 20)
+#define PAGE_ARENA_CHUNK ((size_t)4 << 20)
 
 // NULL when memory cannot be had. size in 1..PAGE_ARENA_MAX_SIZE, alignment a power of two. Contents are undefined.
 void *page_arena_alloc(size_t size, size_t alignment);
@@ -27,6 +28,7 @@ bool page_arena_trim(void);
 typedef struct page_arena_usage {
     size_t chunks;
     size_t bytes_used;
+    size_t free_runs;
 } page_arena_usage_t;
 page_arena_usage_t page_arena_usage(void);
 

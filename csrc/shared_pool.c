@@ -5,8 +5,8 @@
 #include "os.h"
 #include "tiny_registry.h"
 
-#define SUPERSLAB_PAGES 32u
-#define SUPERSLAB_SIZE (SUPERSLAB_PAGES * HAK_PAGE)
+#define SUPERSLAB_SIZE SHARED_POOL_SUPERSLAB
+#define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
 // Beyond these, free memory goes back: 4 MiB of dirty pages, one wholly free superslab.
@@ -203,7 +203,7 @@ bool shared_pool_trim(void)
 shared_pool_usage_t shared_pool_usage(void)
 {
     pool_lock();
-    shared_pool_usage_t usage = {pool.superslabs, pool.pages_used};
+    shared_pool_usage_t usage = {pool.superslabs, pool.pages_used, pool.dirty_pages};
     os_unlock(&pool.lock);
     return usage;
 }

@@ -6,6 +6,8 @@
 
 #include "hak_types.h"
 
+#define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
+
 // A free page, its record reserved and its `owner` the superslab; NULL when memory cannot be had. Contents are undefined.
 void *shared_pool_take(void);
 
@@ -15,10 +17,11 @@ void shared_pool_give(void *page);
 // Returns the memory of every free page to the system; true if there was any.
 bool shared_pool_trim(void);
 
-// Superslabs mapped, and pages of them that are in use.
+// Superslabs mapped; pages of them that are in use, and free ones that still hold memory.
 typedef struct shared_pool_usage {
     size_t superslabs;
     size_t pages_used;
+    size_t dirty_pages;
 } shared_pool_usage_t;
 shared_pool_usage_t shared_pool_usage(void);
 

@@ -61,7 +61,11 @@ class RuleSpec(Shape):
 
 @dataclass(frozen=True)
 class SuiteSpec(Shape):
-    sources: Placed[str] = key(GLOB)
+    """The test programs, by what they are linked with: the shared library, the static one, or neither."""
+
+    sources: tuple[Placed[str], ...] = key(ListOf(GLOB, at_least=1, alone=True, unique=True))
+    static: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
+    alone: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
     timeout: Placed[int] = key(SECONDS)
 
 

@@ -15,7 +15,7 @@ from .errors import Place, Report, SpecError, SpecErrors, hint_for, quote
 from .experimentspec import ExperimentSpec, load_experiments
 from .judgement import Judgement
 from .lineage import FROM_ENVIRONMENT, Draft, Lineage
-from .matrixspec import CellsSpec, LoadSpec, MatrixSpec, load_matrix
+from .matrixspec import CellsSpec, LoadSpec, MatrixSpec, SuiteSpec, load_matrix
 from .parts import (
     LOOKUP_STEP,
     Baseline,
@@ -85,6 +85,7 @@ CATALOGUE = "layers.yaml"
 MATRIX = "matrix.yaml"
 EXPERIMENTS = "experiments.yaml"
 NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS)
+NO_VERSION = "0"
 ALL = "all"  # every class, every value of an axis
 AXES_BY_DEFAULT: Mapping[str, tuple[str, ...]] = {"sanitizer": ("none",), "target": ("native",)}
 
@@ -340,6 +341,7 @@ def resolve_system(spec: SystemSpec) -> System:
     return System(
         name=spec.name.value,
         doc=spec.doc.value,
+        version=spec.version.value if spec.version else NO_VERSION,
         skeleton=spec.skeleton.value,
         header=spec.header.value,
         unity_skeleton=spec.unity_skeleton.value,
@@ -348,6 +350,8 @@ def resolve_system(spec: SystemSpec) -> System:
         modules=texts(spec.modules),
         sources=texts(spec.sources),
         interpose=texts(spec.interpose),
+        shared_only=texts(spec.shared_only),
+        static_only=texts(spec.static_only),
         probe=spec.probe.value,
         entries={name.value: Entry(e.function.value, e.probe.value) for name, e in spec.entries if e},
         sentinel=spec.sentinel.value,
@@ -403,13 +407,17 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
         axes=axes,
         rules=tuple(Rule(cells(rule.exclude), rule.reason.value) for rule in spec.rules),
         default=cells(spec.default) if spec.default else {},
-        tests=Suite(spec.tests.sources.value, spec.tests.timeout.value),
+        tests=resolve_suite(spec.tests),
         programs=Programs(spec.programs.scripts.value, spec.programs.timeout.value),
         baseline=Baseline(spec.baseline.name.value, figures(spec.baseline.quoted)),
         loads={name.value: resolve_load(name.value, load) for name, load in spec.loads if load},
         timing=Timing(spec.timing.rounds.value, spec.timing.headline.value),
         counters=Counters(counters.load.value, cache(counters.I1), cache(counters.D1), cache(counters.LL)),
     )
+
+
+def resolve_suite(spec: SuiteSpec) -> Suite:
+    return Suite(texts(spec.sources), texts(spec.static), texts(spec.alone), spec.timeout.value)
 
 
 def resolve_load(name: str, spec: LoadSpec) -> Load:

@@ -111,6 +111,7 @@ class System:
 
     name: str
     doc: str
+    version: str
     skeleton: str
     header: str
     unity_skeleton: str
@@ -119,6 +120,8 @@ class System:
     modules: tuple[str, ...]
     sources: tuple[str, ...]
     interpose: tuple[str, ...]
+    shared_only: tuple[str, ...]  # files of the shared library alone
+    static_only: tuple[str, ...]  # files of the static library alone
     probe: str
     entries: Mapping[str, Entry] = field(hash=False)
     sentinel: str  # a regular expression
@@ -233,9 +236,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Suite:
-    """Test programs that exit with 0 when they pass; `timeout` in seconds."""
+    """Test programs that exit with 0 when they pass, by what they are linked with; `timeout` in seconds."""
 
-    sources: str
+    sources: tuple[str, ...]  # the shared library
+    static: tuple[str, ...]  # the static library
+    alone: tuple[str, ...]  # neither: they load it, or are started with it
     timeout: int
 
 

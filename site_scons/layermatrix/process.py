@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
 KEPT_BYTES = 16 * 1024 * 1024  # of each output; the end of it, where the cause of a failure stands
 
 _running: set[subprocess.Popen[bytes]] = set()

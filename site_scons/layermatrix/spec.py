@@ -49,6 +49,7 @@ FILE = Text("a relative path", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+-]+")
 ENVIRONMENT = Text(
     "the name of an environment variable, such as HAKMEM_RING", r"[A-Z_][A-Z0-9_]*", longest=100
 )
+VERSION = Text("a version in quotes, such as '1.2.0'", r"\d[\w.+~-]*", longest=40)
 QUOTED = MapOf(NAME, Text("text", longest=40), "quoted figure")
 
 
@@ -79,6 +80,7 @@ class SystemSpec(Shape):
 
     name: Placed[str] = key(NAME)
     doc: Placed[str] = key(DOC)
+    version: Placed[str] | None = key(VERSION, required=False)
     skeleton: Placed[str] = key(FILE)
     header: Placed[str] = key(FILE)
     unity_skeleton: Placed[str] = key(FILE)
@@ -87,6 +89,8 @@ class SystemSpec(Shape):
     modules: tuple[Placed[str], ...] = key(ListOf(FILE, at_least=1, unique=True))
     sources: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
     interpose: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
+    shared_only: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
+    static_only: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
     probe: Placed[str] = key(FILE)
     entries: tuple[tuple[Placed[str], EntrySpec | None], ...] = key(
         MapOf(NAME, Record(EntrySpec), "entry", at_least=1)

@@ -22,6 +22,7 @@ from typing import Any
 from layermatrix import process, records
 
 CACHE = Path("build/.toolchain.json")
+CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # the C compiler's last word, and its C++ companion's
 ZIG = (sys.executable, "-m", "ziglang", "cc")
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
@@ -51,6 +52,11 @@ class Toolchain:
     def identity(self) -> str:
         """What objects depend on beside their flags: the same text for the same compiler on any machine."""
         return f"{self.version}, {self.triple}"
+
+    @property
+    def cxx(self) -> tuple[str, ...]:
+        """The words of its C++ compiler, which may not be there: see `cxx_missing`."""
+        return (*self.command[:-1], CXX.get(self.command[-1], self.command[-1]))
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,22 @@ def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE)
         known[key] = {"files": files}
         _save(cache, known)
     return reason
+
+
+def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
+    """None when a C++ program links; else why not. As for sanitizers, only a success is kept."""
+    known = _load(cache)
+    key, files = f"{toolchain.name}-c++", _states(toolchain.cxx[-1] if toolchain.name != "zig" else "zig")
+    if files and _current(known, key, files):
+        return None
+    if not files:
+        return f"no C++ compiler: {toolchain.cxx[-1]} is not installed"
+    failed = _try_program(toolchain.cxx, (), "empty.cc", "#include <new>\nint main() {}\n")
+    for what, finished in failed.items():
+        return f"no C++ compiler: {toolchain.cxx[-1]} cannot {what} a program: {_cause(toolchain, finished)}"
+    known[key] = {"files": files}
+    _save(cache, known)
+    return None
 
 
 # --- one compiler
@@ -166,18 +188,24 @@ def _states(name: str) -> list[list[Any]]:
 
 def _try_sanitizer(toolchain: Toolchain, sanitizer: str) -> str | None:
     flags = SANITIZER_FLAGS[sanitizer]
+    failed = _try_program(toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
+    for what, finished in failed.items():
+        return f"{toolchain.name} cannot {what} a program with {flags[0]}: {_cause(toolchain, finished)}"
+    return None
+
+
+def _try_program(
+    command: Sequence[str], flags: Sequence[str], name: str, text: str
+) -> dict[str, process.Finished]:
+    """The steps, `link` and `run`, that fail with this source file."""
     with tempfile.TemporaryDirectory() as folder:
-        source, program = Path(folder, "empty.c"), Path(folder, "empty")
-        source.write_text("int main(void) { return 0; }\n", encoding="ascii")
+        source, program = Path(folder, name), Path(folder, "program")
+        source.write_text(text, encoding="ascii")
         steps = {
-            "link": _run((*toolchain.command, *flags, "-o", str(program), str(source)), FIRST_LINK_SECONDS),
+            "link": _run((*command, *flags, "-o", str(program), str(source)), FIRST_LINK_SECONDS),
             "run": _run((str(program),), QUESTION_SECONDS),
         }
-    for what, finished in steps.items():
-        if finished.failure is not None:
-            cause = _cause(toolchain, finished)
-            return f"{toolchain.name} cannot {what} a program with {flags[0]}: {cause}"
-    return None
+    return {what: finished for what, finished in steps.items() if finished.failure is not None}
 
 
 def _cause(toolchain: Toolchain, finished: process.Finished) -> str:

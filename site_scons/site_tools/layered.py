@@ -11,6 +11,7 @@ An environment of `env.LayeredCells()` has one method for each thing that a cell
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ SITE = Path(__file__).resolve().parents[1]
 if str(SITE) not in sys.path:  # when another project has this tool by toolpath=
     sys.path.insert(0, str(SITE))
 
-from layermatrix import emit, interrupt, job, matrix, model, request, shell, steps, toolchain  # noqa: E402
+from layermatrix import emit, interrupt, job, matrix, model, process, request, shell, steps, toolchain  # noqa: E402
 from layermatrix.closure import Closures  # noqa: E402
 from layermatrix.errors import SelectionError, SpecErrors  # noqa: E402
 
@@ -37,6 +38,7 @@ LIBRARY = SITE / "layermatrix"
 GENERATOR = [LIBRARY / "emit.py", LIBRARY / "parts.py"]  # what printed text depends on besides templates
 DATABASE = "build/.sconsign"
 BASELINE = "build/baseline"
+CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def generate(env: Env) -> None:
     """SCons calls this for `tools=["layered"]`."""
     env["ENV"] = dict(os.environ)  # the user's environment reaches compilers, launchers and caches
     env.PrependENVPath("PATH", str(Path(sys.executable).parent))
-    for tool in ("cc", "gnulink", "ar", "install"):
+    for tool in ("cc", "cxx", "gnulink", "ar", "install"):
         env.Tool(tool)
     env["STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME"] = True
     for method in METHODS:
@@ -145,7 +147,7 @@ def _settings(env: Env) -> None:
     (build.root / "build").mkdir(exist_ok=True)
     env.SConsignFile(DATABASE)
     env["PRINT_CMD_LINE_FUNC"] = build.shell.show
-    for tool in ("CC", "LINK", "SHLINK", "AR", "RANLIB"):
+    for tool in ("CC", "CXX", "LINK", "SHLINK", "AR", "RANLIB"):
         env[f"{tool}COMSTR"] = tool.removeprefix("SH")
     env["INSTALLSTR"] = "INSTALL"
     if "compiledb" in build.asked.targets:
@@ -188,6 +190,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         LAYERED_IDENTITY=env.Value(compiler.identity),
         BUILD_DIR=folder,
         CC=list(compiler.command),
+        CXX=list(compiler.cxx),
         CPPPATH=[f"#{folder}/gen", f"#{build.sources}"],
         SPAWN=build.shell.spawner(build.root / folder),
     )
@@ -209,12 +212,17 @@ def header(env: Env) -> list[Node]:
 
 
 def libraries(env: Env) -> list[Node]:
-    """The shared library and the static one, from the same objects."""
+    """The shared library and the static one, from the same objects, but for the files that only one has."""
+    system = env["LAYERED_CELL"].variant.system
     objects = [_object(env, source) for source in _library_sources(env)]
-    path = f"#$BUILD_DIR/lib{env['LAYERED_CELL'].variant.system.libname}"
+    shared_only, static_only = (
+        [_object(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
+        for names in (system.shared_only, system.static_only)
+    )
+    path = f"#$BUILD_DIR/lib{system.libname}"
     flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}"]
-    shared = env.SharedLibrary(f"{path}.so", objects, SHLINKFLAGS=flags)
-    return [*shared, *env.StaticLibrary(f"{path}.a", objects)]
+    shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
+    return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
 
 
 def _library_sources(env: Env) -> list[Node]:
@@ -230,25 +238,43 @@ def _library_sources(env: Env) -> list[Node]:
 
 def benches(env: Env, pattern: str) -> list[Node]:
     """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
-    return [] if _has_sanitizer(env) else _programs(env, pattern)
+    return [] if _has_sanitizer(env) else _programs(env, [pattern])
 
 
 def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
-    """The test programs of the matrix file, linked with the cell's library. `variables` are added."""
-    pattern = env["LAYERED"].project.matrix.tests.sources
+    """The test programs of the matrix file, linked as it says. `variables` are added.
+
+    With a sanitizer, whose runtime is a library of its own kind, all are linked statically, and those that
+    load the library themselves cannot be.
+    """
+    wanted = env["LAYERED"].project.matrix.tests
     shared, static = built
     env = env.Clone()
     env.Append(**variables)
     if _has_sanitizer(env):
-        return _programs(env, pattern, LIBS=[static])
-    return _programs(env, pattern, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")])
+        why = "not built with a sanitizer"
+        others = [source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(f"#{pattern}")]
+        return [
+            *_programs(env, wanted.sources, LIBS=[static], LAYERED_NO_CXX=why),
+            *(_stand_in(env, source, why) for source in others),
+        ]
+    return [
+        *_programs(env, wanted.sources, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")]),
+        *_programs(env, wanted.static, LIBS=[static]),
+        *_programs(env, wanted.alone),
+    ]
 
 
-def _programs(env: Env, pattern: str, **variables: Any) -> list[Node]:
+def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]:
+    """A program for each file of the patterns; where there is no C++ compiler, a stand-in for one in C++."""
+    env = env.Clone(**variables)
     made = []
-    for source in env.Glob(f"#{pattern}"):
-        target = f"#$BUILD_DIR/bin/{Path(source.path).stem}"
-        made += env.Program(target, _object(env, source), **variables)
+    for source in (source for pattern in patterns for source in env.Glob(f"#{pattern}")):
+        why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
+        if why:
+            made += [_stand_in(env, source, why)]
+        else:
+            made += env.Program(_program_path(source), _object(env, source))
     return made
 
 
@@ -256,6 +282,29 @@ def _is_counting(env: Env) -> bool:
     """Whether the cell's layers count what they do."""
     cell = env["LAYERED_CELL"]
     return bool(cell.variant.system.stats and cell.mode == cell.variant.system.stats.mode)
+
+
+def _program_path(source: Node) -> str:
+    return f"#$BUILD_DIR/bin/{Path(source.path).stem}"
+
+
+def _no_cxx(env: Env) -> str | None:
+    """Why this cell has no programs in C++."""
+    compiler = env["LAYERED"].compilers[env["LAYERED_CELL"].compiler]
+    cache = env["LAYERED"].root / toolchain.CACHE
+    return env.get("LAYERED_NO_CXX") or toolchain.cxx_missing(compiler, cache)
+
+
+def _stand_in(env: Env, source: Node, why: str) -> Node:
+    """A program that says why the one of this source could not be made: it is "not run"."""
+    text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
+    return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]
+
+
+def _write_script(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    script = Path(target[0].abspath)
+    script.write_text(source[0].get_text_contents(), encoding="utf-8")
+    script.chmod(0o755)
 
 
 def _has_sanitizer(env: Env) -> bool:

@@ -181,6 +181,22 @@ static inline T_UNUSED void T_free(void *block)
     T_NAME(free)(T_hidden(block));
 }
 
+#ifndef HAKMEM_NO_INTERPOSE
+// C23; not in every C library's header yet
+extern void free_sized(void *block, size_t size);
+extern void free_aligned_sized(void *block, size_t alignment, size_t size);
+#endif
+
+static inline T_UNUSED void T_free_sized(void *block, size_t size)
+{
+    T_NAME(free_sized)(T_hidden(block), T_size(size));
+}
+
+static inline T_UNUSED void T_free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    T_NAME(free_aligned_sized)(T_hidden(block), T_size(alignment), T_size(size));
+}
+
 static inline T_UNUSED int T_malloc_trim(size_t pad)
 {
     return T_NAME(malloc_trim)(pad);

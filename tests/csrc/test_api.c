@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <signal.h>
+
 enum { BLOCKS = 1000 };
 
 // Too large for any machine, each for a reason of its own: sign, rounding up, wrap-around.
@@ -48,6 +50,37 @@ static void free_keeps_errno(void)
         T_CHECK(errno == 1234, "free of %zu bytes changed errno to %d", sizes[i], errno);
     }
 }
+
+static void free_that_is_told_the_size_frees(void)
+{
+    static const size_t sizes[] = {0, 1, 100, 1024, 1025, 5000, 100000, 5 << 20};
+    T_free_sized(NULL, 0);
+    T_free_aligned_sized(NULL, 64, 0);
+    for (int round = 0; round < 300; round++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            T_free_sized(T_must_malloc(sizes[i]), sizes[i]);
+            T_free_sized(T_calloc(sizes[i], 1), sizes[i]);
+            T_free_aligned_sized(T_aligned_alloc(64, sizes[i]), 64, sizes[i]);
+            T_free_aligned_sized(T_aligned_alloc(4096, sizes[i]), 4096, sizes[i]);
+        }
+    }
+}
+
+#if !HAKMEM_BUILD_RELEASE
+static void debug_builds_find_a_size_that_the_block_does_not_have(void)
+{
+    pid_t child = fork();
+    T_CHECK(child >= 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        close(STDERR_FILENO);
+        T_free_sized(T_must_malloc(100), 5000);
+        _exit(0);
+    }
+    int status;
+    T_CHECK(waitpid(child, &status, 0) == child, "waitpid: %s", strerror(errno));
+    T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "the child ended with status %d", status);
+}
+#endif
 
 static void calloc_zeroes(void)
 {
@@ -158,6 +191,10 @@ int main(void)
     T_RUN(calloc_of_zero_gives_a_block);
     T_RUN(free_of_null_does_nothing);
     T_RUN(free_keeps_errno);
+    T_RUN(free_that_is_told_the_size_frees);
+#if !HAKMEM_BUILD_RELEASE
+    T_RUN(debug_builds_find_a_size_that_the_block_does_not_have);
+#endif
     T_RUN(calloc_zeroes);
     T_RUN(calloc_that_overflows_is_refused);
     T_RUN(reallocarray_that_overflows_leaves_the_block);

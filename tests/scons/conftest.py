@@ -25,7 +25,7 @@ PARTS = ("SConstruct", "site_scons", "variants", "templates", "csrc", "tests")
 LIMIT = 300.0  # seconds for one run of SCons
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
-ACTION = re.compile(r"(?:CC|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
+ACTION = re.compile(r"(?:CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
 
 
 def first_compiler() -> Toolchain:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix import toolchain
-from layermatrix.toolchain import Missing, Toolchain, find_compilers, sanitizer_missing
+from layermatrix.toolchain import Missing, Toolchain, cxx_missing, find_compilers, sanitizer_missing
 
 ANSWERS = """
 case "$*" in
@@ -225,3 +225,45 @@ def test_a_sanitizer_whose_program_does_not_start_is_missing(workshop: Workshop)
     assert sanitizer_missing(workshop.found("gcc"), "tsan", workshop.cache) == (
         "gcc cannot run a program with -fsanitize=thread: exit status 66: FATAL: unexpected memory mapping"
     )
+
+
+# --- C++
+
+
+@pytest.mark.parametrize(
+    ("command", "cxx"),
+    [
+        (("gcc",), ("g++",)),
+        (("clang",), ("clang++",)),
+        (("python", "-m", "ziglang", "cc"), ("python", "-m", "ziglang", "c++")),
+    ],
+)
+def test_each_c_compiler_has_its_companion_for_cxx(command: tuple[str, ...], cxx: tuple[str, ...]) -> None:
+    assert Toolchain("any", command, "1", "x").cxx == cxx
+
+
+def test_a_cxx_compiler_that_is_not_there_is_named(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    assert cxx_missing(workshop.found("gcc"), workshop.cache) == "no C++ compiler: g++ is not installed"
+
+
+def test_a_cxx_compiler_that_links_is_tried_once_only(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    workshop.add_compiler("g++")
+    gcc = workshop.found("gcc")
+    assert cxx_missing(gcc, workshop.cache) is None
+    tried = workshop.calls()
+    assert tried[-1].startswith("g++ -o")
+    assert cxx_missing(gcc, workshop.cache) is None
+    assert workshop.calls() == tried
+
+
+def test_a_cxx_compiler_without_its_library_says_what_is_missing_each_time(workshop: Workshop) -> None:
+    workshop.add_compiler("clang")
+    workshop.add_compiler("clang++", link='echo "fatal error: new: No such file or directory" >&2; exit 1')
+    clang = workshop.found("clang")
+    said = "no C++ compiler: clang++ cannot link a program: fatal error: new: No such file or directory"
+    assert cxx_missing(clang, workshop.cache) == said
+    tried = len(workshop.calls())
+    assert cxx_missing(clang, workshop.cache) == said
+    assert len(workshop.calls()) > tried

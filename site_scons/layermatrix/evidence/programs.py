@@ -19,7 +19,6 @@ from pathlib import Path
 from layermatrix import process, records
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
-CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
 LOG_LINES = 40
 _COMPARED_LINES = 2000  # of each output, for showing the difference; equality is that of all bytes
 
@@ -128,7 +127,7 @@ def _run_script(
 
 def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> records.Record:
     """The result of a run that is judged by its exit status alone."""
-    if finished.status == CANNOT_RUN and not finished.timed_out:
+    if finished.status == process.CANNOT_RUN and not finished.timed_out:
         reason = process.last_line(finished.stdout) or "it gave no reason"
         return _result(name, NOT_RUN, finished, reason, log)
     if finished.failure is None:

@@ -1,0 +1,122 @@
+// C++: operator new and delete, under the names that the Itanium C++ ABI gives them.
+//
+// Written in C, so that the library needs no C++ compiler, and a C program that uses it no C++ library. What happens
+// when memory cannot be had is the C++ library's: `hakmem_cxx_shared.c` and `hakmem_cxx_static.c` say how it is found.
+//
+// A program may replace operator new and delete itself, and then the forms that it does not replace have to end in its
+// own ones, as they would in the C++ library: all are weak, and a form that stands for another one calls it, or does the
+// same itself where that one is still ours.
+// The nothrow forms are left to the C++ library. They call operator new, which is ours, and only there can an exception
+// of a new_handler be caught; the nothrow deletes likewise.
+#include "hakmem.h"
+#include "hakmem_cxx.h"
+#include "hakmem_entry.h"
+
+_Static_assert(__builtin_types_compatible_p(size_t, unsigned long), "std::size_t is `m` in these names");
+
+#define CXX_EXPORT HAK_EXPORT __attribute__((weak))
+#define HERE(symbol) __attribute__((alias(symbol), visibility("hidden"))) // this file's, whoever replaced it
+
+CXX_EXPORT void *cxx_new(size_t size) __asm__("_Znwm");
+CXX_EXPORT void *cxx_new_array(size_t size) __asm__("_Znam");
+CXX_EXPORT void *cxx_new_aligned(size_t size, size_t alignment) __asm__("_ZnwmSt11align_val_t");
+CXX_EXPORT void *cxx_new_array_aligned(size_t size, size_t alignment) __asm__("_ZnamSt11align_val_t");
+
+CXX_EXPORT void cxx_delete(void *block) __asm__("_ZdlPv");
+CXX_EXPORT void cxx_delete_array(void *block) __asm__("_ZdaPv");
+CXX_EXPORT void cxx_delete_sized(void *block, size_t size) __asm__("_ZdlPvm");
+CXX_EXPORT void cxx_delete_array_sized(void *block, size_t size) __asm__("_ZdaPvm");
+CXX_EXPORT void cxx_delete_aligned(void *block, size_t alignment) __asm__("_ZdlPvSt11align_val_t");
+CXX_EXPORT void cxx_delete_array_aligned(void *block, size_t alignment) __asm__("_ZdaPvSt11align_val_t");
+CXX_EXPORT void cxx_delete_sized_aligned(void *block, size_t size,
+                                         size_t alignment) __asm__("_ZdlPvmSt11align_val_t");
+CXX_EXPORT void cxx_delete_array_sized_aligned(void *block, size_t size,
+                                               size_t alignment) __asm__("_ZdaPvmSt11align_val_t");
+
+extern void *our_new(size_t size) HERE("_Znwm");
+extern void our_delete(void *block) HERE("_ZdlPv");
+extern void our_delete_array(void *block) HERE("_ZdaPv");
+
+// [new.delete.single]: the handler is called until there is memory, and it is gone or throws.
+static COLD void *new_again(size_t size, size_t alignment)
+{
+    for (;;) {
+        cxx_handler_t *handler = hak_cxx_new_handler();
+        if (handler == NULL) hak_cxx_throw_bad_alloc(size);
+        handler();
+        void *block = hak_memalign(alignment, size);
+        if (block != NULL) return block;
+    }
+}
+
+void *cxx_new(size_t size)
+{
+    void *block = hak_entry_alloc(size);
+    return LIKELY(block != NULL) ? block : new_again(size, TINY_MIN_ALIGN);
+}
+
+void *cxx_new_aligned(size_t size, size_t alignment)
+{
+    void *block = hak_memalign(alignment, size);
+    return LIKELY(block != NULL) ? block : new_again(size, alignment);
+}
+
+void *cxx_new_array(size_t size)
+{
+    if (UNLIKELY(cxx_new != our_new)) return cxx_new(size);
+    void *block = hak_entry_alloc(size);
+    return LIKELY(block != NULL) ? block : new_again(size, TINY_MIN_ALIGN);
+}
+
+void *cxx_new_array_aligned(size_t size, size_t alignment)
+{
+    return cxx_new_aligned(size, alignment);
+}
+
+void cxx_delete(void *block)
+{
+    hak_entry_free(block);
+}
+
+void cxx_delete_array(void *block)
+{
+    if (LIKELY(cxx_delete == our_delete)) hak_entry_free(block);
+    else cxx_delete(block);
+}
+
+void cxx_delete_sized(void *block, size_t size)
+{
+    (void)size;
+    if (LIKELY(cxx_delete == our_delete)) hak_entry_free(block);
+    else cxx_delete(block);
+}
+
+void cxx_delete_array_sized(void *block, size_t size)
+{
+    (void)size;
+    if (LIKELY(cxx_delete_array == our_delete_array)) our_delete_array(block);
+    else cxx_delete_array(block);
+}
+
+void cxx_delete_aligned(void *block, size_t alignment)
+{
+    (void)alignment;
+    hak_entry_free(block);
+}
+
+void cxx_delete_array_aligned(void *block, size_t alignment)
+{
+    cxx_delete_aligned(block, alignment);
+}
+
+void cxx_delete_sized_aligned(void *block, size_t size, size_t alignment)
+{
+    (void)size;
+    cxx_delete_aligned(block, alignment);
+}
+
+void cxx_delete_array_sized_aligned(void *block, size_t size, size_t alignment)
+{
+    (void)size;
+    cxx_delete_array_aligned(block, alignment);
+}
