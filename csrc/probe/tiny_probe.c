@@ -1,15 +1,22 @@
 // The entries of the fast path, inlined into functions of their own, so that their instructions can be counted.
-#include "tiny_front.h"
+#include "hakmem_entry.h"
 
 void *tiny_probe_alloc(size_t size);
-bool tiny_probe_free(void *block);
+void tiny_probe_free(void *block);
+void *tiny_probe_refill(unsigned class);
 
 __attribute__((noinline)) void *tiny_probe_alloc(size_t size)
 {
     return tiny_alloc_fast(size);
 }
 
-__attribute__((noinline)) bool tiny_probe_free(void *block)
+// The whole public entry: a block that is not the thread's own is handed on by a tail call.
+__attribute__((noinline)) void tiny_probe_free(void *block)
 {
-    return tiny_free_fast(block);
+    hak_entry_free(block);
+}
+
+__attribute__((noinline)) void *tiny_probe_refill(unsigned class)
+{
+    return tiny_refill(class);
 }

@@ -8,7 +8,7 @@ because a build with nothing to print does not need it.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -76,7 +76,8 @@ class _Templates:
         import jinja2
 
         self.folder = folder
-        self.variant = replace(variant, quoted={})  # no part of `as_value`, so nothing may be printed of it
+        # these are no part of `as_value`, so nothing may be printed of them
+        self.variant = replace(variant, quoted={}, budget={})
         self.declared: set[str] = set()
         self.environment = jinja2.Environment(
             loader=jinja2.FunctionLoader(self._load),
@@ -87,6 +88,7 @@ class _Templates:
             extensions=extensions,
         )
         self.environment.globals["serves"] = serves
+        self.environment.globals["part_of"] = part_of
         self.environment.filters["serves"] = serves
         self.environment.filters["comment"] = comment
 
@@ -217,6 +219,14 @@ def serves(layer: Layer, variable: str) -> str:
         return f"((0x{layer.class_mask:x}{wide} >> {variable}) & 1u)"
     at_most = f"{variable} <= {last}u"
     return at_most if first == 0 else f"{variable} >= {first}u && {at_most}"
+
+
+def part_of(layer: Layer, caller: Callable[[], str]) -> str:
+    """`{% call part_of(layer) %}`: the text in there is what the frame has for the sake of this layer.
+
+    It is printed as it is; `linemap` takes it for the layer's.
+    """
+    return caller()
 
 
 def comment(text: str, indent: int = 0) -> str:

@@ -11,8 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import Report, hint_for, quote
+from .parts import Budget
 from .schema import Placed
-from .spec import ROLES, AddSpec, CatalogueSpec, LayerSpec, OptionSpec, VariantSpec
+from .spec import (
+    ENTRY_METRICS,
+    LIBRARY,
+    LIBRARY_METRICS,
+    ROLES,
+    AddSpec,
+    CatalogueSpec,
+    LayerSpec,
+    OptionSpec,
+    VariantSpec,
+)
 
 DEFAULTS: Mapping[str, str | int] = {
     "toggles": "fixed",
@@ -36,6 +47,7 @@ class Draft:
     settings: Mapping[str, str | int] = field(default_factory=lambda: dict(DEFAULTS))
     options: Mapping[str, str | bool | int] = field(default_factory=dict)
     capacities: Mapping[str, int] = field(default_factory=dict)
+    budget: Budget = field(default_factory=dict)
     known: bool = False
 
 
@@ -57,6 +69,9 @@ class Lineage:
             self.layers = {name.value: layer for name, layer in catalogue.layers}
         if catalogue and (catalogue.options or catalogue.sound("options")):
             self.options = {name.value: option for name, option in catalogue.options}
+        self.entries: list[str] | None = None
+        if catalogue and catalogue.system:
+            self.entries = [name.value for name, _ in catalogue.system.entries]
         self.drafts: dict[str, Draft] = {}
 
     def draft_all(self) -> dict[str, Draft]:
@@ -98,6 +113,7 @@ class Lineage:
             settings={**parent.settings, **own_settings(spec)},
             options=options,
             capacities=capacities,
+            budget=merged(parent.budget, self._budget(spec)),
             known=known and len(self.report.errors) == already,
         )
 
@@ -191,6 +207,30 @@ class Lineage:
             return False
         return layer.suits(blocks, self.report)
 
+    def _budget(self, spec: VariantSpec) -> dict[str, dict[str, dict[str, int]]]:
+        """The limits that this variant sets, as far as they are right."""
+        good: dict[str, dict[str, dict[str, int]]] = {}
+        for entry, metrics in spec.budget:
+            known = self._metrics_of(entry)
+            for metric, limits in metrics or ():
+                if known is not None and metric.value not in known:
+                    what = f"unknown metric {quote(metric.value)}"
+                    self.report.error(metric.place, what, hint_for(metric.value, known))
+                elif limits is not None:
+                    numbers = {configuration: limit.value for configuration, limit in limits}
+                    good.setdefault(entry.value, {})[metric.value] = numbers
+        return good
+
+    def _metrics_of(self, entry: Placed[str]) -> tuple[str, ...] | None:
+        """What can be limited of an entry; None of one that nobody knows, which is reported."""
+        if entry.value == LIBRARY:
+            return LIBRARY_METRICS
+        if self.entries is not None and entry.value not in self.entries:
+            hint = hint_for(entry.value, [*self.entries, LIBRARY])
+            self.report.error(entry.place, f"unknown entry {quote(entry.value)}", hint)
+            return None
+        return ENTRY_METRICS
+
     def _options(self, spec: VariantSpec) -> dict[str, str | bool | int]:
         """The options that this variant sets, as far as they are right."""
         given = spec.set.options if spec.set else ()
@@ -215,6 +255,11 @@ class Lineage:
                 self.report.error(value.place, f"option {quote(name.value)} has no environment variable")
             return option.env is not None
         return option.accepts(value, f"option {quote(name.value)}", self.report)
+
+
+def merged(parent: Budget, own: Budget) -> Budget:
+    """A parent's limits with those of a child, which replace single metrics."""
+    return {entry: {**parent.get(entry, {}), **own.get(entry, {})} for entry in {**parent, **own}}
 
 
 def own_settings(spec: VariantSpec) -> dict[str, str | int]:

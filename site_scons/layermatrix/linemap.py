@@ -2,7 +2,8 @@
 
 Reads a resolved `model.Variant` and the folder of templates; nothing is written. The header is printed once
 more, with a mark in front of every line break that a template has; `emit` prints the real one without them.
-A mark holds the template's line and, behind it, the lines of the templates that called the macro.
+A mark holds the layer that the frame calls it a part of, the template's line and, behind it, the lines of the
+templates that called the macro.
 """
 
 from __future__ import annotations
@@ -32,25 +33,44 @@ _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _CALL = "_mark_line"
 
 Chain = tuple[Place, ...]
+Told = tuple[Chain, "str | None"]  # what a mark says: places, and the layer that the line is called a part of
 
 
 @dataclass(frozen=True)
 class LineMap:
     """`chains[i]` tells of line i + 1: the template's own line first, then those that asked for it, the
-    skeleton's last. Empty where nobody can tell."""
+    skeleton's last. Empty where nobody can tell. `parts[i]`: the layer of which the frame calls it a part."""
 
     chains: tuple[Chain, ...]
     layers: tuple[Layer, ...]
+    parts: tuple[str | None, ...] = ()
 
     def chain(self, line: int) -> Chain:
         """Of a line of the header, counted from 1; empty for a line that it does not have."""
         return self.chains[line - 1] if 0 < line <= len(self.chains) else ()
 
     def layer(self, line: int) -> Layer | None:
-        """The layer whose template has the line printed, itself or by a macro; None: the frame."""
+        """The layer whose template has the line printed, itself or by a macro, or of which the frame calls it
+        a part; None: the frame."""
         by_template = {layer.template: layer for layer in self.layers}
         names = (place.path.partition("/")[2] for place in self.chain(line))
-        return next((by_template[name] for name in names if name in by_template), None)
+        printed_by = next((by_template[name] for name in names if name in by_template), None)
+        part_of = self.parts[line - 1] if 0 < line <= len(self.parts) else None
+        return printed_by or next((layer for layer in self.layers if layer.name == part_of), None)
+
+    def runs(self) -> dict[str, list[tuple[int, int]]]:
+        """The lines of each layer, as first and last line of every run."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for line in range(1, len(self.chains) + 1):
+            layer = self.layer(line)
+            if layer is None:
+                continue
+            own = found.setdefault(layer.name, [])
+            if own and own[-1][1] == line - 1:
+                own[-1] = (own[-1][0], line)
+            else:
+                own.append((line, line))
+        return found
 
 
 def of_header(variant: Variant, templates_dir: Path) -> LineMap:
@@ -59,24 +79,26 @@ def of_header(variant: Variant, templates_dir: Path) -> LineMap:
     lines = [_MARK.sub("", line) for line in marked]
     if lines != emit.header_text(variant, templates_dir).split("\n"):
         return LineMap((), variant.layers)  # a template looks at what a macro prints, and sees the marks
-    chains = _fill_in(_first_mark(line) for line in marked)
-    return LineMap(tuple(chains[index] for index in emit.kept_lines(lines)), variant.layers)
+    told = _fill_in(_first_mark(line) for line in marked)
+    kept = [told[index] for index in emit.kept_lines(lines)]
+    return LineMap(tuple(chain for chain, _ in kept), variant.layers, tuple(part for _, part in kept))
 
 
-def _first_mark(line: str) -> Chain:
+def _first_mark(line: str) -> Told | None:
     found = _MARK.search(line)
     if found is None:
-        return ()
-    places = (place.rpartition(":") for place in found.group(1).split(_NEXT))
-    return tuple(Place(path, int(number), 1) for path, _, number in places)
+        return None
+    part, *places = found.group(1).split(_NEXT)
+    split = (place.rpartition(":") for place in places)
+    return tuple(Place(path, int(number), 1) for path, _, number in split), part or None
 
 
-def _fill_in(chains: Iterable[Chain]) -> list[Chain]:
+def _fill_in(told: Iterable[Told | None]) -> list[Told]:
     """A line without a mark is part of a longer expression, which the next mark follows."""
-    filled: list[Chain] = []
-    following: Chain = ()
-    for chain in reversed(list(chains)):
-        following = chain or following
+    filled: list[Told] = []
+    following: Told = ((), None)
+    for one in reversed(list(told)):
+        following = one or following
         filled.append(following)
     return filled[::-1]
 
@@ -121,7 +143,17 @@ def _marked(text: Token) -> Iterator[Token]:
 def _mark(line: int) -> str:
     """Called while a template is printed: this line of it, and the lines that are waiting for it."""
     (path, _), *callers = _printing(sys._getframe(1))
-    return _OPEN + _NEXT.join(f"{path}:{line}" for path, line in ((path, line), *callers)) + _CLOSE
+    places = [f"{path}:{line}" for path, line in ((path, line), *callers)]
+    return _OPEN + _NEXT.join([_part(sys._getframe(1)), *places]) + _CLOSE
+
+
+def _part(frame: FrameType | None) -> str:
+    """The layer of the innermost `part_of` in which the line is printed; empty without one."""
+    while frame is not None:
+        if frame.f_code is emit.part_of.__code__:
+            return str(frame.f_locals["layer"].name)
+        frame = frame.f_back
+    return ""
 
 
 def _printing(frame: FrameType | None) -> Iterator[tuple[str, int]]:

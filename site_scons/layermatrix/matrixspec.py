@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import Report, quote
 from .schema import Integer, ListOf, MapOf, OneOf, Placed, Record, Shape, Text, Word, key
-from .spec import AXES, DOC, LINE, MODES, NAME, QUOTED, load
+from .spec import AXES, COMPILERS, DOC, LINE, MODES, NAME, QUOTED, load
 
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
@@ -23,7 +23,7 @@ class AxesSpec(Shape):
 
     variant: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, unique=True))
     mode: tuple[Placed[str], ...] = key(ListOf(OneOf(*MODES), at_least=1, unique=True))
-    compiler: tuple[Placed[str], ...] = key(ListOf(OneOf("gcc", "clang", "zig"), at_least=1, unique=True))
+    compiler: tuple[Placed[str], ...] = key(ListOf(OneOf(*COMPILERS), at_least=1, unique=True))
     sanitizer: tuple[Placed[str], ...] = key(
         ListOf(OneOf("none", "asan", "ubsan", "tsan"), at_least=1, unique=True), required=False
     )

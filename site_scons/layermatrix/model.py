@@ -43,6 +43,7 @@ from .spec import (
     AXES,
     NAME,
     CatalogueSpec,
+    EntrySpec,
     LayerSpec,
     OptionSpec,
     StatsSpec,
@@ -353,7 +354,7 @@ def resolve_system(spec: SystemSpec) -> System:
         shared_only=texts(spec.shared_only),
         static_only=texts(spec.static_only),
         probe=spec.probe.value,
-        entries={name.value: Entry(e.function.value, e.probe.value) for name, e in spec.entries if e},
+        entries={name.value: resolve_entry(entry) for name, entry in spec.entries if entry},
         sentinel=spec.sentinel.value,
         stats=resolve_stats(spec.stats) if spec.stats else None,
     )
@@ -361,6 +362,10 @@ def resolve_system(spec: SystemSpec) -> System:
 
 def resolve_stats(spec: StatsSpec) -> Stats:
     return Stats(spec.mode.value, spec.env.value, texts(spec.sources))
+
+
+def resolve_entry(spec: EntrySpec) -> Entry:
+    return Entry(spec.function.value, spec.probe.value, spec.role.value if spec.role else None)
 
 
 def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue) -> Variant:
@@ -383,6 +388,7 @@ def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catal
         options={key: chosen_option(option, draft.options) for key, option in catalogue.options.items()},
         system=catalogue.system,
         quoted=figures(spec.quoted),
+        budget=draft.budget,
     )
 
 

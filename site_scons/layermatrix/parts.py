@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
+# entry (or `library`) -> metric -> configuration -> the most that it may be
+Budget = Mapping[str, Mapping[str, Mapping[str, int]]]
+
 LOOKUP_STEP = 8  # bytes a step of Variant.size_index
 
 
@@ -93,6 +96,7 @@ class Entry:
 
     function: str
     probe: str
+    role: str | None  # of the layers of which the first one's hit is meant; None: of all
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ class Variant:
     options: Mapping[str, Option] = field(hash=False)
     system: System
     quoted: Mapping[str, str] = field(hash=False)  # figures that someone else gave; templates do not see them
+    budget: Budget = field(hash=False)  # nor do they see this
 
     lookup_step = LOOKUP_STEP
 
@@ -211,13 +216,32 @@ class Variant:
 
     def as_value(self) -> str:
         """Everything that a template can see, as one line of JSON that only changes when that does."""
-        return json.dumps(plain(self, leave_out="quoted"), separators=(",", ":"))
+        return json.dumps(plain(self, leave_out=UNPRINTED), separators=(",", ":"))
+
+    def first_layer(self, role: str | None) -> Layer | None:
+        """The first layer with this role, or of all."""
+        return next((layer for layer in self.layers if role in (None, layer.role)), None)
+
+    def limits(self, mode: str, compiler: str) -> dict[str, dict[str, int]]:
+        """What the budget says of a cell: entry -> metric -> the most. A limit for the very mode and compiler
+        goes before one for the compiler (in release), and that before one for the mode."""
+        words = (f"{mode}-{compiler}", *((compiler,) if mode == "release" else ()), mode)
+        found: dict[str, dict[str, int]] = {}
+        for entry, metrics in self.budget.items():
+            for metric, limits in metrics.items():
+                limit = next((limits[word] for word in words if word in limits), None)
+                if limit is not None:
+                    found.setdefault(entry, {})[metric] = limit
+        return found
 
 
-def plain(record: Any, leave_out: str = "") -> Any:
-    """A record, and the records in it, as dicts and lists; without the field `leave_out`."""
+UNPRINTED = ("quoted", "budget")  # fields of a variant that templates do not see
+
+
+def plain(record: Any, leave_out: tuple[str, ...] = ()) -> Any:
+    """A record, and the records in it, as dicts and lists; without the fields `leave_out`."""
     if is_dataclass(record):
-        names = (part.name for part in fields(record) if part.name != leave_out)
+        names = (part.name for part in fields(record) if part.name not in leave_out)
         return {name: plain(getattr(record, name)) for name in names}
     if isinstance(record, Mapping):
         return {name: plain(value) for name, value in record.items()}

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import Place, Report, quote
+from .errors import Place, Report, hint_for, quote
 from .schema import (
     Boolean,
     Identifier,
     Integer,
+    Kind,
     ListOf,
     MapOf,
     OneOf,
@@ -32,7 +33,7 @@ from .schema import (
     Value,
     key,
 )
-from .yamlnodes import read_document
+from .yamlnodes import Mapping, Node, Scalar, read_document
 
 ROLES = ("cache", "overflow", "refill")  # in the order in which a variant lists them
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
@@ -52,16 +53,36 @@ ENVIRONMENT = Text(
 VERSION = Text("a version in quotes, such as '1.2.0'", r"\d[\w.+~-]*", longest=40)
 QUOTED = MapOf(NAME, Text("text", longest=40), "quoted figure")
 
+# What a budget can be about: the whole code of an entry and, as hit_<metric>, the path of a hit; the library.
+# `evidence.asm` says what each one is.
+CODE_METRICS = (
+    "instructions", "branches", "calls", "tail_calls", "atomics", "stack", "spills", "bytes", "cache_lines",
+)  # fmt: skip
+HIT = "hit_"
+ENTRY_METRICS = (*CODE_METRICS, *(HIT + name for name in CODE_METRICS if name != "tail_calls"))
+LIBRARY = "library"  # beside the entries
+LIBRARY_METRICS = ("text", "tls")
+COUNTED_MODES = ("release", "debug")  # those of which the code is counted; the first where none is named
+COMPILERS = ("gcc", "clang", "zig")
+CONFIGURATIONS = (
+    *COUNTED_MODES,
+    *COMPILERS,
+    *(f"{mode}-{name}" for mode in COUNTED_MODES for name in COMPILERS),
+)
+NO_LIMIT = "none"
+
 
 # --- layers.yaml
 
 
 @dataclass(frozen=True)
 class EntrySpec(Shape):
-    """A function of the fast path, and the probe's function that inlines it."""
+    """A function of the fast path, and the probe's function that inlines it. A hit is one of the first
+    layer with this role, or of the first of all."""
 
     function: Placed[str] = key(NAME)
     probe: Placed[str] = key(NAME)
+    role: Placed[str] | None = key(OneOf(*ROLES), required=False)
 
 
 @dataclass(frozen=True)
@@ -238,8 +259,14 @@ class CatalogueSpec(Shape):
                 what = f"class {name.value} ({size.value}) is not larger than {last[0]} ({last[1]})"
                 report.error(size.place, what)
             last = (name.value, size.value) if size else last
+        self._check_entries(report)
         self._check_environment(report)
         return ()
+
+    def _check_entries(self, report: Report) -> None:
+        for name, _ in self.system.entries if self.system else ():
+            if name.value == LIBRARY:
+                report.error(name.place, f"an entry cannot be called {quote(LIBRARY)}: budgets use that")
 
     def _check_environment(self, report: Report) -> None:
         """No two switches listen to the same environment variable."""
@@ -289,6 +316,43 @@ class SetSpec(Shape):
     )
 
 
+LimitsSpec = tuple[tuple[str, Placed[int]], ...]  # configuration -> the most
+MetricsSpec = tuple[tuple[Placed[str], "LimitsSpec | None"], ...]
+BudgetSpec = tuple[tuple[Placed[str], "MetricsSpec | None"], ...]
+
+
+class Limits(Kind["LimitsSpec"]):
+    """The most that a figure may be: one number, for every release cell; or one for each configuration that
+    is named (a mode, a compiler, or `<mode>-<compiler>`); or `none`, which lifts an inherited limit."""
+
+    empty = ()
+    expects = f"a whole number, {quote(NO_LIMIT)}, or a mapping of modes and compilers"
+    number = Integer(0, 2**31 - 1)
+
+    def read(self, node: Node, slot: Slot, report: Report) -> LimitsSpec | None:
+        if isinstance(node, Mapping):
+            read = [self._configured(name, part, report) for name, part in node.entries]
+            return tuple(one for one in read if one is not None)
+        if isinstance(node, Scalar) and node.text == NO_LIMIT:
+            return ()
+        if not isinstance(node, Scalar) or isinstance(node.value, bool) or not isinstance(node.value, int):
+            self.refuse(node, slot, report)
+            return None
+        limit = self.number.read(node, slot, report)
+        return None if limit is None else ((COUNTED_MODES[0], limit),)
+
+    def _configured(self, name: Scalar, part: Node, report: Report) -> tuple[str, Placed[int]] | None:
+        if name.text not in CONFIGURATIONS:
+            what = f"a limit is for a mode, a compiler or <mode>-<compiler>, not for {quote(name.text)}"
+            report.error(name.place, what, hint_for(name.text, CONFIGURATIONS))
+            return None
+        limit = self.number.read(part, Slot(f"the limit for {name.text}", name.place), report)
+        return None if limit is None else (name.text, limit)
+
+
+BUDGET = MapOf(NAME, MapOf(NAME, Limits(), "metric"), "entry")
+
+
 @dataclass(frozen=True)
 class VariantSpec(Shape):
     """A named choice of layers and settings, given whole or as a change of another variant."""
@@ -299,6 +363,7 @@ class VariantSpec(Shape):
     remove: tuple[Placed[str], ...] = key(NAMES, required=False)
     add: tuple[AddSpec, ...] = key(ListOf(Record(AddSpec, short="layer")), required=False)
     set: SetSpec | None = key(Record(SetSpec), required=False)
+    budget: BudgetSpec = key(BUDGET, required=False)
     quoted: tuple[tuple[Placed[str], Placed[str] | None], ...] = key(QUOTED, required=False)
 
     def check(self, report: Report) -> Iterable[str]:

@@ -47,10 +47,12 @@ Step = Callable[[Task], None]
 
 
 def print_header(task: Task) -> None:
-    """The variant's header."""
-    from layermatrix import emit
+    """The variant's header, and which of its lines each layer has."""
+    from layermatrix import emit, linemap
 
     _print(task, emit.render_header)
+    lines = linemap.of_header(task.variant, task.root / "templates").runs()
+    records.write(task.targets[1], {"header": task.targets[0].name, "layers": lines})
 
 
 def print_unity(task: Task) -> None:
@@ -69,11 +71,16 @@ def _print(task: Task, render: Callable[[Variant, Path], str]) -> None:
 
 
 def take_asm(task: Task) -> None:
-    """Evidence `asm`. sources: the probe's object and its assembly text."""
+    """Evidence `asm`. sources: the probe's object, its assembly text, which lines of the header each layer
+    has, the shared library."""
     from layermatrix.evidence import asm
 
-    object_file, assembly = task.sources[:2]
-    records.write(task.targets[0], asm.measure(object_file, assembly, task.variant.system.entries))
+    object_file, assembly, lines, library = task.sources[:4]
+    entries = task.variant.system.entries
+    first = {name: task.variant.first_layer(entry.role) for name, entry in entries.items()}
+    hits = {name: layer.name if layer else None for name, layer in first.items()}
+    counting = asm.Counting(asm.read_origins(lines), hits, cache_line=task.project.matrix.counters.I1[2])
+    records.write(task.targets[0], asm.measure(object_file, assembly, library, entries, counting))
 
 
 def take_guards(task: Task) -> None:

@@ -39,6 +39,9 @@ GENERATOR = [LIBRARY / "emit.py", LIBRARY / "parts.py"]  # what printed text dep
 DATABASE = "build/.sconsign"
 BASELINE = "build/baseline"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
+ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
+LINE_TABLES = ["-g", "-gdwarf-4"]  # they add no code; a version that every compiler writes alike
+ASM_MODULES = ("asm.py", "dwarf.py", "elf.py", "flow.py", "machine.py")
 
 
 @dataclass(frozen=True)
@@ -207,8 +210,10 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
 
 
 def header(env: Env) -> list[Node]:
-    """The generated header, printed from the variant by the templates that it uses."""
-    return _printed(env, env["LAYERED_CELL"].variant.system.header, steps.print_header)
+    """The generated header, printed from the variant by the templates that it uses; and which of its lines
+    each layer has."""
+    name = env["LAYERED_CELL"].variant.system.header
+    return _printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "linemap.py")
 
 
 def libraries(env: Env) -> list[Node]:
@@ -232,7 +237,7 @@ def _library_sources(env: Env) -> list[Node]:
     counting = system.stats.sources if _is_counting(env) else ()
     others = [*system.sources, *counting, *(() if _has_sanitizer(env) else system.interpose)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
-    unit = _printed(env, system.unity, steps.print_unity) if cell.variant.layout == "unity" else []
+    unit = _printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
 
 
@@ -326,15 +331,15 @@ def _compiled(env: Env, made: list[Node]) -> list[Node]:
     return made
 
 
-def _printed(env: Env, name: str, step: steps.Step) -> list[Node]:
-    """A generated file. It depends on the resolved variant, the templates that it uses, and the generator."""
+def _printed(env: Env, names: Sequence[str], step: steps.Step, *modules: str) -> list[Node]:
+    """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
     variant = env["LAYERED_CELL"].variant
     try:
         templates = env["LAYERED"].closures.of(variant)
     except SpecErrors as errors:
         _refuse(str(errors))
-    target, source = f"#$BUILD_DIR/gen/{name}", env.Value(variant.as_value())
-    made = _step(env, "GENERATE", [target], [source], step, GENERATOR)
+    targets, source = [f"#$BUILD_DIR/gen/{name}" for name in names], env.Value(variant.as_value())
+    made = _step(env, "GENERATE", targets, [source], step, [*GENERATOR, *map(LIBRARY.joinpath, modules)])
     env.Depends(made, [env.File(f"#templates/{template}") for template in templates])
     return made
 
@@ -342,19 +347,26 @@ def _printed(env: Env, name: str, step: steps.Step) -> list[Node]:
 # --- evidence
 
 
-def asm_evidence(env: Env) -> list[Node]:
-    """The entries of the fast path, counted in a probe that inlines them."""
+def asm_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
+    """The entries of the fast path, counted in a probe that inlines them; and the library's size."""
     if _has_sanitizer(env):
         return _evidence(env, ["asm.json"], [], steps.leave_out_asm)
     if _is_counting(env):
         return _evidence(env, ["asm.json"], [], steps.leave_out_asm_of_stats)
-    probe = env["LAYERED_CELL"].variant.system.probe
-    source, path = f"#{env['LAYERED'].sources}/{probe}", f"#$BUILD_DIR/probe/{Path(probe).stem}"
+    system = env["LAYERED_CELL"].variant.system
+    source = f"#{env['LAYERED'].sources}/{system.probe}"
+    path = f"#$BUILD_DIR/probe/{Path(system.probe).stem}"
     flags = [flag for flag in env.Flatten([env["CCFLAGS"]]) if flag != "-g"]  # debugging tables are no code
     command = Action("$CC -S -w -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "ASM")  # CC has warned
-    made = _compiled(env, env.StaticObject(f"{path}.o", source))
+    made = _compiled(env, env.StaticObject(f"{path}.o", source, CCFLAGS=[*flags, *LINE_TABLES]))
     text = _compiled(env, env.Command(f"{path}.s", source, command, CCFLAGS=flags))
-    return _evidence(env, ["asm.json"], [*made, *text], steps.take_asm, "asm.py", "elf.py")
+    origins = env.File(f"#$BUILD_DIR/gen/{system.header}{ORIGINS}")
+    sources = [*made, *text, origins, built[0]]
+    taken = _evidence(env, ["asm.json"], sources, steps.take_asm, *ASM_MODULES)
+    hits = {name: entry.role for name, entry in system.entries.items()}
+    counted = f"{system.entries}, {hits}, cache line {env['LAYERED'].project.matrix.counters.I1[2]}"
+    env.Depends(taken, env.Value(counted))
+    return taken
 
 
 def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:

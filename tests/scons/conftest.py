@@ -83,9 +83,9 @@ class Project:
         assert run.status == 0, run.stdout[-2000:] + run.stderr[-4000:]
         return run
 
-    def compile(self, source: str, program: str) -> None:
-        """A program of the test's own, by the compiler of the cells."""
-        command = [*COMPILER.command, "-fno-builtin", "-o", program, source]
+    def compile(self, source: str, program: str, *words: str) -> None:
+        """A program of the test's own, by the compiler of the cells; `words` are more files and options."""
+        command = [*COMPILER.command, "-fno-builtin", "-o", program, source, *words]
         subprocess.run(command, cwd=self.root, check=True, timeout=LIMIT)
 
     def path(self, name: str) -> Path:

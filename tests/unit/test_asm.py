@@ -12,6 +12,7 @@ import pytest
 
 from layermatrix import records
 from layermatrix.evidence import asm, elf
+from layermatrix.evidence.machine import AsmError, decode
 
 X86, ARM = "EM_X86_64", "EM_AARCH64"
 
@@ -76,6 +77,17 @@ def built(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
     return compiled(request.param, tmp_path)
 
 
+def count_code(file: elf.ObjectFile, name: str) -> records.Record:
+    return asm.count_code(file, name, cache_line=64)
+
+
+def measured(probe: Path, listing: Path | None, **entries: Entry) -> records.Record:
+    """The record of these entries, whose only layer is the whole source."""
+    origins = asm.Origins("source.c", {"all": [(1, 1000)]})
+    counting = asm.Counting(origins, dict.fromkeys(entries, "all"), cache_line=64)
+    return asm.measure(probe, listing, None, entries, counting)
+
+
 def hexes(*codes: str) -> bytes:
     return bytes.fromhex("".join(codes))
 
@@ -117,21 +129,21 @@ def hexes(*codes: str) -> bytes:
     ],
 )
 def test_each_instruction_is_of_its_kind(machine: str, code: str, kinds: str) -> None:
-    (found,) = asm.decode(bytes.fromhex(code), machine)
+    (found,) = decode(bytes.fromhex(code), machine)
     flags = {"b": found.is_branch, "c": found.is_call, "a": found.is_atomic}
     assert "".join(kind for kind, on in flags.items() if on) == kinds.strip("-")
 
 
 def test_a_direct_jump_has_its_target_in_the_section() -> None:
-    assert [found.target for found in asm.decode(hexes("7410", "c3"), X86, 0x20)] == [0x32, None]
-    assert [found.target for found in asm.decode(hexes("40000036", "c0035fd6"), ARM, 0x20)] == [0x28, None]
+    assert [found.target for found in decode(hexes("7410", "c3"), X86, 0x20)] == [0x32, None]
+    assert [found.target for found in decode(hexes("40000036", "c0035fd6"), ARM, 0x20)] == [0x28, None]
 
 
 def test_bytes_that_are_no_instruction_are_an_error_with_their_place() -> None:
-    with pytest.raises(asm.AsmError, match="no EM_X86_64 instruction at offset 0x11: 06c3"):
-        asm.decode(hexes("90", "06", "c3"), X86, 0x10)
-    with pytest.raises(asm.AsmError, match="objects for EM_386 are not decoded"):
-        asm.decode(b"\x90", "EM_386")
+    with pytest.raises(AsmError, match="no EM_X86_64 instruction at offset 0x11: 06c3"):
+        decode(hexes("90", "06", "c3"), X86, 0x10)
+    with pytest.raises(AsmError, match="objects for EM_386 are not decoded"):
+        decode(b"\x90", "EM_386")
 
 
 # --- a made-up object: where jumps lead
@@ -174,34 +186,34 @@ def test_a_tail_call_is_a_jump_out_of_the_function_and_its_cold_part(
     file = an_object(
         hexes("90", "e900000000", "c3"), HERE, COLD, relocations=(elf.Relocation(0, 2, symbol, addend),)
     )
-    counted = asm.count_code(file, "here")
+    counted = count_code(file, "here")
     assert (counted["branches"], counted["tail_calls"]) == (1, tail_calls)
 
 
 def test_a_jump_that_the_assembler_resolved_is_followed_too() -> None:
-    inside = asm.count_code(an_object(hexes("90", "ebfd", "c3", "9090"), HERE), "here")
-    outside = asm.count_code(an_object(hexes("90", "eb10", "c3", "9090"), HERE), "here")
+    inside = count_code(an_object(hexes("90", "ebfd", "c3", "9090"), HERE), "here")
+    outside = count_code(an_object(hexes("90", "eb10", "c3", "9090"), HERE), "here")
     assert (inside["tail_calls"], outside["tail_calls"]) == (0, 1)
 
 
 def test_a_jump_through_a_register_is_no_tail_call() -> None:
-    counted = asm.count_code(an_object(hexes("ffe0", "90909090"), HERE), "here")
+    counted = count_code(an_object(hexes("ffe0", "90909090"), HERE), "here")
     assert (counted["branches"], counted["tail_calls"]) == (1, 0)
 
 
 def test_the_cold_part_is_counted_and_the_padding_behind_the_symbol_is_not() -> None:
     file = an_object(hexes("90", "31c0", "0f1f00", "909090"), HERE, COLD)
-    counted = asm.count_code(file, "here")
+    counted = count_code(file, "here")
     assert (counted["instructions"], counted["bytes"], counted["nops"]) == (4, 8, 2)
 
 
 def test_a_function_that_is_not_there_or_has_no_size_is_an_error() -> None:
-    with pytest.raises(asm.AsmError, match="defines no function 'there'"):
-        asm.count_code(an_object(b"\xc3", HERE), "there")
-    with pytest.raises(asm.AsmError, match="'here' has no size"):
-        asm.count_code(an_object(b"\xc3", function("here", 0, 0)), "here")
-    with pytest.raises(asm.AsmError, match="2 bytes reaches beyond the end"):
-        asm.count_code(an_object(b"\xc3", function("here", 0, 2)), "here")
+    with pytest.raises(AsmError, match="defines no function 'there'"):
+        count_code(an_object(b"\xc3", HERE), "there")
+    with pytest.raises(AsmError, match="'here' has no size"):
+        count_code(an_object(b"\xc3", function("here", 0, 0)), "here")
+    with pytest.raises(AsmError, match="2 bytes reaches beyond the end"):
+        count_code(an_object(b"\xc3", function("here", 0, 2)), "here")
 
 
 # --- compiled C
@@ -231,7 +243,7 @@ def test_counts_are_those_of_objdump(built: tuple[Path, Path]) -> None:
     if file.machine != X86:
         pytest.skip(f"the words looked for in objdump's output are those of x86-64, not of {file.machine}")
     for name in FUNCTIONS:
-        counted, body = asm.count_code(file, name), objdump_body(path, name)
+        counted, body = count_code(file, name), objdump_body(path, name)
         assert counted["instructions"] == len(body) > 0
         assert counted["branches"] == sum(bool(re.match(r"((bnd|notrack) )*j", line)) for line in body)
         assert counted["calls"] == sum(bool(re.search(r"\bcall", line)) for line in body)
@@ -241,7 +253,7 @@ def test_counts_are_those_of_objdump(built: tuple[Path, Path]) -> None:
 
 def test_tail_calls_and_atomics_of_compiled_c_are_found(built: tuple[Path, Path]) -> None:
     file = elf.read(built[0])
-    counted = {name: asm.count_code(file, name) for name in FUNCTIONS}
+    counted = {name: count_code(file, name) for name in FUNCTIONS}
     assert [counted[name]["tail_calls"] for name in FUNCTIONS] == [2, 0, 0]
     assert counted["swap"]["atomics"] == counted["front"]["atomics"] == 1
     assert counted["swap"]["calls"] == counted["swap"]["branches"] == 0
@@ -262,7 +274,7 @@ def test_an_object_for_another_machine_is_decoded_too(tmp_path: Path) -> None:
     tried = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if tried.returncode != 0:
         pytest.skip(f"this clang does not compile for aarch64: {tried.stderr[:200]}")
-    record = asm.measure(out, None, {"alloc": Entry("front", "front")})
+    record = measured(out, None, alloc=Entry("front", "front"))
     entry = record["entries"]["alloc"]
     assert record["arch"] == "aarch64"
     assert entry["bytes"] == 4 * entry["instructions"]
@@ -273,7 +285,7 @@ def test_lines_of_instructions_are_the_decoded_instructions(built: tuple[Path, P
     path, listing = built
     file, text = elf.read(path), listing.read_text(encoding="utf-8")
     for name in ("choose", "swap"):  # `front` has thread-local storage, whose prefixes GCC writes as lines
-        counted = asm.count_code(file, name)
+        counted = count_code(file, name)
         assert (
             asm.count_lines(text, name) - jump_labels(text, name) == counted["instructions"] - counted["nops"]
         )
@@ -386,7 +398,7 @@ def test_lines_are_instructions_and_jump_labels_from_the_label_to_the_size(text:
 
 
 def test_a_label_that_is_not_in_the_text_is_an_error() -> None:
-    with pytest.raises(asm.AsmError, match="no label 'fron'"):
+    with pytest.raises(AsmError, match="no label 'fron'"):
         asm.count_lines(GCC_TEXT, "fron")
 
 
@@ -394,7 +406,7 @@ def test_a_label_that_is_not_in_the_text_is_an_error() -> None:
 
 
 def test_the_record_names_each_entry_with_all_its_counts(built: tuple[Path, Path]) -> None:
-    record = asm.measure(*built, {"alloc": Entry("inlined", "front"), "free": Entry("other", "swap")})
+    record = measured(*built, alloc=Entry("inlined", "front"), free=Entry("other", "swap"))
     assert records.check(record, "asm") is record
     alloc = record["entries"]["alloc"]
     assert (alloc["function"], alloc["probe"], alloc["lines_reason"]) == ("inlined", "front", None)
@@ -408,7 +420,7 @@ def test_without_assembly_text_only_the_lines_are_missing(built: tuple[Path, Pat
     other = tmp_path / "other.s"
     other.write_text("nothing:\n", encoding="utf-8")
     for listing, reason in ((None, "there is no assembly text"), (other, "the assembly has no label 'swap'")):
-        entry = asm.measure(built[0], listing, {"free": Entry("other", "swap")})["entries"]["free"]
+        entry = measured(built[0], listing, free=Entry("other", "swap"))["entries"]["free"]
         assert entry["instructions"] > 0
         assert (entry["lines"], entry["lines_reason"]) == (None, reason)
 
@@ -417,10 +429,10 @@ def test_an_object_that_cannot_be_counted_is_not_measured_with_the_reason(tmp_pa
     text = tmp_path / "probe.o"
     text.write_text("int main;", encoding="utf-8")
     entries = {"alloc": Entry("inlined", "front")}
-    assert asm.measure(tmp_path / "none.o", None, entries) == records.not_measured(
+    assert measured(tmp_path / "none.o", None, **entries) == records.not_measured(
         "asm", "none.o: No such file or directory"
     )
-    assert asm.measure(text, None, entries)["reason"].startswith("probe.o: no readable ELF file")
+    assert measured(text, None, **entries)["reason"].startswith("probe.o: no readable ELF file")
 
 
 def test_an_object_that_is_cut_off_is_not_measured(tmp_path: Path) -> None:
@@ -428,7 +440,7 @@ def test_an_object_that_is_cut_off_is_not_measured(tmp_path: Path) -> None:
     cut = tmp_path / "cut.o"
     for size in range(0, len(whole), 97):
         cut.write_bytes(whole[:size])
-        record = asm.measure(cut, None, {"alloc": Entry("inlined", "front")})
+        record = measured(cut, None, alloc=Entry("inlined", "front"))
         assert record["status"] == "not measured"
         assert record["reason"]
 
@@ -439,5 +451,5 @@ def test_a_damaged_object_is_counted_or_not_but_never_stops_the_others(tmp_path:
     headers = int.from_bytes(whole[40:48], "little")  # where the table of sections begins
     for place in [*range(64), *range(headers, len(whole), 7)]:
         damaged.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
-        record = asm.measure(damaged, None, {"alloc": Entry("inlined", "front")})
+        record = measured(damaged, None, alloc=Entry("inlined", "front"))
         assert records.check(record, "asm") is record

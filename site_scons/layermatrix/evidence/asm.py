@@ -1,7 +1,8 @@
-"""Count the machine code of a function: instructions, bytes, branches, calls, atomics, assembly lines.
+"""Count the machine code of the entries of a fast path: all of it, along a hit, and layer by layer.
 
-Reads an object file, and beside it the compiler's assembly of the same source. Returns the record
-`asm`. A function is its symbol and the part of it that GCC moves away as `<symbol>.cold`.
+Reads an object file with line tables, beside it the compiler's assembly of the same source, which layer has
+which lines of the header, and the shared library. Returns the record `asm`. Of each entry, and again (all
+but `tail_calls` and `lines`) of its `hit`:
 
     instructions  decoded ones, alignment nops between them included (`nops` says how many), padding
                   behind the end of the symbol excluded
@@ -9,28 +10,34 @@ Reads an object file, and beside it the compiler's assembly of the same source. 
     tail_calls    jumps out of the function to a place that the object names; a jump through a register
                   is not counted, since it may be a switch
     atomics       x86: lock prefixes, and xchg with memory; aarch64: exclusive and LSE instructions
+    stack         the most bytes of stack in use: pushes, the frame, and stores below the stack pointer; the
+                  return address apart, and what is called
+    spills        stores to the frame other than pushes: spilled registers, and locals that are in memory
+    cache_lines   that its bytes lie in, each part beginning at the start of a line
     lines         instructions and jump labels in the assembly text, see `count_lines`
+
+A hit is the way from the entry to a return that passes the code of the hit's layer, makes the fewest calls,
+has the least of other layers, and is the shortest such. `layers` has the instructions of each layer: an
+inlined function's belong to the innermost layer that it is inlined for, `frame` has those of none.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import capstone
+from typing import Protocol
 
 from layermatrix import records
-from layermatrix.evidence import elf
+from layermatrix.evidence import dwarf, elf, flow
+from layermatrix.evidence.machine import AsmError, architecture
 
-_ARCHITECTURES = {
-    "EM_X86_64": ("x86_64", capstone.CS_ARCH_X86, capstone.CS_MODE_64),
-    "EM_AARCH64": ("aarch64", capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
-}
-_LOCK_PREFIX = 0xF0
-_ARM_ATOMIC = re.compile(r"(ldx|ldax|stx|stlx)[rp]|cas|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min)")
+FRAME = "frame"
+Attributed = Mapping[flow.Node, str]  # instruction -> its layer, or `frame`
+
+_SIZED = (".text", ".tdata", ".tbss")
 
 # Labels that a jump can name: GCC's .L7, clang's .LBB0_7. The others (.LFB7, .LVL7, .Lfunc_end0, ...) serve
 # tables of debugging and unwinding; counting them would make -g look like more code.
@@ -50,177 +57,175 @@ class Entry(Protocol):
     def probe(self) -> str: ...
 
 
-class AsmError(ValueError):
-    """Code that cannot be counted, and why."""
+@dataclass(frozen=True)
+class Origins:
+    """Which lines of the header each layer has: runs of first and last line."""
+
+    header: str
+    runs: Mapping[str, Sequence[tuple[int, int]]]
+
+    def layer(self, line: dwarf.SourceLine) -> str | None:
+        if Path(line.file).name != self.header:
+            return None
+        owners = (
+            name
+            for name, runs in self.runs.items()
+            if any(first <= line.line <= last for first, last in runs)
+        )
+        return next(owners, None)
 
 
 @dataclass(frozen=True)
-class Part:
-    """A run of machine code: bytes start..start+size of a section."""
+class Counting:
+    """How code is counted: where its lines come from, the layer whose hit each entry's is, bytes of a cache
+    line."""
 
-    section: int
-    start: int
-    size: int
-
-    def holds(self, section: int, address: int) -> bool:
-        return section == self.section and self.start <= address < self.start + self.size
+    origins: Origins
+    hits: Mapping[str, str | None]  # entry -> layer
+    cache_line: int
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """target: where a direct jump or call goes, as an address in the same section, before relocation."""
-
-    address: int
-    size: int
-    mnemonic: str
-    is_branch: bool
-    is_call: bool
-    is_atomic: bool
-    target: int | None
+def read_origins(file: Path) -> Origins:
+    """What the build wrote when it printed the header."""
+    text = json.loads(file.read_text(encoding="utf-8"))
+    return Origins(text["header"], text["layers"])
 
 
-def measure(probe_object: Path, assembly: Path | None, entries: Mapping[str, Entry]) -> records.Record:
-    """The record `asm` of these entries (name -> function and probe symbol). `lines` is None, with a
-    `lines_reason`, where the assembly text cannot tell."""
+def measure(
+    probe_object: Path,
+    assembly: Path | None,
+    library: Path | None,
+    entries: Mapping[str, Entry],
+    counting: Counting,
+) -> records.Record:
+    """The record `asm` of these entries (name -> function and probe symbol). What a part of the evidence
+    cannot tell is None, with a `<name>_reason`."""
     try:
         file = elf.read(probe_object)
         arch = architecture(file.machine)
         listing = None if assembly is None else assembly.read_text(encoding="utf-8", errors="replace")
-        return records.measured(
-            "asm", arch=arch, entries={name: _entry(file, listing, entry) for name, entry in entries.items()}
-        )
+        sources, sources_reason = _sources(probe_object)
+        counted = {}
+        for name, entry in entries.items():
+            code = flow.read_function(file, entry.probe)
+            attributed = None if sources is None else _attribute(code, sources, counting.origins)
+            counted[name] = {
+                "function": entry.function,
+                "probe": entry.probe,
+                **_count(code, code.steps, counting.cache_line),
+                "stack_reason": None if code.stack(code.steps) is not None else flow.DYNAMIC_FRAME,
+                **_lines(listing, entry.probe),
+                **_along_hit(code, attributed, counting.hits.get(name), counting.cache_line, sources_reason),
+            }
+        return records.measured("asm", arch=arch, entries=counted, **_library(library))
     except (elf.ElfError, AsmError, OSError) as error:
         return records.not_measured("asm", str(error))
 
 
-def _entry(file: elf.ObjectFile, listing: str | None, entry: Entry) -> records.Record:
-    counted = count_code(file, entry.probe)
-    lines, reason = _lines(listing, entry.probe)
-    named = {"function": entry.function, "probe": entry.probe}
-    return {**named, **counted, "lines": lines, "lines_reason": reason}
-
-
-def _lines(listing: str | None, function: str) -> tuple[int | None, str | None]:
-    """The lines of the assembly text, or why they are not counted."""
-    if listing is None:
-        return None, "there is no assembly text"
+def _sources(probe_object: Path) -> tuple[dwarf.SourceMap | None, str | None]:
     try:
-        return count_lines(listing, function), None
-    except AsmError as error:
+        return dwarf.read(probe_object), None
+    except dwarf.DwarfError as error:
         return None, str(error)
 
 
-def architecture(machine: str) -> str:
-    """Our name of the machine that an object is for; AsmError for one that is not decoded here."""
-    if machine not in _ARCHITECTURES:
-        raise AsmError(f"objects for {machine} are not decoded, only {', '.join(sorted(_ARCHITECTURES))}")
-    return _ARCHITECTURES[machine][0]
+def _library(library: Path | None) -> records.Record:
+    """Bytes of code and of thread-local storage of the shared library."""
+    if library is None:
+        return {"library": None, "library_reason": "there is no shared library"}
+    try:
+        sections = elf.read(library).sections
+    except elf.ElfError as error:
+        return {"library": None, "library_reason": str(error)}
+    sizes = {name: sum(part.size for part in sections if part.name == name) for name in _SIZED}
+    found = {"text": sizes[".text"], "tls": sizes[".tdata"] + sizes[".tbss"]}
+    return {"library": found, "library_reason": None}
 
 
-def count_code(file: elf.ObjectFile, symbol: str) -> dict[str, int]:
-    """What the object has of the function `symbol` and its cold part."""
-    parts = _parts(file, symbol)
-    code = [(part, instruction) for part in parts for instruction in _decode_part(file, part)]
-    instructions = [instruction for _, instruction in code]
+
+
+def _attribute(code: flow.Function, sources: dwarf.SourceMap, origins: Origins) -> Attributed:
+    found = {}
+    for step in code.steps:
+        owners = (origins.layer(line) for line in sources.lines(*step.node))
+        found[step.node] = next((owner for owner in owners if owner is not None), FRAME)
+    return found
+
+
+def _along_hit(
+    code: flow.Function, attributed: Attributed | None, layer: str | None, cache_line: int, reason: str | None
+) -> records.Record:
+    """`hit` and `layers`, each with the reason where it is not known."""
+    if attributed is None:
+        return {"hit": None, "hit_reason": reason, "layers": None, "layers_reason": reason}
+    path = flow.cheapest_return(
+        code,
+        cost=lambda step: (step.instruction.is_call, attributed[step.node] not in (FRAME, layer), 1),
+        passes=lambda step: layer is None or attributed[step.node] == layer,
+    )
+    missing = f"no way to a return passes code of layer {layer!r}"
+    hit = None
+    if path is not None:
+        hit = {**_count(code, path, cache_line), "layers": _in_order(attributed[step.node] for step in path)}
+        del hit["tail_calls"]  # it ends with a return
+    shares = {
+        name: {
+            "instructions": sum(owner == name for owner in attributed.values()),
+            "hit": None if path is None else sum(attributed[step.node] == name for step in path),
+        }
+        for name in _in_order(attributed.values())
+    }
     return {
-        "instructions": len(instructions),
-        "nops": sum(instruction.mnemonic == "nop" for instruction in instructions),
-        "bytes": sum(part.size for part in parts),
-        "branches": sum(instruction.is_branch for instruction in instructions),
-        "calls": sum(instruction.is_call for instruction in instructions),
-        "tail_calls": sum(_leaves(file, parts, part, instruction) for part, instruction in code),
-        "atomics": sum(instruction.is_atomic for instruction in instructions),
+        "hit": hit,
+        "hit_reason": None if hit else missing,
+        "layers": shares,
+        "layers_reason": None,
     }
 
 
-def _parts(file: elf.ObjectFile, name: str) -> list[Part]:
-    """The function and its cold part, in the order of the symbol table."""
-    wanted = re.compile(re.escape(name) + r"(\.cold(\.\d+)?)?$")
-    found = [
-        symbol
-        for symbol in file.symbols
-        if symbol.kind == "STT_FUNC" and symbol.section is not None and wanted.match(symbol.name)
-    ]
-    if not any(symbol.name == name for symbol in found):
-        raise AsmError(f"the object defines no function {name!r}")
-    parts = []
-    for symbol in found:
-        if symbol.section is None or symbol.size == 0:
-            raise AsmError(f"function {symbol.name!r} has no size")
-        parts.append(Part(symbol.section, symbol.value, symbol.size))
-    return parts
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Each name once, in the order in which it comes first."""
+    return list(dict.fromkeys(names))
 
 
-def _decode_part(file: elf.ObjectFile, part: Part) -> list[Instruction]:
-    code = file.sections[part.section].data[part.start : part.start + part.size]
-    if len(code) != part.size:
-        raise AsmError(f"a function of {part.size} bytes reaches beyond the end of its section")
-    return decode(code, file.machine, part.start)
+def _lines(listing: str | None, function: str) -> records.Record:
+    """The lines of the assembly text, or why they are not counted."""
+    if listing is None:
+        return {"lines": None, "lines_reason": "there is no assembly text"}
+    try:
+        return {"lines": count_lines(listing, function), "lines_reason": None}
+    except AsmError as error:
+        return {"lines": None, "lines_reason": str(error)}
 
 
-def decode(code: bytes, machine: str, address: int = 0) -> list[Instruction]:
-    """Every instruction of this code, which stands at `address` of its section."""
-    architecture(machine)
-    _, arch, mode = _ARCHITECTURES[machine]
-    decoder = capstone.Cs(arch, mode)
-    decoder.detail = True
-    instructions = [_instruction(raw, machine) for raw in decoder.disasm(code, address)]
-    end = sum(instruction.size for instruction in instructions)
-    if end != len(code):
-        raise AsmError(f"no {machine} instruction at offset {address + end:#x}: {code[end : end + 8].hex()}")
-    return instructions
+def count_code(file: elf.ObjectFile, symbol: str, cache_line: int) -> records.Record:
+    """What the object has of the function `symbol` and its cold part."""
+    code = flow.read_function(file, symbol)
+    return _count(code, code.steps, cache_line)
 
 
-def _instruction(raw: Any, machine: str) -> Instruction:
-    is_call = raw.group(capstone.CS_GRP_CALL)
-    is_relative = raw.group(capstone.CS_GRP_BRANCH_RELATIVE)
-    immediates = [operand.imm for operand in raw.operands if operand.type == capstone.CS_OP_IMM]
-    return Instruction(
-        address=raw.address,
-        size=raw.size,
-        mnemonic=raw.mnemonic,
-        # `loop` is relative, but not in the group of jumps; aarch64's calls are in both groups
-        is_branch=not is_call and (is_relative or raw.group(capstone.CS_GRP_JUMP)),
-        is_call=is_call,
-        is_atomic=_is_atomic(raw, machine),
-        target=immediates[-1] if is_relative and immediates else None,
-    )
+def _count(code: flow.Function, steps: Sequence[flow.Step], cache_line: int) -> records.Record:
+    def number(what: Callable[[flow.Step], bool]) -> int:
+        return sum(what(step) for step in steps)
+
+    return {
+        "instructions": len(steps),
+        "nops": number(lambda step: step.instruction.mnemonic == "nop"),
+        "branches": number(lambda step: step.instruction.is_branch),
+        "calls": number(lambda step: step.instruction.is_call),
+        "tail_calls": number(lambda step: step.leaves),
+        "atomics": number(lambda step: step.instruction.is_atomic),
+        "stack": code.stack(steps),
+        "spills": number(code.is_spill),
+        "bytes": sum(step.instruction.size for step in steps),
+        "cache_lines": len({line for step in steps for line in _cache_lines(step, cache_line)}),
+    }
 
 
-def _is_atomic(raw: Any, machine: str) -> bool:
-    if machine == "EM_AARCH64":
-        return _ARM_ATOMIC.match(raw.mnemonic) is not None
-    if raw.mnemonic == "xchg":  # with memory it locks without a prefix
-        return any(operand.type == capstone.CS_OP_MEM for operand in raw.operands)
-    return bool(raw.prefix[0] == _LOCK_PREFIX)
-
-
-def _leaves(file: elf.ObjectFile, parts: list[Part], part: Part, jump: Instruction) -> bool:
-    """Whether this instruction is a jump to another function."""
-    if not jump.is_branch:
-        return False
-    destination = _destination(file, part, jump)
-    if destination is None:
-        return False
-    section, address = destination
-    if section is None:
-        return True
-    return file.sections[section].executable and not any(own.holds(section, address) for own in parts)
-
-
-def _destination(file: elf.ObjectFile, part: Part, jump: Instruction) -> tuple[int | None, int] | None:
-    """Section (None: of another file) and address that a jump names; None when it names none."""
-    end = jump.address + jump.size
-    for relocation in file.relocations:
-        if relocation.section != part.section or not jump.address <= relocation.offset < end:
-            continue
-        symbol = relocation.symbol
-        if symbol.section is None:
-            return None, 0
-        # x86 fills in target - place, and its addend makes up for the way from place to the next instruction
-        to_next = end - relocation.offset if file.machine == "EM_X86_64" else 0
-        return symbol.section, symbol.value + relocation.addend + to_next
-    return None if jump.target is None else (part.section, jump.target)
+def _cache_lines(step: flow.Step, size: int) -> Iterator[tuple[flow.Part, int]]:
+    first = step.instruction.address - step.part.start
+    for line in range(first // size, (first + step.instruction.size - 1) // size + 1):
+        yield step.part, line
 
 
 def count_lines(listing: str, function: str) -> int:

@@ -1,6 +1,6 @@
 """The parts of an ELF file that evidence is drawn from, as plain values.
 
-The one module that knows pyelftools.
+This and `dwarf` are the modules that know pyelftools.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 # what pyelftools and the functions below raise where a damaged header names places that do not exist
-_DAMAGE = (ELFError, ValueError, IndexError, OverflowError, MemoryError)
+DAMAGE = (ELFError, ValueError, IndexError, OverflowError, MemoryError)
 
 
 class ElfError(ValueError):
@@ -25,13 +25,15 @@ class ElfError(ValueError):
 
 @dataclass(frozen=True)
 class Section:
-    """data: contents of a section that is loaded; empty for the others and for zeroed memory."""
+    """data: contents of a section that is loaded; empty for the others and for zeroed memory. size: bytes
+    of memory, which zeroed memory has, too."""
 
     index: int
     name: str
     loaded: bool
     executable: bool
     data: bytes
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def read(path: Path) -> ObjectFile:
             )
     except OSError as error:
         raise ElfError(f"{path.name}: {error.strerror}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ElfError(f"{path.name}: no readable ELF file: {error}") from error
 
 
@@ -84,7 +86,8 @@ def _sections(file: ELFFile) -> Iterator[Section]:
         loaded = bool(flags & SH_FLAGS.SHF_ALLOC)
         has_bytes = loaded and section["sh_type"] != "SHT_NOBITS"
         data = section.data() if has_bytes else b""
-        yield Section(index, section.name, loaded, bool(flags & SH_FLAGS.SHF_EXECINSTR), data)
+        executable = bool(flags & SH_FLAGS.SHF_EXECINSTR)
+        yield Section(index, section.name, loaded, executable, data, section["sh_size"])
 
 
 def _table_symbols(table: SymbolTableSection, sections: int) -> Iterator[Symbol]:
@@ -104,11 +107,15 @@ def _symbols(file: ELFFile) -> Iterator[Symbol]:
 
 
 def _relocations(file: ELFFile) -> Iterator[Relocation]:
-    """Those of relocatable objects, with addends in the table (RELA), as both our machines have them."""
+    """Those of relocatable objects for what is loaded, with addends in the table (RELA), as both our machines
+    have them."""
     if file["e_type"] != "ET_REL":
         return
     for section in file.iter_sections():
         if not isinstance(section, RelocationSection) or not section.is_RELA():
+            continue
+        filled = file.get_section(section["sh_info"])
+        if not filled["sh_flags"] & SH_FLAGS.SHF_ALLOC:
             continue
         table = file.get_section(section["sh_link"])
         if not isinstance(table, SymbolTableSection):

@@ -212,6 +212,18 @@ TINY_COUNTED_REFILL(legacy_refill)
 #define legacy_refill_take legacy_refill_counted_take
 #endif
 
+// The way past every store: the refills are asked in their turn.
+ALWAYS_INLINE void *tiny_refill(unsigned class)
+{
+    void *block;
+
+    // 3. Legacy refill
+    block = legacy_refill_take(class);
+    if (block != NULL) return block;
+
+    return tiny_alloc_last_resort(class);
+}
+
 // Every layer is tried in its turn, and every layer's code is inlined here.
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
@@ -243,13 +255,7 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
         return block;
     }
 
-    // 3. Legacy refill
-    block = legacy_refill_take(class);
-    if (block != NULL) {
-        return block;
-    }
-
-    return tiny_alloc_last_resort(class);
+    return tiny_refill(class);
 }
 
 // False: the block is not of this thread's heap, and nothing was done.

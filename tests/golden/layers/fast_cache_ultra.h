@@ -211,6 +211,18 @@ TINY_COUNTED_REFILL(legacy_refill)
 #define legacy_refill_take legacy_refill_counted_take
 #endif
 
+// The way past every store: the refills are asked in their turn.
+ALWAYS_INLINE void *tiny_refill(unsigned class)
+{
+    void *block;
+
+    // 3. Legacy refill
+    block = legacy_refill_take(class);
+    if (block != NULL) return block;
+
+    return tiny_alloc_last_resort(class);
+}
+
 // FastCache is the hit path; what lies under it is out of line.
 #define tiny_first_pop(class) (class <= 1u ? fast_cache_pop(class) : NULL)
 #define tiny_first_push(class, block) (class <= 1u && fast_cache_push(class, block))
@@ -276,11 +288,7 @@ void *tiny_alloc_slow(unsigned class)
     if (block != NULL) top_up_from_tls_sll(class);
     if (block != NULL) return block;
 
-    // 3. Legacy refill
-    block = legacy_refill_take(class);
-    if (block != NULL) return block;
-
-    return tiny_alloc_last_resort(class);
+    return tiny_refill(class);
 }
 
 static void free_to_next(unsigned class, void *block)

@@ -232,6 +232,18 @@ TINY_COUNTED_REFILL(legacy_refill)
 #define legacy_refill_take legacy_refill_counted_take
 #endif
 
+// The way past every store: the refills are asked in their turn.
+ALWAYS_INLINE void *tiny_refill(unsigned class)
+{
+    void *block;
+
+    // 3. Legacy refill
+    block = legacy_refill_take(class);
+    if (block != NULL) return block;
+
+    return tiny_alloc_last_resort(class);
+}
+
 // Unified Cache is the hit path; what lies under it is out of line.
 #define tiny_first_pop(class) (unified_cache_pop(class))
 #define tiny_first_push(class, block) (unified_cache_push(class, block))
@@ -297,11 +309,7 @@ void *tiny_alloc_slow(unsigned class)
     if (block != NULL) top_up_from_tls_sll(class);
     if (block != NULL) return block;
 
-    // 3. Legacy refill
-    block = legacy_refill_take(class);
-    if (block != NULL) return block;
-
-    return tiny_alloc_last_resort(class);
+    return tiny_refill(class);
 }
 
 static void free_to_next(unsigned class, void *block)

@@ -1,0 +1,187 @@
+"""Decode machine code into plain instructions; x86-64 and aarch64.
+
+The one module that knows capstone. Reads bytes; says of each instruction what counting and following the code
+take: whether it jumps, calls, returns or locks, and what it does to the stack.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import capstone
+from capstone import arm64, x86
+
+X86, ARM = "EM_X86_64", "EM_AARCH64"
+
+_ARCHITECTURES = {
+    X86: ("x86_64", capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    ARM: ("aarch64", capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
+}
+_LOCK_PREFIX = 0xF0
+_ARM_ATOMIC = re.compile(r"(ldx|ldax|stx|stlx)[rp]|cas|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min)")
+_STACK_POINTER = {X86: x86.X86_REG_RSP, ARM: arm64.ARM64_REG_SP}
+_FRAME_POINTER = {X86: x86.X86_REG_RBP, ARM: arm64.ARM64_REG_FP}
+_UNCONDITIONAL = {"jmp", "b", "br"}
+_DEAD_END = {"ud2", "hlt", "brk", "udf"}  # what compilers put where nothing may come
+_WORD = 8  # bytes of a pushed register
+
+
+class AsmError(ValueError):
+    """Code that cannot be counted, and why."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """target: where a direct jump or call goes, as an address in the same section, before relocation.
+
+    stack: bytes by which it lowers the stack pointer, less than 0 where it raises it; None where only the run
+    can tell. stores_at: it stores to the stack, other than by pushing: at this many bytes from the stack
+    pointer, or None; stores_by_frame: the same by the register that may be the frame pointer.
+    """
+
+    address: int
+    size: int
+    mnemonic: str
+    is_branch: bool
+    is_call: bool
+    is_return: bool
+    is_atomic: bool
+    goes_on: bool  # the instruction behind it may be the next
+    target: int | None
+    stack: int | None
+    stores_at: int | None
+    stores_by_frame: bool
+    sets_frame_pointer: bool
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+def architecture(machine: str) -> str:
+    """Our name of the machine that an object is for; AsmError for one that is not decoded here."""
+    if machine not in _ARCHITECTURES:
+        raise AsmError(f"objects for {machine} are not decoded, only {', '.join(sorted(_ARCHITECTURES))}")
+    return _ARCHITECTURES[machine][0]
+
+
+def decode(code: bytes, machine: str, address: int = 0) -> list[Instruction]:
+    """Every instruction of this code, which stands at `address` of its section."""
+    architecture(machine)
+    _, arch, mode = _ARCHITECTURES[machine]
+    decoder = capstone.Cs(arch, mode)
+    decoder.detail = True
+    instructions = [_instruction(raw, machine) for raw in decoder.disasm(code, address)]
+    end = sum(instruction.size for instruction in instructions)
+    if end != len(code):
+        raise AsmError(f"no {machine} instruction at offset {address + end:#x}: {code[end : end + 8].hex()}")
+    return instructions
+
+
+def _instruction(raw: Any, machine: str) -> Instruction:
+    is_call = raw.group(capstone.CS_GRP_CALL)
+    is_return = raw.group(capstone.CS_GRP_RET)
+    is_relative = raw.group(capstone.CS_GRP_BRANCH_RELATIVE)
+    # `loop` is relative, but not in the group of jumps; aarch64's calls are in both groups
+    is_branch = not is_call and (is_relative or raw.group(capstone.CS_GRP_JUMP))
+    immediates = [operand.imm for operand in raw.operands if operand.type == capstone.CS_OP_IMM]
+    word = raw.mnemonic.split()[-1]  # without `notrack`, `bnd`, `repz`
+    stores_at, stores_by_frame = _store(raw, machine)
+    return Instruction(
+        address=raw.address,
+        size=raw.size,
+        mnemonic=raw.mnemonic,
+        is_branch=is_branch,
+        is_call=is_call,
+        is_return=is_return,
+        is_atomic=_is_atomic(raw, machine),
+        goes_on=not (is_return or word in _DEAD_END or (is_branch and word in _UNCONDITIONAL)),
+        target=immediates[-1] if is_relative and immediates else None,
+        stack=_x86_stack(raw) if machine == X86 else _arm_stack(raw),
+        stores_at=stores_at,
+        stores_by_frame=stores_by_frame,
+        sets_frame_pointer=_sets_frame_pointer(raw, machine),
+    )
+
+
+def _is_atomic(raw: Any, machine: str) -> bool:
+    if machine == ARM:
+        return _ARM_ATOMIC.match(raw.mnemonic) is not None
+    if raw.mnemonic == "xchg":  # with memory it locks without a prefix
+        return any(operand.type == capstone.CS_OP_MEM for operand in raw.operands)
+    return bool(raw.prefix[0] == _LOCK_PREFIX)
+
+
+# --- the stack
+
+
+def _x86_stack(raw: Any) -> int | None:
+    if raw.mnemonic.startswith("push"):
+        return _WORD
+    if raw.mnemonic.startswith("pop"):
+        return -_WORD
+    if not _writes_first(raw, x86.X86_REG_RSP):
+        return 0
+    source = raw.operands[1]
+    if raw.mnemonic in ("sub", "add") and source.type == capstone.CS_OP_IMM:
+        return int(source.imm if raw.mnemonic == "sub" else -source.imm)
+    if raw.mnemonic == "lea" and source.mem.base == x86.X86_REG_RSP and not source.mem.index:
+        return int(-source.mem.disp)
+    return _back_or_unknown(raw, x86.X86_REG_RBP)
+
+
+def _arm_stack(raw: Any) -> int | None:
+    memory = [operand for operand in raw.operands if operand.type == capstone.CS_OP_MEM]
+    if raw.writeback and memory and memory[0].mem.base == arm64.ARM64_REG_SP:
+        behind = raw.operands[-1]  # of `ldp x29, x30, [sp], #16`
+        return int(-(behind.imm if behind.type == capstone.CS_OP_IMM else memory[0].mem.disp))
+    if not _writes_first(raw, arm64.ARM64_REG_SP):
+        return 0
+    if raw.mnemonic in ("sub", "add") and raw.operands[1].reg == arm64.ARM64_REG_SP:
+        last = raw.operands[2]
+        if last.type == capstone.CS_OP_IMM:
+            value = int(last.imm) << int(last.shift.value)
+            return value if raw.mnemonic == "sub" else -value
+    return _back_or_unknown(raw, arm64.ARM64_REG_FP)
+
+
+def _back_or_unknown(raw: Any, frame_pointer: int) -> int | None:
+    """From the frame pointer the stack pointer comes back to a place where it was before: the frame does not
+    grow. Anything else (alignment, a size that is computed) is not known before the run."""
+    bases = [operand.mem.base for operand in raw.operands if operand.type == capstone.CS_OP_MEM]
+    registers = [operand.reg for operand in raw.operands if operand.type == capstone.CS_OP_REG]
+    return 0 if frame_pointer in (*bases, *registers) else None
+
+
+def _writes_first(raw: Any, register: int) -> bool:
+    """Whether the first operand is this register, and is written."""
+    first = raw.operands[0] if raw.operands else None
+    return bool(
+        first is not None
+        and first.type == capstone.CS_OP_REG
+        and first.reg == register
+        and first.access & capstone.CS_AC_WRITE
+    )
+
+
+def _store(raw: Any, machine: str) -> tuple[int | None, bool]:
+    """Where it stores on the stack, and whether by the frame pointer; a push is no store in this sense."""
+    if machine == X86:
+        stored = raw.operands[:1] if not raw.mnemonic.startswith(("push", "pop")) else []
+        stored = [operand for operand in stored if operand.access & capstone.CS_AC_WRITE]
+    else:
+        stored = raw.operands if raw.mnemonic.startswith("st") and not raw.writeback else []
+    for operand in stored:
+        if operand.type == capstone.CS_OP_MEM:
+            at = int(operand.mem.disp) if operand.mem.base == _STACK_POINTER[machine] else None
+            return at, operand.mem.base == _FRAME_POINTER[machine]
+    return None, False
+
+
+def _sets_frame_pointer(raw: Any, machine: str) -> bool:
+    if not _writes_first(raw, _FRAME_POINTER[machine]) or raw.mnemonic not in ("mov", "add"):
+        return False
+    source = raw.operands[1]
+    return bool(source.type == capstone.CS_OP_REG and source.reg == _STACK_POINTER[machine])
