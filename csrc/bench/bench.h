@@ -4,10 +4,8 @@
 // The allocator under test is whichever serves malloc and free (LD_PRELOAD). Nothing here uses it: tables
 // come from mmap, so that two allocators differ by the measured blocks only.
 //
-// op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own. dry:
-// the same loop on one ready-made block, without malloc and free; its cost is the benchmark's own share.
-// That block stays in the cache, so the misses of touching blocks count for the allocator: it chose their
-// places.
+// op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own.
+// What the benchmark itself costs shows with null_malloc.c preloaded.
 
 #ifndef BENCH_H
 #define BENCH_H
@@ -40,7 +38,6 @@ struct bench_options {
     uint64_t threads;
     uint64_t rounds_of;  // replacements between two successions; 0 = the program knows no succession
     uint64_t seed;
-    bool dry;
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static inline void bench_die(const char *format, ...)
@@ -169,7 +166,6 @@ __attribute__((noreturn)) static inline void bench_help(const char *program, con
         printf("  %-11s N  %s (%" PRIu64 ")\n", bench_table[i].name, bench_table[i].doc,
                *bench_field(options, &bench_table[i]));
     }
-    printf("  --dry          the same loop on one ready-made block, without malloc and free\n");
     exit(0);
 }
 
@@ -198,10 +194,6 @@ static inline void bench_parse(int argc, char **argv, const char *doc, struct be
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) bench_help(argv[0], doc, options);
-        if (strcmp(argv[i], "--dry") == 0) {
-            options->dry = true;
-            continue;
-        }
         const struct bench_option *option = bench_find(options, argv[i]);
         *bench_field(options, option) = bench_number(option, argv[++i]);
     }
@@ -215,7 +207,6 @@ struct bench_worker {
     const struct bench_load *load;
     pthread_barrier_t *gate;  // all workers start and stop together
     unsigned char **slots;
-    unsigned char *ready;     // the block of a dry run
     uint64_t index;
     uint64_t random;
     uint64_t ops;
@@ -237,7 +228,6 @@ static inline void bench_worker_init(struct bench_worker *worker, const struct b
     worker->options = options;
     worker->index = index;
     worker->slots = bench_pages(options->slots * sizeof *worker->slots);
-    if (options->dry) worker->ready = bench_pages(options->max);
     worker->random = options->seed + (index << 48);
     worker->ops = options->ops / options->threads + (index < options->ops % options->threads);
 }
@@ -249,7 +239,7 @@ static inline void bench_worker_clear(struct bench_worker *worker)
         unsigned char *block = worker->slots[i];
         if (block == NULL) continue;
         worker->checksum += block[0];
-        if (!worker->options->dry) free(block);
+        free(block);
         worker->slots[i] = NULL;
     }
 }

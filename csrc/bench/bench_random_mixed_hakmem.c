@@ -6,11 +6,11 @@
 
 #include "bench.h"
 
-BENCH_ALWAYS_INLINE void steps(struct bench_worker *worker, bool dry)
+static void run(struct bench_worker *worker)
 {
     const uint64_t slots = worker->options->slots, min = worker->options->min;
     const uint64_t span = worker->options->max - min + 1;
-    unsigned char **const table = worker->slots, *const ready = worker->ready;
+    unsigned char **const table = worker->slots;
     uint64_t state = worker->random, checksum = 0;
     for (uint64_t left = worker->ops; left > 0; left--) {
         uint64_t random = bench_random(&state);
@@ -18,22 +18,16 @@ BENCH_ALWAYS_INLINE void steps(struct bench_worker *worker, bool dry)
         unsigned char *block = table[slot];
         if (block != NULL) {
             checksum += block[0];
-            if (!dry) free(block);
+            free(block);
             table[slot] = NULL;
         } else {
             size_t size = bench_size_of(random, min, span);
-            block = dry ? ready : malloc(size);
+            block = malloc(size);
             bench_touch(block, size, random);
             table[slot] = block;
         }
     }
     worker->checksum += checksum;
-}
-
-static void run(struct bench_worker *worker)
-{
-    if (worker->options->dry) steps(worker, true);
-    else steps(worker, false);
 }
 
 int main(int argc, char **argv)

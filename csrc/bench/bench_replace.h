@@ -12,36 +12,29 @@ static inline void bench_fill_slots(struct bench_worker *worker)
     for (uint64_t slot = 0; slot < options->slots; slot++) {
         uint64_t random = bench_random(&worker->random);
         size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
-        worker->slots[slot] = options->dry ? worker->ready : malloc(size);
+        worker->slots[slot] = malloc(size);
         bench_touch(worker->slots[slot], size, random);
     }
 }
 
-BENCH_ALWAYS_INLINE void bench_replace_steps(struct bench_worker *worker, uint64_t count, bool dry)
+static inline void bench_replace_blocks(struct bench_worker *worker, uint64_t count)
 {
     const uint64_t slots = worker->options->slots, min = worker->options->min;
     const uint64_t span = worker->options->max - min + 1;
-    unsigned char **const table = worker->slots, *const ready = worker->ready;
+    unsigned char **const table = worker->slots;
     uint64_t state = worker->random, checksum = 0;
     for (; count > 0; count--) {
         uint64_t random = bench_random(&state);
         size_t slot = bench_slot_of(random, slots), size = bench_size_of(random, min, span);
         unsigned char *block = table[slot];
         checksum += block[0];
-        if (!dry) free(block);
-        block = dry ? ready : malloc(size);
+        free(block);
+        block = malloc(size);
         bench_touch(block, size, random);
         table[slot] = block;
     }
     worker->random = state;
     worker->checksum += checksum;
-}
-
-// Two loops rather than a test of `dry` in each step.
-static inline void bench_replace_blocks(struct bench_worker *worker, uint64_t count)
-{
-    if (worker->options->dry) bench_replace_steps(worker, count, true);
-    else bench_replace_steps(worker, count, false);
 }
 
 #endif

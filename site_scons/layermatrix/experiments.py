@@ -80,7 +80,7 @@ def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
         name=f"without a layer: {cell.id}",
         title=f"What does each layer of {cell.variant.name} bring?",
         doc=f"{cell.variant.name} beside itself with one layer left out in turn.",
-        loads=tuple(sorted(project.matrix.loads, key=lambda name: name != project.matrix.timing.headline)),
+        loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
         figure=None,
         kept=None,
         command=f"./sconsw ablate variant={cell.variant.name}",

@@ -32,10 +32,16 @@ def alloc_instructions(cell: Record, _load: str | None = None) -> Interval | Non
 
 
 def per_op(record: Record, load: str | None) -> Record | None:
-    """The counters an operation of a load, or of the only load that was counted."""
+    """The counters an operation of a load, the benchmark's own share taken off."""
+    return _counted(record, load, "per_op")
+
+
+def _counted(record: Record, load: str | None, key: str) -> Record | None:
+    """What was counted for a load; without a name, for the only one."""
     loads = record.get("counters", {}).get("loads", {})
-    found = loads.get(load) or next(iter(loads.values()), None)
-    return found.get("per_op") if found else None
+    only = next(iter(loads.values())) if load is None and len(loads) == 1 else {}
+    found: Record | None = loads.get(load, only).get(key)
+    return found
 
 
 def is_counted(record: Record) -> bool:
@@ -45,7 +51,15 @@ def is_counted(record: Record) -> bool:
 
 def l1_misses(cell: Record, load: str | None = None) -> Interval | None:
     """Misses of both first-level caches an operation; the quoted figures do not tell them apart."""
-    counted = per_op(cell, load)
+    return _l1(per_op(cell, load))
+
+
+def raw_l1_misses(cell: Record, load: str | None = None) -> Interval | None:
+    """The same with the benchmark's own share."""
+    return _l1(_counted(cell, load, "raw"))
+
+
+def _l1(counted: Record | None) -> Interval | None:
     if not counted or counted.get("i1_misses") is None or counted.get("d1_misses") is None:
         return None
     return _point(counted["i1_misses"] + counted["d1_misses"])

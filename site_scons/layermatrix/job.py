@@ -274,7 +274,7 @@ def _write_report(
         compilers={
             name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)
         },
-        loads={load.name: _described(load) for load in matrix.loads.values()},
+        loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline,
     )
     reports.write_all(record, plan.root / REPORT)

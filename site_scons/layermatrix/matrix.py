@@ -38,6 +38,11 @@ class Cell:
         return "-".join(parts)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether its code is what is shipped, and runs here: such cells are counted and timed."""
+        return (self.mode, self.sanitizer, self.target) == ("release", "none", "native")
+
+    @property
     def build_dir(self) -> str:
         return f"build/{self.id}"
 

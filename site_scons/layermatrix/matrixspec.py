@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import Report, quote
-from .schema import Integer, ListOf, MapOf, OneOf, Placed, Record, Shape, Text, Word, key
+from .schema import Integer, ListOf, MapOf, Number, OneOf, Placed, Record, Shape, Text, Word, key
 from .spec import AXES, COMPILERS, DOC, LINE, MODES, NAME, QUOTED, load
 
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
 SECONDS = Integer(1, 86_400)
+METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class BaselineSpec(Shape):
 
 @dataclass(frozen=True)
 class LoadSpec(Shape):
-    """A benchmark program; `args` when it is timed, `counted` when it is simulated."""
+    """A benchmark program; `args` when it is timed (without them it is not), `counted` when simulated."""
 
     doc: Placed[str] = key(DOC)
     program: Placed[str] = key(NAME)
-    args: tuple[Placed[str], ...] = key(ListOf(Word()))
+    args: tuple[Placed[str], ...] = key(ListOf(Word(), at_least=1), required=False)
     counted: tuple[Placed[str], ...] = key(ListOf(Word()))
 
 
@@ -98,13 +99,31 @@ class TimingSpec(Shape):
 
 
 @dataclass(frozen=True)
-class CountersSpec(Shape):
-    """The load that is simulated, and the caches: bytes, ways, bytes of a line."""
+class LimitSpec(Shape):
+    """How much a figure may grow: by `percent` or by `soft`, whichever is more, and never by `hard`."""
 
-    load: Placed[str] = key(NAME)
+    percent: Placed[float] = key(Number(0, 1000))
+    soft: Placed[float] = key(Number(0, 1_000_000))
+    hard: Placed[float] = key(Number(0, 1_000_000))
+
+    def check(self, report: Report) -> Iterable[str]:
+        if self.sound("soft", "hard") and self.soft.value > self.hard.value:
+            report.error(self.soft.place, "'soft' is above 'hard'")
+            return ("soft",)
+        return ()
+
+
+@dataclass(frozen=True)
+class CountersSpec(Shape):
+    """The loads that are simulated, the caches (bytes, ways, bytes of a line), and the limits of growth."""
+
+    loads: tuple[Placed[str], ...] = key(ListOf(NAME, at_least=1, unique=True))
     I1: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
     D1: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
     LL: tuple[Placed[int], ...] = key(ListOf(Integer(1, 2**30)))
+    limits: tuple[tuple[Placed[str], LimitSpec | None], ...] = key(
+        MapOf(OneOf(*METRICS), Record(LimitSpec), "limit"), required=False
+    )
 
     def check(self, report: Report) -> Iterable[str]:
         caches = {"I1": self.I1, "D1": self.D1, "LL": self.LL}

@@ -15,7 +15,7 @@ from .errors import Place, Report, SpecError, SpecErrors, hint_for, quote
 from .experimentspec import ExperimentSpec, load_experiments
 from .judgement import Judgement
 from .lineage import FROM_ENVIRONMENT, Draft, Lineage
-from .matrixspec import CellsSpec, LoadSpec, MatrixSpec, SuiteSpec, load_matrix
+from .matrixspec import CellsSpec, CountersSpec, LimitSpec, LoadSpec, MatrixSpec, SuiteSpec, load_matrix
 from .parts import (
     LOOKUP_STEP,
     Baseline,
@@ -24,6 +24,7 @@ from .parts import (
     Entry,
     Experiment,
     Layer,
+    Limit,
     Load,
     Matrix,
     Option,
@@ -62,6 +63,7 @@ __all__ = [
     "Entry",
     "Experiment",
     "Layer",
+    "Limit",
     "Load",
     "Matrix",
     "Option",
@@ -88,6 +90,7 @@ EXPERIMENTS = "experiments.yaml"
 NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS)
 NO_VERSION = "0"
 ALL = "all"  # every class, every value of an axis
+Loads = Mapping[str, "LoadSpec | None"]  # by name; None where one is broken
 AXES_BY_DEFAULT: Mapping[str, tuple[str, ...]] = {"sanitizer": ("none",), "target": ("native",)}
 
 
@@ -153,7 +156,7 @@ def read_experiments(
     """The experiments, where the project has any. What is wrong with one is reported, and it is left out."""
     file = folder / EXPERIMENTS
     spec = load_experiments(file, f"{FOLDER}/{EXPERIMENTS}", report) if file.is_file() else None
-    loads = [name.value for name, _ in matrix.loads] if matrix else []
+    loads = {name.value: load for name, load in matrix.loads} if matrix else {}
     found = {}
     for name, experiment in spec.experiments if spec else ():
         if experiment:
@@ -244,11 +247,7 @@ def judge_all(
 
 def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
     """Names in matrix.yaml refer to something; gives the values of each axis."""
-    loads = [name.value for name, _ in matrix.loads]
-    for shape, field in ((matrix.timing, "headline"), (matrix.counters, "load")):
-        if shape and loads and shape.sound(field) and getattr(shape, field).value not in loads:
-            wanted = getattr(shape, field)
-            report.error(wanted.place, f"unknown load {quote(wanted.value)}", hint_for(wanted.value, loads))
+    check_loads(matrix, report)
     axes = axis_values(matrix, variants, report)
     choices = [rule.exclude for rule in matrix.rules] + [matrix.default]
     for cells in choices:
@@ -257,17 +256,31 @@ def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dic
     return axes
 
 
-def check_experiment(
-    experiment: ExperimentSpec, variants: list[str], loads: list[str], report: Report
-) -> None:
+def check_experiment(experiment: ExperimentSpec, variants: list[str], loads: Loads, report: Report) -> None:
     """Names in an experiment refer to something. Of loads nothing is said where they cannot be read."""
-    for what, items, known in (
-        ("variant", experiment.variants, variants),
-        ("load", experiment.loads, loads),
-    ):
-        for item in items if known else ():
-            if item.value not in known:
-                report.error(item.place, f"unknown {what} {quote(item.value)}", hint_for(item.value, known))
+    for item in experiment.variants if variants else ():
+        if item.value not in variants:
+            report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
+    for item in experiment.loads:
+        check_load(item, loads, report, timed=True)
+
+
+def check_loads(matrix: MatrixSpec, report: Report) -> None:
+    """The loads that are referred to exist, and the headline's is one that is timed."""
+    loads = {name.value: load for name, load in matrix.loads}
+    if matrix.timing and matrix.timing.sound("headline"):
+        check_load(matrix.timing.headline, loads, report, timed=True)
+    for wanted in matrix.counters.loads if matrix.counters else ():
+        check_load(wanted, loads, report, timed=False)
+
+
+def check_load(wanted: Placed[str], loads: Loads, report: Report, *, timed: bool) -> None:
+    """One load that is referred to. Nothing is said where the loads cannot be read."""
+    load = loads.get(wanted.value)
+    if loads and wanted.value not in loads:
+        report.error(wanted.place, f"unknown load {quote(wanted.value)}", hint_for(wanted.value, loads))
+    elif timed and load and load.sound("args") and not load.args:
+        report.error(wanted.place, f"load {quote(wanted.value)} has no 'args', so that it is not timed")
 
 
 def axis_values(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
@@ -407,7 +420,6 @@ def chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Opt
 
 
 def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Matrix:
-    counters = spec.counters
     return Matrix(
         doc=spec.doc.value,
         axes=axes,
@@ -418,7 +430,7 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
         baseline=Baseline(spec.baseline.name.value, figures(spec.baseline.quoted)),
         loads={name.value: resolve_load(name.value, load) for name, load in spec.loads if load},
         timing=Timing(spec.timing.rounds.value, spec.timing.headline.value),
-        counters=Counters(counters.load.value, cache(counters.I1), cache(counters.D1), cache(counters.LL)),
+        counters=resolve_counters(spec.counters),
     )
 
 
@@ -440,6 +452,15 @@ def resolve_experiment(name: str, spec: ExperimentSpec) -> Experiment:
         decides=spec.decides.value,
         kept=spec.kept.value if spec.kept else None,
     )
+
+
+def resolve_counters(spec: CountersSpec) -> Counters:
+    limits = {name.value: resolve_limit(limit) for name, limit in spec.limits if limit}
+    return Counters(texts(spec.loads), cache(spec.I1), cache(spec.D1), cache(spec.LL), limits)
+
+
+def resolve_limit(spec: LimitSpec) -> Limit:
+    return Limit(spec.percent.value, spec.soft.value, spec.hard.value)
 
 
 def texts(items: Iterable[Placed[str]]) -> tuple[str, ...]:

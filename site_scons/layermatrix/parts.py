@@ -286,7 +286,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Load:
-    """A benchmark: its program, the arguments when it is timed, and those when it is simulated."""
+    """A benchmark: its program, the arguments when timed (without any it is not), and when simulated."""
 
     name: str
     doc: str
@@ -302,13 +302,23 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Counters:
-    """The load to simulate, and each cache as bytes, ways, bytes of a line."""
+class Limit:
+    """A figure may grow by `percent` or by `soft`, whichever is more, and never by more than `hard`."""
 
-    load: str
+    percent: float
+    soft: float
+    hard: float
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The loads to simulate, each cache as bytes, ways, bytes of a line, and the limit of each figure."""
+
+    loads: tuple[str, ...]
     I1: tuple[int, int, int]
     D1: tuple[int, int, int]
     LL: tuple[int, int, int]
+    limits: Mapping[str, Limit]
 
 
 @dataclass(frozen=True)
@@ -325,6 +335,11 @@ class Matrix:
     loads: Mapping[str, Load]
     timing: Timing
     counters: Counters
+
+    @property
+    def timed(self) -> dict[str, Load]:
+        """The loads that are not counted only, by name."""
+        return {name: load for name, load in self.loads.items() if load.args}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layermatrix import path, records, story
+from layermatrix import path, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -109,13 +109,12 @@ def repeat_command(cell: Record) -> str:
 
 def host(compilers: Mapping[str, str]) -> Record:
     """The machine and the tools that the figures were taken with."""
-    libc, version = platform.libc_ver()
     return {
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine": platform.machine(),
         "kernel": f"{platform.system()} {platform.release()}",
-        "libc": f"{libc} {version}".strip() or "unknown",
+        "libc": toolchain.libc(),
         "compilers": dict(compilers),
     }
 

@@ -190,6 +190,21 @@ class Integer(Kind[Placed[int]]):
         return None
 
 
+class Number(Kind[Placed[float]]):
+    """A number, whole or not, from `low` to `high`."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self.expects = f"a number from {low:g} to {high:g}"
+
+    def read(self, node: Node, slot: Slot, report: Report) -> Placed[float] | None:
+        value = node.value if isinstance(node, Scalar) else None
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
+            return Placed(float(value), node.place)
+        self.refuse(node, slot, report)
+        return None
+
+
 class Value(Kind[Placed["str | bool | int"]]):
     """A word, a whole number, or on/off."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import interrupt, process, records
+from layermatrix import interrupt, process, records, toolchain
 from layermatrix.errors import SpecErrors
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from layermatrix.parts import Matrix, Project, Variant
 
 SOAK_TEST = "test_soak"
+PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
 class StepError(Exception):
@@ -91,34 +92,43 @@ def take_guards(task: Task) -> None:
 
 
 def take_counters(task: Task) -> None:
-    """Evidence `counters` of a library. sources: the shared library, then the benchmark programs."""
+    """Evidence `counters` of a library. sources: the shared library, the empty one, then the benchmarks."""
     _count(task, task.sources[0], task.sources[1:])
 
 
 def take_baseline_counters(task: Task) -> None:
-    """Evidence `counters` of the system's own functions. sources: the benchmark programs."""
+    """Evidence `counters` of the system's own functions. sources: the empty library, then the benchmarks."""
     _count(task, None, task.sources)
 
 
-def _count(task: Task, preload: Path | None, programs: tuple[Path, ...]) -> None:
-    from layermatrix.evidence import counters
+def _count(task: Task, preload: Path | None, others: tuple[Path, ...]) -> None:
+    from layermatrix.evidence import cachegrind, counters
 
+    empty, *programs = others
     chosen = task.project.matrix.counters
-    cache = counters.CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL)
-    load = _counted_load(task.project, chosen.load, programs)
-    record = counters.measure([load], preload, cache, counters.find_valgrind())
+    cache = cachegrind.CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL)
+    loads = [_counted_load(task.project, name, programs) for name in chosen.loads]
+    tools = counters.Tools(shutil.which("valgrind"), shutil.which("perf"))
+    record = counters.measure(loads, preload, empty, cache, tools)
     _unless_interrupted()
     records.write(task.targets[0], record)
 
 
 def counted(matrix: Matrix) -> str:
-    """What the counters depend on besides the binaries: the load, the simulated cache, and the tool."""
-    tool = shutil.which("valgrind")
-    state = Path(tool).stat().st_mtime_ns if tool else None
-    return f"{matrix.counters}, {matrix.loads[matrix.counters.load]}, valgrind {state}"
+    """What the counters depend on besides the binaries: loads, simulated caches, C library, and tools."""
+    chosen = matrix.counters
+    loads = [(name, matrix.loads[name].program, matrix.loads[name].counted) for name in chosen.loads]
+    tools = [_state(shutil.which(tool)) for tool in ("valgrind", "perf", "setarch", "taskset")]
+    permitted = PERF_PERMISSION.read_text(encoding="ascii") if PERF_PERMISSION.is_file() else None
+    return repr((loads, chosen.I1, chosen.D1, chosen.LL, toolchain.libc(), tools, permitted))
 
 
-def _counted_load(project: Project, name: str, programs: tuple[Path, ...]) -> counters.Load:
+def _state(tool: str | None) -> int | None:
+    """What changes when a tool is replaced."""
+    return Path(tool).stat().st_mtime_ns if tool else None
+
+
+def _counted_load(project: Project, name: str, programs: Sequence[Path]) -> counters.Load:
     from layermatrix.evidence import counters
 
     load = project.matrix.loads[name]

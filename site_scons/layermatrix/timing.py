@@ -27,10 +27,10 @@ def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | N
     from layermatrix.bench import runner
 
     wanted = rounds or project.matrix.timing.rounds
-    loads = [runner.Load(load.name, load.args) for load in project.matrix.loads.values()]
+    loads = [runner.Load(load.name, load.args) for load in project.matrix.timed.values()]
     baseline = _subject(project, "baseline", root / BASELINE, None)
     subjects = [
-        _subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells if _is_timed(cell)
+        _subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells if cell.is_counted
     ]
     subjects = [subject for subject in subjects if _is_built(subject)]
     keys = {subject.store: _key(project, subject) for subject in (baseline, *subjects)}
@@ -82,15 +82,11 @@ def side_by_side(
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
     """Why these cells cannot be timed side by side."""
     for cell in cells:
-        if not _is_timed(cell):
+        if not cell.is_counted:
             return "only native release cells without a sanitizer are timed"
         if not _is_built(_subject(project, cell.id, root / cell.build_dir, _library(cell))):
             return f"{cell.id} is not built"
     return None
-
-
-def _is_timed(cell: Cell) -> bool:
-    return cell.mode == "release" and cell.sanitizer == "none" and cell.target == "native"
 
 
 def _library(cell: Cell) -> str:
@@ -100,7 +96,7 @@ def _library(cell: Cell) -> str:
 def _subject(project: Project, name: str, folder: Path, library: str | None) -> runner.Subject:
     from layermatrix.bench import runner
 
-    programs = {load.name: folder / "bin" / load.program for load in project.matrix.loads.values()}
+    programs = {load.name: folder / "bin" / load.program for load in project.matrix.timed.values()}
     return runner.Subject(
         name, programs, folder / library if library else None, folder / "evidence" / "bench.json"
     )
@@ -118,7 +114,7 @@ def _key(project: Project, subject: runner.Subject) -> str:
     digest = hashlib.sha256()
     for file in (*subject.programs.values(), subject.preload):
         digest.update(file.read_bytes() if file and file.is_file() else b"none")
-    digest.update(repr([(load.name, load.args) for load in project.matrix.loads.values()]).encode())
+    digest.update(repr([(load.name, load.args) for load in project.matrix.timed.values()]).encode())
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -73,6 +74,11 @@ def find_compilers(requested: Iterable[str], cache: Path = CACHE) -> dict[str, T
     found = {name: _find(name, known) for name in requested}
     _save(cache, known)
     return found
+
+
+def libc() -> str:
+    """The C library that programs run with here, such as "glibc 2.36"."""
+    return " ".join(platform.libc_ver()).strip() or "unknown"
 
 
 def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE) -> str | None:

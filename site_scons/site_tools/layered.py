@@ -374,20 +374,30 @@ def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
     return _evidence(env, ["guards.json"], built[:1], steps.take_guards, "guards.py", "elf.py")
 
 
-def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
-    """Instructions and misses an operation, in release cells whose code is the library's own."""
-    if _has_sanitizer(env) or env["LAYERED_CELL"].mode != "release":
+def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node], empty: str) -> list[Node]:
+    """What an operation costs, in release cells whose code is the library's own. empty: the C file of a
+    library that stands in for it and does next to nothing."""
+    if not env["LAYERED_CELL"].is_counted:
         return _evidence(env, ["counters.json"], [], steps.leave_out_counters)
-    return _counted(env, [built[0], *programs], steps.take_counters)
+    return _counted(env, [built[0], *_empty(env, empty), *programs], steps.take_counters)
 
 
-def baseline_counters(env: Env, programs: Sequence[Node]) -> list[Node]:
+def baseline_counters(env: Env, programs: Sequence[Node], empty: str) -> list[Node]:
     """The same of the system's own functions."""
-    return _counted(env, programs, steps.take_baseline_counters)
+    return _counted(env, [*_empty(env, empty), *programs], steps.take_baseline_counters)
+
+
+def _empty(env: Env, source: str) -> list[Node]:
+    """A library of one file."""
+    file = env.File(f"#{source}")
+    target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
+    flags = ["$LINKFLAGS", "-shared"]
+    return list(env.SharedLibrary(target, _object(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
 
 
 def _counted(env: Env, sources: Sequence[Node], step: steps.Step) -> list[Node]:
-    made = _evidence(env, ["counters.json"], sources, step, "counters.py")
+    modules = ("counters.py", "cachegrind.py", "hardware.py", "elf.py")
+    made = _evidence(env, ["counters.json"], sources, step, *modules)
     env.Depends(made, env.Value(steps.counted(env["LAYERED"].project.matrix)))
     return made
 

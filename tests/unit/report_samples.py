@@ -56,10 +56,32 @@ def guards(count: int) -> Record:
 
 
 def counters(instructions: float, i1: float, d1: float) -> Record:
-    per_op = {"instructions": instructions, "i1_misses": i1, "d1_misses": d1, "ll_misses": 0.001}
-    load = {"status": "measured", "ops": 1000, "per_op": per_op, "own_share": dict.fromkeys(per_op, 0.5)}
-    tool = {"tool": "valgrind-3.19.0 cachegrind", "cache": {"I1": [32768, 8, 64]}}
-    return {"kind": "counters", "status": "measured", "reason": None, **tool, "loads": {"mixed": load}}
+    per_op = {
+        "instructions": instructions,
+        "i1_misses": i1,
+        "d1_misses": d1,
+        "ll_misses": 0.001,
+        "branches": 4.25,
+        "mispredicted": 0.125,
+    }
+    load = {
+        "status": "measured",
+        "ops": 1000,
+        "args": "0123abcd",
+        "per_op": per_op,
+        "own_share": dict.fromkeys(per_op, 0.5),
+        "raw": {name: value + 0.5 for name, value in per_op.items()},
+    }
+    fields = {
+        "tool": "valgrind-3.19.0 cachegrind",
+        "valgrind": "valgrind-3.19.0",
+        "libc": "glibc 2.36",
+        "cache": {"I1": [32768, 8, 64], "D1": [32768, 8, 64], "LL": [8388608, 16, 64]},
+        "conditions": ["addresses not randomised", "on one processor"],
+        "hardware": absent("hardware", "perf is not installed"),
+    }
+    loads = {"mixed": load, "swap": load}
+    return {"kind": "counters", "status": "measured", "reason": None, **fields, "loads": loads}
 
 
 def bench(ratio: float, spread: float = 0.02) -> Record:

@@ -156,9 +156,7 @@ def test_a_bar_that_was_not_measured_is_no_bar() -> None:
 
 def test_negative_counts_stay_inside_the_chart() -> None:
     cells = [samples.cell("old", counters=samples.counters(10, 0.0, -0.4)), samples.cell("mid")]
-    misses = next(
-        chart for chart in charts.of_results(samples.record(cells)) if chart.title == "Cache misses"
-    )
+    misses = next(chart for chart in charts.of_results(samples.record(cells)) if chart.title == "L1 misses")
     xs = [float(x) for x in re.findall(r'class="bar s\d" x="([-\d.]+)"', charts.draw(misses))]
     assert min(xs) >= charts.LABELS
 
@@ -166,3 +164,19 @@ def test_negative_counts_stay_inside_the_chart() -> None:
 def test_ticks_are_round_numbers() -> None:
     assert charts.ticks(0, 1.4, log=False) == [0.0, 0.5, 1.0]
     assert charts.ticks(10, 10000, log=True) == [10, 100, 1000, 10000]
+
+
+def test_the_counts_of_a_cell_stand_beside_the_benchmarks_own_and_both() -> None:
+    page = html.render(samples.phases())
+    assert "benchmark's own, taken off" in page
+    assert '<td>60.0000</td><td class="none">0.5000</td><td class="none">60.5000</td>' in page
+    assert "Counted by the machine itself" in page
+    assert "not measured: perf is not installed" in page
+    assert "addresses not randomised, on one processor" in page
+
+
+def test_a_load_that_was_not_counted_says_why() -> None:
+    counters = samples.counters(10, 0.0, 0.1)
+    counters["loads"]["swap"] = {"status": "not measured", "reason": "swap: exit status 1"}
+    page = html.render(samples.record([samples.cell("old", counters=counters)]))
+    assert "not measured: swap: exit status 1" in page

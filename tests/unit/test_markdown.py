@@ -14,7 +14,7 @@ def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
     lines = markdown.render(samples.phases()).splitlines()
     tables = [line for line in lines if line.startswith("|")]
     heads = [line.count("|") for line in tables if line.startswith("| variant")]
-    assert len(heads) == 2
+    assert len(heads) == 3
     assert {line.count("|") for line in tables} == set(heads)
 
 
@@ -59,3 +59,15 @@ def test_the_same_record_prints_the_same_files(tmp_path: Path) -> None:
     first = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "one")]
     second = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "two")]
     assert first == second
+
+
+def test_the_counts_of_every_load_have_a_table_with_branches() -> None:
+    text = markdown.render(samples.phases())
+    table = text.split("## What an operation costs")[1]
+    assert "| branches<br>swap |" in table
+    assert "| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 |" in table
+
+
+def test_where_nothing_was_counted_there_is_no_table_of_counts() -> None:
+    record = samples.record([samples.cell("old", counters=samples.absent("counters"))])
+    assert "What an operation costs" not in markdown.render(record)

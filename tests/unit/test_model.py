@@ -11,7 +11,7 @@ import pytest
 from toy_specs import marked
 
 from layermatrix.errors import SpecErrors
-from layermatrix.model import Variant, load_project, spec_files
+from layermatrix.model import Limit, Variant, load_project, spec_files
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]
@@ -394,7 +394,8 @@ IN_MATRIX = [
     ("variant: [base]", "variant: [«'x*']", "unknown variant 'x*'; known: base"),
     ("sanitizer: asan}", "sanitizer: «tsan}", "unknown sanitizer 'tsan'; did you mean 'asan'?"),
     ("headline: mixed", "headline: «mxied", "unknown load 'mxied'; did you mean 'mixed'?"),
-    ("load: mixed", "load: «other", "unknown load 'other'; known: mixed"),
+    ("loads: [mixed]", "loads: [«other]", "unknown load 'other'; known: mixed"),
+    ("loads: [mixed]", "loads: [mixed, «mixde]", "unknown load 'mixde'; did you mean 'mixed'?"),
     (
         "tests: {",
         "default: {mode: «relese}\ntests: {",
@@ -432,6 +433,26 @@ def test_arguments_of_a_load_are_text_as_it_is_written(project: Write, matrix: C
         "1e3",
         "a b",
     )
+
+
+def test_the_headline_is_a_load_that_is_timed(matrix: Change, mistakes: Mistakes) -> None:
+    text, line, column = marked(matrix("headline: mixed", "headline: «mixed"))
+    assert mistakes(matrix=text.replace("args: [--ops, 10], ", "")) == [
+        f"variants/matrix.yaml:{line}:{column}: error: load 'mixed' has no 'args', so that it is not timed"
+    ]
+
+
+def test_a_load_without_args_is_counted_only(project: Write, matrix: Change) -> None:
+    text = matrix("loads:\n", "loads:\n  other: {doc: Some., program: bench, counted: [--ops, 8]}\n")
+    other = load_project(project(matrix=text)).matrix.loads["other"]
+    assert (other.args, other.counted) == ((), ("--ops", "8"))
+
+
+def test_the_limits_of_the_counters_are_numbers_by_figure(project: Write, matrix: Change) -> None:
+    assert load_project(project()).matrix.counters.limits == {}
+    text = matrix("loads: [mixed],", "loads: [mixed], limits: {branches: {percent: 1, soft: 0.5, hard: 2}},")
+    limits = load_project(project(matrix=text)).matrix.counters.limits
+    assert limits == {"branches": Limit(percent=1.0, soft=0.5, hard=2.0)}
 
 
 def test_hidden_files_are_no_variants(project: Write) -> None:

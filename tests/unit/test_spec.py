@@ -16,6 +16,7 @@ from toy_specs import marked
 
 from layermatrix import yamlnodes
 from layermatrix.errors import Report, SpecError, SpecErrors
+from layermatrix.matrixspec import METRICS
 from layermatrix.model import load_project
 from layermatrix.yamlnodes import Mapping, Scalar, Sequence, read_document
 
@@ -379,6 +380,26 @@ IN_MATRIX = [
     ("I1: [32768, 8, 64]", "I1: [«32768, 8]", f"'I1' {NO_CACHE}"),
     ("I1: [32768, 8, 64]", "I1: [«30000, 8, 64]", f"'I1' {NO_CACHE}"),
     ("I1: [32768, 8, 64]", "I1: [«32768, 8, 48]", f"'I1' {NO_CACHE}"),
+    (
+        "64]}",
+        "64], limits: {«branchs: {percent: 1, soft: 1, hard: 1}}}",
+        f"the name of a limit must be one of {', '.join(METRICS)}, not 'branchs'; did you mean 'branches'?",
+    ),
+    (
+        "64]}",
+        "64], limits: {branches: {percent: «-1, soft: 1, hard: 1}}}",
+        "'percent' must be a number from 0 to 1000, not -1",
+    ),
+    (
+        "64]}",
+        "64], limits: {branches: {percent: «.nan, soft: 1, hard: 1}}}",
+        "'percent' must be a number from 0 to 1000, not .nan",
+    ),
+    (
+        "64]}",
+        "64], limits: {branches: {percent: 1, soft: «0.5, hard: 0.25}}}",
+        "'soft' is above 'hard'",
+    ),
     ("doc: A small matrix.\n", "«", "the file has no 'doc'"),
 ]
 

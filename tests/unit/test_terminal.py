@@ -73,8 +73,8 @@ def test_what_was_not_measured_is_never_a_zero_and_says_why() -> None:
 def test_a_figure_below_zero_is_explained() -> None:
     record = samples.record([samples.cell("old", counters=samples.counters(10, -0.00001, -0.4))])
     text = printed(record)
-    assert line_of(text.split("How it runs")[1], "old").split()[1:4] == ["10.0", "0.000", "-0.400"]
-    assert "a figure below 0: the benchmark alone" in text
+    assert line_of(text.split("How it runs")[1], "old").split()[1:4] == ["10.0", "0.125", "-0.400"]
+    assert table.BELOW_ZERO in text
     assert "a figure below 0" not in printed(samples.phases())
 
 

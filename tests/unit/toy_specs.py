@@ -68,7 +68,7 @@ baseline: {name: system malloc}
 loads:
   mixed: {doc: Some., program: bench, args: [--ops, 10], counted: [--ops, 1]}
 timing: {rounds: 3, headline: mixed}
-counters: {load: mixed, I1: [32768, 8, 64], D1: [32768, 8, 64], LL: [8388608, 16, 64]}
+counters: {loads: [mixed], I1: [32768, 8, 64], D1: [32768, 8, 64], LL: [8388608, 16, 64]}
 """
 
 BASE = """

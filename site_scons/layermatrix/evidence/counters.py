@@ -1,54 +1,39 @@
-"""Count instructions and cache misses an operation, in valgrind's model of a cache.
+"""Count what an operation of each load costs, in a model of a processor: instructions, misses, branches.
 
-Runs a benchmark program under `valgrind --tool=cachegrind` with a library preloaded or none. Returns the
-record `counters`. The counts are those of a model, not of the machine that runs it, and repeat with the same
-binaries, but for what depends on the addresses that the system hands out and on the digits of the time that
-the benchmark prints: some thousandths of an instruction or of a miss.
+Runs benchmark programs under cachegrind with a library preloaded or none. Returns the record `counters`. The
+counts are those of a model, not of the machine that runs it. They repeat but for the digits of the time that
+the benchmark prints: some ten-thousandths of an instruction.
 
 Each figure is a slope: the program runs with N operations and with N/4, and
 
-    per_op = (events(N) - events(N/4)) / (N - N/4)
+    per operation = (events(N) - events(N/4)) / (N - N/4)
 
-so that process start, dynamic loading and warm-up, which both runs have, cancel. The same slope of the
-dry run (the benchmark's loop without the operations, nothing preloaded) is the benchmark's own share; it
-is taken off, and kept in the record. A difference can be negative by a trifle where the dry loop misses the
-cache a little more often; it is left as it is.
+so that process start, dynamic loading and warm-up, which both runs have, cancel. Of each event three figures:
+
+raw         everything that the program and the library do.
+own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it.
+            That hands out blocks in the way that misses the cache least, and what it spends on that is left
+            out. So the loop, its mispredicted branches, and the touching of lines that no allocator can keep
+            in the cache, are the benchmark's.
+per_op      raw - own_share: what the library is answerable for. Its own instructions, branches and misses;
+            the call; and what it costs the benchmark (or, below 0, saves it) by where it puts blocks, or by
+            throwing the benchmark's lines out of the cache.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix import process, records
+from layermatrix import process, records, toolchain
+from layermatrix.evidence import elf
+from layermatrix.evidence.cachegrind import EVENTS, Cachegrind, CacheModel, Counted, CountersError, steady
+from layermatrix.evidence.hardware import Perf
 
-# our name -> cachegrind's events: reads of instructions, data reads, data writes; "mr"/"mw": misses
-EVENTS = {
-    "instructions": ("Ir",),
-    "i1_misses": ("I1mr",),
-    "d1_misses": ("D1mr", "D1mw"),
-    "ll_misses": ("ILmr", "DLmr", "DLmw"),
-}
 Counts = dict[str, float]
-
-
-class CountersError(ValueError):
-    """A count that could not be taken, and why."""
-
-
-@dataclass(frozen=True)
-class CacheModel:
-    """Each cache as (bytes, ways, bytes of a line)."""
-
-    I1: tuple[int, int, int]
-    D1: tuple[int, int, int]
-    LL: tuple[int, int, int]
-
-    def options(self) -> list[str]:
-        return [f"--{name}={','.join(map(str, shape))}" for name, shape in vars(self).items()]
+Count = Callable[[Sequence[str]], Counted]
 
 
 @dataclass(frozen=True)
@@ -59,134 +44,143 @@ class Load:
     name: str
     command: tuple[str, ...]
     ops_option: str = "--ops"
-    dry_option: str = "--dry"
     ops_field: str = "ops"
 
+    @property
+    def digest(self) -> str:
+        """Another one where program or arguments are others: such counts are not to be compared."""
+        words = [Path(self.command[0]).name, *self.command[1:]]
+        return hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
 
-def find_valgrind() -> str | None:
-    return shutil.which("valgrind")
+
+@dataclass(frozen=True)
+class Tools:
+    """Paths of what counts, None where it is not installed."""
+
+    valgrind: str | None
+    perf: str | None
 
 
 def measure(
     loads: Sequence[Load],
     preload: Path | None,
+    empty: Path,
     cache: CacheModel,
-    valgrind: str | None,
+    tools: Tools,
     *,
     run: process.Run = process.run,
-    timeout: float = 600.0,
 ) -> records.Record:
-    """The record `counters`. preload: the library, None for the system's own. A load that fails is "not
-    measured" with its reason, and so is the record when none succeeds."""
-    if valgrind is None:
+    """The record `counters`. preload: the library, None for the system's own; empty: the library that does
+    nothing. A load that fails is "not measured" with its reason, and so is the record when none succeeds."""
+    if tools.valgrind is None:
         return records.not_measured("counters", "valgrind is not installed")
-    bench = _Cachegrind(valgrind, cache, run, timeout)
+    before, conditions = steady(run)
+    bench = Cachegrind(tools.valgrind, cache, run, before=before)
     version = bench.version()
-    results = {load.name: _load(bench, load, preload) for load in loads}
-    failed = [result["reason"] for result in results.values() if result["status"] == records.NOT_MEASURED]
+    results = {load.name: _load(bench, load, preload, empty) for load in loads}
+    failed = [result["reason"] for result in results.values() if not records.is_measured(result)]
     if len(failed) == len(results):
         return records.not_measured("counters", failed[0] if failed else "no load is counted")
-    shapes = {name: list(shape) for name, shape in vars(cache).items()}
-    return records.measured("counters", tool=f"{version} cachegrind", cache=shapes, loads=results)
+    return records.measured(
+        "counters",
+        tool=f"{version} cachegrind",
+        valgrind=version,
+        libc=toolchain.libc(),
+        cache={name: list(shape) for name, shape in vars(cache).items()},
+        conditions=conditions,
+        loads=results,
+        hardware=_hardware(loads, preload, tools.perf, run),
+    )
 
 
-def _load(bench: _Cachegrind, load: Load, preload: Path | None) -> records.Record:
+def _load(bench: Cachegrind, load: Load, preload: Path | None, empty: Path) -> records.Record:
     try:
-        ops, real = bench.slope(load, load.command, preload)
-        _, own = bench.slope(load, (*load.command, load.dry_option), None)
-    except CountersError as error:
+        program = _functions(Path(load.command[0]))
+        ops, (raw, _) = _slope(load, lambda command: bench.count(command, preload, program))
+        _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
+    except (CountersError, elf.ElfError) as error:
         return {"status": records.NOT_MEASURED, "reason": f"{load.name}: {error}"}
     return {
         "status": records.MEASURED,
         "ops": ops,
-        "per_op": {name: round(real[name] - own[name], 6) for name in EVENTS},
-        "own_share": {name: round(own[name], 6) for name in EVENTS},
+        "args": load.digest,
+        "per_op": {name: round(raw[name] - own[name], 6) for name in EVENTS},
+        "own_share": _rounded(own),
+        "raw": _rounded(raw),
     }
 
 
-@dataclass(frozen=True)
-class _Cachegrind:
-    """valgrind, its cache model, and the way to run it."""
-
-    valgrind: str
-    cache: CacheModel
-    run: process.Run
-    timeout: float
-
-    def version(self) -> str:
-        finished = self.run([self.valgrind, "--version"], environment=process.environment(), timeout=60)
-        return process.last_line(finished.stdout) or "valgrind"
-
-    def slope(self, load: Load, command: Sequence[str], preload: Path | None) -> tuple[int, Counts]:
-        """Operations of the longer run, and the events that each further operation costs."""
-        wanted = _ops(load, command)
-        many, events_many = self.count(load, command, preload)
-        few, events_few = self.count(load, _with_ops(load, command, wanted // 4), preload)
-        if many <= few:
-            raise CountersError(f"asked for {wanted} operations it did {many}, for a quarter of them {few}")
-        return many, {name: (events_many[name] - events_few[name]) / (many - few) for name in EVENTS}
-
-    def count(self, load: Load, command: Sequence[str], preload: Path | None) -> tuple[int, dict[str, int]]:
-        """Operations done and events counted in one run."""
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder, "out")
-            named = str(out).replace("%", "%%")  # valgrind expands %p and the like in file names
-            options = ["--tool=cachegrind", "--cache-sim=yes", *self.cache.options()]
-            files = [f"--cachegrind-out-file={named}", f"--log-file={named}.log"]
-            finished = self.run(
-                [self.valgrind, *options, *files, *command],
-                environment=process.environment(preload),
-                timeout=self.timeout,
-            )
-            if finished.failure:
-                raise CountersError(finished.failure)
-            if not out.exists():
-                raise CountersError("valgrind wrote no counts")
-            return _reported_ops(load, finished), parse(out.read_text(encoding="utf-8", errors="replace"))
+def _functions(program: Path) -> Collection[str]:
+    """The functions of a program's own. ElfError, CountersError where nobody can tell them."""
+    found = {
+        symbol.name
+        for symbol in elf.read(program).symbols
+        if symbol.kind == "STT_FUNC" and symbol.section is not None
+    }
+    if not found:
+        raise CountersError(f"{program.name} has no symbols, so that its own share cannot be told")
+    return found
 
 
-def _ops_place(load: Load, command: Sequence[str]) -> int:
-    if load.ops_option not in command[:-1]:
+def _hardware(
+    loads: Sequence[Load], preload: Path | None, perf: str | None, run: process.Run
+) -> records.Record:
+    """What the machine itself counts for each operation; nothing is taken off."""
+    if perf is None:
+        return records.not_measured("hardware", "perf is not installed")
+    tool = Perf(perf, run)
+
+    counted = {}
+    try:
+        for load in loads:
+            _, (events,) = _slope(load, lambda command: tool.count(command, preload))
+            counted[load.name] = _rounded(events)
+    except CountersError as error:
+        return records.not_measured("hardware", str(error))
+    return records.measured("hardware", loads=counted)
+
+
+def _rounded(counts: Counts) -> Counts:
+    return {name: round(value, 6) for name, value in counts.items()}
+
+
+# --- slopes
+
+
+def _slope(load: Load, count: Count) -> tuple[int, tuple[Counts, ...]]:
+    """Operations of the longer run, and the events that each further operation costs."""
+    wanted = _ops(load)
+    longer, shorter = count(load.command), count(_with_ops(load, wanted // 4))
+    many, few = _reported_ops(load, longer.stdout), _reported_ops(load, shorter.stdout)
+    if many <= few:
+        raise CountersError(f"asked for {wanted} operations it did {many}, for a quarter of them {few}")
+    pairs = zip(longer.events, shorter.events, strict=True)
+    return many, tuple({name: (a[name] - b[name]) / (many - few) for name in a} for a, b in pairs)
+
+
+def _ops_place(load: Load) -> int:
+    if load.ops_option not in load.command[:-1]:
         raise CountersError(f"the command has no {load.ops_option} with a number behind it")
-    return list(command).index(load.ops_option) + 1
+    return load.command.index(load.ops_option) + 1
 
 
-def _ops(load: Load, command: Sequence[str]) -> int:
-    text = command[_ops_place(load, command)]
+def _ops(load: Load) -> int:
+    text = load.command[_ops_place(load)]
     if not text.isdecimal() or int(text) < 4:
         raise CountersError(f"{load.ops_option} {text}: a number from 4 is needed to take a quarter of it")
     return int(text)
 
 
-def _with_ops(load: Load, command: Sequence[str], ops: int) -> tuple[str, ...]:
-    place = _ops_place(load, command)
-    return (*command[:place], str(ops), *command[place + 1 :])
+def _with_ops(load: Load, ops: int) -> tuple[str, ...]:
+    place = _ops_place(load)
+    return (*load.command[:place], str(ops), *load.command[place + 1 :])
 
 
-def _reported_ops(load: Load, finished: process.Finished) -> int:
+def _reported_ops(load: Load, stdout: bytes) -> int:
     try:
-        ops = process.reported(finished.stdout).get(load.ops_field)
+        ops = process.reported(stdout).get(load.ops_field)
     except ValueError as error:
         raise CountersError(str(error)) from error
     if type(ops) is not int:
         raise CountersError(f"it does not say its number of operations as {load.ops_field!r}")
     return ops
-
-
-def parse(out: str) -> dict[str, int]:
-    """Our events from the lines `events:` and `summary:` of cachegrind's file."""
-    fields = {}
-    for line in out.splitlines():
-        key, colon, rest = line.partition(":")
-        if colon and key in ("events", "summary"):
-            fields[key] = rest.split()
-    names, values = fields.get("events", []), fields.get("summary", [])
-    if not names or len(names) != len(values):
-        raise CountersError("valgrind's file has no summary of its events")
-    try:
-        counted = {name: int(value) for name, value in zip(names, values, strict=True)}
-        return {ours: sum(counted[name] for name in theirs) for ours, theirs in EVENTS.items()}
-    except KeyError as error:
-        raise CountersError(f"valgrind did not count {error.args[0]}") from error
-    except ValueError as error:
-        raise CountersError(f"valgrind's summary holds no number: {error}") from error

@@ -209,22 +209,21 @@ def _code_chart(results: Record) -> Chart:
 
 def _miss_chart(results: Record) -> Chart:
     names, load = table.row_names(results), results.get("headline")
-    keys = (("i1_misses", "I1"), ("d1_misses", "D1"))
+    series = (("the library's", figures.l1_misses), ("with the benchmark's own", figures.raw_l1_misses))
     rows = []
     for name, record in [(results["baseline"]["name"], results["baseline"])] + [
         (names[cell["id"]], cell) for cell in results["cells"]
     ]:
-        counted = figures.per_op(record, load) or {}
-        bars = tuple(_miss_bar(record, counted.get(key), index) for index, (key, _title) in enumerate(keys))
+        bars = tuple(_miss_bar(record, of(record, load), index) for index, (_, of) in enumerate(series))
         quoted = record["quoted"].get("l1_misses")
         rows.append(Row(name, bars, figures.quoted_range(quoted), f"seed: {quoted} L1 misses an operation"))
-    return Chart("Cache misses", "an operation", tuple(title for _key, title in keys), tuple(rows))
+    return Chart("L1 misses", "an operation", tuple(title for title, _ in series), tuple(rows))
 
 
-def _miss_bar(record: Record, value: float | None, series: int) -> Bar:
-    return (
-        _absent(record, "counters", series) if value is None else Bar(series, value, table.number(value, 3))
-    )
+def _miss_bar(record: Record, misses: figures.Interval | None, series: int) -> Bar:
+    if misses is None:
+        return _absent(record, "counters", series)
+    return Bar(series, misses[1], table.number(misses[1], 3))
 
 
 def _absent(record: Record, kind: str, series: int = 0) -> Bar:

@@ -43,6 +43,7 @@ def _view(results: Record) -> Record:
         "results": results,
         "title": f"{results['system']['name'] or 'layermatrix'}: what each variant is, and how it runs",
         "tables": [_table(tables.code_table(results)), _table(tables.run_table(results))],
+        "counts_table": _table(tables.counts_table(results)) if tables.counted_loads(results) else None,
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
         "steps": [_step(step) for step in results["story"]["steps"]],
@@ -132,7 +133,8 @@ def _cell(cell: Record) -> Record:
         "verdict": tables.verdict(cell),
         "asm": _asm_rows(cell["asm"]),
         "loads": list(cell["bench"].get("loads", {}).items()),
-        "counted": [item for item in cell["counters"].get("loads", {}).items() if "per_op" in item[1]],
+        "counted": list(cell["counters"].get("loads", {}).items()),
+        "hardware": cell["counters"].get("hardware"),
         "programs": [(kind, cell[kind], tables.passed(cell[kind])) for kind in ("tests", "programs")],
     }
 
@@ -195,12 +197,14 @@ def _shortest(results: Record, cells: list[Record]) -> Iterable[Record]:
 def _methods(results: Record) -> Iterable[tuple[str, str]]:
     """(figure, how it was taken), in the words of the columns and of the evidence itself."""
     seen: set[str] = set()
-    for table in (tables.code_table(results), tables.run_table(results)):
+    for table in (tables.code_table(results), tables.run_table(results), tables.counts_table(results)):
         for column in table.columns:
             if column.method and column.method not in seen:
                 seen.add(column.method)
                 yield f"{column.head}, {column.unit}", column.method
-    tool = next((cell["counters"]["tool"] for cell in results["cells"] if cell["counters"].get("tool")), None)
-    if tool:
-        yield "counters", f"{tool}; the cache is a model, so the counts repeat on any machine"
+    counted = next((cell["counters"] for cell in results["cells"] if cell["counters"].get("tool")), None)
+    if counted:
+        conditions = ", ".join(counted.get("conditions", ()))
+        words = "; the cache is a model, so the counts repeat on any machine"
+        yield "counters", counted["tool"] + words + (f" ({conditions})" if conditions else "")
     yield from results["loads"].items()

@@ -22,7 +22,9 @@ ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 DECODED = "decoded from the object: the whole inlined path with its cold part"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
-BELOW_ZERO = "a figure below 0: the benchmark alone, on ready-made blocks, costs more than with the allocator"
+NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
+RAW = "simulated; the benchmark's own share included"
+BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
 COMPARED = (("instructions", "instr.", 1), ("i1_misses", "I1 miss", 3), ("d1_misses", "D1 miss", 3))
 SEED_NOTE = "quoted from the seed, not measured here"
 
@@ -79,11 +81,20 @@ def code_table(results: Record) -> Table:
 def run_table(results: Record) -> Table:
     """How it runs: counters and throughput of each load, beside the baseline."""
     columns = [*_counter_columns(results), *_load_columns(results)]
-    made = _table("How it runs", results, columns, with_baseline=True)
-    below_zero = any(
-        figure.text.startswith("-") and len(figure.text) > 1 for row in made.rows for figure in row
-    )
-    return replace(made, notes=(BELOW_ZERO,)) if below_zero else made
+    return _noted(_table("How it runs", results, columns, with_baseline=True))
+
+
+def counts_table(results: Record) -> Table:
+    """What an operation of each load that was counted costs."""
+    columns = [column for load in counted_loads(results) for column in _count_columns(load)]
+    return _noted(_table("What an operation costs", results, columns, with_baseline=True))
+
+
+def _noted(table: Table) -> Table:
+    """The table with a word on figures below zero, where there is one."""
+    texts = [figure.text for row in table.rows for figure in row]
+    below_zero = any(text.startswith("-") and len(text) > 1 for text in texts)
+    return replace(table, notes=(BELOW_ZERO,)) if below_zero else table
 
 
 def matrix_table(results: Record) -> Table:
@@ -117,6 +128,12 @@ def entries(results: Record) -> list[str]:
 def loads(results: Record) -> list[str]:
     """The loads, the headline first."""
     return sorted(results.get("loads", {}), key=lambda name: name != results.get("headline"))
+
+
+def counted_loads(results: Record) -> list[str]:
+    """The loads that were counted in any cell, the headline first."""
+    found = dict.fromkeys(name for cell in results["cells"] for name in cell["counters"].get("loads", {}))
+    return sorted(found, key=lambda name: name != results.get("headline"))
 
 
 def row_names(results: Record) -> dict[str, str]:
@@ -181,15 +198,28 @@ def _code_columns(results: Record) -> Iterable[Column]:
 
 
 def _counter_columns(results: Record) -> Iterable[Column]:
-    load, method = results.get("headline"), "simulated; the benchmark's own share is taken off"
-    for key, head, unit, digits in (
-        ("instructions", "instr.", "per op", 1),
-        ("i1_misses", "I1", "miss/op", 3),
-        ("d1_misses", "D1", "miss/op", 3),
+    load = results.get("headline")
+    for head, unit, figure, method in (
+        ("instr.", "per op", _counter("instructions", 1, load), NET),
+        ("mispred.", "per op", _counter("mispredicted", 3, load), NET),
+        ("L1", "miss/op", _misses(figures.l1_misses, load), NET),
+        ("L1 whole", "miss/op", _misses(figures.raw_l1_misses, load), RAW),
     ):
-        figure = _counter(key, digits, load)
         yield Column(head, unit, figure, figure, method, "counters")
     yield Column("seed L1", "miss/op", _quoted("l1_misses"), _quoted("l1_misses"), group="counters")
+
+
+def _count_columns(load: str) -> Iterable[Column]:
+    for key, head, unit, digits in (
+        ("instructions", "instr.", load, 1),
+        ("branches", "branches", load, 2),
+        ("mispredicted", "mispred.", load, 3),
+        ("i1_misses", "I1 miss", load, 3),
+        ("d1_misses", "D1 miss", load, 3),
+        ("ll_misses", "LL miss", load, 3),
+    ):
+        figure = _counter(key, digits, load)
+        yield Column(head, unit, figure, figure, NET, load)
 
 
 def _load_columns(results: Record) -> Iterable[Column]:
@@ -210,7 +240,7 @@ def _matrix_columns(results: Record) -> Iterable[Column]:
     yield Column("tests", "passed", _programs("tests"), _none)
     yield Column("programs", "passed", _programs("programs"), _none)
     yield Column(first, "instr.", _asm(first, "instructions"), _none)
-    yield Column("L1 misses", "per op", _l1(load), _none)
+    yield Column("L1 misses", "per op", _misses(figures.l1_misses, load), _none)
     if load:
         yield Column("speed", "x system", _ratio(load), _none)
 
@@ -284,9 +314,11 @@ def _against_first(load: str) -> Callable[[Record], Figure]:
     return figure
 
 
-def _l1(load: str | None) -> Callable[[Record], Figure]:
+def _misses(
+    of: Callable[[Record, str | None], figures.Interval | None], load: str | None
+) -> Callable[[Record], Figure]:
     def figure(record: Record) -> Figure:
-        misses = figures.l1_misses(record, load)
+        misses = of(record, load)
         return Figure(number(misses[1], 3)) if misses else _uncounted(record, load)
 
     return figure
