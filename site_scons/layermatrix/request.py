@@ -71,7 +71,7 @@ TARGETS = (
     Target("figures", "the part of the evidence that counts: asm, guards, counters; no test is run"),
     Target("checks", "libs and evidence"),
     Target("compiledb", "compile_commands.json of the first selected cell, for editors"),
-    Target("install", "libraries and headers of the last selected cell, to $DESTDIR$PREFIX"),
+    Target("install", "libraries, headers and pkg-config file of the last selected cell, to $DESTDIR$PREFIX"),
     Target("lint", "the linters of Python and C"),
     Target("list", "the variants, and the cells that are selected or left out", "answer"),
     Target("explain", "how each selected variant is put together", "answer"),

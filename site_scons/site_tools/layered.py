@@ -27,7 +27,19 @@ SITE = Path(__file__).resolve().parents[1]
 if str(SITE) not in sys.path:  # when another project has this tool by toolpath=
     sys.path.insert(0, str(SITE))
 
-from layermatrix import emit, interrupt, job, matrix, model, process, request, shell, steps, toolchain  # noqa: E402
+from layermatrix import (  # noqa: E402
+    emit,
+    interrupt,
+    job,
+    matrix,
+    model,
+    pkgconfig,
+    process,
+    request,
+    shell,
+    steps,
+    toolchain,
+)
 from layermatrix.closure import Closures  # noqa: E402
 from layermatrix.errors import SelectionError, SpecErrors  # noqa: E402
 
@@ -307,9 +319,12 @@ def _stand_in(env: Env, source: Node, why: str) -> Node:
 
 
 def _write_script(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-    script = Path(target[0].abspath)
-    script.write_text(source[0].get_text_contents(), encoding="utf-8")
-    script.chmod(0o755)
+    _write_text(target, source, env)
+    Path(target[0].abspath).chmod(0o755)
+
+
+def _write_text(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    Path(target[0].abspath).write_text(source[0].get_text_contents(), encoding="utf-8")
 
 
 def _has_sanitizer(env: Env) -> bool:
@@ -478,11 +493,17 @@ def compiledb(env: Env, path: str) -> None:
     env.Alias("compiledb", [*env.CompilationDatabase(path), "headers"])
 
 
-def install(env: Env, built: Sequence[Node], headers: Sequence[str]) -> None:
-    """The alias `install`: the libraries of a cell, and the headers that programs include."""
-    asked = env["LAYERED"].asked
-    prefix = asked.destdir + str(Path(asked.prefix).absolute())
-    wanted = [*env.Install(f"{prefix}/lib", built), *env.Install(f"{prefix}/include", headers)]
+def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Sequence[str] = ()) -> None:
+    """The alias `install`: the libraries of a cell, the headers that programs include, and what pkg-config
+    says of them. private: flags that programs need which are linked statically."""
+    build: Build = env["LAYERED"]
+    prefix = str(Path(build.asked.prefix).absolute())
+    system = build.project.catalogue.system
+    place = (build.asked.destdir + prefix).replace("$", "$$")
+    text = env.Value(pkgconfig.render(system, prefix, private))
+    pc_file = f"{place}/lib/pkgconfig/{system.libname}.pc"
+    described = env.Command(pc_file, text, Action(_write_text, "INSTALL"))
+    wanted = [*env.Install(f"{place}/lib", built), *env.Install(f"{place}/include", headers), *described]
     env.Alias("install", wanted)
 
 

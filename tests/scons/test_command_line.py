@@ -96,17 +96,6 @@ def test_a_dry_run_of_a_job_runs_nothing(fresh: Project) -> None:
     assert not list(fresh.path("build").glob("phase*"))
 
 
-def test_install_puts_libraries_and_header_under_the_prefix(project: Project) -> None:
-    words = ["variant=phase3", "PREFIX=/opt/hakmem", f"DESTDIR={project.path('stage')}", "install"]
-    project.build(*words)
-    found = {str(path.relative_to(project.path("stage"))) for path in project.path("stage").rglob("*.*")}
-    assert found == {
-        f"opt/hakmem/{name}" for name in ("lib/libhakmem.so", "lib/libhakmem.a", "include/hakmem.h")
-    }
-    project.build("-c", *words)
-    assert not list(project.path("stage").rglob("*.*"))
-
-
 def test_compiledb_describes_the_first_selected_cell(project: Project, cc: str) -> None:
     project.build("variant=phase3", "compiledb")
     entries = json.loads(project.path("compile_commands.json").read_text(encoding="utf-8"))
