@@ -17,6 +17,27 @@
 #define HAK_EXPORT __attribute__((visibility("default")))
 #define HAK_TLS __thread __attribute__((tls_model("initial-exec")))
 
+// Takes one off the int32_t; true when it is below zero then. In one instruction and its flags, which compilers do not
+// find by themselves where the address is a thread's.
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && HAKMEM_BUILD_RELEASE
+#define HAK_COUNT_DOWN(lvalue) \
+    (__extension__({ \
+        bool hak_below; \
+        __asm__("subl $1, %1" : "=@ccs"(hak_below), "+m"(lvalue)); \
+        hak_below; \
+    }))
+#else
+#define HAK_COUNT_DOWN(lvalue) (--(lvalue) < 0)
+#endif
+
+// The value, of which the compiler knows nothing: what is computed from it is not computed before.
+#define HAK_OPAQUE(value) \
+    (__extension__({ \
+        __typeof__(value) hak_opaque = (value); \
+        __asm__("" : "+r"(hak_opaque)); \
+        hak_opaque; \
+    }))
+
 // page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
 #define HAK_PAGE_SHIFT 16
 #define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)
@@ -32,6 +53,8 @@ static inline size_t hak_round_up(size_t n, size_t power_of_two)
 
 // One line on stderr, then abort. Allocates nothing. `what` is a short phrase such as "double free".
 _Noreturn void hak_die(const char *what, const void *where) COLD;
+// The same, with the size in bytes of the blocks that there are at the place.
+_Noreturn void hak_die_of_size(const char *what, const void *where, size_t size) COLD;
 
 // An invariant of the allocator itself; checked in debug builds only.
 #if HAKMEM_BUILD_RELEASE

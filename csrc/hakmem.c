@@ -63,10 +63,10 @@ HAK_EXPORT void *hak_calloc(size_t count, size_t size)
 }
 
 // The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
-static unsigned aligned_class(size_t size, size_t alignment)
+static size_t aligned_class(size_t size, size_t alignment)
 {
     if (alignment > SLAB_ALIGNMENT || size > TINY_MAX_SIZE) return TINY_CLASSES;
-    unsigned class = tiny_class_of(size > alignment ? size : alignment);
+    size_t class = tiny_class_of(size > alignment ? size : alignment);
     while (class < TINY_CLASSES && tiny_class_size[class] % alignment != 0) class++;
     return class;
 }
@@ -74,7 +74,7 @@ static unsigned aligned_class(size_t size, size_t alignment)
 static void *alloc_aligned(size_t alignment, size_t size)
 {
     if (alignment <= TINY_MIN_ALIGN) return hak_malloc(size);
-    unsigned class = aligned_class(size, alignment);
+    size_t class = aligned_class(size, alignment);
     if (class < TINY_CLASSES) return hak_tiny_alloc(tiny_class_size[class]);
     bool zeroed;
     return alloc_untiny(size, alignment, &zeroed);
@@ -123,22 +123,15 @@ HAK_EXPORT void *hak_pvalloc(size_t size)
 
 // ---- free
 
-// A pointer into a slab that is not at a block's start would corrupt the heap later on: it ends here.
-static void check_block_start(const void *block)
-{
-    const tiny_slab_t *slab = tiny_registry_record(block);
-    const char *at = block;
-    if (UNLIKELY(at < slab->start || (size_t)(at - slab->start) % tiny_class_size[slab->class] != 0))
-        hak_die("free of a pointer into a block", block);
-}
-
-void hak_free_beyond_own(void *block)
+void tiny_free_other(void *block)
 {
     if (block == NULL) return;
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
-        check_block_start(block);
-        tiny_backend_give(block);
+        // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
+        if (UNLIKELY(!tiny_is_block_start(tiny_registry_record(block), block)))
+            tiny_die("free of a pointer into a block", block);
+        tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
         page_arena_free(block);
     } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {

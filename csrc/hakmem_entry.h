@@ -6,8 +6,6 @@
 
 // Requests beyond the tiny classes, or with an alignment that these do not have.
 void *hak_alloc_beyond_tiny(size_t size) COLD;
-// Blocks that are not this thread's own tiny ones.
-void hak_free_beyond_own(void *block) COLD;
 
 ALWAYS_INLINE void *hak_entry_alloc(size_t size)
 {
@@ -17,8 +15,7 @@ ALWAYS_INLINE void *hak_entry_alloc(size_t size)
 
 ALWAYS_INLINE void hak_entry_free(void *block)
 {
-    if (LIKELY(tiny_free_fast(block))) return;
-    hak_free_beyond_own(block);
+    tiny_free_fast(block);
 }
 
 #endif

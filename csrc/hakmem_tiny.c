@@ -14,7 +14,7 @@ void *hak_tiny_alloc(size_t size)
     return tiny_alloc_fast(size);
 }
 
-void *tiny_alloc_last_resort(unsigned class)
+void *tiny_alloc_last_resort(size_t class)
 {
     TINY_COUNT_UNSERVED(class);
     if (tiny_backend_heap() == NULL) {

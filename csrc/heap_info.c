@@ -48,7 +48,7 @@ __attribute__((format(printf, 2, 3))) static bool write_line(FILE *file, const c
 static bool write_layer(FILE *file, const tiny_layer_info_t *layer)
 {
     size_t blocks = 0, bytes = 0;
-    for (unsigned class = 0; class < TINY_CLASSES; class++) {
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
         size_t held = layer->held(class);
         blocks += held;
         bytes += held * tiny_class_size[class];

@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -98,6 +99,19 @@ void *os_metadata(size_t size)
     return record;
 }
 
+// The kernel gives each program 16 random bytes at its start; their place is random, too.
+uint64_t os_secret(void)
+{
+    uint64_t secret = (uintptr_t)&metadata * 0x9e3779b97f4a7c15u;
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    if (random != NULL) {
+        uint64_t given;
+        memcpy(&given, (const char *)random + 8, sizeof given); // the stack protector has the first eight
+        secret ^= given;
+    }
+    return secret | 1; // not zero
+}
+
 void os_metadata_before_fork(void)
 {
     os_lock(&metadata.lock);
@@ -130,25 +144,48 @@ void os_unlock_slow(os_lock_t *lock)
     errno = saved;
 }
 
-static size_t append_hex(char *out, uintptr_t value)
+// ---- the last line
+
+typedef struct last_line {
+    size_t length;
+    char text[192];
+} last_line_t;
+
+static void add_text(last_line_t *line, const char *text)
 {
-    size_t digits = 1;
-    while (digits < 2 * sizeof value && value >> (4 * digits) != 0) digits++;
-    for (size_t i = 0; i < digits; i++) out[i] = "0123456789abcdef"[(value >> (4 * (digits - 1 - i))) & 15];
-    return digits;
+    for (; *text != '\0' && line->length < sizeof line->text; text++) line->text[line->length++] = *text;
+}
+
+static void add_number(last_line_t *line, size_t value, unsigned base)
+{
+    char digits[24], *first = digits + sizeof digits;
+    *--first = '\0';
+    do {
+        *--first = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value != 0);
+    add_text(line, first);
+}
+
+void hak_die_of_size(const char *what, const void *where, size_t size)
+{
+    last_line_t line = {.length = 0};
+    add_text(&line, "hakmem: ");
+    add_text(&line, what);
+    add_text(&line, ": 0x");
+    add_number(&line, (uintptr_t)where, 16);
+    if (size > 0) {
+        add_text(&line, ", class of ");
+        add_number(&line, size, 10);
+        add_text(&line, " bytes");
+    }
+    add_text(&line, "\n");
+    syscall(SYS_write, STDERR_FILENO, line.text,
+            line.length); // write() may end the thread instead, if it is cancelled
+    abort();
 }
 
 void hak_die(const char *what, const void *where)
 {
-    char line[160] = "hakmem: ";
-    size_t length = strlen(line), rest = strlen(what);
-    if (rest > 96) rest = 96;
-    memcpy(line + length, what, rest);
-    length += rest;
-    memcpy(line + length, ": 0x", 4);
-    length += 4;
-    length += append_hex(line + length, (uintptr_t)where);
-    line[length++] = '\n';
-    syscall(SYS_write, STDERR_FILENO, line, length); // write() may end the thread instead, if it is cancelled
-    abort();
+    hak_die_of_size(what, where, 0);
 }

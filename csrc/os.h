@@ -22,6 +22,9 @@ bool os_move(void *from, size_t old_size, void *to, size_t new_size);
 // Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
 void *os_metadata(size_t size);
 
+// A number that another process, and this one's program, cannot guess: the same at each call.
+uint64_t os_secret(void);
+
 // lock: a mutex of one word (0 free, 1 held, 2 held and waited for), see Drepper, "Futexes Are Tricky", mutex 3.
 typedef struct os_lock {
     _Atomic(uint32_t) state;

@@ -8,19 +8,19 @@
 
 ALWAYS_INLINE void *tiny_ultra_alloc(size_t size)
 {
-    unsigned class = tiny_class_of(size);
+    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     void *block = tiny_first_pop(class);
-    if (UNLIKELY(block == NULL)) return tiny_alloc_slow(class);
-    return block;
+    if (UNLIKELY(block == NULL)) return tiny_alloc_slow(size);
+    return tiny_hand_out(block);
 }
 
-// False: the block is not of this thread's heap, and nothing was done.
-ALWAYS_INLINE bool tiny_ultra_free(void *block)
+ALWAYS_INLINE void tiny_ultra_free(void *block)
 {
     uint64_t class = tiny_own_class(block, tiny_front.tag);
-    if (UNLIKELY(class >= TINY_CLASSES)) return false;
-    if (UNLIKELY(!tiny_first_push((unsigned)class, block))) tiny_free_slow((unsigned)class, block);
-    return true;
+    if (UNLIKELY(class >= TINY_CLASSES)) return tiny_free_other(block);
+    if (UNLIKELY(tiny_is_marked(block, tiny_front.key))) return tiny_free_marked(block, class);
+    tiny_mark(block, tiny_front.key);
+    if (UNLIKELY(!tiny_first_push(class, block))) tiny_free_slow(block, class);
 }
 
 #endif

@@ -84,7 +84,7 @@ void tiny_count_leave(const tiny_purpose_t *outside)
     current = *outside;
 }
 
-void tiny_count_request(unsigned class)
+void tiny_count_request(size_t class)
 {
     add(&counts()->requests[class], 1);
 }
@@ -95,18 +95,18 @@ void tiny_count_free(const void *block)
     if (class < TINY_CLASSES) add(&counts()->frees[class], 1);
 }
 
-void tiny_count_unserved(unsigned class)
+void tiny_count_unserved(size_t class)
 {
     add(&counts()->unserved[class], 1);
 }
 
 // A move that finds nothing, or no room, moves nothing: only requests count as passed on.
-void tiny_count_asked(unsigned layer, unsigned class)
+void tiny_count_asked(unsigned layer, size_t class)
 {
     if (current == TINY_FOR_request) add(&counts()->layer[layer].entries[class], 1);
 }
 
-void *tiny_count_answer(unsigned layer, unsigned class, void *block)
+void *tiny_count_answer(unsigned layer, size_t class, void *block)
 {
     layer_counts_t *counted = &counts()->layer[layer];
     if (current == TINY_FOR_request) add(block != NULL ? &counted->hits[class] : &counted->misses[class], 1);
@@ -114,12 +114,12 @@ void *tiny_count_answer(unsigned layer, unsigned class, void *block)
     return block;
 }
 
-void tiny_count_offer(unsigned layer, unsigned class)
+void tiny_count_offer(unsigned layer, size_t class)
 {
     if (current == TINY_FOR_request) add(&counts()->layer[layer].offered[class], 1);
 }
 
-bool tiny_count_kept(unsigned layer, unsigned class, bool kept, size_t held)
+bool tiny_count_kept(unsigned layer, size_t class, bool kept, size_t held)
 {
     layer_counts_t *counted = &counts()->layer[layer];
     if (current == TINY_FOR_request) add(kept ? &counted->accepted[class] : &counted->refused[class], 1);
@@ -128,14 +128,14 @@ bool tiny_count_kept(unsigned layer, unsigned class, bool kept, size_t held)
     return kept;
 }
 
-void tiny_count_in(unsigned layer, unsigned class, size_t blocks, size_t held)
+void tiny_count_in(unsigned layer, size_t class, size_t blocks, size_t held)
 {
     layer_counts_t *counted = &counts()->layer[layer];
     add(&counted->in[current][class], blocks);
     raise_to(&counted->peak[class], held);
 }
 
-void tiny_count_out(unsigned layer, tiny_purpose_t purpose, unsigned class, size_t blocks)
+void tiny_count_out(unsigned layer, tiny_purpose_t purpose, size_t class, size_t blocks)
 {
     add(&counts()->layer[layer].out[purpose][class], blocks);
 }
@@ -157,15 +157,15 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
     }
 }
 
-__attribute__((noreturn)) static void break_law(unsigned layer, unsigned class, const char *what,
+__attribute__((noreturn)) static void break_law(unsigned layer, size_t class, const char *what,
                                                 uint64_t first, uint64_t second, uint64_t whole)
 {
-    complain("%s, class C%u: %s: %llu, %llu, %llu\n", tiny_layer_table[layer].title, class, what,
+    complain("%s, class C%zu: %s: %llu, %llu, %llu\n", tiny_layer_table[layer].title, class, what,
              (unsigned long long)first, (unsigned long long)second, (unsigned long long)whole);
     abort();
 }
 
-static uint64_t moved(const _Atomic(uint64_t) by_purpose[TINY_PURPOSE_COUNT][TINY_CLASSES], unsigned class)
+static uint64_t moved(const _Atomic(uint64_t) by_purpose[TINY_PURPOSE_COUNT][TINY_CLASSES], size_t class)
 {
     uint64_t blocks = 0;
     for (unsigned purpose = 0; purpose < TINY_PURPOSE_COUNT; purpose++)
@@ -173,7 +173,7 @@ static uint64_t moved(const _Atomic(uint64_t) by_purpose[TINY_PURPOSE_COUNT][TIN
     return blocks;
 }
 
-static void check_layer(unsigned layer, unsigned class)
+static void check_layer(unsigned layer, size_t class)
 {
     const layer_counts_t *of = &own.layer[layer];
     uint64_t hits = value(&of->hits[class]), accepted = value(&of->accepted[class]);
@@ -192,14 +192,14 @@ static void check_layer(unsigned layer, unsigned class)
 // Of the calling thread.
 static void check_law(void)
 {
-    for (unsigned class = 0; class < TINY_CLASSES; class++) {
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
         uint64_t served = value(&own.unserved[class]);
         for (unsigned layer = 0; layer < TINY_LAYERS; layer++) {
             check_layer(layer, class);
             served += value(&own.layer[layer].hits[class]);
         }
         if (served == value(&own.requests[class])) continue;
-        complain("class C%u: %llu requests, but %llu answers\n", class,
+        complain("class C%zu: %llu requests, but %llu answers\n", class,
                  (unsigned long long)value(&own.requests[class]), (unsigned long long)served);
         abort();
     }
@@ -225,7 +225,7 @@ static void add_own_to_sum(void)
         COUNTERS(COUNTER_ADD)
         add_all(to->in[0], from->in[0], TINY_PURPOSE_COUNT * TINY_CLASSES);
         add_all(to->out[0], from->out[0], TINY_PURPOSE_COUNT * TINY_CLASSES);
-        for (unsigned class = 0; class < TINY_CLASSES; class++)
+        for (size_t class = 0; class < TINY_CLASSES; class++)
             raise_to(&to->peak[class], value(&from->peak[class]));
     }
 }
@@ -279,7 +279,7 @@ __attribute__((format(printf, 2, 3))) static void put(output_t *out, const char 
 static void put_counts(output_t *out, const char *name, const _Atomic(uint64_t) *by_class)
 {
     put(out, "\"%s\": [", name);
-    for (unsigned class = 0; class < TINY_CLASSES; class++)
+    for (size_t class = 0; class < TINY_CLASSES; class++)
         put(out, "%s%llu", class > 0 ? ", " : "", (unsigned long long)value(&by_class[class]));
     put(out, "]");
 }
@@ -300,7 +300,7 @@ static void put_layer(output_t *out, unsigned layer)
 {
     const layer_counts_t *of = &sum.layer[layer];
     _Atomic(uint64_t) held[TINY_CLASSES];
-    for (unsigned class = 0; class < TINY_CLASSES; class++) held[class] = tiny_layer_table[layer].held(class);
+    for (size_t class = 0; class < TINY_CLASSES; class++) held[class] = tiny_layer_table[layer].held(class);
     put(out, "%s\n  \"%s\": {", layer > 0 ? "," : "", tiny_layer_table[layer].name);
 #define COUNTER_PUT(counter) \
     put_counts(out, #counter, of->counter); \
@@ -317,7 +317,7 @@ static void put_layer(output_t *out, unsigned layer)
 static void put_json(output_t *out)
 {
     put(out, "{\"variant\": \"%s\", \"classes\": [", TINY_VARIANT);
-    for (unsigned class = 0; class < TINY_CLASSES; class++)
+    for (size_t class = 0; class < TINY_CLASSES; class++)
         put(out, "%s%u", class > 0 ? ", " : "", (unsigned)tiny_class_size[class]);
     put(out, "],\n\"threads\": {\"ended\": %llu, \"running\": %llu},\n", (unsigned long long)value(&ended),
         (unsigned long long)value(&running));
@@ -335,7 +335,7 @@ static void put_json(output_t *out)
 static uint64_t total(const _Atomic(uint64_t) *by_class)
 {
     uint64_t all = 0;
-    for (unsigned class = 0; class < TINY_CLASSES; class++) all += value(&by_class[class]);
+    for (size_t class = 0; class < TINY_CLASSES; class++) all += value(&by_class[class]);
     return all;
 }
 
@@ -343,7 +343,7 @@ static void put_row(output_t *out, unsigned layer)
 {
     const layer_counts_t *of = &sum.layer[layer];
     uint64_t entries = total(of->entries), held = 0;
-    for (unsigned class = 0; class < TINY_CLASSES; class++)
+    for (size_t class = 0; class < TINY_CLASSES; class++)
         held += tiny_layer_table[layer].held(class) * tiny_class_size[class];
     put(out, "%-16s %12llu %12llu %6.1f%% %12llu %12llu %12llu\n", tiny_layer_table[layer].title,
         (unsigned long long)entries, (unsigned long long)total(of->hits),

@@ -46,32 +46,32 @@ typedef enum tiny_purpose { TINY_PURPOSES(TINY_PURPOSE_INDEX) TINY_PURPOSE_COUNT
 
 tiny_purpose_t tiny_count_enter(tiny_purpose_t purpose);
 void tiny_count_leave(const tiny_purpose_t *outside);
-void tiny_count_request(unsigned class);
+void tiny_count_request(size_t class);
 void tiny_count_free(const void *block);
-void tiny_count_unserved(unsigned class);
-void tiny_count_asked(unsigned layer, unsigned class);
-void *tiny_count_answer(unsigned layer, unsigned class, void *block);
-void tiny_count_offer(unsigned layer, unsigned class);
-bool tiny_count_kept(unsigned layer, unsigned class, bool kept, size_t held);
-void tiny_count_in(unsigned layer, unsigned class, size_t blocks, size_t held);
-void tiny_count_out(unsigned layer, tiny_purpose_t purpose, unsigned class, size_t blocks);
+void tiny_count_unserved(size_t class);
+void tiny_count_asked(unsigned layer, size_t class);
+void *tiny_count_answer(unsigned layer, size_t class, void *block);
+void tiny_count_offer(unsigned layer, size_t class);
+bool tiny_count_kept(unsigned layer, size_t class, bool kept, size_t held);
+void tiny_count_in(unsigned layer, size_t class, size_t blocks, size_t held);
+void tiny_count_out(unsigned layer, tiny_purpose_t purpose, size_t class, size_t blocks);
 void tiny_count_thread_ends(void);
 
 // The twins of a layer that keeps blocks, and the one of a refill.
 #define TINY_COUNTED_STORE(layer) \
-    ALWAYS_INLINE void *layer##_counted_pop(unsigned class) \
+    ALWAYS_INLINE void *layer##_counted_pop(size_t class) \
     { \
         tiny_count_asked(TINY_LAYER_##layer, class); \
         return tiny_count_answer(TINY_LAYER_##layer, class, layer##_pop(class)); \
     } \
-    ALWAYS_INLINE bool layer##_counted_push(unsigned class, void *block) \
+    ALWAYS_INLINE bool layer##_counted_push(size_t class, void *block) \
     { \
         tiny_count_offer(TINY_LAYER_##layer, class); \
         bool kept = layer##_push(class, block); \
         return tiny_count_kept(TINY_LAYER_##layer, class, kept, layer##_held(class)); \
     }
 #define TINY_COUNTED_REFILL(layer) \
-    ALWAYS_INLINE void *layer##_counted_take(unsigned class) \
+    ALWAYS_INLINE void *layer##_counted_take(size_t class) \
     { \
         tiny_count_asked(TINY_LAYER_##layer, class); \
         void *block; \

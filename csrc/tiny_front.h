@@ -8,12 +8,15 @@
 #include "tiny_state.h"
 #include "tiny_tls.h"
 
-// No page has this tag: a thread without a heap owns nothing.
+// No owner has this tag: a thread without a heap owns nothing.
 #define TINY_NO_TAG UINT64_MAX
 
 // Serves a request for which no layer has a block and no memory could be had: from the page arena where the thread is
 // past its own end, else NULL with errno ENOMEM.
-void *tiny_alloc_last_resort(unsigned class) COLD;
+void *tiny_alloc_last_resort(size_t class) COLD;
+
+// A free of what is no block of the calling thread's heap.
+void tiny_free_other(void *block) COLD;
 
 #define TINY_GEN_FRONT
 #include "tiny_alloc_fast_gen.h"

@@ -65,12 +65,22 @@ bool tiny_registry_reserve(const void *start, size_t size)
     return true;
 }
 
+static _Atomic(uint64_t) *map_slot(uintptr_t address)
+{
+    return &tiny_tag_map[address >> HAK_PAGE_SHIFT & TINY_TAG_MAP_MASK];
+}
+
+static uint64_t map_entry(uintptr_t address, tiny_tag_t tag)
+{
+    return TINY_OWN_TAG(TINY_TAG_OWNER(tag)) | ((uint32_t)(address >> HAK_PAGE_SHIFT) ^ TINY_TAG_KIND(tag));
+}
+
 // The slot may hold another page's entry by now: then there is nothing of ours to take out.
 static void forget_in_map(uintptr_t address, tiny_tag_t tag)
 {
-    uint64_t entry = (address & ~(uintptr_t)UINT32_MAX) | tag;
-    atomic_compare_exchange_strong_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], &entry, 0,
-                                            memory_order_relaxed, memory_order_relaxed);
+    uint64_t entry = map_entry(address, tag);
+    atomic_compare_exchange_strong_explicit(map_slot(address), &entry, 0, memory_order_relaxed,
+                                            memory_order_relaxed);
 }
 
 void tiny_registry_set(const void *page, tiny_tag_t tag)
@@ -82,8 +92,7 @@ void tiny_registry_set(const void *page, tiny_tag_t tag)
         if (TINY_TAG_OWNER(old) != 0) forget_in_map(address, old);
         return;
     }
-    uint64_t entry = (address & ~(uintptr_t)UINT32_MAX) | tag;
-    atomic_store_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], entry, memory_order_relaxed);
+    atomic_store_explicit(map_slot(address), map_entry(address, tag), memory_order_relaxed);
 }
 
 void tiny_registry_before_fork(void)

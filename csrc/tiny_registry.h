@@ -33,22 +33,42 @@ struct tiny_slab {
     bool listed;          // in its owner's list of slabs with room
 };
 
-// Tag map entry: the page's upper 32 address bits, then its tag. Pages 16 GiB apart share an entry; the loser is found
-// in the leaf. Reach and entry size: 2^18 * 8 bytes, of which only what the heap covers is ever touched.
+// Tag map entry: the owner in the upper half; in the lower one the page's number (address / 64 KiB), xor the class.
+// Pages 16 GiB apart share an entry; the loser is found in the leaf. 2^18 entries of 8 bytes, of which only what the heap
+// covers is ever touched.
 #define TINY_TAG_MAP_BITS 18
+#define TINY_TAG_MAP_MASK (((uint64_t)1 << TINY_TAG_MAP_BITS) - 1)
 extern _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
 
-static inline size_t tiny_tag_map_slot(uintptr_t address)
+// What a thread keeps of its heap's id, to tell its own blocks by.
+#define TINY_OWN_TAG(owner) ((uint64_t)(owner) << 32)
+
+// The number of a block's page. With checks, the address' bits that no block has stand above it: then it is no page's.
+static inline uint64_t tiny_page_number(const void *block)
 {
-    return (address >> HAK_PAGE_SHIFT) & (((size_t)1 << TINY_TAG_MAP_BITS) - 1);
+#if TINY_CHECKS >= 1
+    uint64_t kept = HAK_OPAQUE((uintptr_t)block & ~(uint64_t)(HAK_PAGE - TINY_MIN_ALIGN));
+    return kept >> HAK_PAGE_SHIFT | kept << (64 - HAK_PAGE_SHIFT); // one rotation
+#else
+    return (uintptr_t)block >> HAK_PAGE_SHIFT;
+#endif
 }
 
-// Below TINY_CLASSES, and then the class, if and only if `block` lies in a slab whose owner's tag is `own_tag`.
+// Below TINY_CLASSES, and then the class, if and only if `block` lies in a slab of the owner (and, with checks, is a
+// multiple of TINY_MIN_ALIGN).
 static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
 {
-    uintptr_t address = (uintptr_t)block;
-    uint64_t entry = atomic_load_explicit(&tiny_tag_map[tiny_tag_map_slot(address)], memory_order_relaxed);
-    return entry ^ own_tag ^ (address & ~(uintptr_t)UINT32_MAX);
+    uint64_t page = tiny_page_number(block), own = page ^ own_tag;
+    _Atomic(uint64_t) *entry = &tiny_tag_map[page & TINY_TAG_MAP_MASK];
+#if defined(__x86_64__) && HAKMEM_BUILD_RELEASE
+    __asm__("xorq %1, %0"
+            : "+r"(own)
+            : "m"(*(uint64_t *)entry)
+            : "cc"); // the atomic load below would be a move more
+    return own;
+#else
+    return own ^ atomic_load_explicit(entry, memory_order_relaxed);
+#endif
 }
 
 // The tag of the page at `address`, 0 if it is nobody's. Any address may be asked for.

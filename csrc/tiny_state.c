@@ -5,9 +5,16 @@
 #include <string.h>
 
 #include "debug.h"
+#include "tiny_checks.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
 const uint8_t tiny_size_index[TINY_MAX_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};
+
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+uint64_t tiny_free_key;
+
+#endif
 
 #if TINY_TOGGLE_COUNT > 0
 

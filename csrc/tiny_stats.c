@@ -20,7 +20,7 @@ static void print_layer(const tiny_layer_info_t *layer)
 {
     char line[160];
     size_t blocks = 0, bytes = 0;
-    for (unsigned class = 0; class < TINY_CLASSES; class++) {
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
         size_t held = layer->held(class);
         blocks += held;
         bytes += held * tiny_class_size[class];

@@ -24,6 +24,11 @@ static struct {
 
 static _Atomic(unsigned) next_colour;
 
+void tiny_die(const char *what, const void *block)
+{
+    hak_die_of_size(what, block, tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))]);
+}
+
 static void list_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 {
     tiny_slab_t **head = &heap->with_room[slab->class];
@@ -49,7 +54,7 @@ static char *page_of(const void *block)
     return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
 }
 
-static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, unsigned class)
+static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
 {
     unsigned colour =
         atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed) % COLOURS * COLOUR_STEP;
@@ -67,7 +72,7 @@ static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, unsigned class)
 }
 
 // Room that finished threads left behind is used before new pages are.
-static tiny_slab_t *adopt_slab(tiny_heap_t *heap, unsigned class)
+static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 {
     if (atomic_load_explicit(&heaps.idle_slabs[class], memory_order_relaxed) == 0) return NULL;
     tiny_slab_t *slab = NULL;
@@ -85,7 +90,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, unsigned class)
     return slab;
 }
 
-static tiny_slab_t *new_slab(tiny_heap_t *heap, unsigned class)
+static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
@@ -127,7 +132,7 @@ static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned wa
     return taken;
 }
 
-unsigned tiny_heap_take(tiny_heap_t *heap, unsigned class, unsigned want, tiny_chain_t *chain)
+unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
 {
     tiny_heap_collect(heap, class);
     tiny_slab_t *slab = heap->with_room[class];
@@ -148,11 +153,21 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
     shared_pool_give(page);
 }
 
+bool tiny_heap_holds(const tiny_block_t *wanted)
+{
+    const tiny_block_t *block = tiny_registry_record(wanted)->free;
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
 // An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 {
     tiny_slab_t *slab = tiny_registry_record(block);
-    if (UNLIKELY(slab->used == 0)) hak_die("double free", block);
+    if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+    if (UNLIKELY(!tiny_is_block_start(slab, block))) tiny_die("free of a pointer into a block", block);
+#endif
     block->next = slab->free;
     slab->free = block;
     slab->used--;
@@ -160,7 +175,7 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
 }
 
-static tiny_heap_t *post(unsigned owner, unsigned class, const tiny_chain_t *chain)
+static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
     if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
@@ -175,12 +190,17 @@ static tiny_heap_t *post(unsigned owner, unsigned class, const tiny_chain_t *cha
 static void take_in(tiny_heap_t *heap, tiny_block_t *block)
 {
     tiny_tag_t tag = tiny_registry_tag(block);
-    if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) tiny_heap_give(heap, block);
-    else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
+    if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+        if (UNLIKELY(tiny_mark_of(block) == tiny_free_key) && heap->suspect != NULL) heap->suspect(block);
+        tiny_mark(block, tiny_free_key);
+#endif
+        tiny_heap_give(heap, block);
+    } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
 }
 
 // The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
-void tiny_heap_collect(tiny_heap_t *heap, unsigned class)
+void tiny_heap_collect(tiny_heap_t *heap, size_t class)
 {
     if (atomic_load(&heap->inbox[class]) == NULL) return;
     tiny_block_t *block = atomic_exchange(&heap->inbox[class], NULL);
@@ -193,20 +213,20 @@ void tiny_heap_collect(tiny_heap_t *heap, unsigned class)
 
 void tiny_heap_collect_all(tiny_heap_t *heap)
 {
-    for (unsigned class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
+    for (size_t class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
 }
 
 // The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
 static void count_idle_slabs(const tiny_heap_t *heap, int sign)
 {
-    for (unsigned class = 0; class < TINY_CLASSES; class++)
+    for (size_t class = 0; class < TINY_CLASSES; class++)
         atomic_fetch_add_explicit(&heaps.idle_slabs[class], (uint32_t)sign * heap->rooms[class],
                                   memory_order_relaxed);
 }
 
 static void release_empty_slabs(tiny_heap_t *heap)
 {
-    for (unsigned class = 0; class < TINY_CLASSES; class++) {
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
         for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
             next = slab->next;
             if (slab->used == 0) release_slab(heap, slab);
@@ -222,7 +242,7 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 
 // A sender that meets an idle heap takes the blocks in itself. It looks at the state after it has posted, and the
 // releasing thread takes in after it has set the state: one of the two sees the other (sequential consistency).
-void tiny_heap_send(unsigned owner, unsigned class, const tiny_chain_t *chain)
+void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = post(owner, class, chain);
     if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) return;
@@ -241,6 +261,9 @@ static tiny_heap_t *new_heap(void)
     tiny_heap_t *heap = os_metadata(sizeof *heap);
     if (heap == NULL) return NULL;
     heap->id = ++heaps.count;
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+    if (tiny_free_key == 0) tiny_free_key = os_secret();
+#endif
     atomic_store(&heap->state, TINY_HEAP_LIVE);
     atomic_store_explicit(&heaps.by_id[heap->id], heap, memory_order_release);
     return heap;

@@ -6,6 +6,7 @@
 #define TINY_SUPERSLAB_H
 
 #include "hak_types.h"
+#include "tiny_checks.h"
 #include "tiny_registry.h"
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2 };
@@ -16,25 +17,40 @@ typedef struct tiny_heap {
     struct tiny_heap *next_idle;           // under the heaps' lock
     tiny_slab_t *with_room[TINY_CLASSES];  // slabs that have a block to give
     uint32_t rooms[TINY_CLASSES];          // how many they are
+    void (*suspect)(
+        const tiny_block_t *); // the owner's look at a block that came in and seems to be free already
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
 } tiny_heap_t;
 
+// Whether an address in a slab is the start of one of its blocks.
+static inline bool tiny_is_block_start(const tiny_slab_t *slab, const void *address)
+{
+    const char *at = address;
+    return at >= slab->start && (size_t)(at - slab->start) % tiny_class_size[slab->class] == 0;
+}
+
+// Misuse of a tiny block: the line names its class' size, too.
+_Noreturn void tiny_die(const char *what, const void *block) COLD;
+
 // Adds up to `want` blocks to the chain, from slabs of the heap, then from the shared pool; returns how many.
 // The heap must be the calling thread's.
-unsigned tiny_heap_take(tiny_heap_t *heap, unsigned class, unsigned want, tiny_chain_t *chain);
+unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain);
 
 // One block goes home to its slab, which the heap owns. An empty slab goes to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 
+// Whether the block is at home in its slab, which the heap owns. Looks at all that are.
+bool tiny_heap_holds(const tiny_block_t *block);
+
 // Takes in what other threads have freed of one class, or of all.
-void tiny_heap_collect(tiny_heap_t *heap, unsigned class);
+void tiny_heap_collect(tiny_heap_t *heap, size_t class);
 void tiny_heap_collect_all(tiny_heap_t *heap);
 
 // Takes in everything and gives every empty slab to the shared pool.
 void tiny_heap_tidy(tiny_heap_t *heap);
 
 // Blocks of one heap and class, freed by a thread that does not own them. Lock-free but where the heap is idle.
-void tiny_heap_send(unsigned owner, unsigned class, const tiny_chain_t *chain);
+void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain);
 
 // A heap for the calling thread: an idle one, else a new one; NULL when memory cannot be had.
 tiny_heap_t *tiny_heap_acquire(void);

@@ -15,7 +15,7 @@ typedef struct tiny_thread {
     tiny_block_t *outbox[OUTBOX_BLOCKS];
 } tiny_thread_t;
 
-HAK_TLS tiny_front_t tiny_front = {.tag = TINY_NO_TAG};
+HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
 static HAK_TLS tiny_thread_t thread;
 
 // ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
@@ -32,14 +32,14 @@ typedef struct hot_magazine {
 
 static HAK_TLS hot_magazine_t hot[HOT_CLASSES];
 
-static unsigned take_hot(unsigned class, tiny_chain_t *chain)
+static unsigned take_hot(size_t class, tiny_chain_t *chain)
 {
     if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES || hot[class].count == 0) return 0;
     tiny_chain_push(chain, hot[class].block[--hot[class].count]);
     return 1;
 }
 
-static void fill_hot(unsigned class)
+static void fill_hot(size_t class)
 {
     if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES) return;
     tiny_chain_t chain = {NULL, NULL, 0};
@@ -52,7 +52,7 @@ static void fill_hot(unsigned class)
 
 static void drain_hot(void)
 {
-    for (unsigned class = 0; class < HOT_CLASSES; class++)
+    for (size_t class = 0; class < HOT_CLASSES; class++)
         while (hot[class].count > 0) tiny_backend_give(hot[class].block[--hot[class].count]);
 }
 
@@ -101,11 +101,26 @@ static void take_spilled_home(void)
 
 // ---- attaching
 
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+// Ends the process if a block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
+static void check_not_free(const tiny_block_t *block)
+{
+    if (tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block) || tiny_heap_holds(block))
+        tiny_die("double free", block);
+}
+
+#endif
+
 static void attach(void)
 {
     thread.heap = tiny_heap_acquire();
     if (thread.heap == NULL) return;
-    tiny_front.tag = TINY_TAG(thread.heap->id, 0);
+    tiny_front.tag = TINY_OWN_TAG(thread.heap->id);
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+    tiny_front.key = tiny_free_key;
+    thread.heap->suspect = check_not_free;
+#endif
     tiny_lifecycle_thread_started();
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.attach] heap %u\n", thread.heap->id);
@@ -131,6 +146,7 @@ void tiny_backend_detach(void)
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach] heap %u\n", thread.heap->id);
 #endif
     tiny_heap_t *heap = thread.heap;
+    heap->suspect = NULL;
     thread.detached = true;
     thread.heap = NULL;
     tiny_front.tag = TINY_NO_TAG;
@@ -155,7 +171,7 @@ static void background(tiny_heap_t *heap)
 #endif
 }
 
-unsigned tiny_backend_take(unsigned class, unsigned want, tiny_chain_t *chain)
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
 {
     *chain = (tiny_chain_t){NULL, NULL, 0};
     tiny_heap_t *heap = tiny_backend_heap();
@@ -170,31 +186,9 @@ unsigned tiny_backend_take(unsigned class, unsigned want, tiny_chain_t *chain)
 #endif
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tiny_tls.take] class %u: %u of %u blocks\n", class, chain->count, want);
+        hak_debug_print("[hakmem:tiny_tls.take] class %zu: %u of %u blocks\n", class, chain->count, want);
 #endif
     return chain->count;
-}
-
-// The caches hold blocks of their own heap, but a queue shared between threads does not.
-void tiny_backend_give(tiny_block_t *block)
-{
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id) tiny_heap_give(thread.heap, block);
-    else tiny_backend_free_remote(block, tag);
-}
-
-void tiny_backend_give_chain(const tiny_chain_t *chain)
-{
-    if (chain->count == 0) return;
-#if TINY_HAS_OPTION_BG_SPILL
-    if (queue_spill(chain)) return;
-#endif
-    tiny_block_t *block = chain->head;
-    for (unsigned left = chain->count; left > 0; left--) {
-        tiny_block_t *next = block->next;
-        tiny_backend_give(block);
-        block = next;
-    }
 }
 
 // Sends every block of the outbox that has the tag of the first one, and closes the gaps.
@@ -219,6 +213,51 @@ static void send_outbox(void)
     while (thread.outgoing > 0) send_alike();
 }
 
+// A block that another heap owns.
+static void send_later(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (thread.heap == NULL) {
+        tiny_chain_t chain = {block, block, 1};
+        tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+        return;
+    }
+    thread.outbox[thread.outgoing++] = block;
+    if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
+}
+
+static bool is_own(tiny_tag_t tag)
+{
+    return thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id;
+}
+
+// The caches hold blocks of their own heap, but a queue shared between threads does not.
+void tiny_backend_give(tiny_block_t *block)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (is_own(tag)) {
+        tiny_heap_give(thread.heap, block);
+        return;
+    }
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+    tiny_mark(block, TINY_SENT(tiny_free_key));
+#endif
+    send_later(block, tag);
+}
+
+void tiny_backend_give_chain(const tiny_chain_t *chain)
+{
+    if (chain->count == 0) return;
+#if TINY_HAS_OPTION_BG_SPILL
+    if (queue_spill(chain)) return;
+#endif
+    tiny_block_t *block = chain->head;
+    for (unsigned left = chain->count; left > 0; left--) {
+        tiny_block_t *next = block->next;
+        tiny_backend_give(block);
+        block = next;
+    }
+}
+
 void tiny_backend_drain(void)
 {
 #if TINY_HAS_OPTION_HOTMAG
@@ -230,13 +269,50 @@ void tiny_backend_drain(void)
     send_outbox();
 }
 
-void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag)
+// ---- frees that the fast path did not take
+
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+static bool outbox_holds(const tiny_block_t *block)
 {
-    if (thread.heap == NULL) {
-        tiny_chain_t chain = {block, block, 1};
-        tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+    for (unsigned i = 0; i < thread.outgoing; i++)
+        if (thread.outbox[i] == block) return true;
+    return false;
+}
+
+void tiny_free_marked(void *block, size_t class)
+{
+    check_not_free(block);
+    if (!tiny_caches_push(class, block)) tiny_backend_give(block);
+}
+
+// Only the owner can look into its caches. It does so when it takes in a block that has the mark of one in a cache.
+static void check_remote(tiny_block_t *block)
+{
+    uint64_t mark = tiny_mark_of(block);
+    if (mark == TINY_SENT(tiny_free_key) && outbox_holds(block)) tiny_die("double free", block);
+    bool looks_free = mark == tiny_free_key || mark == TINY_SENT(tiny_free_key);
+    tiny_mark(block, looks_free ? tiny_free_key : TINY_SENT(tiny_free_key));
+}
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (!is_own(tag)) {
+        check_remote(block);
+        send_later(block, tag);
         return;
     }
-    thread.outbox[thread.outgoing++] = block;
-    if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
+    if (tiny_mark_of(block) == tiny_free_key) check_not_free(block);
+    tiny_mark(block, tiny_free_key);
+    tiny_heap_give(thread.heap, block);
 }
+
+#else
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (is_own(tag)) tiny_heap_give(thread.heap, block);
+    else send_later(block, tag);
+}
+
+#endif

@@ -9,7 +9,7 @@
 #include "tiny_superslab.h"
 
 // Blocks fetched by one refill: 4 KiB worth, at least 4, at most 64.
-static inline unsigned tiny_batch(unsigned class)
+static inline unsigned tiny_batch(size_t class)
 {
     unsigned blocks = 4096 / tiny_class_size[class];
     return blocks < 4 ? 4 : blocks > 64 ? 64 : blocks;
@@ -17,14 +17,14 @@ static inline unsigned tiny_batch(unsigned class)
 
 // A chain of up to `want` blocks of the class; returns how many: 0 when memory cannot be had, or the thread is past its
 // own end. Attaches the thread to a heap when it has none.
-unsigned tiny_backend_take(unsigned class, unsigned want, tiny_chain_t *chain) COLD;
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain) COLD;
 
 // Blocks of one class that the thread's caches have no room for go home to their slabs.
 void tiny_backend_give(tiny_block_t *block) COLD;
 void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;
 
-// A block that another heap owns, by its tag.
-void tiny_backend_free_remote(tiny_block_t *block, tiny_tag_t tag) COLD;
+// A free that the fast path did not take: of another heap's block, or of one that the tag map does not know. Checked.
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag) COLD;
 
 // What waits on the thread's side goes home: the outbox, the hot magazine, the queue of spilled blocks.
 void tiny_backend_drain(void) COLD;

@@ -3,7 +3,7 @@
 
 void *tiny_probe_alloc(size_t size);
 void tiny_probe_free(void *block);
-void *tiny_probe_refill(unsigned class);
+void *tiny_probe_refill(size_t class);
 
 __attribute__((noinline)) void *tiny_probe_alloc(size_t size)
 {
@@ -16,7 +16,7 @@ __attribute__((noinline)) void tiny_probe_free(void *block)
     hak_entry_free(block);
 }
 
-__attribute__((noinline)) void *tiny_probe_refill(unsigned class)
+__attribute__((noinline)) void *tiny_probe_refill(size_t class)
 {
     return tiny_refill(class);
 }

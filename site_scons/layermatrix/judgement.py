@@ -15,6 +15,8 @@ from .lineage import Draft
 from .schema import Placed
 from .spec import ROLES, LayerSpec, VariantSpec
 
+MARKED = 16  # bytes of the smallest block that has room for a link and a mark
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -94,9 +96,16 @@ class Judgement:
     def _alignment(self) -> None:
         align = int(self.draft.settings["min_align"])
         if not any(size % align == 0 for _, size in self.classes):
-            given = self.spec.set.min_align if self.spec.set else None
-            place = given.place if given else self.spec.place
+            place = self._setting("min_align")
             self.report.error(place, f"no class has a size that is a multiple of 'min_align', {align}")
+        elif align < MARKED and self.draft.settings["checks"] != "none":
+            what = f"checks mark free blocks in their second word, so they need 'min_align', {MARKED}"
+            self.report.error(self._setting("checks", "min_align"), what, "or set 'checks: none'")
+
+    def _setting(self, *names: str) -> Place:
+        """Where the variant itself makes the first of these settings."""
+        made = [getattr(self.spec.set, name) for name in names if self.spec.set]
+        return next((setting.place for setting in made if setting), self.spec.place)
 
     def _own(self, *layers: Placed[str]) -> Place:
         """The place of the first of these layers that the variant's own file names; else of the first."""

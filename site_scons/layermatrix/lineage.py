@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, str | int] = {
     "layout": "modules",
     "fast_path": "inline",
     "min_align": 16,
+    "checks": "basic",
 }
 FROM_ENVIRONMENT = "env"  # an option's value that says so
 
@@ -48,6 +49,7 @@ class Draft:
     options: Mapping[str, str | bool | int] = field(default_factory=dict)
     capacities: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = field(default_factory=dict)
+    classes: tuple[tuple[str, int], ...] | None = None  # names and sizes; None: the catalogue's
     known: bool = False
 
 
@@ -103,7 +105,7 @@ class Lineage:
         self._check_names(spec)
         options = {**parent.options, **self._options(spec)}
         capacities = {**parent.capacities, **self._capacities(spec)}
-        known = parent.known and spec.sound("extends", "layers", "remove", "add")
+        known = parent.known and spec.sound("extends", "layers", "remove", "add", "classes")
         layers: tuple[Placed[str], ...] = ()
         if known and len(self.report.errors) == already:
             layers = self._layers(spec, parent)
@@ -114,6 +116,7 @@ class Lineage:
             options=options,
             capacities=capacities,
             budget=merged(parent.budget, self._budget(spec)),
+            classes=own_classes(spec) or parent.classes,
             known=known and len(self.report.errors) == already,
         )
 
@@ -260,6 +263,11 @@ class Lineage:
 def merged(parent: Budget, own: Budget) -> Budget:
     """A parent's limits with those of a child, which replace single metrics."""
     return {entry: {**parent.get(entry, {}), **own.get(entry, {})} for entry in {**parent, **own}}
+
+
+def own_classes(spec: VariantSpec) -> tuple[tuple[str, int], ...]:
+    """The class table that a variant gives itself."""
+    return tuple((name.value, size.value) for name, size in spec.classes if size)
 
 
 def own_settings(spec: VariantSpec) -> dict[str, str | int]:

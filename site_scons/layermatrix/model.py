@@ -17,7 +17,6 @@ from .judgement import Judgement
 from .lineage import FROM_ENVIRONMENT, Draft, Lineage
 from .matrixspec import CellsSpec, CountersSpec, LimitSpec, LoadSpec, MatrixSpec, SuiteSpec, load_matrix
 from .parts import (
-    LOOKUP_STEP,
     Baseline,
     Catalogue,
     Counters,
@@ -56,7 +55,6 @@ from .spec import (
 from .yamlnodes import Scalar
 
 __all__ = [
-    "LOOKUP_STEP",
     "Baseline",
     "Catalogue",
     "Counters",
@@ -241,8 +239,39 @@ def judge_all(
     for name, draft in drafts.items():
         spec = variants[name]
         right = well.issuperset(draft.lineage[:-1]) and all(layer.value in served for layer in draft.layers)
-        if spec and draft.known and right and Judgement(spec, draft, layers, served, classes, report).judge():
+        if spec is None or not draft.known or not right:
+            continue
+        own = served_with(draft, classes, served, spec, report)
+        if own is not None and Judgement(spec, draft, layers, own, draft.classes or classes, report).judge():
             well.add(name)
+
+
+def served_with(
+    draft: Draft,
+    classes: tuple[tuple[str, int], ...],
+    served: Mapping[str, tuple[int, ...]],
+    spec: VariantSpec,
+    report: Report,
+) -> Mapping[str, tuple[int, ...]] | None:
+    """What each layer serves, as indexes into the variant's class table; None, and reported, where a layer
+    is for a class that this table does not have."""
+    if draft.classes is None:
+        return served
+    names = [name for name, _ in draft.classes]
+    own: dict[str, tuple[int, ...]] = {}
+    for layer in draft.layers:
+        indexes = served[layer.value]
+        if len(indexes) == len(classes):
+            own[layer.value] = tuple(range(len(names)))
+            continue
+        missing = [classes[index][0] for index in indexes if classes[index][0] not in names]
+        if missing:
+            place = layer.place if layer.place.path == spec.place.path else spec.place
+            what = f"layer {quote(layer.value)} serves class {quote(missing[0])}"
+            report.error(place, f"{what}, which is not in this variant's 'classes'")
+            return None
+        own[layer.value] = tuple(names.index(classes[index][0]) for index in indexes)
+    return own
 
 
 def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dict[str, tuple[str, ...]]:
@@ -314,8 +343,7 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def resolve_catalogue(spec: CatalogueSpec, served: Mapping[str, tuple[int, ...]]) -> Catalogue:
-    sizes = [(name.value, size.value) for name, size in spec.classes if size]
-    classes = tuple(SizeClass(name, index, size) for index, (name, size) in enumerate(sizes))
+    classes = size_classes((name.value, size.value) for name, size in spec.classes if size)
     layers = {}
     for name, layer in spec.layers:
         if layer:
@@ -382,8 +410,9 @@ def resolve_entry(spec: EntrySpec) -> Entry:
 
 
 def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue) -> Variant:
+    classes = size_classes(draft.classes) if draft.classes else catalogue.classes
     chosen = enumerate(
-        (chosen_layer(catalogue.layers[layer.value], draft) for layer in draft.layers), start=1
+        (chosen_layer(catalogue.layers[layer.value], draft, classes) for layer in draft.layers), start=1
     )
     settings = draft.settings
     return Variant(
@@ -391,13 +420,14 @@ def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catal
         doc=spec.doc.value,
         source=f"{FOLDER}/{name}.yaml",
         lineage=draft.lineage,
-        classes=catalogue.classes,
+        classes=classes,
         layers=tuple(replace(layer, position=position) for position, layer in chosen),
         toggles=str(settings["toggles"]),
         debug_output=str(settings["debug_output"]),
         layout=str(settings["layout"]),
         fast_path=str(settings["fast_path"]),
         min_align=int(settings["min_align"]),
+        checks=str(settings["checks"]),
         options={key: chosen_option(option, draft.options) for key, option in catalogue.options.items()},
         system=catalogue.system,
         quoted=figures(spec.quoted),
@@ -405,9 +435,15 @@ def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catal
     )
 
 
-def chosen_layer(layer: Layer, draft: Draft) -> Layer:
-    """The layer with the capacity that the variant gives it."""
-    return replace(layer, capacity=draft.capacities.get(layer.name, layer.capacity))
+def size_classes(sizes: Iterable[tuple[str, int]]) -> tuple[SizeClass, ...]:
+    return tuple(SizeClass(name, index, size) for index, (name, size) in enumerate(sizes))
+
+
+def chosen_layer(layer: Layer, draft: Draft, classes: tuple[SizeClass, ...]) -> Layer:
+    """The layer with the capacity that the variant gives it, for the variant's classes of these names."""
+    names = {size_class.name for size_class in layer.classes}
+    served = tuple(one for one in classes if layer.serves_all or one.name in names)
+    return replace(layer, capacity=draft.capacities.get(layer.name, layer.capacity), classes=served)
 
 
 def chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:

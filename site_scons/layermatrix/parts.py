@@ -15,7 +15,7 @@ from typing import Any
 # entry (or `library`) -> metric -> configuration -> the most that it may be
 Budget = Mapping[str, Mapping[str, Mapping[str, int]]]
 
-LOOKUP_STEP = 8  # bytes a step of Variant.size_index
+CHECKS = ("none", "basic", "full")  # by their level
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,18 @@ class Layer:
     @property
     def last_class(self) -> int:
         return self.classes[-1].index
+
+    @property
+    def limits(self) -> tuple[int, ...]:
+        """Blocks that fit, for each class from the first to the last; by the tighter one of the bounds."""
+        sizes = {size_class.index: size_class.size for size_class in self.classes}
+        span = range(self.first_class, self.last_class + 1)
+        return tuple(self._limit(sizes[index]) if index in sizes else 0 for index in span)
+
+    def _limit(self, size: int) -> int:
+        in_blocks = [self.capacity] if self.capacity else []
+        in_bytes = [max(self.bytes_bound // size, 1)] if self.bytes_bound else []
+        return min(in_blocks + in_bytes)
 
     @property
     def contiguous(self) -> bool:
@@ -158,12 +170,11 @@ class Variant:
     layout: str  # unity, modules
     fast_path: str  # inline, ultra
     min_align: int
+    checks: str  # one of CHECKS
     options: Mapping[str, Option] = field(hash=False)
     system: System
     quoted: Mapping[str, str] = field(hash=False)  # figures that someone else gave; templates do not see them
     budget: Budget = field(hash=False)  # nor do they see this
-
-    lookup_step = LOOKUP_STEP
 
     @cached_property
     def caches(self) -> tuple[Layer, ...]:
@@ -202,6 +213,15 @@ class Variant:
     def env_options(self) -> tuple[Option, ...]:
         return tuple(option for option in self.options.values() if option.env)
 
+    @property
+    def checks_level(self) -> int:
+        return CHECKS.index(self.checks)
+
+    @property
+    def lookup_step(self) -> int:
+        """Bytes a step of `size_index`: every size that is served is a multiple of it."""
+        return self.min_align
+
     @cached_property
     def max_size(self) -> int:
         """The largest request in bytes that a class serves."""
@@ -211,7 +231,7 @@ class Variant:
     def size_index(self) -> tuple[int, ...]:
         """Entry i is the class for (i-1) * lookup_step + 1 to i * lookup_step bytes; entry 0 is for 0."""
         aligned = [size_class for size_class in self.classes if size_class.size % self.min_align == 0]
-        steps = range(0, self.max_size + 1, LOOKUP_STEP)
+        steps = range(0, self.max_size + 1, self.lookup_step)
         return tuple(next(c.index for c in aligned if c.size >= wanted) for wanted in steps)
 
     def as_value(self) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import Place, Report, hint_for, quote
+from .parts import CHECKS
 from .schema import (
     Boolean,
     Identifier,
@@ -70,6 +71,23 @@ CONFIGURATIONS = (
     *(f"{mode}-{name}" for mode in COUNTED_MODES for name in COMPILERS),
 )
 NO_LIMIT = "none"
+
+
+CLASSES = MapOf(NAME, Integer(8, 65_536, step=8), "class", at_least=1, at_most=64)
+
+
+def check_classes(classes: Iterable[tuple[Placed[str], Placed[int] | None]], report: Report) -> bool:
+    """Whether sizes rise, and no class has the name that stands for all of them; reported if not."""
+    already = len(report.errors)
+    last: tuple[str, int] | None = None
+    for name, size in classes:
+        if name.value == "all":
+            report.error(name.place, "a class cannot be called 'all': that is the word for every class")
+        if size and last and size.value <= last[1]:
+            what = f"class {name.value} ({size.value}) is not larger than {last[0]} ({last[1]})"
+            report.error(size.place, what)
+        last = (name.value, size.value) if size else last
+    return len(report.errors) == already
 
 
 # --- layers.yaml
@@ -240,9 +258,7 @@ class CatalogueSpec(Shape):
 
     doc: Placed[str] = key(DOC)
     system: SystemSpec = key(Record(SystemSpec))
-    classes: tuple[tuple[Placed[str], Placed[int] | None], ...] = key(
-        MapOf(NAME, Integer(8, 65_536, step=8), "class", at_least=1, at_most=64)
-    )
+    classes: tuple[tuple[Placed[str], Placed[int] | None], ...] = key(CLASSES)
     options: tuple[tuple[Placed[str], OptionSpec | None], ...] = key(
         MapOf(NAME, Record(OptionSpec), "option"), required=False
     )
@@ -251,14 +267,7 @@ class CatalogueSpec(Shape):
     )
 
     def check(self, report: Report) -> Iterable[str]:
-        last: tuple[str, int] | None = None
-        for name, size in self.classes:
-            if name.value == "all":
-                report.error(name.place, "a class cannot be called 'all': that is the word for every class")
-            if size and last and size.value <= last[1]:
-                what = f"class {name.value} ({size.value}) is not larger than {last[0]} ({last[1]})"
-                report.error(size.place, what)
-            last = (name.value, size.value) if size else last
+        check_classes(self.classes, report)
         self._check_entries(report)
         self._check_environment(report)
         return ()
@@ -308,6 +317,7 @@ class SetSpec(Shape):
     layout: Placed[str] | None = key(OneOf("unity", "modules"), required=False)
     fast_path: Placed[str] | None = key(OneOf("inline", "ultra"), required=False)
     min_align: Placed[int] | None = key(Integer(choices=(8, 16)), required=False)
+    checks: Placed[str] | None = key(OneOf(*CHECKS), required=False)
     options: tuple[tuple[Placed[str], Placed[str | bool | int] | None], ...] = key(
         MapOf(NAME, Value(), "option"), required=False
     )
@@ -359,6 +369,7 @@ class VariantSpec(Shape):
 
     doc: Placed[str] = key(DOC)
     extends: Placed[str] | None = key(NAME, required=False)
+    classes: tuple[tuple[Placed[str], Placed[int] | None], ...] = key(CLASSES, required=False)
     layers: tuple[Placed[str], ...] = key(ListOf(NAME, at_least=1, unique=True), required=False)
     remove: tuple[Placed[str], ...] = key(NAMES, required=False)
     add: tuple[AddSpec, ...] = key(ListOf(Record(AddSpec, short="layer")), required=False)
@@ -367,8 +378,9 @@ class VariantSpec(Shape):
     quoted: tuple[tuple[Placed[str], Placed[str] | None], ...] = key(QUOTED, required=False)
 
     def check(self, report: Report) -> Iterable[str]:
+        broken = () if check_classes(self.classes, report) else ("classes",)
         if not self.sound("extends", "layers", "remove", "add"):
-            return ()
+            return broken
         changes = [item.place for item in self.remove] + [item.layer.place for item in self.add if item.layer]
         if self.layers and changes:
             what = "'remove' and 'add' change the layers of another variant, but here are 'layers'"
@@ -379,8 +391,8 @@ class VariantSpec(Shape):
         elif not self.extends and not self.layers:
             report.error(self.place, "a variant has 'layers', or 'extends' another one")
         else:
-            return ()
-        return ("layers",)
+            return broken
+        return ("layers", *broken)
 
 
 # --- reading

@@ -33,6 +33,9 @@ TEMPLATE = """
 {% macro field(layer) %}
 {{ storage.field(layer) }}
 {%- endmacro %}
+{% macro initial(layer, variant) %}
+{{ storage.initial(layer) }}
+{%- endmacro %}
 {% macro functions(layer, variant) %}
 {{ storage.functions(layer) }}
 {{ storage.bounded_push(layer) }}

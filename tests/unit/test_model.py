@@ -174,15 +174,58 @@ def test_a_capacity_that_a_layer_cannot_have_is_an_error(
 
 
 def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
-    root = project(mine="doc: M.\nextends: base\nset: {min_align: 8}\n")
+    root = project(mine="doc: M.\nextends: base\nset: {min_align: 8, checks: none}\n")
     assert loaded(root).size_index == (0, 0, 1, 2, 2, 3, 3, 3, 3)
-    assert loaded(root, "base").size_index == (1, 1, 1, 2, 2, 3, 3, 3, 3)
+    assert loaded(root, "base").size_index == (1, 1, 2, 3, 3)
 
 
 def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Change) -> None:
     base = loaded(project(layers=layers("C3: 64", "C3: 72")), "base")
     assert base.max_size == 32
     assert len(base.size_index) == 32 // base.lookup_step + 1
+
+
+# --- a class table of its own
+
+
+def test_a_variant_may_have_its_own_classes_and_hands_them_on(project: Write) -> None:
+    root = project(
+        base="doc: B.\nlayers: [list, refill]\nclasses: {A: 16, B: 48, C: 64}",
+        mine="doc: M.\nextends: base",
+    )
+    for name in ("base", "mine"):
+        variant = loaded(root, name)
+        assert [(one.name, one.index, one.size) for one in variant.classes] == [
+            ("A", 0, 16),
+            ("B", 1, 48),
+            ("C", 2, 64),
+        ]
+        assert all(layer.classes == variant.classes and layer.serves_all for layer in variant.layers)
+        assert variant.size_index == (0, 0, 1, 1, 2)
+
+
+def test_a_layer_for_some_classes_serves_those_of_the_same_names(project: Write) -> None:
+    root = project(base="doc: B.\nlayers: [stack, list, refill]\nclasses: {C1: 32, X: 48, C2: 64}")
+    stack = loaded(root, "base").layers[0]
+    assert [(one.name, one.size) for one in stack.classes] == [("C1", 32), ("C2", 64)]
+
+
+def test_a_layer_for_classes_that_the_variant_does_not_have_is_an_error(mistakes: Mistakes) -> None:
+    said = mistakes(base="doc: B.\nlayers: [stack, list, refill]\nclasses: {A: 16}")
+    what = "layer 'stack' serves class 'C1', which is not in this variant's 'classes'"
+    assert said == [f"variants/base.yaml:2:10: error: {what}"]
+
+
+def test_the_room_of_a_layer_is_the_tighter_one_of_its_bounds(project: Write, layers: Change) -> None:
+    text = layers("bytes: 4096", "bytes: 64\n    capacity: 3")
+    listed = loaded(project(layers=text), "base").layers[1]
+    assert listed.limits == (3, 3, 2, 1)
+
+
+def test_checks_need_blocks_with_room_for_a_mark(mistakes: Mistakes) -> None:
+    said = mistakes(mine="doc: M.\nextends: base\nset: {min_align: 8}")
+    what = "checks mark free blocks in their second word, so they need 'min_align', 16; or set 'checks: none'"
+    assert said == [f"variants/mine.yaml:3:18: error: {what}"]
 
 
 # --- the value of a variant

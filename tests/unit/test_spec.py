@@ -343,6 +343,15 @@ IN_A_VARIANT = [
         "doc: X.\nextends: base\nquoted: {mops: «23.6}",
         "quoted figure 'mops' must be text, not 23.6; put it in quotes",
     ),
+    (
+        "doc: X.\nextends: base\nset: {checks: «ful}",
+        "'checks' must be one of none, basic, full, not 'ful'; did you mean 'full'?",
+    ),
+    ("doc: X.\nextends: base\nclasses: {A: 16, B: «8}", "class B (8) is not larger than A (16)"),
+    (
+        "doc: X.\nextends: base\nclasses: {A: «12}",
+        "class 'A' must be a whole number from 8 to 65536, a multiple of 8, not 12",
+    ),
     ("doc: X.\nextends: base\n«extends: base", "key 'extends' is given twice; first on line 2"),
     ("doc: X.\nextends: «not-one", "'extends' must be a C identifier, not 'not-one'"),
     ("«[a, b]", "the file must be a mapping, not a list"),

@@ -17,10 +17,13 @@
 #define TINY_MAX_SIZE 64
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 8 bytes.
-#define TINY_SIZE_STEP 8
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
 #define TINY_SIZE_INDEX \
-    0, 0, 0, 1, 1, 2, 2, 2, 2
+    0, 0, 1, 2, 2
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 1
 
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
@@ -55,36 +58,42 @@ typedef struct ring_cache_ring {
 } ring_cache_ring_t;
 
 // TLS SLL
-typedef struct tls_sll_list {
-    tiny_block_t *head;
-    uint32_t count;
-} tls_sll_list_t;
+typedef struct tls_sll_lists {
+    tiny_block_t *head[3];
+    int32_t room[3]; // blocks that still fit
+} tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks.
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
 typedef struct tiny_front {
-    uint64_t tag;
     ring_cache_ring_t ring_cache[3];
-    tls_sll_list_t tls_sll[3];
+    tls_sll_lists_t tls_sll;
+    uint64_t tag;
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
+#define TINY_FRONT_INITIAL { \
+    .tls_sll = {.room = {256, 128, 64}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Ring Cache
 // A ring of two classes that are not neighbours.
 
-ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(unsigned class)
+ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(size_t class)
 {
     return &tiny_front.ring_cache[class];
 }
 
-ALWAYS_INLINE void *ring_cache_pop(unsigned class)
+ALWAYS_INLINE void *ring_cache_pop(size_t class)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->taken == ring->added)) return NULL;
     return ring->slot[ring->taken++ & 3u];
 }
 
-ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool ring_cache_push(size_t class, void *block)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->added - ring->taken == 4u)) return false;
@@ -92,74 +101,78 @@ ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t ring_cache_held(unsigned class)
+ALWAYS_INLINE size_t ring_cache_held(size_t class)
 {
     return ring_cache_of(class)->added - ring_cache_of(class)->taken;
+}
+
+ALWAYS_INLINE bool ring_cache_holds(size_t class, const void *wanted)
+{
+    const ring_cache_ring_t *ring = ring_cache_of(class);
+    for (uint32_t i = ring->taken; i != ring->added; i++)
+        if (ring->slot[i & 3u] == wanted) return true;
+    return false;
 }
 
 // ---- 2. TLS SLL
 // A list that is bounded in bytes.
 
-ALWAYS_INLINE tls_sll_list_t *tls_sll_of(unsigned class)
+ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
-    return &tiny_front.tls_sll[class];
-}
-
-ALWAYS_INLINE void *tls_sll_pop(unsigned class)
-{
-    tls_sll_list_t *list = tls_sll_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.tls_sll.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t tls_sll_held(unsigned class)
+ALWAYS_INLINE size_t tls_sll_held(size_t class)
 {
-    return tls_sll_of(class)->count;
+    static const int32_t limit[] = {256, 128, 64};
+    return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
 }
 
-// 4096 bytes of each class, in blocks.
-static const uint32_t tls_sll_limit[TINY_CLASSES] = {256, 128, 64};
-
-static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
+ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    uint32_t kept = list->count / 2;
-    tiny_block_t *last = list->head;
-    for (uint32_t i = 1; i < kept; i++) last = last->next;
-    tiny_chain_t chain = {last->next, NULL, list->count - kept};
+    const tiny_block_t *block = tiny_front.tls_sll.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
+{
+    size_t held = tls_sll_held(class), kept = held / 2;
+    tiny_block_t *last = tiny_front.tls_sll.head[class];
+    for (size_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
-    list->count = kept;
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
                         class, chain.count);
 #endif
 
     tiny_backend_give_chain(&chain);
 }
 
-ALWAYS_INLINE bool tls_sll_push(unsigned class, void *block)
+ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    if (UNLIKELY(++list->count > tls_sll_limit[class])) tls_sll_spill(class);
+    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = block;
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
 }
 
 // Puts a whole chain in front.
-ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
-    tls_sll_list_t *list = tls_sll_of(class);
-    chain->tail->next = list->head;
-    list->head = chain->head;
-    list->count += chain->count;
+    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
 }
 
@@ -172,13 +185,16 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
 // The first cache with room takes the block; false when none has.
-ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (((0x5u >> class) & 1u) && ring_cache_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -190,7 +206,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
 // ---- 3. Legacy refill
 // Fills the list.
 
-ALWAYS_INLINE void *legacy_refill_take(unsigned class)
+ALWAYS_INLINE void *legacy_refill_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -200,7 +216,7 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     tls_sll_push_chain(class, &chain);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:legacy_refill.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count, (void *)block);
 #endif
 
@@ -213,13 +229,13 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // The way past every store: the refills are asked in their turn.
-ALWAYS_INLINE void *tiny_refill(unsigned class)
+ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
 
     // 3. Legacy refill
     block = legacy_refill_take(class);
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     return tiny_alloc_last_resort(class);
 }
@@ -227,7 +243,7 @@ ALWAYS_INLINE void *tiny_refill(unsigned class)
 // Every layer is tried in its turn, and every layer's code is inlined here.
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
-    unsigned class = tiny_class_of(size);
+    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -236,11 +252,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 2. TLS SLL
@@ -248,35 +264,35 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     return tiny_refill(class);
 }
 
-// False: the block is not of this thread's heap, and nothing was done.
-ALWAYS_INLINE bool tiny_free_fast(void *block)
+ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
     uint64_t own = tiny_own_class(block, tiny_front.tag);
-    if (UNLIKELY(own >= TINY_CLASSES)) return false;
-    unsigned class = (unsigned)own;
-    if (tiny_caches_push(class, block)) return true;
+    if (UNLIKELY(own >= TINY_CLASSES)) return tiny_free_other(block);
+    size_t class = own;
+    if (UNLIKELY(tiny_is_marked(block, tiny_front.key))) return tiny_free_marked(block, class);
+    tiny_mark(block, tiny_front.key);
+    if (tiny_caches_push(class, block)) return;
     if (tls_sll_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.free] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return true;
+        return;
     }
     tiny_backend_give(block);
-    return true;
 }
 
 // Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
@@ -290,7 +306,7 @@ typedef struct tiny_layer_info {
     const char *storage;
     uint32_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
-    size_t (*held)(unsigned class);
+    size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
@@ -305,13 +321,13 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 static void drain_ring_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 2; class++) {
+    for (size_t class = 0; class <= 2; class++) {
         if (!(((0x5u >> class) & 1u))) continue;
         for (tiny_block_t *block; (block = ring_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_ring_cache(unsigned class)
+static size_t held_by_ring_cache(size_t class)
 {
     return ((0x5u >> class) & 1u) ? ring_cache_held(class) : 0;
 }
@@ -319,20 +335,27 @@ static size_t held_by_ring_cache(unsigned class)
 static void drain_tls_sll(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 2; class++) {
+    for (size_t class = 0; class <= 2; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_tls_sll(unsigned class)
+static size_t held_by_tls_sll(size_t class)
 {
     return tls_sll_held(class);
 }
 
-static size_t held_by_refill(unsigned class)
+static size_t held_by_refill(size_t class)
 {
     (void)class;
     return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (((0x5u >> class) & 1u) && ring_cache_holds(class, block)) return true;
+    if (tls_sll_holds(class, block)) return true;
+    return false;
 }
 
 void tiny_front_drain(void)

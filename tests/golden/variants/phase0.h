@@ -25,15 +25,15 @@
 #define TINY_MAX_SIZE 1024
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 8 bytes.
-#define TINY_SIZE_STEP 8
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
 #define TINY_SIZE_INDEX \
-    1, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, \
-    5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, \
-    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7
+    1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, \
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 1
 
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT 1
@@ -98,10 +98,10 @@ typedef struct fast_cache_stack {
 } fast_cache_stack_t;
 
 // SFC
-typedef struct sfc_list {
-    tiny_block_t *head;
-    uint32_t count;
-} sfc_list_t;
+typedef struct sfc_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} sfc_lists_t;
 
 // Front C23
 typedef struct front_c23_stack {
@@ -110,10 +110,10 @@ typedef struct front_c23_stack {
 } front_c23_stack_t;
 
 // Unified Cache
-typedef struct unified_cache_list {
-    tiny_block_t *head;
-    uint32_t count;
-} unified_cache_list_t;
+typedef struct unified_cache_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} unified_cache_lists_t;
 
 // Ring Cache
 typedef struct ring_cache_ring {
@@ -145,49 +145,58 @@ typedef struct heap_v2_pair {
 } heap_v2_pair_t;
 
 // Class5 Hotpath
-typedef struct class5_hotpath_list {
-    tiny_block_t *head;
-    uint32_t count;
-} class5_hotpath_list_t;
+typedef struct class5_hotpath_lists {
+    tiny_block_t *head[1];
+    int32_t room[1]; // blocks that still fit
+} class5_hotpath_lists_t;
 
 // TLS SLL
-typedef struct tls_sll_list {
-    tiny_block_t *head;
-    uint32_t count;
-} tls_sll_list_t;
+typedef struct tls_sll_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks.
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
 typedef struct tiny_front {
-    uint64_t tag;
     fast_cache_stack_t fast_cache[4];
-    sfc_list_t sfc[8];
+    sfc_lists_t sfc;
     front_c23_stack_t front_c23[2];
-    unified_cache_list_t unified_cache[8];
+    unified_cache_lists_t unified_cache;
     ring_cache_ring_t ring_cache[4];
     ultra_hot_pair_t ultra_hot[4];
     heap_v2_pair_t heap_v2[4];
-    class5_hotpath_list_t class5_hotpath[1];
-    tls_sll_list_t tls_sll[8];
+    class5_hotpath_lists_t class5_hotpath;
+    tls_sll_lists_t tls_sll;
+    uint64_t tag;
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
+#define TINY_FRONT_INITIAL { \
+    .sfc = {.room = {128, 128, 128, 128, 128, 128, 128, 128}}, \
+    .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
+    .class5_hotpath = {.room = {128}}, \
+    .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. FastCache
 // Array stack for the four smallest classes.
 
-ALWAYS_INLINE fast_cache_stack_t *fast_cache_of(unsigned class)
+ALWAYS_INLINE fast_cache_stack_t *fast_cache_of(size_t class)
 {
     return &tiny_front.fast_cache[class];
 }
 
-ALWAYS_INLINE void *fast_cache_pop(unsigned class)
+ALWAYS_INLINE void *fast_cache_pop(size_t class)
 {
     fast_cache_stack_t *stack = fast_cache_of(class);
     if (UNLIKELY(stack->count == 0)) return NULL;
     return stack->slot[--stack->count];
 }
 
-ALWAYS_INLINE bool fast_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool fast_cache_push(size_t class, void *block)
 {
     fast_cache_stack_t *stack = fast_cache_of(class);
     if (UNLIKELY(stack->count == 128u)) return false;
@@ -195,60 +204,72 @@ ALWAYS_INLINE bool fast_cache_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t fast_cache_held(unsigned class)
+ALWAYS_INLINE size_t fast_cache_held(size_t class)
 {
     return fast_cache_of(class)->count;
+}
+
+ALWAYS_INLINE bool fast_cache_holds(size_t class, const void *wanted)
+{
+    const fast_cache_stack_t *stack = fast_cache_of(class);
+    for (uint32_t i = 0; i < stack->count; i++)
+        if (stack->slot[i] == wanted) return true;
+    return false;
 }
 
 // ---- 2. SFC
 // Super Front Cache, a counted list for every class.
 
-ALWAYS_INLINE sfc_list_t *sfc_of(unsigned class)
+ALWAYS_INLINE void *sfc_pop(size_t class)
 {
-    return &tiny_front.sfc[class];
-}
-
-ALWAYS_INLINE void *sfc_pop(unsigned class)
-{
-    sfc_list_t *list = sfc_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.sfc.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.sfc.head[class] = block->next;
+    tiny_front.sfc.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t sfc_held(unsigned class)
+ALWAYS_INLINE size_t sfc_held(size_t class)
 {
-    return sfc_of(class)->count;
+    static const int32_t limit[] = {128, 128, 128, 128, 128, 128, 128, 128};
+    return (size_t)(limit[class] - tiny_front.sfc.room[class]);
 }
 
-ALWAYS_INLINE bool sfc_push(unsigned class, void *block)
+ALWAYS_INLINE bool sfc_holds(size_t class, const void *wanted)
 {
-    sfc_list_t *list = sfc_of(class);
-    if (UNLIKELY(list->count == 128u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.sfc.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool sfc_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.sfc.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.sfc.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.sfc.head[class];
+    tiny_front.sfc.head[class] = block;
     return true;
 }
 
 // ---- 3. Front C23
 // Ultra-simple front for C2 and C3.
 
-ALWAYS_INLINE front_c23_stack_t *front_c23_of(unsigned class)
+ALWAYS_INLINE front_c23_stack_t *front_c23_of(size_t class)
 {
     return &tiny_front.front_c23[class - 2u];
 }
 
-ALWAYS_INLINE void *front_c23_pop(unsigned class)
+ALWAYS_INLINE void *front_c23_pop(size_t class)
 {
     front_c23_stack_t *stack = front_c23_of(class);
     if (UNLIKELY(stack->count == 0)) return NULL;
     return stack->slot[--stack->count];
 }
 
-ALWAYS_INLINE bool front_c23_push(unsigned class, void *block)
+ALWAYS_INLINE bool front_c23_push(size_t class, void *block)
 {
     front_c23_stack_t *stack = front_c23_of(class);
     if (UNLIKELY(stack->count == 32u)) return false;
@@ -256,60 +277,72 @@ ALWAYS_INLINE bool front_c23_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t front_c23_held(unsigned class)
+ALWAYS_INLINE size_t front_c23_held(size_t class)
 {
     return front_c23_of(class)->count;
+}
+
+ALWAYS_INLINE bool front_c23_holds(size_t class, const void *wanted)
+{
+    const front_c23_stack_t *stack = front_c23_of(class);
+    for (uint32_t i = 0; i < stack->count; i++)
+        if (stack->slot[i] == wanted) return true;
+    return false;
 }
 
 // ---- 4. Unified Cache
 // One tcache-style list a class, for every class.
 
-ALWAYS_INLINE unified_cache_list_t *unified_cache_of(unsigned class)
+ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
-    return &tiny_front.unified_cache[class];
-}
-
-ALWAYS_INLINE void *unified_cache_pop(unsigned class)
-{
-    unified_cache_list_t *list = unified_cache_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.unified_cache.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.unified_cache.head[class] = block->next;
+    tiny_front.unified_cache.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t unified_cache_held(unsigned class)
+ALWAYS_INLINE size_t unified_cache_held(size_t class)
 {
-    return unified_cache_of(class)->count;
+    static const int32_t limit[] = {256, 256, 256, 256, 256, 256, 256, 256};
+    return (size_t)(limit[class] - tiny_front.unified_cache.room[class]);
 }
 
-ALWAYS_INLINE bool unified_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 {
-    unified_cache_list_t *list = unified_cache_of(class);
-    if (UNLIKELY(list->count == 256u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.unified_cache.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.unified_cache.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.unified_cache.head[class];
+    tiny_front.unified_cache.head[class] = block;
     return true;
 }
 
 // ---- 5. Ring Cache
 // First-in, first-out array cache for C2, C3 and C5.
 
-ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(unsigned class)
+ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(size_t class)
 {
     return &tiny_front.ring_cache[class - 2u];
 }
 
-ALWAYS_INLINE void *ring_cache_pop(unsigned class)
+ALWAYS_INLINE void *ring_cache_pop(size_t class)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->taken == ring->added)) return NULL;
     return ring->slot[ring->taken++ & 127u];
 }
 
-ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool ring_cache_push(size_t class, void *block)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->added - ring->taken == 128u)) return false;
@@ -317,20 +350,28 @@ ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t ring_cache_held(unsigned class)
+ALWAYS_INLINE size_t ring_cache_held(size_t class)
 {
     return ring_cache_of(class)->added - ring_cache_of(class)->taken;
+}
+
+ALWAYS_INLINE bool ring_cache_holds(size_t class, const void *wanted)
+{
+    const ring_cache_ring_t *ring = ring_cache_of(class);
+    for (uint32_t i = ring->taken; i != ring->added; i++)
+        if (ring->slot[i & 127u] == wanted) return true;
+    return false;
 }
 
 // ---- 6. UltraHot
 // Magazine pair for C2 to C5.
 
-ALWAYS_INLINE ultra_hot_pair_t *ultra_hot_of(unsigned class)
+ALWAYS_INLINE ultra_hot_pair_t *ultra_hot_of(size_t class)
 {
     return &tiny_front.ultra_hot[class - 2u];
 }
 
-ALWAYS_INLINE void *ultra_hot_pop(unsigned class)
+ALWAYS_INLINE void *ultra_hot_pop(size_t class)
 {
     ultra_hot_pair_t *pair = ultra_hot_of(class);
     ultra_hot_magazine_t *magazine = &pair->magazine[pair->loaded];
@@ -342,7 +383,7 @@ ALWAYS_INLINE void *ultra_hot_pop(unsigned class)
     return magazine->round[--magazine->count];
 }
 
-ALWAYS_INLINE bool ultra_hot_push(unsigned class, void *block)
+ALWAYS_INLINE bool ultra_hot_push(size_t class, void *block)
 {
     ultra_hot_pair_t *pair = ultra_hot_of(class);
     ultra_hot_magazine_t *magazine = &pair->magazine[pair->loaded];
@@ -355,20 +396,29 @@ ALWAYS_INLINE bool ultra_hot_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t ultra_hot_held(unsigned class)
+ALWAYS_INLINE size_t ultra_hot_held(size_t class)
 {
     return ultra_hot_of(class)->magazine[0].count + ultra_hot_of(class)->magazine[1].count;
+}
+
+ALWAYS_INLINE bool ultra_hot_holds(size_t class, const void *wanted)
+{
+    const ultra_hot_pair_t *pair = ultra_hot_of(class);
+    for (unsigned which = 0; which < 2; which++)
+        for (uint32_t i = 0; i < pair->magazine[which].count; i++)
+            if (pair->magazine[which].round[i] == wanted) return true;
+    return false;
 }
 
 // ---- 7. HeapV2
 // Magazine pair for C0 to C3.
 
-ALWAYS_INLINE heap_v2_pair_t *heap_v2_of(unsigned class)
+ALWAYS_INLINE heap_v2_pair_t *heap_v2_of(size_t class)
 {
     return &tiny_front.heap_v2[class];
 }
 
-ALWAYS_INLINE void *heap_v2_pop(unsigned class)
+ALWAYS_INLINE void *heap_v2_pop(size_t class)
 {
     heap_v2_pair_t *pair = heap_v2_of(class);
     heap_v2_magazine_t *magazine = &pair->magazine[pair->loaded];
@@ -380,7 +430,7 @@ ALWAYS_INLINE void *heap_v2_pop(unsigned class)
     return magazine->round[--magazine->count];
 }
 
-ALWAYS_INLINE bool heap_v2_push(unsigned class, void *block)
+ALWAYS_INLINE bool heap_v2_push(size_t class, void *block)
 {
     heap_v2_pair_t *pair = heap_v2_of(class);
     heap_v2_magazine_t *magazine = &pair->magazine[pair->loaded];
@@ -393,105 +443,114 @@ ALWAYS_INLINE bool heap_v2_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t heap_v2_held(unsigned class)
+ALWAYS_INLINE size_t heap_v2_held(size_t class)
 {
     return heap_v2_of(class)->magazine[0].count + heap_v2_of(class)->magazine[1].count;
+}
+
+ALWAYS_INLINE bool heap_v2_holds(size_t class, const void *wanted)
+{
+    const heap_v2_pair_t *pair = heap_v2_of(class);
+    for (unsigned which = 0; which < 2; which++)
+        for (uint32_t i = 0; i < pair->magazine[which].count; i++)
+            if (pair->magazine[which].round[i] == wanted) return true;
+    return false;
 }
 
 // ---- 8. Class5 Hotpath
 // A list of its own for blocks of 256 bytes.
 
-ALWAYS_INLINE class5_hotpath_list_t *class5_hotpath_of(unsigned class)
+ALWAYS_INLINE void *class5_hotpath_pop(size_t class)
 {
-    return &tiny_front.class5_hotpath[class - 5u];
-}
-
-ALWAYS_INLINE void *class5_hotpath_pop(unsigned class)
-{
-    class5_hotpath_list_t *list = class5_hotpath_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.class5_hotpath.head[class - 5u];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.class5_hotpath.head[class - 5u] = block->next;
+    tiny_front.class5_hotpath.room[class - 5u]++;
     return block;
 }
 
-ALWAYS_INLINE size_t class5_hotpath_held(unsigned class)
+ALWAYS_INLINE size_t class5_hotpath_held(size_t class)
 {
-    return class5_hotpath_of(class)->count;
+    static const int32_t limit[] = {128};
+    return (size_t)(limit[class - 5u] - tiny_front.class5_hotpath.room[class - 5u]);
 }
 
-ALWAYS_INLINE bool class5_hotpath_push(unsigned class, void *block)
+ALWAYS_INLINE bool class5_hotpath_holds(size_t class, const void *wanted)
 {
-    class5_hotpath_list_t *list = class5_hotpath_of(class);
-    if (UNLIKELY(list->count == 128u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.class5_hotpath.head[class - 5u];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool class5_hotpath_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.class5_hotpath.room[class - 5u]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.class5_hotpath.room[full - 5u] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.class5_hotpath.head[class - 5u];
+    tiny_front.class5_hotpath.head[class - 5u] = block;
     return true;
 }
 
 // ---- 9. TLS SLL
 // Generic free list a class; takes whatever the caches above have no room for.
 
-ALWAYS_INLINE tls_sll_list_t *tls_sll_of(unsigned class)
+ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
-    return &tiny_front.tls_sll[class];
-}
-
-ALWAYS_INLINE void *tls_sll_pop(unsigned class)
-{
-    tls_sll_list_t *list = tls_sll_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.tls_sll.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t tls_sll_held(unsigned class)
+ALWAYS_INLINE size_t tls_sll_held(size_t class)
 {
-    return tls_sll_of(class)->count;
+    static const int32_t limit[] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
+    return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
 }
 
-// 262144 bytes of each class, in blocks.
-static const uint32_t tls_sll_limit[TINY_CLASSES] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
-
-static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
+ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    uint32_t kept = list->count / 2;
-    tiny_block_t *last = list->head;
-    for (uint32_t i = 1; i < kept; i++) last = last->next;
-    tiny_chain_t chain = {last->next, NULL, list->count - kept};
+    const tiny_block_t *block = tiny_front.tls_sll.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
+{
+    size_t held = tls_sll_held(class), kept = held / 2;
+    tiny_block_t *last = tiny_front.tls_sll.head[class];
+    for (size_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
-    list->count = kept;
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
                         class, chain.count);
 
     tiny_backend_give_chain(&chain);
 }
 
-ALWAYS_INLINE bool tls_sll_push(unsigned class, void *block)
+ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    if (UNLIKELY(++list->count > tls_sll_limit[class])) tls_sll_spill(class);
+    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = block;
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
 }
 
 // Puts a whole chain in front.
-ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
-    tls_sll_list_t *list = tls_sll_of(class);
-    chain->tail->next = list->head;
-    list->head = chain->head;
-    list->count += chain->count;
+    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
 }
 
@@ -525,61 +584,64 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
 // The first cache with room takes the block; false when none has.
-ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (tiny_toggles.fast_cache && class <= 3u && fast_cache_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:fast_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:fast_cache.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.sfc && sfc_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:sfc.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:sfc.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.front_c23 && class >= 2u && class <= 3u && front_c23_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:front_c23.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:front_c23.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.unified_cache && unified_cache_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:unified_cache.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.ring_cache && ((0x2cu >> class) & 1u) && ring_cache_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.ultra_hot && class >= 2u && class <= 5u && ultra_hot_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ultra_hot.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:ultra_hot.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.heap_v2 && class <= 3u && heap_v2_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:heap_v2.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:heap_v2.free] class %zu, block %p\n",
                             class, block);
 
         return true;
     }
     if (tiny_toggles.class5_hotpath && class == 5u && class5_hotpath_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:class5_hotpath.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:class5_hotpath.free] class %zu, block %p\n",
                             class, block);
 
         return true;
@@ -590,7 +652,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
 // ---- 10. Front-Direct
 // Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
 
-ALWAYS_INLINE void *front_direct_take(unsigned class)
+ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -601,7 +663,7 @@ ALWAYS_INLINE void *front_direct_take(unsigned class)
         if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
     }
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:front_direct.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:front_direct.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count - 1, (void *)block);
 
     return block;
@@ -610,7 +672,7 @@ ALWAYS_INLINE void *front_direct_take(unsigned class)
 // ---- 11. Legacy refill
 // Fills the TLS SLL from the slabs, one batch at a time.
 
-ALWAYS_INLINE void *legacy_refill_take(unsigned class)
+ALWAYS_INLINE void *legacy_refill_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -619,7 +681,7 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     chain.count--;
     tls_sll_push_chain(class, &chain);
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:legacy_refill.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count, (void *)block);
 
     return block;
@@ -633,17 +695,17 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // The way past every store: the refills are asked in their turn.
-ALWAYS_INLINE void *tiny_refill(unsigned class)
+ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
 
     // 10. Front-Direct
     block = tiny_toggles.front_direct ? front_direct_take(class) : NULL;
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     // 11. Legacy refill
     block = legacy_refill_take(class);
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     return tiny_alloc_last_resort(class);
 }
@@ -651,7 +713,7 @@ ALWAYS_INLINE void *tiny_refill(unsigned class)
 // Every layer is tried in its turn, and every layer's code is inlined here.
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
-    unsigned class = tiny_class_of(size);
+    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -659,112 +721,112 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     block = tiny_toggles.fast_cache && class <= 3u ? fast_cache_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:fast_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:fast_cache.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 2. SFC
     block = tiny_toggles.sfc ? sfc_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:sfc.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:sfc.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 3. Front C23
     block = tiny_toggles.front_c23 && class >= 2u && class <= 3u ? front_c23_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:front_c23.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:front_c23.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 4. Unified Cache
     block = tiny_toggles.unified_cache ? unified_cache_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:unified_cache.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 5. Ring Cache
     block = tiny_toggles.ring_cache && ((0x2cu >> class) & 1u) ? ring_cache_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 6. UltraHot
     block = tiny_toggles.ultra_hot && class >= 2u && class <= 5u ? ultra_hot_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ultra_hot.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:ultra_hot.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 7. HeapV2
     block = tiny_toggles.heap_v2 && class <= 3u ? heap_v2_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:heap_v2.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:heap_v2.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 8. Class5 Hotpath
     block = tiny_toggles.class5_hotpath && class == 5u ? class5_hotpath_pop(class) : NULL;
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:class5_hotpath.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:class5_hotpath.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 9. TLS SLL
     block = tls_sll_pop(class);
     if (block != NULL) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.alloc] class %zu, block %p\n",
                             class, block);
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     return tiny_refill(class);
 }
 
-// False: the block is not of this thread's heap, and nothing was done.
-ALWAYS_INLINE bool tiny_free_fast(void *block)
+ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
     uint64_t own = tiny_own_class(block, tiny_front.tag);
-    if (UNLIKELY(own >= TINY_CLASSES)) return false;
-    unsigned class = (unsigned)own;
-    if (tiny_caches_push(class, block)) return true;
+    if (UNLIKELY(own >= TINY_CLASSES)) return tiny_free_other(block);
+    size_t class = own;
+    if (UNLIKELY(tiny_is_marked(block, tiny_front.key))) return tiny_free_marked(block, class);
+    tiny_mark(block, tiny_front.key);
+    if (tiny_caches_push(class, block)) return;
     if (tls_sll_push(class, block)) {
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.free] class %zu, block %p\n",
                             class, block);
 
-        return true;
+        return;
     }
     tiny_backend_give(block);
-    return true;
 }
 
 // Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
@@ -778,7 +840,7 @@ typedef struct tiny_layer_info {
     const char *storage;
     uint32_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
-    size_t (*held)(unsigned class);
+    size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
@@ -793,12 +855,12 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 static void drain_fast_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 3; class++) {
+    for (size_t class = 0; class <= 3; class++) {
         for (tiny_block_t *block; (block = fast_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_fast_cache(unsigned class)
+static size_t held_by_fast_cache(size_t class)
 {
     return class <= 3u ? fast_cache_held(class) : 0;
 }
@@ -806,12 +868,12 @@ static size_t held_by_fast_cache(unsigned class)
 static void drain_sfc(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = sfc_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_sfc(unsigned class)
+static size_t held_by_sfc(size_t class)
 {
     return sfc_held(class);
 }
@@ -819,12 +881,12 @@ static size_t held_by_sfc(unsigned class)
 static void drain_front_c23(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 2; class <= 3; class++) {
+    for (size_t class = 2; class <= 3; class++) {
         for (tiny_block_t *block; (block = front_c23_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_front_c23(unsigned class)
+static size_t held_by_front_c23(size_t class)
 {
     return class >= 2u && class <= 3u ? front_c23_held(class) : 0;
 }
@@ -832,12 +894,12 @@ static size_t held_by_front_c23(unsigned class)
 static void drain_unified_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = unified_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_unified_cache(unsigned class)
+static size_t held_by_unified_cache(size_t class)
 {
     return unified_cache_held(class);
 }
@@ -845,13 +907,13 @@ static size_t held_by_unified_cache(unsigned class)
 static void drain_ring_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 2; class <= 5; class++) {
+    for (size_t class = 2; class <= 5; class++) {
         if (!(((0x2cu >> class) & 1u))) continue;
         for (tiny_block_t *block; (block = ring_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_ring_cache(unsigned class)
+static size_t held_by_ring_cache(size_t class)
 {
     return ((0x2cu >> class) & 1u) ? ring_cache_held(class) : 0;
 }
@@ -859,12 +921,12 @@ static size_t held_by_ring_cache(unsigned class)
 static void drain_ultra_hot(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 2; class <= 5; class++) {
+    for (size_t class = 2; class <= 5; class++) {
         for (tiny_block_t *block; (block = ultra_hot_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_ultra_hot(unsigned class)
+static size_t held_by_ultra_hot(size_t class)
 {
     return class >= 2u && class <= 5u ? ultra_hot_held(class) : 0;
 }
@@ -872,12 +934,12 @@ static size_t held_by_ultra_hot(unsigned class)
 static void drain_heap_v2(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 3; class++) {
+    for (size_t class = 0; class <= 3; class++) {
         for (tiny_block_t *block; (block = heap_v2_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_heap_v2(unsigned class)
+static size_t held_by_heap_v2(size_t class)
 {
     return class <= 3u ? heap_v2_held(class) : 0;
 }
@@ -885,12 +947,12 @@ static size_t held_by_heap_v2(unsigned class)
 static void drain_class5_hotpath(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 5; class <= 5; class++) {
+    for (size_t class = 5; class <= 5; class++) {
         for (tiny_block_t *block; (block = class5_hotpath_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_class5_hotpath(unsigned class)
+static size_t held_by_class5_hotpath(size_t class)
 {
     return class == 5u ? class5_hotpath_held(class) : 0;
 }
@@ -898,20 +960,34 @@ static size_t held_by_class5_hotpath(unsigned class)
 static void drain_tls_sll(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_tls_sll(unsigned class)
+static size_t held_by_tls_sll(size_t class)
 {
     return tls_sll_held(class);
 }
 
-static size_t held_by_refill(unsigned class)
+static size_t held_by_refill(size_t class)
 {
     (void)class;
     return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (class <= 3u && fast_cache_holds(class, block)) return true;
+    if (sfc_holds(class, block)) return true;
+    if (class >= 2u && class <= 3u && front_c23_holds(class, block)) return true;
+    if (unified_cache_holds(class, block)) return true;
+    if (((0x2cu >> class) & 1u) && ring_cache_holds(class, block)) return true;
+    if (class >= 2u && class <= 5u && ultra_hot_holds(class, block)) return true;
+    if (class <= 3u && heap_v2_holds(class, block)) return true;
+    if (class == 5u && class5_hotpath_holds(class, block)) return true;
+    if (tls_sll_holds(class, block)) return true;
+    return false;
 }
 
 void tiny_front_drain(void)

@@ -22,15 +22,15 @@
 #define TINY_MAX_SIZE 1024
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 8 bytes.
-#define TINY_SIZE_STEP 8
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
 #define TINY_SIZE_INDEX \
-    1, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, \
-    5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, \
-    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7
+    1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, \
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 1
 
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
@@ -84,16 +84,16 @@ typedef struct fast_cache_stack {
 } fast_cache_stack_t;
 
 // SFC
-typedef struct sfc_list {
-    tiny_block_t *head;
-    uint32_t count;
-} sfc_list_t;
+typedef struct sfc_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} sfc_lists_t;
 
 // Unified Cache
-typedef struct unified_cache_list {
-    tiny_block_t *head;
-    uint32_t count;
-} unified_cache_list_t;
+typedef struct unified_cache_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} unified_cache_lists_t;
 
 // Ring Cache
 typedef struct ring_cache_ring {
@@ -103,39 +103,47 @@ typedef struct ring_cache_ring {
 } ring_cache_ring_t;
 
 // TLS SLL
-typedef struct tls_sll_list {
-    tiny_block_t *head;
-    uint32_t count;
-} tls_sll_list_t;
+typedef struct tls_sll_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks.
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
 typedef struct tiny_front {
-    uint64_t tag;
     fast_cache_stack_t fast_cache[4];
-    sfc_list_t sfc[8];
-    unified_cache_list_t unified_cache[8];
+    sfc_lists_t sfc;
+    unified_cache_lists_t unified_cache;
     ring_cache_ring_t ring_cache[4];
-    tls_sll_list_t tls_sll[8];
+    tls_sll_lists_t tls_sll;
+    uint64_t tag;
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
+#define TINY_FRONT_INITIAL { \
+    .sfc = {.room = {128, 128, 128, 128, 128, 128, 128, 128}}, \
+    .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
+    .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. FastCache
 // Array stack for the four smallest classes.
 
-ALWAYS_INLINE fast_cache_stack_t *fast_cache_of(unsigned class)
+ALWAYS_INLINE fast_cache_stack_t *fast_cache_of(size_t class)
 {
     return &tiny_front.fast_cache[class];
 }
 
-ALWAYS_INLINE void *fast_cache_pop(unsigned class)
+ALWAYS_INLINE void *fast_cache_pop(size_t class)
 {
     fast_cache_stack_t *stack = fast_cache_of(class);
     if (UNLIKELY(stack->count == 0)) return NULL;
     return stack->slot[--stack->count];
 }
 
-ALWAYS_INLINE bool fast_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool fast_cache_push(size_t class, void *block)
 {
     fast_cache_stack_t *stack = fast_cache_of(class);
     if (UNLIKELY(stack->count == 128u)) return false;
@@ -143,93 +151,109 @@ ALWAYS_INLINE bool fast_cache_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t fast_cache_held(unsigned class)
+ALWAYS_INLINE size_t fast_cache_held(size_t class)
 {
     return fast_cache_of(class)->count;
+}
+
+ALWAYS_INLINE bool fast_cache_holds(size_t class, const void *wanted)
+{
+    const fast_cache_stack_t *stack = fast_cache_of(class);
+    for (uint32_t i = 0; i < stack->count; i++)
+        if (stack->slot[i] == wanted) return true;
+    return false;
 }
 
 // ---- 2. SFC
 // Super Front Cache, a counted list for every class.
 
-ALWAYS_INLINE sfc_list_t *sfc_of(unsigned class)
+ALWAYS_INLINE void *sfc_pop(size_t class)
 {
-    return &tiny_front.sfc[class];
-}
-
-ALWAYS_INLINE void *sfc_pop(unsigned class)
-{
-    sfc_list_t *list = sfc_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.sfc.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.sfc.head[class] = block->next;
+    tiny_front.sfc.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t sfc_held(unsigned class)
+ALWAYS_INLINE size_t sfc_held(size_t class)
 {
-    return sfc_of(class)->count;
+    static const int32_t limit[] = {128, 128, 128, 128, 128, 128, 128, 128};
+    return (size_t)(limit[class] - tiny_front.sfc.room[class]);
 }
 
-ALWAYS_INLINE bool sfc_push(unsigned class, void *block)
+ALWAYS_INLINE bool sfc_holds(size_t class, const void *wanted)
 {
-    sfc_list_t *list = sfc_of(class);
-    if (UNLIKELY(list->count == 128u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.sfc.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool sfc_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.sfc.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.sfc.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.sfc.head[class];
+    tiny_front.sfc.head[class] = block;
     return true;
 }
 
 // ---- 3. Unified Cache
 // One tcache-style list a class, for every class.
 
-ALWAYS_INLINE unified_cache_list_t *unified_cache_of(unsigned class)
+ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
-    return &tiny_front.unified_cache[class];
-}
-
-ALWAYS_INLINE void *unified_cache_pop(unsigned class)
-{
-    unified_cache_list_t *list = unified_cache_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.unified_cache.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.unified_cache.head[class] = block->next;
+    tiny_front.unified_cache.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t unified_cache_held(unsigned class)
+ALWAYS_INLINE size_t unified_cache_held(size_t class)
 {
-    return unified_cache_of(class)->count;
+    static const int32_t limit[] = {256, 256, 256, 256, 256, 256, 256, 256};
+    return (size_t)(limit[class] - tiny_front.unified_cache.room[class]);
 }
 
-ALWAYS_INLINE bool unified_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 {
-    unified_cache_list_t *list = unified_cache_of(class);
-    if (UNLIKELY(list->count == 256u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.unified_cache.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.unified_cache.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.unified_cache.head[class];
+    tiny_front.unified_cache.head[class] = block;
     return true;
 }
 
 // ---- 4. Ring Cache
 // First-in, first-out array cache for C2, C3 and C5.
 
-ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(unsigned class)
+ALWAYS_INLINE ring_cache_ring_t *ring_cache_of(size_t class)
 {
     return &tiny_front.ring_cache[class - 2u];
 }
 
-ALWAYS_INLINE void *ring_cache_pop(unsigned class)
+ALWAYS_INLINE void *ring_cache_pop(size_t class)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->taken == ring->added)) return NULL;
     return ring->slot[ring->taken++ & 127u];
 }
 
-ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool ring_cache_push(size_t class, void *block)
 {
     ring_cache_ring_t *ring = ring_cache_of(class);
     if (UNLIKELY(ring->added - ring->taken == 128u)) return false;
@@ -237,74 +261,78 @@ ALWAYS_INLINE bool ring_cache_push(unsigned class, void *block)
     return true;
 }
 
-ALWAYS_INLINE size_t ring_cache_held(unsigned class)
+ALWAYS_INLINE size_t ring_cache_held(size_t class)
 {
     return ring_cache_of(class)->added - ring_cache_of(class)->taken;
+}
+
+ALWAYS_INLINE bool ring_cache_holds(size_t class, const void *wanted)
+{
+    const ring_cache_ring_t *ring = ring_cache_of(class);
+    for (uint32_t i = ring->taken; i != ring->added; i++)
+        if (ring->slot[i & 127u] == wanted) return true;
+    return false;
 }
 
 // ---- 5. TLS SLL
 // Generic free list a class; takes whatever the caches above have no room for.
 
-ALWAYS_INLINE tls_sll_list_t *tls_sll_of(unsigned class)
+ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
-    return &tiny_front.tls_sll[class];
-}
-
-ALWAYS_INLINE void *tls_sll_pop(unsigned class)
-{
-    tls_sll_list_t *list = tls_sll_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.tls_sll.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t tls_sll_held(unsigned class)
+ALWAYS_INLINE size_t tls_sll_held(size_t class)
 {
-    return tls_sll_of(class)->count;
+    static const int32_t limit[] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
+    return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
 }
 
-// 262144 bytes of each class, in blocks.
-static const uint32_t tls_sll_limit[TINY_CLASSES] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
-
-static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
+ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    uint32_t kept = list->count / 2;
-    tiny_block_t *last = list->head;
-    for (uint32_t i = 1; i < kept; i++) last = last->next;
-    tiny_chain_t chain = {last->next, NULL, list->count - kept};
+    const tiny_block_t *block = tiny_front.tls_sll.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
+{
+    size_t held = tls_sll_held(class), kept = held / 2;
+    tiny_block_t *last = tiny_front.tls_sll.head[class];
+    for (size_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
-    list->count = kept;
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
                         class, chain.count);
 #endif
 
     tiny_backend_give_chain(&chain);
 }
 
-ALWAYS_INLINE bool tls_sll_push(unsigned class, void *block)
+ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    if (UNLIKELY(++list->count > tls_sll_limit[class])) tls_sll_spill(class);
+    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = block;
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
 }
 
 // Puts a whole chain in front.
-ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
-    tls_sll_list_t *list = tls_sll_of(class);
-    chain->tail->next = list->head;
-    list->head = chain->head;
-    list->count += chain->count;
+    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
 }
 
@@ -326,13 +354,16 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
 // The first cache with room takes the block; false when none has.
-ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (tiny_toggles.fast_cache && class <= 3u && fast_cache_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:fast_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:fast_cache.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -341,7 +372,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
     if (tiny_toggles.sfc && sfc_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:sfc.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:sfc.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -350,7 +381,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
     if (tiny_toggles.unified_cache && unified_cache_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:unified_cache.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -359,7 +390,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
     if (tiny_toggles.ring_cache && ((0x2cu >> class) & 1u) && ring_cache_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -371,7 +402,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
 // ---- 6. Front-Direct
 // Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
 
-ALWAYS_INLINE void *front_direct_take(unsigned class)
+ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -383,7 +414,7 @@ ALWAYS_INLINE void *front_direct_take(unsigned class)
     }
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:front_direct.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:front_direct.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count - 1, (void *)block);
 #endif
 
@@ -393,7 +424,7 @@ ALWAYS_INLINE void *front_direct_take(unsigned class)
 // ---- 7. Legacy refill
 // Fills the TLS SLL from the slabs, one batch at a time.
 
-ALWAYS_INLINE void *legacy_refill_take(unsigned class)
+ALWAYS_INLINE void *legacy_refill_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -403,7 +434,7 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     tls_sll_push_chain(class, &chain);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:legacy_refill.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count, (void *)block);
 #endif
 
@@ -418,17 +449,17 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // The way past every store: the refills are asked in their turn.
-ALWAYS_INLINE void *tiny_refill(unsigned class)
+ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
 
     // 6. Front-Direct
     block = tiny_toggles.front_direct ? front_direct_take(class) : NULL;
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     // 7. Legacy refill
     block = legacy_refill_take(class);
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     return tiny_alloc_last_resort(class);
 }
@@ -436,7 +467,7 @@ ALWAYS_INLINE void *tiny_refill(unsigned class)
 // Every layer is tried in its turn, and every layer's code is inlined here.
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
-    unsigned class = tiny_class_of(size);
+    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -445,11 +476,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:fast_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:fast_cache.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 2. SFC
@@ -457,11 +488,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:sfc.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:sfc.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 3. Unified Cache
@@ -469,11 +500,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:unified_cache.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 4. Ring Cache
@@ -481,11 +512,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:ring_cache.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:ring_cache.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     // 5. TLS SLL
@@ -493,35 +524,35 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     if (block != NULL) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.alloc] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.alloc] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return block;
+        return tiny_hand_out(block);
     }
 
     return tiny_refill(class);
 }
 
-// False: the block is not of this thread's heap, and nothing was done.
-ALWAYS_INLINE bool tiny_free_fast(void *block)
+ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
     uint64_t own = tiny_own_class(block, tiny_front.tag);
-    if (UNLIKELY(own >= TINY_CLASSES)) return false;
-    unsigned class = (unsigned)own;
-    if (tiny_caches_push(class, block)) return true;
+    if (UNLIKELY(own >= TINY_CLASSES)) return tiny_free_other(block);
+    size_t class = own;
+    if (UNLIKELY(tiny_is_marked(block, tiny_front.key))) return tiny_free_marked(block, class);
+    tiny_mark(block, tiny_front.key);
+    if (tiny_caches_push(class, block)) return;
     if (tls_sll_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:tls_sll.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:tls_sll.free] class %zu, block %p\n",
                             class, block);
 #endif
 
-        return true;
+        return;
     }
     tiny_backend_give(block);
-    return true;
 }
 
 // Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
@@ -535,7 +566,7 @@ typedef struct tiny_layer_info {
     const char *storage;
     uint32_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
-    size_t (*held)(unsigned class);
+    size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
@@ -550,12 +581,12 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 static void drain_fast_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 3; class++) {
+    for (size_t class = 0; class <= 3; class++) {
         for (tiny_block_t *block; (block = fast_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_fast_cache(unsigned class)
+static size_t held_by_fast_cache(size_t class)
 {
     return class <= 3u ? fast_cache_held(class) : 0;
 }
@@ -563,12 +594,12 @@ static size_t held_by_fast_cache(unsigned class)
 static void drain_sfc(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = sfc_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_sfc(unsigned class)
+static size_t held_by_sfc(size_t class)
 {
     return sfc_held(class);
 }
@@ -576,12 +607,12 @@ static size_t held_by_sfc(unsigned class)
 static void drain_unified_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = unified_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_unified_cache(unsigned class)
+static size_t held_by_unified_cache(size_t class)
 {
     return unified_cache_held(class);
 }
@@ -589,13 +620,13 @@ static size_t held_by_unified_cache(unsigned class)
 static void drain_ring_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 2; class <= 5; class++) {
+    for (size_t class = 2; class <= 5; class++) {
         if (!(((0x2cu >> class) & 1u))) continue;
         for (tiny_block_t *block; (block = ring_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_ring_cache(unsigned class)
+static size_t held_by_ring_cache(size_t class)
 {
     return ((0x2cu >> class) & 1u) ? ring_cache_held(class) : 0;
 }
@@ -603,20 +634,30 @@ static size_t held_by_ring_cache(unsigned class)
 static void drain_tls_sll(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_tls_sll(unsigned class)
+static size_t held_by_tls_sll(size_t class)
 {
     return tls_sll_held(class);
 }
 
-static size_t held_by_refill(unsigned class)
+static size_t held_by_refill(size_t class)
 {
     (void)class;
     return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (class <= 3u && fast_cache_holds(class, block)) return true;
+    if (sfc_holds(class, block)) return true;
+    if (unified_cache_holds(class, block)) return true;
+    if (((0x2cu >> class) & 1u) && ring_cache_holds(class, block)) return true;
+    if (tls_sll_holds(class, block)) return true;
+    return false;
 }
 
 void tiny_front_drain(void)

@@ -17,15 +17,15 @@
 #define TINY_MAX_SIZE 1024
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 8 bytes.
-#define TINY_SIZE_STEP 8
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
 #define TINY_SIZE_INDEX \
-    1, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, \
-    5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, \
-    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
-    7, 7, 7, 7, 7, 7, 7, 7, 7
+    1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, \
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 1
 
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
@@ -64,122 +64,129 @@
 #define TINY_GEN_FRONT_H
 
 // Unified Cache
-typedef struct unified_cache_list {
-    tiny_block_t *head;
-    uint32_t count;
-} unified_cache_list_t;
+typedef struct unified_cache_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} unified_cache_lists_t;
 
 // TLS SLL
-typedef struct tls_sll_list {
-    tiny_block_t *head;
-    uint32_t count;
-} tls_sll_list_t;
+typedef struct tls_sll_lists {
+    tiny_block_t *head[8];
+    int32_t room[8]; // blocks that still fit
+} tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks.
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
 typedef struct tiny_front {
+    unified_cache_lists_t unified_cache;
+    tls_sll_lists_t tls_sll;
     uint64_t tag;
-    unified_cache_list_t unified_cache[8];
-    tls_sll_list_t tls_sll[8];
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
+#define TINY_FRONT_INITIAL { \
+    .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
+    .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Unified Cache
 // One tcache-style list a class, for every class.
 
-ALWAYS_INLINE unified_cache_list_t *unified_cache_of(unsigned class)
+ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
-    return &tiny_front.unified_cache[class];
-}
-
-ALWAYS_INLINE void *unified_cache_pop(unsigned class)
-{
-    unified_cache_list_t *list = unified_cache_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.unified_cache.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.unified_cache.head[class] = block->next;
+    tiny_front.unified_cache.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t unified_cache_held(unsigned class)
+ALWAYS_INLINE size_t unified_cache_held(size_t class)
 {
-    return unified_cache_of(class)->count;
+    static const int32_t limit[] = {256, 256, 256, 256, 256, 256, 256, 256};
+    return (size_t)(limit[class] - tiny_front.unified_cache.room[class]);
 }
 
-ALWAYS_INLINE bool unified_cache_push(unsigned class, void *block)
+ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 {
-    unified_cache_list_t *list = unified_cache_of(class);
-    if (UNLIKELY(list->count == 256u)) return false;
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    list->count++;
+    const tiny_block_t *block = tiny_front.unified_cache.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.unified_cache.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.unified_cache.head[class];
+    tiny_front.unified_cache.head[class] = block;
     return true;
 }
 
 // ---- 2. TLS SLL
 // Generic free list a class; takes whatever the caches above have no room for.
 
-ALWAYS_INLINE tls_sll_list_t *tls_sll_of(unsigned class)
+ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
-    return &tiny_front.tls_sll[class];
-}
-
-ALWAYS_INLINE void *tls_sll_pop(unsigned class)
-{
-    tls_sll_list_t *list = tls_sll_of(class);
-    tiny_block_t *block = list->head;
+    tiny_block_t *block = tiny_front.tls_sll.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    list->head = block->next;
-    list->count--;
+    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.room[class]++;
     return block;
 }
 
-ALWAYS_INLINE size_t tls_sll_held(unsigned class)
+ALWAYS_INLINE size_t tls_sll_held(size_t class)
 {
-    return tls_sll_of(class)->count;
+    static const int32_t limit[] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
+    return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
 }
 
-// 262144 bytes of each class, in blocks.
-static const uint32_t tls_sll_limit[TINY_CLASSES] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
-
-static COLD __attribute__((unused)) void tls_sll_spill(unsigned class)
+ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    uint32_t kept = list->count / 2;
-    tiny_block_t *last = list->head;
-    for (uint32_t i = 1; i < kept; i++) last = last->next;
-    tiny_chain_t chain = {last->next, NULL, list->count - kept};
+    const tiny_block_t *block = tiny_front.tls_sll.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
+{
+    size_t held = tls_sll_held(class), kept = held / 2;
+    tiny_block_t *last = tiny_front.tls_sll.head[class];
+    for (size_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
     for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
     last->next = NULL;
-    list->count = kept;
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %u, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
                         class, chain.count);
 #endif
 
     tiny_backend_give_chain(&chain);
 }
 
-ALWAYS_INLINE bool tls_sll_push(unsigned class, void *block)
+ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
-    tls_sll_list_t *list = tls_sll_of(class);
-    ((tiny_block_t *)block)->next = list->head;
-    list->head = block;
-    if (UNLIKELY(++list->count > tls_sll_limit[class])) tls_sll_spill(class);
+    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = block;
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
 }
 
 // Puts a whole chain in front.
-ALWAYS_INLINE void tls_sll_push_chain(unsigned class, const tiny_chain_t *chain)
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
-    tls_sll_list_t *list = tls_sll_of(class);
-    chain->tail->next = list->head;
-    list->head = chain->head;
-    list->count += chain->count;
+    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
 }
 
@@ -192,13 +199,16 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
 // The first cache with room takes the block; false when none has.
-ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (unified_cache_push(class, block)) {
 #if !HAKMEM_BUILD_RELEASE
         if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.free] class %u, block %p\n",
+            hak_debug_print("[hakmem:unified_cache.free] class %zu, block %p\n",
                             class, block);
 #endif
 
@@ -210,7 +220,7 @@ ALWAYS_INLINE bool tiny_caches_push(unsigned class, void *block)
 // ---- 3. Legacy refill
 // Fills the TLS SLL from the slabs, one batch at a time.
 
-ALWAYS_INLINE void *legacy_refill_take(unsigned class)
+ALWAYS_INLINE void *legacy_refill_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
@@ -220,7 +230,7 @@ ALWAYS_INLINE void *legacy_refill_take(unsigned class)
     tls_sll_push_chain(class, &chain);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:legacy_refill.refill] class %u, %u blocks besides %p\n",
+        hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
                         class, chain.count, (void *)block);
 #endif
 
@@ -233,13 +243,13 @@ TINY_COUNTED_REFILL(legacy_refill)
 #endif
 
 // The way past every store: the refills are asked in their turn.
-ALWAYS_INLINE void *tiny_refill(unsigned class)
+ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
 
     // 3. Legacy refill
     block = legacy_refill_take(class);
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     return tiny_alloc_last_resort(class);
 }
@@ -247,8 +257,8 @@ ALWAYS_INLINE void *tiny_refill(unsigned class)
 // Unified Cache is the hit path; what lies under it is out of line.
 #define tiny_first_pop(class) (unified_cache_pop(class))
 #define tiny_first_push(class, block) (unified_cache_push(class, block))
-void *tiny_alloc_slow(unsigned class) COLD;
-void tiny_free_slow(unsigned class, void *block) COLD;
+void *tiny_alloc_slow(size_t size) COLD;
+void tiny_free_slow(void *block, size_t class) COLD;
 
 #include "tiny_alloc_ultra.inc.h"
 
@@ -258,10 +268,10 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     return tiny_ultra_alloc(size);
 }
 
-ALWAYS_INLINE bool tiny_free_fast(void *block)
+ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
-    return tiny_ultra_free(block);
+    tiny_ultra_free(block);
 }
 
 // Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
@@ -275,7 +285,7 @@ typedef struct tiny_layer_info {
     const char *storage;
     uint32_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
-    size_t (*held)(unsigned class);
+    size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
 extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
@@ -288,7 +298,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 #define TINY_FRONT_IMPLEMENTED
 
 // Moves a batch, less the block that is the answer, to the first layer.
-static void top_up_from_tls_sll(unsigned class)
+static void top_up_from_tls_sll(size_t class)
 {
     TINY_COUNT_AS(top_up);
     for (unsigned left = tiny_batch(class) - 1; left > 0; left--) {
@@ -300,31 +310,31 @@ static void top_up_from_tls_sll(unsigned class)
 }
 
 // The first layer has none: the next ones are asked, and the first is topped up from the one that has.
-void *tiny_alloc_slow(unsigned class)
+void *tiny_alloc_slow(size_t size)
 {
-    void *block;
+    size_t class = tiny_class_of(size);
 
     // 2. TLS SLL
-    block = tls_sll_pop(class);
+    void *block = tls_sll_pop(class);
     if (block != NULL) top_up_from_tls_sll(class);
-    if (block != NULL) return block;
+    if (block != NULL) return tiny_hand_out(block);
 
     return tiny_refill(class);
 }
 
-static void free_to_next(unsigned class, void *block)
+static void free_to_next(size_t class, void *block)
 {
     if (tls_sll_push(class, block)) return;
     tiny_backend_give(block);
 }
 
 // The first layer is full: a batch of it goes to the next ones, and the block has room.
-void tiny_free_slow(unsigned class, void *block)
+void tiny_free_slow(void *block, size_t class)
 {
     TINY_COUNT_AS(spill);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:unified_cache.spill] class %u\n",
+        hak_debug_print("[hakmem:unified_cache.spill] class %zu\n",
                         class);
 #endif
 
@@ -339,12 +349,12 @@ void tiny_free_slow(unsigned class, void *block)
 static void drain_unified_cache(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = unified_cache_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_unified_cache(unsigned class)
+static size_t held_by_unified_cache(size_t class)
 {
     return unified_cache_held(class);
 }
@@ -352,20 +362,27 @@ static size_t held_by_unified_cache(unsigned class)
 static void drain_tls_sll(void)
 {
     TINY_COUNT_AS(drain);
-    for (unsigned class = 0; class <= 7; class++) {
+    for (size_t class = 0; class <= 7; class++) {
         for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
 
-static size_t held_by_tls_sll(unsigned class)
+static size_t held_by_tls_sll(size_t class)
 {
     return tls_sll_held(class);
 }
 
-static size_t held_by_refill(unsigned class)
+static size_t held_by_refill(size_t class)
 {
     (void)class;
     return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (unified_cache_holds(class, block)) return true;
+    if (tls_sll_holds(class, block)) return true;
+    return false;
 }
 
 void tiny_front_drain(void)

@@ -1,0 +1,376 @@
+// one: the tiny allocator's fast path. Generated from variants/one.yaml; do not edit.
+// One layer, and what it needs.
+//
+// Layers, in the order in which a request meets them:
+//   1. Thread List (cache)
+//   2. TLS SLL (overflow)
+//   3. Legacy refill (refill)
+
+// ---- configuration
+
+#ifndef TINY_GEN_CONFIG_H
+#define TINY_GEN_CONFIG_H
+
+#define TINY_VARIANT "one"
+#define TINY_CLASSES 3
+#define TINY_CLASS_SIZES 16, 32, 64
+#define TINY_MAX_SIZE 64
+#define TINY_MIN_ALIGN 16
+
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
+#define TINY_SIZE_INDEX \
+    0, 0, 1, 2, 2
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 1
+
+// Diagnostic output: 1 is compiled in always.
+#define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
+
+// X(layer, environment variable, on by default)
+#define TINY_TOGGLE_COUNT 0
+#define TINY_TOGGLES(X)
+
+// X(option, environment variable, default, least, most)
+#define TINY_ENV_OPTION_COUNT 0
+#define TINY_ENV_OPTIONS(X)
+
+// X(layer), in the order in which a request meets them
+#define TINY_LAYERS 3
+#define TINY_LAYER_NAMES(X) \
+    X(thread_list) \
+    X(tls_sll) \
+    X(legacy_refill)
+
+#endif // TINY_GEN_CONFIG_H
+
+// ---- the front: state, layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
+
+// Thread List
+typedef struct thread_list_lists {
+    tiny_block_t *head[3];
+    int32_t room[3]; // blocks that still fit
+} thread_list_lists_t;
+
+// TLS SLL
+typedef struct tls_sll_lists {
+    tiny_block_t *head[3];
+    int32_t room[3]; // blocks that still fit
+} tls_sll_lists_t;
+
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
+typedef struct tiny_front {
+    thread_list_lists_t thread_list;
+    tls_sll_lists_t tls_sll;
+    uint64_t tag;
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+} tiny_front_t;
+
+#define TINY_FRONT_INITIAL { \
+    .thread_list = {.room = {8, 8, 4}}, \
+    .tls_sll = {.room = {256, 128, 64}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+extern HAK_TLS tiny_front_t tiny_front;
+
+// ---- 1. Thread List
+// A list that is bounded in blocks and in bytes.
+
+ALWAYS_INLINE void *thread_list_pop(size_t class)
+{
+    tiny_block_t *block = tiny_front.thread_list.head[class];
+    if (UNLIKELY(block == NULL)) return NULL;
+    tiny_front.thread_list.head[class] = block->next;
+    tiny_front.thread_list.room[class]++;
+    return block;
+}
+
+ALWAYS_INLINE size_t thread_list_held(size_t class)
+{
+    static const int32_t limit[] = {8, 8, 4};
+    return (size_t)(limit[class] - tiny_front.thread_list.room[class]);
+}
+
+ALWAYS_INLINE bool thread_list_holds(size_t class, const void *wanted)
+{
+    const tiny_block_t *block = tiny_front.thread_list.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.thread_list.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.thread_list.room[full] = 0;
+        return false;
+    }
+    ((tiny_block_t *)block)->next = tiny_front.thread_list.head[class];
+    tiny_front.thread_list.head[class] = block;
+    return true;
+}
+
+// ---- 2. TLS SLL
+// A list that is bounded in bytes.
+
+ALWAYS_INLINE void *tls_sll_pop(size_t class)
+{
+    tiny_block_t *block = tiny_front.tls_sll.head[class];
+    if (UNLIKELY(block == NULL)) return NULL;
+    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.room[class]++;
+    return block;
+}
+
+ALWAYS_INLINE size_t tls_sll_held(size_t class)
+{
+    static const int32_t limit[] = {256, 128, 64};
+    return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
+}
+
+ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
+{
+    const tiny_block_t *block = tiny_front.tls_sll.head[class];
+    while (block != NULL && block != wanted) block = block->next;
+    return block != NULL;
+}
+
+static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
+{
+    size_t held = tls_sll_held(class), kept = held / 2;
+    tiny_block_t *last = tiny_front.tls_sll.head[class];
+    for (size_t i = 1; i < kept; i++) last = last->next;
+    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
+    for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
+    last->next = NULL;
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
+    TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
+#if !HAKMEM_BUILD_RELEASE
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
+                        class, chain.count);
+#endif
+
+    tiny_backend_give_chain(&chain);
+}
+
+ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
+{
+    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = block;
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
+    return true;
+}
+
+// Puts a whole chain in front.
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
+{
+    if (chain->count == 0) return;
+    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
+    TINY_COUNT_IN(tls_sll, class, chain->count);
+}
+
+#if HAKMEM_STATS
+TINY_COUNTED_STORE(thread_list)
+#define thread_list_pop thread_list_counted_pop
+#define thread_list_push thread_list_counted_push
+TINY_COUNTED_STORE(tls_sll)
+#define tls_sll_pop tls_sll_counted_pop
+#define tls_sll_push tls_sll_counted_push
+#endif
+
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
+// The first cache with room takes the block; false when none has.
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
+{
+    if (thread_list_push(class, block)) {
+#if !HAKMEM_BUILD_RELEASE
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:thread_list.free] class %zu, block %p\n",
+                            class, block);
+#endif
+
+        return true;
+    }
+    return false;
+}
+
+// ---- 3. Legacy refill
+// Fills the list.
+
+ALWAYS_INLINE void *legacy_refill_take(size_t class)
+{
+    tiny_chain_t chain;
+    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    tiny_block_t *block = chain.head;
+    chain.head = block->next;
+    chain.count--;
+    tls_sll_push_chain(class, &chain);
+#if !HAKMEM_BUILD_RELEASE
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
+                        class, chain.count, (void *)block);
+#endif
+
+    return block;
+}
+
+#if HAKMEM_STATS
+TINY_COUNTED_REFILL(legacy_refill)
+#define legacy_refill_take legacy_refill_counted_take
+#endif
+
+// The way past every store: the refills are asked in their turn.
+ALWAYS_INLINE void *tiny_refill(size_t class)
+{
+    void *block;
+
+    // 3. Legacy refill
+    block = legacy_refill_take(class);
+    if (block != NULL) return tiny_hand_out(block);
+
+    return tiny_alloc_last_resort(class);
+}
+
+// Every layer is tried in its turn, and every layer's code is inlined here.
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
+    TINY_COUNT_REQUEST(class);
+    void *block;
+
+    // 1. Thread List
+    block = thread_list_pop(class);
+    if (block != NULL) {
+#if !HAKMEM_BUILD_RELEASE
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:thread_list.alloc] class %zu, block %p\n",
+                            class, block);
+#endif
+
+        return tiny_hand_out(block);
+    }
+
+    // 2. TLS SLL
+    block = tls_sll_pop(class);
+    if (block != NULL) {
+#if !HAKMEM_BUILD_RELEASE
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:tls_sll.alloc] class %zu, block %p\n",
+                            class, block);
+#endif
+
+        return tiny_hand_out(block);
+    }
+
+    return tiny_refill(class);
+}
+
+ALWAYS_INLINE void tiny_free_fast(void *block)
+{
+    TINY_COUNT_FREE(block);
+    uint64_t own = tiny_own_class(block, tiny_front.tag);
+    if (UNLIKELY(own >= TINY_CLASSES)) return tiny_free_other(block);
+    size_t class = own;
+    if (UNLIKELY(tiny_is_marked(block, tiny_front.key))) return tiny_free_marked(block, class);
+    tiny_mark(block, tiny_front.key);
+    if (tiny_caches_push(class, block)) return;
+    if (tls_sll_push(class, block)) {
+#if !HAKMEM_BUILD_RELEASE
+        if (UNLIKELY(hak_debug_on))
+            hak_debug_print("[hakmem:tls_sll.free] class %zu, block %p\n",
+                            class, block);
+#endif
+
+        return;
+    }
+    tiny_backend_give(block);
+}
+
+// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint32_t classes;  // a bit a class
+    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    size_t (*held)(size_t class);
+} tiny_layer_info_t;
+
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_FRONT_H
+
+// ---- out of line, in one file of the library
+
+#if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
+#define TINY_FRONT_IMPLEMENTED
+
+static void drain_thread_list(void)
+{
+    TINY_COUNT_AS(drain);
+    for (size_t class = 0; class <= 2; class++) {
+        for (tiny_block_t *block; (block = thread_list_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_thread_list(size_t class)
+{
+    return thread_list_held(class);
+}
+
+static void drain_tls_sll(void)
+{
+    TINY_COUNT_AS(drain);
+    for (size_t class = 0; class <= 2; class++) {
+        for (tiny_block_t *block; (block = tls_sll_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_tls_sll(size_t class)
+{
+    return tls_sll_held(class);
+}
+
+static size_t held_by_refill(size_t class)
+{
+    (void)class;
+    return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (thread_list_holds(class, block)) return true;
+    if (tls_sll_holds(class, block)) return true;
+    return false;
+}
+
+void tiny_front_drain(void)
+{
+    drain_thread_list();
+    drain_tls_sll();
+}
+
+const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
+    {"thread_list", "Thread List", "cache", "linked_list",
+     0x7u, 8, held_by_thread_list},
+    {"tls_sll", "TLS SLL", "overflow", "linked_list",
+     0x7u, 0, held_by_tls_sll},
+    {"legacy_refill", "Legacy refill", "refill", "none",
+     0x7u, 0, held_by_refill},
+};
+
+#endif // TINY_FRONT_IMPLEMENTED
