@@ -350,7 +350,8 @@ def resolve_catalogue(spec: CatalogueSpec, served: Mapping[str, tuple[int, ...]]
             own = tuple(classes[index] for index in served[name.value])
             layers[name.value] = resolve_layer(name.value, layer, own, of=len(classes))
     options = {name.value: resolve_option(name.value, option) for name, option in spec.options if option}
-    return Catalogue(spec.doc.value, resolve_system(spec.system), classes, options, layers)
+    system, lines = resolve_system(spec.system), figures(spec.lines)
+    return Catalogue(spec.doc.value, system, classes, options, layers, lines)
 
 
 def resolve_layer(name: str, spec: LayerSpec, classes: tuple[SizeClass, ...], of: int) -> Layer:
@@ -398,6 +399,7 @@ def resolve_system(spec: SystemSpec) -> System:
         entries={name.value: resolve_entry(entry) for name, entry in spec.entries if entry},
         sentinel=spec.sentinel.value,
         stats=resolve_stats(spec.stats) if spec.stats else None,
+        switches=texts(spec.switches),
     )
 
 

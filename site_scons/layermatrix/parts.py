@@ -142,6 +142,7 @@ class System:
     entries: Mapping[str, Entry] = field(hash=False)
     sentinel: str  # a regular expression
     stats: Stats | None
+    switches: tuple[str, ...]  # C variables by which code is switched on and off at run time
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class Catalogue:
     classes: tuple[SizeClass, ...]
     options: Mapping[str, Option]
     layers: Mapping[str, Layer]
+    lines: Mapping[str, str]  # file -> how many lines somebody said that it should have
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ NOT_MEASURED = "not measured"
 # kind -> the fields that a measured record of it has, with their JSON types
 FIELDS: dict[str, dict[str, type]] = {
     "asm": {"entries": dict, "arch": str},
+    "code": {"header": dict, "entries": dict, "sources": dict, "files": dict},
     "guards": {"debug_strings": dict, "sentinel": str},
     "counters": {"tool": str, "cache": dict, "loads": dict},
     "tests": {"programs": list},

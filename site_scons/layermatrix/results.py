@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layermatrix import path, records, story, toolchain
+from layermatrix import comparison, path, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 SCHEMA = 1
-KINDS = ("asm", "guards", "counters", "tests", "programs", "bench")
+KINDS = ("asm", "code", "guards", "counters", "tests", "programs", "bench")
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
 
@@ -60,6 +60,7 @@ def collect(
         "cells": collected,
         "variants": {cell.variant.name: path.describe(cell.variant) for cell in cells},
         "baseline": _baseline_record(baseline, root),
+        "experiments": comparison.load(root),
         "left_out": [{"id": cell_id, "reason": reason} for cell_id, reason in left_out],
     }
     results["story"] = story.tell(results)

@@ -136,6 +136,7 @@ class SystemSpec(Shape):
     )
     sentinel: Placed[str] = key(Regex())
     stats: StatsSpec | None = key(Record(StatsSpec), required=False)
+    switches: tuple[Placed[str], ...] = key(NAMES, required=False)  # C variables that are asked at run time
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,9 @@ class CatalogueSpec(Shape):
     layers: tuple[tuple[Placed[str], LayerSpec | None], ...] = key(
         MapOf(NAME, Record(LayerSpec), "layer", at_least=1)
     )
+    lines: tuple[tuple[Placed[str], Placed[str] | None], ...] = key(
+        MapOf(FILE, Text("text", longest=40), "file"), required=False
+    )  # how many lines somebody said that a file should have
 
     def check(self, report: Report) -> Iterable[str]:
         check_classes(self.classes, report)

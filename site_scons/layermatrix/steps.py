@@ -84,6 +84,26 @@ def take_asm(task: Task) -> None:
     records.write(task.targets[0], asm.measure(object_file, assembly, library, entries, counting))
 
 
+def take_code(task: Task) -> None:
+    """Evidence `code`. sources: the probe's text, the same from the preprocessor, the generated header."""
+    from layermatrix.evidence import code
+
+    probe, preprocessed, header = task.sources[:3]
+    system = task.variant.system
+    top = next(folder for folder in probe.parents if folder / system.probe == probe)
+    record = code.measure(
+        probe,
+        preprocessed,
+        [header.parent, top],
+        header.name,
+        system.entries,
+        system.switches,
+        [*system.modules, *system.sources, *system.interpose],
+        task.project.catalogue.lines,
+    )
+    records.write(task.targets[0], record)
+
+
 def take_guards(task: Task) -> None:
     """Evidence `guards`. sources: the shared library."""
     from layermatrix.evidence import guards

@@ -384,6 +384,21 @@ def asm_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
     return taken
 
 
+def code_evidence(env: Env) -> list[Node]:
+    """What a reader counts in the text of the fast path: conditional code, runtime checks, lines."""
+    cell, top = env["LAYERED_CELL"], env["LAYERED"].sources
+    system, lines = cell.variant.system, env["LAYERED"].project.catalogue.lines
+    path = f"#$BUILD_DIR/probe/{Path(system.probe).stem}.i"
+    command = Action("$CC -E -P -w -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "PREPROCESS")
+    text = _compiled(env, env.Command(path, f"#{top}/{system.probe}", command))
+    sources = [f"#{top}/{system.probe}", *text, f"#$BUILD_DIR/gen/{system.header}"]
+    made = _evidence(env, ["code.json"], sources, steps.take_code, "code.py")
+    counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *lines])
+    env.Depends(made, [env.File(f"#{top}/{name}") for name in counted])
+    env.Depends(made, env.Value(f"{system.switches}, {lines}"))
+    return made
+
+
 def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
     """Debug messages that the library still holds."""
     return _evidence(env, ["guards.json"], built[:1], steps.take_guards, "guards.py", "elf.py")
@@ -531,6 +546,7 @@ def jobs(env: Env) -> None:
 
 METHODS: tuple[Callable[..., Any], ...] = (
     project, cells, baseline, header, libraries, benches, tests,
-    asm_evidence, guard_evidence, counter_evidence, baseline_counters, suite_evidence, program_evidence,
+    asm_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters, suite_evidence,
+    program_evidence,
     compiledb, install, lint, jobs,
 )  # fmt: skip

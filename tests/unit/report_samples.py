@@ -6,14 +6,21 @@ No figure here was measured: they are made up so that a test can find them again
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from layermatrix import results, story
+from layermatrix import comparison, records, results, story
 
 Record = dict[str, Any]
 
 QUOTED = {
-    "old": {"mops": "25", "asm_lines": "2000", "l1_misses": "2.0"},
+    "old": {
+        "mops": "25",
+        "asm_lines": "2000",
+        "l1_misses": "2.0",
+        "conditional_paths": "26",
+        "runtime_checks": "38",
+    },
     "mid": {"mops": "40-50", "asm_lines": "1000-1200", "l1_misses": "0.8-1.2"},
     "new": {"mops": "70-90", "asm_lines": "150-200", "l1_misses": "0.3-0.5"},
 }
@@ -42,6 +49,24 @@ def asm(alloc: int, free: int = 9) -> Record:
         for name, count in (("alloc", alloc), ("free", free))
     }
     return {"kind": "asm", "status": "measured", "reason": None, "arch": "x86_64", "entries": entries}
+
+
+def code(checks: int, paths: int) -> Record:
+    """Evidence `code`: the alloc path has `checks` runtime checks and `paths` conditional paths."""
+    entries = {
+        name: {
+            "function": f"fast_{name}",
+            "runtime_checks": count,
+            "switches": {"sys_toggles": count},
+            "conditional_paths": paths,
+        }
+        for name, count in (("alloc", checks), ("free", checks // 2))
+    }
+    header = {"name": "sys_gen.h", "lines": 877, "conditional_paths": paths + 2}
+    files = {"sys_state.c": {"lines": 73, "told": "200-300"}, "sys_tls.c": {"lines": 242, "told": "300-400"}}
+    sources = {"files": 21, "conditional_paths": 29}
+    record = {"kind": "code", "status": "measured", "reason": None, "header": header, "sources": sources}
+    return {**record, "entries": entries, "files": files}
 
 
 def guards(count: int) -> Record:
@@ -134,6 +159,7 @@ def cell(variant: str, **changes: Any) -> Record:
         "built": True,
         "failure": None,
         "asm": asm((800, 300, 22, 22)[place]),
+        "code": code((36, 9, 0, 0)[place], (0, 11, 1, 1)[place]),
         "guards": guards((2, 0, 0, 0)[place]),
         "counters": counters((60.0, 30.0, 9.5, 9.5)[place], 0.01, (0.9, 0.5, 0.2, 0.2)[place]),
         "tests": ran("tests", program("test_basic"), program("test_threads")),
@@ -208,6 +234,40 @@ def baseline(**changes: Any) -> Record:
     return {**record, **changes}
 
 
+def experiments() -> Record:
+    """Two experiments: one that new has won, and one that shows no difference; and an ablation."""
+    fast, slow = ("new", [12.0, 12.1, 12.2]), ("mid", [10.0, 10.1, 10.2])
+    made = [
+        _comparison("mid_or_new", "Mid or new?", "speed", [slow, fast], "new"),
+        _comparison("same", "The same?", "speed", [slow, ("old", [9.9, 10.3, 10.1])], None),
+        _comparison("without a layer: mid", "What does each layer of mid bring?", None, [slow, fast], None),
+    ]
+    for found in made:
+        found["stale"] = []
+    return records.measured("experiments", comparisons={found["name"]: found for found in made})
+
+
+def _comparison(
+    name: str, question: str, figure: str | None, sides: list[tuple[str, list[float]]], kept: str | None
+) -> Record:
+    asked = comparison.Question(name, question, "Why.", ("mixed",), figure, kept, f"./sconsw ab {name}")
+    first = sides[0][1]
+    cells = [
+        cell(variant, bench=timed(speeds, None if speeds is first else first)) for variant, speeds in sides
+    ]
+    return comparison.build(asked, cells, {one["id"]: Path("/nowhere") for one in cells})
+
+
+def timed(speeds: list[float], against: list[float] | None = None) -> Record:
+    """Evidence `bench` of a side that took turns with others."""
+    load: Record = {"status": "measured", "unit": "Mops/s", "samples": speeds}
+    if against:
+        ratios = sorted(new / old for old, new in zip(against, speeds, strict=True))
+        load["ratio"] = {"median": ratios[1], "low": ratios[0], "high": ratios[-1]}
+    load |= {"median": speeds[1], "low": min(speeds), "high": max(speeds), "interval": "min..max"}
+    return records.measured("bench", rounds=len(speeds), loads={"mixed": load})
+
+
 def record(cells: Iterable[Record], **changes: Any) -> Record:
     """A whole result record, with the story that these cells tell."""
     cells = list(cells)
@@ -227,6 +287,7 @@ def record(cells: Iterable[Record], **changes: Any) -> Record:
         "cells": cells,
         "variants": {cell["variant"]: about(cell["variant"]) for cell in cells},
         "baseline": baseline(),
+        "experiments": experiments(),
         "left_out": [],
     }
     made.update(changes)

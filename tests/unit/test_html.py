@@ -85,6 +85,14 @@ def test_figures_story_method_and_machine_are_on_the_page(page: Page) -> None:
     assert "quoted from the seed, not measured here" in page.text
 
 
+def test_experiments_stand_on_the_page_with_verdict_and_command(page: Page) -> None:
+    for words in ("Mid or new?", "Verdict: new.", "no difference that this run can show", "./sconsw ab same"):
+        assert words in page.text
+    none = samples.absent("experiments", "no experiment was made")
+    without = Page(html.render(samples.phases(experiments=none)))
+    assert "not measured: no experiment was made" in without.text
+
+
 def test_a_variant_has_a_picture_and_a_section_for_each_of_its_cells() -> None:
     record = samples.record([samples.cell("old"), samples.cell("old", mode="debug")])
     page = Page(html.render(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,10 +13,29 @@ from layermatrix.report import markdown, write_all
 
 def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
     lines = markdown.render(samples.phases()).splitlines()
-    tables = [line for line in lines if line.startswith("|")]
-    heads = [line.count("|") for line in tables if line.startswith("| variant")]
-    assert len(heads) == 3
-    assert {line.count("|") for line in tables} == set(heads)
+    tables = [list(rows) for is_row, rows in itertools.groupby(lines, lambda line: line[:1] == "|") if is_row]
+    assert len(tables) == 7
+    for rows in tables:
+        assert {row.count("|") for row in rows} == {rows[0].count("|")}
+
+
+def test_conditional_paths_and_runtime_checks_stand_beside_those_of_the_seed() -> None:
+    text = markdown.render(samples.phases())
+    assert "| **old-release-gcc** | 877 | 0 | *26* | 36 | *38* | 0 | 18 | 2 |" in text
+
+
+def test_experiments_are_shown_with_their_verdict() -> None:
+    text = markdown.render(samples.phases())
+    assert "- Verdict: new. new is faster than mid on mixed: 1.20x (1.20-1.20, min..max of 3 rounds)." in text
+    assert "no difference that this run can show" in text
+    assert "- new: mixed: speed better (1.20x)" in text
+
+
+def test_a_comparison_that_is_out_of_date_says_so() -> None:
+    experiments = samples.experiments()
+    experiments["comparisons"]["same"]["stale"] = ["old"]
+    text = markdown.render(samples.phases(experiments=experiments))
+    assert text.count("Built anew since this was measured: old") == 1
 
 
 def test_a_pipe_or_a_tag_in_a_name_does_not_break_the_table() -> None:

@@ -254,6 +254,15 @@ def test_quoted_figures_and_unused_layers_do_not_change_the_value(project: Write
     assert loaded(root).as_value() == before
 
 
+def test_switches_are_the_systems_and_told_lines_rebuild_nothing(project: Write, layers: Change) -> None:
+    text = layers("  sentinel", "  switches: [toy_on]\n  sentinel")
+    plain = load_project(project(layers=text))
+    assert plain.catalogue.system.switches == ("toy_on",)
+    told = load_project(project(layers=text + "lines: {a.c: 10-20}\n"))
+    assert told.catalogue.lines == {"a.c": "10-20"}
+    assert told.variants["base"].as_value() == plain.variants["base"].as_value()
+
+
 def test_the_value_is_one_line_of_json(project: Write) -> None:
     value = loaded(project(), "base").as_value()
     assert "\n" not in value

@@ -283,6 +283,17 @@ IN_LAYERS = [
     ),
     ("[a.c, b.c]", "[a.c, «../b.c]", "an item of 'modules' must be a relative path, not '../b.c'"),
     ("[a.c, b.c]", "[a.c, «/b.c]", "an item of 'modules' must be a relative path, not '/b.c'"),
+    (
+        "  sentinel",
+        "  switches: [«2go]\n  sentinel",
+        "an item of 'switches' must be a C identifier, not '2go'",
+    ),
+    (
+        "doc: A small",
+        "lines: {«../a.c: '9'}\ndoc: A small",
+        "the name of a file must be a relative path, not '../a.c'",
+    ),
+    ("doc: A small", "lines: {a.c: «9}\ndoc: A small", "file 'a.c' must be text, not 9; put it in quotes"),
     ("[a.c, b.c]", "«a.c", "'modules' must be a list of 1 or more, not 'a.c'"),
 ]
 

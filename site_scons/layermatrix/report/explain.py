@@ -123,7 +123,7 @@ def _heading(about: Record) -> list[str]:
     lines += [f"  lineage   {lineage}", *_wrapped(f"  settings  {settings}", "", " " * 12)]
     if about["quoted"]:
         quoted = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about["quoted"].items())
-        lines.append(f"  the seed  {quoted}  (quoted, not measured here)")
+        lines += _wrapped(f"  the seed  {quoted}  (quoted, not measured here)", "", " " * 12)
     return lines
 
 
@@ -207,6 +207,7 @@ def _options(about: Record) -> list[str]:
         if layer["toggle"]:
             default = "on" if layer["toggle"]["default"] else "off"
             lines.append(f"  {layer['title']}: {layer['toggle']['env']} (default {default})")
+            lines += _wrapped(layer["doc"], "      ")
     if not any(layer["toggle"] for layer in about["layers"]):
         lines.append("  Layers have no runtime toggle: every one is always on.")
     return lines

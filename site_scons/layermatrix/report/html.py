@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from layermatrix import story
+from layermatrix import comparison, story
 from layermatrix.report import charts, explain, picture
 from layermatrix.report import table as tables
 from layermatrix.results import failed, failure_log, repeat_command
@@ -18,6 +18,7 @@ from layermatrix.results import failed, failure_log, repeat_command
 Record = dict[str, Any]
 
 TEMPLATE = "report.html.j2"
+TABLES = (tables.code_table, tables.run_table, tables.text_table)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 
 
@@ -42,8 +43,10 @@ def _view(results: Record) -> Record:
     return {
         "results": results,
         "title": f"{results['system']['name'] or 'layermatrix'}: what each variant is, and how it runs",
-        "tables": [_table(tables.code_table(results)), _table(tables.run_table(results))],
+        "tables": [_table(make(results)) for make in TABLES],
         "counts_table": _table(tables.counts_table(results)) if tables.counted_loads(results) else None,
+        "comparisons": [_comparison(found) for found in _comparisons(results)],
+        "no_comparison": results["experiments"].get("reason"),
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
         "steps": [_step(step) for step in results["story"]["steps"]],
@@ -71,6 +74,21 @@ def _table(table: tables.Table) -> Record:
         "reasons": reasons,
         "notes": table.notes,
         "quotes_seed": table.quotes_seed,
+    }
+
+
+def _comparisons(results: Record) -> Iterable[Record]:
+    return list(results["experiments"].get("comparisons", {}).values())
+
+
+def _comparison(found: Record) -> Record:
+    verdict = found["verdict"]
+    return {
+        **found,
+        "table": _table(tables.comparison_table(found)),
+        "conclusions": comparison.conclusions(found),
+        "mark": None if verdict is None else verdict["agrees"],
+        "winner": verdict and (verdict["winner"] or "no winner"),
     }
 
 
@@ -197,7 +215,7 @@ def _shortest(results: Record, cells: list[Record]) -> Iterable[Record]:
 def _methods(results: Record) -> Iterable[tuple[str, str]]:
     """(figure, how it was taken), in the words of the columns and of the evidence itself."""
     seen: set[str] = set()
-    for table in (tables.code_table(results), tables.run_table(results), tables.counts_table(results)):
+    for table in (make(results) for make in (*TABLES, tables.counts_table)):
         for column in table.columns:
             if column.method and column.method not in seen:
                 seen.add(column.method)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from layermatrix import comparison
 from layermatrix.report import table as tables
 from layermatrix.results import failed, repeat_command
 
@@ -19,8 +20,15 @@ def render(results: Record) -> str:
     """The text of results.md."""
     several = len({cell["variant"] for cell in results["cells"]}) < len(results["cells"])
     chosen = [tables.code_table(results), tables.run_table(results), *_counts(results)]
+    chosen.append(tables.text_table(results))
     blocks = ["# Results", *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])])]
-    blocks += [_story(results), _failures(results), _left_out(results), _host(results)]
+    blocks += [
+        _story(results),
+        *_experiments(results),
+        _failures(results),
+        _left_out(results),
+        _host(results),
+    ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -74,6 +82,15 @@ def _escape(text: str) -> str:
 def _story(results: Record) -> str:
     sentences = [f"- {_escape(sentence)}" for sentence in results["story"]["sentences"]]
     return "\n".join(["## The seed's story", "", *sentences]) if sentences else ""
+
+
+def _experiments(results: Record) -> Iterable[str]:
+    for found in results["experiments"].get("comparisons", {}).values():
+        yield phase_table(tables.comparison_table(found))
+        lines = [f"- {_escape(line)}" for line in comparison.conclusions(found)]
+        if found.get("stale"):
+            lines.append(f"- Built anew since this was measured: {_escape(', '.join(found['stale']))}")
+        yield "\n".join(lines)
 
 
 def _failures(results: Record) -> str:

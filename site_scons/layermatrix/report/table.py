@@ -78,6 +78,20 @@ def code_table(results: Record) -> Table:
     return _table("What the code is", results, list(_code_columns(results)), with_baseline=True)
 
 
+def text_table(results: Record) -> Table:
+    """What is left to decide in the text: by the preprocessor, and at run time."""
+    columns = [Column("header", "lines", _header("lines"), _none, "lines of the generated header")]
+    for entry in entries(results) or ["alloc"]:
+        for head, key in (("paths", "conditional_paths"), ("checks", "runtime_checks")):
+            method = f"{key.replace('_', ' ')} in the text of the entry and of what it inlines"
+            columns.append(Column(f"{entry} {head}", "count", _text_count(entry, key), _none, method))
+            if entry == next(iter(entries(results)), entry):
+                columns.append(Column(f"seed {head}", "count", _quoted(key), _quoted(key)))
+    header = _header("conditional_paths")
+    columns.append(Column("header paths", "count", header, _none, "conditional paths of the whole header"))
+    return _table("What the text leaves open", results, columns, with_baseline=False)
+
+
 def run_table(results: Record) -> Table:
     """How it runs: counters and throughput of each load, beside the baseline."""
     columns = [*_counter_columns(results), *_load_columns(results)]
@@ -264,6 +278,22 @@ def _asm(entry: str, key: str) -> Callable[[Record], Figure]:
         if found.get(key) is None:
             return not_measured(found.get(f"{key}_reason") or cell["asm"].get("reason"))
         return Figure(number(found[key]))
+
+    return figure
+
+
+def _text_count(entry: str, key: str) -> Callable[[Record], Figure]:
+    def figure(cell: Record) -> Figure:
+        found = cell["code"].get("entries", {}).get(entry, {}).get(key)
+        return not_measured(cell["code"].get("reason")) if found is None else Figure(number(found))
+
+    return figure
+
+
+def _header(key: str) -> Callable[[Record], Figure]:
+    def figure(cell: Record) -> Figure:
+        found = cell["code"].get("header", {}).get(key)
+        return not_measured(cell["code"].get("reason")) if found is None else Figure(number(found))
 
     return figure
 
