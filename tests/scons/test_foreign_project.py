@@ -17,6 +17,12 @@ def test_one_variant_of_another_system_is_built_and_checked(foreign: Project, cc
         assert (folder / name).is_file()
     assert foreign.record(f"small-release-{cc}", "asm")["entries"]["take"]["instructions"] > 0
     assert foreign.record(f"small-release-{cc}", "guards")["debug_strings"]["count"] == 0
+    code = foreign.record(f"small-release-{cc}", "code")
+    assert code["header"]["lines"] == len(
+        foreign.read(f"build/small-release-{cc}/gen/pool_gen.h").splitlines()
+    )
+    assert code["entries"]["take"]["runtime_checks"] == 0
+    assert code["sources"] == {"files": 2, "conditional_paths": 1}
     for kind, name in (("tests", "test_pool"), ("programs", "echo")):
         (program,) = foreign.record(f"small-release-{cc}", kind)["programs"]
         assert (program["name"], program["status"]) == (name, "passed")
