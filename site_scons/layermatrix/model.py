@@ -473,7 +473,14 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
 
 
 def resolve_suite(spec: SuiteSpec) -> Suite:
-    return Suite(texts(spec.sources), texts(spec.static), texts(spec.alone), spec.timeout.value)
+    return Suite(
+        sources=texts(spec.sources),
+        static=texts(spec.static),
+        alone=texts(spec.alone),
+        scripts=texts(spec.scripts),
+        soak={name.value: texts(words) for name, words in spec.soak if words},
+        timeout=spec.timeout.value,
+    )
 
 
 def resolve_load(name: str, spec: LoadSpec) -> Load:

@@ -282,11 +282,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Suite:
-    """Test programs that exit with 0 when they pass, by what they are linked with; `timeout` in seconds."""
+    """Test programs that exit with 0 when they pass, by what they are linked with; `timeout` in seconds.
+
+    soak: what a program is told where a soak is asked for, by its name; `{seconds}` stands for its length.
+    """
 
     sources: tuple[str, ...]  # the shared library
     static: tuple[str, ...]  # the static library
     alone: tuple[str, ...]  # neither: they load it, or are started with it
+    scripts: tuple[str, ...]  # pytest's, run for each cell
+    soak: Mapping[str, tuple[str, ...]]
     timeout: int
 
 

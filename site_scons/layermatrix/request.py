@@ -80,7 +80,7 @@ TARGETS = (
 OWN_VARIABLES = (
     Variable("PREFIX", "where `install` installs to", "a folder", "/usr/local"),
     Variable("DESTDIR", "put in front of PREFIX, for packagers", "a folder", ""),
-    Variable("soak", "how long the soak test runs", "seconds", "the program's own"),
+    Variable("soak", "how long the soak tests run", "seconds", "the programs' own"),
     Variable("without", "the selected variants, and each without each of these layers", "layers, all", ""),
     Variable("experiment", "which experiments `ab` makes", "names in variants/experiments.yaml", "all"),
     Variable("rounds", "how often each load is timed", "a count", "variants/matrix.yaml's"),

@@ -8,19 +8,18 @@ the step that needs them, so that a build with nothing to do does not pay for th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from layermatrix import interrupt, process, records, toolchain
+from layermatrix import interrupt, records, toolchain
 from layermatrix.errors import SpecErrors
 
 if TYPE_CHECKING:
     from layermatrix.evidence import counters
-    from layermatrix.parts import Matrix, Project, Variant
+    from layermatrix.parts import Matrix, Project, Suite, Variant
 
-SOAK_TEST = "test_soak"
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
@@ -159,24 +158,26 @@ def _counted_load(project: Project, name: str, programs: Sequence[Path]) -> coun
 
 
 def run_tests(task: Task) -> None:
-    """Evidence `tests`. sources: the test programs. targets: the record, and a stamp that only a pass
-    writes."""
+    """Evidence `tests`. sources: the test programs and scripts, which find the cell's folder in the variable
+    LAYERED_CELL. targets: the record, and a stamp that only a pass writes."""
     from layermatrix.evidence import programs
 
-    timeout = task.project.matrix.tests.timeout + (task.soak or 0)
-    _judge(task, programs.run_tests(task.sources, timeout, run=_soaking(task.soak)))
+    tests = task.project.matrix.tests
+    timeout = tests.timeout + (task.soak or 0)
+    cell = task.targets[0].parent.parent  # build/<cell>/evidence/tests.json
+    extra = {"LAYERED_CELL": str(cell)}
+    told = _soaking(tests, task.soak)
+    _judge(task, programs.run_tests(task.sources, timeout, extra=extra, told=told))
 
 
-def _soaking(seconds: int | None) -> process.Run:
-    """The way to run a test program; one called test_soak is told how many seconds to go on."""
+def _soaking(tests: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
+    """What each program is told where a soak of so many seconds is asked for."""
     if seconds is None:
-        return process.run
-
-    def run(command: Sequence[str], **how: Any) -> process.Finished:
-        told = [str(seconds)] if Path(command[0]).name == SOAK_TEST else []
-        return process.run([*command, *told], **how)
-
-    return run
+        return {}
+    return {
+        name: [word.replace("{seconds}", str(seconds)) for word in words]
+        for name, words in tests.soak.items()
+    }
 
 
 def run_programs(task: Task) -> None:

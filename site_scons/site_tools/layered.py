@@ -433,10 +433,15 @@ def _counted(env: Env, sources: Sequence[Node], step: steps.Step) -> list[Node]:
 
 
 def suite_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
-    """The test programs, run. A failure is recorded, fails the build, and is tried again by the next one."""
+    """The test programs and scripts, run. A failure is recorded, fails the build, and is tried again by the
+    next one."""
     build: Build = env["LAYERED"]
-    made = _evidence(env, ["tests.json", "tests.passed"], programs, steps.run_tests, "programs.py")
-    env.Depends(made, [*built, env.Value(f"{build.project.matrix.tests}, soak {build.asked.soak}")])
+    suite = build.project.matrix.tests
+    scripts = [script for pattern in suite.scripts for script in env.Glob(f"#{pattern}")]
+    sources = [*programs, *scripts]
+    made = _evidence(env, ["tests.json", "tests.passed"], sources, steps.run_tests, "programs.py")
+    beside = [env.Glob(f"#{folder}/*.py") for folder in sorted({str(script.dir) for script in scripts})]
+    env.Depends(made, [*built, *beside, env.Value(f"{suite}, soak {build.asked.soak}")])
     return made
 
 

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 from layermatrix.toolchain import CACHE, Toolchain, find_compilers
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("SConstruct", "site_scons", "variants", "templates", "csrc", "tests")
+PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests")
 LIMIT = 300.0  # seconds for one run of SCons
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
@@ -151,6 +152,12 @@ def fresh(built: Path, tmp_path: Path) -> Project:
 def cc() -> str:
     """The compiler's name, as it is part of a cell's."""
     return COMPILER.name
+
+
+@pytest.fixture(scope="session")
+def compiler() -> Sequence[str]:
+    """The words that call it."""
+    return COMPILER.command
 
 
 @pytest.fixture

@@ -507,6 +507,14 @@ def test_the_limits_of_the_counters_are_numbers_by_figure(project: Write, matrix
     assert limits == {"branches": Limit(percent=1.0, soft=0.5, hard=2.0)}
 
 
+def test_a_suite_may_have_more_than_programs_of_the_shared_library(project: Write, matrix: Change) -> None:
+    suite = load_project(project()).matrix.tests
+    assert (suite.static, suite.scripts, suite.soak) == ((), (), {"test_soak": ("--for", "{seconds}")})
+    text = matrix("timeout: 10, soak", "timeout: 10, static: in/*.c, scripts: [py/*.py, b/*.py], soak")
+    suite = load_project(project(matrix=text)).matrix.tests
+    assert (suite.static, suite.scripts) == (("in/*.c",), ("py/*.py", "b/*.py"))
+
+
 def test_hidden_files_are_no_variants(project: Write) -> None:
     root = project(**{".#mine": "what an editor leaves"})
     assert list(load_project(root).variants) == ["base"]

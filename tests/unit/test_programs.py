@@ -95,6 +95,20 @@ def test_variables_that_are_handed_in_reach_the_program(tmp_path: Path) -> None:
     assert programs.run_tests([program], 20, extra={"WORD": "given"})["programs"][0]["status"] == "passed"
 
 
+def test_a_program_is_told_what_is_meant_for_its_name(tmp_path: Path) -> None:
+    order = [script(tmp_path / name, "echo $*") for name in ("test_long", "test_short")]
+    record = programs.run_tests(order, 20, told={"test_long": ["--for", "60"]})
+    assert [result["log"] for result in record["programs"]] == ["--for 60", ""]
+
+
+@pytest.mark.parametrize(("body", "status"), [("assert True", "passed"), ("assert False", "failed")])
+def test_a_python_file_is_run_by_pytest(tmp_path: Path, body: str, status: str) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(f"def test_it() -> None:\n    {body}\n", encoding="utf-8")
+    (result,) = programs.run_tests([file], 60)["programs"]
+    assert (result["name"], result["status"]) == ("test_it.py", status)
+
+
 def test_results_come_in_the_order_of_the_programs_however_many_run_at_once(tmp_path: Path) -> None:
     order = [script(tmp_path / f"test_{number}", f"sleep 0.{3 - number}") for number in range(3)]
     told: list[tuple[int, int, str]] = []

@@ -48,8 +48,19 @@ def test_a_suite_that_fails_writes_its_record_but_no_stamp(task: Make) -> None:
 
 
 def test_only_the_soak_test_is_told_how_long(task: Make) -> None:
-    sources = {"test_soak": 'test "$*" = 60', "test_other": 'test -z "$*"'}
+    sources = {"test_soak": 'test "$*" = "--for 60"', "test_other": 'test -z "$*"'}
     steps.run_tests(task(["tests.json", "tests.passed"], sources, soak=60))
+
+
+def test_without_a_soak_no_test_is_told_anything(task: Make) -> None:
+    steps.run_tests(task(["tests.json", "tests.passed"], {"test_soak": 'test -z "$*"'}))
+
+
+def test_a_test_finds_its_cell(task: Make) -> None:
+    made = task(["cell/evidence/tests.json", "cell/evidence/tests.passed"], {"test_a": "echo $LAYERED_CELL"})
+    steps.run_tests(made)
+    (result,) = records.load(made.targets[0], "tests")["programs"]
+    assert result["log"] == str(made.root / "cell")
 
 
 def test_an_interrupted_suite_writes_nothing(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ axes:
 rules:
   - exclude: {mode: release, sanitizer: asan}
     reason: only in debug mode
-tests: {sources: tests/test_*.c, timeout: 10}
+tests: {sources: tests/test_*.c, timeout: 10, soak: {test_soak: [--for, "{seconds}"]}}
 programs: {scripts: tests/*.sh, timeout: 10}
 baseline: {name: system malloc}
 loads:

@@ -11,6 +11,7 @@ import difflib
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,23 +33,29 @@ def run_tests(
     *,
     jobs: int = 1,
     extra: Mapping[str, str] | None = None,
+    told: Mapping[str, Sequence[str]] | None = None,
     on_progress: Progress | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
-    """The record `tests`. Each program runs alone in a new folder, without arguments; exit status 0 is
-    passed. extra: variables of the environment."""
+    """The record `tests`. Each program runs alone in a new folder; exit status 0 is passed. A Python file is
+    run by pytest. extra: variables of the environment. told: arguments, by the program's name."""
 
     def test(program: Path) -> records.Record:
-        command = [os.fspath(program.absolute())]
+        command = [*_command(program), *(told or {}).get(program.stem, ())]
         with _temporary_folder(None) as folder:
-            finished = run(
-                command, environment=_environment(folder, dict(extra or {})), timeout=timeout, folder=folder
-            )
+            variables = _environment(folder, dict(extra or {}))
+            finished = run(command, environment=variables, timeout=timeout, folder=folder)
         return _judge(program.name, finished, _tail(finished.stdout + finished.stderr))
 
     if not programs:
         return records.not_measured("tests", "there are no test programs")
     return records.measured("tests", programs=_each(test, programs, jobs, on_progress))
+
+
+def _command(program: Path) -> list[str]:
+    path = os.fspath(program.absolute())
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    return [*pytest, path] if program.suffix == ".py" else [path]
 
 
 def run_preloaded(
