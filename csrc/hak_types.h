@@ -15,7 +15,7 @@
 // and moves a free's hit path out of the function.
 #define COLD __attribute__((noinline, section(".text.unlikely")))
 #define HAK_EXPORT __attribute__((visibility("default")))
-#define HAK_TLS __thread __attribute__((tls_model("initial-exec")))
+#define HAK_TLS __thread // how it is reached is the variant's `tls`, a flag of the compiler
 
 // Takes one off the int32_t; true when it is below zero then. In one instruction and its flags, which compilers do not
 // find by themselves where the address is a thread's.

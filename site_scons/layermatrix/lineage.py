@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, str | int] = {
     "fast_path": "inline",
     "min_align": 16,
     "checks": "basic",
+    "tls": "initial_exec",
 }
 FROM_ENVIRONMENT = "env"  # an option's value that says so
 

@@ -430,6 +430,7 @@ def resolve_variant(name: str, spec: VariantSpec, draft: Draft, catalogue: Catal
         fast_path=str(settings["fast_path"]),
         min_align=int(settings["min_align"]),
         checks=str(settings["checks"]),
+        tls=str(settings["tls"]),
         options={key: chosen_option(option, draft.options) for key, option in catalogue.options.items()},
         system=catalogue.system,
         quoted=figures(spec.quoted),

@@ -173,6 +173,7 @@ class Variant:
     fast_path: str  # inline, ultra
     min_align: int
     checks: str  # one of CHECKS
+    tls: str  # initial_exec, global_dynamic: how thread-local state is reached
     options: Mapping[str, Option] = field(hash=False)
     system: System
     quoted: Mapping[str, str] = field(hash=False)  # figures that someone else gave; templates do not see them

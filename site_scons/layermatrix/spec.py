@@ -322,6 +322,7 @@ class SetSpec(Shape):
     fast_path: Placed[str] | None = key(OneOf("inline", "ultra"), required=False)
     min_align: Placed[int] | None = key(Integer(choices=(8, 16)), required=False)
     checks: Placed[str] | None = key(OneOf(*CHECKS), required=False)
+    tls: Placed[str] | None = key(OneOf("initial_exec", "global_dynamic"), required=False)
     options: tuple[tuple[Placed[str], Placed[str | bool | int] | None], ...] = key(
         MapOf(NAME, Value(), "option"), required=False
     )

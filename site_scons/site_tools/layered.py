@@ -202,6 +202,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     made = env.Clone(
         LAYERED_CELL=cell,
         LAYERED_MIN_ALIGN=cell.variant.min_align,
+        LAYERED_TLS=cell.variant.tls,
         LAYERED_IDENTITY=env.Value(compiler.identity),
         BUILD_DIR=folder,
         CC=list(compiler.command),
@@ -237,7 +238,7 @@ def libraries(env: Env) -> list[Node]:
         for names in (system.shared_only, system.static_only)
     )
     path = f"#$BUILD_DIR/lib{system.libname}"
-    flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}"]
+    flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}", "$SHARED_LINKFLAGS"]
     shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
     return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
 

@@ -70,8 +70,8 @@ def test_classes_are_in_the_order_of_the_table_whatever_the_spec_says(project: W
 
 def test_settings_that_nobody_makes_have_defaults(project: Write) -> None:
     base = loaded(project(), "base")
-    settings = (base.toggles, base.debug_output, base.layout, base.fast_path, base.min_align)
-    assert settings == ("fixed", "guarded", "modules", "inline", 16)
+    settings = (base.toggles, base.debug_output, base.layout, base.fast_path, base.min_align, base.tls)
+    assert settings == ("fixed", "guarded", "modules", "inline", 16, "initial_exec")
 
 
 def test_a_child_has_its_parents_settings_but_not_its_figures(project: Write) -> None:

@@ -343,6 +343,10 @@ IN_A_VARIANT = [
         "doc: X.\nextends: base\nset: {«togles: env}",
         "unknown key 'togles' in 'set'; did you mean 'toggles'?",
     ),
+    (
+        "doc: X.\nextends: base\nset: {tls: «dynamic}",
+        "'tls' must be one of initial_exec, global_dynamic, not 'dynamic'; did you mean 'global_dynamic'?",
+    ),
     ("doc: X.\nextends: base\nset: {min_align: «12}", "'min_align' must be 8 or 16, not 12"),
     ("doc: X.\nextends: base\nset: «[a]", "'set' must be a mapping, not a list"),
     ("doc: X.\nextends: base\nadd: [«{before: list}]", "an item of 'add' has no 'layer'"),
