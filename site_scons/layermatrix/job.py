@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix import matrix, request
+from layermatrix.errors import SpecErrors
 from layermatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from layermatrix.experiments import Trial
     from layermatrix.model import Load, Project
     from layermatrix.records import Record
+    from layermatrix.reference import Reference
 
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
@@ -130,6 +132,22 @@ def ablate(plan: Plan) -> int:
     return _compare(plan, chosen, experiments.ablations(plan.project, chosen), asked.rounds)
 
 
+def counters(plan: Plan) -> int:
+    """What an operation costs in each selected cell, beside what was accepted; or accept it."""
+    from layermatrix import lockspec
+
+    lockspec.read(plan.root)  # a mistake in it is told before anything is built
+    chosen = request.counted(request.select(plan.project, plan.asked, plan.compilers))
+    outcome = Outcome()
+    with outcome.step():
+        files = [f"{cell.build_dir}/evidence/counters.json" for cell in chosen.cells]
+        outcome.failed(_build(plan, chosen, files))
+    if outcome.status == INTERRUPTED:  # nothing is compared, nor accepted, that is half done
+        return outcome.status
+    outcome.failed(_judge_counters(plan, chosen))
+    return outcome.status
+
+
 def test(plan: Plan) -> int:
     """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
     modes = request.shipped_modes(plan.project)
@@ -151,6 +169,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "matrix": whole_matrix,
     "ab": ab,
     "ablate": ablate,
+    "counters": counters,
     "report": report,
     "test": test,
 }
@@ -276,10 +295,47 @@ def _write_report(
         },
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline,
+        reference=_reference(plan),
     )
     reports.write_all(record, plan.root / REPORT)
     table(record, terminal.make_console(), REPORT)
     return record
+
+
+def _reference(plan: Plan) -> Reference:
+    """What counters are compared with. A lock with a mistake in it is said to be one, and stops no report."""
+    from layermatrix import lockspec
+    from layermatrix.reference import Reference
+
+    identities = {
+        name: found.identity for name, found in plan.compilers.items() if isinstance(found, Toolchain)
+    }
+    try:
+        return Reference(lockspec.read(plan.root), identities, plan.project.matrix.counters.limits)
+    except SpecErrors as errors:
+        return Reference({}, identities, {}, trouble=str(errors).splitlines()[0])
+
+
+def _judge_counters(plan: Plan, chosen: request.Selection) -> int:
+    """Print the comparison, and accept the figures where that is asked for; 1 where a figure is worse or
+    missing."""
+    from layermatrix import lockspec, reference, results
+    from layermatrix.report import reference as printed
+    from layermatrix.report import terminal
+
+    against, matrix = _reference(plan), plan.project.matrix
+    cells = results.collect(chosen.cells, plan.root, matrix.baseline, reference=against)["cells"]
+    broken: tuple[str, ...] = reference.BROKEN
+    console = terminal.make_console()
+    printed.print_table(cells, console)
+    printed.print_findings(cells, console)
+    if plan.asked.accept:
+        shapes = {name: getattr(matrix.counters, name) for name in ("I1", "D1", "LL")}
+        known = reference.Known(plan.project.variants, matrix.counters.loads, reference.caches(shapes))
+        lock = reference.accepted(against, cells, known)
+        print(reference.write(plan.root, lock) or f"{lockspec.FILE} is as it was\n", end="")
+        broken = (reference.MISSED,)
+    return int(any(cell["reference"].get("verdict", reference.MISSED) in broken for cell in cells))
 
 
 def _pytest(plan: Plan) -> int:

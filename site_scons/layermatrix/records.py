@@ -28,6 +28,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "tests": {"programs": list},
     "programs": {"programs": list},
     "bench": {"loads": dict, "rounds": int},
+    "reference": {"verdict": str, "loads": dict},
     "failure": {"command": str, "log": str, "target": str},
     "experiments": {"comparisons": dict},
 }
@@ -82,7 +83,11 @@ def load(path: Path, kind: str) -> Record:
 
 def write(path: Path, record: Record) -> None:
     """Write the record at once or not at all, so that a reader never sees half of one."""
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for any text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # SCons runs Python actions as threads of one process: the process id alone is not unique
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")

@@ -62,6 +62,7 @@ TARGETS = (
     Target(
         "ablate", "the selected variants, each without each of its layers in turn; timed with rounds=", "job"
     ),
+    Target("counters", "what an operation costs, beside variants/counters.lock; fails where it grew", "job"),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
     Target("libs", "the libraries, shared and static"),
@@ -103,6 +104,7 @@ class Request:
     without: tuple[str, ...] = ()
     experiment: str = "all"
     verbose: bool = False
+    accept: bool = False
 
     def named(self, kind: str) -> tuple[str, ...]:
         """The targets of one kind, in the order in which they were asked for."""
@@ -121,7 +123,13 @@ class Request:
         return given + ([f"soak={self.soak}"] if self.soak is not None else [])
 
 
-def parse(arguments: Iterable[tuple[str, str]], targets: Sequence[str], default: str = "phases") -> Request:
+def parse(
+    arguments: Iterable[tuple[str, str]],
+    targets: Sequence[str],
+    default: str = "phases",
+    *,
+    accept: bool = False,
+) -> Request:
     """Check names and plain values. A target with a slash or a dot is a file's path, which the build
     knows."""
     given: dict[str, str] = {}
@@ -141,7 +149,12 @@ def parse(arguments: Iterable[tuple[str, str]], targets: Sequence[str], default:
         without=_words(given.get("without", "")),
         experiment=given.get("experiment", "all"),
         verbose=bool(_number("verbose", given.get("verbose", "0"), 0, 1)),
+        accept=accept,
     )
+    if accept and "counters" not in request.targets:
+        raise RequestError("--accept is for the target 'counters'")
+    if request.without and "counters" in request.targets:
+        raise RequestError("'counters' compares variants that have a file: leave without= out")
     _separate(request)
     return request
 
@@ -219,6 +232,14 @@ def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:
     return toolchain.sanitizer_missing(compiler, cell.sanitizer)
 
 
+def counted(chosen: Selection) -> Selection:
+    """Those of the chosen cells whose operations are counted, and that another call can ask for."""
+    cells = tuple(cell for cell in chosen.cells if cell.is_counted)
+    if not cells:
+        raise RequestError("no cell is left: only native release cells without a sanitizer are counted")
+    return matrix.Selection(cells, chosen.left_out)
+
+
 def every_cell(project: Project, asked: Request, compilers: Compilers) -> Selection:
     """The cells of the whole matrix, less what the given axes leave out."""
     whole = dict.fromkeys(AXES, "all")
@@ -246,6 +267,7 @@ def help_text(project: Project, compilers: Compilers, default: str = "phases") -
         "Each axis takes names, comma lists, patterns such as phase*, and `all`.",
         "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built.",
         "",
+        "--accept, with `counters`: what an operation costs now is written to variants/counters.lock.",
         "scons -H shows the options of SCons itself.",
     ]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from layermatrix import comparison, path, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
+    from layermatrix.reference import Reference
 
 Record = dict[str, Any]
 
@@ -43,13 +44,15 @@ def collect(
     compilers: Mapping[str, str] | None = None,
     loads: Mapping[str, str] | None = None,
     headline: str | None = None,
+    reference: Reference | None = None,
 ) -> Record:
     """The result record of these cells.
 
     `left_out` holds (cell id, reason), `compilers` name -> identity, `loads` name -> what it does. `headline`
-    is the load of the first speed column; without it the first one is.
+    is the load of the first speed column; without it the first one is. `reference` is what each cell's
+    counters are compared with.
     """
-    collected = [_cell_record(cell, root) for cell in cells]
+    collected = [_cell_record(cell, root, reference) for cell in cells]
     described = _loads(loads, collected)
     results: Record = {
         "schema": SCHEMA,
@@ -133,7 +136,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.processor() or platform.machine()
 
 
-def _cell_record(cell: Cell, root: Path) -> Record:
+def _cell_record(cell: Cell, root: Path, reference: Reference | None) -> Record:
     folder = root / cell.build_dir
     failure = _failure(folder / "evidence" / "failure.json")
     built = failure is None and _library_exists(folder, cell.variant.system.libname)
@@ -155,6 +158,9 @@ def _cell_record(cell: Cell, root: Path) -> Record:
         record[kind] = _evidence(folder, kind, built)
     if record["bench"].get("missing") and not story.is_told(record):
         record["bench"]["reason"] = "only native release cells without a sanitizer are timed"
+    record["reference"] = (
+        reference.of(record) if reference else records.not_measured("reference", "it was not compared")
+    )
     record["failed"] = failed(record)
     record["repeat"] = repeat_command(record)
     return record

@@ -10,6 +10,7 @@ An environment of `env.LayeredCells()` has one method for each thing that a cell
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -83,8 +84,14 @@ def generate(env: Env) -> None:
     for tool in ("cc", "cxx", "gnulink", "ar", "install"):
         env.Tool(tool)
     env["STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME"] = True
+    _options()
     for method in METHODS:
         env.AddMethod(method, "Layered" + method.__name__.title().replace("_", ""))
+
+
+@functools.cache  # an option can be added once, however many environments have the tool
+def _options() -> None:
+    SCons.Script.AddOption("--accept", dest="accept", action="store_true", default=False)
 
 
 # --- the project and the command line
@@ -103,7 +110,8 @@ def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mappin
         compilers = toolchain.find_compilers(loaded.matrix.axes["compiler"], root / toolchain.CACHE)
         if SCons.Script.GetOption("help"):
             _answer(request.help_text(loaded, compilers))
-        asked = request.parse(SCons.Script.ARGLIST, SCons.Script.COMMAND_LINE_TARGETS)
+        accept = bool(SCons.Script.GetOption("accept"))
+        asked = request.parse(SCons.Script.ARGLIST, SCons.Script.COMMAND_LINE_TARGETS, accept=accept)
         _run_jobs(root, loaded, asked, compilers)
         chosen = request.every_cell if asked.named("job") else request.select  # a job is left for -c and -n
         selection = chosen(loaded, asked, compilers)

@@ -109,6 +109,26 @@ def counters(instructions: float, i1: float, d1: float) -> Record:
     return {"kind": "counters", "status": "measured", "reason": None, **fields, "loads": loads}
 
 
+def reference(new: float = 60.0, verdict: str = "kept") -> Record:
+    """A comparison of two loads, the instructions of the first having been 60."""
+    figures = {
+        name: {"old": 0.5, "new": 0.5, "allowed": 0.1, "verdict": "kept"}
+        for name in ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
+    }
+    figures["instructions"] = {"old": 60.0, "new": new, "allowed": 0.6, "verdict": verdict}
+    loads = {
+        "mixed": {"verdict": verdict, "reason": None, "figures": figures},
+        "swap": {"verdict": "new", "reason": "no reference for this load", "figures": {}},
+    }
+    return {
+        "kind": "reference",
+        "status": "measured",
+        "reason": None,
+        "verdict": "new" if verdict == "kept" else verdict,
+        "loads": loads,
+    }
+
+
 def bench(ratio: float, spread: float = 0.02) -> Record:
     """Evidence `bench` of a cell that is `ratio` times as fast as a baseline of 50 Mops/s."""
     speed = 50 * ratio
@@ -165,6 +185,7 @@ def cell(variant: str, **changes: Any) -> Record:
         "tests": ran("tests", program("test_basic"), program("test_threads")),
         "programs": ran("programs", program("sqlite")),
         "bench": bench((0.5, 0.7, 1.3, 1.31)[place]),
+        "reference": reference(),
     }
     record.update(changes)
     if "id" not in changes:

@@ -128,3 +128,15 @@ def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
     text = request.help_text(toy, COMPILERS)
     assert "values: base, lean; default: base" in text
     assert "values: gcc, clang; default: gcc" in text
+
+
+def test_accept_is_for_the_counters() -> None:
+    assert request.parse([], ["counters"], accept=True).accept
+    assert not request.parse([], ["counters"]).accept
+    with pytest.raises(request.RequestError, match="--accept is for the target 'counters'"):
+        request.parse([], ["phases"], accept=True)
+
+
+def test_counters_takes_variants_that_have_a_file() -> None:
+    with pytest.raises(request.RequestError, match="leave without= out"):
+        request.parse([("without", "ring")], ["counters"])

@@ -142,8 +142,6 @@ def _library(library: Path | None) -> records.Record:
     return {"library": found, "library_reason": None}
 
 
-
-
 def _attribute(code: flow.Function, sources: dwarf.SourceMap, origins: Origins) -> Attributed:
     found = {}
     for step in code.steps:

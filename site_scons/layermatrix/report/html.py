@@ -152,6 +152,7 @@ def _cell(cell: Record) -> Record:
         "asm": _asm_rows(cell["asm"]),
         "loads": list(cell["bench"].get("loads", {}).items()),
         "counted": list(cell["counters"].get("loads", {}).items()),
+        "compared": cell["reference"].get("loads", {}),
         "hardware": cell["counters"].get("hardware"),
         "programs": [(kind, cell[kind], tables.passed(cell[kind])) for kind in ("tests", "programs")],
     }

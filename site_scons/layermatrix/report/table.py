@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layermatrix import figures, story
+from layermatrix import figures, reference, story
 from layermatrix.results import failed
 
 Record = dict[str, Any]
@@ -23,6 +23,7 @@ DECODED = "decoded from the object: the whole inlined path with its cold part"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
 NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
+AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
 RAW = "simulated; the benchmark's own share included"
 BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
 COMPARED = (("instructions", "instr.", 1), ("i1_misses", "I1 miss", 3), ("d1_misses", "D1 miss", 3))
@@ -234,6 +235,7 @@ def _count_columns(load: str) -> Iterable[Column]:
     ):
         figure = _counter(key, digits, load)
         yield Column(head, unit, figure, figure, NET, load)
+    yield Column("reference", load, _against(load), _none, AGAINST, load)
 
 
 def _load_columns(results: Record) -> Iterable[Column]:
@@ -340,6 +342,19 @@ def _against_first(load: str) -> Callable[[Record], Figure]:
         if of.get("samples") and "ratio" not in of:
             return Figure("1.00x")
         return _ratio(load)(side)
+
+    return figure
+
+
+def _against(load: str) -> Callable[[Record], Figure]:
+    """What comparison with the accepted figures says of a load."""
+
+    def figure(cell: Record) -> Figure:
+        found = cell["reference"].get("loads", {}).get(load)
+        if found is None or found["verdict"] == reference.MISSED:
+            return not_measured((found or cell["reference"]).get("reason"))
+        kind = {reference.WORSE: BAD, reference.BETTER: GOOD}.get(found["verdict"], MEASURED)
+        return Figure(found["verdict"], kind)
 
     return figure
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from layermatrix import comparison
+from layermatrix.report import reference
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
 from layermatrix.results import failed, failure_log, repeat_command
@@ -53,6 +54,7 @@ def phase_table(results: Record, console: Console, report_dir: Path = REPORT_DIR
     for table in (tables.code_table(results), tables.run_table(results)):
         _print_table(table, console, baseline=True)
     _print_sentences(results, console)
+    _print_reference(results, console)
     _print_failures(results, console)
     _print_reports(console, report_dir)
 
@@ -60,6 +62,7 @@ def phase_table(results: Record, console: Console, report_dir: Path = REPORT_DIR
 def matrix_table(results: Record, console: Console, report_dir: Path = REPORT_DIR) -> None:
     """One line a cell, then what failed and how to repeat it, then what was left out."""
     _print_table(tables.matrix_table(results), console, baseline=False)
+    _print_reference(results, console)
     _print_failures(results, console)
     _print_left_out(results, console)
     _print_count(results, console)
@@ -176,6 +179,15 @@ def _print_sentences(results: Record, console: Console) -> None:
     for sentence in sentences:
         console.print(f"- {sentence}", style="yellow" if "NOT " in sentence else "", markup=False)
     console.print()
+
+
+def _print_reference(results: Record, console: Console) -> None:
+    """Whether the counters are as they were accepted; where not, what tells more."""
+    words, well = reference.sentence(results["cells"])
+    if words:
+        hint = "" if well else " ./sconsw counters says more."
+        console.print(words + hint, style="" if well else "bold red", markup=False, soft_wrap=True)
+        console.print()
 
 
 def _print_failures(results: Record, console: Console) -> None:
