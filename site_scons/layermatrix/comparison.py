@@ -62,6 +62,11 @@ COUNTED: Mapping[str, Counted] = {
         lambda side, load: figures.l1_misses(_of_load(side, load), load),
         3,
     ),
+    "mispredictions": Counted(
+        {BETTER: "mispredicts fewer branches than", WORSE: "mispredicts more branches than"},
+        lambda side, load: figures.mispredictions(_of_load(side, load), load),
+        3,
+    ),
 }
 WORDS = {BETTER: "is faster than", WORSE: "is slower than"}
 

@@ -65,6 +65,12 @@ def _l1(counted: Record | None) -> Interval | None:
     return _point(counted["i1_misses"] + counted["d1_misses"])
 
 
+def mispredictions(cell: Record, load: str | None = None) -> Interval | None:
+    """Branches an operation that the model of a predictor gets wrong."""
+    counted = per_op(cell, load)
+    return _point(counted.get("mispredicted")) if counted else None
+
+
 def op_instructions(cell: Record, load: str | None = None) -> Interval | None:
     """Instructions that one operation executes."""
     counted = per_op(cell, load)

@@ -290,8 +290,9 @@ def check_experiment(experiment: ExperimentSpec, variants: list[str], loads: Loa
     for item in experiment.variants if variants else ():
         if item.value not in variants:
             report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
-    for item in experiment.loads:
-        check_load(item, loads, report, timed=True)
+    by_speed = experiment.sound("decides") and experiment.decides.value == "speed"
+    for place, item in enumerate(experiment.loads):
+        check_load(item, loads, report, timed=by_speed and place == 0)
 
 
 def check_loads(matrix: MatrixSpec, report: Report) -> None:

@@ -55,8 +55,9 @@ def side_by_side(
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
-    `into` has each cell's record `bench` by id, from the first round on, so that an interrupt keeps what is
-    done. The cells' own `bench.json` stays as it is: it was taken beside another baseline.
+    A load that has no arguments for that is left out. `into` has each cell's record `bench` by id, from the
+    first round on, so that an interrupt keeps what is done. The cells' own `bench.json` stays as it is: it
+    was taken beside another baseline.
     """
     from layermatrix.bench import runner
 
@@ -64,7 +65,8 @@ def side_by_side(
     if reason:
         into.update({cell.id: records.not_measured("bench", reason) for cell in cells})
         return
-    loads = [runner.Load(name, project.matrix.loads[name].args) for name in names]
+    timed = project.matrix.timed
+    loads = [runner.Load(name, timed[name].args) for name in names if name in timed]
     first, *others = [_subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells]
     owners = {subject.store: subject.name for subject in (first, *others)}
     watch = _Watch()

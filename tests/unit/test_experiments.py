@@ -58,6 +58,19 @@ def test_a_project_needs_no_experiments(project: Write) -> None:
     assert toy(project, None).experiments == {}
 
 
+def test_speed_cannot_decide_on_a_load_that_is_not_timed(
+    mistakes: Callable[..., list[str]], matrix: Callable[[str, str], str]
+) -> None:
+    untimed = matrix("args: [--ops, 10], ", "")
+    what = "load 'mixed' has no 'args', so that it is not timed"
+    said = mistakes(lean=LEAN, experiments=TEXT, matrix=untimed)
+    assert f"variants/experiments.yaml:7:13: error: {what}" in said
+    counted = changed(TEXT, "decides: speed", "decides: instructions")
+    assert not [
+        line for line in mistakes(lean=LEAN, experiments=counted, matrix=untimed) if "experiments" in line
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [

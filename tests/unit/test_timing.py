@@ -27,6 +27,7 @@ class Bench:
             self.file(f"{folder}/bin/bench")
             self.file(f"{folder}/libtoy.so")
         self.timed: list[str] = []
+        self.loads: list[str] = []
         monkeypatch.setattr(runner, "measure", self._measure)
 
     def file(self, name: str, text: str = "binary") -> None:
@@ -47,6 +48,7 @@ class Bench:
         baseline: runner.Subject,
         **how: Any,
     ) -> None:
+        self.loads = [load.name for load in loads]
         self.timed = [subject.name for subject in subjects]
         for subject in (baseline, *subjects):
             how["store"](subject.store, records.measured("bench", loads={}, rounds=rounds))
@@ -122,6 +124,17 @@ def test_sides_are_timed_against_the_first_and_their_own_records_stay(bench: Ben
         "base-release-clang": 5,
     }
     assert stored.read_text(encoding="utf-8") == before
+
+
+def test_a_load_that_is_only_counted_is_not_timed_side_by_side(
+    project: Callable[..., Path], matrix: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = matrix("loads:\n", "loads:\n  counted_only: {doc: Some., program: bench, counted: [--ops, 1]}\n")
+    bench = Bench(project(matrix=text), monkeypatch)
+    made: dict[str, records.Record] = {}
+    names = ["counted_only", "mixed"]
+    timing.side_by_side(bench.root, bench.project, bench.cells, names, 5, made)
+    assert bench.loads == ["mixed"]
 
 
 def test_sides_that_cannot_be_timed_say_why(bench: Bench) -> None:

@@ -26,7 +26,12 @@ NET = "simulated; what the benchmark itself costs, which an empty library shows,
 AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
 RAW = "simulated; the benchmark's own share included"
 BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
-COMPARED = (("instructions", "instr.", 1), ("i1_misses", "I1 miss", 3), ("d1_misses", "D1 miss", 3))
+COMPARED = (
+    ("instructions", "instr.", 1),
+    ("i1_misses", "I1 miss", 3),
+    ("d1_misses", "D1 miss", 3),
+    ("mispredicted", "mispred.", 3),
+)
 SEED_NOTE = "quoted from the seed, not measured here"
 
 
