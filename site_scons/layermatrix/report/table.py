@@ -135,9 +135,16 @@ def comparison_table(comparison: Record) -> Table:
             Column(head, "per op", _counter_of(load, key, digits), _none, "simulated", load)
             for key, head, digits in COMPARED
         ]
-        columns.append(Column(load, "Mops/s", _speed(load), _none, ROUNDS, load))
-        columns.append(Column("ratio to", "the first", _against_first(load), _none, ROUNDS, load))
+        if _is_timed(comparison, load):
+            columns.append(Column(load, "Mops/s", _speed(load), _none, ROUNDS, load))
+            columns.append(Column("ratio to", "the first", _against_first(load), _none, ROUNDS, load))
     return _table(comparison["question"], results, columns, with_baseline=False)
+
+
+def _is_timed(comparison: Record, load: str) -> bool:
+    """Whether a speed is to be expected: where anything was timed, this load was among it."""
+    timed = [side["bench"]["loads"] for side in comparison["sides"] if side["bench"].get("loads")]
+    return not timed or any(load in loads for loads in timed)
 
 
 def entries(results: Record) -> list[str]:
