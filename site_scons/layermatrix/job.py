@@ -328,7 +328,8 @@ def _judge_counters(plan: Plan, chosen: request.Selection) -> int:
     broken: tuple[str, ...] = reference.BROKEN
     console = terminal.make_console()
     printed.print_table(cells, console)
-    printed.print_findings(cells, console)
+    hint = "" if plan.asked.accept else "; --accept writes what they cost now"
+    printed.print_findings(cells, console, hint)
     if plan.asked.accept:
         shapes = {name: getattr(matrix.counters, name) for name in ("I1", "D1", "LL")}
         known = reference.Known(plan.project.variants, matrix.counters.loads, reference.caches(shapes))

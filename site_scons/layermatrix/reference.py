@@ -25,6 +25,8 @@ Record = dict[str, Any]
 KEPT, BETTER, WORSE, NEW, MISSED = "kept", "better", "worse", "new", records.NOT_MEASURED
 GRAVEST_FIRST = (WORSE, MISSED, NEW, BETTER, KEPT)
 BROKEN = (WORSE, MISSED)
+NOISE = {"instructions": 0.005, "branches": 0.0025}  # by which one run differs from the next
+OTHER_NOISE = 0.0015
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,18 @@ def accepted(reference: Reference, cells: Iterable[Record], known: Known) -> dic
         for name, place in reference.places(cell).items():
             counted = cell["counters"]["loads"][name]
             if records.is_measured(counted):
-                figures = {metric: round(counted["per_op"][metric], lockspec.DIGITS) for metric in METRICS}
-                lock[place] = Accepted(counted["args"], figures)
+                lock[place] = _accepted(lock.get(place), counted)
     return lock
+
+
+def _accepted(was: Accepted | None, counted: Record) -> Accepted:
+    """What a load costs now. A figure that has not moved stays as it was, so that a diff shows what has; and
+    many small steps are not lost, as each is compared with the first."""
+    figures = {metric: round(counted["per_op"][metric], lockspec.DIGITS) for metric in METRICS}
+    for metric, old in was.figures.items() if was and was.args == counted["args"] else ():
+        if abs(figures[metric] - old) <= NOISE.get(metric, OTHER_NOISE):
+            figures[metric] = old
+    return Accepted(counted["args"], figures)
 
 
 @dataclass(frozen=True)

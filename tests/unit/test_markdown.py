@@ -14,7 +14,7 @@ from layermatrix.report import markdown, write_all
 def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
     lines = markdown.render(samples.phases()).splitlines()
     tables = [list(rows) for is_row, rows in itertools.groupby(lines, lambda line: line[:1] == "|") if is_row]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for rows in tables:
         assert {row.count("|") for row in rows} == {rows[0].count("|")}
 
@@ -83,9 +83,10 @@ def test_the_same_record_prints_the_same_files(tmp_path: Path) -> None:
 
 def test_the_counts_of_every_load_have_a_table_with_branches() -> None:
     text = markdown.render(samples.phases())
-    table = text.split("## What an operation costs")[1]
-    assert "| branches<br>swap |" in table
-    assert "| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 |" in table
+    for load, verdict in (("mixed", "kept"), ("swap", "new")):
+        table = text.split(f"## What an operation costs: {load}")[1].split("##")[0]
+        assert "| branches<br>per op |" in table
+        assert f"| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 | {verdict} |" in table
 
 
 def test_where_nothing_was_counted_there_is_no_table_of_counts() -> None:

@@ -146,6 +146,14 @@ def test_accepting_replaces_what_was_counted_and_leaves_the_rest() -> None:
     assert found == {**lock, place(): was(), place("swap"): was()}
 
 
+def test_a_figure_that_has_not_moved_stays_as_it_was() -> None:
+    lock = {place(): was(instructions=59.996, branches=4.24)}
+    lock[place("swap")] = Accepted("76543210", {**NOW, "instructions": 59.996})
+    found = reference.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
+    assert found[place()] == was(instructions=59.996, branches=4.25)
+    assert found[place("swap")] == was()  # other arguments: nothing of it can be kept
+
+
 def test_what_no_machine_can_ask_for_any_more_is_gone() -> None:
     old_caches = Machine("gcc 13", "glibc 2.40", "valgrind-3.22.0", "I1 1/1/1")
     lock = {place(variant="gone"): was(), place("gone"): was(), place(machine=old_caches): was()}

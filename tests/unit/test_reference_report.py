@@ -17,7 +17,7 @@ def printed(*cells: Record) -> str:
     out = io.StringIO()
     console = Console(file=out, width=120, no_color=True, highlight=False)
     reference.print_table(cells, console)
-    reference.print_findings(cells, console)
+    reference.print_findings(cells, console, "; accept it")
     return "\n".join(" ".join(line.split()) for line in out.getvalue().splitlines())
 
 
@@ -36,7 +36,7 @@ def test_a_figure_that_is_worse_names_cell_load_and_figure() -> None:
         in text
     )
     assert "new: old-release-gcc, swap: no reference for this load" in text
-    assert "variants/counters.lock: 1 new, 1 worse; --accept writes what they cost now" in text
+    assert "variants/counters.lock: 1 new, 1 worse; accept it" in text
 
 
 def test_where_all_is_kept_nothing_more_is_said() -> None:
@@ -69,7 +69,7 @@ def test_the_tables_of_the_phases_have_a_sentence_on_it() -> None:
 
 def test_markdown_and_html_show_the_verdict_of_each_load() -> None:
     record = samples.record([samples.cell("old", reference=samples.reference(63.0, "worse"))])
-    table = markdown.render(record).split("## What an operation costs")[1]
+    table = markdown.render(record).split("## What an operation costs", 1)[1]
     assert "| **worse** |" in table
     assert "| new |" in table
     page = html.render(record)

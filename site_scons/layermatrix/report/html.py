@@ -44,7 +44,7 @@ def _view(results: Record) -> Record:
         "results": results,
         "title": f"{results['system']['name'] or 'layermatrix'}: what each variant is, and how it runs",
         "tables": [_table(make(results)) for make in TABLES],
-        "counts_table": _table(tables.counts_table(results)) if tables.counted_loads(results) else None,
+        "counts_tables": [_table(table) for table in tables.counts_tables(results)],
         "comparisons": [_comparison(found) for found in _comparisons(results)],
         "no_comparison": results["experiments"].get("reason"),
         "cells_table": _table(tables.matrix_table(results)),
@@ -216,7 +216,7 @@ def _shortest(results: Record, cells: list[Record]) -> Iterable[Record]:
 def _methods(results: Record) -> Iterable[tuple[str, str]]:
     """(figure, how it was taken), in the words of the columns and of the evidence itself."""
     seen: set[str] = set()
-    for table in (make(results) for make in (*TABLES, tables.counts_table)):
+    for table in (*(make(results) for make in TABLES), *tables.counts_tables(results)):
         for column in table.columns:
             if column.method and column.method not in seen:
                 seen.add(column.method)

@@ -19,7 +19,7 @@ Record = dict[str, Any]
 def render(results: Record) -> str:
     """The text of results.md."""
     several = len({cell["variant"] for cell in results["cells"]}) < len(results["cells"])
-    chosen = [tables.code_table(results), tables.run_table(results), *_counts(results)]
+    chosen = [tables.code_table(results), tables.run_table(results), *tables.counts_tables(results)]
     chosen.append(tables.text_table(results))
     blocks = ["# Results", *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])])]
     blocks += [
@@ -30,11 +30,6 @@ def render(results: Record) -> str:
         _host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _counts(results: Record) -> list[tables.Table]:
-    """The table of what an operation costs, where anything was counted."""
-    return [tables.counts_table(results)] if tables.counted_loads(results) else []
 
 
 def phase_table(table: tables.Table) -> str:

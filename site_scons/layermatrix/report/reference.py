@@ -77,16 +77,16 @@ def _difference(figure: Record) -> str:
     return f"{difference:+.{lockspec.DIGITS}f}" if difference else "="
 
 
-def print_findings(cells: Iterable[Record], console: Console) -> None:
+def print_findings(cells: Iterable[Record], console: Console, hint: str = "") -> None:
     """A line for each figure that is worse, and for each load or cell that is new or not compared; then the
-    sum."""
+    sum, and the hint where there was anything to say."""
     found = [finding for cell in cells for finding in findings(cell)]
     for verdict, words in found:
         if words:
             console.print(f"{verdict}: {words}", style=STYLES[verdict], markup=False, soft_wrap=True)
     counts = {verdict: sum(it == verdict for it, _ in found) for verdict in reversed(reference.GRAVEST_FIRST)}
     loads = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    hint = "; --accept writes what they cost now" if any(words for _, words in found) else ""
+    hint = hint if any(words for _, words in found) else ""
     console.print(f"{lockspec.FILE}: {loads or 'nothing was compared'}{hint}", markup=False, soft_wrap=True)
 
 

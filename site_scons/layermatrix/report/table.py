@@ -104,10 +104,13 @@ def run_table(results: Record) -> Table:
     return _noted(_table("How it runs", results, columns, with_baseline=True))
 
 
-def counts_table(results: Record) -> Table:
+def counts_tables(results: Record) -> list[Table]:
     """What an operation of each load that was counted costs."""
-    columns = [column for load in counted_loads(results) for column in _count_columns(load)]
-    return _noted(_table("What an operation costs", results, columns, with_baseline=True))
+    return [
+        _noted(_table(f"What an operation costs: {load}", results, columns, with_baseline=True))
+        for load in counted_loads(results)
+        for columns in [list(_count_columns(load))]
+    ]
 
 
 def _noted(table: Table) -> Table:
@@ -238,16 +241,16 @@ def _counter_columns(results: Record) -> Iterable[Column]:
 
 def _count_columns(load: str) -> Iterable[Column]:
     for key, head, unit, digits in (
-        ("instructions", "instr.", load, 1),
-        ("branches", "branches", load, 2),
-        ("mispredicted", "mispred.", load, 3),
-        ("i1_misses", "I1 miss", load, 3),
-        ("d1_misses", "D1 miss", load, 3),
-        ("ll_misses", "LL miss", load, 3),
+        ("instructions", "instr.", "per op", 1),
+        ("branches", "branches", "per op", 2),
+        ("mispredicted", "mispred.", "per op", 3),
+        ("i1_misses", "I1", "miss/op", 3),
+        ("d1_misses", "D1", "miss/op", 3),
+        ("ll_misses", "LL", "miss/op", 3),
     ):
         figure = _counter(key, digits, load)
-        yield Column(head, unit, figure, figure, NET, load)
-    yield Column("reference", load, _against(load), _none, AGAINST, load)
+        yield Column(head, unit, figure, figure, NET)
+    yield Column("reference", "verdict", _against(load), _none, AGAINST)
 
 
 def _load_columns(results: Record) -> Iterable[Column]:
