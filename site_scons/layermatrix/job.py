@@ -148,6 +148,44 @@ def counters(plan: Plan) -> int:
     return outcome.status
 
 
+def peers(plan: Plan) -> int:
+    """The selected variants beside other libraries, each load in turn; nothing else is built or tested."""
+    from layermatrix import peers as contest
+    from layermatrix import records, timing
+    from layermatrix.report import terminal
+
+    wanted = plan.project.matrix.peers
+    if wanted is None:
+        raise request.RequestError("this project's variants/matrix.yaml names no 'peers'")
+    chosen = request.select(
+        plan.project, plan.asked, plan.compilers, {"variant": ",".join(wanted.variants), "mode": "release"}
+    )
+    uncounted = [cell.id for cell in chosen.cells if not cell.is_counted]
+    names = [cell.variant.name for cell in chosen.cells]
+    if uncounted or len(set(names)) < len(names):
+        ids = ", ".join(uncounted or [cell.id for cell in chosen.cells])
+        raise request.RequestError(f"peers times native release builds, one a variant, and these are {ids}")
+    outcome, rounds = Outcome(), plan.asked.rounds or plan.project.matrix.timing.rounds
+    with outcome.step():
+        status = _build(plan, chosen, ["libs", "benches"])
+        outcome.failed(status)
+        if status == 0:
+            with timing.watch() as progress:
+                contest.take(
+                    plan.root,
+                    plan.project.matrix,
+                    chosen.cells,
+                    rounds,
+                    store=lambda record: records.write(plan.root / contest.FILE, record),
+                    on_progress=progress,
+                )
+    if outcome.status in (0, INTERRUPTED):
+        terminal.peers(contest.load(plan.root), terminal.make_console(), contest.FILE)
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    return outcome.status
+
+
 def test(plan: Plan) -> int:
     """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
     modes = request.shipped_modes(plan.project)
@@ -170,6 +208,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "ab": ab,
     "ablate": ablate,
     "counters": counters,
+    "peers": peers,
     "report": report,
     "test": test,
 }

@@ -14,6 +14,7 @@ from .spec import AXES, COMPILERS, DOC, LINE, MODES, NAME, QUOTED, load
 
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
+FILE_NAME = Text("the name of a shared library, such as libm.so.6", r"[\w.+-]+\.so[\w.]*")
 SECONDS = Integer(1, 86_400)
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 
@@ -155,6 +156,36 @@ def is_cache(numbers: tuple[Placed[int], ...]) -> bool:
 
 
 @dataclass(frozen=True)
+class PeerSpec(Shape):
+    """Another library that does the same: the file that the loader knows, and the package that has it."""
+
+    file: Placed[str] = key(FILE_NAME)
+    package: Placed[str] = key(LINE)
+
+
+@dataclass(frozen=True)
+class PeerLoadSpec(Shape):
+    """A benchmark program that is timed beside the peers."""
+
+    doc: Placed[str] = key(DOC)
+    program: Placed[str] = key(NAME)
+    args: tuple[Placed[str], ...] = key(ListOf(Word(), at_least=1))
+
+
+@dataclass(frozen=True)
+class PeersSpec(Shape):
+    """What the job `peers` times: these variants where none is asked for, beside these libraries."""
+
+    variants: tuple[Placed[str], ...] = key(ListOf(PATTERN, at_least=1, unique=True))
+    libraries: tuple[tuple[Placed[str], PeerSpec | None], ...] = key(
+        MapOf(NAME, Record(PeerSpec), "library", at_least=1)
+    )
+    loads: tuple[tuple[Placed[str], PeerLoadSpec | None], ...] = key(
+        MapOf(NAME, Record(PeerLoadSpec), "load", at_least=1)
+    )
+
+
+@dataclass(frozen=True)
 class MatrixSpec(Shape):
     """matrix.yaml: the axes, and what is run and measured in each cell."""
 
@@ -170,6 +201,7 @@ class MatrixSpec(Shape):
     )
     timing: TimingSpec = key(Record(TimingSpec))
     counters: CountersSpec = key(Record(CountersSpec))
+    peers: PeersSpec | None = key(Record(PeersSpec), required=False)
 
 
 _MATRIX = Record(MatrixSpec)

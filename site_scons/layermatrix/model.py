@@ -15,7 +15,16 @@ from .errors import Place, Report, SpecError, SpecErrors, hint_for, quote
 from .experimentspec import ExperimentSpec, load_experiments
 from .judgement import Judgement
 from .lineage import FROM_ENVIRONMENT, Draft, Lineage
-from .matrixspec import CellsSpec, CountersSpec, LimitSpec, LoadSpec, MatrixSpec, SuiteSpec, load_matrix
+from .matrixspec import (
+    CellsSpec,
+    CountersSpec,
+    LimitSpec,
+    LoadSpec,
+    MatrixSpec,
+    PeersSpec,
+    SuiteSpec,
+    load_matrix,
+)
 from .parts import (
     Baseline,
     Catalogue,
@@ -27,6 +36,8 @@ from .parts import (
     Load,
     Matrix,
     Option,
+    Peer,
+    Peers,
     Programs,
     Project,
     Rule,
@@ -282,6 +293,9 @@ def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dic
     for cells in choices:
         for axis in AXES if cells else ():
             check_values(cells, axis, variants if axis == "variant" else axes.get(axis), report)
+    for item in matrix.peers.variants if matrix.peers and variants else ():
+        if not any(matches(name, item.value) for name in variants):
+            report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
     return axes
 
 
@@ -471,6 +485,7 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
         loads={name.value: resolve_load(name.value, load) for name, load in spec.loads if load},
         timing=Timing(spec.timing.rounds.value, spec.timing.headline.value),
         counters=resolve_counters(spec.counters),
+        peers=resolve_peers(spec.peers) if spec.peers else None,
     )
 
 
@@ -482,6 +497,22 @@ def resolve_suite(spec: SuiteSpec) -> Suite:
         scripts=texts(spec.scripts),
         soak={name.value: texts(words) for name, words in spec.soak if words},
         timeout=spec.timeout.value,
+    )
+
+
+def resolve_peers(spec: PeersSpec) -> Peers:
+    return Peers(
+        variants=texts(spec.variants),
+        libraries={
+            name.value: Peer(name.value, peer.file.value, peer.package.value)
+            for name, peer in spec.libraries
+            if peer
+        },
+        loads={
+            name.value: Load(name.value, load.doc.value, load.program.value, texts(load.args), ())
+            for name, load in spec.loads
+            if load
+        },
     )
 
 

@@ -350,6 +350,24 @@ class Counters:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """Another library that does the same: its file, as the loader knows it, and the package that has it."""
+
+    name: str
+    file: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Peers:
+    """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone."""
+
+    variants: tuple[str, ...]
+    libraries: Mapping[str, Peer]
+    loads: Mapping[str, Load]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """matrix.yaml, with the names of variants filled in."""
 
@@ -363,6 +381,7 @@ class Matrix:
     loads: Mapping[str, Load]
     timing: Timing
     counters: Counters
+    peers: Peers | None
 
     @property
     def timed(self) -> dict[str, Load]:

@@ -31,6 +31,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "reference": {"verdict": str, "loads": dict},
     "failure": {"command": str, "log": str, "target": str},
     "experiments": {"comparisons": dict},
+    "peers": {"loads": dict, "own": list, "rivals": list, "missing": dict},
 }
 
 

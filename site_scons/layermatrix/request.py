@@ -62,6 +62,7 @@ TARGETS = (
     Target(
         "ablate", "the selected variants, each without each of its layers in turn; timed with rounds=", "job"
     ),
+    Target("peers", "time variants beside other libraries of their kind, in turn; a table", "job"),
     Target("counters", "what an operation costs, beside variants/counters.lock; fails where it grew", "job"),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layermatrix import comparison, path, records, story, toolchain
+from layermatrix import comparison, path, peers, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -64,6 +64,7 @@ def collect(
         "variants": {cell.variant.name: path.describe(cell.variant) for cell in cells},
         "baseline": _baseline_record(baseline, root),
         "experiments": comparison.load(root),
+        "peers": peers.load(root),
         "left_out": [{"id": cell_id, "reason": reason} for cell_id, reason in left_out],
     }
     results["story"] = story.tell(results)

@@ -6,9 +6,10 @@ Reads the libraries and benchmark programs of `build/<cell>/` and `build/baselin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,16 @@ def _keyed(keys: Mapping[Path, str]) -> Callable[[Path, records.Record], None]:
         records.write(path, {**record, "key": keys[path]})
 
     return store
+
+
+@contextlib.contextmanager
+def watch() -> Iterator[Callable[[runner.Step], None]]:
+    """What shows how far a timing is, while it goes on."""
+    shown = _Watch()
+    try:
+        yield shown.step
+    finally:
+        shown.end()
 
 
 class _Watch:

@@ -309,6 +309,7 @@ def record(cells: Iterable[Record], **changes: Any) -> Record:
         "variants": {cell["variant"]: about(cell["variant"]) for cell in cells},
         "baseline": baseline(),
         "experiments": experiments(),
+        "peers": absent("peers", "it was not timed beside its peers: ./sconsw peers"),
         "left_out": [],
     }
     made.update(changes)

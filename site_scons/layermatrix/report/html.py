@@ -47,6 +47,7 @@ def _view(results: Record) -> Record:
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
         "comparisons": [_comparison(found) for found in _comparisons(results)],
         "no_comparison": results["experiments"].get("reason"),
+        "peers_table": _table(tables.peers_table(results["peers"])) if "loads" in results["peers"] else None,
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
         "steps": [_step(step) for step in results["story"]["steps"]],

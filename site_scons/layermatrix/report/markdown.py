@@ -25,6 +25,7 @@ def render(results: Record) -> str:
     blocks += [
         _story(results),
         *_experiments(results),
+        *([phase_table(tables.peers_table(results["peers"]))] if "loads" in results["peers"] else []),
         _failures(results),
         _left_out(results),
         _host(results),

@@ -150,6 +150,44 @@ def _is_timed(comparison: Record, load: str) -> bool:
     return not timed or any(load in loads for loads in timed)
 
 
+def peers_table(found: Record) -> Table:
+    """Everyone's speed with each load, and our own beside the best of the others."""
+    names = [found["baseline"], *found["rivals"], *found["own"]]
+    columns = [Column("load", "", _none, _none)]
+    columns += [Column(name, "Mops/s", _none, _none, ROUNDS) for name in names]
+    columns += [
+        Column(f"{name} to", "the best other", _none, _none, "ratio of medians, with its interval")
+        for name in found["own"]
+    ]
+    rows = []
+    for name, load in found["loads"].items():
+        speeds = [_peer_speed(load["figures"].get(one)) for one in names]
+        ratios = [_peer_ratio(load["against_best"].get(one)) for one in found["own"]]
+        rows.append((Figure(name, NAME), *speeds, *ratios))
+        peaks = [_peer_peak(load["figures"].get(one)) for one in names]
+        rows.append((Figure("peak, KiB"), *peaks, *(Figure("") for _ in found["own"])))
+    notes = [f"{name}: not measured: {reason}" for name, reason in found["missing"].items()]
+    notes += [f"{name}: {load['doc']} ({load['command']})" for name, load in found["loads"].items()]
+    title = f"Beside its peers, {found['rounds']} rounds in turn"
+    return Table(title, tuple(columns), tuple(rows), tuple(notes))
+
+
+def _peer_speed(of: Record | None) -> Figure:
+    if of is None or not of.get("samples"):
+        return not_measured(of.get("reason") if of else None)
+    return Figure(number(of["median"], 1), note=f"{number(of['low'], 1)}-{number(of['high'], 1)}")
+
+
+def _peer_peak(of: Record | None) -> Figure:
+    return Figure(number(of["peak_kib"])) if of and of.get("samples") else not_applicable()
+
+
+def _peer_ratio(ratio: Record | None) -> Figure:
+    if ratio is None:
+        return not_applicable()
+    return Figure(f"{ratio['median']:.2f}x", note=f"{ratio['low']:.2f}-{ratio['high']:.2f}")
+
+
 def entries(results: Record) -> list[str]:
     """The entries of the fast path that were decoded in any cell."""
     return list(dict.fromkeys(name for cell in results["cells"] for name in figures.entry_names(cell)))

@@ -82,6 +82,15 @@ def comparisons(
     console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
 
 
+def peers(found: Record, console: Console, file: Path) -> None:
+    """The table of the job `peers`, or why there is none."""
+    if "loads" not in found:
+        console.print(f"not measured: {found['reason']}", markup=False)
+        return
+    _print_table(tables.peers_table(found), console, baseline=False)
+    console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
+
+
 def _print_count(results: Record, console: Console) -> None:
     kinds = [tables.verdict(cell).kind for cell in results["cells"]]
     bad, good = kinds.count(tables.BAD), kinds.count(tables.GOOD)
