@@ -1,0 +1,49 @@
+"""The C suite finds mistakes that are planted into the allocator: what it overlooks, it does not test."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+MEMORY_CALLS = {"mmap", "mmap64", "munmap", "mremap", "madvise", "mprotect", "brk", "sbrk"}
+
+# the file, what stands there, what is put in its place: mistakes in what is done when the system says no
+FAULTS = [
+    ("page_arena.c", "    if (chunk == NULL) return false;\n", ""),
+    ("os.c", "    int saved = errno;\n    if (munmap", "    int saved = 0;\n    if (munmap"),
+    ("large.c", "        publish(mapping);\n        return false;", "        return false;"),
+]
+
+
+def test_a_failure_of_the_system_that_is_taken_badly_is_noticed(project: Project, cc: str) -> None:
+    program = f"build/phase2-release-{cc}/bin/test_faults"
+    for name, good, bad in FAULTS:
+        original = project.read(f"csrc/{name}")
+        project.edit(f"csrc/{name}", good, bad)
+        project.build(program)
+        done = subprocess.run([project.path(program)], capture_output=True, text=True, check=False)
+        assert done.returncode == 1, f"csrc/{name} without {good!r} passes"
+        assert "failed: the process" in done.stderr
+        project.write(f"csrc/{name}", original)
+
+
+def undefined(file: Path) -> set[str]:
+    """The symbols that an object wants from others."""
+    with file.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        return {symbol.name for symbol in table.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
+
+
+def test_only_one_file_asks_the_system_for_memory(built: Path) -> None:
+    objects = [*built.glob("build/*/obj/*.o"), *built.glob("build/*/obj/gen/*.o")]
+    assert len({file.name for file in objects}) > 5
+    asking = {file.stem for file in objects if undefined(file) & MEMORY_CALLS}
+    assert asking == {"os"}
