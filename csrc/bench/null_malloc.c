@@ -46,8 +46,10 @@ static void leave(void)
 
 static void *take_large(size_t size, size_t align)
 {
-    const size_t start = (large_used + align - 1) & ~(align - 1);
-    if (align > LARGE || start > LARGE || size > LARGE - start) return NULL;
+    if (align > LARGE) return NULL;
+    const uintptr_t place = ((uintptr_t)large + large_used + align - 1) & ~(uintptr_t)(align - 1);
+    const size_t start = place - (uintptr_t)large;
+    if (start > LARGE || size > LARGE - start) return NULL;
     large_used = start + size;
     return large + start;
 }
