@@ -37,6 +37,10 @@ static struct {
     size_t units_used;
     size_t free_runs;
     unsigned free_chunks;
+#if HAKMEM_DEBUG_OUTPUT
+    uint64_t taken; // runs
+    uint64_t given;
+#endif
 } arena;
 
 static bool bit_of(const uint64_t *map, uint32_t unit)
@@ -226,6 +230,17 @@ static void *carve(free_run_t *run, uint32_t units, size_t alignment)
     return address_of(chunk, first);
 }
 
+#if HAKMEM_DEBUG_OUTPUT
+static void say_stats(void)
+{
+    if (UNLIKELY(hak_debug_on) && ((arena.taken + arena.given) & 1023) == 1023)
+        hak_debug_print(
+            "[hakmem:page_arena.stats] %llu runs taken, %llu given, %zu bytes in use of %zu chunks\n",
+            (unsigned long long)arena.taken, (unsigned long long)arena.given, arena.units_used * UNIT,
+            arena.chunk_count);
+}
+#endif
+
 void *page_arena_alloc(size_t size, size_t alignment)
 {
     uint32_t units = units_for(size);
@@ -234,6 +249,10 @@ void *page_arena_alloc(size_t size, size_t alignment)
     free_run_t *run = find_run(units + slack);
     if (run == NULL && add_chunk()) run = find_run(units + slack);
     void *block = run != NULL ? carve(run, units, alignment) : NULL;
+#if HAKMEM_DEBUG_OUTPUT
+    if (block != NULL) arena.taken++;
+    say_stats();
+#endif
     os_unlock(&arena.lock);
     return block;
 }
@@ -274,6 +293,10 @@ void page_arena_free(void *block)
     uint32_t first = run_in_use(chunk, block, "double free, or free of a pointer into a block");
     clear_bit(chunk->in_use, first);
     give_back(chunk, first, chunk->length[first]);
+#if HAKMEM_DEBUG_OUTPUT
+    arena.given++;
+    say_stats();
+#endif
     os_unlock(&arena.lock);
 }
 

@@ -1,43 +1,46 @@
 // Statistics: the generated table of layers, with what each holds for the calling thread.
 #include "tiny_stats.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "page_arena.h"
 #include "shared_pool.h"
+#include "text.h"
 #include "tiny_front.h"
-
-static void write_line(const char *line, int length, size_t room)
-{
-    if (length <= 0) return;
-    size_t bytes = (size_t)length < room ? (size_t)length : room - 1;
-    ssize_t written = write(STDERR_FILENO, line, bytes);
-    (void)written; // statistics that nobody can read are no reason to fail
-}
 
 static void print_layer(const tiny_layer_info_t *layer)
 {
-    char line[160];
     size_t blocks = 0, bytes = 0;
     for (size_t class = 0; class < TINY_CLASSES; class++) {
         size_t held = layer->held(class);
         blocks += held;
         bytes += held * tiny_class_size[class];
     }
-    int length = snprintf(line, sizeof line, "%-16s %-8s %-12s %8zu blocks %10zu bytes\n", layer->title,
-                          layer->role, layer->storage, blocks, bytes);
-    write_line(line, length, sizeof line);
+    hak_text_t line = {.length = 0};
+    hak_text_add(&line, layer->title);
+    hak_text_column(&line, 17);
+    hak_text_add(&line, layer->role);
+    hak_text_column(&line, 26);
+    hak_text_add(&line, layer->storage);
+    hak_text_column(&line, 39);
+    hak_text_number(&line, blocks, 8);
+    hak_text_add(&line, " blocks ");
+    hak_text_number(&line, bytes, 10);
+    hak_text_add(&line, " bytes\n");
+    hak_text_write(&line);
 }
 
 void tiny_stats_print(void)
 {
-    char line[160];
     for (unsigned i = 0; i < TINY_LAYERS; i++) print_layer(&tiny_layer_table[i]);
     shared_pool_usage_t pool = shared_pool_usage();
     page_arena_usage_t arena = page_arena_usage();
-    int length =
-        snprintf(line, sizeof line, "%zu superslabs, %zu slabs in use; %zu arena chunks, %zu bytes in use\n",
-                 pool.superslabs, pool.pages_used, arena.chunks, arena.bytes_used);
-    write_line(line, length, sizeof line);
+    hak_text_t line = {.length = 0};
+    hak_text_number(&line, pool.superslabs, 0);
+    hak_text_add(&line, " superslabs, ");
+    hak_text_number(&line, pool.pages_used, 0);
+    hak_text_add(&line, " slabs in use; ");
+    hak_text_number(&line, arena.chunks, 0);
+    hak_text_add(&line, " arena chunks, ");
+    hak_text_number(&line, arena.bytes_used, 0);
+    hak_text_add(&line, " bytes in use\n");
+    hak_text_write(&line);
 }

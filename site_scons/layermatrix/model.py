@@ -29,8 +29,10 @@ from .parts import (
     Baseline,
     Catalogue,
     Counters,
+    Debug,
     Entry,
     Experiment,
+    Forbidden,
     Layer,
     Limit,
     Load,
@@ -55,6 +57,7 @@ from .spec import (
     NAME,
     CatalogueSpec,
     EntrySpec,
+    ForbiddenSpec,
     LayerSpec,
     OptionSpec,
     StatsSpec,
@@ -69,8 +72,10 @@ __all__ = [
     "Baseline",
     "Catalogue",
     "Counters",
+    "Debug",
     "Entry",
     "Experiment",
+    "Forbidden",
     "Layer",
     "Limit",
     "Load",
@@ -415,6 +420,18 @@ def resolve_system(spec: SystemSpec) -> System:
         sentinel=spec.sentinel.value,
         stats=resolve_stats(spec.stats) if spec.stats else None,
         switches=texts(spec.switches),
+        debug=Debug(spec.debug.macro.value, texts(spec.debug.prints)) if spec.debug else None,
+        forbidden=tuple(resolve_forbidden(rule) for rule in spec.forbidden),
+    )
+
+
+def resolve_forbidden(spec: ForbiddenSpec) -> Forbidden:
+    conditions = {"toggles": spec.when.toggles, "options": spec.when.options} if spec.when else {}
+    return Forbidden(
+        symbols=texts(spec.symbols),
+        reason=spec.reason.value,
+        when={name: wanted.value for name, wanted in conditions.items() if wanted},
+        allowed={item.source.value: item.reason.value for item in spec.allowed},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -122,6 +122,28 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Debug:
+    """What debug code looks like in C: the macro that guards it, and the functions by which it prints."""
+
+    macro: str
+    prints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Functions (names or patterns) that no object of a release may refer to.
+
+    `when` names what must be so in the variant: toggles or options, env or fixed. `allowed` holds the C files
+    that may, each with the reason.
+    """
+
+    symbols: tuple[str, ...]
+    reason: str
+    when: Mapping[str, str] = field(hash=False)
+    allowed: Mapping[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True)
 class System:
     """The program that is put together from the layers; files are relative to `csrc/` or `templates/`."""
 
@@ -143,6 +165,8 @@ class System:
     sentinel: str  # a regular expression
     stats: Stats | None
     switches: tuple[str, ...]  # C variables by which code is switched on and off at run time
+    debug: Debug | None
+    forbidden: tuple[Forbidden, ...]
 
 
 @dataclass(frozen=True)
@@ -168,7 +192,7 @@ class Variant:
     classes: tuple[SizeClass, ...]
     layers: tuple[Layer, ...]
     toggles: str  # env, fixed
-    debug_output: str  # always, guarded
+    debug_output: str  # always, guarded; absent: see `without_debug`
     layout: str  # unity, modules
     fast_path: str  # inline, ultra
     min_align: int
@@ -224,6 +248,19 @@ class Variant:
     def lookup_step(self) -> int:
         """Bytes a step of `size_index`: every size that is served is a multiple of it."""
         return self.min_align
+
+    @property
+    def forbidden(self) -> tuple[Forbidden, ...]:
+        """The system's rules that hold for this variant."""
+        is_so = {
+            "toggles": "env" if self.toggled_layers else "fixed",
+            "options": "env" if self.env_options else "fixed",
+        }
+        return tuple(rule for rule in self.system.forbidden if rule.when.items() <= is_so.items())
+
+    def without_debug(self) -> Variant:
+        """The variant as it is printed with no debug code at all, guarded or not."""
+        return replace(self, debug_output="absent")
 
     @cached_property
     def max_size(self) -> int:

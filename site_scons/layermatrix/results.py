@@ -82,6 +82,9 @@ def failed(cell: Record) -> str | None:
         evidence = cell.get(kind) or {}
         if evidence.get("status") == "failed":
             return f"{kind}: {evidence.get('reason') or 'failed'}"
+        for check in evidence.get("checks", ()):
+            if check["status"] == "failed":
+                return f"{kind}: {check['name']}: {check['mistakes'][0]}"
         for program in evidence.get("programs", ()):
             if program["status"] == "failed":
                 return f"{kind}: {program['name']}: {program.get('reason') or 'failed'}"

@@ -39,6 +39,7 @@ from .yamlnodes import Mapping, Node, Scalar, read_document
 ROLES = ("cache", "overflow", "refill")  # in the order in which a variant lists them
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
 MODES = ("release", "debug", "stats")
+FROM_WHERE = ("env", "fixed")  # the environment decides, or the variant has
 STORAGES = ("array_stack", "ring", "magazine", "linked_list", "none")
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
 
@@ -52,6 +53,7 @@ ENVIRONMENT = Text(
     "the name of an environment variable, such as HAKMEM_RING", r"[A-Z_][A-Z0-9_]*", longest=100
 )
 VERSION = Text("a version in quotes, such as '1.2.0'", r"\d[\w.+~-]*", longest=40)
+SYMBOL = Text("the name of a C function or a pattern such as *printf", r"(?=.*\w)[\w*?]+", longest=100)
 QUOTED = MapOf(NAME, Text("text", longest=40), "quoted figure")
 
 # What a budget can be about: the whole code of an entry and, as hit_<metric>, the path of a hit; the library.
@@ -114,6 +116,48 @@ class StatsSpec(Shape):
 
 
 @dataclass(frozen=True)
+class DebugSpec(Shape):
+    """What debug code looks like in C: conditionals of `macro` guard it, and it prints by `prints`."""
+
+    macro: Placed[str] = key(NAME)
+    prints: tuple[Placed[str], ...] = key(ListOf(NAME, at_least=1, unique=True))
+
+
+@dataclass(frozen=True)
+class ConditionSpec(Shape):
+    """Variants whose layers, or whose options, are read from the environment or fixed."""
+
+    toggles: Placed[str] | None = key(OneOf(*FROM_WHERE), required=False)
+    options: Placed[str] | None = key(OneOf(*FROM_WHERE), required=False)
+
+    def check(self, report: Report) -> Iterable[str]:
+        if self.sound() and not self.toggles and not self.options:
+            report.error(
+                self.place, "this condition holds always", "leave it out, or name toggles or options"
+            )
+            return ("toggles", "options")
+        return ()
+
+
+@dataclass(frozen=True)
+class AllowedSpec(Shape):
+    """A C file that may do what is forbidden to the others."""
+
+    source: Placed[str] = key(FILE)
+    reason: Placed[str] = key(DOC)
+
+
+@dataclass(frozen=True)
+class ForbiddenSpec(Shape):
+    """Functions that no object of a release may refer to."""
+
+    symbols: tuple[Placed[str], ...] = key(ListOf(SYMBOL, at_least=1, unique=True))
+    reason: Placed[str] = key(DOC)
+    when: ConditionSpec | None = key(Record(ConditionSpec), required=False)
+    allowed: tuple[AllowedSpec, ...] = key(ListOf(Record(AllowedSpec)), required=False)
+
+
+@dataclass(frozen=True)
 class SystemSpec(Shape):
     """The program that is put together from the layers, as the build sees it."""
 
@@ -137,6 +181,20 @@ class SystemSpec(Shape):
     sentinel: Placed[str] = key(Regex())
     stats: StatsSpec | None = key(Record(StatsSpec), required=False)
     switches: tuple[Placed[str], ...] = key(NAMES, required=False)  # C variables that are asked at run time
+    debug: DebugSpec | None = key(Record(DebugSpec), required=False)
+    forbidden: tuple[ForbiddenSpec, ...] = key(ListOf(Record(ForbiddenSpec)), required=False)
+
+    def check(self, report: Report) -> Iterable[str]:
+        """A file that is allowed something is one of the library's."""
+        groups = ("modules", "sources", "interpose", "shared_only", "static_only")
+        if not self.sound(*groups):
+            return ()
+        known = [name.value for group in groups for name in getattr(self, group)]
+        for allowed in (item for rule in self.forbidden for item in rule.allowed):
+            if allowed.sound("source") and allowed.source.value not in known:
+                what = f"the library has no source {quote(allowed.source.value)}"
+                report.error(allowed.source.place, what, hint_for(allowed.source.value, known))
+        return ()
 
 
 @dataclass(frozen=True)
@@ -316,7 +374,7 @@ class AddSpec(Shape):
 class SetSpec(Shape):
     """What a variant sets; the rest it has from the variant that it extends, or by default."""
 
-    toggles: Placed[str] | None = key(OneOf("env", "fixed"), required=False)
+    toggles: Placed[str] | None = key(OneOf(*FROM_WHERE), required=False)
     debug_output: Placed[str] | None = key(OneOf("always", "guarded"), required=False)
     layout: Placed[str] | None = key(OneOf("unity", "modules"), required=False)
     fast_path: Placed[str] | None = key(OneOf("inline", "ultra"), required=False)

@@ -17,7 +17,7 @@ from layermatrix import interrupt, records, toolchain
 from layermatrix.errors import SpecErrors
 
 if TYPE_CHECKING:
-    from layermatrix.evidence import counters
+    from layermatrix.evidence import counters, guards, references
     from layermatrix.parts import Matrix, Project, Suite, Variant
 
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
@@ -103,11 +103,110 @@ def take_code(task: Task) -> None:
     records.write(task.targets[0], record)
 
 
-def take_guards(task: Task) -> None:
-    """Evidence `guards`. sources: the shared library."""
+def print_bare_header(task: Task) -> None:
+    """The variant's header without any debug code."""
+    from layermatrix import emit
+
+    _print(task, lambda variant, folder: emit.render_header(variant.without_debug(), folder))
+
+
+def leave_out_debug(task: Task) -> None:
+    """Copies of C files without what the system's debug macro guards; one target a source. To a compiler they
+    are the files themselves: names and numbers of lines are the same."""
+    from layermatrix import strip
+
+    debug = task.variant.system.debug
+    assert debug is not None
+    for source, target in zip(task.sources, task.targets, strict=True):
+        shown = source.relative_to(task.root).as_posix()
+        try:
+            text = strip.without(source.read_text(encoding="utf-8"), debug.macro, shown)
+        except SpecErrors as errors:
+            raise StepError(str(errors)) from errors
+        target.write_text(f'#line 1 "{shown}"\n{text}', encoding="utf-8")
+
+
+def prove_debug_absent(task: Task) -> None:
+    """Evidence `guards` of a release. sources: see `_debug_code`. targets: as for `run_tests`."""
     from layermatrix.evidence import guards
 
-    records.write(task.targets[0], guards.debug_strings(task.sources[0], task.variant.system.sentinel))
+    _close(task, guards.absent(_debug_code(task, bare=task.variant.system.debug is not None)))
+
+
+def prove_debug_present(task: Task) -> None:
+    """Evidence `guards` of a debug build, which shows that debug code would be found."""
+    from layermatrix.evidence import guards
+
+    _close(task, guards.present(_debug_code(task)))
+
+
+def count_debug(task: Task) -> None:
+    """Evidence `guards` of a cell that claims nothing of its debug code."""
+    from layermatrix.evidence import guards
+
+    why = "only release and debug cells without a sanitizer are checked"
+    if task.variant.debug_output == "always":
+        why = "debug_output: always, so debug code is part of the release"
+    _close(task, guards.counted(_debug_code(task), why))
+
+
+def _debug_code(task: Task, *, bare: bool = False) -> guards.Subject:
+    """What the evidence `guards` is drawn from.
+
+    sources: the shared library; its objects, in the cell's obj/; the same with line tables in bare/obj/ or
+    traced/obj/ (else the objects themselves have some); preprocessed C files; the C files and headers.
+    bare: the objects with line tables were printed and compiled without debug code.
+    """
+    from layermatrix import linemap
+    from layermatrix.evidence import guards
+    from layermatrix.evidence.places import Places
+
+    variant, templates = task.variant, task.root / "templates"
+    library, *others = task.sources
+    texts = [path for path in others if path.suffix not in (".o", ".i")]
+    traced_variant = variant.without_debug() if bare else variant
+    written = Places(variant.system.header, linemap.of_header(variant, templates))
+    traced = Places(variant.system.header, linemap.of_header(traced_variant, templates))
+    return guards.Subject(
+        library=library,
+        objects=_compiled(task, others, texts),
+        texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
+        written=written,
+        traced=traced,
+        sentinel=variant.system.sentinel,
+        prints=variant.system.debug.prints if variant.system.debug else (),
+        rules=variant.forbidden,
+        preprocessed=tuple(path.read_text(errors="replace") for path in others if path.suffix == ".i"),
+    )
+
+
+def _compiled(task: Task, files: Sequence[Path], texts: Sequence[Path]) -> tuple[references.Compiled, ...]:
+    """The cell's objects, each with its source and its twin that has line tables."""
+    from layermatrix.evidence import references
+
+    folder = task.targets[0].parents[1]
+    own = [path for path in files if path.suffix == ".o" and path.is_relative_to(folder / "obj")]
+    made = []
+    for path in own:
+        name = path.relative_to(folder / "obj")
+        twins = [other for other in files if other.parts[-len(name.parts) - 1 :] == ("obj", *name.parts)]
+        ends = f"/{name.with_suffix('').as_posix()}."
+        source = next(text for text in texts if f"{text.with_suffix('').as_posix()}.".endswith(ends))
+        shown = source.relative_to(task.root).as_posix()
+        made.append(references.Compiled(shown, path, next((t for t in twins if t != path), path)))
+    return tuple(made)
+
+
+def _close(task: Task, record: records.Record) -> None:
+    """Write the record of these checks whatever they found, and the stamp only when they found nothing."""
+    from layermatrix.evidence import guards
+
+    record_file, stamp = task.targets
+    records.write(record_file, record)
+    wrong = guards.mistakes(record)
+    if wrong:
+        raise StepError("\n".join(wrong), recorded=True)
+    stamp.write_text("", encoding="utf-8")
 
 
 def take_counters(task: Task) -> None:

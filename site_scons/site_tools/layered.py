@@ -54,6 +54,10 @@ BASELINE = "build/baseline"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
 LINE_TABLES = ["-g", "-gdwarf-4"]  # they add no code; a version that every compiler writes alike
+GUARD_MODULES = (
+    "guards.py", "statements.py", "references.py", "twins.py", "places.py",
+    "dwarf.py", "elf.py", "machine.py",
+)  # fmt: skip
 ASM_MODULES = ("asm.py", "dwarf.py", "elf.py", "flow.py", "machine.py")
 
 
@@ -355,17 +359,24 @@ def _compiled(env: Env, made: list[Node]) -> list[Node]:
     return made
 
 
-def _printed(env: Env, names: Sequence[str], step: steps.Step, *modules: str) -> list[Node]:
+def _printed(
+    env: Env, names: Sequence[str], step: steps.Step, *modules: str, folder: str = "gen"
+) -> list[Node]:
     """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
     variant = env["LAYERED_CELL"].variant
+    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
+    made = _step(env, "GENERATE", targets, [source], step, [*GENERATOR, *map(LIBRARY.joinpath, modules)])
+    env.Depends(made, _template_files(env))
+    return made
+
+
+def _template_files(env: Env) -> list[Node]:
+    """The templates that the cell's variant is printed from."""
     try:
-        templates = env["LAYERED"].closures.of(variant)
+        templates = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
     except SpecErrors as errors:
         _refuse(str(errors))
-    targets, source = [f"#$BUILD_DIR/gen/{name}" for name in names], env.Value(variant.as_value())
-    made = _step(env, "GENERATE", targets, [source], step, [*GENERATOR, *map(LIBRARY.joinpath, modules)])
-    env.Depends(made, [env.File(f"#templates/{template}") for template in templates])
-    return made
+    return [env.File(f"#templates/{template}") for template in templates]
 
 
 # --- evidence
@@ -409,8 +420,79 @@ def code_evidence(env: Env) -> list[Node]:
 
 
 def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
-    """Debug messages that the library still holds."""
-    return _evidence(env, ["guards.json"], built[:1], steps.take_guards, "guards.py", "elf.py")
+    """Whether debug code is absent from a release, and found in a debug build."""
+    cell = env["LAYERED_CELL"]
+    objects = list(dict.fromkeys(one for library in built for one in library.sources))
+    system, texts = cell.variant.system, _texts(env, objects)
+    if cell.mode == "debug":
+        step, more = steps.prove_debug_present, [_preprocessed(env, one) for one in objects]
+    elif cell.mode != "release" or _has_sanitizer(env):
+        step, more = steps.count_debug, []
+    elif cell.variant.debug_output == "always":
+        step, more = steps.count_debug, _traced(env, "traced", objects, {})
+    elif system.debug is None:
+        step, more = steps.prove_debug_absent, _traced(env, "traced", objects, {})
+    else:
+        step, more = steps.prove_debug_absent, _traced(env, "bare", objects, _bare(env, texts))
+    sources = [built[0], *objects, *more, *texts]
+    made = _evidence(env, ["guards.json", "guards.passed"], sources, step, *GUARD_MODULES)
+    rules = env.Value(f"{system.debug}, {cell.variant.forbidden}")
+    modules = [env.File(str(LIBRARY / name)) for name in ("linemap.py", "csource.py")]
+    env.Depends(made, [rules, *modules, *_template_files(env)])
+    return made
+
+
+def _texts(env: Env, objects: Sequence[Node]) -> list[Node]:
+    """The C files of the library, and every header that they may include."""
+    folder, modules = env["LAYERED"].sources, env["LAYERED_CELL"].variant.system.modules
+    compiled = [*(one.sources[0] for one in objects), *(env.File(f"#{folder}/{name}") for name in modules)]
+    folders = dict.fromkeys([folder, *(str(Path(one.path).parent) for one in compiled)])
+    headers = [file for name in folders for file in env.Glob(f"#{name}/*.h")]
+    return [*dict.fromkeys([*compiled, *headers, header(env)[0]])]
+
+
+def _bare(env: Env, texts: Sequence[Node]) -> dict[str, Node]:
+    """Each of these files without debug code: its path -> the copy."""
+    build: Build = env["LAYERED"]
+    system, gen = env["LAYERED_CELL"].variant.system, Path(env["BUILD_DIR"], "gen")
+    printed = {system.header: steps.print_bare_header, system.unity: steps.print_unity}
+    made, plain = {}, []
+    for text in texts:
+        path = Path(text.path)
+        if path.is_relative_to(gen):
+            made[text.path] = _printed(env, [path.name], printed[path.name], folder="bare/gen")[0]
+        else:
+            plain.append(text)
+    targets = [f"#$BUILD_DIR/bare/src/{Path(text.path).relative_to(build.sources)}" for text in plain]
+    modules = [LIBRARY / name for name in ("strip.py", "csource.py")]
+    copies = _step(env, "LEAVE", targets, plain, steps.leave_out_debug, modules)
+    env.Depends(copies, env.Value(str(system.debug)))
+    return made | {text.path: copy for text, copy in zip(plain, copies, strict=True)}
+
+
+def _traced(env: Env, folder: str, objects: Sequence[Node], copies: Mapping[str, Node]) -> list[Node]:
+    """The library's objects once more, with tables of lines; from these copies, where there are any."""
+    own = {f"{env['BUILD_DIR']}/gen": "gen", env["LAYERED"].sources: "src"}
+    moved = [f"#$BUILD_DIR/{folder}/{own[name.lstrip('#')]}" for name in env["CPPPATH"][: len(own)]]
+    path = [*moved, *env["CPPPATH"][len(own) :]] if copies else env["CPPPATH"]
+    made = []
+    for one in objects:
+        source = one.sources[0]
+        name = Path(one.path).relative_to(Path(env["BUILD_DIR"], "obj"))
+        target = f"#$BUILD_DIR/{folder}/obj/{name}"
+        source = copies.get(source.path, source)
+        flags = [*env["CCFLAGS"], *LINE_TABLES]
+        made += _compiled(env, env.StaticObject(target, source, CPPPATH=path, CCFLAGS=flags))
+    return made
+
+
+def _preprocessed(env: Env, compiled: Node) -> Node:
+    """An object's C file with its conditionals decided."""
+    name = Path(compiled.path).relative_to(Path(env["BUILD_DIR"], "obj")).with_suffix(".i")
+    command = Action("$CC -E -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "CPP")
+    made = env.Command(f"#$BUILD_DIR/cpp/{name}", compiled.sources[0], command)
+    env.Depends(made, header(env))  # said outright: a header that is being printed was not waited for
+    return _compiled(env, made)[0]
 
 
 def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node], empty: str) -> list[Node]:

@@ -40,7 +40,7 @@ def small_project(folder: Path, layer: str, toggles: str = "env", fast_path: str
     variants.mkdir()
     shutil.copy(HERE / "catalogue.yaml", variants / "layers.yaml")
     matrix = (ROOT / "variants" / "matrix.yaml").read_text(encoding="utf-8")
-    matrix = re.sub(r"variant: .*", "variant: [one]", matrix)
+    matrix = re.sub(r"(variants?): .*", r"\1: [one]", matrix)
     (variants / "matrix.yaml").write_text(matrix, encoding="utf-8")
     layers = AROUND.get(layer, f"{layer}, tls_sll, legacy_refill")
     text = VARIANT.format(layers=layers, toggles=toggles, fast_path=fast_path)

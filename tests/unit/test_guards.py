@@ -1,31 +1,77 @@
-"""Debug messages that a library still has."""
+"""Debug code that a library still has: each check, and how it fails."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from test_statements import Map
+from toy_objects import build
 
 from layermatrix import records
-from layermatrix.evidence import guards
+from layermatrix.evidence import elf, guards
+from layermatrix.evidence.places import Places
+from layermatrix.evidence.references import Compiled
 
 SENTINEL = r"\[demo:[a-z0-9_.]+\]"
+CODE = """
+extern int say(const char *format, ...);
+extern int puts(const char *text);
+extern void *malloc(unsigned long size);
+int work(int n)
+{
+#if TALK
+    say("[demo:work] %d", n);
+#endif
+    return n + 1;
+}
+void *get(void) { return malloc(8); }
+"""
+RULE = SimpleNamespace(symbols=("put*", "printf"), reason="it prints.", allowed={})
+
+Make = Callable[..., guards.Subject]
 
 
-def library(folder: Path, source: str, *options: str) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("neither gcc nor clang is installed")
-    (folder / "source.c").write_text(source, encoding="utf-8")
-    out = folder / "libdemo.so"
-    command = [compiler, "-shared", "-fPIC", "-O2", *options, str(folder / "source.c"), "-o", str(out)]
-    subprocess.run(command, check=True, timeout=60)
-    return out
+@pytest.fixture
+def subject(tmp_path: Path) -> Make:
+    """A small library as it is built, from `code`; and its twin, from `bare` if that is another text."""
+
+    def make(code: str = CODE, bare: str | None = None, **changes: Any) -> guards.Subject:
+        flags = ["-DTALK=1"] if changes.pop("talks", False) else ["-DTALK=0"]
+        made = build(tmp_path, "demo.o", code, *flags)
+        traced = build(tmp_path, "bare.o", f'#line 1 "src/demo.c"\n{bare or code}', *flags, "-gdwarf-4")
+        library = build(tmp_path, "libdemo.so", code, *flags)
+        places = Places("demo_gen.h", Map())
+        how = {
+            "texts": {"src/demo.c": code},
+            "prints": ("say",),
+            "rules": (RULE,),
+            "preprocessed": (code,),
+            **changes,
+        }
+        objects = (Compiled("src/demo.c", made, traced),)
+        return guards.Subject(library, objects, written=places, traced=places, sentinel=SENTINEL, **how)
+
+    return make
 
 
-def test_distinct_sentinels_are_counted_in_constants_and_in_variables(tmp_path: Path) -> None:
+def statuses(record: records.Record) -> dict[str, str]:
+    return {check["name"]: check["status"] for check in record["checks"]}
+
+
+# --- the messages in a library
+
+
+def messages(path: Path) -> dict[str, str]:
+    import re
+
+    return guards.messages(elf.read(path), re.compile(SENTINEL.encode()))
+
+
+def test_distinct_sentinels_are_found_in_constants_and_in_variables(tmp_path: Path) -> None:
     source = """
     const char *one(void) { return "[demo:alloc.refill] took %d blocks"; }
     const char *two(void) { return "x [demo:alloc.refill] again"; }
@@ -33,46 +79,143 @@ def test_distinct_sentinels_are_counted_in_constants_and_in_variables(tmp_path: 
     const char *four(void) { return "[DEMO:other] [demo:] plain"; }
     char zeroed[4096];
     """
-    record = guards.debug_strings(library(tmp_path, source), SENTINEL)
-    assert records.check(record, "guards") is record
-    assert record["debug_strings"] == {
-        "count": 2,
-        "examples": ["[demo:alloc.refill] took %d blocks", "[demo:free_9]"],
+    found = messages(build(tmp_path, "libdemo.so", source))
+    assert found == {
+        "[demo:alloc.refill]": "[demo:alloc.refill] took %d blocks",
+        "[demo:free_9]": "[demo:free_9]",
     }
-    assert record["sentinel"] == SENTINEL
 
 
-def test_a_library_without_sentinels_has_none(tmp_path: Path) -> None:
-    record = guards.debug_strings(library(tmp_path, "int demo(void) { return 1; }", "-g"), SENTINEL)
-    assert record["debug_strings"] == {"count": 0, "examples": []}
-
-
-def test_what_only_debug_information_or_names_of_functions_say_is_not_in_the_program(tmp_path: Path) -> None:
+def test_what_only_debug_information_says_is_not_in_the_program(tmp_path: Path) -> None:
     source = '#define TEXT "[demo:macro]"\nint demo_function(void) { return sizeof TEXT; }'
-    path = library(tmp_path, source, "-g3")
+    path = build(tmp_path, "libdemo.so", source, "-g3")
     assert b"[demo:macro]" in path.read_bytes()
-    assert b"demo_function" in path.read_bytes()
-    assert guards.debug_strings(path, SENTINEL)["debug_strings"]["count"] == 0
-    assert guards.debug_strings(path, "demo_function")["debug_strings"]["count"] == 0
+    assert messages(path) == {}
 
 
-def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(tmp_path: Path) -> None:
-    source = "\n".join(f'const char *f{n}(void) {{ return "[demo:m{n}] " "{"y" * 300}"; }}' for n in range(7))
-    found = guards.debug_strings(library(tmp_path, source), SENTINEL)["debug_strings"]
+def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(subject: Make) -> None:
+    more = "\n".join(f'const char *f{n}(void) {{ return "[demo:m{n}] " "{"y" * 300}"; }}' for n in range(7))
+    found = guards.counted(subject(CODE + more), "a test")["debug_strings"]
     assert found["count"] == 7
     assert [example[:9] for example in found["examples"]] == [f"[demo:m{n}]" for n in range(5)]
     assert max(map(len, found["examples"])) == 120
 
 
-def test_a_pattern_that_matches_nothing_finds_nothing(tmp_path: Path) -> None:
-    assert guards.debug_strings(library(tmp_path, "char text[9] = {1};"), "q*")["debug_strings"]["count"] == 0
+def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) -> None:
+    broken = subject()
+    broken.library.write_text("INPUT(other.so)", encoding="utf-8")
+    with pytest.raises(elf.ElfError, match=r"libdemo\.so: no readable ELF file"):
+        guards.absent(broken)
 
 
-def test_what_cannot_be_searched_is_not_measured_with_the_reason(tmp_path: Path) -> None:
-    text = tmp_path / "libdemo.so"
-    assert guards.debug_strings(text, SENTINEL)["reason"] == "libdemo.so: No such file or directory"
-    text.write_text("INPUT(other.so)", encoding="utf-8")
-    record = guards.debug_strings(text, SENTINEL)
-    assert record["status"] == "not measured"
-    assert record["reason"].startswith("libdemo.so: no readable ELF file")
-    assert "is no regular expression" in guards.debug_strings(text, "[")["reason"]
+# --- the checks
+
+
+def test_a_release_without_debug_code_passes_and_takes_no_control(subject: Make) -> None:
+    record = guards.absent(subject(bare=CODE.replace('    say("[demo:work] %d", n);', "")))
+    assert records.check(record, "guards") is record
+    assert guards.mistakes(record) == []
+    assert statuses(record) == {
+        "statements": "passed", "same code": "passed", "nothing left": "passed", "control": "not claimed",
+    }  # fmt: skip
+    assert record["debug_strings"] == {"count": 0, "examples": []}
+    assert record["sources"] == {"src/demo.c": {"statements": 1, "strings": 0, "forbidden": 0}}
+    assert record["checks"][1]["objects"] == 1
+
+
+def test_code_that_the_guard_does_not_keep_out_is_not_the_same(subject: Make) -> None:
+    counts = CODE.replace("return n + 1;", "static int calls; calls++; return n + calls;")
+    record = guards.absent(subject(code=counts, bare=CODE))
+    assert statuses(record)["same code"] == "failed"
+    assert statuses(record)["nothing left"] == "passed"
+    (text, *_) = [one for one in guards.mistakes(record) if ".text" in one]
+    assert text.startswith("src/demo.c:")
+    assert "in work is not the same without debug code: .text differs" in text
+
+
+def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
+    code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
+    record = guards.absent(subject(code=code))
+    assert statuses(record) == {
+        "statements": "passed", "same code": "passed", "nothing left": "failed", "control": "not claimed",
+    }  # fmt: skip
+    assert guards.mistakes(record) == [
+        "src/demo.c:10:1: error: puts in work is forbidden in a release: it prints"
+    ]
+    assert record["forbidden"] == {"count": 1, "symbols": ["puts"]}
+    assert record["sources"]["src/demo.c"]["forbidden"] == 1
+
+
+def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(subject: Make) -> None:
+    code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
+    wrong = guards.mistakes(guards.absent(subject(code=code, bare=CODE)))
+    assert "src/demo.c: error: puts in work is forbidden in a release: it prints" in wrong
+
+
+def test_a_file_may_be_allowed_what_others_are_not(subject: Make) -> None:
+    code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
+    allowing = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"demo.c": "It has to."})
+    assert guards.mistakes(guards.absent(subject(code=code, rules=(allowing,)))) == []
+    other = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"mo.c": "It has to."})
+    assert len(guards.mistakes(guards.absent(subject(code=code, rules=(other,))))) == 1
+
+
+def test_a_message_in_a_release_is_shown_at_its_statement(subject: Make) -> None:
+    record = guards.absent(subject(talks=True))
+    assert guards.mistakes(record) == ["src/demo.c:8:1: error: the release still has the message [demo:work]"]
+    assert record["sources"]["src/demo.c"]["strings"] == 1
+
+
+def test_a_message_of_no_statement_is_shown_too(subject: Make) -> None:
+    code = CODE + 'const char *left(void) { return "[demo:left] over"; }\n'
+    (wrong,) = guards.mistakes(guards.absent(subject(code=code)))
+    assert (
+        wrong == "libdemo.so: error: no debug statement has this message, but the library: [demo:left] over"
+    )
+
+
+def test_a_debug_build_has_every_message(subject: Make) -> None:
+    record = guards.present(subject(talks=True))
+    assert statuses(record) == {
+        "statements": "passed", "same code": "not claimed", "nothing left": "not claimed",
+        "control": "passed",
+    }  # fmt: skip
+    assert record["checks"][3]["sentinels"] == 1
+
+
+def test_a_message_that_a_debug_build_does_not_show_fails_the_control(subject: Make) -> None:
+    (wrong,) = guards.mistakes(guards.present(subject()))
+    assert wrong == (
+        "src/demo.c:8:1: error: the message [demo:work] is compiled in, but not found in libdemo.so"
+    )
+
+
+def test_a_control_that_has_nothing_to_look_for_fails(subject: Make) -> None:
+    (wrong,) = guards.mistakes(guards.present(subject(talks=True, preprocessed=("",))))
+    assert "no debug statement is compiled in" in wrong
+
+
+def test_statements_are_checked_in_every_cell(subject: Make) -> None:
+    code = CODE.replace('say("[demo:work] %d", n);', 'say("%d", n);')
+    for judge in (guards.absent, guards.present, lambda what: guards.counted(what, "a test")):
+        record = judge(subject(code=code, talks=True))
+        assert statuses(record)["statements"] == "failed"
+        assert "src/demo.c:8:1: error: this call of say carries no sentinel" in guards.mistakes(record)
+
+
+def test_a_cell_that_keeps_its_output_claims_nothing_and_counts(subject: Make) -> None:
+    record = guards.counted(subject(talks=True), "debug_output: always")
+    assert set(statuses(record).values()) == {"passed", "not claimed"}
+    assert [check["reason"] for check in record["checks"][1:]] == ["debug_output: always"] * 3
+    assert record["debug_strings"]["count"] == 1
+    assert record["sources"]["src/demo.c"] == {"statements": 1, "strings": 1, "forbidden": 0}
+
+
+def test_without_a_word_on_debug_code_only_the_messages_are_looked_for(subject: Make) -> None:
+    record = guards.absent(subject(prints=()))
+    assert statuses(record) == {
+        "statements": "not claimed", "same code": "not claimed", "nothing left": "passed",
+        "control": "not claimed",
+    }  # fmt: skip
+    assert guards.mistakes(guards.absent(subject(prints=(), talks=True))) != []
+    assert guards.mistakes(guards.present(subject(prints=()))) == []

@@ -43,6 +43,40 @@ def test_a_layer_has_its_implied_values_filled_in(project: Write) -> None:
     assert [layer.position for layer in (stack, full_list, refill)] == [1, 2, 3]
 
 
+FORBIDDEN = """'toy:'
+  debug: {macro: TALK, prints: [say, tell]}
+  forbidden:
+    - {symbols: [puts, "*printf"], reason: No output., allowed: [{source: b.c, reason: It has to.}]}
+    - {symbols: [getenv], reason: All is fixed., when: {toggles: fixed, options: fixed}}
+"""
+
+
+def test_rules_of_what_is_forbidden_hold_for_the_variants_that_they_name(
+    project: Write, layers: Change
+) -> None:
+    text = layers("'toy:'", FORBIDDEN)
+    variants = {
+        "base": "doc: Toggles.\nlayers: [stack, list, refill]\nset: {toggles: env}",
+        "mine": "doc: An option.\nlayers: [stack, list, refill]\nset: {options: {eager: env}}",
+        "other": "doc: All is fixed.\nlayers: [list, refill]\nset: {toggles: env}",
+    }
+    root = project(layers=text, **variants)
+    held = {name: [rule.symbols for rule in loaded(root, name).forbidden] for name in variants}
+    always = ("puts", "*printf")
+    assert held == {"base": [always], "mine": [always], "other": [always, ("getenv",)]}
+    system = loaded(root).system
+    assert system.debug is not None
+    assert (system.debug.macro, system.debug.prints) == ("TALK", ("say", "tell"))
+    assert system.forbidden[0].allowed == {"b.c": "It has to."}
+
+
+def test_a_variant_without_debug_code_is_another_value(project: Write) -> None:
+    base = loaded(project(), "base")
+    assert base.without_debug().debug_output == "absent"
+    assert base.without_debug().as_value() != base.as_value()
+    assert base.without_debug().layers == base.layers
+
+
 def test_the_builds_that_count_have_sources_of_their_own(project: Write, layers: Change) -> None:
     assert loaded(project(), "base").system.stats is None
     stats = "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_COUNTS, sources: [count.c]}"

@@ -272,6 +272,37 @@ IN_LAYERS = [
     ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
     (
         "'toy:'",
+        "'toy:'\n  debug: {macro: «if, prints: [say]}",
+        "'macro' must be a C identifier, not the keyword 'if'",
+    ),
+    ("'toy:'", "'toy:'\n  debug: {macro: TALK, prints: «[]}", "'prints' must be a list of 1 or more, not 0"),
+    (
+        "'toy:'",
+        "'toy:'\n  forbidden: [{symbols: [«'*'], reason: No.}]",
+        "an item of 'symbols' must be the name of a C function or a pattern such as *printf, not '*'",
+    ),
+    (
+        "'toy:'",
+        "'toy:'\n  forbidden: [{symbols: [puts], reason: No., when: {«togles: fixed}}]",
+        "unknown key 'togles' in 'when'; did you mean 'toggles'?",
+    ),
+    (
+        "'toy:'",
+        "'toy:'\n  forbidden: [{symbols: [puts], reason: No., when: {toggles: «fix}}]",
+        "'toggles' must be one of env, fixed, not 'fix'; did you mean 'fixed'?",
+    ),
+    (
+        "'toy:'",
+        "'toy:'\n  forbidden: [{symbols: [puts], reason: No., «when: {}}]",
+        "this condition holds always; leave it out, or name toggles or options",
+    ),
+    (
+        "'toy:'",
+        "'toy:'\n  forbidden: [{symbols: [puts], reason: No., allowed: [{source: «c.c, reason: Why.}]}]",
+        "the library has no source 'c.c'; did you mean 'b.c'?",
+    ),
+    (
+        "'toy:'",
         "'toy:'\n  stats: {mode: «slow, env: TOY_COUNTS}",
         "'mode' must be one of release, debug, stats, not 'slow'",
     ),

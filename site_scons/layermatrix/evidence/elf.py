@@ -38,23 +38,27 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """section: index of the section that defines it, None when another file does."""
+    """section: index of the section that defines it, None when another file does. local: only this file sees
+    it."""
 
     name: str
     kind: str
     section: int | None
     value: int
     size: int
+    local: bool = False
 
 
 @dataclass(frozen=True)
 class Relocation:
-    """The place at `offset` of section `section` is to be filled in from `symbol` + `addend`."""
+    """The place at `offset` of section `section` is to be filled in from `symbol` + `addend`; `kind` is the
+    machine's number of the way to do it."""
 
     section: int
     offset: int
     symbol: Symbol
     addend: int
+    kind: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,9 @@ def _table_symbols(table: SymbolTableSection, sections: int) -> Iterator[Symbol]
         section = where if isinstance(where, int) else None
         if section is not None and section >= sections:
             raise ElfError(f"symbol {symbol.name!r} is in section {section}, which does not exist")
-        kind = symbol["st_info"]["type"]
-        yield Symbol(symbol.name, kind, section, symbol["st_value"], symbol["st_size"])
+        info = symbol["st_info"]
+        local = info["bind"] == "STB_LOCAL"
+        yield Symbol(symbol.name, info["type"], section, symbol["st_value"], symbol["st_size"], local)
 
 
 def _symbols(file: ELFFile) -> Iterator[Symbol]:
@@ -123,4 +128,5 @@ def _relocations(file: ELFFile) -> Iterator[Relocation]:
         symbols = tuple(_table_symbols(table, file.num_sections()))
         for entry in section.iter_relocations():
             symbol = symbols[entry["r_info_sym"]]
-            yield Relocation(section["sh_info"], entry["r_offset"], symbol, entry["r_addend"])
+            kind = entry["r_info_type"]
+            yield Relocation(section["sh_info"], entry["r_offset"], symbol, entry["r_addend"], kind)

@@ -140,12 +140,6 @@ bool tiny_front_holds(size_t class, const void *block) COLD;
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (thread_list_push(class, block)) {
-#if !HAKMEM_BUILD_RELEASE
-        if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:thread_list.free] class %zu, block %p\n",
-                            class, block);
-#endif
-
         return true;
     }
     return false;
@@ -252,7 +246,7 @@ void tiny_free_slow(void *block, size_t class)
     TINY_COUNT_AS(spill);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:thread_list.spill] class %zu\n",
+        hak_debug_print("[hakmem:thread_list.full] class %zu\n",
                         class);
 #endif
 

@@ -206,12 +206,6 @@ bool tiny_front_holds(size_t class, const void *block) COLD;
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (unified_cache_push(class, block)) {
-#if !HAKMEM_BUILD_RELEASE
-        if (UNLIKELY(hak_debug_on))
-            hak_debug_print("[hakmem:unified_cache.free] class %zu, block %p\n",
-                            class, block);
-#endif
-
         return true;
     }
     return false;
@@ -334,7 +328,7 @@ void tiny_free_slow(void *block, size_t class)
     TINY_COUNT_AS(spill);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:unified_cache.spill] class %zu\n",
+        hak_debug_print("[hakmem:unified_cache.full] class %zu\n",
                         class);
 #endif
 

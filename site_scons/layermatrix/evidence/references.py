@@ -1,0 +1,107 @@
+"""Find the references of objects to functions that a release may not have, and the lines that make them.
+
+Reads object files. A reference is a relocation against a function of another file; its line comes from the
+line tables of an object with the same code that was compiled with -g.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from layermatrix.evidence import dwarf, elf, twins
+from layermatrix.evidence.places import Places, Spot
+
+
+class Rule(Protocol):
+    """Functions by name or pattern, and the C files that may refer to them, each with a reason."""
+
+    @property
+    def symbols(self) -> Sequence[str]: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def allowed(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An object of the library: the file that was compiled, and an object of it that has line tables."""
+
+    source: str
+    path: Path
+    traced: Path
+
+    @cached_property
+    def file(self) -> elf.ObjectFile:
+        return elf.read(self.path)
+
+    @cached_property
+    def traced_file(self) -> elf.ObjectFile:
+        return elf.read(self.traced)
+
+    @cached_property
+    def _map(self) -> dwarf.SourceMap | None:
+        """None: the object has no line tables that can be read."""
+        try:
+            return dwarf.read(self.traced)
+        except dwarf.DwarfError:
+            return None
+
+    def line(self, section: int, offset: int) -> tuple[str, int] | None:
+        """File and line of a place in the object with line tables."""
+        found = self._map.lines(section, offset) if self._map else ()
+        return (found[0].file, found[0].line) if found else None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """spot: where it was written, or the compiled file alone (line 0)."""
+
+    symbol: str
+    rule: Rule
+    function: str | None
+    spot: Spot
+
+    def error(self) -> str:
+        within = f" in {self.function}" if self.function else ""
+        what = f"{self.symbol}{within} is forbidden in a release: {self.rule.reason.rstrip('.')}"
+        return self.spot.error(what) if self.spot.line else f"{self.spot.path}: error: {what}"
+
+
+def forbidden(objects: Iterable[Compiled], rules: Sequence[Rule], places: Places) -> list[Reference]:
+    """The references that break a rule, those on one line once."""
+    found: dict[tuple[str, Spot], Reference] = {}
+    for compiled in objects:
+        for reference in _of_object(compiled, rules, places):
+            found.setdefault((reference.symbol, reference.spot), reference)
+    return list(found.values())
+
+
+def _of_object(compiled: Compiled, rules: Sequence[Rule], places: Places) -> Iterator[Reference]:
+    for relocation in compiled.file.relocations:
+        rule = _rule(relocation.symbol, rules)
+        if rule is None:
+            continue
+        function = twins.function_at(compiled.file, relocation.section, relocation.offset)
+        spot = _spot(compiled, relocation, places)
+        if not any(spot.path == name or spot.path.endswith(f"/{name}") for name in rule.allowed):
+            yield Reference(relocation.symbol.name, rule, function, spot)
+
+
+def _rule(symbol: elf.Symbol, rules: Sequence[Rule]) -> Rule | None:
+    if symbol.section is not None or not symbol.name:
+        return None
+    return next((r for r in rules if any(fnmatchcase(symbol.name, pattern) for pattern in r.symbols)), None)
+
+
+def _spot(compiled: Compiled, relocation: elf.Relocation, places: Places) -> Spot:
+    section = twins.counterpart(compiled.file, compiled.traced_file, relocation)
+    line = None if section is None else compiled.line(section, relocation.offset)
+    return places.spot(*line) if line else Spot(compiled.source, 0, compiled.source)

@@ -1,0 +1,136 @@
+"""Debug code that reaches a release fails the build, and the message names the line that a user wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project, Run
+
+LAYER = "templates/layers/tls_sll.h.j2"
+POOL = "csrc/shared_pool.c"
+SPILLS = "    last->next = NULL;\n"  # in <layer>_spill
+MAPPED = "    pool.superslabs++;\n"  # in map_superslab
+TOUCH = "    *(volatile char *)start = 1;\n"
+PRINT = '    fprintf(stderr, "superslabs %d\\n", 1);\n'
+
+
+def line_of(project: Project, name: str, text: str) -> int:
+    """The number of the line that begins with this text."""
+    lines = project.read(name).splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(text.rstrip("\n")))
+
+
+def guards(project: Project, cc: str, variant: str = "phase3", mode: str = "release") -> Run:
+    """The evidence `guards` of one cell, built."""
+    return project.scons(f"variant={variant}", f"mode={mode}", record_path(variant, mode, cc))
+
+
+def record_path(variant: str, mode: str, cc: str) -> str:
+    return f"build/{variant}-{mode}-{cc}/evidence/guards.json"
+
+
+def failed(project: Project, cc: str, variant: str = "phase3", mode: str = "release") -> dict[str, Any]:
+    """The checks that failed: name -> their mistakes."""
+    checks = project.record(f"{variant}-{mode}-{cc}", "guards")["checks"]
+    return {check["name"]: check["mistakes"] for check in checks if check["status"] == "failed"}
+
+
+def include_stdio(project: Project, name: str) -> None:
+    project.edit(name, '#include "os.h"\n', '#include "os.h"\n#include <stdio.h>\n')
+
+
+def test_an_unguarded_print_in_a_layer_fails_with_the_templates_line(project: Project, cc: str) -> None:
+    project.edit(
+        "csrc/tiny_front.h", '#include "tiny_tls.h"\n', '#include "tiny_tls.h"\n#include <stdio.h>\n'
+    )
+    project.edit(LAYER, SPILLS, f"{SPILLS}{PRINT}")
+    place = f"{LAYER}:{line_of(project, LAYER, PRINT)}:1: error:"
+    run = guards(project, cc)
+    assert run.status == 2
+    assert place in run.stderr
+    assert "is forbidden in a release: it is debug output" in run.stderr
+    assert "layer tls_sll" in run.stderr
+    assert "Traceback" not in run.stderr
+    (mistake,) = failed(project, cc).pop("nothing left")
+    assert mistake.startswith(place)
+
+
+def test_an_unguarded_print_in_a_c_file_fails_with_its_line_until_it_is_gone(
+    project: Project, cc: str
+) -> None:
+    include_stdio(project, POOL)
+    good = project.read(POOL)
+    project.edit(POOL, MAPPED, f"{MAPPED}{PRINT}")
+    for _ in range(2):  # a failure is never taken for settled
+        run = guards(project, cc)
+        assert run.status == 2
+        assert f"{POOL}:{line_of(project, POOL, PRINT)}:1: error: fprintf in" in run.stderr
+        assert f"EVIDENCE phase3-release-{cc}/evidence/guards.json" in run.actions
+    assert list(failed(project, cc)) == ["nothing left"]
+    project.write(POOL, good)
+    assert guards(project, cc).status == 0
+    assert failed(project, cc) == {}
+
+
+def test_debug_code_whose_guard_always_holds_is_not_the_same_code(project: Project, cc: str) -> None:
+    project.edit(POOL, MAPPED, f"{MAPPED}#ifdef HAKMEM_DEBUG_OUTPUT\n{TOUCH}#endif\n")
+    run = guards(project, cc)
+    assert run.status == 2
+    (mistake, *_) = failed(project, cc)["same code"]
+    assert mistake.startswith(f"{POOL}:")
+    assert "is not the same without debug code: .text differs" in mistake
+    assert list(failed(project, cc)) == ["same code"]
+
+
+def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project, cc: str) -> None:
+    project.edit("csrc/tiny_tls.c", "[hakmem:tiny_tls.detach]", "[hakmem:shared_pool.map]")
+    run = guards(project, cc)
+    assert run.status == 2
+    assert list(failed(project, cc)) == ["statements"]
+    first, second = (
+        line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/tiny_tls.c")
+    )
+    taken = "the sentinel '[hakmem:shared_pool.map]' is taken by the statement at"
+    places = (f"{POOL}:{first}", f"csrc/tiny_tls.c:{second}")
+    assert any(f"{one}:1: error: {taken} {other}" in run.stderr for one, other in (places, places[::-1]))
+
+
+def line_of_part(project: Project, name: str, text: str) -> int:
+    return next(n for n, line in enumerate(project.read(name).splitlines(), 1) if text in line)
+
+
+def test_a_statement_that_a_debug_build_does_not_have_fails_the_control(project: Project, cc: str) -> None:
+    text = 'if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach]'
+    project.edit("csrc/tiny_tls.c", text, text.replace("hak_debug_on", "hak_debug_on && false"))
+    run = guards(project, cc, mode="debug")
+    assert run.status == 2
+    line = line_of_part(project, "csrc/tiny_tls.c", "[hakmem:tiny_tls.detach]")
+    what = "the message [hakmem:tiny_tls.detach] is compiled in, but not found in libhakmem.so"
+    wrong = failed(project, cc, mode="debug")
+    assert wrong == {"control": [f"csrc/tiny_tls.c:{line}:1: error: {what}"]}
+
+
+def test_a_guard_that_cannot_be_taken_apart_is_an_error_at_its_line(project: Project, cc: str) -> None:
+    project.edit(POOL, MAPPED, f"{MAPPED}#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n")
+    run = guards(project, cc)
+    assert run.status == 2
+    line = line_of(project, POOL, "#if HAKMEM_DEBUG_OUTPUT && 1")
+    assert f"{POOL}:{line}:1: error: cannot tell what is left of this condition" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_first_phase_counts_what_the_second_brings_to_zero(project: Project, cc: str) -> None:
+    project.build(
+        "variant=phase0,phase1", record_path("phase0", "release", cc), record_path("phase1", "release", cc)
+    )
+    before, after = (project.record(f"{name}-release-{cc}", "guards") for name in ("phase0", "phase1"))
+    assert before["debug_strings"]["count"] == before["statements"]["count"] > 30
+    assert {check["status"] for check in before["checks"]} == {"passed", "not claimed"}
+    assert [check["name"] for check in before["checks"] if check["status"] == "passed"] == ["statements"]
+    assert all(check["reason"].startswith("debug_output: always") for check in before["checks"][1:])
+    assert before["forbidden"]["symbols"] == ["vsnprintf"]
+    assert before["sources"]["csrc/debug.c"]["forbidden"] == 1
+    assert before["sources"]["layer tls_sll"]["strings"] > 0
+    assert after["debug_strings"]["count"] == after["forbidden"]["count"] == 0
+    assert [check["status"] for check in after["checks"]] == ["passed", "passed", "passed", "not claimed"]

@@ -1,0 +1,86 @@
+"""`statements` and `places`: debug statements, their sentinels, and where they were written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from layermatrix.errors import Place
+from layermatrix.evidence import statements
+from layermatrix.evidence.places import Places, Spot
+
+SENTINEL = re.compile(r"\[toy:[a-z.]+\]")
+
+
+class Layer:
+    name = "ring"
+
+
+class Map:
+    """The header's line 1 is the frame's; line 2 is a macro's, for the layer ring."""
+
+    def chain(self, line: int) -> tuple[Place, ...]:
+        frame = Place("templates/toy.h.j2", 9, 1)
+        macro = (Place("templates/debug.h.j2", 3, 1), Place("templates/layers/ring.h.j2", 5, 1), frame)
+        return {1: (frame,), 2: macro}.get(line, ())
+
+    def layer(self, line: int) -> Layer | None:
+        return Layer() if line == 2 else None
+
+
+PLACES = Places("toy_gen.h", Map())
+
+
+def gather(texts: Mapping[str, str]) -> statements.Gathered:
+    return statements.gather(texts, ["say", "tell"], SENTINEL, PLACES)
+
+
+def test_a_line_of_the_header_is_the_templates_and_others_are_themselves() -> None:
+    assert PLACES.spot("src/a.c", 2) == Spot("src/a.c", 2, "src/a.c")
+    assert PLACES.spot("build/x/gen/toy_gen.h", 1) == Spot("templates/toy.h.j2", 9, "templates/toy.h.j2")
+    spot = PLACES.spot("build/x/bare/gen/toy_gen.h", 2)
+    assert spot.owner == "layer ring"
+    assert spot.error("no") == (
+        "templates/debug.h.j2:3:1: error: no, layer ring, "
+        "printed for templates/layers/ring.h.j2:5, templates/toy.h.j2:9"
+    )
+    assert PLACES.spot("build/x/gen/toy_gen.h", 7).path == "build/x/gen/toy_gen.h"
+
+
+def test_each_statement_has_its_sentinel_and_its_place() -> None:
+    found = gather(
+        {"a.c": '\nsay("[toy:one] %d", 1);\ntell(2, "x [toy:two]");', "gen/toy_gen.h": 'say("[toy:c]");'}
+    )
+    assert [(one.sentinel, one.spot.path, one.spot.line) for one in found.statements] == [
+        ("[toy:one]", "a.c", 2), ("[toy:two]", "a.c", 3), ("[toy:c]", "templates/toy.h.j2", 9),
+    ]  # fmt: skip
+    assert found.mistakes == ()
+
+
+def test_a_statement_without_a_sentinel_is_a_mistake() -> None:
+    found = gather({"a.c": 'say("[toy:one]");\nsay("plain");\ntell(x);'})
+    assert found.mistakes == (
+        "a.c:2:1: error: this call of say carries no sentinel",
+        "a.c:3:1: error: this call of tell carries no sentinel",
+    )
+
+
+def test_two_statements_with_one_sentinel_are_a_mistake_with_both_places() -> None:
+    found = gather({"a.c": 'say("[toy:one]");', "b.c": '\n\nsay("[toy:one]");'})
+    assert found.mistakes == ("b.c:3:1: error: the sentinel '[toy:one]' is taken by the statement at a.c:1",)
+
+
+def test_one_statement_with_two_sentinels_is_a_mistake() -> None:
+    (mistake,) = gather({"a.c": 'say("[toy:one] [toy:two]");'}).mistakes
+    assert mistake.endswith("carries 2 sentinels, [toy:one] and [toy:two]")
+
+
+def test_a_printing_function_that_is_handed_on_is_a_mistake() -> None:
+    (mistake,) = gather({"a.c": "\nf(say);"}).mistakes
+    assert mistake.startswith("a.c:2:1: error: 'say' is used without being called")
+
+
+def test_conditionals_decide_which_statements_are_compiled_in() -> None:
+    found = gather({"a.c": 'say("[toy:one]");\nsay("[toy:two]");'}).statements
+    left = statements.compiled_in(found, ['# 2 "a.c"\nsay("[toy:two]");'])
+    assert [one.sentinel for one in left] == ["[toy:two]"]
