@@ -214,14 +214,17 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
 }
 
 
-def answer(name: str, project: Project, chosen: request.Selection) -> str:
+def answer(name: str, root: Path, project: Project, chosen: request.Selection) -> str:
     """The text of `list` or `explain`."""
+    from layermatrix import layercost
     from layermatrix.report import explain
 
     if name == "list":
         return explain.list_variants(project, chosen.cells, chosen.left_out)
-    variants = {cell.variant.name: cell.variant for cell in chosen.cells}
-    return "\n".join(explain.explain(variant) for variant in variants.values())
+    cells = {cell.variant.name: cell for cell in reversed(chosen.cells)}  # of each variant the first one
+    return "\n".join(
+        explain.explain(cell.variant, layercost.of_cell(cell, root)) for cell in reversed(cells.values())
+    )
 
 
 # --- steps of the jobs

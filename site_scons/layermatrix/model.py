@@ -436,7 +436,7 @@ def resolve_forbidden(spec: ForbiddenSpec) -> Forbidden:
 
 
 def resolve_stats(spec: StatsSpec) -> Stats:
-    return Stats(spec.mode.value, spec.env.value, texts(spec.sources))
+    return Stats(spec.mode.value, spec.of.value, spec.env.value, texts(spec.sources))
 
 
 def resolve_entry(spec: EntrySpec) -> Entry:

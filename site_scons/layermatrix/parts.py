@@ -113,10 +113,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stats:
-    """The builds in which layers count: their mode, the environment variable that names the file to which a
-    program writes its counts at exit, and the sources that only they have."""
+    """The builds in which layers count: their mode, the mode whose code the figures are about, the
+    environment variable that names the file to which a program writes its counts at exit, and the sources
+    that only they have."""
 
     mode: str
+    of: str
     env: str
     sources: tuple[str, ...]
 

@@ -25,6 +25,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "code": {"header": dict, "entries": dict, "sources": dict, "files": dict},
     "guards": {"debug_strings": dict, "sentinel": str},
     "counters": {"tool": str, "cache": dict, "loads": dict},
+    "layers": {"layers": list, "classes": dict, "programs": list, "loads": dict},
     "tests": {"programs": list},
     "programs": {"programs": list},
     "bench": {"loads": dict, "rounds": int},

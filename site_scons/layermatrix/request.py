@@ -71,6 +71,7 @@ TARGETS = (
     Target("benches", "the benchmark programs"),
     Target("evidence", "what the binaries prove: asm, guards, counters, tests, programs; no timing"),
     Target("figures", "the part of the evidence that counts: asm, guards, counters; no test is run"),
+    Target("layers", "what each layer does in each load, counted in mode=stats; `explain` shows it"),
     Target("checks", "libs and evidence"),
     Target("compiledb", "compile_commands.json of the first selected cell, for editors"),
     Target("install", "libraries, headers and pkg-config file of the last selected cell, to $DESTDIR$PREFIX"),
@@ -195,6 +196,8 @@ def select(
     Raises RequestError when none is left, and matrix's SelectionError for a value that there is not.
     """
     named = asked.cell_names()
+    if "layers" in asked.targets:
+        whole = {**(whole or {}), "mode": _counting_mode(project, asked)}
     if named and not asked.axes:  # build/<cell>/... says which cell is meant
         whole = dict.fromkeys(AXES, "all")
     chosen = matrix.select(project, available=compilers, **{**(whole or {}), **asked.axes})
@@ -216,6 +219,16 @@ def select(
         )
         raise RequestError("no cell is left: " + "; ".join(sorted(reasons)))
     return matrix.Selection(tuple(cells), tuple(left_out))
+
+
+def _counting_mode(project: Project, asked: Request) -> str:
+    """The mode in which layers count; RequestError where there is none, or another one is asked for."""
+    stats = project.catalogue.system.stats
+    if stats is None:
+        raise RequestError("this project has no mode in which layers count: its 'system' has no 'stats'")
+    if asked.axes.get("mode", stats.mode) != stats.mode:
+        raise RequestError(f"layers are counted in mode={stats.mode}, not in mode={asked.axes['mode']}")
+    return stats.mode
 
 
 def _check_layers(project: Project, asked: Request) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layermatrix import comparison, path, peers, records, story, toolchain
+from layermatrix import comparison, layercost, path, peers, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -78,7 +78,7 @@ def failed(cell: Record) -> str | None:
         return f"build failed: {failure.get('target') or failure.get('command') or 'unknown command'}"
     if not cell.get("built"):
         return "not built: there is no library"
-    for kind in KINDS:
+    for kind in (*KINDS, "layer_counts"):
         evidence = cell.get(kind) or {}
         if evidence.get("status") == "failed":
             return f"{kind}: {evidence.get('reason') or 'failed'}"
@@ -164,6 +164,9 @@ def _cell_record(cell: Cell, root: Path, reference: Reference | None) -> Record:
         record["bench"]["reason"] = "only native release cells without a sanitizer are timed"
     record["reference"] = (
         reference.of(record) if reference else records.not_measured("reference", "it was not compared")
+    )
+    record["layer_counts"] = (
+        layercost.of_cell(cell, root) if built else records.not_measured("layers", "not built")
     )
     record["failed"] = failed(record)
     record["repeat"] = repeat_command(record)

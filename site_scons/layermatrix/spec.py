@@ -107,10 +107,11 @@ class EntrySpec(Shape):
 
 @dataclass(frozen=True)
 class StatsSpec(Shape):
-    """The builds in which layers count what they do: their mode, the variable that names the file of counts,
-    and the sources that only they have."""
+    """The builds in which layers count what they do: their mode, the mode that is shipped and whose code the
+    figures are about, the variable that names the file of counts, and the sources that only they have."""
 
     mode: Placed[str] = key(OneOf(*MODES))
+    of: Placed[str] = key(OneOf(*MODES))
     env: Placed[str] = key(ENVIRONMENT)
     sources: tuple[Placed[str], ...] = key(ListOf(FILE, unique=True), required=False)
 

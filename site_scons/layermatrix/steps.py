@@ -232,6 +232,12 @@ def _count(task: Task, preload: Path | None, others: tuple[Path, ...]) -> None:
     records.write(task.targets[0], record)
 
 
+def layers_counted(matrix: Matrix) -> str:
+    """What the evidence `layers` depends on besides the binaries: the loads, and the tool."""
+    loads = [(load.name, load.program, load.counted) for load in matrix.loads.values()]
+    return f"{loads}, valgrind {_state(shutil.which('valgrind'))}"
+
+
 def counted(matrix: Matrix) -> str:
     """What the counters depend on besides the binaries: loads, simulated caches, C library, and tools."""
     chosen = matrix.counters
@@ -249,11 +255,51 @@ def _state(tool: str | None) -> int | None:
 def _counted_load(project: Project, name: str, programs: Sequence[Path]) -> counters.Load:
     from layermatrix.evidence import counters
 
+    return counters.Load(name, _counted_command(project, name, programs))
+
+
+def take_layers(task: Task) -> None:
+    """Evidence `layers`. sources: the shared library whose layers count, the one that is shipped with line
+    tables, which lines of its header each layer has, and the benchmark programs. targets: as for
+    `run_tests`."""
+    from layermatrix.evidence import layers
+
+    counting, shipped, lines, *programs = task.sources
+    stats = task.variant.system.stats
+    assert stats is not None
+    subject = layers.Subject(
+        layers=[layer.name for layer in task.variant.layers],
+        classes={size_class.name: size_class.size for size_class in task.variant.classes},
+        counting=counting,
+        variable=stats.env,
+        shipped=shipped,
+        owner=_owners(lines),
+    )
+    loads = {name: _counted_command(task.project, name, programs) for name in task.project.matrix.loads}
+    _judge(task, layers.measure(loads, subject, shutil.which("valgrind")))
+
+
+def _owners(lines: Path) -> Callable[[str, int], str | None]:
+    """Whose a line of C is: a layer's, the frame's, or, outside the generated header, nobody's."""
+    from layermatrix.evidence import asm, dwarf, layers
+
+    origins = asm.read_origins(lines)
+
+    def owner(file: str, line: int) -> str | None:
+        if Path(file).name != origins.header:
+            return None
+        return origins.layer(dwarf.SourceLine(file, line)) or layers.FRAME
+
+    return owner
+
+
+def _counted_command(project: Project, name: str, programs: Sequence[Path]) -> tuple[str, ...]:
+    """The command of a load when it is counted."""
     load = project.matrix.loads[name]
     program = next((path for path in programs if path.name == load.program), None)
     if program is None:
         raise StepError(f"load {name}: no benchmark program is called {load.program}")
-    return counters.Load(name, (str(program), *load.counted))
+    return (str(program), *load.counted)
 
 
 def run_tests(task: Task) -> None:

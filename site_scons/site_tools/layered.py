@@ -16,7 +16,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -122,7 +122,7 @@ def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mappin
     except (SpecErrors, SelectionError, request.RequestError) as error:
         _refuse(str(error))
     for name in asked.named("answer"):
-        _answer(job.answer(name, loaded, selection))
+        _answer(job.answer(name, root, loaded, selection))
     closures = Closures(root / "build/.closures.json", root / "templates", emit.template_closure, GENERATOR)
     flags = {"mode": modes, "sanitizer": sanitizers}
     env["LAYERED"] = Build(
@@ -226,6 +226,8 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         made.Replace(**{tool.upper(): [*compiler.command[:-1], tool] for tool in ("ar", "ranlib")})
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
+    if _is_counting(made):
+        made["LAYERED_TWIN"] = _twin(env, made)
     if not _is_dry():
         shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
@@ -523,6 +525,31 @@ def _counted(env: Env, sources: Sequence[Node], step: steps.Step) -> list[Node]:
     return made
 
 
+def layer_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
+    """What each layer does in the loads, in cells whose layers count. A failure is tried again."""
+    if not _is_counting(env):
+        return []
+    twin = env["LAYERED_TWIN"]
+    _, origins = header(twin)
+    sources = [built[0], libraries(twin)[0], origins, *programs]
+    names = ["layers.json", "layers.passed"]
+    made = _evidence(env, names, sources, steps.take_layers, "layers.py", "linecost.py", "asm.py")
+    env.Depends(made, env.Value(steps.layers_counted(env["LAYERED"].project.matrix)))
+    env.Alias("layers", made)
+    return made
+
+
+def _twin(env: Env, counting: Env) -> Env:
+    """The environment of the library whose code the counts of a cell are about: the same variant in the mode
+    that is shipped, with line tables."""
+    cell = counting["LAYERED_CELL"]
+    shipped = replace(cell, mode=cell.variant.system.stats.of)
+    twin = _cell(env, shipped, f"{cell.build_dir}/shipped")
+    twin.Replace(SPAWN=counting["SPAWN"])
+    twin.Append(CCFLAGS=LINE_TABLES)
+    return twin
+
+
 def suite_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
     """The test programs and scripts, run. A failure is recorded, fails the build, and is tried again by the
     next one."""
@@ -642,7 +669,7 @@ def jobs(env: Env) -> None:
 
 METHODS: tuple[Callable[..., Any], ...] = (
     project, cells, baseline, header, libraries, benches, tests,
-    asm_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters, suite_evidence,
-    program_evidence,
+    asm_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters, layer_evidence,
+    suite_evidence, program_evidence,
     compiledb, install, lint, jobs,
 )  # fmt: skip

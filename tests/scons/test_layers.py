@@ -128,19 +128,22 @@ class Driver:
         return Counted(orders, json.loads(self.project.read("counts.json")))
 
     def try_run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> subprocess.CompletedProcess[str]:
-        switched_on = {layer.name for layer in on}
-        toggles = {
-            layer.toggle.env: str(int(layer.name in switched_on))
-            for layer in self.variant.toggled_layers
-            if layer.toggle
-        }
         stats = self.variant.system.stats
         assert stats is not None
         report = {stats.env: str(self.project.path("counts.json")), "LD_PRELOAD": str(self.library)}
         return subprocess.run(
-            ["./driver", *words], cwd=self.project.root, env={**os.environ, **toggles, **report},
+            ["./driver", *words], cwd=self.project.root, env={**os.environ, **self.toggles(on), **report},
             capture_output=True, text=True, timeout=LIMIT, check=False,
         )  # fmt: skip
+
+    def toggles(self, on: Iterable[Layer]) -> dict[str, str]:
+        """The environment in which these layers are on, and every other one is off that has a toggle."""
+        switched_on = {layer.name for layer in on}
+        return {
+            layer.toggle.env: str(int(layer.name in switched_on))
+            for layer in self.variant.toggled_layers
+            if layer.toggle
+        }
 
 
 def reachable(variant: Variant) -> list[SizeClass]:
@@ -280,10 +283,45 @@ def test_the_slow_path_tops_up_and_spills_the_first_layer(counting: Project) -> 
     assert counted.of(first, size_class, "peak") == first.capacity
 
 
+# --- the evidence
+
+
+def test_the_evidence_has_each_layer_of_each_load_and_explain_shows_it(counting: Project) -> None:
+    run = counting.scons("explain", "variant=phase2")
+    assert "What each layer does: not counted yet: ./sconsw variant=phase2" in run.stdout
+    counting.build("variant=phase2", "layers")
+    record = counting.record(f"phase2-stats-{COMPILER.name}", "layers")
+    assert set(record["loads"]) == set(LOADED.matrix.loads)
+    titles = {layer.name: layer.title for layer in LOADED.variants["phase2"].layers}
+    for load in record["loads"].values():
+        assert list(load["layers"]) == list(titles)
+        assert sum(layer["share"] for layer in load["layers"].values()) == pytest.approx(1.0, abs=1e-5)
+        assert load["layers"]["unified_cache"]["hit_rate"] > 0.99
+        costs = load["instructions"]
+        if costs["status"] == "measured":
+            parts = (*costs["layers"].values(), costs["frame"], costs["elsewhere"])
+            assert sum(parts) == pytest.approx(costs["total"], abs=0.01)
+            assert costs["layers"]["unified_cache"] > 10 * costs["layers"]["tls_sll"] > 0
+        else:
+            assert "valgrind" in costs["reason"]
+    shown = counting.build("explain", "variant=phase2").stdout
+    assert "What each layer does in random_mixed" in shown
+    assert all(f"\n  {title} " in shown for title in titles.values())
+    assert counting.build("variant=phase2", "layers").actions == []
+
+
+def test_layers_are_not_counted_in_another_mode(counting: Project) -> None:
+    run = counting.scons("layers", "mode=release")
+    assert run.status == 2
+    assert "layers are counted in mode=stats, not in mode=release" in run.stderr
+
+
 # --- what does not add up
 
 
-def test_a_lost_block_ends_the_program_and_names_layer_and_class(counting: Project, tmp_path: Path) -> None:
+def test_a_lost_block_ends_the_program_and_names_layer_and_class(
+    counting: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy_tree(counting.root, tmp_path / "project")
     broken = Driver(Project(tmp_path / "project"), SWITCHED)
     ring = next(layer for layer in SWITCHED.caches if layer.storage == "ring")
@@ -298,6 +336,16 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(counting: Proje
     assert done.stderr == (
         f"hakmem: stats: {ring.title}, class {size_class.name}: in - out = held does not hold: 3, 0, 0\n"
     )
+    for name, value in broken.toggles(on=[ring]).items():
+        monkeypatch.setenv(name, value)
+    run = broken.project.scons("variant=phase0", "layers")
+    assert run.status == 2
+    assert "random_mixed" in run.stderr
+    cell = f"phase0-stats-{COMPILER.name}"
+    results = broken.project.record(cell, "layers")["programs"]
+    failed = {result["name"]: result["reason"] for result in results if result["status"] == "failed"}
+    assert f"{ring.title}, class " in failed["random_mixed"]
+    assert not broken.project.path(f"build/{cell}/evidence/layers.passed").exists()
 
 
 def test_a_request_that_nobody_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from toy_specs import marked
 
 from layermatrix.errors import SpecErrors
-from layermatrix.model import Limit, Variant, load_project, spec_files
+from layermatrix.model import Limit, Stats, Variant, load_project, spec_files
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]
@@ -79,18 +79,13 @@ def test_a_variant_without_debug_code_is_another_value(project: Write) -> None:
 
 def test_the_builds_that_count_have_sources_of_their_own(project: Write, layers: Change) -> None:
     assert loaded(project(), "base").system.stats is None
-    stats = "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_COUNTS, sources: [count.c]}"
+    stats = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS, sources: [count.c]}"
     system = loaded(project(layers=layers("sentinel: 'toy:'", stats)), "base").system
-    assert system.stats is not None
-    assert (system.stats.mode, system.stats.env, system.stats.sources) == (
-        "stats",
-        "TOY_COUNTS",
-        ("count.c",),
-    )
+    assert system.stats == Stats("stats", "release", "TOY_COUNTS", ("count.c",))
 
 
 def test_the_variable_for_the_counts_is_no_toggles(mistakes: Mistakes, layers: Change) -> None:
-    stats = "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_STACK}"
+    stats = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_STACK}"
     (line,) = mistakes(layers=layers("sentinel: 'toy:'", stats))
     assert line.endswith("error: TOY_STACK is taken by 'stats' already")
 

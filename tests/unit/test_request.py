@@ -14,6 +14,7 @@ from layermatrix.request import RequestError
 from layermatrix.toolchain import Missing, Toolchain
 
 GCC = Toolchain("gcc", ("gcc",), "gcc 12", "x86_64-linux-gnu")
+STATS = "stats: {mode: stats, of: release, env: TOY_COUNTS}"
 COMPILERS: request.Compilers = {"gcc": GCC, "clang": Missing("clang", "clang is not installed")}
 
 
@@ -111,17 +112,32 @@ def test_a_mode_in_which_layers_count_has_to_be_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: None)
-    counting = load_project(
-        project(
-            layers=layers("sentinel: 'toy:'", "sentinel: 'toy:'\n  stats: {mode: stats, env: TOY_COUNTS}"),
-            matrix=matrix("mode: [release, debug]", "mode: [release, debug, stats]"),
-        )
-    )
+    catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
+    modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
+    counting = load_project(project(layers=catalogue, matrix=modes))
     assert request.shipped_modes(counting) == "release,debug"
     every = request.every_cell(counting, request.parse([], ["matrix"]), COMPILERS)
     assert {cell.mode for cell in every.cells} == {"release", "debug"}
     asked = request.parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
     assert ids(request.every_cell(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+
+
+def test_layers_are_counted_in_the_mode_that_the_catalogue_says(
+    project: Callable[..., Path],
+    layers: Callable[[str, str], str],
+    matrix: Callable[[str, str], str],
+    toy: Project,
+) -> None:
+    asked = request.parse([], ["layers"])
+    with pytest.raises(RequestError, match="no mode in which layers count"):
+        request.select(toy, asked, COMPILERS)
+    catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
+    modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
+    counting = load_project(project(layers=catalogue, matrix=modes))
+    assert ids(request.select(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+    wrong = request.parse([("mode", "debug")], ["layers"])
+    with pytest.raises(RequestError, match="counted in mode=stats, not in mode=debug"):
+        request.select(counting, wrong, COMPILERS)
 
 
 def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:

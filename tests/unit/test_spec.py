@@ -303,13 +303,13 @@ IN_LAYERS = [
     ),
     (
         "'toy:'",
-        "'toy:'\n  stats: {mode: «slow, env: TOY_COUNTS}",
+        "'toy:'\n  stats: {mode: «slow, of: release, env: TOY_COUNTS}",
         "'mode' must be one of release, debug, stats, not 'slow'",
     ),
-    ("'toy:'", "'toy:'\n  «stats: {mode: stats}", "'stats' has no 'env'"),
+    ("'toy:'", "'toy:'\n  «stats: {mode: stats, of: release}", "'stats' has no 'env'"),
     (
         "'toy:'",
-        "'toy:'\n  stats: {mode: stats, env: TOY_COUNTS, sources: [«/a.c]}",
+        "'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS, sources: [«/a.c]}",
         "an item of 'sources' must be a relative path, not '/a.c'",
     ),
     ("[a.c, b.c]", "[a.c, «../b.c]", "an item of 'modules' must be a relative path, not '../b.c'"),

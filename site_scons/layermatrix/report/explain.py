@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import path
+from layermatrix import path, records
+from layermatrix.report import layers
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -29,10 +30,19 @@ STORAGE = {
 }
 
 
-def explain(variant: Variant) -> str:
-    """Everything that a user wants to know about a variant, ready to print."""
+def explain(variant: Variant, counted: Record | None = None) -> str:
+    """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
+    from `layercost.of_cell`."""
     about = path.describe(variant)
-    sections = [_heading(about), drawing(about), _overlaps(about), _classes(about), _options(about)]
+    titles = {layer.name: layer.title for layer in variant.layers}
+    sections = [
+        _heading(about),
+        drawing(about, counted),
+        _overlaps(about),
+        layers.table(counted, titles) if counted else [],
+        _classes(about),
+        _options(about),
+    ]
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
@@ -101,19 +111,32 @@ def bytes_text(count: int) -> str:
     return f"{count} bytes"
 
 
-def drawing(about: Record) -> list[str]:
-    """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end."""
+def drawing(about: Record, counted: Record | None = None) -> list[str]:
+    """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
+    share of the requests that go on, in the first load, where that was counted."""
+    shares = _shares(counted)
     lines = [
         "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
         "",
     ]
     lines += [f"  {_entry(about)}(size)", *_arrow("")]
-    layers = about["layers"]
-    for layer, below in zip(layers, [*layers[1:], None], strict=True):
+    path_layers = about["layers"]
+    left = 1.0
+    for layer, below in zip(path_layers, [*path_layers[1:], None], strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
-        lines += _arrow(arrow_label(layer, below))
+        left -= shares.get(layer["name"], 0.0)
+        goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares and below else ""
+        lines += _arrow(arrow_label(layer, below) + goes_on)
     backend = about["backend"]
     return lines + _box(_wrapped(backend["doc"], "", width=BOX), f"{backend['name']} backend", "")
+
+
+def _shares(counted: Record | None) -> dict[str, float]:
+    """Of the requests of the first load, what each layer serves."""
+    if counted is None or not records.is_measured(counted) or not counted["loads"]:
+        return {}
+    load = next(iter(counted["loads"].values()))
+    return {name: layer["share"] or 0.0 for name, layer in load["layers"].items()}
 
 
 def _heading(about: Record) -> list[str]:
@@ -181,10 +204,15 @@ def _overlaps(about: Record) -> list[str]:
         return ["No class is served by more than one cache."]
     lines = ["Classes that more than one cache serves"]
     for group in about["overlaps"]:
-        lines += _wrapped(
-            f"{runs(group['classes'], order)}: {', '.join(group['layers'])} overlap", "  ", "      "
-        )
+        lines += _wrapped(overlap_sentence(group, order), "  ", "      ")
     return lines
+
+
+def overlap_sentence(group: Record, order: Sequence[str]) -> str:
+    """ "Ring Cache, Front C23 and UltraHot all target C2/C3." """
+    *others, last = group["layers"]
+    both = "both" if len(others) == 1 else "all"
+    return f"{', '.join(others)} and {last} {both} target {runs(group['classes'], order).replace(', ', '/')}."
 
 
 def _classes(about: Record) -> list[str]:

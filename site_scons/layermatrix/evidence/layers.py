@@ -1,0 +1,230 @@
+"""Establish what each layer does in a load: what it is asked for and gives, and what that costs.
+
+Runs a benchmark program twice: with a library preloaded whose layers count and that writes the counts as JSON
+at exit (see `check_counts` for what is expected of them), and with the library as it is shipped, under
+valgrind, for the instructions that are spent in each layer's lines. Returns the record `layers`.
+
+A library whose counts do not add up has ended the program by itself; here they are added up once more, so
+that a figure is never taken from counts that lie.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from layermatrix import process, records
+from layermatrix.evidence import linecost
+
+Counts = dict[str, Any]
+OwnerOf = Callable[[str, int], str | None]  # file and line -> layer, `frame`, or None: neither
+
+FRAME, ELSEWHERE = "frame", "elsewhere"
+COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")
+# ours -> which way, and for what a block was moved
+MOVES = {
+    "refilled": ("in", "refill"),
+    "topped_up": ("in", "top_up"),
+    "taken_in": ("in", "spill"),
+    "handed_up": ("out", "top_up"),
+    "spilled": ("out", "spill"),
+    "drained": ("out", "drain"),
+}
+
+
+class CountsError(ValueError):
+    """Counts that cannot be used, and why."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is asked about: the layers in order, the classes with their sizes in bytes, the library whose
+    layers count, the variable that names its file of counts, and the library as shipped, with the owners of
+    its lines."""
+
+    layers: Sequence[str]
+    classes: Mapping[str, int]
+    counting: Path
+    variable: str
+    shipped: Path
+    owner: OwnerOf
+
+
+def measure(
+    loads: Mapping[str, Sequence[str]],
+    subject: Subject,
+    valgrind: str | None,
+    *,
+    run: process.Run = process.run,
+    timeout: float = 600.0,
+) -> records.Record:
+    """The record `layers` of these loads (name -> command). A load that fails is a failed one of
+    `programs`."""
+    results, measured = [], {}
+    for name, command in loads.items():
+        result, load = _load(name, command, subject, valgrind, run, timeout)
+        results.append(result)
+        if load is not None:
+            measured[name] = load
+    return records.measured(
+        "layers", layers=list(subject.layers), classes=dict(subject.classes), programs=results, loads=measured
+    )
+
+
+def _load(
+    name: str,
+    command: Sequence[str],
+    subject: Subject,
+    valgrind: str | None,
+    run: process.Run,
+    timeout: float,
+) -> tuple[records.Record, records.Record | None]:
+    result = {"name": name, "status": "passed", "reason": None, "log": "", "command": shlex.join(command)}
+    try:
+        counts = _count(command, subject, run, timeout)
+    except CountsError as error:
+        return {**result, "status": "failed", "reason": str(error), "log": str(error)}, None
+    load = summary(counts, subject)
+    try:
+        costs = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
+        load["instructions"] = _per_request(costs, subject, load["requests"])
+    except linecost.LineCostError as error:
+        load["instructions"] = {"status": records.NOT_MEASURED, "reason": str(error)}
+    return result, load
+
+
+def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: float) -> Counts:
+    """The counts of one run, checked."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "counts.json")
+        environment = process.environment(subject.counting, **{subject.variable: str(file)})
+        finished = run(command, environment=environment, timeout=timeout)
+        if finished.failure:
+            raise CountsError(finished.failure)
+        try:
+            counts = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CountsError(
+                f"the library wrote no counts to the file that {subject.variable} names"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise CountsError(f"its counts cannot be read: {error}") from error
+    check_counts(counts, subject.layers, list(subject.classes.values()))
+    return dict(counts)
+
+
+def check_counts(counts: object, layers: Sequence[str], sizes: Sequence[int]) -> None:
+    """CountsError unless these are counts of these layers and class sizes, and add up.
+
+    `classes` are the sizes; `requests`, `unserved` and `frees` have a number a class. So has each of a
+    layer's COUNTERS, and each purpose of its moves `in` and `out`. `threads`: how many have `ended`, and are
+    counted, and how many are still `running`, and are not.
+    """
+    try:
+        assert isinstance(counts, dict)
+        found, threads = counts["layers"], counts["threads"]
+        numbers = [counts[key] for key in ("requests", "unserved", "frees")]
+        for name in layers:
+            numbers += [found[name][key] for key in COUNTERS]
+            numbers += [moved for way in ("in", "out") for moved in found[name][way].values()]
+        numbers.append([threads["ended"], threads["running"]])
+        well_formed = all(type(number) is int for row in numbers for number in row)
+        well_formed = well_formed and all(len(row) == len(sizes) for row in numbers[:-1])
+        is_same = list(found) == list(layers) and counts["classes"] == list(sizes)
+    except (AssertionError, KeyError, TypeError, AttributeError) as error:
+        raise CountsError(f"its counts are incomplete: {type(error).__name__}: {error}") from error
+    if not well_formed:
+        raise CountsError("its counts are incomplete: not a whole number for each class")
+    if not is_same:
+        raise CountsError("its counts are of other layers or classes than the variant has")
+    for broken in _violations(counts, layers, sizes):
+        raise CountsError(f"its counts do not add up: {broken}")
+
+
+def _violations(counts: Counts, layers: Sequence[str], sizes: Sequence[int]) -> Iterator[str]:
+    for index, size in enumerate(sizes):
+        where = f"blocks of {size} bytes"
+        for name in layers:
+            of = {key: counts["layers"][name][key][index] for key in COUNTERS}
+            came = of["accepted"] + _moved(counts["layers"][name]["in"], index)
+            went = of["hits"] + _moved(counts["layers"][name]["out"], index)
+            for first, sign, second, whole in (
+                ((of["hits"], "hits"), "+", (of["misses"], "passed on"), (of["entries"], "entries")),
+                ((of["accepted"], "accepted"), "+", (of["refused"], "passed on"), (of["offered"], "offered")),
+                ((came, "in"), "-", (went, "out"), (of["held"], "held")),
+            ):
+                if first[0] + (second[0] if sign == "+" else -second[0]) != whole[0]:
+                    told = [f"{count} {word}" for count, word in (first, second, whole)]
+                    yield f"{name}, {where}: {told[0]} {sign} {told[1]} are not {told[2]}"
+        served = counts["unserved"][index] + sum(counts["layers"][name]["hits"][index] for name in layers)
+        if served != counts["requests"][index]:
+            yield f"{where}: {counts['requests'][index]} requests, {served} answers"
+
+
+def _moved(by_purpose: Mapping[str, Sequence[int]], index: int) -> int:
+    return sum(row[index] for row in by_purpose.values())
+
+
+# --- figures
+
+
+def summary(counts: Counts, subject: Subject) -> records.Record:
+    """One load's figures: of the whole, and of each layer, with those of its classes."""
+    requests = sum(counts["requests"])
+    return {
+        "requests": requests,
+        "frees": sum(counts["frees"]),
+        "unserved": sum(counts["unserved"]),
+        "threads": dict(counts["threads"]),
+        "layers": {name: _layer(counts, name, subject.classes, requests) for name in subject.layers},
+    }
+
+
+def _layer(counts: Counts, name: str, classes: Mapping[str, int], requests: int) -> records.Record:
+    """Blocks and bytes; `hit_rate` of the entries, `share` of all requests, `kept_rate` of the offers. None
+    where nobody asked."""
+    of = counts["layers"][name]
+    totals = {key: sum(of[key]) for key in COUNTERS if key not in ("held", "peak")}
+    moves = {ours: sum(of[way].get(purpose, ())) for ours, (way, purpose) in MOVES.items()}
+    sizes = list(classes.values())
+    return {
+        **totals,
+        "hit_rate": _rate(totals["hits"], totals["entries"]),
+        "share": _rate(totals["hits"], requests),
+        "kept_rate": _rate(totals["accepted"], totals["offered"]),
+        **moves,
+        **{f"{key}_bytes": sum(map(int.__mul__, of[key], sizes)) for key in ("held", "peak")},
+        "classes": {
+            class_name: {key: of[key][index] for key in COUNTERS}
+            for index, class_name in enumerate(classes)
+            if any(of[key][index] for key in COUNTERS)
+        },
+    }
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def _per_request(costs: linecost.LineCosts, subject: Subject, requests: int) -> records.Record:
+    """Instructions a request, by layer; its frees and the slow paths are part of them."""
+    if requests == 0:
+        raise linecost.LineCostError("the load made no request")
+    spent = dict.fromkeys((*subject.layers, FRAME, ELSEWHERE), 0)
+    for (file, line), cost in costs.items():
+        owner = subject.owner(file, line)
+        spent[owner if owner in spent else ELSEWHERE] += cost
+    per_request = {name: round(count / requests, 4) for name, count in spent.items()}
+    return {
+        "status": records.MEASURED,
+        "reason": None,
+        "layers": {name: per_request[name] for name in subject.layers},
+        FRAME: per_request[FRAME],
+        ELSEWHERE: per_request[ELSEWHERE],
+        "total": round(sum(spent.values()) / requests, 4),
+    }

@@ -1,0 +1,119 @@
+"""What each layer of a variant does, as a table of text for each load; for `explain`.
+
+Reads the record that `layercost.of_cell` joins; returns lines.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from layermatrix import records
+
+Record = dict[str, Any]
+
+WIDTH = 100
+COLUMNS = (
+    ("asked", 8),
+    ("hits", 8),
+    ("serves", 8),
+    ("keeps", 8),
+    ("in", 8),
+    ("out", 8),
+    ("peak KiB", 9),
+    ("code", 6),
+    ("instr.", 8),
+    ("without", 8),
+    ("counted", 8),
+)
+WORDS = """
+asked: of the requests, those that ask this layer. hits: of these, those that it serves. serves: of all
+requests. keeps: of the freed blocks that it is offered. in, out: blocks moved by refills, top-ups, spills and
+drains. peak: the most that one thread's classes held. code: instructions of the layer in the inlined
+allocation. instr.: those that are executed in its lines, a request with its free. without: the change of the
+path's instructions if the layer were left out, estimated: its own are saved, and what it handled goes to the
+next layer of the class, at that one's mean. counted: the same change in a build without it.
+"""
+
+
+def table(record: Record, titles: Mapping[str, str]) -> list[str]:
+    """The section of `explain`; titles: by the layers' names. Says why where nothing was counted."""
+    heading = "What each layer does"
+    if not records.is_measured(record):
+        return [f"{heading}: {record['reason']}"]
+    lines = []
+    for name, load in record["loads"].items():
+        lines += [f"{heading} in {name}: {_about(load)}", *_rows(load, titles), ""]
+    for result in record.get("programs", ()):
+        if result["status"] == "failed":
+            lines += [f"{heading} in {result['name']}: not known: {result['reason']}", ""]
+    lines += textwrap.wrap(" ".join(WORDS.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    reasons = dict.fromkeys(_reasons(record, titles))
+    for reason in reasons:
+        lines += textwrap.wrap(reason, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return [*lines, f"  To count: {record['command']}; with without=all each layer is left out in turn, too."]
+
+
+def _about(load: Record) -> str:
+    costs, running = load["instructions"], load["threads"]["running"]
+    said = f"{load['requests']:,} requests"
+    if costs["status"] == records.MEASURED:
+        said += f", {costs['total']:.1f} instructions each"
+    if running:
+        said += f"; {running} threads were still running and are not counted"
+    return said
+
+
+def _rows(load: Record, titles: Mapping[str, str]) -> Iterator[str]:
+    width = max(len(title) for title in titles.values()) + 2
+    yield f"  {'':<{width}}" + "".join(f"{name:>{size}}" for name, size in COLUMNS)
+    for name, layer in load["layers"].items():
+        cells = zip(_cells(layer, load["requests"]), COLUMNS, strict=True)
+        yield f"  {titles[name]:<{width}}" + "".join(f"{cell:>{size}}" for cell, (_, size) in cells)
+    costs = load["instructions"]
+    if costs["status"] == records.MEASURED:
+        before = sum(size for _, size in COLUMNS[:9])
+        for title, key in (("the frame", "frame"), ("the rest", "elsewhere")):
+            yield f"  {title:<{width}}" + f"{costs[key]:>{before}.1f}"
+
+
+def _cells(layer: Record, requests: int) -> Sequence[str]:
+    return (
+        percent(layer["entries"] / requests if requests else None),
+        percent(layer["hit_rate"]),
+        percent(layer["share"]),
+        percent(layer["kept_rate"]),
+        f"{layer['refilled'] + layer['topped_up'] + layer['taken_in']:,}",
+        f"{layer['handed_up'] + layer['spilled'] + layer['drained']:,}",
+        f"{layer['peak_bytes'] / 1024:.1f}",
+        "-" if layer["code"] is None else f"{layer['code']}",
+        "-" if layer["cost"] is None else f"{layer['cost']:.1f}",
+        change(layer["without"]["estimate"]),
+        change(layer["without"]["measured"]),
+    )
+
+
+def _reasons(record: Record, titles: Mapping[str, str]) -> Iterator[str]:
+    """Why a layer has no estimate, or no instructions."""
+    if record["code_reason"]:
+        yield f"code: not measured: {record['code_reason']}"
+    for name, load in record["loads"].items():
+        if load["instructions"]["status"] != records.MEASURED:
+            yield f"{name}: instructions not measured: {load['instructions']['reason']}"
+            continue
+        for layer, figures in load["layers"].items():
+            if figures["without"]["reason"]:
+                yield f"without {titles[layer]}: not known: {figures['without']['reason']}"
+
+
+def percent(rate: float | None) -> str:
+    """A share; "-" where nobody asked."""
+    return "-" if rate is None else f"{100 * rate:.1f}%"
+
+
+def change(instructions: float | None) -> str:
+    """A change with its sign; "-" where it is not known."""
+    if instructions is None:
+        return "-"
+    return f"{instructions:+.1f}" if abs(instructions) >= 0.05 else "0.0"

@@ -1,0 +1,164 @@
+"""What a layer costs, and what the path would cost without it: an estimate, and what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layermatrix import layercost, records
+from layermatrix.matrix import Cell
+from layermatrix.model import Project, load_project
+from layermatrix.parts import Variant
+from layermatrix.report import explain
+
+STATS = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS}"
+COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")
+MOVES = ("refilled", "topped_up", "taken_in", "handed_up", "spilled", "drained")
+RATES = {"hit_rate": 0.5, "share": 0.25, "kept_rate": None, "held_bytes": 0, "peak_bytes": 2048}
+Joined = Callable[..., records.Record]
+
+
+def figures(**given: Any) -> dict[str, Any]:
+    return {**dict.fromkeys((*COUNTERS, *MOVES), 0), **RATES, "classes": {}, **given}
+
+
+def load(costs: dict[str, float] | None, **layers: dict[str, Any]) -> dict[str, Any]:
+    """A load of 100 requests."""
+    instructions: dict[str, Any] = {"status": "not measured", "reason": "valgrind is not installed"}
+    if costs is not None:
+        total = round(sum(costs.values()) + 5.0, 4)
+        own = {"frame": 2.0, "elsewhere": 3.0, "total": total}
+        instructions = {"status": "measured", "reason": None, "layers": costs, **own}
+    threads = {"ended": 1, "running": 0}
+    return {"requests": 100, "frees": 100, "unserved": 0, "threads": threads, "layers": layers,
+            "instructions": instructions}  # fmt: skip
+
+
+# The stack served 40 blocks of C1 and kept 30; the list was asked 60 times and offered 70 blocks.
+STACK = figures(entries=70, offered=70, classes={"C1": {"hits": 40, "accepted": 30}})
+LIST = figures(entries=60, offered=70)
+REFILL = figures(entries=5, hits=5)
+COSTS = {"stack": 10.0, "list": 6.5, "refill": 0.5}
+
+
+@pytest.fixture
+def toy(project: Callable[..., Path], layers: Callable[[str, str], str]) -> Project:
+    return load_project(project(layers=layers("sentinel: 'toy:'", STATS)))
+
+
+def put(root: Path, cell: str, costs: dict[str, float] | None, **layers: dict[str, Any]) -> None:
+    record = records.measured(
+        "layers",
+        layers=list(layers),
+        classes={"C0": 8, "C1": 16, "C2": 32, "C3": 64},
+        programs=[{"name": "mixed", "status": "passed", "reason": None, "log": "", "command": "bench"}],
+        loads={"mixed": load(costs, **layers)},
+    )
+    records.write(root / f"build/{cell}/evidence/layers.json", record)
+
+
+def joined(toy: Project, root: Path, mode: str = "release") -> records.Record:
+    return layercost.of_cell(Cell(toy.variants["base"], mode, "gcc"), root)
+
+
+def test_without_a_layer_its_own_instructions_are_saved_and_the_next_one_has_more_to_do(
+    toy: Project, tmp_path: Path
+) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    stack = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]
+    assert stack["cost"] == 10.0
+    mean_of_list = 6.5 * 100 / (60 + 70)
+    assert stack["without"]["estimate"] == pytest.approx(-10.0 + (40 + 30) * mean_of_list / 100)
+    assert stack["without"]["measured"] is None
+
+
+def test_a_build_without_the_layer_gives_the_change_that_was_counted(toy: Project, tmp_path: Path) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    put(tmp_path, "base_without_stack-stats-gcc", {"list": 14.0, "refill": 0.5}, list=LIST, refill=REFILL)
+    stack = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]
+    assert stack["without"]["measured"] == pytest.approx(19.5 - 22.0)
+
+
+def test_a_layer_that_others_need_cannot_be_left_out(toy: Project, tmp_path: Path) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    without = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["list"]["without"]
+    assert (without["estimate"], without["reason"]) == (None, "layer 'refill' needs 'list'")
+
+
+def test_where_the_next_layer_did_nothing_there_is_no_estimate(toy: Project, tmp_path: Path) -> None:
+    idle = {"list": figures(), "refill": figures()}
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, **idle)
+    without = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]["without"]
+    assert without["estimate"] is None
+    assert "nothing went to in this load" in without["reason"]
+
+
+def test_what_was_not_counted_says_how_to_count_it(toy: Project, tmp_path: Path) -> None:
+    record = joined(toy, tmp_path)
+    assert record["status"] == records.NOT_MEASURED
+    assert record["reason"] == "not counted yet: ./sconsw variant=base compiler=gcc layers"
+    put(tmp_path, "base-stats-gcc", COSTS, list=LIST, refill=REFILL)
+    assert joined(toy, tmp_path)["reason"].startswith("counted with other layers: ./sconsw variant=base")
+
+
+def test_a_project_without_such_builds_says_so(project: Callable[..., Path], tmp_path: Path) -> None:
+    base = load_project(project()).variants["base"]
+    record = layercost.of_cell(Cell(base, "release", "gcc"), tmp_path)
+    assert record["reason"] == "this project has no builds in which layers count"
+
+
+def test_without_valgrind_there_are_counts_but_no_costs(toy: Project, tmp_path: Path) -> None:
+    put(tmp_path, "base-stats-gcc", None, stack=STACK, list=LIST, refill=REFILL)
+    stack = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]
+    assert (stack["entries"], stack["cost"]) == (70, None)
+    assert stack["without"]["reason"] == "valgrind is not installed"
+
+
+def test_the_code_of_each_layer_comes_from_the_evidence_of_the_shipped_cell(
+    toy: Project, tmp_path: Path
+) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    record = joined(toy, tmp_path)
+    assert record["code_reason"] == "there is no asm.json of this cell"
+    layers = {"frame": {"instructions": 3}, "stack": {"instructions": 21}}
+    asm = records.measured("asm", arch="x86_64", entries={"alloc": {"layers": layers}})
+    records.write(tmp_path / "build/base-release-gcc/evidence/asm.json", asm)
+    record = joined(toy, tmp_path)
+    assert record["code_reason"] is None
+    found = {name: layer["code"] for name, layer in record["loads"]["mixed"]["layers"].items()}
+    assert found == {"stack": 21, "list": None, "refill": None}
+
+
+def test_a_failure_is_the_counting_cells_own(toy: Project, tmp_path: Path) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    assert "programs" in joined(toy, tmp_path, mode="stats")
+    assert "programs" not in joined(toy, tmp_path, mode="release")
+
+
+# --- as text
+
+
+def text(toy: Project, root: Path) -> str:
+    variant: Variant = toy.variants["base"]
+    return explain.explain(variant, layercost.of_cell(Cell(variant, "release", "gcc"), root))
+
+
+def test_explain_says_how_to_get_figures_when_there_are_none(toy: Project, tmp_path: Path) -> None:
+    assert "What each layer does: not counted yet: ./sconsw variant=base compiler=gcc layers" in text(
+        toy, tmp_path
+    )
+
+
+def test_explain_shows_each_layer_of_each_load(toy: Project, tmp_path: Path) -> None:
+    put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
+    shown = text(toy, tmp_path)
+    assert "What each layer does in mixed: 100 requests, 22.0 instructions each" in shown
+    row = next(line.split() for line in shown.splitlines() if line.startswith("  Stack "))
+    assert row == ["Stack", "70.0%", "50.0%", "25.0%", "-", "0", "0", "2.0", "-", "10.0", "-6.5", "-"]
+    assert "without List: not known: layer 'refill' needs 'list'" in shown
+    assert "code: not measured: there is no asm.json of this cell" in shown
+    assert "│ miss, 75.00% of the requests go on" in shown
+    assert max(map(len, shown.splitlines())) <= 108
