@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
 REPORT = Path("build/report")
+STORY = Path("docs/story.md")
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,29 @@ def report(plan: Plan) -> int:
     one_configuration = len({cell.id.removeprefix(cell.variant.name) for cell in built}) == 1
     table = terminal.phase_table if one_configuration else terminal.matrix_table
     _write_report(plan, request.Selection(built, every.left_out), table)
+    return 0
+
+
+def story(plan: Plan) -> int:
+    """The story of the selected cells from what was measured; nothing is run. --accept: it goes to docs/."""
+    from layermatrix import report as reports
+
+    chosen = request.select(plan.project, plan.asked, plan.compilers)
+    results = _collect(plan, chosen)
+    failed = [f"{cell['id']}: {cell['failed']}" for cell in results["cells"] if cell["failed"]]
+    if failed:
+        for line in failed:
+            print(line, file=sys.stderr)
+        print(
+            "no story is told of cells that did not pass; ./sconsw builds and measures them", file=sys.stderr
+        )
+        return 1
+    text = reports.write_story(results, plan.root / REPORT)
+    print(f"written: {REPORT / reports.STORY_NAME}")
+    if plan.asked.accept:
+        (plan.root / STORY).parent.mkdir(exist_ok=True)
+        reports.write(plan.root / STORY, text)
+        print(f"accepted: {STORY}")
     return 0
 
 
@@ -210,6 +234,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "counters": counters,
     "peers": peers,
     "report": report,
+    "story": story,
     "test": test,
 }
 
@@ -323,11 +348,20 @@ def _write_report(
     plan: Plan, chosen: request.Selection, table: Callable[[Record, Console, Path], None]
 ) -> Record:
     from layermatrix import report as reports
-    from layermatrix import results
     from layermatrix.report import terminal
 
+    record = _collect(plan, chosen)
+    reports.write_all(record, plan.root / REPORT)
+    table(record, terminal.make_console(), REPORT)
+    return record
+
+
+def _collect(plan: Plan, chosen: request.Selection) -> Record:
+    """Everything that is known of these cells."""
+    from layermatrix import results
+
     matrix = plan.project.matrix
-    record = results.collect(
+    return results.collect(
         chosen.cells,
         plan.root,
         matrix.baseline,
@@ -339,9 +373,6 @@ def _write_report(
         headline=matrix.timing.headline,
         reference=_reference(plan),
     )
-    reports.write_all(record, plan.root / REPORT)
-    table(record, terminal.make_console(), REPORT)
-    return record
 
 
 def _reference(plan: Plan) -> Reference:

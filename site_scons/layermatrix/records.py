@@ -24,7 +24,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "asm": {"entries": dict, "arch": str},
     "code": {"header": dict, "entries": dict, "sources": dict, "files": dict},
     "guards": {"debug_strings": dict, "sentinel": str},
-    "counters": {"tool": str, "cache": dict, "loads": dict},
+    "counters": {"tool": str, "valgrind": str, "libc": str, "cache": dict, "loads": dict},
     "layers": {"layers": list, "classes": dict, "programs": list, "loads": dict},
     "tests": {"programs": list},
     "programs": {"programs": list},

@@ -64,6 +64,9 @@ TARGETS = (
     ),
     Target("peers", "time variants beside other libraries of their kind, in turn; a table", "job"),
     Target("counters", "what an operation costs, beside variants/counters.lock; fails where it grew", "job"),
+    Target(
+        "story", "build/report/story.md from what was measured; --accept copies it to docs/story.md", "job"
+    ),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
     Target("libs", "the libraries, shared and static"),
@@ -153,8 +156,8 @@ def parse(
         verbose=bool(_number("verbose", given.get("verbose", "0"), 0, 1)),
         accept=accept,
     )
-    if accept and "counters" not in request.targets:
-        raise RequestError("--accept is for the target 'counters'")
+    if accept and not {"counters", "story"} & set(request.targets):
+        raise RequestError("--accept is for the targets 'counters' and 'story'")
     if request.without and "counters" in request.targets:
         raise RequestError("'counters' compares variants that have a file: leave without= out")
     _separate(request)
@@ -281,7 +284,8 @@ def help_text(project: Project, compilers: Compilers, default: str = "phases") -
         "Each axis takes names, comma lists, patterns such as phase*, and `all`.",
         "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built.",
         "",
-        "--accept, with `counters`: what an operation costs now is written to variants/counters.lock.",
+        "--accept, with `counters`: what an operation costs now is written to variants/counters.lock;",
+        "with `story`: it is copied to docs/story.md.",
         "scons -H shows the options of SCons itself.",
     ]
     return "\n".join(lines)

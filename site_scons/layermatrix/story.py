@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from layermatrix import why
 from layermatrix.figures import (
     Interval,
     alloc_instructions,
@@ -47,9 +48,10 @@ class Measure:
 
 
 def tell(results: Record) -> Record:
-    """`steps` (child against parent), `standings` (cell against baseline), `guards`, `sentences`."""
+    """`steps` (child against parent), `standings` (cell against baseline), `guards`, `sentences`, and in
+    `wrong` what went otherwise than it was told, with the reason."""
     groups = _groups(results["cells"])
-    story: Record = {"steps": [], "standings": [], "guards": [], "sentences": [], "agrees": None}
+    story: Record = {"steps": [], "standings": [], "guards": [], "sentences": [], "wrong": [], "agrees": None}
     for config, cells in groups.items():
         steps = [step for measure in MEASURES for step in _steps(measure, cells, config, results)]
         standings = _standings(results, cells, config)
@@ -61,6 +63,7 @@ def tell(results: Record) -> Record:
             *_guard_sentences(guards),
         )
         story["sentences"] += [prefix + line for line in lines]
+        story["wrong"] += why.projections(steps, standings, cells, results)
         for key, items in (("steps", steps), ("standings", standings), ("guards", guards)):
             story[key] += items
     return {**story, "agrees": _all_agree(story)}
@@ -107,6 +110,12 @@ MEASURES = (
         "x",
     ),
 )
+
+
+def shown(measure: str) -> tuple[int, str]:
+    """How a figure of this measure is printed: digits, and what stands behind it."""
+    found = next(known for known in MEASURES if known.key == measure)
+    return found.digits, found.suffix
 
 
 def is_told(cell: Record) -> bool:

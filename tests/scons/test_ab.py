@@ -99,3 +99,19 @@ def test_a_variant_without_a_layer_is_a_cell_like_any_other(project: Project, cc
     header = project.read(f"build/phase1_without_ring_cache-release-{cc}/gen/tiny_alloc_fast_gen.h")
     assert "ring_cache_pop" not in header
     assert "unified_cache_pop" in header
+
+
+def test_a_story_is_told_of_what_was_measured_and_accepted_where_that_is_asked_for(
+    foreign: Project, cc: str
+) -> None:
+    run = foreign.scons("story")
+    assert run.status == 1
+    assert f"small-release-{cc}: not built" in run.stderr
+    foreign.build("rounds=1")
+    assert foreign.build("story").stdout.splitlines() == ["written: build/report/story.md"]
+    assert not foreign.path("docs/story.md").exists()
+    foreign.build("story", "--accept")
+    text = foreign.read("docs/story.md")
+    assert text == foreign.read("build/report/story.md")
+    assert text.startswith("# The story of pool\n")
+    assert "## apart" in text

@@ -223,7 +223,7 @@ def about(variant: str = "old") -> Record:
         "variant": variant,
         "doc": f"The {variant} one.",
         "source": f"variants/{variant}.yaml",
-        "lineage": [variant],
+        "lineage": list(LINEAGE[: LINEAGE.index(variant) + 1]) if variant in LINEAGE else [variant],
         "quoted": QUOTED.get(variant, {}),
         "settings": {"toggles": "env", "debug_output": "always" if variant == "old" else "guarded"},
         "entries": {"alloc": "fast_alloc", "free": "fast_free"},

@@ -69,7 +69,7 @@ def test_a_matrix_has_a_line_for_each_cell() -> None:
 def test_all_reports_are_written_whole(tmp_path: Path) -> None:
     record = samples.phases()
     written = write_all(record, tmp_path / "report")
-    names = ["index.html", "results.json", "results.md", "junit.xml"]
+    names = ["index.html", "results.json", "results.md", "junit.xml", "story.md"]
     assert [file.name for file in written] == names
     assert sorted(file.name for file in (tmp_path / "report").iterdir()) == sorted(names)
     assert json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8")) == record

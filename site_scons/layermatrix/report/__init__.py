@@ -1,7 +1,8 @@
 """Print a result record in every form that a reader or a machine asks for.
 
-Reads the record of `results.collect`; `write_all` writes results.json, results.md, junit.xml and index.html.
-Nothing heavy is imported before it is needed, so that naming this package costs a null build nothing.
+Reads the record of `results.collect`; `write_all` writes results.json, results.md, junit.xml, index.html and
+story.md. Nothing heavy is imported before it is needed, so that naming this package costs a null build
+nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ JSON_NAME = "results.json"
 MARKDOWN_NAME = "results.md"
 JUNIT_NAME = "junit.xml"
 HTML_NAME = "index.html"
+STORY_NAME = "story.md"
 
 
 def write_all(results: Record, out_dir: Path) -> list[Path]:
     """Write every report; returns the files, the page for people first."""
-    from layermatrix.report import html, jsonfile, junit, markdown
+    from layermatrix.report import html, jsonfile, junit, markdown, storybook
 
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
@@ -28,14 +30,25 @@ def write_all(results: Record, out_dir: Path) -> list[Path]:
         (JSON_NAME, jsonfile.render),
         (MARKDOWN_NAME, markdown.render),
         (JUNIT_NAME, junit.render),
+        (STORY_NAME, storybook.render),
     ):
         file = out_dir / name
-        _write(file, render(results))
+        write(file, render(results))
         written.append(file)
     return written
 
 
-def _write(file: Path, text: str) -> None:
+def write_story(results: Record, out_dir: Path) -> str:
+    """Write story.md alone; returns its text."""
+    from layermatrix.report import storybook
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    text = storybook.render(results)
+    write(out_dir / STORY_NAME, text)
+    return text
+
+
+def write(file: Path, text: str) -> None:
     """Whole or not at all: a reader never sees half a report."""
     part = file.with_name(file.name + ".part")
     part.write_text(text, encoding="utf-8")

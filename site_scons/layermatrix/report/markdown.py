@@ -28,26 +28,31 @@ def render(results: Record) -> str:
         *([phase_table(tables.peers_table(results["peers"]))] if "loads" in results["peers"] else []),
         _failures(results),
         _left_out(results),
-        _host(results),
+        host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def phase_table(table: tables.Table) -> str:
-    """One table with its title and notes."""
+def phase_table(table: tables.Table, level: int = 2) -> str:
+    """One table with its title, a heading of this level, and its notes."""
+    return f"{'#' * level} {escape(table.title)}\n\n{rows(table)}"
+
+
+def rows(table: tables.Table) -> str:
+    """One table with its notes."""
     heads = [
-        f"{_escape(column.head)}<br>{_escape(column.unit)}".removesuffix("<br>") for column in table.columns
+        f"{escape(column.head)}<br>{escape(column.unit)}".removesuffix("<br>") for column in table.columns
     ]
     rule = [":--" if index == 0 else "--:" for index in range(len(heads))]
     reasons = table.reasons()
-    rows = [[_figure(figure, reasons) for figure in row] for row in table.rows]
-    lines = [f"## {_escape(table.title)}", "", *(_line(row) for row in (heads, rule, *rows))]
+    fields = [[_figure(figure, reasons) for figure in row] for row in table.rows]
+    lines = [_line(row) for row in (heads, rule, *fields)]
     return "\n".join([*lines, *_notes(table, reasons)])
 
 
 def _notes(table: tables.Table, reasons: list[str]) -> Iterable[str]:
-    notes = [f"[{index}] not measured: {_escape(reason)}" for index, reason in enumerate(reasons, 1)]
-    notes[:0] = map(_escape, table.notes)
+    notes = [f"[{index}] not measured: {escape(reason)}" for index, reason in enumerate(reasons, 1)]
+    notes[:0] = map(escape, table.notes)
     if table.quotes_seed:
         notes.insert(0, f"*Italic*: {tables.SEED_NOTE}.")
     for note in notes:
@@ -62,56 +67,56 @@ def _line(fields: Iterable[str]) -> str:
 def _figure(figure: tables.Figure, reasons: list[str]) -> str:
     if figure.kind == tables.MISSING:
         return f"not measured [{reasons.index(figure.reason) + 1}]"
-    text = _escape(figure.text)
+    text = escape(figure.text)
     if figure.kind == tables.SEED:
         text = f"*{text}*"
     elif figure.kind in (tables.NAME, tables.BAD) and text:
         text = f"**{text}**"
-    return f"{text}<br>{_escape(figure.note)}" if figure.note else text
+    return f"{text}<br>{escape(figure.note)}" if figure.note else text
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """One line in which nothing is markup, and a pipe does not end the field."""
     return re.sub(r"([\\`*_{}<>|\[\]~])", r"\\\1", " ".join(text.split()))
 
 
 def _story(results: Record) -> str:
-    sentences = [f"- {_escape(sentence)}" for sentence in results["story"]["sentences"]]
+    sentences = [f"- {escape(sentence)}" for sentence in results["story"]["sentences"]]
     return "\n".join(["## The seed's story", "", *sentences]) if sentences else ""
 
 
 def _experiments(results: Record) -> Iterable[str]:
     for found in results["experiments"].get("comparisons", {}).values():
         yield phase_table(tables.comparison_table(found))
-        lines = [f"- {_escape(line)}" for line in comparison.conclusions(found)]
+        lines = [f"- {escape(line)}" for line in comparison.conclusions(found)]
         if found.get("stale"):
-            lines.append(f"- Built anew since this was measured: {_escape(', '.join(found['stale']))}")
+            lines.append(f"- Built anew since this was measured: {escape(', '.join(found['stale']))}")
         yield "\n".join(lines)
 
 
 def _failures(results: Record) -> str:
     bad = [(cell, reason) for cell in results["cells"] if (reason := failed(cell))]
     lines = [
-        f"- **{_escape(cell['id'])}**: {_escape(reason)}. Repeat: `{repeat_command(cell)}`"
+        f"- **{escape(cell['id'])}**: {escape(reason)}. Repeat: `{repeat_command(cell)}`"
         for cell, reason in bad
     ]
     return "\n".join(["## Failed", "", *lines]) if lines else ""
 
 
 def _left_out(results: Record) -> str:
-    lines = [f"- {_escape(item['id'])}: {_escape(item['reason'])}" for item in results["left_out"]]
+    lines = [f"- {escape(item['id'])}: {escape(item['reason'])}" for item in results["left_out"]]
     return "\n".join(["## Left out", "", *lines]) if lines else ""
 
 
-def _host(results: Record) -> str:
-    host = results["host"]
+def host(results: Record) -> str:
+    machine = results["host"]
     about = [
-        f"{host['cpu']}, {host['cores']} cores",
-        host["kernel"],
-        host["libc"],
-        *host["compilers"].values(),
+        f"{machine['cpu']}, {machine['cores']} cores",
+        machine["kernel"],
+        machine["libc"],
+        *machine["compilers"].values(),
     ]
-    lines = [f"Measured on: {_escape('; '.join(about))}."]
+    lines = [f"Measured on: {escape('; '.join(about))}."]
     for name, load in results["loads"].items():
-        lines.append(f"- {_escape(name)}: {_escape(load)}")
+        lines.append(f"- {escape(name)}: {escape(load)}")
     return "\n".join(["## How it was measured", "", lines[0], "", *lines[1:]])

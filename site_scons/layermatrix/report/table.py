@@ -27,11 +27,9 @@ AGAINST = "beside what was accepted last for this compiler, C library and valgri
 RAW = "simulated; the benchmark's own share included"
 BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
 COMPARED = (
-    ("instructions", "instr.", 1),
-    ("i1_misses", "I1 miss", 3),
-    ("d1_misses", "D1 miss", 3),
-    ("mispredicted", "mispred.", 3),
-)
+    ("instructions", "instr./op", 1), ("i1_misses", "I1 miss/op", 3), ("d1_misses", "D1 miss/op", 3),
+    ("mispredicted", "mispred./op", 3),
+)  # fmt: skip
 SEED_NOTE = "quoted from the seed, not measured here"
 
 
@@ -135,7 +133,7 @@ def comparison_table(comparison: Record) -> Table:
     ]
     for load in comparison["loads"]:
         columns += [
-            Column(head, "per op", _counter_of(load, key, digits), _none, "simulated", load)
+            Column(head, load, _counter_of(load, key, digits), _none, "simulated", load)
             for key, head, digits in COMPARED
         ]
         if _is_timed(comparison, load):
@@ -381,8 +379,10 @@ def _counter_of(load: str, key: str, digits: int) -> Callable[[Record], Figure]:
         of = side["counters"].get("loads", {}).get(load)
         if of is None and figures.is_counted(side):
             return not_measured("this load is not counted")
-        value = ((of or {}).get("per_op") or {}).get(key)
-        return _uncounted(side, load) if value is None else Figure(number(value, digits))
+        per_op = (of or {}).get("per_op") or {}
+        if per_op and key not in per_op:
+            return not_measured("this is not counted")
+        return Figure(number(per_op[key], digits)) if per_op else _uncounted(side, load)
 
     return figure
 

@@ -1,0 +1,167 @@
+"""story.md: every figure stems from the record, and each part of the story is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import report_samples as samples
+
+from layermatrix.model import load_project
+from layermatrix.report import storybook
+
+Record = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+# What words hold a digit and are no figure: names of caches, and footnotes.
+NAMES = re.compile(r"\bL1\b|\b[DI]1\b|\[\d+\]|95 %|\bC\d+\b")
+
+
+def numbers(text: str) -> set[str]:
+    return set(NUMBER.findall(NAMES.sub("", text)))
+
+
+def values(of: object) -> Iterator[float | str]:
+    """Every number and every text in a record, but for the sentences that were made of them."""
+    if isinstance(of, dict):
+        for key, value in of.items():
+            if key not in ("sentences", "why", "verdict", "text", "reason"):
+                yield from values(value)
+        if isinstance(of.get("i1_misses"), float):
+            yield of["i1_misses"] + of["d1_misses"]  # what the seed calls L1 misses is both
+    elif isinstance(of, list):
+        for value in of:
+            yield from values(value)
+    elif isinstance(of, (str, float)) or (isinstance(of, int) and not isinstance(of, bool)):
+        yield of
+
+
+def known(record: Record) -> set[str]:
+    """Each number of a record as it may be printed, with up to three digits behind the point."""
+    found: set[str] = set()
+    for value in values(record):
+        if isinstance(value, str):
+            found |= numbers(value)
+        else:
+            found |= {f"{abs(round(value, digits)):,.{digits}f}" for digits in range(4)}
+    return found | {str(count) for count in lengths(record)}
+
+
+def lengths(of: object) -> Iterator[int]:
+    """How many items each list has: layers, programs that passed, rounds."""
+    if isinstance(of, list):
+        yield len(of)
+    for value in of.values() if isinstance(of, dict) else of if isinstance(of, list) else ():
+        yield from lengths(value)
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return samples.phases()
+
+
+@pytest.fixture(scope="module")
+def text(record: Record) -> str:
+    return storybook.render(record)
+
+
+def test_every_number_of_the_story_stems_from_the_record(record: Record, text: str) -> None:
+    compared = [
+        pair["ratio"] for one in record["experiments"]["comparisons"].values() for pair in one["pairs"]
+    ]
+    stem = known(record) | known({"pairs": compared}) | known(storybook.told(record)["story"])
+    assert len(numbers(text)) > 50
+    assert numbers(text) - stem == set()
+
+
+def test_no_figure_is_typed_in_the_template() -> None:
+    source = (ROOT / "site_scons/layermatrix/report" / storybook.TEMPLATE).read_text(encoding="utf-8")
+    printed = "".join(words for _, kind, words in jinja2.Environment().lex(source) if kind == "data")
+    assert "Told and measured" in printed
+    assert numbers(printed) == set()
+
+
+def test_a_changed_figure_changes_the_story(text: str) -> None:
+    cells = [samples.cell(name) for name in samples.LINEAGE]
+    cells[0]["asm"] = samples.asm(777)
+    changed = storybook.render(samples.record(cells))
+    assert "old 777" in changed
+    assert "777" not in text
+
+
+def test_each_variant_says_what_is_gone_and_how_far_it_came(text: str) -> None:
+    assert "## mid" in text
+    steps = [
+        line
+        for line in text.splitlines()
+        if line.startswith("| Instructions of the allocation path (after old)")
+    ]
+    assert [step.split(" (after old)")[1] for step in steps] == [
+        " | 800 | 300 | 0.38x | 0.50-0.60x | farther than told |"
+    ]
+    assert "Changed since old: debug output always → guarded." in text
+
+
+def test_what_went_otherwise_has_a_section_with_its_reason(text: str) -> None:
+    begin = text.index("## Where the projection was wrong, and why")
+    section = text[begin : text.index("## The questions of the way")]
+    assert "### new against system malloc: Speed on mixed" in section
+    assert "Told: 0.70-0.90x. Measured: 1.30x, better than told." in section
+    assert "- An operation of new and of the system malloc: instructions 9.5 and 40.0" in section
+    assert "| instructions | 40.000 | 9.500 | 0.24x |" in section
+
+
+def test_experiments_modules_and_switches_are_told(text: str) -> None:
+    assert "Verdict: new. new is faster than mid on mixed: 1.20x" in text
+    assert "| `sys_state.c` | 73 | *200-300* | fewer |" in text
+    assert "| `SYS_RING` | Ring | off | What Ring does. |" in text
+    assert "| `SYS_SPILL` | spill | off | Spill early. |" in text
+
+
+def test_what_was_not_measured_says_why() -> None:
+    none = samples.absent("experiments", "no experiment was made")
+    cells = [samples.cell(name, counters=samples.absent("counters")) for name in ("old", "mid")]
+    text = storybook.render(samples.record(cells, experiments=none))
+    assert "Not measured: no experiment was made" in text
+    assert "not measured: old: valgrind is not installed" in text
+
+
+def test_a_variants_words_break_no_table() -> None:
+    text = storybook.render(samples.record([samples.cell("old", doc="a|b <i> *c*")]))
+    assert "a\\|b \\<i\\> \\*c\\*" in text
+
+
+def test_other_configurations_are_not_in_the_story() -> None:
+    cells = [samples.cell("old"), samples.cell("mid", mode="debug"), samples.cell("new", compiler="clang")]
+    text = storybook.render(samples.record(cells))
+    assert "## old" in text
+    assert "## mid" not in text
+    assert "## new" not in text
+
+
+def test_every_switch_of_the_project_is_documented_and_listed() -> None:
+    """Whatever can be switched at run time has words in the catalogue and a row in docs."""
+    project = load_project(ROOT)
+    catalogue = project.catalogue
+    switches = [(layer.toggle.env, layer.doc) for layer in catalogue.layers.values() if layer.toggle]
+    switches += [(option.env, option.doc) for option in catalogue.options.values() if option.env]
+    rows = {row[0]: row[3] for row in _switch_rows(project)}
+    assert len(switches) >= 12
+    for env, doc in switches:
+        if f"`{env}`" in rows:
+            assert rows[f"`{env}`"].replace("\\", "") == doc
+    env_variants = [variant for variant in project.variants.values() if variant.is_env]
+    wanted = {layer.toggle.env for variant in env_variants for layer in variant.layers if layer.toggle}
+    assert {f"`{env}`" for env in wanted} <= set(rows)
+
+
+def _switch_rows(project: Any) -> list[list[str]]:
+    from layermatrix import path
+
+    about = {name: path.describe(variant) for name, variant in project.variants.items()}
+    return [row for item in storybook.switches({"variants": about}) for row in item["rows"]]
