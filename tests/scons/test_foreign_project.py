@@ -45,6 +45,7 @@ def test_the_main_job_builds_times_and_reports(foreign: Project, cc: str) -> Non
     assert "apart" in run.stdout
     assert "build/report/index.html" in run.stdout
     results = json.loads(foreign.read("build/report/results.json"))
+    assert "churn" in foreign.read(f"build/report/cells/apart-release-{cc}.html")
     assert {cell["id"] for cell in results["cells"]} == {f"apart-release-{cc}", f"small-release-{cc}"}
     for cell in results["cells"]:
         assert len(cell["bench"]["loads"]["churn"]["samples"]) == 2

@@ -62,14 +62,17 @@ def test_the_page_loads_nothing_and_runs_nothing(page: Page) -> None:
     for name, value in page.attributes:
         assert name not in ("src", "srcset", "onclick", "onload")
         if name == "href":
-            assert (value or "").startswith("#")
+            assert (value or "").startswith(("#", "cells/"))
     assert "url(" not in page.text
     assert "@import" not in page.text
 
 
 def test_links_inside_the_page_lead_somewhere(page: Page) -> None:
     ids = {value for name, value in page.attributes if name == "id"}
-    assert {(value or "")[1:] for name, value in page.attributes if name == "href"} <= ids
+    links = {value or "" for name, value in page.attributes if name == "href"}
+    assert {link[1:] for link in links if link.startswith("#")} <= ids
+    cells = {f"cells/{variant}-release-gcc.html" for variant in samples.LINEAGE}
+    assert {link for link in links if not link.startswith("#")} == cells
 
 
 def test_figures_story_method_and_machine_are_on_the_page(page: Page) -> None:

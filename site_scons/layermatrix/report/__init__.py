@@ -17,6 +17,7 @@ MARKDOWN_NAME = "results.md"
 JUNIT_NAME = "junit.xml"
 HTML_NAME = "index.html"
 STORY_NAME = "story.md"
+CELLS = "cells"  # a folder with a page for each
 
 
 def write_all(results: Record, out_dir: Path) -> list[Path]:
@@ -35,7 +36,20 @@ def write_all(results: Record, out_dir: Path) -> list[Path]:
         file = out_dir / name
         write(file, render(results))
         written.append(file)
+    write_cells(results, out_dir / CELLS)
     return written
+
+
+def write_cells(results: Record, folder: Path) -> None:
+    """A page for each cell; pages of cells that are no longer there are removed."""
+    from layermatrix.report import cellpage
+
+    folder.mkdir(exist_ok=True)
+    pages = {folder / f"{cell['id']}.html": cell for cell in results["cells"]}
+    for old in set(folder.glob("*.html")) - pages.keys():
+        old.unlink()
+    for file, cell in pages.items():
+        write(file, cellpage.render(results, cell))
 
 
 def write_story(results: Record, out_dir: Path) -> str:

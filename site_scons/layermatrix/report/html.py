@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layermatrix import comparison, story
 from layermatrix.report import charts, explain, picture
 from layermatrix.report import table as tables
 from layermatrix.results import failed, failure_log, repeat_command
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Record = dict[str, Any]
 
@@ -24,18 +27,21 @@ AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 
 def render(results: Record) -> str:
     """The text of index.html."""
+    page: str = environment().get_template(TEMPLATE).render(**_view(results))
+    return page + "\n"
+
+
+def environment() -> Environment:
+    """The templates beside this file; what they print is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder),
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page: str = environment.get_template(TEMPLATE).render(**_view(results))
-    return page + "\n"
 
 
 def _view(results: Record) -> Record:

@@ -1,0 +1,159 @@
+"""Lay any record out as blocks to print: pairs, tables and texts, without knowing what it is about.
+
+Reads plain JSON values; returns `Block`s of text. So a key that evidence gains is on its page without changes
+here. A dict of dicts becomes a table, its nested dicts further tables; what was not measured says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+HIDDEN = ("kind", "status", "reason", "missing", "key")  # said above the blocks, or of no use to a reader
+LONG = ("log", "command")  # shown below a table, of what failed
+WIDE = 6  # columns; a table with more of them than rows is turned
+SENTENCE = 24  # characters; what is longer is read, not compared
+MISSING = "not measured"
+
+
+@dataclass(frozen=True)
+class Block:
+    """pairs: name and text. rows: under `heads`, each with its name in front. texts: name and a long text."""
+
+    title: str
+    heads: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def wordy(self) -> frozenset[int]:
+        """The columns that hold words rather than figures."""
+        lengths = [max((len(row[place]) for row in self.rows), default=0) for place in range(len(self.heads))]
+        return frozenset(place for place, length in enumerate(lengths) if place and length > SENTENCE)
+
+
+def blocks(value: Any, title: str = "") -> Iterator[Block]:
+    """The blocks of a record, or of a part of one that is called `title`."""
+    if isinstance(value, Mapping):
+        yield from _of_mapping(value, title)
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        yield from _of_records(value, title)
+    elif value not in (None, [], {}):
+        yield Block(title, pairs=(("", shown(value)),))
+
+
+def _of_mapping(value: Mapping[str, Any], title: str) -> Iterator[Block]:
+    flat = {name: item for name, item in value.items() if _is_flat(item) and name not in HIDDEN}
+    pairs = tuple((words(name), shown(item)) for name, item in _told(flat) if name not in LONG)
+    texts = tuple((name, str(value[name])) for name in LONG if value.get(name))
+    if value.get("status") == MISSING:
+        pairs = (("", f"{MISSING}: {value.get('reason')}"), *pairs)
+    if pairs or texts:
+        yield Block(title, pairs=pairs, texts=texts)
+    for name, item in value.items():
+        if isinstance(item, Mapping) and item and all(isinstance(part, Mapping) for part in item.values()):
+            yield from _of_rows(item, _join(title, words(name)))
+        elif not _is_flat(item):
+            yield from blocks(item, _join(title, words(name)))
+
+
+def _of_rows(value: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[Block]:
+    """A dict of dicts: one table of what is flat in them, then what is nested."""
+    heads = _heads(value.values())
+    rows = [(name, *(_field(item, head) for head in heads)) for name, item in value.items()]
+    if heads:
+        yield _turned(title, heads, rows)
+    for key in dict.fromkeys(key for item in value.values() for key in item if not _is_flat(item[key])):
+        inner = {name: item[key] for name, item in value.items() if item.get(key)}
+        if all(isinstance(part, Mapping) and all(map(_is_flat, part.values())) for part in inner.values()):
+            yield from _of_rows(inner, _join(title, words(key)))
+        else:
+            for name, part in inner.items():
+                yield from blocks({key: part}, _join(title, name))
+
+
+def _of_records(value: Sequence[Any], title: str) -> Iterator[Block]:
+    """A list of dicts: a table, and the logs of those that failed below it."""
+    items = [item for item in value if isinstance(item, Mapping)]
+    heads = [head for head in _heads(items) if head != "name" and head not in LONG]
+    rows = [(str(item.get("name", "")), *(_field(item, head) for head in heads)) for item in items]
+    texts = [
+        (f"{item.get('name', '')}: {key}", str(item[key]))
+        for item in items
+        if item.get("status") == "failed"
+        for key in LONG
+        if item.get(key)
+    ]
+    yield Block(title, ("", *map(words, heads)), tuple(rows), texts=tuple(texts))
+
+
+def _turned(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Block:
+    """The table as it is narrower: figures below each other where there are many."""
+    if len(heads) <= WIDE or len(heads) <= len(rows):
+        return Block(title, ("", *map(words, heads)), tuple(rows))
+    turned = [(words(head), *(row[place] for row in rows)) for place, head in enumerate(heads, start=1)]
+    return Block(title, ("", *(row[0] for row in rows)), tuple(turned))
+
+
+def _heads(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The flat keys of these dicts that say anything, less those that give the reason of another."""
+    keys = dict.fromkeys(key for item in items for key in item if _is_flat(item[key]))
+    every = list(items) if not isinstance(items, list) else items
+    return [
+        key
+        for key in keys
+        if key != "kind" and not _is_reason(key, keys) and any(_field(item, key) for item in every)
+    ]
+
+
+def _is_reason(key: str, keys: Iterable[str]) -> bool:
+    return key.endswith("_reason") and key.removesuffix("_reason") in keys
+
+
+def _field(item: Mapping[str, Any], key: str) -> str:
+    if item.get(key) is None:
+        reason = item.get(f"{key}_reason")
+        return f"{MISSING}: {reason}" if reason else ""
+    return shown(item[key])
+
+
+def _told(flat: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The items that say anything; one that is missing says why where its reason stands beside it."""
+    for name, item in flat.items():
+        if _is_reason(name, flat):
+            continue
+        reason = flat.get(f"{name}_reason")
+        if item is not None:
+            yield name, item
+        elif reason:
+            yield name, f"{MISSING}: {reason}"
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value is shown on one line: a number, a text, or a list of them."""
+    if isinstance(value, list):
+        return all(not isinstance(item, (Mapping, list)) for item in value)
+    return not isinstance(value, Mapping)
+
+
+def shown(value: Any) -> str:
+    """A number, a text, or a list of them, for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{round(value, 4) + 0.0:,.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, list):
+        return ", ".join(map(shown, value)) or "none"
+    return str(value)
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _join(title: str, name: str) -> str:
+    return f"{title}, {name}" if title else name
