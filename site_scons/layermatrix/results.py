@@ -82,9 +82,8 @@ def failed(cell: Record) -> str | None:
         evidence = cell.get(kind) or {}
         if evidence.get("status") == "failed":
             return f"{kind}: {evidence.get('reason') or 'failed'}"
-        for check in evidence.get("checks", ()):
-            if check["status"] == "failed":
-                return f"{kind}: {check['name']}: {check['mistakes'][0]}"
+        for failure in evidence.get("failures", ()):
+            return f"{kind}: {failure}"
         for program in evidence.get("programs", ()):
             if program["status"] == "failed":
                 return f"{kind}: {program['name']}: {program.get('reason') or 'failed'}"
@@ -93,8 +92,11 @@ def failed(cell: Record) -> str | None:
 
 
 def failure_log(cell: Record) -> str:
-    """What the command or the program printed that failed first in this cell; the command stands above it."""
-    broken = cell.get("failure") or next(_failed_programs(cell), None) or {}
+    """What the command or the program printed that failed first in this cell, the command above it; or what a
+    gate has to say of what it found."""
+    gates = (cell.get(kind) or {} for kind in KINDS)
+    broken = cell.get("failure") or next((gate for gate in gates if gate.get("failures")), None)
+    broken = broken or next(_failed_programs(cell), None) or {}
     return "\n".join(str(broken[key]) for key in ("command", "log") if broken.get(key))
 
 

@@ -77,7 +77,23 @@ def guards(count: int) -> Record:
         "reason": None,
         "debug_strings": strings,
         "sentinel": "sys",
+        "verdict": "kept" if count else "absent",
+        "sources": {"layer ring": {"statements": 3, "strings": count, "forbidden": 0}},
+        "checks": [
+            {"name": "same code", "status": "passed", "reason": None, "mistakes": []},
+            {"name": "control", "status": "not claimed", "reason": "taken elsewhere", "mistakes": []},
+        ],
+        "failures": [],
+        "log": "",
     }
+
+
+def broken_guards() -> Record:
+    """Evidence `guards` of a release that has a forbidden call."""
+    mistake = "csrc/a.c:7:1: error: puts in work is forbidden in a release: <no output>"
+    check = {"name": "nothing left", "status": "failed", "reason": None, "mistakes": [mistake]}
+    failures = {"verdict": "failed", "failures": [f"nothing left: {mistake}"], "log": mistake}
+    return {**guards(0), **failures, "checks": [check]}
 
 
 def counters(instructions: float, i1: float, d1: float) -> Record:

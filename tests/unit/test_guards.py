@@ -62,6 +62,11 @@ def statuses(record: records.Record) -> dict[str, str]:
     return {check["name"]: check["status"] for check in record["checks"]}
 
 
+def mistakes(record: records.Record) -> list[str]:
+    """What is wrong, over all checks."""
+    return str(record["log"]).splitlines()
+
+
 # --- the messages in a library
 
 
@@ -114,7 +119,7 @@ def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) ->
 def test_a_release_without_debug_code_passes_and_takes_no_control(subject: Make) -> None:
     record = guards.absent(subject(bare=CODE.replace('    say("[demo:work] %d", n);', "")))
     assert records.check(record, "guards") is record
-    assert guards.mistakes(record) == []
+    assert mistakes(record) == []
     assert statuses(record) == {
         "statements": "passed", "same code": "passed", "nothing left": "passed", "control": "not claimed",
     }  # fmt: skip
@@ -128,7 +133,7 @@ def test_code_that_the_guard_does_not_keep_out_is_not_the_same(subject: Make) ->
     record = guards.absent(subject(code=counts, bare=CODE))
     assert statuses(record)["same code"] == "failed"
     assert statuses(record)["nothing left"] == "passed"
-    (text, *_) = [one for one in guards.mistakes(record) if ".text" in one]
+    (text, *_) = [one for one in mistakes(record) if ".text" in one]
     assert text.startswith("src/demo.c:")
     assert "in work is not the same without debug code: .text differs" in text
 
@@ -139,36 +144,34 @@ def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
     assert statuses(record) == {
         "statements": "passed", "same code": "passed", "nothing left": "failed", "control": "not claimed",
     }  # fmt: skip
-    assert guards.mistakes(record) == [
-        "src/demo.c:10:1: error: puts in work is forbidden in a release: it prints"
-    ]
+    assert mistakes(record) == ["src/demo.c:10:1: error: puts in work is forbidden in a release: it prints"]
     assert record["forbidden"] == {"count": 1, "symbols": ["puts"]}
     assert record["sources"]["src/demo.c"]["forbidden"] == 1
 
 
 def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(subject: Make) -> None:
     code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
-    wrong = guards.mistakes(guards.absent(subject(code=code, bare=CODE)))
+    wrong = mistakes(guards.absent(subject(code=code, bare=CODE)))
     assert "src/demo.c: error: puts in work is forbidden in a release: it prints" in wrong
 
 
 def test_a_file_may_be_allowed_what_others_are_not(subject: Make) -> None:
     code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
     allowing = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"demo.c": "It has to."})
-    assert guards.mistakes(guards.absent(subject(code=code, rules=(allowing,)))) == []
+    assert mistakes(guards.absent(subject(code=code, rules=(allowing,)))) == []
     other = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"mo.c": "It has to."})
-    assert len(guards.mistakes(guards.absent(subject(code=code, rules=(other,))))) == 1
+    assert len(mistakes(guards.absent(subject(code=code, rules=(other,))))) == 1
 
 
 def test_a_message_in_a_release_is_shown_at_its_statement(subject: Make) -> None:
     record = guards.absent(subject(talks=True))
-    assert guards.mistakes(record) == ["src/demo.c:8:1: error: the release still has the message [demo:work]"]
+    assert mistakes(record) == ["src/demo.c:8:1: error: the release still has the message [demo:work]"]
     assert record["sources"]["src/demo.c"]["strings"] == 1
 
 
 def test_a_message_of_no_statement_is_shown_too(subject: Make) -> None:
     code = CODE + 'const char *left(void) { return "[demo:left] over"; }\n'
-    (wrong,) = guards.mistakes(guards.absent(subject(code=code)))
+    (wrong,) = mistakes(guards.absent(subject(code=code)))
     assert (
         wrong == "libdemo.so: error: no debug statement has this message, but the library: [demo:left] over"
     )
@@ -184,14 +187,14 @@ def test_a_debug_build_has_every_message(subject: Make) -> None:
 
 
 def test_a_message_that_a_debug_build_does_not_show_fails_the_control(subject: Make) -> None:
-    (wrong,) = guards.mistakes(guards.present(subject()))
+    (wrong,) = mistakes(guards.present(subject()))
     assert wrong == (
         "src/demo.c:8:1: error: the message [demo:work] is compiled in, but not found in libdemo.so"
     )
 
 
 def test_a_control_that_has_nothing_to_look_for_fails(subject: Make) -> None:
-    (wrong,) = guards.mistakes(guards.present(subject(talks=True, preprocessed=("",))))
+    (wrong,) = mistakes(guards.present(subject(talks=True, preprocessed=("",))))
     assert "no debug statement is compiled in" in wrong
 
 
@@ -200,7 +203,7 @@ def test_statements_are_checked_in_every_cell(subject: Make) -> None:
     for judge in (guards.absent, guards.present, lambda what: guards.counted(what, "a test")):
         record = judge(subject(code=code, talks=True))
         assert statuses(record)["statements"] == "failed"
-        assert "src/demo.c:8:1: error: this call of say carries no sentinel" in guards.mistakes(record)
+        assert "src/demo.c:8:1: error: this call of say carries no sentinel" in mistakes(record)
 
 
 def test_a_cell_that_keeps_its_output_claims_nothing_and_counts(subject: Make) -> None:
@@ -217,5 +220,5 @@ def test_without_a_word_on_debug_code_only_the_messages_are_looked_for(subject: 
         "statements": "not claimed", "same code": "not claimed", "nothing left": "passed",
         "control": "not claimed",
     }  # fmt: skip
-    assert guards.mistakes(guards.absent(subject(prints=(), talks=True))) != []
-    assert guards.mistakes(guards.present(subject(prints=()))) == []
+    assert mistakes(guards.absent(subject(prints=(), talks=True))) != []
+    assert mistakes(guards.present(subject(prints=()))) == []

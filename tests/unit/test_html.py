@@ -125,6 +125,15 @@ def test_a_failed_cell_is_shown_with_log_and_command() -> None:
     assert "./sconsw variant=mid mode=release compiler=gcc checks" in text
 
 
+def test_the_checks_of_debug_code_stand_with_what_they_found_in_each_file_and_layer() -> None:
+    text = html.render(
+        samples.record([samples.cell("old"), samples.cell("mid", guards=samples.broken_guards())])
+    )
+    assert "taken elsewhere" in text
+    assert "<td>layer ring</td><td>3</td><td>2</td><td>0</td>" in text
+    assert "puts in work is forbidden in a release: &lt;no output&gt;" in text
+
+
 def test_what_was_not_measured_says_why() -> None:
     kinds = {kind: samples.absent(kind, f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
     text = Page(html.render(samples.record([samples.cell("mid", **kinds)]))).text

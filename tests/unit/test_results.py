@@ -119,6 +119,12 @@ def test_the_first_failed_program_is_the_reason_and_its_log_is_shown() -> None:
     assert results.failure_log(cell) == "build/x/bin/test_threads\nx.c:3: lost a block"
 
 
+def test_a_gate_that_found_something_is_the_reason_and_its_log_is_shown() -> None:
+    cell = samples.cell("new", guards=samples.broken_guards())
+    assert results.failed(cell) == f"guards: {cell['guards']['failures'][0]}"
+    assert results.failure_log(cell) == cell["guards"]["log"]
+
+
 def test_a_program_that_could_not_run_is_no_failure() -> None:
     idle = samples.program("sqlite", "not run", "sqlite3 is not installed")
     assert results.failed(samples.cell("mid", programs=samples.ran("programs", idle))) is None

@@ -26,7 +26,7 @@ def line_of(text: str, start: str) -> str:
 
 def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> None:
     text = printed(samples.phases())
-    assert " ".join(line_of(text, "old").split()) == "old 4 800 9 1,600 2000 18 3,200 2 2/2 1/1"
+    assert " ".join(line_of(text, "old").split()) == "old 4 800 9 1,600 2000 18 3,200 2 kept 2/2 1/1"
     assert line_of(text, "system").split()[:2] == ["system", "-"]
 
 
@@ -93,7 +93,10 @@ def test_the_phase_table_ends_with_the_story_and_the_reports() -> None:
 
 def test_the_matrix_table_has_a_line_a_cell_and_counts_them() -> None:
     text = printed(samples.record([samples.cell("old"), samples.cell("old", mode="debug")]), matrix=True)
-    assert " ".join(line_of(text, "old-release-gcc").split()) == "old-release-gcc yes 2/2 1/1 800 0.910 0.50x"
+    assert (
+        " ".join(line_of(text, "old-release-gcc").split())
+        == "old-release-gcc yes 2/2 1/1 kept 800 0.910 0.50x"
+    )
     assert "2 cells: 2 passed, 0 failed, 0 not tested." in text
 
 
@@ -105,6 +108,14 @@ def test_a_failed_cell_is_shown_with_the_end_of_its_log_and_the_command_to_repea
     assert "line 39" in text
     assert "line 20" not in text
     assert "repeat: ./sconsw variant=mid mode=release compiler=gcc checks" in text
+
+
+def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> None:
+    good, bad = samples.cell("mid"), samples.cell("new", guards=samples.broken_guards())
+    text = printed(samples.record([good, bad]), matrix=True)
+    assert " absent " in line_of(text, "mid-release-gcc")
+    assert " failed " in line_of(text, "new-release-gcc")
+    assert "guards: nothing left: csrc/a.c:7:1: error: puts in work is forbidden" in " ".join(text.split())
 
 
 def test_a_log_cannot_send_control_characters_to_the_terminal() -> None:

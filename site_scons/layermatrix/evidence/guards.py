@@ -9,7 +9,9 @@ Reads a cell's library, its objects, and the C texts that they were compiled fro
     nothing left no object refers to a forbidden function, and no sentinel is in the library
     control      where debug code is compiled in, each of its sentinels is found: the search is not blind
 
-A check that makes no sense in a cell claims nothing there, and says why.
+A check that makes no sense in a cell claims nothing there, and says why. `verdict` says in a word what is
+known of debug code: absent, found (as it has to be), kept, not claimed, or failed; `failures` and `log` are
+empty but for the last.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ EXAMPLES = 5
 _EXAMPLE_BYTES = 120
 
 STATEMENTS, SAME_CODE, NOTHING_LEFT, CONTROL = "statements", "same code", "nothing left", "control"
+ABSENT, FOUND, KEPT = "absent", "found", "kept"
 PASSED, FAILED, NOT_CLAIMED = "passed", "failed", "not claimed"
 NO_MACRO = "the spec does not say what debug code looks like (system: debug)"
 
@@ -56,7 +59,7 @@ def absent(subject: Subject) -> records.Record:
     checks = [_same_code(subject), _nothing_left(findings), control]
     if not subject.prints:
         checks[0] = _not_claimed(SAME_CODE, NO_MACRO)
-    return _record(findings, checks)
+    return _record(findings, checks, ABSENT)
 
 
 def present(subject: Subject) -> records.Record:
@@ -64,18 +67,15 @@ def present(subject: Subject) -> records.Record:
     why = "debug code is part of a debug build"
     findings = _Findings(subject)
     absence = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT)]
-    return _record(findings, [*absence, _control(findings)])
+    control = _control(findings)
+    return _record(findings, [*absence, control], FOUND if control["status"] == PASSED else NOT_CLAIMED)
 
 
 def counted(subject: Subject, why: str) -> records.Record:
     """The record of a cell in which nothing is claimed: its counts."""
-    names = (SAME_CODE, NOTHING_LEFT, CONTROL)
-    return _record(_Findings(subject), [_not_claimed(name, why) for name in names])
-
-
-def mistakes(record: records.Record) -> list[str]:
-    """What is wrong, over all checks."""
-    return [mistake for check in record.get("checks", ()) for mistake in check["mistakes"]]
+    findings = _Findings(subject)
+    checks = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT, CONTROL)]
+    return _record(findings, checks, KEPT if findings.messages else NOT_CLAIMED)
 
 
 # --- what is there
@@ -200,16 +200,21 @@ def _not_claimed(name: str, why: str) -> records.Record:
 # --- the record
 
 
-def _record(findings: _Findings, checks: list[records.Record]) -> records.Record:
+def _record(findings: _Findings, checks: list[records.Record], verdict: str) -> records.Record:
     found = findings.messages
+    checks = [_statements(findings.gathered, findings.subject.prints), *checks]
+    failures = [f"{check['name']}: {mistake}" for check in checks for mistake in check["mistakes"]]
     return records.measured(
         "guards",
+        verdict=FAILED if failures else verdict,
+        failures=failures,
+        log="\n".join(mistake for check in checks for mistake in check["mistakes"]),
         sentinel=findings.subject.sentinel,
         debug_strings={"count": len(found), "examples": [found[name] for name in sorted(found)[:EXAMPLES]]},
         statements={"count": len(findings.gathered.statements)},
         forbidden={"count": len(findings.references), "symbols": _symbols(findings.references)},
         sources=_sources(findings),
-        checks=[_statements(findings.gathered, findings.subject.prints), *checks],
+        checks=checks,
     )
 
 

@@ -20,6 +20,10 @@ MEASURED, SEED, MISSING, NOT_APPLICABLE, NAME, GOOD, BAD = (
 )  # fmt: skip
 ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 DECODED = "decoded from the object: the whole inlined path with its cold part"
+DEBUG_CODE = (
+    "absent: same objects without debug code, no forbidden call, no message; found: a debug build has every"
+    " message, so the search is not blind; kept: part of the release by the variant's choice"
+)
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
 NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
@@ -259,6 +263,7 @@ def _code_columns(results: Record) -> Iterable[Column]:
             yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
     yield Column(f"{first} code", "bytes", _asm(first, "bytes"), _none, "bytes of machine code")
     yield Column("debug str.", "count", _debug_strings, _none, "debug strings left in the library", "checks")
+    yield Column("debug", "code", _debug_code, _none, DEBUG_CODE, "checks")
     yield Column("tests", "passed", _programs("tests"), _none, "test programs: exit status 0", "checks")
     yield Column("programs", "passed", _programs("programs"), _none, SAME_OUTPUT, "checks")
 
@@ -306,6 +311,7 @@ def _matrix_columns(results: Record) -> Iterable[Column]:
     yield Column("built", "library", _built, _none)
     yield Column("tests", "passed", _programs("tests"), _none)
     yield Column("programs", "passed", _programs("programs"), _none)
+    yield Column("debug", "code", _debug_code, _none)
     yield Column(first, "instr.", _asm(first, "instructions"), _none)
     yield Column("L1 misses", "per op", _misses(figures.l1_misses, load), _none)
     if load:
@@ -362,6 +368,15 @@ def _quoted(key: str) -> Callable[[Record], Figure]:
 def _debug_strings(cell: Record) -> Figure:
     count = cell["guards"].get("debug_strings", {}).get("count")
     return not_measured(cell["guards"].get("reason")) if count is None else Figure(number(count))
+
+
+def _debug_code(cell: Record) -> Figure:
+    """What the checks of debug code came to, in a word."""
+    verdict = cell["guards"].get("verdict")
+    kinds = {"failed": BAD, "absent": GOOD, "found": GOOD}
+    if verdict is None or verdict == "not claimed":
+        return not_measured(cell["guards"].get("reason") or "nothing is claimed of this cell's debug code")
+    return Figure(verdict, kinds.get(verdict, MEASURED))
 
 
 def _counter(key: str, digits: int, load: str | None) -> Callable[[Record], Figure]:
