@@ -73,11 +73,11 @@ class LineMap:
         return found
 
 
-def of_header(variant: Variant, templates_dir: Path) -> LineMap:
-    """The map of the header that `emit.render_header` gives; SpecErrors as there."""
+def of_header(variant: Variant, templates_dir: Path, printed: str | None = None) -> LineMap:
+    """The map of the header that `emit.render_header` gives, or has given: `printed`. SpecErrors as there."""
     marked = emit.header_text(variant, templates_dir, _Marks).split("\n")
     lines = [_MARK.sub("", line) for line in marked]
-    if lines != emit.header_text(variant, templates_dir).split("\n"):
+    if emit.tidy("\n".join(lines)) != (printed or emit.render_header(variant, templates_dir)):
         return LineMap((), variant.layers)  # a template looks at what a macro prints, and sees the marks
     told = _fill_in(_first_mark(line) for line in marked)
     kept = [told[index] for index in emit.kept_lines(lines)]

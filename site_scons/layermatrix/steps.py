@@ -164,15 +164,15 @@ def _debug_code(task: Task, *, bare: bool = False) -> guards.Subject:
     variant, templates = task.variant, task.root / "templates"
     library, *others = task.sources
     texts = [path for path in others if path.suffix not in (".o", ".i")]
-    traced_variant = variant.without_debug() if bare else variant
-    written = Places(variant.system.header, linemap.of_header(variant, templates))
-    traced = Places(variant.system.header, linemap.of_header(traced_variant, templates))
+    traced = variant.without_debug() if bare else variant
+    header = next(path for path in texts if path.name == variant.system.header).read_text(encoding="utf-8")
+    written = Places(variant.system.header, lambda: linemap.of_header(variant, templates, header))
     return guards.Subject(
         library=library,
         objects=_compiled(task, others, texts),
         texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
         written=written,
-        traced=traced,
+        traced=Places(variant.system.header, lambda: linemap.of_header(traced, templates)),
         sentinel=variant.system.sentinel,
         prints=variant.system.debug.prints if variant.system.debug else (),
         rules=variant.forbidden,

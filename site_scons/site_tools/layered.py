@@ -373,12 +373,15 @@ def _printed(
 
 
 def _template_files(env: Env) -> list[Node]:
-    """The templates that the cell's variant is printed from."""
-    try:
-        templates = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
-    except SpecErrors as errors:
-        _refuse(str(errors))
-    return [env.File(f"#templates/{template}") for template in templates]
+    """The templates that the cell's variant is printed from; found once, for all that is printed."""
+    if "LAYERED_TEMPLATES" not in env:
+        try:
+            templates = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
+        except SpecErrors as errors:
+            _refuse(str(errors))
+        env["LAYERED_TEMPLATES"] = [env.File(f"#templates/{template}") for template in templates]
+    found: list[Node] = env["LAYERED_TEMPLATES"]
+    return found
 
 
 # --- evidence

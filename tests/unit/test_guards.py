@@ -44,7 +44,7 @@ def subject(tmp_path: Path) -> Make:
         made = build(tmp_path, "demo.o", code, *flags)
         traced = build(tmp_path, "bare.o", f'#line 1 "src/demo.c"\n{bare or code}', *flags, "-gdwarf-4")
         library = build(tmp_path, "libdemo.so", code, *flags)
-        places = Places("demo_gen.h", Map())
+        places = Places("demo_gen.h", Map)
         how = {
             "texts": {"src/demo.c": code},
             "prints": ("say",),

@@ -28,7 +28,7 @@ class Map:
         return Layer() if line == 2 else None
 
 
-PLACES = Places("toy_gen.h", Map())
+PLACES = Places("toy_gen.h", Map)
 
 
 def gather(texts: Mapping[str, str]) -> statements.Gathered:

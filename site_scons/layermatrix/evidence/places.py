@@ -6,8 +6,9 @@ that asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -47,17 +48,22 @@ class Spot:
 
 @dataclass(frozen=True)
 class Places:
-    """header: the name of the generated file, whatever folder it lies in."""
+    """header: the name of the generated file, whatever folder it lies in; read: gives the map of its lines,
+    which takes a while."""
 
     header: str
-    lines: LineMap
+    read: Callable[[], LineMap]
+
+    @cached_property
+    def _lines(self) -> LineMap:
+        return self.read()
 
     def spot(self, file: str, line: int) -> Spot:
         """Where line `line` of the compiled file `file` was written."""
-        chain = self.lines.chain(line) if PurePosixPath(file).name == self.header else ()
+        chain = self._lines.chain(line) if PurePosixPath(file).name == self.header else ()
         if not chain:
             return Spot(file, line, file)
-        layer = self.lines.layer(line)
+        layer = self._lines.layer(line)
         asked_by = tuple(f"{place.path}:{place.line}" for place in chain[1:])
         owner = f"layer {layer.name}" if layer else chain[-1].path
         return Spot(chain[0].path, chain[0].line, owner, layer.name if layer else None, asked_by)
