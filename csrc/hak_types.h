@@ -63,24 +63,4 @@ _Noreturn void hak_die_of_size(const char *what, const void *where, size_t size)
 #define HAK_CHECK(condition, what, where) (LIKELY(condition) ? (void)0 : hak_die(what, where))
 #endif
 
-// block: memory that is free; its first word links it to the next free block.
-typedef struct tiny_block {
-    struct tiny_block *next;
-} tiny_block_t;
-
-// chain: linked free blocks of one class with both ends known, so that chains join in constant time.
-typedef struct tiny_chain {
-    tiny_block_t *head;
-    tiny_block_t *tail;
-    unsigned count;
-} tiny_chain_t;
-
-static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
-{
-    block->next = chain->head;
-    if (chain->head == NULL) chain->tail = block;
-    chain->head = block;
-    chain->count++;
-}
-
 #endif

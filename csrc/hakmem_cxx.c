@@ -84,17 +84,20 @@ void cxx_delete_array(void *block)
     else cxx_delete(block);
 }
 
+ALWAYS_INLINE void delete_sized(void *block, size_t size)
+{
+    if (LIKELY(cxx_delete == our_delete)) hak_entry_free_sized(block, size);
+    else cxx_delete(block);
+}
+
 void cxx_delete_sized(void *block, size_t size)
 {
-    (void)size;
-    if (LIKELY(cxx_delete == our_delete)) hak_entry_free(block);
-    else cxx_delete(block);
+    delete_sized(block, size);
 }
 
 void cxx_delete_array_sized(void *block, size_t size)
 {
-    (void)size;
-    if (LIKELY(cxx_delete_array == our_delete_array)) our_delete_array(block);
+    if (LIKELY(cxx_delete_array == our_delete_array)) delete_sized(block, size);
     else cxx_delete_array(block);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "hakmem.h"
+#include "hardened.h"
 #include "tiny_front.h"
 
 heap_usage_t heap_usage(void)
@@ -63,7 +64,11 @@ static bool write_thread(FILE *file)
     if (!write_line(file, "  <thread>\n")) return false;
     for (unsigned i = 0; i < TINY_LAYERS; i++)
         if (!write_layer(file, &tiny_layer_table[i])) return false;
-    return write_line(file, "  </thread>\n");
+    hardened_waiting_t waiting = hardened_waiting();
+    bool written =
+        TINY_CHECKS < TINY_CHECKS_FULL ||
+        write_line(file, "    <quarantine blocks=\"%zu\" bytes=\"%zu\"/>\n", waiting.blocks, waiting.bytes);
+    return written && write_line(file, "  </thread>\n");
 }
 
 static bool write_parts(FILE *file, const heap_usage_t *usage)

@@ -1,15 +1,27 @@
 // Large blocks: mappings aligned to a page of the registry, so that the first page's record names them.
 #include "large.h"
 
+#include "canary.h"
 #include "os.h"
 #include "tiny_registry.h"
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+// Freed mappings are not for use again: they wait, without memory and beyond anyone's touch, until others push them out.
+#define CACHE_HIDES true
+#define CACHED_MAPPINGS 32u
+#define CACHED_BYTES ((size_t)64 << 20)
+#define GRAIN OS_PAGE // the guard follows at once
+#else
+#define CACHE_HIDES false
 #define CACHED_MAPPINGS 8u
 #define CACHED_BYTES ((size_t)32 << 20)
+#define GRAIN HAK_PAGE
+#endif
 
 typedef struct large_mapping {
     char *start;
     size_t size;
+    size_t asked; // with every check: bytes asked for, and one more; 0 when the block is not out
     struct large_mapping *next; // of the unused records
 } large_mapping_t;
 
@@ -57,6 +69,7 @@ static large_mapping_t *uncache(unsigned index)
 // The smallest that fits, if it wastes no more than an eighth.
 static large_mapping_t *take_cached(size_t size)
 {
+    if (CACHE_HIDES) return NULL;
     unsigned best = CACHED_MAPPINGS;
     for (unsigned i = 0; i < large.cached_count; i++) {
         size_t cached = large.cached[i]->size;
@@ -68,13 +81,14 @@ static large_mapping_t *take_cached(size_t size)
 
 static void unmap_mapping(large_mapping_t *mapping)
 {
-    os_unmap(mapping->start, mapping->size);
+    tiny_registry_set(mapping->start, 0); // before the addresses are free for others to map and to tag
+    os_unmap_guarded(mapping->start, mapping->size, CANARY_GUARD);
     drop_record(mapping);
 }
 
 static void cache(large_mapping_t *mapping)
 {
-    if (mapping->size > CACHED_BYTES / 2) {
+    if (mapping->size > CACHED_BYTES / 2 || (CACHE_HIDES && !os_hide(mapping->start, mapping->size))) {
         unmap_mapping(mapping);
         return;
     }
@@ -90,9 +104,9 @@ static large_mapping_t *map_new(size_t size, size_t alignment)
 {
     large_mapping_t *mapping = new_record();
     if (mapping == NULL) return NULL;
-    char *start = os_map(size, alignment);
+    char *start = os_map_guarded(size, alignment, CANARY_GUARD);
     if (start == NULL || !tiny_registry_reserve(start, HAK_PAGE)) {
-        if (start != NULL) os_unmap(start, size);
+        if (start != NULL) os_unmap_guarded(start, size, CANARY_GUARD);
         drop_record(mapping);
         return NULL;
     }
@@ -103,7 +117,7 @@ static large_mapping_t *map_new(size_t size, size_t alignment)
 
 void *large_alloc(size_t size, size_t alignment, bool *zeroed)
 {
-    size = hak_round_up(size, HAK_PAGE);
+    size = hak_round_up(size, GRAIN);
     if (alignment < HAK_PAGE) alignment = HAK_PAGE;
     os_lock(&large.lock);
     large_mapping_t *mapping = alignment == HAK_PAGE ? take_cached(size) : NULL;
@@ -133,7 +147,7 @@ void large_free(void *block)
 {
     os_lock(&large.lock);
     large_mapping_t *mapping = mapping_of(block, "double free, or free of a pointer into a block");
-    tiny_registry_set(block, 0);
+    if (!CACHE_HIDES) tiny_registry_set(block, 0);
     large.blocks--;
     large.bytes -= mapping->size;
     cache(mapping);
@@ -148,12 +162,20 @@ size_t large_usable_size(const void *block)
     return size;
 }
 
+// What is left of a mapping that has moved away.
+static void unmap_guards(char *start, size_t size)
+{
+    if (CANARY_GUARD == 0) return;
+    os_unmap(start - CANARY_GUARD, CANARY_GUARD);
+    os_unmap(start + size, CANARY_GUARD);
+}
+
 static bool move_mapping(large_mapping_t *mapping, size_t size)
 {
-    char *start = os_map(size, HAK_PAGE);
+    char *start = os_map_guarded(size, HAK_PAGE, CANARY_GUARD);
     if (start == NULL) return false;
     if (!tiny_registry_reserve(start, HAK_PAGE)) {
-        os_unmap(start, size);
+        os_unmap_guarded(start, size, CANARY_GUARD);
         return false;
     }
     tiny_registry_set(mapping->start, 0); // before the addresses are free for others to map and to tag
@@ -162,17 +184,19 @@ static bool move_mapping(large_mapping_t *mapping, size_t size)
         publish(mapping);
         return false;
     }
+    unmap_guards(mapping->start, mapping->size);
     mapping->start = start;
     return true;
 }
 
 void *large_resize(void *block, size_t size)
 {
-    size = hak_round_up(size, HAK_PAGE);
+    size = hak_round_up(size, GRAIN);
     os_lock(&large.lock);
     large_mapping_t *mapping = mapping_of(block, "realloc of a pointer that is no block");
-    bool movable = false;
-    bool resized = size == mapping->size || os_resize(block, mapping->size, size, &movable) ||
+    bool movable = CANARY_GUARD > 0; // where a guard follows, there is no room to grow, and none may open up
+    bool resized = size == mapping->size ||
+                   (CANARY_GUARD == 0 && os_resize(block, mapping->size, size, &movable)) ||
                    (movable && move_mapping(mapping, size));
     if (resized) {
         large.bytes += size - mapping->size;
@@ -183,6 +207,51 @@ void *large_resize(void *block, size_t size)
     os_unlock(&large.lock);
     return resized ? start : NULL;
 }
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+size_t large_note(void *block, size_t asked)
+{
+    os_lock(&large.lock);
+    large_mapping_t *mapping = mapping_of(block, "a large block is lost");
+    mapping->asked = asked + 1;
+    size_t size = mapping->size;
+    canary_set_post(mapping->start + size);
+    os_unlock(&large.lock);
+    return size;
+}
+
+static large_mapping_t *mapping_out(const void *block, const char *no_block, const char *free)
+{
+    large_mapping_t *mapping = mapping_of(block, no_block);
+    if (UNLIKELY(mapping->asked == 0)) {
+        os_unlock(&large.lock);
+        hak_die_of_size(free, block, mapping->size);
+    }
+    return mapping;
+}
+
+size_t large_asked(const void *block, const char *misuse)
+{
+    os_lock(&large.lock);
+    size_t asked = mapping_out(block, misuse, misuse)->asked - 1;
+    os_unlock(&large.lock);
+    return asked;
+}
+
+size_t large_claim(const void *block, size_t *size)
+{
+    os_lock(&large.lock);
+    large_mapping_t *mapping =
+        mapping_out(block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
+    size_t asked = mapping->asked - 1;
+    mapping->asked = 0;
+    *size = mapping->size;
+    os_unlock(&large.lock);
+    return asked;
+}
+
+#endif
 
 bool large_trim(void)
 {

@@ -14,6 +14,11 @@ size_t large_usable_size(const void *block);
 // The block at its new place, which may be the old one; NULL leaves it as it was. size > 0.
 void *large_resize(void *block, size_t size);
 
+// With every check (TINY_CHECKS_FULL): as those of the page arena. large_free takes a block that was claimed.
+size_t large_note(void *block, size_t asked);
+size_t large_asked(const void *block, const char *misuse);
+size_t large_claim(const void *block, size_t *size);
+
 // Unmaps the cached mappings; true if there were any.
 bool large_trim(void);
 

@@ -21,28 +21,59 @@ static struct {
     char *end;
 } metadata;
 
-static void *map_anywhere(size_t size)
+static void *map_anywhere(size_t size, int protection)
 {
     int saved = errno;
-    void *start =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *start = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     errno = saved;
     return start == MAP_FAILED ? NULL : start;
 }
 
-void *os_map(size_t size, size_t alignment)
+// The address `offset` bytes into the mapping is a multiple of the alignment.
+static char *map_aligned(size_t size, size_t alignment, size_t offset, int protection)
 {
-    char *start = map_anywhere(size);
-    if (start == NULL || ((uintptr_t)start & (alignment - 1)) == 0) return start;
+    char *start = map_anywhere(size, protection);
+    if (start == NULL || (((uintptr_t)start + offset) & (alignment - 1)) == 0) return start;
     os_unmap(start, size);
     if (size + alignment < size) return NULL;
-    start = map_anywhere(size + alignment);
+    start = map_anywhere(size + alignment, protection);
     if (start == NULL) return NULL;
-    char *aligned = (char *)hak_round_up((uintptr_t)start, alignment);
+    char *aligned = (char *)hak_round_up((uintptr_t)start + offset, alignment) - offset;
     char *end = start + size + alignment;
     if (aligned > start) os_unmap(start, (size_t)(aligned - start));
     if (end > aligned + size) os_unmap(aligned + size, (size_t)(end - (aligned + size)));
     return aligned;
+}
+
+void *os_map(size_t size, size_t alignment)
+{
+    return map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE);
+}
+
+void *os_map_guarded(size_t size, size_t alignment, size_t guard)
+{
+    if (guard == 0) return os_map(size, alignment);
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    if (outside == NULL) return NULL;
+    int saved = errno;
+    bool opened = mprotect(outside + guard, size, PROT_READ | PROT_WRITE) == 0;
+    if (!opened) os_unmap(outside, size + 2 * guard);
+    errno = saved;
+    return opened ? outside + guard : NULL;
+}
+
+void os_unmap_guarded(void *start, size_t size, size_t guard)
+{
+    os_unmap((char *)start - guard, size + 2 * guard);
+}
+
+bool os_hide(void *start, size_t size)
+{
+    int saved = errno;
+    void *hidden =
+        mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    errno = saved;
+    return hidden != MAP_FAILED;
 }
 
 // munmap can fail when it would split a mapping beyond the process' limit; the addresses then stay ours and unused.
@@ -180,6 +211,7 @@ void hak_die_of_size(const char *what, const void *where, size_t size)
         add_text(&line, " bytes");
     }
     add_text(&line, "\n");
+    os_forking = true; // no lock holds up a handler of SIGABRT that allocates
     syscall(SYS_write, STDERR_FILENO, line.text,
             line.length); // write() may end the thread instead, if it is cancelled
     abort();

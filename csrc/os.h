@@ -10,6 +10,13 @@
 void *os_map(size_t size, size_t alignment);
 void os_unmap(void *start, size_t size);
 
+// The same, between two guards of `guard` bytes that nobody can touch; the addresses are those between them.
+void *os_map_guarded(size_t size, size_t alignment, size_t guard);
+void os_unmap_guarded(void *start, size_t size, size_t guard);
+
+// Gives the memory back and lets nobody touch the addresses, which stay taken. False: all is as it was.
+bool os_hide(void *start, size_t size);
+
 // Gives the memory behind the addresses back; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 
@@ -33,7 +40,8 @@ typedef struct os_lock {
 void os_lock_slow(os_lock_t *lock) COLD;
 void os_unlock_slow(os_lock_t *lock) COLD;
 
-// This thread holds every lock: it runs other libraries' fork handlers, which may allocate.
+// This thread passes every lock: it holds them all and runs other libraries' fork handlers, which may allocate, or it ends
+// the process.
 extern HAK_TLS bool os_forking;
 
 static inline bool os_try_lock(os_lock_t *lock)

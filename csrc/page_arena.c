@@ -3,6 +3,7 @@
 // The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
 #include "page_arena.h"
 
+#include "canary.h"
 #include "debug.h"
 #include "os.h"
 #include "tiny_registry.h"
@@ -13,9 +14,10 @@
 #define LISTS 105u // list_of(CHUNK_UNITS) + 1
 #define FREE_CHUNKS_KEPT 1u
 
+// Links, as those of a tiny block; see tiny_link.h.
 typedef struct free_run {
-    struct free_run *next;
-    struct free_run *previous;
+    uintptr_t next;
+    uintptr_t previous;
 } free_run_t;
 
 typedef struct arena_chunk {
@@ -26,6 +28,9 @@ typedef struct arena_chunk {
     uint64_t in_use[CHUNK_UNITS / 64]; // a run in use begins at this unit
     uint64_t free_edge[CHUNK_UNITS / 64]; // a free run begins or ends at this unit
     uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit, and at its last if it is free
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    uint32_t asked[CHUNK_UNITS]; // at the first unit of a run that is out: bytes asked for, and one more
+#endif
 } arena_chunk_t;
 
 static struct {
@@ -91,14 +96,35 @@ static unsigned list_that_fits(uint32_t units)
     return list_of(units + ((uint32_t)1 << (log - 3)) - 1);
 }
 
+static free_run_t *next_of(const free_run_t *run)
+{
+    return tiny_decode(run->next, &run->next);
+}
+
+static free_run_t *previous_of(const free_run_t *run)
+{
+    return tiny_decode(run->previous, &run->previous);
+}
+
+static void set_next(free_run_t *run, const free_run_t *next)
+{
+    run->next = tiny_encode(next, &run->next);
+}
+
+static void set_previous(free_run_t *run, const free_run_t *previous)
+{
+    run->previous = tiny_encode(previous, &run->previous);
+}
+
 static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
     unsigned index = list_of(units);
     free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
-    run->previous = NULL;
-    run->next = arena.list[index];
-    if (run->next != NULL) run->next->previous = run;
+    set_previous(run, NULL);
+    set_next(run, arena.list[index]);
+    if (arena.list[index] != NULL) set_previous(arena.list[index], run);
     arena.list[index] = run;
+    canary_set_post(address_of(chunk, first + units));
     set_bit(arena.occupied, index);
     arena.free_runs++;
     set_bit(chunk->free_edge, first);
@@ -110,12 +136,13 @@ static void remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
     unsigned index = list_of(units);
     free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
-    if (UNLIKELY((run->next != NULL && run->next->previous != run) ||
-                 (run->previous != NULL ? run->previous->next != run : arena.list[index] != run)))
+    free_run_t *next = next_of(run), *previous = previous_of(run);
+    if (UNLIKELY((next != NULL && previous_of(next) != run) ||
+                 (previous != NULL ? next_of(previous) != run : arena.list[index] != run)))
         hak_die("corrupted heap: a free run was written to", run);
-    if (run->next != NULL) run->next->previous = run->previous;
-    if (run->previous != NULL) run->previous->next = run->next;
-    else arena.list[index] = run->next;
+    if (next != NULL) set_previous(next, previous);
+    if (previous != NULL) set_next(previous, next);
+    else arena.list[index] = next;
     if (arena.list[index] == NULL) clear_bit(arena.occupied, index);
     arena.free_runs--;
     clear_bit(chunk->free_edge, first);
@@ -161,9 +188,9 @@ static bool add_chunk(void)
 {
     arena_chunk_t *chunk = os_map(hak_round_up(sizeof *chunk, OS_PAGE), OS_PAGE);
     if (chunk == NULL) return false;
-    chunk->start = os_map(CHUNK_SIZE, HAK_PAGE);
+    chunk->start = os_map_guarded(CHUNK_SIZE, HAK_PAGE, CANARY_GUARD);
     if (chunk->start == NULL || !tiny_registry_reserve(chunk->start, CHUNK_SIZE)) {
-        if (chunk->start != NULL) os_unmap(chunk->start, CHUNK_SIZE);
+        if (chunk->start != NULL) os_unmap_guarded(chunk->start, CHUNK_SIZE, CANARY_GUARD);
         os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
         return false;
     }
@@ -198,7 +225,7 @@ static void drop_chunk(arena_chunk_t *chunk)
     else arena.chunks = chunk->next;
     arena.chunk_count--;
     arena.free_chunks--;
-    os_unmap(chunk->start, CHUNK_SIZE);
+    os_unmap_guarded(chunk->start, CHUNK_SIZE, CANARY_GUARD);
     os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
 }
 
@@ -227,6 +254,7 @@ static void *carve(free_run_t *run, uint32_t units, size_t alignment)
     chunk->length[first] = (uint16_t)units;
     set_bit(chunk->in_use, first);
     count_units(chunk, units, 0);
+    canary_set_post(address_of(chunk, first + units));
     return address_of(chunk, first);
 }
 
@@ -335,12 +363,61 @@ bool page_arena_resize(void *block, size_t size)
     return resized;
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// ---- what was asked for
+
+size_t page_arena_note(void *block, size_t asked)
+{
+    arena_chunk_t *chunk = chunk_of(block);
+    uint32_t first = unit_of(chunk, block);
+    chunk->asked[first] = (uint32_t)asked + 1;
+    return chunk->length[first] * UNIT;
+}
+
+static uint32_t asked_at(const arena_chunk_t *chunk, const void *block, const char *no_block,
+                         const char *free)
+{
+    uint32_t first = run_in_use(chunk, block, no_block);
+    if (UNLIKELY(chunk->asked[first] == 0)) {
+        os_unlock(&arena.lock);
+        hak_die_of_size(free, block, chunk->length[first] * UNIT);
+    }
+    return first;
+}
+
+size_t page_arena_asked(const void *block, const char *misuse)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = chunk_of(block);
+    size_t asked = chunk->asked[asked_at(chunk, block, misuse, misuse)] - 1;
+    os_unlock(&arena.lock);
+    return asked;
+}
+
+size_t page_arena_claim(const void *block, size_t *size)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = chunk_of(block);
+    uint32_t first =
+        asked_at(chunk, block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
+    size_t asked = chunk->asked[first] - 1;
+    *size = chunk->length[first] * UNIT;
+    chunk->asked[first] = 0;
+    bool underflow = first > 0 && !canary_has_post(block);
+    os_unlock(&arena.lock);
+    if (UNLIKELY(underflow)) hak_die_of_size(CANARY_UNDERFLOW, block, *size);
+    return asked;
+}
+
+#endif
+
 // ---- giving memory back
 
 static bool purge_run(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
     uintptr_t start = hak_round_up((uintptr_t)address_of(chunk, first) + sizeof(free_run_t), OS_PAGE);
-    uintptr_t end = (uintptr_t)address_of(chunk, first + units) & ~(OS_PAGE - 1);
+    uintptr_t end = ((uintptr_t)address_of(chunk, first + units) - CANARY_POST) & ~(OS_PAGE - 1);
     return end > start && os_purge((void *)start, end - start);
 }
 

@@ -22,6 +22,13 @@ size_t page_arena_usable_size(const void *block);
 // Resizes in place; false leaves all as it was.
 bool page_arena_resize(void *block, size_t size);
 
+// With every check (TINY_CHECKS_FULL): what was asked for of a run in use. Noted, by the run's owner: it is out from now on.
+// Claimed: it is out no longer, and may be freed. Both tell how much memory the run has. Whoever asks, or claims, ends the
+// process if no run that is out begins there, or if the post before it is damaged.
+size_t page_arena_note(void *block, size_t asked);
+size_t page_arena_asked(const void *block, const char *misuse);
+size_t page_arena_claim(const void *block, size_t *size);
+
 // Returns the memory of free runs to the system; true if there was any.
 bool page_arena_trim(void);
 

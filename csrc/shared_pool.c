@@ -1,6 +1,7 @@
 // Shared pool: hands pages of superslabs to heaps, one lock for all.
 #include "shared_pool.h"
 
+#include "canary.h"
 #include "debug.h"
 #include "os.h"
 #include "tiny_registry.h"
@@ -15,6 +16,7 @@
 
 typedef struct superslab {
     char *start;
+    char *notes;    // what is kept of its blocks apart from them, NOTES bytes a page
     uint32_t free;  // a bit a page
     uint32_t dirty; // of the free ones
     struct superslab *next;
@@ -81,25 +83,65 @@ static void drop_record(superslab_t *record)
     pool.unused = record;
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+#define NOTES (HAK_PAGE / TINY_MIN_ALIGN * sizeof(uint16_t))
+
+static bool map_notes(superslab_t *superslab)
+{
+    superslab->notes = os_map(SUPERSLAB_PAGES * NOTES, OS_PAGE);
+    if (superslab->notes == NULL) return false;
+    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+        tiny_registry_record(superslab->start + i * HAK_PAGE)->asked = (void *)(superslab->notes + i * NOTES);
+    return true;
+}
+
+static void unmap_notes(const superslab_t *superslab)
+{
+    os_unmap(superslab->notes, SUPERSLAB_PAGES * NOTES);
+}
+
+#else
+
+static bool map_notes(superslab_t *superslab)
+{
+    (void)superslab;
+    return true;
+}
+
+static void unmap_notes(const superslab_t *superslab)
+{
+    (void)superslab;
+}
+
+#endif
+
+static bool map_pages(superslab_t *superslab)
+{
+    char *start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+    if (start == NULL) return false;
+    *superslab = (superslab_t){.start = start, .free = ALL_PAGES};
+    if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) return true;
+    os_unmap_guarded(start, SUPERSLAB_SIZE, CANARY_GUARD);
+    return false;
+}
+
 static superslab_t *map_superslab(void)
 {
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    char *start = os_map(SUPERSLAB_SIZE, SUPERSLAB_SIZE);
-    if (start == NULL || !tiny_registry_reserve(start, SUPERSLAB_SIZE)) {
-        if (start != NULL) os_unmap(start, SUPERSLAB_SIZE);
+    if (!map_pages(superslab)) {
         drop_record(superslab);
         return NULL;
     }
-    *superslab = (superslab_t){.start = start, .free = ALL_PAGES};
     for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
-        tiny_registry_record(start + i * HAK_PAGE)->owner = superslab;
+        tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
     pool.superslabs++;
     pool.free_superslabs++;
     list_add(superslab);
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)start,
+        hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)superslab->start,
                         pool.superslabs);
 #endif
     return superslab;
@@ -117,7 +159,8 @@ static void unmap_superslab(superslab_t *superslab)
         hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
                         pool.superslabs);
 #endif
-    os_unmap(superslab->start, SUPERSLAB_SIZE);
+    unmap_notes(superslab);
+    os_unmap_guarded(superslab->start, SUPERSLAB_SIZE, CANARY_GUARD);
     drop_record(superslab);
 }
 

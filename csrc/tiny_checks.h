@@ -1,22 +1,19 @@
 // Checks on blocks that are freed, at the level that the variant chose (TINY_CHECKS).
 //
-// mark: while a block is free, its second word holds the process' key, so that a second free of it shows; glibc's tcache
+// mark: while a block is free, its second word holds the process' secret, so that a second free of it shows; glibc's tcache
 // does the same. A block that carries the mark is looked for before it is called freed twice: a program's own data may
 // look like it.  sent: the mark of a block that was freed by a thread that does not own it.
 #ifndef TINY_CHECKS_H
 #define TINY_CHECKS_H
 
 #include "hak_types.h"
-#include "tiny_alloc_fast_gen.h" // TINY_CHECKS
+#include "tiny_link.h" // TINY_CHECKS, the secret
 
-#define TINY_CHECKS_NONE 0
-#define TINY_CHECKS_BASIC 1
-#define TINY_CHECKS_FULL 2
+// With every check, it is known of each block whether it is out; see hardened.h.
+#define TINY_MARKS (TINY_CHECKS == TINY_CHECKS_BASIC)
 
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
+#if TINY_MARKS
 
-// Set before the first block is handed out; each thread's front has a copy.
-extern uint64_t tiny_free_key;
 #define TINY_SENT(key) ((key) ^ 1)
 
 ALWAYS_INLINE uint64_t tiny_mark_of(const void *block)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "debug.h"
+#include "hardened.h"
 #include "large.h"
 #include "os.h"
 #include "page_arena.h"
@@ -22,6 +23,7 @@ static bool has_key;
 static void thread_ends(void *unused)
 {
     (void)unused;
+    hardened_thread_ends();
     tiny_front_drain();
     tiny_backend_detach();
     TINY_COUNT_THREAD_ENDS();

@@ -7,6 +7,7 @@
 #define TINY_REGISTRY_H
 
 #include "hak_types.h"
+#include "tiny_link.h"
 #include "tiny_state.h"
 
 typedef struct tiny_slab tiny_slab_t;
@@ -31,6 +32,11 @@ struct tiny_slab {
     uint16_t capacity;    // blocks
     uint8_t class;
     bool listed;          // in its owner's list of slabs with room
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    uint16_t order_first; // fresh blocks are handed out from this one on,
+    uint16_t order_step;  // in steps that meet each of them
+    _Atomic(uint16_t) *asked; // of each block, see hardened.h; the page's, whatever its class is
+#endif
 };
 
 // Tag map entry: the owner in the upper half; in the lower one the page's number (address / 64 KiB), xor the class.
@@ -46,7 +52,7 @@ extern _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
 // The number of a block's page. With checks, the address' bits that no block has stand above it: then it is no page's.
 static inline uint64_t tiny_page_number(const void *block)
 {
-#if TINY_CHECKS >= 1
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
     uint64_t kept = HAK_OPAQUE((uintptr_t)block & ~(uint64_t)(HAK_PAGE - TINY_MIN_ALIGN));
     return kept >> HAK_PAGE_SHIFT | kept << (64 - HAK_PAGE_SHIFT); // one rotation
 #else

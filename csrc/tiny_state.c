@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "debug.h"
+#include "os.h"
 #include "tiny_checks.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
@@ -12,7 +13,15 @@ const uint8_t tiny_size_index[TINY_MAX_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_I
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
-uint64_t tiny_free_key;
+_Atomic(uint64_t) tiny_secret_made;
+
+// Whoever asks at the same time makes the same one.
+uint64_t tiny_make_secret(void)
+{
+    uint64_t secret = os_secret();
+    atomic_store_explicit(&tiny_secret_made, secret, memory_order_relaxed);
+    return secret;
+}
 
 #endif
 

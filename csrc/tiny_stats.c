@@ -1,10 +1,27 @@
 // Statistics: the generated table of layers, with what each holds for the calling thread.
 #include "tiny_stats.h"
 
+#include "hardened.h"
 #include "page_arena.h"
 #include "shared_pool.h"
 #include "text.h"
 #include "tiny_front.h"
+
+static void print_held(const char *title, const char *role, const char *storage, size_t blocks, size_t bytes)
+{
+    hak_text_t line = {.length = 0};
+    hak_text_add(&line, title);
+    hak_text_column(&line, 17);
+    hak_text_add(&line, role);
+    hak_text_column(&line, 26);
+    hak_text_add(&line, storage);
+    hak_text_column(&line, 39);
+    hak_text_number(&line, blocks, 8);
+    hak_text_add(&line, " blocks ");
+    hak_text_number(&line, bytes, 10);
+    hak_text_add(&line, " bytes\n");
+    hak_text_write(&line);
+}
 
 static void print_layer(const tiny_layer_info_t *layer)
 {
@@ -14,23 +31,20 @@ static void print_layer(const tiny_layer_info_t *layer)
         blocks += held;
         bytes += held * tiny_class_size[class];
     }
-    hak_text_t line = {.length = 0};
-    hak_text_add(&line, layer->title);
-    hak_text_column(&line, 17);
-    hak_text_add(&line, layer->role);
-    hak_text_column(&line, 26);
-    hak_text_add(&line, layer->storage);
-    hak_text_column(&line, 39);
-    hak_text_number(&line, blocks, 8);
-    hak_text_add(&line, " blocks ");
-    hak_text_number(&line, bytes, 10);
-    hak_text_add(&line, " bytes\n");
-    hak_text_write(&line);
+    print_held(layer->title, layer->role, layer->storage, blocks, bytes);
+}
+
+// With every check: what has been freed, and is not for the layers yet.
+static void print_quarantine(void)
+{
+    hardened_waiting_t waiting = hardened_waiting();
+    print_held("Quarantine", "checks", "row", waiting.blocks, waiting.bytes);
 }
 
 void tiny_stats_print(void)
 {
     for (unsigned i = 0; i < TINY_LAYERS; i++) print_layer(&tiny_layer_table[i]);
+    if (TINY_CHECKS >= TINY_CHECKS_FULL) print_quarantine();
     shared_pool_usage_t pool = shared_pool_usage();
     page_arena_usage_t arena = page_arena_usage();
     hak_text_t line = {.length = 0};

@@ -3,6 +3,7 @@
 // Who may touch what: a live heap's slabs only its thread; an idle heap's only under the heaps' lock.
 #include "tiny_superslab.h"
 
+#include "canary.h"
 #include "debug.h"
 #include "os.h"
 #include "shared_pool.h"
@@ -54,10 +55,98 @@ static char *page_of(const void *block)
     return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
 }
 
+// ---- the order of blocks: by their addresses; with every check, such that the next one cannot be foretold
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// A post stands before the first block of a slab, too.
+#define FIRST_COLOUR 1u
+_Static_assert(TINY_MAX_SIZE + COLOURS * COLOUR_STEP <= HAK_PAGE, "a slab has no room for its first post");
+
+// xorshift, see Marsaglia, "Xorshift RNGs", 2003. It is seeded by the secret.
+static uint32_t draw(tiny_heap_t *heap)
+{
+    if (heap->random == 0) heap->random = tiny_pad(heap) | 1;
+    heap->random ^= heap->random << 13;
+    heap->random ^= heap->random >> 7;
+    heap->random ^= heap->random << 17;
+    return (uint32_t)(heap->random >> 32);
+}
+
+static unsigned common_divisor(unsigned a, unsigned b)
+{
+    while (b != 0) {
+        unsigned rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static void set_up_blocks(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    slab->order_first = (uint16_t)(draw(heap) % slab->capacity);
+    do slab->order_step = (uint16_t)(1 + draw(heap) % slab->capacity);
+    while (common_divisor(slab->order_step, slab->capacity) != 1);
+    canary_set_post(slab->start);
+    for (size_t i = 0; i < slab->capacity; i++) {
+        canary_set_post(slab->start + (i + 1) * size);
+        atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
+    }
+}
+
+static size_t nth_fresh(const tiny_slab_t *slab, size_t n)
+{
+    return (slab->order_first + n * slab->order_step) % slab->capacity;
+}
+
+// To the front or to the end.
+static void add_block(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+{
+    if (chain->head == NULL || (draw(heap) & 1) != 0) {
+        tiny_chain_push(chain, block);
+        return;
+    }
+    tiny_link(block, NULL);
+    tiny_link(chain->tail, block);
+    chain->tail = block;
+    chain->count++;
+}
+
+#else
+
+#define FIRST_COLOUR 0u
+
+static void set_up_blocks(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    (void)heap;
+    (void)slab;
+}
+
+static size_t nth_fresh(const tiny_slab_t *slab, size_t n)
+{
+    (void)slab;
+    return n;
+}
+
+static void add_block(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+{
+    (void)heap;
+    tiny_chain_push(chain, block);
+}
+
+#endif
+
+static unsigned draw_colour(void)
+{
+    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
+    return (count % (COLOURS - FIRST_COLOUR) + FIRST_COLOUR) * COLOUR_STEP;
+}
+
 static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
 {
-    unsigned colour =
-        atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed) % COLOURS * COLOUR_STEP;
+    unsigned colour = draw_colour();
     if (colour + tiny_class_size[class] > HAK_PAGE) colour = 0;
     tiny_slab_t *slab = tiny_registry_record(page);
     slab->free = NULL;
@@ -66,6 +155,7 @@ static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
     slab->fresh = 0;
     slab->capacity = (uint16_t)((HAK_PAGE - colour) / tiny_class_size[class]);
     slab->class = (uint8_t)class;
+    set_up_blocks(heap, slab);
     list_slab(heap, slab);
     tiny_registry_set(page, TINY_TAG(heap->id, class));
     return slab;
@@ -98,34 +188,35 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     return page != NULL ? format_page(heap, page, class) : NULL;
 }
 
-static unsigned take_freed(tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
     unsigned taken = 0;
     while (taken < want && slab->free != NULL) {
         tiny_block_t *block = slab->free;
-        slab->free = block->next;
-        tiny_chain_push(chain, block);
+        slab->free = tiny_next(block);
+        add_block(heap, chain, block);
         taken++;
     }
     return taken;
 }
 
 // Pushed from the last to the first, so that they are handed out in the order of their addresses.
-static unsigned take_fresh(tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
     size_t size = tiny_class_size[slab->class];
     unsigned room = (unsigned)(slab->capacity - slab->fresh);
     unsigned taken = want < room ? want : room;
     for (unsigned i = taken; i-- > 0;)
-        tiny_chain_push(chain, (tiny_block_t *)(void *)(slab->start + (slab->fresh + i) * size));
+        add_block(heap, chain,
+                  (tiny_block_t *)(void *)(slab->start + nth_fresh(slab, slab->fresh + i) * size));
     slab->fresh = (uint16_t)(slab->fresh + taken);
     return taken;
 }
 
 static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
-    unsigned taken = take_freed(slab, want, chain);
-    if (taken < want) taken += take_fresh(slab, want - taken, chain);
+    unsigned taken = take_freed(heap, slab, want, chain);
+    if (taken < want) taken += take_fresh(heap, slab, want - taken, chain);
     slab->used += taken;
     HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
     if (slab->free == NULL && slab->fresh == slab->capacity) unlist_slab(heap, slab);
@@ -156,9 +247,23 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 bool tiny_heap_holds(const tiny_block_t *wanted)
 {
     const tiny_block_t *block = tiny_registry_record(wanted)->free;
-    while (block != NULL && block != wanted) block = block->next;
+    while (block != NULL && block != wanted) block = tiny_next(block);
     return block != NULL;
 }
+
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+// What the fast path let pass: a pointer into a block, or to where none has been handed out yet.
+static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
+    // With every check, blocks are fresh in another order, and it is known of each whether it is out.
+    if (UNLIKELY(TINY_CHECKS < TINY_CHECKS_FULL && index >= slab->fresh))
+        tiny_die("free of a pointer that is no block", block);
+}
+
+#endif
 
 // An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
@@ -166,9 +271,9 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     tiny_slab_t *slab = tiny_registry_record(block);
     if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
-    if (UNLIKELY(!tiny_is_block_start(slab, block))) tiny_die("free of a pointer into a block", block);
+    check_home(slab, block);
 #endif
-    block->next = slab->free;
+    tiny_link(block, slab->free);
     slab->free = block;
     slab->used--;
     if (!slab->listed) list_slab(heap, slab);
@@ -181,19 +286,30 @@ static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain
     if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
     tiny_block_t *old = atomic_load_explicit(&heap->inbox[class], memory_order_relaxed);
     do {
-        chain->tail->next = old;
+        tiny_link(chain->tail, old);
     } while (!atomic_compare_exchange_weak(&heap->inbox[class], &old, chain->head));
     return heap;
 }
+
+#if TINY_MARKS
+
+// A block that comes in with the mark of a free one: it is at home already, or in a cache of the heap's thread.
+static void check_arrival(const tiny_heap_t *heap, const tiny_block_t *block)
+{
+    if (tiny_heap_holds(block)) tiny_die("double free", block);
+    if (heap->suspect != NULL) heap->suspect(block);
+}
+
+#endif
 
 // A block's slab may have been adopted by another heap since it was sent: then it is sent on.
 static void take_in(tiny_heap_t *heap, tiny_block_t *block)
 {
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-        if (UNLIKELY(tiny_mark_of(block) == tiny_free_key) && heap->suspect != NULL) heap->suspect(block);
-        tiny_mark(block, tiny_free_key);
+#if TINY_MARKS
+        if (UNLIKELY(tiny_is_marked(block, tiny_secret()))) check_arrival(heap, block);
+        tiny_mark(block, tiny_secret());
 #endif
         tiny_heap_give(heap, block);
     } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
@@ -205,7 +321,7 @@ void tiny_heap_collect(tiny_heap_t *heap, size_t class)
     if (atomic_load(&heap->inbox[class]) == NULL) return;
     tiny_block_t *block = atomic_exchange(&heap->inbox[class], NULL);
     while (block != NULL) {
-        tiny_block_t *next = block->next;
+        tiny_block_t *next = tiny_next(block);
         take_in(heap, block);
         block = next;
     }
@@ -261,9 +377,6 @@ static tiny_heap_t *new_heap(void)
     tiny_heap_t *heap = os_metadata(sizeof *heap);
     if (heap == NULL) return NULL;
     heap->id = ++heaps.count;
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-    if (tiny_free_key == 0) tiny_free_key = os_secret();
-#endif
     atomic_store(&heap->state, TINY_HEAP_LIVE);
     atomic_store_explicit(&heaps.by_id[heap->id], heap, memory_order_release);
     return heap;

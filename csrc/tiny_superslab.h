@@ -17,16 +17,19 @@ typedef struct tiny_heap {
     struct tiny_heap *next_idle;           // under the heaps' lock
     tiny_slab_t *with_room[TINY_CLASSES];  // slabs that have a block to give
     uint32_t rooms[TINY_CLASSES];          // how many they are
+    uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(
         const tiny_block_t *); // the owner's look at a block that came in and seems to be free already
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
 } tiny_heap_t;
 
-// Whether an address in a slab is the start of one of its blocks.
-static inline bool tiny_is_block_start(const tiny_slab_t *slab, const void *address)
+// Which of its slab's blocks begins at an address in the slab; SIZE_MAX if none does.
+static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *address)
 {
     const char *at = address;
-    return at >= slab->start && (size_t)(at - slab->start) % tiny_class_size[slab->class] == 0;
+    if (at < slab->start) return SIZE_MAX;
+    size_t size = tiny_class_size[slab->class], offset = (size_t)(at - slab->start);
+    return offset % size == 0 && offset / size < slab->capacity ? offset / size : SIZE_MAX;
 }
 
 // Misuse of a tiny block: the line names its class' size, too.

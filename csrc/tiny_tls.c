@@ -46,8 +46,16 @@ static void fill_hot(size_t class)
     tiny_heap_take(thread.heap, class, HOT_BLOCKS - hot[class].count, &chain);
     for (tiny_block_t *block = chain.head; chain.count > 0; chain.count--) {
         hot[class].block[hot[class].count++] = block;
-        block = block->next;
+        block = tiny_next(block);
     }
+}
+
+static __attribute__((unused)) bool hot_holds(const tiny_block_t *block)
+{
+    for (size_t class = 0; class < HOT_CLASSES; class++)
+        for (unsigned i = 0; i < hot[class].count; i++)
+            if (hot[class].block[i] == block) return true;
+    return false;
 }
 
 static void drain_hot(void)
@@ -78,7 +86,7 @@ static bool queue_spill(const tiny_chain_t *chain)
     }
     tiny_block_t *old = atomic_load_explicit(&spilled, memory_order_relaxed);
     do {
-        chain->tail->next = old;
+        tiny_link(chain->tail, old);
     } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, chain->head, memory_order_release,
                                                     memory_order_relaxed));
     return true;
@@ -89,7 +97,7 @@ static void take_spilled_home(void)
     if (atomic_load_explicit(&spilled, memory_order_relaxed) == NULL) return;
     tiny_block_t *block = atomic_exchange_explicit(&spilled, NULL, memory_order_acquire);
     while (block != NULL) {
-        tiny_block_t *next = block->next;
+        tiny_block_t *next = tiny_next(block);
         size_t size = tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))];
         atomic_fetch_sub_explicit(&spilled_bytes, size, memory_order_relaxed);
         tiny_backend_give(block);
@@ -101,13 +109,25 @@ static void take_spilled_home(void)
 
 // ---- attaching
 
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
+#if TINY_MARKS
 
 // Ends the process if a block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
 static void check_not_free(const tiny_block_t *block)
 {
-    if (tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block) || tiny_heap_holds(block))
-        tiny_die("double free", block);
+    bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block) || tiny_heap_holds(block);
+#if TINY_HAS_OPTION_HOTMAG
+    held = held || hot_holds(block);
+#endif
+    if (held) tiny_die("double free", block);
+}
+
+// A block of the calling thread's heap that carries the mark is about to be freed.
+static void check_marked(const tiny_block_t *block)
+{
+#if TINY_HAS_OPTION_BG_SPILL
+    take_spilled_home(); // it may wait there
+#endif
+    check_not_free(block);
 }
 
 #endif
@@ -117,8 +137,8 @@ static void attach(void)
     thread.heap = tiny_heap_acquire();
     if (thread.heap == NULL) return;
     tiny_front.tag = TINY_OWN_TAG(thread.heap->id);
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-    tiny_front.key = tiny_free_key;
+#if TINY_MARKS
+    tiny_front.key = tiny_secret();
     thread.heap->suspect = check_not_free;
 #endif
     tiny_lifecycle_thread_started();
@@ -238,8 +258,8 @@ void tiny_backend_give(tiny_block_t *block)
         tiny_heap_give(thread.heap, block);
         return;
     }
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-    tiny_mark(block, TINY_SENT(tiny_free_key));
+#if TINY_MARKS
+    tiny_mark(block, TINY_SENT(tiny_secret()));
 #endif
     send_later(block, tag);
 }
@@ -252,7 +272,7 @@ void tiny_backend_give_chain(const tiny_chain_t *chain)
 #endif
     tiny_block_t *block = chain->head;
     for (unsigned left = chain->count; left > 0; left--) {
-        tiny_block_t *next = block->next;
+        tiny_block_t *next = tiny_next(block);
         tiny_backend_give(block);
         block = next;
     }
@@ -271,7 +291,7 @@ void tiny_backend_drain(void)
 
 // ---- frees that the fast path did not take
 
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
+#if TINY_MARKS
 
 static bool outbox_holds(const tiny_block_t *block)
 {
@@ -282,7 +302,7 @@ static bool outbox_holds(const tiny_block_t *block)
 
 void tiny_free_marked(void *block, size_t class)
 {
-    check_not_free(block);
+    check_marked(block);
     if (!tiny_caches_push(class, block)) tiny_backend_give(block);
 }
 
@@ -290,9 +310,9 @@ void tiny_free_marked(void *block, size_t class)
 static void check_remote(tiny_block_t *block)
 {
     uint64_t mark = tiny_mark_of(block);
-    if (mark == TINY_SENT(tiny_free_key) && outbox_holds(block)) tiny_die("double free", block);
-    bool looks_free = mark == tiny_free_key || mark == TINY_SENT(tiny_free_key);
-    tiny_mark(block, looks_free ? tiny_free_key : TINY_SENT(tiny_free_key));
+    if (mark == TINY_SENT(tiny_secret()) && outbox_holds(block)) tiny_die("double free", block);
+    bool looks_free = mark == tiny_secret() || mark == TINY_SENT(tiny_secret());
+    tiny_mark(block, looks_free ? tiny_secret() : TINY_SENT(tiny_secret()));
 }
 
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
@@ -302,8 +322,8 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
         send_later(block, tag);
         return;
     }
-    if (tiny_mark_of(block) == tiny_free_key) check_not_free(block);
-    tiny_mark(block, tiny_free_key);
+    if (tiny_is_marked(block, tiny_secret())) check_marked(block);
+    tiny_mark(block, tiny_secret());
     tiny_heap_give(thread.heap, block);
 }
 

@@ -214,6 +214,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     made = env.Clone(
         LAYERED_CELL=cell,
         LAYERED_MIN_ALIGN=cell.variant.min_align,
+        LAYERED_CHECKS=cell.variant.checks_level,
         LAYERED_TLS=cell.variant.tls,
         LAYERED_IDENTITY=env.Value(compiler.identity),
         BUILD_DIR=folder,

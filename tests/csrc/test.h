@@ -56,6 +56,12 @@
 #define T_MIN_ALIGN 16
 #endif
 
+// What a free is checked for: 0 nothing, 1 basic, 2 everything; and the bytes that a canary takes of each block then.
+#ifndef T_CHECKS
+#define T_CHECKS 1
+#endif
+#define T_CANARY (T_CHECKS >= 2 ? 8 : 0)
+
 #define T_UNUSED __attribute__((unused))
 
 // ---- checks ---------------------------------------------------------------------------------------------

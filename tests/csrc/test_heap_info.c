@@ -4,7 +4,7 @@
 
 #include "hakmem.h"
 
-enum { MIB = 1 << 20, SMALL = 64, MEDIUM = 20000 };
+enum { MIB = 1 << 20, SMALL = 64 - T_CANARY, MEDIUM = 20000 };
 
 static void **blocks;
 
@@ -64,9 +64,9 @@ static void medium_blocks_are_counted(void)
 static void large_blocks_are_counted(void)
 {
     hak_mallinfo2_t before = hak_mallinfo2();
-    allocate(3 * MIB, 5);
+    allocate(3 * MIB - T_CANARY, 5);
     hak_mallinfo2_t during = hak_mallinfo2();
-    blocks[0] = T_realloc(blocks[0], 9 * MIB);
+    blocks[0] = T_realloc(blocks[0], 9 * MIB - T_CANARY);
     T_CHECK(blocks[0] != NULL, "realloc failed");
     hak_mallinfo2_t resized = hak_mallinfo2();
     release(5);

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #define BLOCKS 100
-#define SIZE 64
+#define SIZE 64 // bytes of memory of a block, with a canary or without
 
 static char text[8192];
 
@@ -63,7 +63,7 @@ static void freed_blocks_are_held_by_the_layers(void)
 {
     void *live[BLOCKS];
     size_t blocks_before, bytes_before, blocks, bytes;
-    for (int i = 0; i < BLOCKS; i++) live[i] = T_must_malloc(SIZE);
+    for (int i = 0; i < BLOCKS; i++) live[i] = T_must_malloc(SIZE - T_CANARY);
     held(&blocks_before, &bytes_before);
     for (int i = 0; i < BLOCKS; i++) T_free(live[i]);
     held(&blocks, &bytes);

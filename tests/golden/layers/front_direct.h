@@ -88,7 +88,7 @@ ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
     tiny_block_t *block = tiny_front.unified_cache.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    tiny_front.unified_cache.head[class] = block->next;
+    tiny_front.unified_cache.head[class] = tiny_next(block);
     tiny_front.unified_cache.room[class]++;
     return block;
 }
@@ -102,7 +102,7 @@ ALWAYS_INLINE size_t unified_cache_held(size_t class)
 ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 {
     const tiny_block_t *block = tiny_front.unified_cache.head[class];
-    while (block != NULL && block != wanted) block = block->next;
+    while (block != NULL && block != wanted) block = tiny_next(block);
     return block != NULL;
 }
 
@@ -113,7 +113,7 @@ ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
         tiny_front.unified_cache.room[full] = 0;
         return false;
     }
-    ((tiny_block_t *)block)->next = tiny_front.unified_cache.head[class];
+    tiny_link(block, tiny_front.unified_cache.head[class]);
     tiny_front.unified_cache.head[class] = block;
     return true;
 }
@@ -125,7 +125,7 @@ ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
     tiny_block_t *block = tiny_front.tls_sll.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    tiny_front.tls_sll.head[class] = block->next;
+    tiny_front.tls_sll.head[class] = tiny_next(block);
     tiny_front.tls_sll.room[class]++;
     return block;
 }
@@ -139,7 +139,7 @@ ALWAYS_INLINE size_t tls_sll_held(size_t class)
 ALWAYS_INLINE bool tls_sll_holds(size_t class, const void *wanted)
 {
     const tiny_block_t *block = tiny_front.tls_sll.head[class];
-    while (block != NULL && block != wanted) block = block->next;
+    while (block != NULL && block != wanted) block = tiny_next(block);
     return block != NULL;
 }
 
@@ -147,10 +147,10 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
 {
     size_t held = tls_sll_held(class), kept = held / 2;
     tiny_block_t *last = tiny_front.tls_sll.head[class];
-    for (size_t i = 1; i < kept; i++) last = last->next;
-    tiny_chain_t chain = {last->next, NULL, (unsigned)(held - kept)};
-    for (chain.tail = chain.head; chain.tail->next != NULL;) chain.tail = chain.tail->next;
-    last->next = NULL;
+    for (size_t i = 1; i < kept; i++) last = tiny_next(last);
+    tiny_chain_t chain = {tiny_next(last), NULL, (unsigned)(held - kept)};
+    chain.tail = tiny_last(chain.head);
+    tiny_link(last, NULL);
     tiny_front.tls_sll.room[class] += (int32_t)chain.count;
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
@@ -164,7 +164,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
 
 ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
-    ((tiny_block_t *)block)->next = tiny_front.tls_sll.head[class];
+    tiny_link(block, tiny_front.tls_sll.head[class]);
     tiny_front.tls_sll.head[class] = block;
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
@@ -174,7 +174,7 @@ ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
-    chain->tail->next = tiny_front.tls_sll.head[class];
+    tiny_link(chain->tail, tiny_front.tls_sll.head[class]);
     tiny_front.tls_sll.head[class] = chain->head;
     tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
@@ -214,10 +214,10 @@ ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
-    tiny_block_t *block = chain.head, *next = block->next;
+    tiny_block_t *block = chain.head, *next = tiny_next(block);
     for (unsigned left = chain.count - 1; left > 0; left--) {
         tiny_block_t *extra = next;
-        next = extra->next;
+        next = tiny_next(extra);
         if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
     }
 #if !HAKMEM_BUILD_RELEASE
@@ -237,7 +237,7 @@ ALWAYS_INLINE void *legacy_refill_take(size_t class)
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
     tiny_block_t *block = chain.head;
-    chain.head = block->next;
+    chain.head = tiny_next(block);
     chain.count--;
     tls_sll_push_chain(class, &chain);
 #if !HAKMEM_BUILD_RELEASE

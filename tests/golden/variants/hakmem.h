@@ -97,7 +97,7 @@ ALWAYS_INLINE void *thread_list_pop(size_t class)
 {
     tiny_block_t *block = tiny_front.thread_list.head[class];
     if (UNLIKELY(block == NULL)) return NULL;
-    tiny_front.thread_list.head[class] = block->next;
+    tiny_front.thread_list.head[class] = tiny_next(block);
     tiny_front.thread_list.room[class]++;
     return block;
 }
@@ -111,7 +111,7 @@ ALWAYS_INLINE size_t thread_list_held(size_t class)
 ALWAYS_INLINE bool thread_list_holds(size_t class, const void *wanted)
 {
     const tiny_block_t *block = tiny_front.thread_list.head[class];
-    while (block != NULL && block != wanted) block = block->next;
+    while (block != NULL && block != wanted) block = tiny_next(block);
     return block != NULL;
 }
 
@@ -122,7 +122,7 @@ ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
         tiny_front.thread_list.room[full] = 0;
         return false;
     }
-    ((tiny_block_t *)block)->next = tiny_front.thread_list.head[class];
+    tiny_link(block, tiny_front.thread_list.head[class]);
     tiny_front.thread_list.head[class] = block;
     return true;
 }
@@ -152,10 +152,10 @@ ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_chain_t chain;
     if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
-    tiny_block_t *block = chain.head, *next = block->next;
+    tiny_block_t *block = chain.head, *next = tiny_next(block);
     for (unsigned left = chain.count - 1; left > 0; left--) {
         tiny_block_t *extra = next;
-        next = extra->next;
+        next = tiny_next(extra);
         if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
     }
 #if !HAKMEM_BUILD_RELEASE

@@ -1,0 +1,117 @@
+// Blocks: which part of the allocator serves a request, and which one a block came from.
+#include "blocks.h"
+
+#include <errno.h>
+
+#include "hakmem_tiny.h"
+#include "large.h"
+#include "page_arena.h"
+#include "tiny_registry.h"
+
+#define NATURAL_ALIGNMENT ((size_t)16)
+#define SLAB_ALIGNMENT ((size_t)64) // slab starts are multiples of it
+
+// ---- allocation
+
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
+{
+    if (UNLIKELY(size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
+    void *block = NULL;
+    if (size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT)
+        block = page_arena_alloc(size > 0 ? size : 1, alignment);
+    else block = large_alloc(size > 0 ? size : 1, alignment, zeroed);
+    return block != NULL ? block : out_of_memory();
+}
+
+void *hak_alloc_beyond_tiny(size_t size)
+{
+    bool zeroed;
+    return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);
+}
+
+// The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
+static size_t aligned_class(size_t size, size_t alignment)
+{
+    if (alignment > SLAB_ALIGNMENT || size > TINY_MAX_SIZE) return TINY_CLASSES;
+    size_t class = tiny_class_of(size > alignment ? size : alignment);
+    while (class < TINY_CLASSES && tiny_class_size[class] % alignment != 0) class++;
+    return class;
+}
+
+void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
+{
+    *zeroed = false;
+    if (alignment <= TINY_MIN_ALIGN) {
+        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(size);
+        return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
+    }
+    size_t class = aligned_class(size, alignment);
+    if (class < TINY_CLASSES) return hak_tiny_alloc(tiny_class_size[class]);
+    return alloc_untiny(size, alignment, zeroed);
+}
+
+// ---- free
+
+void tiny_free_other(void *block)
+{
+    if (block == NULL) return;
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
+        // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
+        if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX))
+            tiny_die("free of a pointer into a block", block);
+        tiny_backend_free(block, tag);
+    } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
+        page_arena_free(block);
+    } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {
+        large_free(block);
+    } else {
+        hak_die("free of a pointer that is no block", block);
+    }
+}
+
+// ---- sizes
+
+// The class of a block that is to be used further.
+static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
+{
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+    if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX)) tiny_die(misuse, block);
+#endif
+    (void)block;
+    (void)misuse;
+    return TINY_TAG_KIND(tag);
+}
+
+size_t blocks_size(const void *block, const char *misuse)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (TINY_TAG_OWNER(tag) != 0) return tiny_class_size[class_of(block, tag, misuse)];
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return page_arena_usable_size(block);
+    if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return large_usable_size(block);
+    hak_die(misuse, block);
+}
+
+// A tiny block stays while it is at least half full; an arena run and a mapping grow and shrink where they lie.
+void *blocks_resize(void *block, size_t size)
+{
+    static const char misuse[] = "realloc of a pointer that is no block";
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (TINY_TAG_OWNER(tag) != 0) {
+        size_t has = tiny_class_size[class_of(block, tag, misuse)];
+        return size <= has && size > has / 2 ? block : NULL;
+    }
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
+        bool fits = size > TINY_MAX_SIZE && size <= PAGE_ARENA_MAX_SIZE;
+        return fits && page_arena_resize(block, size) ? block : NULL;
+    }
+    if (tag == TINY_TAG(0, TINY_KIND_LARGE))
+        return size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    hak_die(misuse, block);
+}

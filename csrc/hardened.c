@@ -1,0 +1,302 @@
+// Every check at the moment of the free.
+//
+// What is known of a block lies apart from it: for a tiny one in its page's notes, for others in the records of the arena
+// and of the mappings. So it tells, whatever a program wrote, which blocks are out and where their canaries begin.
+//
+// A block's way: asked for, out, freed (filled, in the quarantine), then free in the layers and slabs like any other; the
+// fill is looked at when it leaves the quarantine, and again, but for the link, when it is handed out.
+#include "hardened.h"
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+#include <errno.h>
+
+#include "blocks.h"
+#include "canary.h"
+#include "large.h"
+#include "os.h"
+#include "page_arena.h"
+#include "tiny_registry.h"
+
+#define WRONG_POINTER "free of a pointer that is no block"
+#define INSIDE "free of a pointer into a block"
+#define LINKS sizeof(tiny_block_t) // bytes of a free block that the lists use
+
+// ---- what was asked for
+
+// A tiny block's note: 0 for one that was never out, FREED, or the bytes asked for and one more.
+#define FREED UINT16_MAX
+_Static_assert(TINY_MAX_SIZE + 1 < FREED, "what is asked for fits a note");
+
+typedef _Atomic(uint16_t) note_t;
+
+static note_t *note_of(const void *block, const char *misuse)
+{
+    const tiny_slab_t *slab = tiny_registry_record(block);
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index == SIZE_MAX)) tiny_die(misuse, block);
+    return &slab->asked[index];
+}
+
+static size_t claim_tiny(void *block, size_t *size)
+{
+    note_t *note = note_of(block, INSIDE);
+    uint16_t asked = atomic_exchange(note, FREED);
+    if (UNLIKELY(asked == FREED)) tiny_die(CANARY_DOUBLE_FREE, block);
+    if (UNLIKELY(asked == 0)) tiny_die(WRONG_POINTER, block);
+    if (UNLIKELY(!canary_has_post(block))) tiny_die(CANARY_UNDERFLOW, block);
+    *size = tiny_class_size[tiny_registry_record(block)->class];
+    return asked - 1u;
+}
+
+static size_t tiny_asked(const void *block, const char *misuse)
+{
+    uint16_t asked = atomic_load(note_of(block, misuse));
+    if (UNLIKELY(asked == 0 || asked == FREED)) tiny_die(misuse, block);
+    return asked - 1u;
+}
+
+static size_t note_tiny(char *block, size_t asked)
+{
+    const tiny_slab_t *slab = tiny_registry_record(block);
+    size_t size = tiny_class_size[slab->class];
+    atomic_store(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1));
+    return size;
+}
+
+// A block that comes out of the layers. One that is fresh has no fill yet.
+static void check_free(char *block)
+{
+    const tiny_slab_t *slab = tiny_registry_record(block);
+    char *end = block + tiny_class_size[slab->class];
+    uint16_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
+    if (UNLIKELY(asked != 0 && asked != FREED))
+        tiny_die("corrupted heap: a block was handed out twice", block);
+    if (asked == FREED && UNLIKELY(!canary_is_filled(block + LINKS, end - CANARY_POST)))
+        tiny_die(CANARY_WRITTEN, block);
+    if (UNLIKELY(!canary_has_post(end))) tiny_die(CANARY_OVERFLOW, block);
+    canary_fill(block, block + LINKS);
+}
+
+typedef enum kind { NO_BLOCK, TINY, ARENA, LARGE } kind_t;
+
+static kind_t kind_of(const void *block)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (TINY_TAG_OWNER(tag) != 0) return TINY;
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return ARENA;
+    return tag == TINY_TAG(0, TINY_KIND_LARGE) ? LARGE : NO_BLOCK;
+}
+
+// The block is out from now on.
+static void hand_out(char *block, size_t asked)
+{
+    size_t size;
+    switch (kind_of(block)) {
+    case TINY:
+        size = note_tiny(block, asked);
+        break;
+    case ARENA:
+        size = page_arena_note(block, asked);
+        break;
+    default:
+        size = large_note(block, asked);
+    }
+    canary_set(block + asked, block + size);
+}
+
+static void check_canary(const char *block, size_t asked, size_t size)
+{
+    if (UNLIKELY(!canary_is_whole(block + asked, block + size)))
+        hak_die_of_size(CANARY_OVERFLOW, block, size);
+}
+
+// ---- quarantine
+
+// row: blocks that wait, the oldest first.
+#define ROW 1024u
+typedef struct row {
+    size_t bytes;
+    unsigned first; // both count on, and wrap
+    unsigned end;
+    struct waiting {
+        char *block;
+        size_t size;
+    } waiting[ROW];
+} row_t;
+
+// Tiny blocks, and those of the arena, of which at least one waits.
+#define TINY_BYTES ((size_t)256 << 10)
+#define ARENA_BYTES ((size_t)1 << 20)
+typedef struct quarantine {
+    row_t tiny;
+    row_t arena;
+} quarantine_t;
+
+#define QUARANTINE_BYTES hak_round_up(sizeof(quarantine_t), OS_PAGE)
+
+static HAK_TLS quarantine_t *own;
+
+static void leave(row_t *row)
+{
+    struct waiting gone = row->waiting[row->first++ % ROW];
+    row->bytes -= gone.size;
+    if (UNLIKELY(!canary_is_filled(gone.block, gone.block + gone.size - CANARY_POST)))
+        hak_die_of_size(CANARY_WRITTEN, gone.block, gone.size);
+    blocks_free(gone.block);
+}
+
+static void wait_in(row_t *row, char *block, size_t size, size_t bound)
+{
+    while (row->end != row->first && (row->bytes + size > bound || row->end - row->first == ROW)) leave(row);
+    row->waiting[row->end++ % ROW] = (struct waiting){block, size};
+    row->bytes += size;
+}
+
+// NULL where the thread has no heap, at its end, or no memory can be had: then blocks do not wait.
+static quarantine_t *quarantine(void)
+{
+    if (LIKELY(own != NULL)) return own;
+    if (tiny_backend_heap() != NULL) own = os_map(QUARANTINE_BYTES, OS_PAGE);
+    return own;
+}
+
+static void empty(row_t *row)
+{
+    while (row->end != row->first) leave(row);
+}
+
+void hardened_drain(void)
+{
+    if (own == NULL) return;
+    empty(&own->tiny);
+    empty(&own->arena);
+}
+
+hardened_waiting_t hardened_waiting(void)
+{
+    if (own == NULL) return (hardened_waiting_t){0, 0};
+    return (hardened_waiting_t){own->tiny.end - own->tiny.first + (own->arena.end - own->arena.first),
+                                own->tiny.bytes + own->arena.bytes};
+}
+
+// The caller detaches the thread next, so that it gets no other one.
+void hardened_thread_ends(void)
+{
+    hardened_drain();
+    if (own == NULL) return;
+    os_unmap(own, QUARANTINE_BYTES);
+    own = NULL;
+}
+
+// ---- entries
+
+// What waits is given up where memory is short.
+static void *alloc_again(size_t size, size_t alignment, bool *zeroed)
+{
+    hardened_drain();
+    large_trim();
+    return blocks_alloc(size, alignment, zeroed);
+}
+
+void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
+{
+    int before = errno;
+    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
+    if (UNLIKELY(block == NULL)) {
+        block = alloc_again(size + CANARY_POST, alignment, zeroed);
+        if (block == NULL) return NULL;
+        errno = before;
+    }
+    if (kind_of(block) == TINY) check_free(block);
+    hand_out(block, size);
+    return block;
+}
+
+void *hardened_alloc(size_t size)
+{
+    bool zeroed;
+    return hardened_alloc_aligned(size, TINY_MIN_ALIGN, &zeroed);
+}
+
+// What was asked for; the block is out no longer.
+static size_t claim(void *block, kind_t kind, size_t *size)
+{
+    switch (kind) {
+    case TINY:
+        return claim_tiny(block, size);
+    case ARENA:
+        return page_arena_claim(block, size);
+    case LARGE:
+        return large_claim(block, size);
+    default:
+        hak_die(WRONG_POINTER, block);
+    }
+}
+
+static void retire(char *block, kind_t kind, size_t asked, size_t size)
+{
+    check_canary(block, asked, size);
+    if (kind == LARGE) {
+        large_free(block); // these have a quarantine of their own
+        return;
+    }
+    canary_fill(block, block + size - CANARY_POST);
+    quarantine_t *waiting = quarantine();
+    if (waiting == NULL) blocks_free(block);
+    else if (kind == TINY) wait_in(&waiting->tiny, block, size, TINY_BYTES);
+    else wait_in(&waiting->arena, block, size, ARENA_BYTES);
+}
+
+void hardened_free(void *block)
+{
+    if (block == NULL) return;
+    size_t size;
+    kind_t kind = kind_of(block);
+    size_t asked = claim(block, kind, &size);
+    retire(block, kind, asked, size);
+}
+
+void hardened_free_sized(void *block, size_t size)
+{
+    if (block != NULL && UNLIKELY(hardened_size(block, WRONG_POINTER) != size))
+        hak_die_of_size("free_sized with another size", block, hardened_size(block, WRONG_POINTER));
+    hardened_free(block);
+}
+
+size_t hardened_size(const void *block, const char *misuse)
+{
+    switch (kind_of(block)) {
+    case TINY:
+        return tiny_asked(block, misuse);
+    case ARENA:
+        return page_arena_asked(block, misuse);
+    case LARGE:
+        return large_asked(block, misuse);
+    default:
+        hak_die(misuse, block);
+    }
+}
+
+void *hardened_resize(void *block, size_t size)
+{
+    static const char misuse[] = "realloc of a pointer that is no block";
+    size_t asked = hardened_size(block, misuse), has = blocks_size(block, misuse);
+    check_canary(block, asked, has);
+    if (size > HAK_MAX_REQUEST - CANARY_POST) return NULL;
+    char *resized = block;
+    if (kind_of(block) == LARGE) {
+        if (size <= PAGE_ARENA_MAX_SIZE) return NULL;
+        resized = large_resize(block, size + CANARY_POST);
+    } else if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) {
+        return NULL;
+    }
+    if (resized != NULL) hand_out(resized, size);
+    return resized;
+}
+
+#endif

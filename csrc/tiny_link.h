@@ -1,0 +1,105 @@
+// Links of free blocks: the one place that reads and writes them.
+//
+// block: memory that is free; its first word links it to the next free block.  chain: linked free blocks of one class with
+// both ends known, so that chains join in constant time.
+// With every check (TINY_CHECKS_FULL) a link is encoded by a secret and by its own place, so that nothing that a program
+// writes there leads to memory of its choice, and hardly anything passes for a link.
+#ifndef TINY_LINK_H
+#define TINY_LINK_H
+
+#include "hak_types.h"
+#include "tiny_alloc_fast_gen.h" // TINY_CHECKS
+
+#define TINY_CHECKS_NONE 0
+#define TINY_CHECKS_BASIC 1
+#define TINY_CHECKS_FULL 2
+
+typedef struct tiny_block {
+    uintptr_t link;
+} tiny_block_t;
+
+typedef struct tiny_chain {
+    tiny_block_t *head;
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_chain_t;
+
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+extern _Atomic(uint64_t) tiny_secret_made; // 0 until the first one asks
+uint64_t tiny_make_secret(void) COLD;
+
+// A number that cannot be guessed, the same at each call; not 0.
+ALWAYS_INLINE uint64_t tiny_secret(void)
+{
+    uint64_t secret = atomic_load_explicit(&tiny_secret_made, memory_order_relaxed);
+    return LIKELY(secret != 0) ? secret : tiny_make_secret();
+}
+
+#endif
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// What a word at the place is encoded and decoded by.
+ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+{
+    uint64_t mixed = ((uintptr_t)place ^ tiny_secret()) * UINT64_C(0x9e3779b97f4a7c15);
+    return mixed ^ mixed >> 32;
+}
+
+ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
+{
+    return (uintptr_t)pointer ^ tiny_pad(place);
+}
+
+// What is decoded from anything else than a link has bits that no block's address has, but for one in 2^20.
+ALWAYS_INLINE void *tiny_decode(uintptr_t link, const void *place)
+{
+    uintptr_t pointer = link ^ tiny_pad(place);
+    if (UNLIKELY((pointer & ~(((uintptr_t)1 << 48) - 16)) != 0))
+        hak_die("corrupted heap: a free block was written to", place);
+    return (void *)pointer;
+}
+
+#else
+
+ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
+{
+    (void)place;
+    return (uintptr_t)pointer;
+}
+
+ALWAYS_INLINE void *tiny_decode(uintptr_t link, const void *place)
+{
+    (void)place;
+    return (void *)link;
+}
+
+#endif
+
+ALWAYS_INLINE tiny_block_t *tiny_next(const tiny_block_t *block)
+{
+    return tiny_decode(block->link, block);
+}
+
+ALWAYS_INLINE void tiny_link(tiny_block_t *block, tiny_block_t *next)
+{
+    block->link = tiny_encode(next, block);
+}
+
+// The last block of a list that has one.
+static inline tiny_block_t *tiny_last(tiny_block_t *block)
+{
+    for (tiny_block_t *next; (next = tiny_next(block)) != NULL;) block = next;
+    return block;
+}
+
+static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
+{
+    tiny_link(block, chain->head);
+    if (chain->head == NULL) chain->tail = block;
+    chain->head = block;
+    chain->count++;
+}
+
+#endif

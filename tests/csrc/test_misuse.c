@@ -1,0 +1,572 @@
+// Misuse: what each level of `checks` finds, and when. Each case is done by a child of its own, and judged by how that ends.
+//
+// A line of the output for each case and size, which docs/hardening.md shows as a table:
+//
+//   misuse: <case> | <size> | <what became of it>
+//
+// What a level promises is asserted: the line that the child leaves on stderr, and the moment. What it does not find must
+// not be taken for something else.
+
+#include <signal.h>
+
+#include "test.h"
+
+// Small blocks have memory for 128 bytes in every class table, with a canary as well as without.
+enum { SMALL = 120, MEDIUM = 20000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
+
+// ---- what a child does
+
+// The moment of the misuse has passed: what is found from here on is found later.
+static int reports;
+
+static void misuse_is_done(void)
+{
+    T_CHECK(write(reports, "d", 1) == 1, "no report: %s", strerror(errno));
+}
+
+static void *make(size_t size)
+{
+    char *block = T_must_malloc(size);
+    memset(block, 'x', size);
+    return block;
+}
+
+// The one before it is in use, too.
+static unsigned char *make_second(size_t size)
+{
+    make(size);
+    return make(size);
+}
+
+static void *free_in_thread(void *block)
+{
+    T_free(block);
+    return NULL;
+}
+
+static void free_elsewhere(void *block)
+{
+    T_join(T_thread(free_in_thread, block));
+}
+
+static void double_free_at_once(size_t size)
+{
+    void *block = make(size);
+    T_free(block);
+    T_free(block);
+}
+
+static void double_free_after_others(size_t size)
+{
+    void *block = make(size), *others[20];
+    for (int i = 0; i < 20; i++) others[i] = make(size);
+    T_free(block);
+    for (int i = 0; i < 20; i++) T_free(others[i]);
+    T_free(block);
+}
+
+static void double_free_interleaved(size_t size)
+{
+    void *first = make(size), *second = make(size);
+    T_free(first);
+    T_free(second);
+    void *other = make(size / 2);
+    T_free(first);
+    T_free(other);
+}
+
+// The block may have a new owner by the second free; then it is the owner's own free that shows it.
+static void double_free_after_reuse(size_t size)
+{
+    void *block = make(size);
+    T_free(block);
+    void *again = make(size);
+    T_free(block);
+    misuse_is_done();
+    T_free(again);
+}
+
+static void double_free_by_another_thread(size_t size)
+{
+    void *block = make(size);
+    T_free(block);
+    free_elsewhere(block);
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void double_free_after_another_thread(size_t size)
+{
+    void *block = make(size);
+    free_elsewhere(block);
+    T_free(block);
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void free_on_the_stack(size_t size)
+{
+    (void)size;
+    _Alignas(64) char local[256];
+    memset(local, 0, sizeof local);
+    T_free(local + 64);
+}
+
+static void free_of_static_data(size_t size)
+{
+    (void)size;
+    static _Alignas(64) char data[256];
+    T_free(data + 64);
+}
+
+static void free_of_no_memory(size_t size)
+{
+    (void)size;
+    T_free((void *)(uintptr_t)0x123450);
+}
+
+static void free_of_no_address(size_t size)
+{
+    (void)size;
+    T_free((void *)~(uintptr_t)0xff);
+}
+
+static void free_in_another_mapping(size_t size)
+{
+    T_free((char *)T_pages(size) + 256);
+}
+
+static void free_inside(size_t size)
+{
+    char *block = make(size);
+    T_free(block + 48);
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void free_far_inside(size_t size)
+{
+    char *block = make(size);
+    T_free(block + (size / 2 & ~(size_t)15));
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void free_misaligned(size_t size)
+{
+    char *block = make(size);
+    T_free(block + 1);
+}
+
+// Memory of the right class, in the same slab, where no block is out.
+static void free_of_what_was_never_out(size_t size)
+{
+    char *block = make(size);
+    bool high = ((uintptr_t)block & 0xffff) > 0x8000;
+    T_free(high ? block - 100 * STRIDE : block + 100 * STRIDE);
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void realloc_after_free(size_t size)
+{
+    void *block = make(size);
+    T_free(block);
+    T_realloc(block, size - 1);
+}
+
+static void realloc_inside(size_t size)
+{
+    char *block = make(size);
+    T_realloc(block + 48, size - 1);
+}
+
+static void free_with_a_smaller_size(size_t size)
+{
+    T_free_sized(make(size), size - 1);
+}
+
+static void flip(unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) bytes[i] ^= 0xff;
+}
+
+static void overflow_by_1(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block + size), 1);
+    T_free(block);
+}
+
+static void overflow_by_a_strings_end(size_t size)
+{
+    unsigned char *block = make_second(size);
+    *(unsigned char *)T_hidden(block + size) = '\0';
+    T_free(block);
+}
+
+static void overflow_by_32(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block + size), 32);
+    T_free(block);
+}
+
+static void overflow_by_a_page(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block + size), OS_PAGE_SIZE);
+}
+
+static void overflow_seen_by_realloc(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block + size), 1);
+    T_realloc(block, size + 1);
+}
+
+static void underflow_by_1(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block - 1), 1);
+    T_free(block);
+}
+
+static void underflow_by_32(size_t size)
+{
+    unsigned char *block = make_second(size);
+    flip(T_hidden(block - 32), 32);
+    T_free(block);
+}
+
+static void write_after_free(size_t size)
+{
+    unsigned char *block = make(size);
+    T_free(block);
+    flip(T_hidden(block + size / 2), 1);
+    misuse_is_done();
+    T_malloc_trim(0);
+}
+
+static void write_after_free_at_the_start(size_t size)
+{
+    unsigned char *block = make(size);
+    T_free(block);
+    flip(T_hidden(block), 8);
+    misuse_is_done();
+    if (T_CHECKS >= 2) T_malloc_trim(0); // lower levels may come to any end
+}
+
+// Blocks freed since have pushed it out of the quarantine.
+static void write_long_after_free(size_t size)
+{
+    enum { OTHERS = 4000 };
+    unsigned char *block = make(size), **others = T_pages(OTHERS * sizeof *others);
+    for (int i = 0; i < OTHERS; i++) others[i] = make(size);
+    T_free(block);
+    for (int i = 0; i < OTHERS; i++) T_free(others[i]);
+    flip(T_hidden(block + size / 2), 1);
+    misuse_is_done();
+    for (int i = 0; i < 2 * OTHERS; i++) T_must_malloc(size);
+}
+
+// ---- what has to become of it
+
+// How it ends, and when. `line`: what the line on stderr says.
+typedef enum fate {
+    UNNOTICED,
+    AT_ONCE, // the free, or the realloc, ends the process
+    LATER, // a later call does
+    NO_TOUCH, // the write itself is refused: SIGSEGV
+    BY_CHANCE, // unnoticed, or a line that is true, or SIGSEGV: it depends on what else is there
+} fate_t;
+
+typedef struct verdict {
+    fate_t fate;
+    const char *line;
+} verdict_t;
+
+#define NOT {UNNOTICED, NULL}
+#define CHANCE(line) {BY_CHANCE, line}
+#define GUARD {NO_TOUCH, NULL}
+#define NOW(line) {AT_ONCE, line}
+#define THEN(line) {LATER, line}
+
+#define DOUBLE "double free"
+#define NO_BLOCK "free of a pointer that is no block"
+#define INSIDE "free of a pointer into a block"
+#define DOUBLE_OR_INSIDE "double free, or free of a pointer into a block"
+#define NO_REALLOC "realloc of a pointer that is no block"
+#define OVER "overflow"
+#define UNDER "underflow"
+#define WRITTEN "use after free"
+
+// By level: none, basic, full.
+typedef struct expectation {
+    const char *size_name;
+    size_t size;
+    verdict_t of[3];
+} expectation_t;
+
+typedef struct misuse {
+    const char *name;
+    void (*act)(size_t size);
+    expectation_t expect[3]; // by size; fewer where they do not differ
+} misuse_t;
+
+#define SMALL_(none, basic, full) \
+    { \
+        "small", SMALL, \
+        { \
+            none, basic, full \
+        } \
+    }
+#define MEDIUM_(none, basic, full) \
+    { \
+        "medium", MEDIUM, \
+        { \
+            none, basic, full \
+        } \
+    }
+#define LARGE_(none, basic, full) \
+    { \
+        "large", LARGE, \
+        { \
+            none, basic, full \
+        } \
+    }
+#define ANY_(none, basic, full) \
+    { \
+        "any", MEDIUM, \
+        { \
+            none, basic, full \
+        } \
+    }
+
+// clang-format off
+static const misuse_t misuses[] = {
+    {"double free, at once", double_free_at_once, {
+        SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, after other frees", double_free_after_others, {
+        SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, interleaved with another block's", double_free_interleaved, {
+        SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, the block given out again in between", double_free_after_reuse, {
+        SMALL_(NOT, THEN(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(THEN(DOUBLE_OR_INSIDE), THEN(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(THEN(NO_BLOCK), THEN(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, the second by another thread", double_free_by_another_thread, {
+        SMALL_(NOT, THEN(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, the first by another thread", double_free_after_another_thread, {
+        SMALL_(CHANCE(DOUBLE), THEN(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"free on the stack", free_on_the_stack, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of static data", free_of_static_data, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of an address without memory", free_of_no_memory, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of what is no address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free in another mapping", free_in_another_mapping, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of a pointer into a block", free_inside, {
+        SMALL_(NOT, THEN(INSIDE), NOW(INSIDE)),
+        MEDIUM_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE)),
+        LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
+    {"free of a pointer far into a block", free_far_inside, {
+        MEDIUM_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of a misaligned pointer", free_misaligned, {
+        SMALL_(NOT, NOW(INSIDE), NOW(INSIDE)),
+        MEDIUM_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE)),
+        LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
+    {"free of memory that was never given out", free_of_what_was_never_out, {
+        SMALL_(NOT, THEN(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"realloc of a freed block", realloc_after_free, {
+        SMALL_(NOT, NOT, NOW(NO_REALLOC)),
+        MEDIUM_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC)),
+        LARGE_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC))}},
+    {"realloc of a pointer into a block", realloc_inside, {
+        SMALL_(NOT, NOW(NO_REALLOC), NOW(NO_REALLOC)),
+        MEDIUM_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC)),
+        LARGE_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC))}},
+    {"free_sized with a smaller size", free_with_a_smaller_size, {
+        SMALL_(NOT, NOT, NOW("free_sized")),
+        MEDIUM_(NOT, NOT, NOW("free_sized")),
+        LARGE_(NOT, NOT, NOW("free_sized"))}},
+    {"overflow by 1 byte, then free", overflow_by_1, {
+        SMALL_(NOT, NOT, NOW(OVER)), MEDIUM_(NOT, NOT, NOW(OVER)), LARGE_(NOT, NOT, NOW(OVER))}},
+    {"overflow by a string's end, then free", overflow_by_a_strings_end, {
+        SMALL_(NOT, NOT, NOW(OVER)), MEDIUM_(NOT, NOT, NOW(OVER)), LARGE_(NOT, NOT, NOW(OVER))}},
+    {"overflow by 1 byte, then realloc", overflow_seen_by_realloc, {
+        SMALL_(NOT, NOT, NOW(OVER)), MEDIUM_(NOT, NOT, NOW(OVER)), LARGE_(NOT, NOT, NOW(OVER))}},
+    {"overflow by 32 bytes, then free", overflow_by_32, {
+        SMALL_(NOT, NOT, NOW(OVER)), MEDIUM_(NOT, NOT, NOW(OVER)), LARGE_(NOT, NOT, NOW(OVER))}},
+    {"overflow by a page", overflow_by_a_page, {
+        LARGE_(NOT, NOT, GUARD)}},
+    {"underflow by 1 byte, then free", underflow_by_1, {
+        SMALL_(NOT, NOT, NOW(UNDER)), MEDIUM_(NOT, NOT, NOW(UNDER)), LARGE_(CHANCE(UNDER), CHANCE(UNDER), GUARD)}},
+    {"underflow by 32 bytes, then free", underflow_by_32, {
+        SMALL_(NOT, NOT, NOW(UNDER)), MEDIUM_(NOT, NOT, NOW(UNDER)), LARGE_(CHANCE(UNDER), CHANCE(UNDER), GUARD)}},
+    {"write after free", write_after_free, {
+        SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
+    {"write after free, at the block's start", write_after_free_at_the_start, {
+        SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
+    {"write long after free", write_long_after_free, {
+        SMALL_(NOT, NOT, THEN(WRITTEN))}},
+};
+// clang-format on
+
+// ---- judging
+
+enum { ROOM = 4096 };
+
+// How a child ended, and what it left.
+typedef struct ending {
+    int status;
+    bool done; // it came past the misuse
+    char errors[ROOM];
+} ending_t;
+
+static size_t read_all(int file, char *text, size_t room)
+{
+    size_t length = 0;
+    for (ssize_t got; length < room && (got = read(file, text + length, room - length)) > 0;)
+        length += (size_t)got;
+    close(file);
+    return length;
+}
+
+static void be_the_child(const misuse_t *misuse, size_t size, int errors)
+{
+    dup2(errors, STDERR_FILENO);
+    signal(SIGSEGV, SIG_DFL); // a sanitizer has a handler of its own
+    misuse->act(size);
+    misuse_is_done();
+    _exit(0);
+}
+
+static ending_t try(const misuse_t *misuse, size_t size)
+{
+    ending_t ending = {.done = false};
+    int report[2], errors[2];
+    T_CHECK(pipe(report) == 0 && pipe(errors) == 0, "no pipes: %s", strerror(errno));
+    reports = report[1];
+    pid_t child = fork();
+    T_CHECK(child >= 0, "no child: %s", strerror(errno));
+    if (child == 0) be_the_child(misuse, size, errors[1]);
+    close(report[1]);
+    close(errors[1]);
+    char marks[16];
+    ending.done = read_all(report[0], marks, sizeof marks) > 0;
+    ending.errors[read_all(errors[0], ending.errors, ROOM - 1)] = '\0';
+    T_CHECK(waitpid(child, &ending.status, 0) == child, "waitpid: %s", strerror(errno));
+    return ending;
+}
+
+static bool was_signalled(const ending_t *ending, int signal)
+{
+    return WIFSIGNALED(ending->status) && WTERMSIG(ending->status) == signal;
+}
+
+// One line, which says what, and where: an address in hexadecimal digits.
+static bool says(const ending_t *ending, const char *what)
+{
+    const char *end = strchr(ending->errors, '\n');
+    return was_signalled(ending, SIGABRT) && strncmp(ending->errors, "hakmem: ", 8) == 0 && end != NULL &&
+           end[1] == '\0' && strstr(ending->errors, what) != NULL && strstr(ending->errors, ": 0x") != NULL;
+}
+
+static bool is_unnoticed(const ending_t *ending)
+{
+    return WIFEXITED(ending->status) && WEXITSTATUS(ending->status) == 0 && ending->errors[0] == '\0';
+}
+
+static bool is_refused(const ending_t *ending)
+{
+    return was_signalled(ending, SIGSEGV) && ending->errors[0] == '\0';
+}
+
+static bool is_as_expected(const ending_t *ending, const verdict_t *verdict)
+{
+    switch (verdict->fate) {
+    case UNNOTICED:
+        return is_unnoticed(ending);
+    case AT_ONCE:
+        return says(ending, verdict->line) && !ending->done;
+    case LATER:
+        return says(ending, verdict->line) && ending->done;
+    case NO_TOUCH:
+        return is_refused(ending) && !ending->done;
+    case BY_CHANCE:
+        return is_unnoticed(ending) || is_refused(ending) || says(ending, verdict->line);
+    }
+    return false;
+}
+
+static const char *told(fate_t fate)
+{
+    static const char *const words[] = {
+        [UNNOTICED] = "-",         [AT_ONCE] = "at once",     [LATER] = "later",
+        [NO_TOUCH] = "guard page", [BY_CHANCE] = "by chance",
+    };
+    return words[fate];
+}
+
+static void judge(const misuse_t *misuse, const expectation_t *expectation)
+{
+    const verdict_t *verdict = &expectation->of[T_CHECKS];
+    ending_t ending = try(misuse, expectation->size);
+    T_CHECK(is_as_expected(&ending, verdict),
+            "%s, %s: should be \"%s\" (%s), but ended with status %#x %s: %s", misuse->name,
+            expectation->size_name, told(verdict->fate), verdict->line ? verdict->line : "no line",
+            (unsigned)ending.status, ending.done ? "later" : "at once", ending.errors);
+    dprintf(STDOUT_FILENO, "misuse: %s | %s | %s\n", misuse->name, expectation->size_name,
+            told(verdict->fate));
+}
+
+static void each_misuse_is_judged(void)
+{
+    for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++)
+        for (int size = 0; size < 3 && misuses[i].expect[size].size > 0; size++)
+            judge(&misuses[i], &misuses[i].expect[size]);
+}
+
+// ---- a handler of SIGABRT
+
+static void allocate_and_leave(int signal)
+{
+    (void)signal;
+    void *block = T_malloc(MEDIUM), *tiny = T_malloc(SMALL);
+    T_free(tiny);
+    T_free(block);
+    _exit(3);
+}
+
+static void free_with_a_handler(size_t size)
+{
+    signal(SIGABRT, allocate_and_leave);
+    alarm(20); // a handler that waits for a lock
+    double_free_at_once(size);
+}
+
+static void a_handler_of_the_end_may_allocate(void)
+{
+    static const misuse_t handled = {
+        "double free with a handler", free_with_a_handler, {{NULL, 0, {NOT, NOT, NOT}}}};
+    ending_t ending = try(&handled, MEDIUM);
+    T_CHECK(WIFEXITED(ending.status) && WEXITSTATUS(ending.status) == 3,
+            "the handler did not come through: %#x %s", (unsigned)ending.status, ending.errors);
+}
+
+int main(void)
+{
+    T_RUN(each_misuse_is_judged);
+    T_RUN(a_handler_of_the_end_may_allocate);
+    return 0;
+}

@@ -1,0 +1,298 @@
+// hardened: the tiny allocator's fast path. Generated from variants/hardened.yaml; do not edit.
+// hakmem with every check. Misuse of any block ends the process at the moment it is freed; memory
+// waits before it is used again.
+//
+// Layers, in the order in which a request meets them:
+//   1. Thread List (cache)
+//   2. Front-Direct (refill)
+
+// ---- configuration
+
+#ifndef TINY_GEN_CONFIG_H
+#define TINY_GEN_CONFIG_H
+
+#define TINY_VARIANT "hardened"
+#define TINY_CLASSES 28
+#define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096
+#define TINY_MAX_SIZE 4096
+#define TINY_MIN_ALIGN 16
+
+// The class of a request, by its size in steps of 16 bytes.
+#define TINY_SIZE_STEP 16
+#define TINY_SIZE_INDEX \
+    0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, \
+    13, 14, 14, 14, 14, 15, 15, 15, 15, 16, 16, 16, 16, 16, 16, 16, 16, 17, 17, 17, 17, 17, 17, 17, \
+    17, 18, 18, 18, 18, 18, 18, 18, 18, 19, 19, 19, 19, 19, 19, 19, 19, 20, 20, 20, 20, 20, 20, 20, \
+    20, 20, 20, 20, 20, 20, 20, 20, 20, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, \
+    21, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 23, 23, 23, 23, 23, 23, 23, \
+    23, 23, 23, 23, 23, 23, 23, 23, 23, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, \
+    24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 25, 25, 25, 25, 25, 25, 25, \
+    25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, \
+    25, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, \
+    26, 26, 26, 26, 26, 26, 26, 26, 26, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, \
+    27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27
+
+// Checks on what is freed: 0 none, 1 basic, 2 full.
+#define TINY_CHECKS 2
+
+// Diagnostic output: 1 is compiled in always.
+#define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
+
+// X(layer, environment variable, on by default)
+#define TINY_TOGGLE_COUNT 0
+#define TINY_TOGGLES(X)
+
+// X(option, environment variable, default, least, most)
+#define TINY_ENV_OPTION_COUNT 0
+#define TINY_ENV_OPTIONS(X)
+
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+#define TINY_HAS_OPTION_HOTMAG 0
+#define TINY_OPTION_HOTMAG 0
+// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+#define TINY_HAS_OPTION_BG_SPILL 0
+#define TINY_OPTION_BG_SPILL 0
+// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
+// them; 0 is never.
+#define TINY_HAS_OPTION_BG_REMOTE 0
+#define TINY_OPTION_BG_REMOTE 0
+
+// X(layer), in the order in which a request meets them
+#define TINY_LAYERS 2
+#define TINY_LAYER_NAMES(X) \
+    X(thread_list) \
+    X(front_direct)
+
+#endif // TINY_GEN_CONFIG_H
+
+// ---- the front: state, layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
+
+// Thread List
+typedef struct thread_list_lists {
+    tiny_block_t *head[28];
+    int32_t room[28]; // blocks that still fit
+} thread_list_lists_t;
+
+// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
+// The class of each size is here too: one address serves the whole path of an allocation.
+typedef struct tiny_front {
+    thread_list_lists_t thread_list;
+    uint64_t tag;
+    uint64_t key;
+    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+} tiny_front_t;
+
+#define TINY_FRONT_INITIAL { \
+    .thread_list = {.room = {8192, 4096, 2730, 2048, 1638, 1365, 1170, 1024, 819, 682, 585, 512, 409, 341, 292, 256, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32}}, \
+    .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+extern HAK_TLS tiny_front_t tiny_front;
+
+// ---- 1. Thread List
+// One list a class, bounded in bytes; what it has no room for goes home to the slabs.
+
+ALWAYS_INLINE void *thread_list_pop(size_t class)
+{
+    tiny_block_t *block = tiny_front.thread_list.head[class];
+    if (UNLIKELY(block == NULL)) return NULL;
+    tiny_front.thread_list.head[class] = tiny_next(block);
+    tiny_front.thread_list.room[class]++;
+    return block;
+}
+
+ALWAYS_INLINE size_t thread_list_held(size_t class)
+{
+    static const int32_t limit[] = {8192, 4096, 2730, 2048, 1638, 1365, 1170, 1024, 819, 682, 585, 512, 409, 341, 292, 256, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32};
+    return (size_t)(limit[class] - tiny_front.thread_list.room[class]);
+}
+
+ALWAYS_INLINE bool thread_list_holds(size_t class, const void *wanted)
+{
+    const tiny_block_t *block = tiny_front.thread_list.head[class];
+    while (block != NULL && block != wanted) block = tiny_next(block);
+    return block != NULL;
+}
+
+ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
+{
+    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.thread_list.room[class]))) {
+        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        tiny_front.thread_list.room[full] = 0;
+        return false;
+    }
+    tiny_link(block, tiny_front.thread_list.head[class]);
+    tiny_front.thread_list.head[class] = block;
+    return true;
+}
+
+#if HAKMEM_STATS
+TINY_COUNTED_STORE(thread_list)
+#define thread_list_pop thread_list_counted_pop
+#define thread_list_push thread_list_counted_push
+#endif
+
+// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
+// The first cache with room takes the block; false when none has.
+ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
+{
+    if (thread_list_push(class, block)) {
+        return true;
+    }
+    return false;
+}
+
+// ---- 2. Front-Direct
+// Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
+
+ALWAYS_INLINE void *front_direct_take(size_t class)
+{
+    tiny_chain_t chain;
+    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    tiny_block_t *block = chain.head, *next = tiny_next(block);
+    for (unsigned left = chain.count - 1; left > 0; left--) {
+        tiny_block_t *extra = next;
+        next = tiny_next(extra);
+        if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
+    }
+#if !HAKMEM_BUILD_RELEASE
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:front_direct.refill] class %zu, %u blocks besides %p\n",
+                        class, chain.count - 1, (void *)block);
+#endif
+
+    return block;
+}
+
+#if HAKMEM_STATS
+TINY_COUNTED_REFILL(front_direct)
+#define front_direct_take front_direct_counted_take
+#endif
+
+// The way past every store: the refills are asked in their turn.
+ALWAYS_INLINE void *tiny_refill(size_t class)
+{
+    void *block;
+
+    // 2. Front-Direct
+    block = front_direct_take(class);
+    if (block != NULL) return tiny_hand_out(block);
+
+    return tiny_alloc_last_resort(class);
+}
+
+// Thread List is the hit path; what lies under it is out of line.
+#define tiny_first_pop(class) (thread_list_pop(class))
+#define tiny_first_push(class, block) (thread_list_push(class, block))
+void *tiny_alloc_slow(size_t size) COLD;
+void tiny_free_slow(void *block, size_t class) COLD;
+
+#include "tiny_alloc_ultra.inc.h"
+
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    TINY_COUNT_REQUEST(tiny_class_of(size));
+    return tiny_ultra_alloc(size);
+}
+
+ALWAYS_INLINE void tiny_free_fast(void *block)
+{
+    TINY_COUNT_FREE(block);
+    tiny_ultra_free(block);
+}
+
+// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint32_t classes;  // a bit a class
+    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    size_t (*held)(size_t class);
+} tiny_layer_info_t;
+
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_FRONT_H
+
+// ---- out of line, in one file of the library
+
+#if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
+#define TINY_FRONT_IMPLEMENTED
+
+// The first layer has none: the next ones are asked, and the first is topped up from the one that has.
+void *tiny_alloc_slow(size_t size)
+{
+    size_t class = tiny_class_of(size);
+
+    return tiny_refill(class);
+}
+
+static void free_to_next(void *block)
+{
+    tiny_backend_give(block);
+}
+
+// The first layer is full: a batch of it goes to the next ones, and the block has room.
+void tiny_free_slow(void *block, size_t class)
+{
+    TINY_COUNT_AS(spill);
+#if !HAKMEM_BUILD_RELEASE
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:thread_list.full] class %zu\n",
+                        class);
+#endif
+
+    for (unsigned left = tiny_batch(class); left > 0; left--) {
+        void *moved = tiny_first_pop(class);
+        if (moved == NULL) break;
+        free_to_next(moved);
+    }
+    if (!tiny_first_push(class, block)) free_to_next(block);
+}
+
+static void drain_thread_list(void)
+{
+    TINY_COUNT_AS(drain);
+    for (size_t class = 0; class <= 27; class++) {
+        for (tiny_block_t *block; (block = thread_list_pop(class)) != NULL;) tiny_backend_give(block);
+    }
+}
+
+static size_t held_by_thread_list(size_t class)
+{
+    return thread_list_held(class);
+}
+
+static size_t held_by_refill(size_t class)
+{
+    (void)class;
+    return 0;
+}
+
+bool tiny_front_holds(size_t class, const void *block)
+{
+    if (thread_list_holds(class, block)) return true;
+    return false;
+}
+
+void tiny_front_drain(void)
+{
+    drain_thread_list();
+}
+
+const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
+    {"thread_list", "Thread List", "cache", "linked_list",
+     0xfffffffu, 0, held_by_thread_list},
+    {"front_direct", "Front-Direct", "refill", "none",
+     0xfffffffu, 0, held_by_refill},
+};
+
+#endif // TINY_FRONT_IMPLEMENTED
