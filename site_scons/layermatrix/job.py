@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from layermatrix.experiments import Trial
     from layermatrix.model import Load, Project
+    from layermatrix.parts import Page
     from layermatrix.records import Record
     from layermatrix.reference import Reference
 
@@ -138,6 +139,22 @@ def story(plan: Plan) -> int:
     return 0
 
 
+def pages(plan: Plan) -> int:
+    """The pages of docs/ beside what their tests say now; 1 where one differs. --accept: they are written."""
+    wanted = plan.project.matrix.pages
+    if not wanted:
+        raise request.RequestError("this project's variants/matrix.yaml names no 'pages'")
+    if "variant" in plan.asked.axes:
+        raise request.RequestError("pages takes its variants from variants/matrix.yaml: leave variant= out")
+    outcome = Outcome()
+    for page in wanted.values():
+        with outcome.step():
+            outcome.failed(_page(plan, page))
+        if outcome.status == INTERRUPTED:
+            break
+    return outcome.status
+
+
 def ab(plan: Plan) -> int:
     """The experiments that are asked for: both sides built, timed in turn, and a verdict."""
     from layermatrix import experiments
@@ -233,6 +250,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "ablate": ablate,
     "counters": counters,
     "peers": peers,
+    "pages": pages,
     "report": report,
     "story": story,
     "test": test,
@@ -312,6 +330,41 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Re
     found = comparison.build(trial.question, sides, libraries)
     comparison.store(plan.root, found)
     return found
+
+
+def _page(plan: Plan, page: Page) -> int:
+    """One page: its test built and run in each variant, the text compared, or written."""
+    from layermatrix import pages as printed
+    from layermatrix import report as reports
+
+    axes = {"mode": "release", **plan.asked.axes, "variant": ",".join(page.variants)}
+    chosen = request.select(plan.project, replace(plan.asked, axes=axes), plan.compilers)
+    cells = {cell.variant.name: cell for cell in chosen.cells}
+    if len(chosen.cells) != len(page.variants):
+        ids = ", ".join(cell.id for cell in chosen.cells)
+        raise request.RequestError(f"a page is made in one configuration, and these are {ids}")
+    programs = {name: Path(cells[name].build_dir) / "bin" / page.test for name in page.variants}
+    if _build(plan, chosen, [str(program) for program in programs.values()]) != 0:
+        return 1
+    timeout = plan.project.matrix.tests.timeout
+    try:
+        said = {name: printed.ask(plan.root / path, page.mark, timeout) for name, path in programs.items()}
+        text = printed.render(page, printed.rows_of(said), plan.root)
+    except printed.PageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    file = printed.file_of(page)
+    there = (plan.root / file).read_text(encoding="utf-8") if (plan.root / file).is_file() else ""
+    if text == there:
+        print(f"{file} is what the tests say")
+        return 0
+    if plan.asked.accept:
+        reports.write(plan.root / file, text)
+        print(f"accepted: {file}")
+        return 0
+    print(printed.difference(there, text))
+    print(f"{file} is not what the tests say; --accept writes it", file=sys.stderr)
+    return 1
 
 
 def _build(plan: Plan, chosen: request.Selection, targets: Sequence[str]) -> int:

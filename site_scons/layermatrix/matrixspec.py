@@ -186,6 +186,19 @@ class PeersSpec(Shape):
 
 
 @dataclass(frozen=True)
+class PageSpec(Shape):
+    """docs/<name>.md: a table of what one test program says in each of these variants.
+
+    A line `<mark> <row> | <part> | <word>` of its output is an entry.
+    """
+
+    doc: Placed[str] = key(DOC)
+    test: Placed[str] = key(NAME)
+    mark: Placed[str] = key(LINE)
+    variants: tuple[Placed[str], ...] = key(ListOf(NAME, at_least=1, unique=True))
+
+
+@dataclass(frozen=True)
 class MatrixSpec(Shape):
     """matrix.yaml: the axes, and what is run and measured in each cell."""
 
@@ -202,6 +215,9 @@ class MatrixSpec(Shape):
     timing: TimingSpec = key(Record(TimingSpec))
     counters: CountersSpec = key(Record(CountersSpec))
     peers: PeersSpec | None = key(Record(PeersSpec), required=False)
+    pages: tuple[tuple[Placed[str], PageSpec | None], ...] = key(
+        MapOf(NAME, Record(PageSpec), "page"), required=False
+    )
 
 
 _MATRIX = Record(MatrixSpec)

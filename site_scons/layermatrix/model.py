@@ -21,6 +21,7 @@ from .matrixspec import (
     LimitSpec,
     LoadSpec,
     MatrixSpec,
+    PageSpec,
     PeersSpec,
     SuiteSpec,
     load_matrix,
@@ -38,6 +39,7 @@ from .parts import (
     Load,
     Matrix,
     Option,
+    Page,
     Peer,
     Peers,
     Programs,
@@ -298,6 +300,10 @@ def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dic
     for cells in choices:
         for axis in AXES if cells else ():
             check_values(cells, axis, variants if axis == "variant" else axes.get(axis), report)
+    named = [item for _, page in matrix.pages if page and variants for item in page.variants]
+    for item in named:
+        if item.value not in variants:
+            report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
     for item in matrix.peers.variants if matrix.peers and variants else ():
         if not any(matches(name, item.value) for name in variants):
             report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
@@ -503,6 +509,7 @@ def resolve_matrix(spec: MatrixSpec, axes: Mapping[str, tuple[str, ...]]) -> Mat
         timing=Timing(spec.timing.rounds.value, spec.timing.headline.value),
         counters=resolve_counters(spec.counters),
         peers=resolve_peers(spec.peers) if spec.peers else None,
+        pages={name.value: resolve_page(name.value, page) for name, page in spec.pages if page},
     )
 
 
@@ -531,6 +538,10 @@ def resolve_peers(spec: PeersSpec) -> Peers:
             if load
         },
     )
+
+
+def resolve_page(name: str, spec: PageSpec) -> Page:
+    return Page(name, spec.doc.value, spec.test.value, spec.mark.value, texts(spec.variants))
 
 
 def resolve_load(name: str, spec: LoadSpec) -> Load:

@@ -407,6 +407,17 @@ class Peers:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A page of docs/, made from the lines of a test's output that begin with `mark`, variant by variant."""
+
+    name: str
+    doc: str
+    test: str
+    mark: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """matrix.yaml, with the names of variants filled in."""
 
@@ -421,6 +432,7 @@ class Matrix:
     timing: Timing
     counters: Counters
     peers: Peers | None
+    pages: Mapping[str, Page]
 
     @property
     def timed(self) -> dict[str, Load]:

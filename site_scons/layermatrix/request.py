@@ -67,6 +67,7 @@ TARGETS = (
     Target(
         "story", "build/report/story.md from what was measured; --accept copies it to docs/story.md", "job"
     ),
+    Target("pages", "docs/ beside what tests say now; fails where a page differs, --accept writes it", "job"),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
     Target("libs", "the libraries, shared and static"),
@@ -156,8 +157,8 @@ def parse(
         verbose=bool(_number("verbose", given.get("verbose", "0"), 0, 1)),
         accept=accept,
     )
-    if accept and not {"counters", "story"} & set(request.targets):
-        raise RequestError("--accept is for the targets 'counters' and 'story'")
+    if accept and not {"counters", "story", "pages"} & set(request.targets):
+        raise RequestError("--accept is for the targets 'counters', 'story' and 'pages'")
     if request.without and "counters" in request.targets:
         raise RequestError("'counters' compares variants that have a file: leave without= out")
     _separate(request)
@@ -285,7 +286,7 @@ def help_text(project: Project, compilers: Compilers, default: str = "phases") -
         "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built.",
         "",
         "--accept, with `counters`: what an operation costs now is written to variants/counters.lock;",
-        "with `story`: it is copied to docs/story.md.",
+        "with `story`: it is copied to docs/story.md; with `pages`: what tests say is written to docs/.",
         "scons -H shows the options of SCons itself.",
     ]
     return "\n".join(lines)

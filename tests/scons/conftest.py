@@ -22,7 +22,7 @@ import pytest
 from layermatrix.toolchain import CACHE, Toolchain, find_compilers
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests")
+PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests", "docs")
 LIMIT = 300.0  # seconds for one run of SCons
 
 # How `verbose=1` shows an action: a word, then the file that it makes.

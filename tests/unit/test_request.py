@@ -149,7 +149,8 @@ def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
 def test_accept_is_for_the_counters() -> None:
     assert request.parse([], ["counters"], accept=True).accept
     assert not request.parse([], ["counters"]).accept
-    with pytest.raises(request.RequestError, match="--accept is for the targets 'counters' and 'story'"):
+    said = "--accept is for the targets 'counters', 'story' and 'pages'"
+    with pytest.raises(request.RequestError, match=said):
         request.parse([], ["phases"], accept=True)
 
 

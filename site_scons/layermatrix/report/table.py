@@ -26,6 +26,7 @@ DEBUG_CODE = (
 )
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
+PEAK = "peak resident memory of the benchmark"
 NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
 AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
 RAW = "simulated; the benchmark's own share included"
@@ -143,6 +144,7 @@ def comparison_table(comparison: Record) -> Table:
         if _is_timed(comparison, load):
             columns.append(Column(load, "Mops/s", _speed(load), _none, ROUNDS, load))
             columns.append(Column("ratio to", "the first", _against_first(load), _none, ROUNDS, load))
+            columns.append(Column("peak", "KiB", _peak(load), _none, PEAK, load))
     return _table(comparison["question"], results, columns, with_baseline=False)
 
 
@@ -302,7 +304,7 @@ def _load_columns(results: Record) -> Iterable[Column]:
         )
         if load == results.get("headline"):
             yield Column("seed", "Mops/s", _quoted("mops"), _quoted("mops"), group=load)
-        yield Column("peak", "KiB", _peak(load), _peak(load), "peak resident memory of the benchmark", load)
+        yield Column("peak", "KiB", _peak(load), _peak(load), PEAK, load)
 
 
 def _matrix_columns(results: Record) -> Iterable[Column]:

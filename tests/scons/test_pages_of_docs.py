@@ -1,0 +1,41 @@
+"""`pages`: docs/ says what the tests say, and nothing else; through the command, on the project itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+HARDENING = "docs/hardening.md"
+FOUND = "| overflow by 1 byte, then free | small | - | - | at once |"
+CLAIMED = FOUND.replace("- | -", "- | at once")
+
+
+def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
+    checked_in = project.read(HARDENING)
+    run = project.build("pages")
+    assert f"{HARDENING} is what the tests say" in run.stdout
+
+    # a claim that no test backs
+    project.edit(HARDENING, FOUND, CLAIMED)
+    run = project.scons("pages")
+    assert run.status == 1
+    assert f"-{CLAIMED}\n+{FOUND}" in run.stdout
+    assert f"{HARDENING} is not what the tests say; --accept writes it" in run.stderr
+    assert CLAIMED in project.read(HARDENING)  # looking changes nothing
+    project.build("pages", "--accept")
+    assert project.read(HARDENING) == checked_in
+
+    # an allocator that does not look at its canaries
+    project.edit("csrc/canary.c", "    return word == end;", "    return word == end || start != NULL;")
+    run = project.scons("pages")
+    assert run.status == 1
+    assert 'overflow by 1 byte, then free, small: should be "at once" (overflow)' in run.stderr
+    assert project.read(HARDENING) == checked_in
+
+
+def test_a_project_without_pages_is_told_so(foreign: Project) -> None:
+    run = foreign.scons("pages")
+    assert run.status == 2
+    assert "this project's variants/matrix.yaml names no 'pages'" in run.stderr
