@@ -147,6 +147,12 @@ static superslab_t *map_superslab(void)
     return superslab;
 }
 
+// See tiny_registry_reserve: whoever maps these addresses next writes there.
+static void let_go_of_records(const superslab_t *superslab)
+{
+    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
+}
+
 // Its pages may hold blocks' remains; nothing refers to them any more.
 static void unmap_superslab(superslab_t *superslab)
 {
@@ -159,6 +165,7 @@ static void unmap_superslab(superslab_t *superslab)
         hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
                         pool.superslabs);
 #endif
+    let_go_of_records(superslab);
     unmap_notes(superslab);
     os_unmap_guarded(superslab->start, SUPERSLAB_SIZE, CANARY_GUARD);
     drop_record(superslab);

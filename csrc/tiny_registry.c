@@ -56,12 +56,21 @@ static bool reserve_leaf(size_t index)
     return reserved;
 }
 
+// Whoever had the pages before has set their tags to 0, and then unmapped them: what it read of their records comes
+// before what is written now. The kernel orders an unmap and the next map of the same addresses, but C does not know.
+static void follow_last_owner(uintptr_t start, size_t size)
+{
+    for (uintptr_t address = start; address < start + size; address += HAK_PAGE)
+        (void)atomic_load_explicit(&leaf_of(address)->tag[slot_of(address)], memory_order_acquire);
+}
+
 bool tiny_registry_reserve(const void *start, size_t size)
 {
     size_t first = (uintptr_t)start >> LEAF_SHIFT;
     size_t last = ((uintptr_t)start + size - 1) >> LEAF_SHIFT;
     for (size_t index = first; index <= last; index++)
         if (!reserve_leaf(index)) return false;
+    follow_last_owner((uintptr_t)start, size);
     return true;
 }
 

@@ -40,6 +40,26 @@
 #define T_NAME(name) name
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+#define T_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define T_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef T_THREAD_SANITIZER
+#define T_THREAD_SANITIZER 0  // 1: everything takes ten times as long
+#endif
+
+#if T_THREAD_SANITIZER
+// Its runtime asks for this at the start. Else each process would wait for a second at its end.
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "atexit_sleep_ms=0";
+}
+#endif
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define T_SANITIZER 1
 #elif defined(__has_feature)

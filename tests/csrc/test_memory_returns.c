@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-enum { BURST = 256 << 20, SMALLEST = 64 };  // bytes
+enum { BURST = (T_THREAD_SANITIZER ? 32 : 256) << 20, SMALLEST = 64 };  // bytes
 
 static void **blocks;
 
