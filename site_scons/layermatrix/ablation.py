@@ -75,6 +75,7 @@ def without(variant: Variant, name: str) -> Variant:
         lineage=(*variant.lineage, made),
         layers=tuple(replace(layer, position=place) for place, layer in enumerate(layers, start=1)),
         quoted={},
+        budget={},
     )
 
 

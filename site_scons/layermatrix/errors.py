@@ -22,6 +22,11 @@ class Place:
     line: int
     column: int
 
+    @property
+    def shown(self) -> str:
+        """For readers who want to find the line."""
+        return f"{self.path}:{self.line}"
+
 
 @dataclass(frozen=True)
 class SpecError:

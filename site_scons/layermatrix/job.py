@@ -69,7 +69,7 @@ def run(plan: Plan) -> int:
     """Do the jobs that are asked for, in turn; the exit status of the first that failed."""
     status = 0
     try:
-        for name in plan.asked.named("job"):
+        for name in plan.asked.jobs:
             status = status or JOBS[name](plan)
     except KeyboardInterrupt:  # beside the steps: while the report was being written
         print("interrupted", file=sys.stderr)
@@ -152,6 +152,24 @@ def pages(plan: Plan) -> int:
             outcome.failed(_page(plan, page))
         if outcome.status == INTERRUPTED:
             break
+    return outcome.status
+
+
+def evidence(plan: Plan) -> int:
+    """What the binaries of the selected cells prove, established and shown; nothing is timed."""
+    from layermatrix.report import terminal
+
+    chosen = request.select(plan.project, plan.asked, plan.compilers)
+    outcome, status = Outcome(), 0
+    with outcome.step():
+        status = _build(plan, chosen, ["checks"])
+    results = _collect(plan, chosen)
+    terminal.evidence_tables(results, terminal.make_console())
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    # what was found is told by the tables; a status of the build's own is left where it could not be made
+    found = any(cell["failed"] and cell["built"] for cell in results["cells"])
+    outcome.failed(1 if found else status)
     return outcome.status
 
 
@@ -253,6 +271,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "pages": pages,
     "report": report,
     "story": story,
+    "evidence": evidence,
     "test": test,
 }
 
@@ -425,6 +444,7 @@ def _collect(plan: Plan, chosen: request.Selection) -> Record:
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline,
         reference=_reference(plan),
+        places=plan.project.catalogue.places,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import Report, hint_for, quote
-from .parts import Budget
+from .parts import Budget, BudgetLimit
 from .schema import Placed
 from .spec import (
     ENTRY_METRICS,
@@ -116,7 +116,7 @@ class Lineage:
             settings={**parent.settings, **own_settings(spec)},
             options=options,
             capacities=capacities,
-            budget=merged(parent.budget, self._budget(spec)),
+            budget=merged({} if spec.budget.lifts else parent.budget, self._budget(spec)),
             classes=own_classes(spec) or parent.classes,
             known=known and len(self.report.errors) == already,
         )
@@ -211,18 +211,18 @@ class Lineage:
             return False
         return layer.suits(blocks, self.report)
 
-    def _budget(self, spec: VariantSpec) -> dict[str, dict[str, dict[str, int]]]:
+    def _budget(self, spec: VariantSpec) -> Budget:
         """The limits that this variant sets, as far as they are right."""
-        good: dict[str, dict[str, dict[str, int]]] = {}
-        for entry, metrics in spec.budget:
+        good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
+        for entry, metrics in spec.budget.entries:
             known = self._metrics_of(entry)
             for metric, limits in metrics or ():
                 if known is not None and metric.value not in known:
                     what = f"unknown metric {quote(metric.value)}"
                     self.report.error(metric.place, what, hint_for(metric.value, known))
                 elif limits is not None:
-                    numbers = {configuration: limit.value for configuration, limit in limits}
-                    good.setdefault(entry.value, {})[metric.value] = numbers
+                    own = {word: BudgetLimit(most.value, most.place.shown) for word, most in limits}
+                    good.setdefault(entry.value, {})[metric.value] = own
         return good
 
     def _metrics_of(self, entry: Placed[str]) -> tuple[str, ...] | None:

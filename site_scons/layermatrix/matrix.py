@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from .errors import SelectionError, hint_for, quote
-from .parts import Project, Rule, Variant
+from .parts import BudgetLimit, Project, Rule, Variant
 from .spec import AXES
 
 ALL = "all"
@@ -45,6 +45,13 @@ class Cell:
     @property
     def build_dir(self) -> str:
         return f"build/{self.id}"
+
+    @property
+    def limits(self) -> dict[str, dict[str, BudgetLimit]]:
+        """Its budget: entry -> metric -> limit. Where a sanitizer's code is part of it, or another machine is
+        compiled for, no figure is meant."""
+        plain = self.sanitizer == "none" and self.target == "native"
+        return self.variant.limits(self.mode, self.compiler) if plain else {}
 
 
 @dataclass(frozen=True)

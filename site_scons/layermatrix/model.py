@@ -377,7 +377,8 @@ def resolve_catalogue(spec: CatalogueSpec, served: Mapping[str, tuple[int, ...]]
             layers[name.value] = resolve_layer(name.value, layer, own, of=len(classes))
     options = {name.value: resolve_option(name.value, option) for name, option in spec.options if option}
     system, lines = resolve_system(spec.system), figures(spec.lines)
-    return Catalogue(spec.doc.value, system, classes, options, layers, lines)
+    places = {name.value: name.place.shown for name, _ in spec.layers}
+    return Catalogue(spec.doc.value, system, classes, options, layers, places, lines)
 
 
 def resolve_layer(name: str, spec: LayerSpec, classes: tuple[SizeClass, ...], of: int) -> Layer:

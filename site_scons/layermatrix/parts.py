@@ -12,10 +12,19 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
-# entry (or `library`) -> metric -> configuration -> the most that it may be
-Budget = Mapping[str, Mapping[str, Mapping[str, int]]]
-
 CHECKS = ("none", "basic", "full")  # by their level
+
+
+@dataclass(frozen=True)
+class BudgetLimit:
+    """The most that a figure may be, and where that is written: path:line."""
+
+    most: int
+    place: str
+
+
+# entry (or `library`) -> metric -> configuration -> limit
+Budget = Mapping[str, Mapping[str, Mapping[str, BudgetLimit]]]
 
 
 @dataclass(frozen=True)
@@ -180,6 +189,7 @@ class Catalogue:
     classes: tuple[SizeClass, ...]
     options: Mapping[str, Option]
     layers: Mapping[str, Layer]
+    places: Mapping[str, str]  # layer -> where its entry stands: path:line
     lines: Mapping[str, str]  # file -> how many lines somebody said that it should have
 
 
@@ -284,11 +294,11 @@ class Variant:
         """The first layer with this role, or of all."""
         return next((layer for layer in self.layers if role in (None, layer.role)), None)
 
-    def limits(self, mode: str, compiler: str) -> dict[str, dict[str, int]]:
-        """What the budget says of a cell: entry -> metric -> the most. A limit for the very mode and compiler
+    def limits(self, mode: str, compiler: str) -> dict[str, dict[str, BudgetLimit]]:
+        """What the budget says of a cell: entry -> metric -> limit. One for the very mode and compiler
         goes before one for the compiler (in release), and that before one for the mode."""
         words = (f"{mode}-{compiler}", *((compiler,) if mode == "release" else ()), mode)
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, dict[str, BudgetLimit]] = {}
         for entry, metrics in self.budget.items():
             for metric, limits in metrics.items():
                 limit = next((limits[word] for word in words if word in limits), None)

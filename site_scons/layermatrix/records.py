@@ -23,6 +23,7 @@ NOT_MEASURED = "not measured"
 FIELDS: dict[str, dict[str, type]] = {
     "asm": {"entries": dict, "arch": str},
     "code": {"header": dict, "entries": dict, "sources": dict, "files": dict},
+    "budget": {"figures": list, "broken": list},
     "guards": {"debug_strings": dict, "sentinel": str},
     "counters": {"tool": str, "valgrind": str, "libc": str, "cache": dict, "loads": dict},
     "layers": {"layers": list, "classes": dict, "programs": list, "loads": dict},

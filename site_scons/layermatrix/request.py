@@ -43,7 +43,8 @@ class Variable:
 
 @dataclass(frozen=True)
 class Target:
-    """One name that can be built. A `job` drives builds of its own; an `answer` prints and builds nothing."""
+    """One name that can be built. A `job` drives builds of its own; a `table` is built as it is, and then
+    shown; an `answer` prints and builds nothing."""
 
     name: str
     doc: str
@@ -73,7 +74,11 @@ TARGETS = (
     Target("libs", "the libraries, shared and static"),
     Target("headers", "the generated headers"),
     Target("benches", "the benchmark programs"),
-    Target("evidence", "what the binaries prove: asm, guards, counters, tests, programs; no timing"),
+    Target(
+        "evidence",
+        "what the binaries prove: code beside its budget, guards, counters, tests, programs; the tables",
+        "table",
+    ),
     Target("figures", "the part of the evidence that counts: asm, guards, counters; no test is run"),
     Target("layers", "what each layer does in each load, counted in mode=stats; `explain` shows it"),
     Target("checks", "libs and evidence"),
@@ -116,6 +121,11 @@ class Request:
         """The targets of one kind, in the order in which they were asked for."""
         kinds = {target.name: target.kind for target in TARGETS}
         return tuple(name for name in self.targets if kinds.get(name) == kind)
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The targets that drive a build of their own."""
+        return self.named("job") + self.named("table")
 
     def cell_names(self) -> set[str]:
         """The cells of the files that are asked for: build/<cell>/..."""
@@ -186,7 +196,7 @@ def _number(name: str, text: str | None, low: int, high: int) -> int | None:
 def _separate(request: Request) -> None:
     """A job drives child builds; what else is wanted is asked for apart, so that no file is built twice at
     once."""
-    alone = request.named("job") + request.named("answer")
+    alone = request.jobs + request.named("answer")
     others = [name for name in request.targets if name not in alone]
     if alone and others:
         raise RequestError(f"{alone[0]!r} and {others[0]!r} do not go together; run one after the other")

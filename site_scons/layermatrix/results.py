@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 SCHEMA = 1
-KINDS = ("asm", "code", "guards", "counters", "tests", "programs", "bench")
+KINDS = ("asm", "budget", "code", "guards", "counters", "tests", "programs", "bench")
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
 
@@ -45,12 +45,13 @@ def collect(
     loads: Mapping[str, str] | None = None,
     headline: str | None = None,
     reference: Reference | None = None,
+    places: Mapping[str, str] | None = None,
 ) -> Record:
     """The result record of these cells.
 
     `left_out` holds (cell id, reason), `compilers` name -> identity, `loads` name -> what it does. `headline`
     is the load of the first speed column; without it the first one is. `reference` is what each cell's
-    counters are compared with.
+    counters are compared with. `places`: layer -> path:line of its entry in the catalogue.
     """
     collected = [_cell_record(cell, root, reference) for cell in cells]
     described = _loads(loads, collected)
@@ -65,10 +66,20 @@ def collect(
         "baseline": _baseline_record(baseline, root),
         "experiments": comparison.load(root),
         "peers": peers.load(root),
+        "origins": _origins(cells, places or {}),
         "left_out": [{"id": cell_id, "reason": reason} for cell_id, reason in left_out],
     }
     results["story"] = story.tell(results)
     return results
+
+
+def _origins(cells: Sequence[Cell], places: Mapping[str, str]) -> Record:
+    """Where each layer of these cells is written: its template, and its entry in the catalogue."""
+    layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
+    return {
+        name: {"template": f"templates/{layer.template}", "entry": places.get(name, "")}
+        for name, layer in layers.items()
+    }
 
 
 def failed(cell: Record) -> str | None:

@@ -424,7 +424,24 @@ class Limits(Kind["LimitsSpec"]):
         return None if limit is None else (name.text, limit)
 
 
-BUDGET = MapOf(NAME, MapOf(NAME, Limits(), "metric"), "entry")
+@dataclass(frozen=True)
+class GivenBudget:
+    """The limits of a variant's file. lifts: none of the inherited ones holds."""
+
+    entries: BudgetSpec = ()
+    lifts: bool = False
+
+
+class BudgetKind(Kind[GivenBudget]):
+    """A mapping entry -> metric -> limits; or `none`."""
+
+    empty = GivenBudget()
+    entries = MapOf(NAME, MapOf(NAME, Limits(), "metric"), "entry")
+
+    def read(self, node: Node, slot: Slot, report: Report) -> GivenBudget | None:
+        if isinstance(node, Scalar) and node.text == NO_LIMIT:
+            return GivenBudget(lifts=True)
+        return GivenBudget(self.entries.read(node, slot, report))
 
 
 @dataclass(frozen=True)
@@ -438,7 +455,7 @@ class VariantSpec(Shape):
     remove: tuple[Placed[str], ...] = key(NAMES, required=False)
     add: tuple[AddSpec, ...] = key(ListOf(Record(AddSpec, short="layer")), required=False)
     set: SetSpec | None = key(Record(SetSpec), required=False)
-    budget: BudgetSpec = key(BUDGET, required=False)
+    budget: GivenBudget = key(BudgetKind(), required=False)
     quoted: tuple[tuple[Placed[str], Placed[str] | None], ...] = key(QUOTED, required=False)
 
     def check(self, report: Report) -> Iterable[str]:

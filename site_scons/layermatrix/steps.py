@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from layermatrix.errors import SpecErrors
 
 if TYPE_CHECKING:
     from layermatrix.evidence import counters, guards, references
+    from layermatrix.matrix import Cell
     from layermatrix.parts import Matrix, Project, Suite, Variant
 
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
@@ -37,10 +38,14 @@ class Task:
 
     root: Path
     project: Project
-    variant: Variant
+    cell: Cell
     targets: tuple[Path, ...]
     sources: tuple[Path, ...]
     soak: int | None = None
+
+    @property
+    def variant(self) -> Variant:
+        return self.cell.variant
 
 
 Step = Callable[[Task], None]
@@ -101,6 +106,35 @@ def take_code(task: Task) -> None:
         task.project.catalogue.lines,
     )
     records.write(task.targets[0], record)
+
+
+def judge_budget(task: Task) -> None:
+    """Evidence `budget`. sources: the record `asm`. targets: the record, and a stamp that only a budget that
+    is kept writes. A broken one is told with the layers, beside those of the nearest ancestor there is."""
+    from layermatrix.evidence import budget
+
+    record_file, stamp = task.targets
+    catalogue = task.project.catalogue
+    origins = {
+        name: f"templates/{layer.template}, {catalogue.places[name]}"
+        for name, layer in catalogue.layers.items()
+    }
+    counted = records.load(task.sources[0], "asm")
+    record = budget.judge(counted, task.cell.limits, _ancestor_asm(task), origins)
+    records.write(record_file, record)
+    if record.get("broken"):
+        raise StepError(record["log"], recorded=True)
+    stamp.write_text("", encoding="utf-8")
+
+
+def _ancestor_asm(task: Task) -> tuple[str, records.Record] | None:
+    """Cell and record of the nearest variant that this one extends, where that cell was counted."""
+    for name in reversed(task.variant.lineage[:-1]):
+        cell = replace(task.cell, variant=task.project.variants[name])
+        record = records.load(task.root / cell.build_dir / "evidence" / "asm.json", "asm")
+        if records.is_measured(record):
+            return cell.id, record
+    return None
 
 
 def print_bare_header(task: Task) -> None:

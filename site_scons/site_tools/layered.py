@@ -145,7 +145,7 @@ def _run_jobs(
     root: Path, loaded: model.Project, asked: request.Request, compilers: request.Compilers
 ) -> None:
     """Do the jobs that are asked for, and end the run. Cleaning and dry runs are left to the graph."""
-    if not asked.named("job") or _is_dry():
+    if not asked.jobs or _is_dry():
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
     if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
@@ -425,6 +425,19 @@ def code_evidence(env: Env) -> list[Node]:
     return made
 
 
+def budget_evidence(env: Env, taken: Sequence[Node]) -> list[Node]:
+    """The counts, held against the variant's budget. As for the tests, a broken one is judged again."""
+    build: Build = env["LAYERED"]
+    cell = env["LAYERED_CELL"]
+    names = ["budget.json", "budget.passed"]
+    made = _evidence(env, names, taken, steps.judge_budget, "budget.py")
+    env.Depends(made, env.Value(str(cell.limits)))
+    for other in build.selection.cells:
+        if other.variant.name in cell.variant.lineage[:-1] and replace(other, variant=cell.variant) == cell:
+            env.Requires(made, env.File(f"#{other.build_dir}/evidence/asm.json"))  # for the comparison
+    return made
+
+
 def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
     """Whether debug code is absent from a release, and found in a debug build."""
     cell = env["LAYERED_CELL"]
@@ -607,8 +620,8 @@ def _step(
 def _run_step(step: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
     """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
     build: Build = env["LAYERED"]
-    variant = env["LAYERED_CELL"].variant
-    task = steps.Task(build.root, build.project, variant, _paths(target), _paths(source), build.asked.soak)
+    cell = env["LAYERED_CELL"]
+    task = steps.Task(build.root, build.project, cell, _paths(target), _paths(source), build.asked.soak)
     try:
         step(task)
     except steps.StepError as error:
@@ -673,7 +686,7 @@ def jobs(env: Env) -> None:
 
 METHODS: tuple[Callable[..., Any], ...] = (
     project, cells, baseline, header, libraries, benches, tests,
-    asm_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters, layer_evidence,
-    suite_evidence, program_evidence,
+    asm_evidence, budget_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters,
+    layer_evidence, suite_evidence, program_evidence,
     compiledb, install, lint, jobs,
 )  # fmt: skip

@@ -45,6 +45,13 @@ def asm(alloc: int, free: int = 9) -> Record:
             "calls": 0,
             "lines": count * 2,
             "lines_reason": None,
+            "hit": {"instructions": 5, "calls": 0},
+            "hit_reason": None,
+            "layers": {
+                "frame": {"instructions": 4, "hit": {"instructions": 3}},
+                "list": {"instructions": count - 4, "hit": {"instructions": 2}},
+            },
+            "layers_reason": None,
         }
         for name, count in (("alloc", alloc), ("free", free))
     }
@@ -67,6 +74,40 @@ def code(checks: int, paths: int) -> Record:
     sources = {"files": 21, "conditional_paths": 29}
     record = {"kind": "code", "status": "measured", "reason": None, "header": header, "sources": sources}
     return {**record, "entries": entries, "files": files}
+
+
+def budget(limit: int, value: int = 22) -> Record:
+    """Evidence `budget` of one limit, kept or not."""
+    figure = {
+        "entry": "alloc",
+        "metric": "instructions",
+        "limit": limit,
+        "place": "variants/old.yaml:7",
+        "value": value,
+        "reason": None,
+    }
+    sentence = f"alloc instructions is {value}, and {limit} is the most (variants/old.yaml:7)"
+    broken = {
+        **figure,
+        "sentence": sentence,
+        "ancestor": "older-release-gcc",
+        "ancestor_value": 12,
+        "shares": "instructions",
+        "layers": [
+            {"layer": "frame", "value": 4, "ancestor": 4, "from": None},
+            {"layer": "list", "value": value - 4, "ancestor": 8, "from": "templates/layers/list.h.j2"},
+        ],
+    }
+    found = [broken] if value > limit else []
+    return {
+        "kind": "budget",
+        "status": "measured",
+        "reason": None,
+        "figures": [figure],
+        "broken": found,
+        "failures": [one["sentence"] for one in found],
+        "log": f"over budget: {sentence}" if found else "",
+    }
 
 
 def guards(count: int) -> Record:
@@ -196,6 +237,7 @@ def cell(variant: str, **changes: Any) -> Record:
         "failure": None,
         "asm": asm((800, 300, 22, 22)[place]),
         "code": code((36, 9, 0, 0)[place], (0, 11, 1, 1)[place]),
+        "budget": budget(22),
         "guards": guards((2, 0, 0, 0)[place]),
         "counters": counters((60.0, 30.0, 9.5, 9.5)[place], 0.01, (0.9, 0.5, 0.2, 0.2)[place]),
         "tests": ran("tests", program("test_basic"), program("test_threads")),
@@ -326,6 +368,7 @@ def record(cells: Iterable[Record], **changes: Any) -> Record:
         "baseline": baseline(),
         "experiments": experiments(),
         "peers": absent("peers", "it was not timed beside its peers: ./sconsw peers"),
+        "origins": {"list": {"template": "templates/layers/list.h.j2", "entry": "variants/layers.yaml:40"}},
         "left_out": [],
     }
     made.update(changes)

@@ -160,3 +160,34 @@ def test_each_instruction_says_whether_the_next_may_follow(
 ) -> None:
     (found,) = decode(bytes.fromhex(code), machine)
     assert (found.goes_on, found.is_return) == (goes_on, is_return)
+
+
+@pytest.mark.parametrize(
+    ("codes", "machine", "way"),
+    [
+        # xor eax,eax; test eax,eax; je +1; ret; nop; ret: what is 0 is known to be 0
+        (["31c0", "85c0", "7401", "c3", "90", "c3"], X86, [0, 2, 4, 7, 8]),
+        # the same of rbx behind a call, which keeps it, and of rax, which it may change
+        (["31db", "e800000000", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 7, 10, 13, 14]),
+        (["31c0", "e800000000", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 7, 10, 12]),
+        # mov rbx,rax copies what is known; a load forgets it
+        (["31c0", "4889c3", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 8, 11, 12]),
+        (["31c0", "488b07", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 8, 10]),
+        # 0 in eax says nothing of rbx; xor al,al leaves the rest of rax
+        (["31c0", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 7]),
+        (["30c0", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 7]),
+        # what sets the flags in between decides
+        (["31c0", "85c0", "83c301", "7401", "c3", "90", "c3"], X86, [0, 2, 4, 7, 9]),
+        # mov x0, #0; cbz x0, +8; ret; nop; ret
+        (["000080d2", "400000b4", "c0035fd6", "1f2003d5", "c0035fd6"], ARM, [0, 4, 12, 16]),
+        (["000080d2", "410000b4", "c0035fd6", "1f2003d5", "c0035fd6"], ARM, [0, 4, 8]),
+    ],
+)
+def test_a_jump_on_a_register_that_is_0_leads_one_way(codes: list[str], machine: str, way: list[int]) -> None:
+    assert hit(function(*codes, machine=machine)) == way
+
+
+def test_what_a_jump_has_shown_to_be_0_is_known_behind_it() -> None:
+    """test rax,rax; je 9; nop; nop; nop; ret | 9: test rax,rax; jne 17; nop; nop; ret | 17: ret"""
+    code = function("4885c0", "7404", *["90"] * 3, "c3", "4885c0", "7503", "9090", "c3", "c3")
+    assert hit(code, passing=9) == [0, 3, 9, 12, 14, 15, 16]

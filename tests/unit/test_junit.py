@@ -17,8 +17,8 @@ def suites(record: samples.Record) -> dict[str, ElementTree.Element]:
 def test_a_cell_is_a_suite_with_its_build_and_every_program() -> None:
     suite = suites(samples.record([samples.cell("old")]))["old-release-gcc"]
     cases = [case.get("name") for case in suite.iter("testcase")]
-    assert cases == ["build", "test_basic", "test_threads", "sqlite"]
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "0", "0")
+    assert cases == ["build", "budget", "test_basic", "test_threads", "sqlite"]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "0", "0")
 
 
 def test_a_failed_program_carries_its_reason_command_and_log() -> None:
@@ -77,4 +77,11 @@ def test_cells_left_out_are_skipped_with_the_reason() -> None:
 
 def test_the_sums_stand_at_the_top() -> None:
     root = ElementTree.fromstring(junit.render(samples.phases()))
-    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("16", "0", "0")
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("20", "0", "0")
+
+
+def test_a_broken_budget_is_a_failed_case_with_its_layers() -> None:
+    suite = suites(samples.record([samples.cell("old", budget=samples.budget(21))]))["old-release-gcc"]
+    (failure,) = suite.iter("failure")
+    assert failure.get("message") == "alloc instructions is 22, and 21 is the most (variants/old.yaml:7)"
+    assert (failure.text or "").startswith("over budget: ")

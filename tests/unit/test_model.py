@@ -11,6 +11,7 @@ import pytest
 from toy_specs import marked
 
 from layermatrix.errors import SpecErrors
+from layermatrix.matrix import Cell
 from layermatrix.model import Limit, Stats, Variant, load_project, spec_files
 
 Write = Callable[..., Path]
@@ -272,6 +273,69 @@ def test_a_comment_or_the_layout_of_the_yaml_does_not_change_the_value(project: 
 def test_what_a_template_sees_changes_the_value(change: str, project: Write) -> None:
     before = loaded(project(mine="doc: M.\nextends: base")).as_value()
     assert loaded(project(mine=change)).as_value() != before
+
+
+def most(variant: Variant, mode: str, compiler: str) -> dict[str, dict[str, int]]:
+    """The limits of a cell as plain numbers."""
+    limits = variant.limits(mode, compiler)
+    return {entry: {name: limit.most for name, limit in own.items()} for entry, own in limits.items()}
+
+
+def test_a_limit_without_a_configuration_is_for_release(project: Write) -> None:
+    mine = loaded(project(mine="doc: M.\nextends: base\nbudget: {alloc: {calls: 0}, library: {tls: 64}}\n"))
+    expected = {"alloc": {"calls": 0}, "library": {"tls": 64}}
+    assert most(mine, "release", "gcc") == most(mine, "release", "clang") == expected
+    assert most(mine, "debug", "gcc") == most(mine, "stats", "gcc") == {}
+
+
+def test_the_most_particular_limit_counts(project: Write) -> None:
+    limits = "{release: 5, gcc: 4, release-clang: 3, debug: 9, debug-gcc: 8}"
+    mine = loaded(project(mine=f"doc: M.\nextends: base\nbudget: {{alloc: {{calls: {limits}}}}}\n"))
+    cells = [("release", "gcc"), ("release", "clang"), ("release", "zig"), ("debug", "gcc"), ("debug", "zig")]
+    assert [most(mine, *cell)["alloc"]["calls"] for cell in cells] == [4, 3, 5, 8, 9]
+
+
+def test_a_child_takes_its_parents_limits_and_replaces_or_lifts_single_ones(project: Write) -> None:
+    root = project(
+        parent="doc: P.\nextends: base\nbudget:\n  alloc: {calls: 0, bytes: 90, stack: {gcc: 8}}\n",
+        mine="doc: M.\nextends: parent\nbudget: {alloc: {bytes: 80, stack: none}, library: {text: 7}}\n",
+    )
+    mine = loaded(root)
+    assert most(mine, "release", "gcc") == {"alloc": {"calls": 0, "bytes": 80}, "library": {"text": 7}}
+    places = {name: limit.place for name, limit in mine.limits("release", "gcc")["alloc"].items()}
+    assert places == {"calls": "variants/parent.yaml:4", "bytes": "variants/mine.yaml:3"}
+
+
+def test_a_child_may_lift_all_of_its_parents_limits(project: Write) -> None:
+    root = project(
+        parent="doc: P.\nextends: base\nbudget: {alloc: {calls: 0}}\n",
+        mine="doc: M.\nextends: parent\nbudget: none\n",
+        other="doc: O.\nextends: mine\nbudget: {library: {tls: 8}}\n",
+    )
+    assert most(loaded(root), "release", "gcc") == {}
+    assert most(loaded(root, "other"), "release", "gcc") == {"library": {"tls": 8}}
+
+
+def test_a_sanitizers_cell_has_no_budget(project: Write) -> None:
+    mine = loaded(project(mine="doc: M.\nextends: base\nbudget: {alloc: {calls: {debug: 0}}}\n"))
+    assert Cell(mine, "debug", "gcc").limits
+    assert Cell(mine, "debug", "gcc", "asan").limits == {}
+
+
+def test_a_budget_is_no_part_of_what_templates_see(project: Write) -> None:
+    root = project(mine="doc: M.\nextends: base\n")
+    before = loaded(root).as_value()
+    project(mine="doc: M.\nextends: base\nbudget: {alloc: {calls: 0}}\n")
+    assert loaded(root).as_value() == before
+
+
+def test_each_layer_knows_where_its_entry_stands(project: Write) -> None:
+    root = project()
+    lines = (root / "variants/layers.yaml").read_text(encoding="utf-8").splitlines()
+    for name, place in load_project(root).catalogue.places.items():
+        path, _, line = place.partition(":")
+        assert path == "variants/layers.yaml"
+        assert lines[int(line) - 1] == f"  {name}:"
 
 
 def test_quoted_figures_and_unused_layers_do_not_change_the_value(project: Write, layers: Change) -> None:

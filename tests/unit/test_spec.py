@@ -325,6 +325,16 @@ IN_LAYERS = [
         "the name of a file must be a relative path, not '../a.c'",
     ),
     ("doc: A small", "lines: {a.c: «9}\ndoc: A small", "file 'a.c' must be text, not 9; put it in quotes"),
+    (
+        "{function: take, probe: probe_take}",
+        "{function: take, probe: probe_take, role: «first}",
+        "'role' must be one of cache, overflow, refill, not 'first'",
+    ),
+    (
+        "{alloc: {function: take",
+        "{«library: {function: take",
+        "an entry cannot be called 'library': budgets use that",
+    ),
     ("[a.c, b.c]", "«a.c", "'modules' must be a list of 1 or more, not 'a.c'"),
 ]
 
@@ -398,6 +408,40 @@ IN_A_VARIANT = [
         "doc: X.\nextends: base\nclasses: {A: «12}",
         "class 'A' must be a whole number from 8 to 65536, a multiple of 8, not 12",
     ),
+    ("doc: X.\nextends: base\nbudget: «[alloc]", "'budget' must be a mapping, not a list"),
+    (
+        "doc: X.\nextends: base\nbudget: {«aloc: {calls: 0}}",
+        "unknown entry 'aloc'; did you mean 'alloc'?",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {«hit_instruction: 3}}",
+        "unknown metric 'hit_instruction'; did you mean 'hit_instructions'?",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {library: {«stack: 3}}",
+        "unknown metric 'stack'; known: text, tls",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {calls: «few}}",
+        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not 'few'",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {calls: «on}}",
+        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not on",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {calls: «-1}}",
+        "metric 'calls' must be a whole number from 0 to 2147483647, not -1",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {calls: {«clnag: 1}}}",
+        "a limit is for a mode, a compiler or <mode>-<compiler>, not for 'clnag'; did you mean 'clang'?",
+    ),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {calls: {debug-gcc: «many}}}",
+        "the limit for debug-gcc must be a whole number from 0 to 2147483647, not 'many'",
+    ),
+    ("doc: X.\nextends: base\nbudget: {alloc: «[calls]}", "entry 'alloc' must be a mapping, not a list"),
     ("doc: X.\nextends: base\n«extends: base", "key 'extends' is given twice; first on line 2"),
     ("doc: X.\nextends: «not-one", "'extends' must be a C identifier, not 'not-one'"),
     ("«[a, b]", "the file must be a mapping, not a list"),

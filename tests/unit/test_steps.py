@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix import interrupt, records, steps
+from layermatrix.matrix import Cell
 from layermatrix.model import load_project
 
 Make = Callable[..., steps.Task]
@@ -25,7 +26,7 @@ def task(project: Callable[..., Path]) -> Make:
             (root / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
             (root / name).chmod(0o755)
         made, used = (tuple(root / name for name in names) for names in (targets, sources))
-        return steps.Task(root, loaded, loaded.variants["base"], made, used, soak)
+        return steps.Task(root, loaded, Cell(loaded.variants["base"], "release", "gcc"), made, used, soak)
 
     return make
 

@@ -17,8 +17,9 @@ but `tail_calls` and `lines`) of its `hit`:
     lines         instructions and jump labels in the assembly text, see `count_lines`
 
 A hit is the way from the entry to a return that passes the code of the hit's layer, makes the fewest calls,
-has the least of other layers, and is the shortest such. `layers` has the instructions of each layer: an
-inlined function's belong to the innermost layer that it is inlined for, `frame` has those of none.
+has the least of other layers, and is the shortest such. `layers` has what adds up to these counts, layer by
+layer: an inlined function's instructions belong to the innermost layer that it is inlined for, those of none
+to the `frame`.
 """
 
 from __future__ import annotations
@@ -166,11 +167,12 @@ def _along_hit(
     if path is not None:
         hit = {**_count(code, path, cache_line), "layers": _in_order(attributed[step.node] for step in path)}
         del hit["tail_calls"]  # it ends with a return
+
+    def share(name: str, steps: Iterable[flow.Step]) -> records.Record:
+        return _summed(code, [step for step in steps if attributed[step.node] == name])
+
     shares = {
-        name: {
-            "instructions": sum(owner == name for owner in attributed.values()),
-            "hit": None if path is None else sum(attributed[step.node] == name for step in path),
-        }
+        name: {**share(name, code.steps), "hit": None if path is None else share(name, path)}
         for name in _in_order(attributed.values())
     }
     return {
@@ -203,6 +205,16 @@ def count_code(file: elf.ObjectFile, symbol: str, cache_line: int) -> records.Re
 
 
 def _count(code: flow.Function, steps: Sequence[flow.Step], cache_line: int) -> records.Record:
+    return {
+        **_summed(code, steps),
+        "stack": code.stack(steps),
+        "cache_lines": len({line for step in steps for line in _cache_lines(step, cache_line)}),
+    }
+
+
+def _summed(code: flow.Function, steps: Sequence[flow.Step]) -> records.Record:
+    """The counts of which the layers' add up to the whole."""
+
     def number(what: Callable[[flow.Step], bool]) -> int:
         return sum(what(step) for step in steps)
 
@@ -213,10 +225,8 @@ def _count(code: flow.Function, steps: Sequence[flow.Step], cache_line: int) -> 
         "calls": number(lambda step: step.instruction.is_call),
         "tail_calls": number(lambda step: step.leaves),
         "atomics": number(lambda step: step.instruction.is_atomic),
-        "stack": code.stack(steps),
         "spills": number(code.is_spill),
         "bytes": sum(step.instruction.size for step in steps),
-        "cache_lines": len({line for step in steps for line in _cache_lines(step, cache_line)}),
     }
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from layermatrix.evidence import elf
-from layermatrix.evidence.machine import X86, AsmError, Instruction, decode
+from layermatrix.evidence.machine import KEPT_BY_CALLS, X86, AsmError, Instruction, decode
 
 Node = tuple[int, int]  # section, and address in it
 Relocations = dict[Node, elf.Relocation]  # by the place that is filled in
 Cost = tuple[int, ...]
-Place = tuple[Node, bool]  # on a way, and whether it has passed what it has to pass
 
+MOST_PLACES = 200_000
 DYNAMIC_FRAME = "the size of its frame is decided at run time"
 
 
@@ -102,6 +102,51 @@ class Function:
             at = step.instruction.stores_at
             used.append(depth + max(0, -(at or 0)))
         return max(used)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of registers on a way: those that are 0, and what the flags say: that the register tested
+    was 0 (True), or nothing (None), or whether that register is 0 (its name)."""
+
+    zero: frozenset[str] = frozenset()
+    flags: bool | str | None = None
+
+    def after(self, instruction: Instruction) -> Known:
+        """The same behind an instruction; a function that is called keeps the registers that it has to."""
+        if instruction.is_call:
+            return Known(self.zero & KEPT_BY_CALLS)
+        zero = set(self.zero - instruction.writes)
+        if instruction.zeroes:
+            zero.add(instruction.zeroes)
+        if instruction.copies and instruction.copies[1] in self.zero:
+            zero.add(instruction.copies[0])
+        return Known(frozenset(zero), self._flags(instruction))
+
+    def _flags(self, instruction: Instruction) -> bool | str | None:
+        if instruction.tests is not None:
+            whole = instruction.tests if instruction.tests_whole else None
+            return True if instruction.tests in self.zero else whole
+        forgotten = "flags" in instruction.writes or self.flags in instruction.writes
+        return None if forgotten else self.flags
+
+    def along(self, jumps_at_zero: bool | None, jumped: bool) -> Known | None:
+        """The same behind a jump, or where it was not taken; None where that cannot be."""
+        if jumps_at_zero is None or self.flags is None:
+            return self
+        is_zero = jumped == jumps_at_zero
+        if self.flags is True:
+            return self if is_zero else None
+        return Known(self.zero | {str(self.flags)}, True) if is_zero else self
+
+
+@dataclass(frozen=True)
+class Place:
+    """On a way: the instruction, whether it has passed what it has to pass, and what is known before it."""
+
+    node: Node
+    passed: bool
+    known: Known
 
 
 def read_function(file: elf.ObjectFile, name: str) -> Function:
@@ -186,28 +231,36 @@ def cheapest_return(
     """The cheapest way from the entry to a return that has a step which `passes`; None if there is no way.
 
     Costs are summed up part by part and compared in their order. Jumps out of the function lead nowhere, as
-    do those whose target only the run knows.
+    do those whose target only the run knows; a jump that depends on a register which is known to be 0 leads
+    one way only. AsmError where there are too many ways to look at.
     """
     order = itertools.count()  # so that no two entries of the heap are equal
     before: dict[Place, Place | None] = {}
     waiting: list[tuple[Cost, int, Place, Place | None]] = []
 
-    def wait(node: Node, origin: Place | None, so_far: Cost) -> None:
+    def wait(node: Node, known: Known, origin: Place | None, so_far: Cost) -> None:
         step = function.by_node[node]
-        passed = (origin is not None and origin[1]) or passes(step)
-        heapq.heappush(waiting, (_sum(so_far, cost(step)), next(order), (node, passed), origin))
+        passed = (origin is not None and origin.passed) or passes(step)
+        total = _sum(so_far, cost(step))
+        heapq.heappush(waiting, (total, next(order), Place(node, passed, known), origin))
 
-    wait(function.entry, None, ())
+    wait(function.entry, Known(), None, ())
     while waiting:
         total, _, place, origin = heapq.heappop(waiting)
         if place in before:
             continue
         before[place] = origin
-        step = function.by_node[place[0]]
-        if step.instruction.is_return and place[1]:
+        if len(before) > MOST_PLACES:
+            raise AsmError(f"{function.name!r} has too many ways to follow")
+        step = function.by_node[place.node]
+        if step.instruction.is_return and place.passed:
             return _way(function, before, place)
+        known = place.known.after(step.instruction)
         for follower in step.successors:
-            wait(follower, place, total)
+            jumped = follower != (step.part.section, step.instruction.end)
+            there = known.along(step.instruction.jumps_at_zero, jumped)
+            if there is not None:
+                wait(follower, there, place, total)
     return None
 
 
@@ -216,9 +269,9 @@ def _sum(one: Cost, other: Cost) -> Cost:
 
 
 def _way(function: Function, before: Mapping[Place, Place | None], end: Place) -> list[Step]:
-    nodes: list[Node] = []
+    steps: list[Step] = []
     place: Place | None = end
     while place is not None:
-        nodes.append(place[0])
+        steps.append(function.by_node[place.node])
         place = before[place]
-    return [function.by_node[node] for node in reversed(nodes)]
+    return steps[::-1]

@@ -25,7 +25,10 @@ _STACK_POINTER = {X86: x86.X86_REG_RSP, ARM: arm64.ARM64_REG_SP}
 _FRAME_POINTER = {X86: x86.X86_REG_RBP, ARM: arm64.ARM64_REG_FP}
 _UNCONDITIONAL = {"jmp", "b", "br"}
 _DEAD_END = {"ud2", "hlt", "brk", "udf"}  # what compilers put where nothing may come
+KEPT_BY_CALLS = frozenset(("rbx", "rbp", "r12", "r13", "r14", "r15", *(f"x{n}" for n in range(19, 29))))
 _WORD = 8  # bytes of a pushed register
+_FLAGS = ("rflags", "eflags", "nzcv")
+_AT_ZERO, _NOT_AT_ZERO = ("je", "b.eq", "cbz"), ("jne", "b.ne", "cbnz")
 
 
 class AsmError(ValueError):
@@ -39,6 +42,11 @@ class Instruction:
     stack: bytes by which it lowers the stack pointer, less than 0 where it raises it; None where only the run
     can tell. stores_at: it stores to the stack, other than by pushing: at this many bytes from the stack
     pointer, or None; stores_by_frame: the same by the register that may be the frame pointer.
+
+    Registers are named by their widest form. writes: those that it changes, `flags` among them; zeroes: the
+    one that is 0 then; copies: where to and where from; tests: the one that it compares with 0, and
+    tests_whole: all of it; jumps_at_zero: whether it jumps when what was tested is 0 (True), when it is not
+    (False), or for another reason (None).
     """
 
     address: int
@@ -54,6 +62,12 @@ class Instruction:
     stores_at: int | None
     stores_by_frame: bool
     sets_frame_pointer: bool
+    writes: frozenset[str]
+    zeroes: str | None
+    copies: tuple[str, str] | None
+    tests: str | None
+    tests_whole: bool
+    jumps_at_zero: bool | None
 
     @property
     def end(self) -> int:
@@ -103,6 +117,7 @@ def _instruction(raw: Any, machine: str) -> Instruction:
         stores_at=stores_at,
         stores_by_frame=stores_by_frame,
         sets_frame_pointer=_sets_frame_pointer(raw, machine),
+        **_values(raw),
     )
 
 
@@ -112,6 +127,69 @@ def _is_atomic(raw: Any, machine: str) -> bool:
     if raw.mnemonic == "xchg":  # with memory it locks without a prefix
         return any(operand.type == capstone.CS_OP_MEM for operand in raw.operands)
     return bool(raw.prefix[0] == _LOCK_PREFIX)
+
+
+# --- what is known of registers
+
+
+def _widest(name: str) -> str:
+    """A register by its widest name: eax and al are parts of rax, w3 of x3."""
+    if name in _FLAGS:
+        return "flags"
+    if match := re.fullmatch(r"w(\d+)", name):
+        return f"x{match.group(1)}"
+    if match := re.fullmatch(r"(r\d+)[dwb]", name):
+        return match.group(1)
+    if match := re.fullmatch(r"([abcd])[lh]|[er]?([abcd])x", name):
+        return f"r{match.group(1) or match.group(2)}x"
+    if match := re.fullmatch(r"[er]?([sd]i|[sb]p)l?", name):
+        return f"r{match.group(1)}"
+    return name
+
+
+def _values(raw: Any) -> dict[str, Any]:
+    """The fields from `writes` on."""
+    registers = [
+        raw.reg_name(operand.reg) if operand.type == capstone.CS_OP_REG else None for operand in raw.operands
+    ]
+    immediates = [operand.imm if operand.type == capstone.CS_OP_IMM else None for operand in raw.operands]
+    tested = _tested(raw.mnemonic, registers, immediates)
+    word = raw.mnemonic
+    return {
+        "writes": frozenset(_widest(raw.reg_name(number)) for number in raw.regs_access()[1]),
+        "zeroes": _zeroed(word, registers, immediates),
+        "copies": _copied(word, registers),
+        "tests": tested and _widest(tested),
+        "tests_whole": tested is not None and tested == _widest(tested),
+        "jumps_at_zero": True if word in _AT_ZERO else False if word in _NOT_AT_ZERO else None,
+    }
+
+
+def _tested(word: str, registers: list[str | None], immediates: list[int | None]) -> str | None:
+    if word in ("cbz", "cbnz"):
+        return registers[0]
+    if word in ("test", "tst") and registers[0] == registers[1]:
+        return registers[0]
+    return registers[0] if word == "cmp" and immediates[1:2] == [0] else None
+
+
+def _zeroed(word: str, registers: list[str | None], immediates: list[int | None]) -> str | None:
+    """Writing half of a register clears the other half on both machines; a smaller part leaves the rest."""
+    first = registers[0] if registers else None
+    if first is None or not re.match(r"[erxw]", first) or re.search(r"\d[wb]$", first):
+        return None
+    same = word in ("xor", "eor") and len(set(registers)) == 1
+    moved = word in ("mov", "movz") and (immediates[1:2] == [0] or registers[1:2] in (["xzr"], ["wzr"]))
+    return _widest(first) if same or moved else None
+
+
+def _copied(word: str, registers: list[str | None]) -> tuple[str, str] | None:
+    if word != "mov" or len(registers) != 2:
+        return None
+    to, source = registers
+    if to is None or source is None or (to, source) != (_widest(to), _widest(source)):
+        return None
+    return to, source
 
 
 # --- the stack

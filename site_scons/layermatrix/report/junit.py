@@ -14,6 +14,7 @@ from layermatrix.results import repeat_command
 Record = dict[str, Any]
 
 PROGRAM_KINDS = ("tests", "programs")
+GATES = ("budget",)
 # Characters that XML 1.0 cannot hold, not even escaped; a log may hold any.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -22,7 +23,8 @@ def render(results: Record) -> str:
     """The text of junit.xml."""
     suites = ElementTree.Element("testsuites", name="layermatrix")
     for cell in results["cells"]:
-        _suite(suites, cell["id"], [_build_case(cell), *_program_cases(cell)], repeat_command(cell))
+        cases = [_build_case(cell), *_gate_cases(cell), *_program_cases(cell)]
+        _suite(suites, cell["id"], cases, repeat_command(cell))
     if results["left_out"]:
         left = [_case("left out", item["id"], 0.0, "skipped", item["reason"]) for item in results["left_out"]]
         _suite(suites, "left out", left)
@@ -55,6 +57,22 @@ def _build_case(cell: Record) -> ElementTree.Element:
     message = f"{failure.get('target') or 'library'} could not be built"
     log = "\n".join(text for text in (failure.get("command"), failure.get("log")) if text)
     return _case(cell["id"], "build", 0.0, "failure", message, log or "there is no library")
+
+
+def _gate_cases(cell: Record) -> list[ElementTree.Element]:
+    """A case for each kind of evidence that can fail by what it found."""
+    cases = []
+    for kind in GATES:
+        evidence = cell.get(kind) or {}
+        failures = evidence.get("failures")
+        if failures:
+            log = evidence.get("log") or "\n".join(failures)
+            cases.append(_case(cell["id"], kind, 0.0, "failure", failures[0], log))
+        elif evidence.get("status") == "measured":
+            cases.append(_case(cell["id"], kind, 0.0))
+        else:
+            cases.append(_case(cell["id"], kind, 0.0, "skipped", evidence.get("reason") or "not measured"))
+    return cases
 
 
 def _program_cases(cell: Record) -> list[ElementTree.Element]:

@@ -24,6 +24,7 @@ DEBUG_CODE = (
     "absent: same objects without debug code, no forbidden call, no message; found: a debug build has every"
     " message, so the search is not blind; kept: part of the release by the variant's choice"
 )
+ALONG_HIT = "decoded from the object, along the way of a hit of the first layer"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
 PEAK = "peak resident memory of the benchmark"
@@ -258,16 +259,23 @@ def _code_columns(results: Record) -> Iterable[Column]:
     first = next(iter(entries(results)), "alloc")
     yield Column("layers", "count", lambda cell: Figure(str(len(cell["layers"]))), _none)
     for entry in entries(results) or ["alloc", "free"]:
+        yield Column(f"{entry} hit", "instr.", _hit(entry), _none, ALONG_HIT)
         yield Column(entry, "instr.", _asm(entry, "instructions"), _none, DECODED)
-    for entry in entries(results) or ["alloc", "free"]:
-        yield Column(f"{entry} asm", "lines -S", _asm(entry, "lines"), _none, ASSEMBLY)
-        if entry == first:
-            yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
+    yield Column(f"{first} asm", "lines -S", _asm(first, "lines"), _none, ASSEMBLY)
+    yield Column("seed asm", "lines", _quoted("asm_lines"), _quoted("asm_lines"))
     yield Column(f"{first} code", "bytes", _asm(first, "bytes"), _none, "bytes of machine code")
-    yield Column("debug str.", "count", _debug_strings, _none, "debug strings left in the library", "checks")
-    yield Column("debug", "code", _debug_code, _none, DEBUG_CODE, "checks")
-    yield Column("tests", "passed", _programs("tests"), _none, "test programs: exit status 0", "checks")
-    yield Column("programs", "passed", _programs("programs"), _none, SAME_OUTPUT, "checks")
+    yield from check_columns(results)
+
+
+def check_columns(_results: Record) -> Sequence[Column]:
+    """What was checked about each cell."""
+    return (
+        Column("budget", "kept", _budget, _none, "limits of the variant's budget that are kept", "checks"),
+        Column("debug str.", "count", _debug_strings, _none, "debug strings left in the library", "checks"),
+        Column("debug", "code", _debug_code, _none, DEBUG_CODE, "checks"),
+        Column("tests", "passed", _programs("tests"), _none, "test programs: exit status 0", "checks"),
+        Column("programs", "passed", _programs("programs"), _none, SAME_OUTPUT, "checks"),
+    )
 
 
 def _counter_columns(results: Record) -> Iterable[Column]:
@@ -314,6 +322,7 @@ def _matrix_columns(results: Record) -> Iterable[Column]:
     yield Column("tests", "passed", _programs("tests"), _none)
     yield Column("programs", "passed", _programs("programs"), _none)
     yield Column("debug", "code", _debug_code, _none)
+    yield Column(f"{first} hit", "instr.", _hit(first), _none)
     yield Column(first, "instr.", _asm(first, "instructions"), _none)
     yield Column("L1 misses", "per op", _misses(figures.l1_misses, load), _none)
     if load:
@@ -351,12 +360,36 @@ def _text_count(entry: str, key: str) -> Callable[[Record], Figure]:
     return figure
 
 
+def _hit(entry: str) -> Callable[[Record], Figure]:
+    def figure(cell: Record) -> Figure:
+        found = cell["asm"].get("entries", {}).get(entry, {})
+        if not found.get("hit"):
+            return not_measured(found.get("hit_reason") or cell["asm"].get("reason"))
+        return Figure(number(found["hit"]["instructions"]))
+
+    return figure
+
+
 def _header(key: str) -> Callable[[Record], Figure]:
     def figure(cell: Record) -> Figure:
         found = cell["code"].get("header", {}).get(key)
         return not_measured(cell["code"].get("reason")) if found is None else Figure(number(found))
 
     return figure
+
+
+def _budget(cell: Record) -> Figure:
+    evidence = cell.get("budget") or {}
+    limits = len(evidence.get("figures", ()))
+    if not limits:
+        return not_measured(evidence.get("reason"))
+    kept = limits - len(evidence["broken"])
+    return Figure(f"{kept}/{limits}", GOOD if kept == limits else BAD)
+
+
+def quoted_lines(cell: Record) -> Figure:
+    """Lines of assembly as the seed counted them."""
+    return _quoted("asm_lines")(cell)
 
 
 def _quoted(key: str) -> Callable[[Record], Figure]:

@@ -91,6 +91,19 @@ def peers(found: Record, console: Console, file: Path) -> None:
     console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
 
 
+def evidence_tables(results: Record, console: Console) -> None:
+    """What the binaries prove, section by section; then what failed, and what was left out."""
+    from layermatrix.report import evidence
+
+    for table in evidence.sections(results):
+        _print_table(table, console, baseline=False)
+    for line in evidence.uncounted(results):
+        console.print(line, style="dim", markup=False, soft_wrap=True)
+    _print_failures(results, console)
+    _print_left_out(results, console)
+    _print_count(results, console)
+
+
 def _print_count(results: Record, console: Console) -> None:
     kinds = [tables.verdict(cell).kind for cell in results["cells"]]
     bad, good = kinds.count(tables.BAD), kinds.count(tables.GOOD)
