@@ -35,9 +35,27 @@ def test_modules_are_compiled_apart_where_the_variant_says_so(foreign: Project, 
 
 
 def test_debug_messages_are_found_in_debug_and_not_in_release(foreign: Project, cc: str) -> None:
-    foreign.build("mode=all", "variant=small", "evidence")
-    assert foreign.record(f"small-debug-{cc}", "guards")["debug_strings"]["count"] == 1
-    assert foreign.record(f"small-release-{cc}", "guards")["debug_strings"]["count"] == 0
+    foreign.build("mode=all", "evidence")
+    for variant in ("small", "apart"):
+        talks = foreign.record(f"{variant}-debug-{cc}", "guards")
+        silent = foreign.record(f"{variant}-release-{cc}", "guards")
+        assert (talks["debug_strings"]["count"], talks["verdict"]) == (1, "found")
+        assert (silent["debug_strings"]["count"], silent["verdict"]) == (0, "absent")
+        assert [check["status"] for check in silent["checks"][:3]] == ["passed"] * 3
+
+
+def test_a_project_that_says_nothing_of_its_debug_code_has_its_messages_counted(
+    foreign: Project, cc: str
+) -> None:
+    foreign.edit("variants/layers.yaml", "  debug: {macro: POOL_TALKS, prints: [fprintf]}\n", "")
+    foreign.build("variant=small", "evidence")
+    record = foreign.record(f"small-release-{cc}", "guards")
+    passed = [check["name"] for check in record["checks"] if check["status"] == "passed"]
+    assert passed == ["nothing left"]
+    foreign.edit("src/pool.c", "#ifdef POOL_TALKS", "#if 1")
+    run = foreign.scons("variant=small", "evidence")
+    assert run.status == 2
+    assert "src/pool.c:12:1: error: fprintf in" in run.stderr
 
 
 def test_the_main_job_builds_times_and_reports(foreign: Project, cc: str) -> None:

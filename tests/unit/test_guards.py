@@ -177,6 +177,12 @@ def test_a_message_of_no_statement_is_shown_too(subject: Make) -> None:
     )
 
 
+def test_a_search_for_nothing_proves_nothing(subject: Make) -> None:
+    code = CODE.replace('say("[demo:work] %d", n);', "")
+    (wrong,) = mistakes(guards.absent(subject(code=code)))
+    assert wrong == "libdemo.so: error: its sources have no debug statement, so there is nothing to look for"
+
+
 def test_a_debug_build_has_every_message(subject: Make) -> None:
     record = guards.present(subject(talks=True))
     assert statuses(record) == {

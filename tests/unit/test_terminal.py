@@ -117,6 +117,12 @@ def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> N
     assert "guards: nothing left: csrc/a.c:7:1: error: puts in work is forbidden" in " ".join(text.split())
 
 
+def test_a_cell_that_claims_nothing_of_its_debug_code_says_why() -> None:
+    silent = {**samples.guards(0), "verdict": "not claimed"}
+    text = printed(samples.record([samples.cell("mid", guards=silent)]), matrix=True)
+    assert "[1] not measured: taken elsewhere" in text
+
+
 def test_a_log_cannot_send_control_characters_to_the_terminal() -> None:
     bad = samples.program("test_b", "failed", "exit status 1", "\x1b[2Jgone [bold]not markup[/bold]")
     text = printed(samples.record([samples.cell("mid", tests=samples.ran("tests", bad))]))

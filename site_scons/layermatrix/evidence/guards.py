@@ -101,7 +101,7 @@ class _Findings:
     def unknown_messages(self) -> list[str]:
         """Sentinels in the library that no statement has."""
         known = {statement.sentinel for statement in self.gathered.statements}
-        return [self.messages[name] for name in sorted(self.messages) if name not in known]
+        return [self.messages[name].strip() for name in sorted(self.messages) if name not in known]
 
 
 def messages(file: elf.ObjectFile, pattern: re.Pattern[bytes]) -> dict[str, str]:
@@ -166,6 +166,10 @@ def _nothing_left(findings: _Findings) -> records.Record:
         if findings.is_in_library(statement):
             wrong.append(statement.spot.error(f"the release still has the message {statement.sentinel}"))
     library = findings.subject.library.name
+    if findings.subject.prints and not findings.gathered.statements:
+        wrong.append(
+            f"{library}: error: its sources have no debug statement, so there is nothing to look for"
+        )
     for message in findings.unknown_messages():
         wrong.append(f"{library}: error: no debug statement has this message, but the library: {message}")
     rules = [f"{' '.join(rule.symbols)}: {rule.reason}" for rule in findings.subject.rules]

@@ -410,7 +410,8 @@ def _debug_code(cell: Record) -> Figure:
     verdict = cell["guards"].get("verdict")
     kinds = {"failed": BAD, "absent": GOOD, "found": GOOD}
     if verdict is None or verdict == "not claimed":
-        return not_measured(cell["guards"].get("reason") or "nothing is claimed of this cell's debug code")
+        reasons = [check["reason"] for check in cell["guards"].get("checks", ()) if check["reason"]]
+        return not_measured(next(iter(reasons), cell["guards"].get("reason")))
     return Figure(verdict, kinds.get(verdict, MEASURED))
 
 
