@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from layermatrix.experiments import Trial
+    from layermatrix.matrix import Cell
     from layermatrix.model import Load, Project
     from layermatrix.parts import Page
     from layermatrix.records import Record
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
 REPORT = Path("build/report")
+
+# what is fuzzed where nothing else is said: inputs are told apart, and what they break is noticed at once
+FUZZED = {"mode": "debug", "compiler": "clang", "sanitizer": "asan"}
 STORY = Path("docs/story.md")
 
 
@@ -260,6 +264,36 @@ def test(plan: Plan) -> int:
     return outcome.status
 
 
+def fuzz(plan: Plan) -> int:
+    """Search for inputs that break the selected variants: a line a program, and what was found."""
+    from layermatrix import toolchain
+    from layermatrix.evidence import fuzz as fuzzing
+
+    wanted = plan.project.matrix.fuzz
+    chosen = request.select(plan.project, plan.asked, plan.compilers, FUZZED)
+    reasons = {cell.compiler: toolchain.fuzzer_missing(compiler_of(plan, cell)) for cell in chosen.cells}
+    why = next((reason for reason in reasons.values() if reason), None)
+    if wanted is None or why:
+        raise request.RequestError(f"nothing to fuzz: {why or 'variants/matrix.yaml has no fuzz'}")
+    outcome = Outcome()
+    with outcome.step():
+        names = [source.stem for source in sorted(plan.root.glob(wanted.sources))]
+        files = [f"{cell.build_dir}/fuzz/bin/{name}" for cell in chosen.cells for name in names]
+        outcome.failed(_build(plan, chosen, files))
+        for cell in chosen.cells if outcome.status == 0 else ():
+            record = fuzzing.run(plan.root / cell.build_dir, plan.root / wanted.corpus, plan.asked.seconds)
+            print("\n".join(fuzzing.lines(cell.id, record)), flush=True)
+            outcome.failed(int(fuzzing.has_findings(record)))
+    return outcome.status
+
+
+def compiler_of(plan: Plan, cell: Cell) -> Toolchain:
+    """The compiler of a selected cell, which is there."""
+    found = plan.compilers[cell.compiler]
+    assert isinstance(found, Toolchain)
+    return found
+
+
 JOBS: Mapping[str, Callable[[Plan], int]] = {
     "phases": phases,
     "bench": bench,
@@ -267,6 +301,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "ab": ab,
     "ablate": ablate,
     "counters": counters,
+    "fuzz": fuzz,
     "peers": peers,
     "pages": pages,
     "report": report,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import Report, quote
 from .schema import Integer, ListOf, MapOf, Number, OneOf, Placed, Record, Shape, Text, Word, key
-from .spec import AXES, COMPILERS, DOC, LINE, MODES, NAME, QUOTED, load
+from .spec import AXES, COMPILERS, DOC, FILE, LINE, MODES, NAME, QUOTED, load
 
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
@@ -83,6 +83,14 @@ class SuiteSpec(Shape):
 class ProgramsSpec(Shape):
     scripts: Placed[str] = key(GLOB)
     timeout: Placed[int] = key(SECONDS)
+
+
+@dataclass(frozen=True)
+class FuzzSpec(Shape):
+    """libFuzzer programs, and the folder of inputs that they start from."""
+
+    sources: Placed[str] = key(GLOB)
+    corpus: Placed[str] = key(FILE)
 
 
 @dataclass(frozen=True)
@@ -208,6 +216,7 @@ class MatrixSpec(Shape):
     default: CellsSpec | None = key(Record(CellsSpec), required=False)
     tests: SuiteSpec = key(Record(SuiteSpec))
     programs: ProgramsSpec = key(Record(ProgramsSpec))
+    fuzz: FuzzSpec | None = key(Record(FuzzSpec), required=False)
     baseline: BaselineSpec = key(Record(BaselineSpec))
     loads: tuple[tuple[Placed[str], LoadSpec | None], ...] = key(
         MapOf(NAME, Record(LoadSpec), "load", at_least=1)

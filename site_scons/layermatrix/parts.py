@@ -354,6 +354,14 @@ class Programs:
 
 
 @dataclass(frozen=True)
+class Fuzz:
+    """libFuzzer programs, and the folder of inputs that they start from."""
+
+    sources: str
+    corpus: str
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What every cell is compared with."""
 
@@ -437,6 +445,7 @@ class Matrix:
     default: Mapping[str, tuple[str, ...]]
     tests: Suite
     programs: Programs
+    fuzz: Fuzz | None
     baseline: Baseline
     loads: Mapping[str, Load]
     timing: Timing

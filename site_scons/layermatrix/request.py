@@ -71,6 +71,7 @@ TARGETS = (
     Target("pages", "docs/ beside what tests say now; fails where a page differs, --accept writes it", "job"),
     Target("report", "write the report from the results that are there", "job"),
     Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
+    Target("fuzz", "search for inputs that break the selected variants; with clang only", "job"),
     Target("libs", "the libraries, shared and static"),
     Target("headers", "the generated headers"),
     Target("benches", "the benchmark programs"),
@@ -89,10 +90,13 @@ TARGETS = (
     Target("explain", "how each selected variant is put together", "answer"),
 )
 
+FUZZ_SECONDS = 60
+
 OWN_VARIABLES = (
     Variable("PREFIX", "where `install` installs to", "a folder", "/usr/local"),
     Variable("DESTDIR", "put in front of PREFIX, for packagers", "a folder", ""),
     Variable("soak", "how long the soak tests run", "seconds", "the programs' own"),
+    Variable("seconds", "how long `fuzz` searches in each cell", "seconds", str(FUZZ_SECONDS)),
     Variable("without", "the selected variants, and each without each of these layers", "layers, all", ""),
     Variable("experiment", "which experiments `ab` makes", "names in variants/experiments.yaml", "all"),
     Variable("rounds", "how often each load is timed", "a count", "variants/matrix.yaml's"),
@@ -111,6 +115,7 @@ class Request:
     prefix: str = "/usr/local"
     destdir: str = ""
     soak: int | None = None
+    seconds: int = FUZZ_SECONDS
     rounds: int | None = None
     without: tuple[str, ...] = ()
     experiment: str = "all"
@@ -161,6 +166,7 @@ def parse(
         prefix=given.get("PREFIX", "/usr/local"),
         destdir=given.get("DESTDIR", ""),
         soak=_number("soak", given.get("soak"), 1, 86400),
+        seconds=_number("seconds", given.get("seconds"), 1, 86400) or FUZZ_SECONDS,
         rounds=_number("rounds", given.get("rounds"), 1, 1000),
         without=_words(given.get("without", "")),
         experiment=given.get("experiment", "all"),

@@ -36,6 +36,15 @@ SANITIZER_FLAGS = {
     "tsan": ("-fsanitize=thread",),
 }
 
+# It would try inputs for ever; so it ends before the first.
+ENDLESS_FUZZER = """
+#include <stddef.h>
+#include <unistd.h>
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size) { return size > 0 && bytes[0] > 0; }
+__attribute__((constructor)) static void end(void) { _exit(0); }
+"""
+
 QUESTION_SECONDS = 60.0
 FIRST_LINK_SECONDS = 300.0  # zig builds a C library before the first link for a target
 
@@ -112,6 +121,17 @@ def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
         return f"no C++ compiler: {toolchain.cxx[-1]} cannot {what} a program: {_cause(toolchain, finished)}"
     known[key] = {"files": files}
     _save(cache, known)
+    return None
+
+
+def fuzzer_missing(toolchain: Toolchain) -> str | None:
+    """None when a program with libFuzzer links and runs; else why not."""
+    if toolchain.name != "clang":
+        return f"libFuzzer comes with clang, not with {toolchain.name}"
+    flags = ("-fsanitize=fuzzer,address",)
+    failed = _try_program(toolchain.command, flags, "empty.c", ENDLESS_FUZZER)
+    for what, finished in failed.items():
+        return f"clang cannot {what} a program with {flags[0]}: {_cause(toolchain, finished)}"
     return None
 
 

@@ -298,6 +298,23 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     ]
 
 
+def fuzzers(env: Env, **variables: Any) -> list[Node]:
+    """The libFuzzer programs of the matrix file, in a clang's asan cell; none elsewhere.
+
+    `variables` are added for them and for the library, which is compiled once more: what an input reaches is
+    counted in its code.
+    """
+    cell, wanted = env["LAYERED_CELL"], env["LAYERED"].project.matrix.fuzz
+    if wanted is None or (cell.compiler, cell.sanitizer) != ("clang", "asan"):
+        return []
+    env = env.Clone(BUILD_DIR=f"{cell.build_dir}/fuzz")
+    env.Append(**variables)
+    only = [env.File(f"#{env['LAYERED'].sources}/{name}") for name in cell.variant.system.static_only]
+    library = [_object(env, source) for source in (*_library_sources(env), *only)]
+    sources = env.Glob(f"#{wanted.sources}")
+    return [env.Program(_program_path(source), [_object(env, source), *library]) for source in sources]
+
+
 def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]:
     """A program for each file of the patterns; where there is no C++ compiler, a stand-in for one in C++."""
     env = env.Clone(**variables)
@@ -685,7 +702,7 @@ def jobs(env: Env) -> None:
 
 
 METHODS: tuple[Callable[..., Any], ...] = (
-    project, cells, baseline, header, libraries, benches, tests,
+    project, cells, baseline, header, libraries, benches, tests, fuzzers,
     asm_evidence, budget_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters,
     layer_evidence, suite_evidence, program_evidence,
     compiledb, install, lint, jobs,

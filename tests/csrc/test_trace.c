@@ -2,11 +2,14 @@
 //
 // usage: test_trace                          a short random trace, then the same with the threads running freely
 //        test_trace FILE [--free-running]    the trace in FILE; trace/text.h has its format
+//        test_trace --decode FILE            a fuzzer's input as text (trace/binary.h)
+//        test_trace --encode FILE            the other way round
 //        test_trace --ops N [--seconds S] [--seed X] [--threads T] [--slots B] [--free-running | --print]
 //
 // The last one runs random operations until there were N, and S seconds have passed; half of them with the threads
 // running freely unless that is asked for. --print shows them as text instead, for a file to be cut down.
 
+#include "trace/binary.h"
 #include "trace/random.h"
 #include "trace/text.h"
 
@@ -90,8 +93,35 @@ static void run_file(const struct wish *wish)
     printf("%zu operations\n", trace.count);
 }
 
+static void decode(const char *file)
+{
+    struct stat facts;
+    const uint8_t *bytes = (const uint8_t *)trace_file_text(file);
+    size_t size = stat(file, &facts) == 0 ? (size_t)facts.st_size : 0;
+    struct trace trace = trace_decode(bytes, size, T_pages(size * sizeof(struct trace_op) + 1));
+    trace_print(&trace);
+}
+
+static void encode(const char *file)
+{
+    struct trace trace = trace_load(file);
+    for (size_t i = 0; i < trace.count; i++) {
+        uint8_t bytes[TRACE_OP_BYTES];
+        trace_encode_op(&trace.ops[i], bytes);
+        fwrite(bytes, 1, sizeof bytes, stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--decode") == 0) {
+        decode(argv[2]);
+        return 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "--encode") == 0) {
+        encode(argv[2]);
+        return 0;
+    }
     struct wish wish = {.ops = 200000, .source = USUAL};
     for (int at = 1; at < argc; at++) read_word(&wish, argc, argv, &at);
     if (wish.file != NULL) run_file(&wish);

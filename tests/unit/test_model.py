@@ -13,6 +13,7 @@ from toy_specs import marked
 from layermatrix.errors import SpecErrors
 from layermatrix.matrix import Cell
 from layermatrix.model import Limit, Stats, Variant, load_project, spec_files
+from layermatrix.parts import Fuzz
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]
@@ -606,6 +607,12 @@ def test_a_suite_may_have_more_than_programs_of_the_shared_library(project: Writ
     text = matrix("timeout: 10, soak", "timeout: 10, static: in/*.c, scripts: [py/*.py, b/*.py], soak")
     suite = load_project(project(matrix=text)).matrix.tests
     assert (suite.static, suite.scripts) == (("in/*.c",), ("py/*.py", "b/*.py"))
+
+
+def test_a_project_may_have_something_to_fuzz(project: Write, matrix: Change) -> None:
+    assert load_project(project()).matrix.fuzz is None
+    text = matrix("programs: {", "fuzz: {sources: tests/fuzz_*.c, corpus: tests/seeds}\nprograms: {")
+    assert load_project(project(matrix=text)).matrix.fuzz == Fuzz("tests/fuzz_*.c", "tests/seeds")
 
 
 def test_hidden_files_are_no_variants(project: Write) -> None:

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from layermatrix import toolchain
-from layermatrix.toolchain import Missing, Toolchain, cxx_missing, find_compilers, sanitizer_missing
+from layermatrix.toolchain import (
+    Missing,
+    Toolchain,
+    cxx_missing,
+    find_compilers,
+    fuzzer_missing,
+    sanitizer_missing,
+)
 
 ANSWERS = """
 case "$*" in
@@ -216,6 +223,21 @@ def test_a_missing_runtime_of_clang_comes_with_the_package_that_has_it(workshop:
     assert sanitizer_missing(clang, "asan", workshop.cache) == (
         "clang cannot link a program with -fsanitize=address: "
         "libclang_rt.asan-x86_64.a is missing: apt install libclang-rt-14-dev"
+    )
+
+
+def test_a_fuzzer_needs_clang_and_its_runtime(workshop: Workshop) -> None:
+    workshop.add_compiler("gcc")
+    assert fuzzer_missing(workshop.found("gcc")) == "libFuzzer comes with clang, not with gcc"
+    workshop.add_compiler("clang")
+    assert fuzzer_missing(workshop.found("clang")) is None
+    assert "-fsanitize=fuzzer,address" in workshop.calls()[-1]
+    path = "/usr/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a"
+    workshop.add_compiler("clang", link=f"echo '/usr/bin/ld: cannot find {path}: No such file' >&2; exit 1")
+    clang = Toolchain("clang", ("clang",), "Debian clang version 14.0.6", "x86_64-pc-linux-gnu")
+    assert fuzzer_missing(clang) == (
+        "clang cannot link a program with -fsanitize=fuzzer,address: "
+        "libclang_rt.fuzzer-x86_64.a is missing: apt install libclang-rt-14-dev"
     )
 
 

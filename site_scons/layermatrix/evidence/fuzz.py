@@ -1,0 +1,88 @@
+"""Run a cell's libFuzzer programs: what they found, and how far they came.
+
+Reads build/<cell>/fuzz/bin/ and the seed corpus; writes the record `fuzz` to build/<cell>/evidence/fuzz.json,
+inputs that reach new code to build/<cell>/fuzz/corpus/, and inputs that break something to
+build/<cell>/fuzz/findings/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from layermatrix import process, records
+
+PATIENCE = 120.0  # seconds beyond those that were asked for: starting, and the last input
+FOUND, CLEAN = "found", "clean"
+
+
+def run(cell: Path, seeds: Path, seconds: int, *, run: process.Run = process.run) -> records.Record:
+    """Search for so many seconds with each program of the cell, and write down what came of it."""
+    programs = sorted((cell / "fuzz/bin").glob("*"))
+    if not programs:
+        record = records.not_measured("fuzz", "there is no fuzzer of this cell")
+    else:
+        results = [_search(program, cell / "fuzz", seeds, seconds, run) for program in programs]
+        record = records.measured("fuzz", programs=results, seconds=seconds)
+    records.write(cell / "evidence/fuzz.json", record)
+    return record
+
+
+def _search(program: Path, work: Path, seeds: Path, seconds: int, run: process.Run) -> records.Record:
+    corpus, findings = work / "corpus" / program.name, work / "findings" / program.name
+    for folder in (corpus, findings):
+        folder.mkdir(parents=True, exist_ok=True)
+    known = set(findings.iterdir())
+    limits = ["-timeout=20", "-report_slow_units=20", "-rss_limit_mb=2048", "-detect_leaks=0"]
+    command = [
+        str(program), f"-max_total_time={seconds}", f"-artifact_prefix={findings}{os.sep}",
+        "-print_final_stats=1", *limits, str(corpus), str(seeds),
+    ]  # fmt: skip
+    finished = run(command, environment=process.environment(), timeout=seconds + PATIENCE)
+    said = process.text(finished.stderr)
+    new = sorted(str(path) for path in set(findings.iterdir()) - known)
+    return {
+        "name": program.name,
+        "status": FOUND if finished.failure else CLEAN,
+        "reason": _cause(said) or finished.failure if finished.failure else None,
+        "executions": _last_number(r"stat::number_of_executed_units:\s*(\d+)", said),
+        "reached": _last_number(r" cov: (\d+)", said),
+        "findings": new,
+        "command": shlex.join([str(program), *new[:1]]),
+    }
+
+
+def _last_number(pattern: str, said: str) -> int | None:
+    found = re.findall(pattern, said)
+    return int(found[-1]) if found else None
+
+
+def _cause(said: str) -> str | None:
+    """What the program itself said, or the sanitizer, in a line."""
+    lines = said.splitlines()
+    summary = next((line for line in lines if line.startswith("SUMMARY: ")), None)
+    own = next((line for line in lines if re.match(r"\w+:\d+: |\w+: .*: 0x", line)), None)
+    return own or summary
+
+
+def has_findings(record: records.Record) -> bool:
+    """Whether something broke, or nothing was tried at all."""
+    return not records.is_measured(record) or any(
+        program["status"] == FOUND for program in record["programs"]
+    )
+
+
+def lines(cell: str, record: records.Record) -> list[str]:
+    """A line a program; for a finding, what broke and how to see it again."""
+    if not records.is_measured(record):
+        return [f"{cell}: not run: {record['reason']}"]
+    text = []
+    for program in record["programs"]:
+        tried = "?" if program["executions"] is None else f"{program['executions']:,}"
+        how = f"{program['status']}, {tried} inputs in {record['seconds']} s"
+        text.append(f"{cell}: {program['name']}: {how}")
+        if program["status"] == FOUND:
+            text += [f"  {program['reason']}", f"  {program['command']}"]
+    return text
