@@ -98,13 +98,25 @@ def _without(twin: Cell, layer: Layer, name: str, load: Record, root: Path) -> R
         return {"estimate": None, "measured": None, "reason": str(error)}
     if load["instructions"]["status"] != records.MEASURED:
         return {"estimate": None, "measured": None, "reason": load["instructions"]["reason"]}
-    there = _load(replace(twin, variant=rest), root)
-    other = there.get("loads", {}).get(name, {}).get("instructions", {})
+    other = _counted_without(twin, replace(twin, variant=rest), root)
+    costs = other.get("loads", {}).get(name, {}).get("instructions", {})
     measured = None
-    if other.get("status") == records.MEASURED:
-        measured = round(other["total"] - load["instructions"]["total"], 4)
+    if costs.get("status") == records.MEASURED:
+        measured = round(costs["total"] - load["instructions"]["total"], 4)
     estimate, reason = _estimate(layer, rest, load)
     return {"estimate": estimate, "measured": measured, "reason": reason}
+
+
+def _counted_without(twin: Cell, rest: Cell, root: Path) -> Record:
+    """The evidence of the cell with a layer left out; empty where it was counted before this cell's library
+    was built, that is, perhaps of older code."""
+    library = root / twin.build_dir / f"lib{twin.variant.system.libname}.so"
+    file = root / rest.build_dir / "evidence" / "layers.json"
+    try:
+        is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns
+    except OSError:
+        return {}
+    return {} if is_older else _load(rest, root)
 
 
 def _estimate(layer: Layer, rest: Variant, load: Record) -> tuple[float | None, str | None]:

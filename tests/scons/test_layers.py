@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +27,44 @@ if TYPE_CHECKING:
 DRIVER = "tests/scons/layer_driver.c"
 EXTRA = 10  # blocks beyond what a layer can hold
 LOADED = load_project(ROOT)
-SWITCHED = LOADED.variants["phase0"]  # the variant whose layers have toggles
-CACHES, OVERFLOWS, REFILLS = SWITCHED.caches, SWITCHED.overflow, SWITCHED.refills
+CATALOGUE = LOADED.catalogue.layers.values()
+PARENT = LOADED.variants["phase0"]  # its layers have toggles; those of the catalogue that it lacks are added
+
+SWITCHED = """
+doc: Every layer of the catalogue that can be switched.
+extends: phase0
+add: [{added}]
+"""
+ALONE = """
+doc: A layer that is always on, with nothing beside it.
+layers: [{layers}]
+set: {{toggles: env}}
+"""
 
 
-def named(layers: Iterable[Layer]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("layer", layers, ids=lambda layer: str(layer.name))
+def every(role: str) -> pytest.MarkDecorator:
+    """The layers of the catalogue that have this role."""
+    names = [layer.name for layer in CATALOGUE if layer.role == role]
+    return pytest.mark.parametrize("name", names)
+
+
+def is_apart(layer: Layer) -> bool:
+    """Whether a cache has to be tried in a variant of its own."""
+    absent = layer not in [replace(other, position=0) for other in PARENT.layers]
+    return layer.role == "cache" and absent and (layer.toggle is None or bool(layer.conflicts))
+
+
+def write_variants(project: Project) -> list[str]:
+    """The variants in which every layer of the catalogue can be tried; their names."""
+    own = {layer.name for layer in PARENT.layers}
+    added = [layer.name for layer in CATALOGUE if layer.name not in own and not is_apart(layer)]
+    project.write("variants/switched.yaml", SWITCHED.format(added=", ".join(added)))
+    apart = [layer for layer in CATALOGUE if is_apart(layer)]
+    for layer in apart:
+        behind = [other.name for other in (*PARENT.overflow, *PARENT.refills)]
+        layers = ", ".join([layer.name, *behind])
+        project.write(f"variants/alone_{layer.name}.yaml", ALONE.format(layers=layers))
+    return ["switched", *(f"alone_{layer.name}" for layer in apart)]
 
 
 # --- what a storage is expected to do
@@ -162,14 +194,31 @@ def counting(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("counting") / "project"
     copy_tree(built, root)
     project = Project(root)
-    project.build("variant=phase0,phase2", "mode=stats", "libs")
+    names = ["phase2", *write_variants(project)]
+    project.build(f"variant={','.join(names)}", "mode=stats", "libs")
     project.compile(DRIVER, "driver")
     return project
 
 
 @pytest.fixture(scope="module")
 def driver(counting: Project) -> Driver:
-    return Driver(counting, SWITCHED)
+    """On the variant that has every layer that can be switched."""
+    return Driver(counting, load_project(counting.root).variants["switched"])
+
+
+@pytest.fixture
+def layer(driver: Driver, counting: Project, name: str) -> tuple[Driver, Layer]:
+    """The layer of this name as a variant has it, and a driver on that variant."""
+    if is_apart(LOADED.catalogue.layers[name]):
+        driver = Driver(counting, load_project(counting.root).variants[f"alone_{name}"])
+    return driver, next(layer for layer in driver.variant.layers if layer.name == name)
+
+
+def limit(layer: Layer, size_class: SizeClass) -> int:
+    """Blocks of the class that the layer may hold; none of a class that it does not serve."""
+    if size_class not in layer.classes:
+        return 0
+    return layer.limits[size_class.index - layer.first_class]
 
 
 # --- the layers, one at a time
@@ -178,94 +227,102 @@ def driver(counting: Project) -> Driver:
 def test_the_driver_itself_asks_for_no_block(driver: Driver) -> None:
     counted = driver.run([])
     assert sum(counted.counts["requests"]) == 0
-    assert counted.counts["classes"] == [size_class.size for size_class in SWITCHED.classes]
-    assert list(counted.counts["layers"]) == [layer.name for layer in SWITCHED.layers]
+    assert counted.counts["classes"] == [size_class.size for size_class in driver.variant.classes]
+    assert list(counted.counts["layers"]) == [layer.name for layer in driver.variant.layers]
 
 
-@named(CACHES)
-def test_a_cache_serves_its_classes_in_its_order_within_its_capacity(driver: Driver, layer: Layer) -> None:
-    blocks = layer.capacity + EXTRA
-    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, blocks)]
-    counted = driver.run(words, on=[layer])
-    for size_class in reachable(SWITCHED):
-        if size_class not in layer.classes:
-            assert counted.of(layer, size_class, "entries") == 0
-            assert counted.of(layer, size_class, "offered") == 0
-            assert counted.of(layer, size_class, "peak") == 0
+def test_every_layer_of_the_catalogue_is_tried(driver: Driver) -> None:
+    tried = {layer.name for layer in driver.variant.layers} | {x.name for x in CATALOGUE if is_apart(x)}
+    assert tried == set(LOADED.catalogue.layers)
+    assert len(PARENT.layers) == 11
+
+
+@every("cache")
+def test_a_cache_serves_its_classes_in_its_order_within_its_bound(layer: tuple[Driver, Layer]) -> None:
+    driver, cache = layer
+    classes = reachable(driver.variant)
+    counted = driver.run(
+        [word for c in classes for word in fill_and_empty(c.size, limit(cache, c) + EXTRA)], on=[cache]
+    )
+    for size_class in classes:
+        most = limit(cache, size_class)
+        keys = ("entries", "hits", "misses", "offered", "accepted", "refused", "peak", "held")
+        found = {key: counted.of(cache, size_class, key) for key in keys}
+        if not most:
+            assert found == dict.fromkeys(keys, 0)
             continue
-        found = {
-            key: counted.of(layer, size_class, key)
-            for key in ("entries", "hits", "misses", "offered", "accepted", "refused", "peak", "held")
-        }
+        blocks = most + EXTRA
         assert found == {
-            "entries": 2 * blocks, "hits": layer.capacity, "misses": blocks + EXTRA,
-            "offered": blocks, "accepted": layer.capacity, "refused": EXTRA,
-            "peak": layer.capacity, "held": 0,
+            "entries": 2 * blocks, "hits": most, "misses": blocks + EXTRA,
+            "offered": blocks, "accepted": most, "refused": EXTRA,
+            "peak": most, "held": 0,
         }  # fmt: skip
-        model = DISCIPLINES[layer.storage](layer.capacity)
+        model = DISCIPLINES[cache.storage](most)
         _, second = counted.orders[size_class.size]
         kept = [block for block in range(blocks) if model.push(block)]
-        assert kept == list(range(layer.capacity))
-        assert second[: layer.capacity] == [model.pop() for _ in kept]
+        assert kept == list(range(most))
+        assert second[:most] == [model.pop() for _ in kept]
 
 
-@named(CACHES)
-def test_a_cache_changes_nothing_for_the_others_when_it_is_off(driver: Driver, layer: Layer) -> None:
-    others = [other for other in CACHES if other is not layer]
-    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, EXTRA)]
+@every("cache")
+def test_a_cache_that_is_off_is_not_asked_while_the_others_are(layer: tuple[Driver, Layer]) -> None:
+    driver, cache = layer
+    if cache.toggle is None:
+        pytest.skip(f"{cache.name} has no toggle: it is always on")
+    others = [other for other in driver.variant.caches if other is not cache]
+    words = [word for c in reachable(driver.variant) for word in fill_and_empty(c.size, EXTRA)]
     counts = driver.run(words, on=others).counts["layers"]
-    assert sum(counts[layer.name]["entries"]) == sum(counts[layer.name]["offered"]) == 0
-    assert all(sum(counts[other.name]["entries"]) > 0 for other in others[:1])
+    assert sum(counts[cache.name]["entries"]) == sum(counts[cache.name]["offered"]) == 0
+    assert sum(counts[others[0].name]["entries"]) > 0
 
 
-@named(OVERFLOWS)
+@every("overflow")
 def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_bound(
-    driver: Driver, layer: Layer
+    layer: tuple[Driver, Layer],
 ) -> None:
-    limits = {c: max(layer.bytes_bound // c.size, 1) for c in reachable(SWITCHED)}
-    words = [word for c, limit in limits.items() for word in fill_and_empty(c.size, limit)]
-    counted = driver.run(words)
-    for size_class, limit in limits.items():
-        assert counted.of(layer, size_class, "accepted") == counted.of(layer, size_class, "offered") == limit
-        assert counted.of(layer, size_class, "refused") == 0
-        peak = counted.of(layer, size_class, "peak")
-        assert limit // 2 < peak <= limit
+    driver, overflow = layer
+    limits = {c: limit(overflow, c) for c in reachable(driver.variant)}
+    counted = driver.run([word for c, most in limits.items() for word in fill_and_empty(c.size, most)])
+    spilled = 0
+    for size_class, most in limits.items():
+        assert counted.of(overflow, size_class, "offered") == most
+        assert counted.of(overflow, size_class, "accepted") == most
+        assert counted.of(overflow, size_class, "refused") == 0
+        assert most // 2 < counted.of(overflow, size_class, "peak") <= most
+        spilled += counted.of(overflow, size_class, "out", "spill")
         _, second = counted.orders[size_class.size]
-        kept = second[: len(second) - counted.of(layer, size_class, "out", "spill")]
-        assert kept[: limit // 4] == list(range(limit - 1, limit - 1 - limit // 4, -1))
-    spilled = sum(sum(moves) for moves in [counted.counts["layers"][layer.name]["out"]["spill"]])
+        newest = range(most - 1, most - 1 - most // 4, -1)
+        assert second[: len(newest)] == list(newest)
     assert spilled > 0, "what a refill left there and what was freed are more than the bound"
 
 
-@named(REFILLS)
-def test_a_refill_puts_its_batch_where_its_entry_says(driver: Driver, layer: Layer) -> None:
+@every("refill")
+def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer]) -> None:
     """Into the layer that it needs; or else into the first cache with room."""
-    for cache in CACHES:
-        sizes = reachable(SWITCHED)
-        counted = driver.run([f"a:{c.size}:1" for c in sizes], on=[cache, layer])
+    driver, refill = layer
+    sizes = reachable(driver.variant)
+    for cache in driver.variant.caches:
+        counted = driver.run([f"a:{c.size}:1" for c in sizes], on=[cache, refill])
         for size_class in sizes:
             batch = min(max(4096 // size_class.size, 4), 64)  # tiny_tls.h
-            assert counted.of(layer, size_class, "hits") == 1
-            filled = {
-                other.name: counted.of(other, size_class, "in", "refill")
-                for other in (*CACHES, *OVERFLOWS)
-                if counted.of(other, size_class, "in", "refill")
-            }
-            if layer.needs:
-                assert filled == dict.fromkeys(layer.needs, batch - 1)
+            assert counted.of(refill, size_class, "hits") == 1
+            stores = (*driver.variant.caches, *driver.variant.overflow)
+            taken = {store.name: counted.of(store, size_class, "in", "refill") for store in stores}
+            filled = {name: blocks for name, blocks in taken.items() if blocks}
+            if refill.needs:
+                assert filled == dict.fromkeys(refill.needs, batch - 1)
             elif size_class in cache.classes:
-                assert filled == {cache.name: min(batch - 1, cache.capacity)}
+                assert filled == {cache.name: min(batch - 1, limit(cache, size_class))}
             else:
                 assert filled == {}, "no cache is there for it, so the rest of the batch goes home"
 
 
 def test_with_every_toggle_off_the_overflow_and_the_last_refill_serve_all(driver: Driver) -> None:
-    words = [word for c in reachable(SWITCHED) for word in fill_and_empty(c.size, 100)]
-    counts = driver.run(words).counts
-    toggled = {layer.name for layer in SWITCHED.toggled_layers}
+    sizes = reachable(driver.variant)
+    counts = driver.run([word for c in sizes for word in fill_and_empty(c.size, 100)]).counts
     served = {name: sum(layer["hits"]) for name, layer in counts["layers"].items()}
-    assert all(served[name] == 0 for name in toggled)
-    assert sum(served.values()) == sum(counts["requests"]) == 200 * len(reachable(SWITCHED))
+    assert all(served[layer.name] == 0 for layer in driver.variant.toggled_layers)
+    assert sum(served.values()) == sum(counts["requests"]) == 200 * len(sizes)
     assert sum(counts["unserved"]) == 0
 
 
@@ -323,14 +380,14 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
     counting: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_tree(counting.root, tmp_path / "project")
-    broken = Driver(Project(tmp_path / "project"), SWITCHED)
-    ring = next(layer for layer in SWITCHED.caches if layer.storage == "ring")
+    broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
+    ring = next(layer for layer in broken.variant.caches if layer.storage == "ring")
     size_class = ring.classes[0]
     keep = "    ring->slot[ring->added++ &"
     broken.project.edit(
         "templates/storage/ring.h.j2", keep, f"    if (class != {size_class.index}) {keep.strip()}"
     )
-    broken.project.build("variant=phase0", "mode=stats", "libs")
+    broken.project.build("variant=switched", "mode=stats", "libs")
     done = broken.try_run(fill_and_empty(size_class.size, 3), on=[ring])
     assert done.returncode < 0
     assert done.stderr == (
@@ -338,10 +395,10 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
     )
     for name, value in broken.toggles(on=[ring]).items():
         monkeypatch.setenv(name, value)
-    run = broken.project.scons("variant=phase0", "layers")
+    run = broken.project.scons("variant=switched", "layers")
     assert run.status == 2
     assert "random_mixed" in run.stderr
-    cell = f"phase0-stats-{COMPILER.name}"
+    cell = f"switched-stats-{COMPILER.name}"
     results = broken.project.record(cell, "layers")["programs"]
     failed = {result["name"]: result["reason"] for result in results if result["status"] == "failed"}
     assert f"{ring.title}, class " in failed["random_mixed"]
@@ -350,9 +407,9 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
 
 def test_a_request_that_nobody_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
     copy_tree(counting.root, tmp_path / "project")
-    broken = Driver(Project(tmp_path / "project"), SWITCHED)
+    broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
     broken.project.edit("templates/tiny_alloc_fast.h.j2", "    TINY_COUNT_REQUEST(class);\n", "")
-    broken.project.build("variant=phase0", "mode=stats", "libs")
+    broken.project.build("variant=switched", "mode=stats", "libs")
     done = broken.try_run(["a:64:3"])
     assert done.returncode < 0
     assert done.stderr == "hakmem: stats: class C3: 0 requests, but 3 answers\n"

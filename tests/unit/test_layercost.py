@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,15 @@ def test_without_a_layer_its_own_instructions_are_saved_and_the_next_one_has_mor
 def test_a_build_without_the_layer_gives_the_change_that_was_counted(toy: Project, tmp_path: Path) -> None:
     put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, list=LIST, refill=REFILL)
     put(tmp_path, "base_without_stack-stats-gcc", {"list": 14.0, "refill": 0.5}, list=LIST, refill=REFILL)
+    library = tmp_path / "build/base-stats-gcc/libtoy.so"
+    library.write_bytes(b"")
+    os.utime(library, (1, 1))
     stack = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]
     assert stack["without"]["measured"] == pytest.approx(19.5 - 22.0)
+    os.utime(library)
+    os.utime(tmp_path / "build/base_without_stack-stats-gcc/evidence/layers.json", (1, 1))
+    stack = joined(toy, tmp_path)["loads"]["mixed"]["layers"]["stack"]
+    assert stack["without"]["measured"] is None, "it was counted before this library was built"
 
 
 def test_a_layer_that_others_need_cannot_be_left_out(toy: Project, tmp_path: Path) -> None:
