@@ -52,7 +52,7 @@ def executed(project: Project, program: Path, function: str) -> int:
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-@pytest.mark.parametrize("of", ["phase0-release", "phase2-release", "phase2-debug"])
+@pytest.mark.parametrize("of", ["phase0-release", "phase2-release", "phase2-debug", "hakmem-release"])
 def test_as_many_instructions_run_in_a_hit_as_were_counted(project: Project, cc: str, of: str) -> None:
     cell = f"{of}-{cc}"
     entries = probed(project, cell)["entries"]
