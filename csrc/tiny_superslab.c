@@ -294,10 +294,25 @@ static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain
 #if TINY_MARKS
 
 // A block that comes in with the mark of a free one: it is at home already, or in a cache of the heap's thread.
-static void check_arrival(const tiny_heap_t *heap, const tiny_block_t *block)
+static void check_arrival(const tiny_heap_t *heap, tiny_block_t *block)
 {
+#if TINY_MARK_IN_LINK
+    block->link = tiny_second_word(block); // as it was, if it is in a list
+#else
     if (tiny_heap_holds(block)) tiny_die("double free", block);
+#endif
     if (heap->suspect != NULL) heap->suspect(block);
+}
+
+// Whether the second word says that the sender took the block for a free one.
+static bool looked_free(const tiny_block_t *block)
+{
+#if TINY_MARK_IN_LINK
+    return (tiny_second_word(block) & 0xff) == TINY_PACKED_MARK &&
+           tiny_second_word(block) != TINY_SENT(tiny_secret());
+#else
+    return tiny_second_word(block) == tiny_secret();
+#endif
 }
 
 #endif
@@ -308,7 +323,7 @@ static void take_in(tiny_heap_t *heap, tiny_block_t *block)
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
 #if TINY_MARKS
-        if (UNLIKELY(tiny_is_marked(block, tiny_secret()))) check_arrival(heap, block);
+        if (UNLIKELY(looked_free(block))) check_arrival(heap, block);
         tiny_mark(block, tiny_secret());
 #endif
         tiny_heap_give(heap, block);

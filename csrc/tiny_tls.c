@@ -259,7 +259,7 @@ void tiny_backend_give(tiny_block_t *block)
         return;
     }
 #if TINY_MARKS
-    tiny_mark(block, TINY_SENT(tiny_secret()));
+    tiny_set_second_word(block, TINY_SENT(tiny_secret()));
 #endif
     send_later(block, tag);
 }
@@ -309,10 +309,15 @@ void tiny_free_marked(void *block, size_t class)
 // Only the owner can look into its caches. It does so when it takes in a block that has the mark of one in a cache.
 static void check_remote(tiny_block_t *block)
 {
-    uint64_t mark = tiny_mark_of(block);
-    if (mark == TINY_SENT(tiny_secret()) && outbox_holds(block)) tiny_die("double free", block);
-    bool looks_free = mark == tiny_secret() || mark == TINY_SENT(tiny_secret());
-    tiny_mark(block, looks_free ? tiny_secret() : TINY_SENT(tiny_secret()));
+    uint64_t sent = TINY_SENT(tiny_secret()), second = tiny_second_word(block);
+    if (second == sent && outbox_holds(block)) tiny_die("double free", block);
+#if TINY_MARK_IN_LINK
+    tiny_set_second_word(block, tiny_is_marked(block, 0) ? block->link
+                                                         : sent); // the first word will link it to others
+#else
+    bool looks_free = second == tiny_secret() || second == sent;
+    tiny_set_second_word(block, looks_free ? tiny_secret() : sent);
+#endif
 }
 
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
+PACKED_MOST = 255  # blocks of a list whose room is a byte
 CHECKS = ("none", "basic", "full")  # by their level
 
 
@@ -53,7 +54,7 @@ class Layer:
     doc: str
     role: str  # cache, overflow, refill
     classes: tuple[SizeClass, ...]
-    storage: str  # array_stack, ring, magazine, linked_list, none
+    storage: str  # array_stack, ring, magazine, linked_list, packed_list, none
     capacity: int  # blocks of one class; 0: not bounded in blocks
     bytes_bound: int  # bytes of one class; 0: not bounded in bytes
     toggle: Toggle | None
@@ -90,7 +91,8 @@ class Layer:
     def _limit(self, size: int) -> int:
         in_blocks = [self.capacity] if self.capacity else []
         in_bytes = [max(self.bytes_bound // size, 1)] if self.bytes_bound else []
-        return min(in_blocks + in_bytes)
+        in_a_word = [PACKED_MOST] if self.storage == "packed_list" else []
+        return min(in_blocks + in_bytes + in_a_word)
 
     @property
     def contiguous(self) -> bool:
@@ -255,6 +257,11 @@ class Variant:
     @property
     def checks_level(self) -> int:
         return CHECKS.index(self.checks)
+
+    @property
+    def marks_in_links(self) -> bool:
+        """Whether a link says by itself that a block is free: every layer that keeps blocks is a packed list."""
+        return all(layer.storage == "packed_list" for layer in self.layers if layer.role != "refill")
 
     @property
     def lookup_step(self) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import Place, Report, hint_for, quote
-from .parts import CHECKS
+from .parts import CHECKS, PACKED_MOST
 from .schema import (
     Boolean,
     Identifier,
@@ -40,7 +40,7 @@ ROLES = ("cache", "overflow", "refill")  # in the order in which a variant lists
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
 MODES = ("release", "debug", "stats")
 FROM_WHERE = ("env", "fixed")  # the environment decides, or the variant has
-STORAGES = ("array_stack", "ring", "magazine", "linked_list", "none")
+STORAGES = ("array_stack", "ring", "magazine", "linked_list", "packed_list", "none")
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
 
 NAME = Identifier()
@@ -291,9 +291,11 @@ class LayerSpec(Shape):
             useless = self.capacity or self.bytes
             if useless:
                 report.error(useless.place, "a layer without storage has no bound")
-        elif storage == "linked_list":
+        elif storage.endswith("_list"):
             if not self.capacity and not self.bytes:
-                report.error(self.storage.place, "a linked_list needs a bound: 'capacity', 'bytes' or both")
+                report.error(self.storage.place, f"a {storage} needs a bound: 'capacity', 'bytes' or both")
+            elif self.capacity:
+                self.suits(self.capacity, report)
         elif not self.capacity:
             report.error(self.storage.place, f"a layer with storage {storage} needs a 'capacity'")
         else:
@@ -305,6 +307,9 @@ class LayerSpec(Shape):
         storage, blocks = self.storage.value, capacity.value
         if storage == "ring" and blocks & (blocks - 1):
             report.error(capacity.place, f"a ring's capacity is a power of two, not {blocks}")
+            return False
+        if storage == "packed_list" and blocks > PACKED_MOST:
+            report.error(capacity.place, f"a packed list's capacity is at most {PACKED_MOST}, not {blocks}")
             return False
         if storage == "magazine" and blocks % 2:
             report.error(capacity.place, f"a magazine pair's capacity is even, not {blocks}")

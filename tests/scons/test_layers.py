@@ -119,6 +119,7 @@ class MagazinePair:
 DISCIPLINES: Mapping[str, type[Lifo | MagazinePair]] = {
     "array_stack": Lifo,
     "linked_list": Lifo,
+    "packed_list": Lifo,
     "ring": Fifo,
     "magazine": MagazinePair,
 }

@@ -158,7 +158,7 @@ def test_the_small_project_is_sound(mistakes: Mistakes) -> None:
 
 
 NO_STORAGE = "a refill keeps no blocks, and only a refill has storage none"
-STORAGES = "array_stack, ring, magazine, linked_list, none"
+STORAGES = "array_stack, ring, magazine, linked_list, packed_list, none"
 LAYER_KEYS = "title, doc, role, classes, storage, capacity, bytes, toggle, needs, conflicts"
 
 # what is replaced in the small catalogue; by what, with a « where the error has to point; what is said there

@@ -24,6 +24,7 @@ BOX = 64  # inner width of a box of the drawing
 STORAGE = {
     "array_stack": "array stack",
     "linked_list": "linked list",
+    "packed_list": "packed list",
     "magazine": "magazine pair",
     "ring": "ring",
     "none": "holds nothing",

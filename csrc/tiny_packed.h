@@ -1,0 +1,62 @@
+// Packed words: a list of free blocks in one word, its first block, how many more fit, and a mark.
+//
+// packed: bits 16..63 the address of the first block, bits 8..15 the room (blocks that still fit), bits 0..7 TINY_PACKED_MARK.
+// A block that is pushed keeps the word as it was in its own first word. So a pop puts back the room as well, and nothing is
+// counted in memory: one word is written by a pop, two by a push. The mark then stands in the block's first byte, where no
+// address has it (it is odd), and where a program that uses the block at all leaves it seldom.
+#ifndef TINY_PACKED_H
+#define TINY_PACKED_H
+
+#include "hak_types.h"
+#include "tiny_link.h"
+
+#define TINY_PACKED_MARK 0xf7u
+#define TINY_PACKED_MOST 255 // blocks of one list
+#define TINY_PACKED_EMPTY(room) ((uint64_t)(room) << 8 | TINY_PACKED_MARK)
+
+ALWAYS_INLINE tiny_block_t *tiny_packed_first(uint64_t packed)
+{
+    return (tiny_block_t *)(uintptr_t)(packed >> 16);
+}
+
+ALWAYS_INLINE uint32_t tiny_packed_room(uint64_t packed)
+{
+    return packed >> 8 & 0xff;
+}
+
+// The list without its first block.
+ALWAYS_INLINE uint64_t tiny_packed_next(const tiny_block_t *first)
+{
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    uint64_t next = first->link ^ tiny_pad(first);
+    if (UNLIKELY((next & 0xff) != TINY_PACKED_MARK))
+        hak_die("corrupted heap: a free block was written to", first);
+    return next;
+#else
+    return first->link;
+#endif
+}
+
+// Puts a block in front of the list; false: there is no room, and the list is as it was.
+ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
+{
+    uint64_t old = *packed, made = (uint64_t)(uintptr_t)block << 16;
+    bool full;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    block->link = old ^ tiny_pad(block);
+#else
+    block->link = old;
+#endif
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && HAKMEM_BUILD_RELEASE
+    // Bits 8..15 are a register of their own; compilers take four instructions more.
+    __asm__("subb $1, %h1\n\tmovw %w1, %w2" : "=@ccb"(full), "+Q"(old), "+r"(made));
+#else
+    full = tiny_packed_room(old) == 0;
+    made |= (old - 0x100) & 0xffff;
+#endif
+    if (UNLIKELY(full)) return false;
+    *packed = made;
+    return true;
+}
+
+#endif
