@@ -25,6 +25,9 @@
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
 
+// Whether the links of the thread's lists are marks as well: all lists are packed words.
+#define TINY_MARK_IN_LINK 0
+
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
@@ -52,8 +55,7 @@
 
 // Thread List
 typedef struct thread_list_lists {
-    tiny_block_t *head[3];
-    int32_t room[3]; // blocks that still fit
+    uint64_t packed[3];
 } thread_list_lists_t;
 
 // TLS SLL
@@ -73,7 +75,7 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = {.room = {8, 8, 4}}, \
+    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)} }, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
@@ -83,36 +85,36 @@ extern HAK_TLS tiny_front_t tiny_front;
 
 ALWAYS_INLINE void *thread_list_pop(size_t class)
 {
-    tiny_block_t *block = tiny_front.thread_list.head[class];
+    tiny_block_t *block = tiny_packed_first(tiny_front.thread_list.packed[class]);
     if (UNLIKELY(block == NULL)) return NULL;
-    tiny_front.thread_list.head[class] = tiny_next(block);
-    tiny_front.thread_list.room[class]++;
+    tiny_front.thread_list.packed[class] = tiny_packed_next(block);
     return block;
 }
 
-ALWAYS_INLINE size_t thread_list_held(size_t class)
-{
-    static const int32_t limit[] = {8, 8, 4};
-    return (size_t)(limit[class] - tiny_front.thread_list.room[class]);
-}
-
-ALWAYS_INLINE bool thread_list_holds(size_t class, const void *wanted)
-{
-    const tiny_block_t *block = tiny_front.thread_list.head[class];
-    while (block != NULL && block != wanted) block = tiny_next(block);
-    return block != NULL;
-}
-
+// False: there is no room for the block.
 ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 {
-    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.thread_list.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
-        tiny_front.thread_list.room[full] = 0;
-        return false;
-    }
-    tiny_link(block, tiny_front.thread_list.head[class]);
-    tiny_front.thread_list.head[class] = block;
-    return true;
+    return tiny_packed_push(&tiny_front.thread_list.packed[class], block);
+}
+
+static inline size_t thread_list_held(size_t class)
+{
+    static const uint8_t limit[] = {8, 8, 4};
+    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+}
+
+static inline bool thread_list_holds(size_t class, const void *wanted)
+{
+    // A block in the list has in its link the room that was left before it came, and with that its place. What follows it
+    // must be in its own place, too: that turns nearly every other block away at once.
+    uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
+    uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
+    const tiny_block_t *next = tiny_packed_first(link);
+    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
+    const tiny_block_t *block = tiny_packed_first(packed);
+    for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));
+    return block == wanted;
 }
 
 // ---- 2. TLS SLL

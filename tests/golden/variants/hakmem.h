@@ -35,6 +35,9 @@
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
 
+// Whether the links of the thread's lists are marks as well: all lists are packed words.
+#define TINY_MARK_IN_LINK 1
+
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
@@ -72,8 +75,7 @@
 
 // Thread List
 typedef struct thread_list_lists {
-    tiny_block_t *head[28];
-    int32_t room[28]; // blocks that still fit
+    uint64_t packed[28];
 } thread_list_lists_t;
 
 // A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
@@ -86,45 +88,46 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = {.room = {8192, 4096, 2730, 2048, 1638, 1365, 1170, 1024, 819, 682, 585, 512, 409, 341, 292, 256, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32}}, \
+    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(204), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(146), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32)} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Thread List
-// One list a class, bounded in bytes; what it has no room for goes home to the slabs.
+// One list a class in one word, bounded in blocks and in bytes; what it has no room for goes home
+// to the slabs.
 
 ALWAYS_INLINE void *thread_list_pop(size_t class)
 {
-    tiny_block_t *block = tiny_front.thread_list.head[class];
+    tiny_block_t *block = tiny_packed_first(tiny_front.thread_list.packed[class]);
     if (UNLIKELY(block == NULL)) return NULL;
-    tiny_front.thread_list.head[class] = tiny_next(block);
-    tiny_front.thread_list.room[class]++;
+    tiny_front.thread_list.packed[class] = tiny_packed_next(block);
     return block;
 }
 
-ALWAYS_INLINE size_t thread_list_held(size_t class)
-{
-    static const int32_t limit[] = {8192, 4096, 2730, 2048, 1638, 1365, 1170, 1024, 819, 682, 585, 512, 409, 341, 292, 256, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32};
-    return (size_t)(limit[class] - tiny_front.thread_list.room[class]);
-}
-
-ALWAYS_INLINE bool thread_list_holds(size_t class, const void *wanted)
-{
-    const tiny_block_t *block = tiny_front.thread_list.head[class];
-    while (block != NULL && block != wanted) block = tiny_next(block);
-    return block != NULL;
-}
-
+// False: there is no room for the block.
 ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 {
-    if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.thread_list.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
-        tiny_front.thread_list.room[full] = 0;
-        return false;
-    }
-    tiny_link(block, tiny_front.thread_list.head[class]);
-    tiny_front.thread_list.head[class] = block;
-    return true;
+    return tiny_packed_push(&tiny_front.thread_list.packed[class], block);
+}
+
+static inline size_t thread_list_held(size_t class)
+{
+    static const uint8_t limit[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32};
+    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+}
+
+static inline bool thread_list_holds(size_t class, const void *wanted)
+{
+    // A block in the list has in its link the room that was left before it came, and with that its place. What follows it
+    // must be in its own place, too: that turns nearly every other block away at once.
+    uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
+    uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
+    const tiny_block_t *next = tiny_packed_first(link);
+    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
+    const tiny_block_t *block = tiny_packed_first(packed);
+    for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));
+    return block == wanted;
 }
 
 #if HAKMEM_STATS
@@ -289,7 +292,7 @@ void tiny_front_drain(void)
 }
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
-    {"thread_list", "Thread List", "cache", "linked_list",
+    {"thread_list", "Thread List", "cache", "packed_list",
      0xfffffffu, 0, held_by_thread_list},
     {"front_direct", "Front-Direct", "refill", "none",
      0xfffffffu, 0, held_by_refill},

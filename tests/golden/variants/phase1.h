@@ -32,6 +32,9 @@
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
 
+// Whether the links of the thread's lists are marks as well: all lists are packed words.
+#define TINY_MARK_IN_LINK 0
+
 // Diagnostic output: 1 is compiled in always.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
