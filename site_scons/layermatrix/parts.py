@@ -260,7 +260,7 @@ class Variant:
 
     @property
     def marks_in_links(self) -> bool:
-        """Whether a link says by itself that a block is free: every layer that keeps blocks is a packed list."""
+        """Whether a link shows by itself that a block is free: all layers that keep blocks are packed lists."""
         return all(layer.storage == "packed_list" for layer in self.layers if layer.role != "refill")
 
     @property
