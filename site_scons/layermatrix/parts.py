@@ -260,7 +260,7 @@ class Variant:
 
     @property
     def marks_in_links(self) -> bool:
-        """Whether a link shows by itself that a block is free: all layers that keep blocks are packed lists."""
+        """Whether links show by themselves that a block is free: all lists are packed words."""
         return all(layer.storage == "packed_list" for layer in self.layers if layer.role != "refill")
 
     @property
