@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "decay.h"
 #include "hakmem_tiny.h"
 #include "large.h"
 #include "page_arena.h"
@@ -19,13 +20,24 @@ static void *out_of_memory(void)
     return NULL;
 }
 
+static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
+{
+    if (size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT)
+        return page_arena_alloc(size, alignment);
+    return large_alloc(size, alignment, zeroed);
+}
+
+// What is kept for later is given up for what is wanted now.
 static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 {
+    hak_decay_step();
     if (UNLIKELY(size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
-    void *block = NULL;
-    if (size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT)
-        block = page_arena_alloc(size > 0 ? size : 1, alignment);
-    else block = large_alloc(size > 0 ? size : 1, alignment, zeroed);
+    if (size == 0) size = 1;
+    void *block = take_untiny(size, alignment, zeroed);
+    if (UNLIKELY(block == NULL)) {
+        hak_decay_now();
+        block = take_untiny(size, alignment, zeroed);
+    }
     return block != NULL ? block : out_of_memory();
 }
 
@@ -61,6 +73,7 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 void tiny_free_other(void *block)
 {
     if (block == NULL) return;
+    hak_decay_step();
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
         // A pointer that is not at a block's start would corrupt the heap later on: it ends here.

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "debug.h"
+#include "decay.h"
 #include "hakmem_entry.h"
-#include "large.h"
-#include "page_arena.h"
-#include "shared_pool.h"
 #include "tiny_stats.h"
 
 #if HAKMEM_DEBUG_OUTPUT
@@ -144,14 +142,7 @@ HAK_EXPORT void *hak_reallocarray(void *block, size_t count, size_t size)
 HAK_EXPORT int hak_malloc_trim(size_t keep)
 {
     (void)keep;
-    hardened_drain();
-    tiny_front_drain();
-    tiny_backend_drain();
-    if (tiny_backend_heap() != NULL) tiny_heap_tidy(tiny_backend_heap());
-    bool pages = shared_pool_trim();
-    bool runs = page_arena_trim();
-    bool mappings = large_trim();
-    return pages || runs || mappings;
+    return hak_decay_now();
 }
 
 HAK_EXPORT void hak_malloc_stats(void)

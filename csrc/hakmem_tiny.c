@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "decay.h"
 #include "page_arena.h"
 #include "tiny_front.h"
 
@@ -14,13 +15,22 @@ void *hak_tiny_alloc(size_t size)
     return tiny_alloc_fast(size);
 }
 
+static void *take_past_layers(size_t class)
+{
+    tiny_chain_t chain;
+    if (tiny_backend_heap() == NULL) return page_arena_alloc(tiny_class_size[class], 16);
+    return tiny_backend_take(class, 1, &chain) > 0 ? tiny_hand_out(chain.head) : NULL;
+}
+
+// What is kept for later, in this thread's caches as well, is given up for what is wanted now.
 void *tiny_alloc_last_resort(size_t class)
 {
     TINY_COUNT_UNSERVED(class);
-    if (tiny_backend_heap() == NULL) {
-        void *block = page_arena_alloc(tiny_class_size[class], 16);
-        if (block != NULL) return block;
+    void *block = tiny_backend_heap() == NULL ? take_past_layers(class) : NULL;
+    if (block == NULL) {
+        hak_decay_now();
+        block = take_past_layers(class);
     }
-    errno = ENOMEM;
-    return NULL;
+    if (block == NULL) errno = ENOMEM;
+    return block;
 }

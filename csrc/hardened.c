@@ -191,27 +191,14 @@ void hardened_thread_ends(void)
 
 // ---- entries
 
-// What waits is given up where memory is short.
-static void *alloc_again(size_t size, size_t alignment, bool *zeroed)
-{
-    hardened_drain();
-    large_trim();
-    return blocks_alloc(size, alignment, zeroed);
-}
-
 void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
 {
-    int before = errno;
     if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) {
         errno = ENOMEM;
         return NULL;
     }
     char *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
-    if (UNLIKELY(block == NULL)) {
-        block = alloc_again(size + CANARY_POST, alignment, zeroed);
-        if (block == NULL) return NULL;
-        errno = before;
-    }
+    if (UNLIKELY(block == NULL)) return NULL;
     if (kind_of(block) == TINY) check_free(block);
     hand_out(block, size);
     return block;

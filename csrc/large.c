@@ -22,6 +22,7 @@ typedef struct large_mapping {
     char *start;
     size_t size;
     size_t asked; // with every check: bytes asked for, and one more; 0 when the block is not out
+    uint32_t freed_at;          // of a cached one, by os_clock_ms
     struct large_mapping *next; // of the unused records
 } large_mapping_t;
 
@@ -94,6 +95,7 @@ static void cache(large_mapping_t *mapping)
     }
     while (large.cached_count == CACHED_MAPPINGS || large.cached_bytes + mapping->size > CACHED_BYTES)
         unmap_mapping(uncache(0));
+    mapping->freed_at = os_clock_ms();
     large.cached[large.cached_count++] = mapping;
     large.cached_bytes += mapping->size;
 }
@@ -253,11 +255,16 @@ size_t large_claim(const void *block, size_t *size)
 
 #endif
 
-bool large_trim(void)
+// Those that wait to be pushed out hold no memory: they go when everything has to, whatever their age.
+bool large_return(uint32_t now, uint32_t delay)
 {
+    bool any = false;
+    if (CACHE_HIDES && delay > 0) return false;
     os_lock(&large.lock);
-    bool any = large.cached_count > 0;
-    while (large.cached_count > 0) unmap_mapping(uncache(0));
+    while (large.cached_count > 0 && now - large.cached[0]->freed_at >= delay) {
+        unmap_mapping(uncache(0));
+        any = true;
+    }
     os_unlock(&large.lock);
     return any;
 }

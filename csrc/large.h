@@ -19,8 +19,8 @@ size_t large_note(void *block, size_t asked);
 size_t large_asked(const void *block, const char *misuse);
 size_t large_claim(const void *block, size_t *size);
 
-// Unmaps the cached mappings; true if there were any.
-bool large_trim(void);
+// Unmaps the mappings that have been cached for `delay` milliseconds; true if there were any. `now` is os_clock_ms().
+bool large_return(uint32_t now, uint32_t delay);
 
 // Blocks in use, and the cached mappings.
 typedef struct large_usage {

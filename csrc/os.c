@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 HAK_TLS bool os_forking;
@@ -90,6 +91,21 @@ bool os_purge(void *start, size_t size)
     bool purged = madvise(start, size, MADV_DONTNEED) == 0;
     errno = saved;
     return purged;
+}
+
+// A kernel without huge pages refuses, and has nothing to refrain from.
+void os_no_huge_pages(void *start, size_t size)
+{
+    int saved = errno;
+    (void)madvise(start, size, MADV_NOHUGEPAGE);
+    errno = saved;
+}
+
+uint32_t os_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
 }
 
 // EFAULT: the addresses are of several kinds (a part was given an madvise of its own), and cannot be moved as one.

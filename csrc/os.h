@@ -20,6 +20,12 @@ bool os_hide(void *start, size_t size);
 // Gives the memory behind the addresses back; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 
+// Has the kernel keep to small pages there: it would fill the gaps that were given back with huge ones again.
+void os_no_huge_pages(void *start, size_t size);
+
+// Milliseconds of a clock that is cheap and goes on; it wraps around, so only differences are good for anything.
+uint32_t os_clock_ms(void);
+
 // Grows or shrinks a mapping at its place; false leaves it as it was, and tells whether a move may do.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 

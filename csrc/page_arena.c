@@ -12,12 +12,19 @@
 #define CHUNK_SIZE PAGE_ARENA_CHUNK
 #define CHUNK_UNITS ((uint32_t)(CHUNK_SIZE / UNIT))
 #define LISTS 105u // list_of(CHUNK_UNITS) + 1
-#define FREE_CHUNKS_KEPT 1u
+#define FREE_CHUNKS_KEPT 4u // more wholly free ones go back at once
+
+// What is known of a free run's memory.
+typedef struct run_age {
+    uint32_t freed_at; // by os_clock_ms; of the part that has been free for the longest time
+    bool dirty; // it may hold memory
+} run_age_t;
 
 // Links, as those of a tiny block; see tiny_link.h.
 typedef struct free_run {
     uintptr_t next;
     uintptr_t previous;
+    run_age_t age;
 } free_run_t;
 
 typedef struct arena_chunk {
@@ -25,6 +32,8 @@ typedef struct arena_chunk {
     struct arena_chunk *next;
     struct arena_chunk *previous;
     uint32_t units_used;
+    uint32_t freed_at; // when the last run in use was freed, by os_clock_ms
+    bool huge_pages; // the kernel may back it with them
     uint64_t in_use[CHUNK_UNITS / 64]; // a run in use begins at this unit
     uint64_t free_edge[CHUNK_UNITS / 64]; // a free run begins or ends at this unit
     uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit, and at its last if it is free
@@ -116,10 +125,11 @@ static void set_previous(free_run_t *run, const free_run_t *previous)
     run->previous = tiny_encode(previous, &run->previous);
 }
 
-static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_age_t age)
 {
     unsigned index = list_of(units);
     free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
+    run->age = age;
     set_previous(run, NULL);
     set_next(run, arena.list[index]);
     if (arena.list[index] != NULL) set_previous(arena.list[index], run);
@@ -132,7 +142,7 @@ static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     chunk->length[first] = chunk->length[first + units - 1] = (uint16_t)units;
 }
 
-static void remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
     unsigned index = list_of(units);
     free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
@@ -147,6 +157,7 @@ static void remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     arena.free_runs--;
     clear_bit(chunk->free_edge, first);
     clear_bit(chunk->free_edge, first + units - 1);
+    return run->age;
 }
 
 static free_run_t *first_run_from(unsigned index)
@@ -202,7 +213,8 @@ static bool add_chunk(void)
     arena.chunks = chunk;
     arena.chunk_count++;
     arena.free_chunks++;
-    add_free(chunk, 0, CHUNK_UNITS);
+    chunk->huge_pages = true;
+    add_free(chunk, 0, CHUNK_UNITS, (run_age_t){.dirty = false});
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:page_arena.init] chunk %p, %zu mapped\n", (void *)chunk->start,
@@ -247,9 +259,9 @@ static void *carve(free_run_t *run, uint32_t units, size_t alignment)
     uint32_t first = unit_of(chunk, run);
     uint32_t length = chunk->length[first];
     uint32_t skipped = units_for(hak_round_up((uintptr_t)run, alignment) - (uintptr_t)run);
-    remove_free(chunk, first, length);
-    if (skipped > 0) add_free(chunk, first, skipped);
-    if (length > skipped + units) add_free(chunk, first + skipped + units, length - skipped - units);
+    run_age_t age = remove_free(chunk, first, length);
+    if (skipped > 0) add_free(chunk, first, skipped, age);
+    if (length > skipped + units) add_free(chunk, first + skipped + units, length - skipped - units, age);
     first += skipped;
     chunk->length[first] = (uint16_t)units;
     set_bit(chunk->in_use, first);
@@ -285,21 +297,32 @@ void *page_arena_alloc(size_t size, size_t alignment)
     return block;
 }
 
+// Two neighbours' ages, as one run. What joins an older run goes back with it: early, but seldom, since that one is clean
+// then.
+static run_age_t joined_age(run_age_t age, run_age_t other)
+{
+    if (!other.dirty) return age;
+    bool is_older = (int32_t)(other.freed_at - age.freed_at) < 0;
+    return (run_age_t){is_older ? other.freed_at : age.freed_at, true};
+}
+
 static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
+    run_age_t age = {os_clock_ms(), true};
+    chunk->freed_at = age.freed_at;
     count_units(chunk, 0, units);
     uint32_t end = first + units;
     if (end < CHUNK_UNITS && bit_of(chunk->free_edge, end)) {
         uint32_t joined = chunk->length[end];
-        remove_free(chunk, end, joined);
+        age = joined_age(age, remove_free(chunk, end, joined));
         end += joined;
     }
     if (first > 0 && bit_of(chunk->free_edge, first - 1)) {
         uint32_t joined = chunk->length[first - 1];
-        remove_free(chunk, first - joined, joined);
+        age = joined_age(age, remove_free(chunk, first - joined, joined));
         first -= joined;
     }
-    add_free(chunk, first, end - first);
+    add_free(chunk, first, end - first, age);
     if (chunk->units_used == 0 && arena.free_chunks > FREE_CHUNKS_KEPT) drop_chunk(chunk);
 }
 
@@ -343,8 +366,8 @@ static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint3
     if (end >= CHUNK_UNITS || !bit_of(chunk->free_edge, end)) return false;
     uint32_t room = chunk->length[end], more = units - old_units;
     if (room < more) return false;
-    remove_free(chunk, end, room);
-    if (room > more) add_free(chunk, end + more, room - more);
+    run_age_t age = remove_free(chunk, end, room);
+    if (room > more) add_free(chunk, end + more, room - more, age);
     count_units(chunk, more, 0);
     return true;
 }
@@ -414,29 +437,50 @@ size_t page_arena_claim(const void *block, size_t *size)
 
 // ---- giving memory back
 
-static bool purge_run(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+// All but what holds the run's own links, and the post at its end.
+static bool purge_run(free_run_t *run)
 {
-    uintptr_t start = hak_round_up((uintptr_t)address_of(chunk, first) + sizeof(free_run_t), OS_PAGE);
-    uintptr_t end = ((uintptr_t)address_of(chunk, first + units) - CANARY_POST) & ~(OS_PAGE - 1);
-    return end > start && os_purge((void *)start, end - start);
+    arena_chunk_t *chunk = chunk_of(run);
+    uint32_t first = unit_of(chunk, run);
+    uintptr_t start = hak_round_up((uintptr_t)run + sizeof *run, OS_PAGE);
+    uintptr_t end =
+        ((uintptr_t)address_of(chunk, first + chunk->length[first]) - CANARY_POST) & ~(OS_PAGE - 1);
+    run->age.dirty = false;
+    if (end <= start) return false;
+    if (chunk->huge_pages) os_no_huge_pages(chunk->start, CHUNK_SIZE);
+    chunk->huge_pages = false;
+    run->age.dirty = !os_purge((void *)start, end - start);
+    return !run->age.dirty;
 }
 
-bool page_arena_trim(void)
+static bool drop_free_chunks(uint32_t now, uint32_t delay)
 {
     bool any = false;
-    os_lock(&arena.lock);
-    for (arena_chunk_t *chunk = arena.chunks, *next; chunk != NULL; chunk = next) {
+    for (arena_chunk_t *chunk = arena.chunks, *next; arena.free_chunks > 0 && chunk != NULL; chunk = next) {
         next = chunk->next;
-        if (chunk->units_used == 0) {
-            drop_chunk(chunk);
-            any = true;
-            continue;
-        }
-        for (uint32_t unit = 0; unit < CHUNK_UNITS; unit += chunk->length[unit])
-            if (bit_of(chunk->free_edge, unit) && purge_run(chunk, unit, chunk->length[unit])) any = true;
+        if (chunk->units_used > 0 || now - chunk->freed_at < delay) continue;
+        drop_chunk(chunk);
+        any = true;
     }
-    os_unlock(&arena.lock);
     return any;
+}
+
+// Runs that are too short to hold a page of the MMU stay as they are.
+static bool purge_free_runs(uint32_t now, uint32_t delay)
+{
+    bool any = false;
+    for (unsigned index = list_of(units_for(OS_PAGE)); index < LISTS; index++)
+        for (free_run_t *run = arena.list[index]; run != NULL; run = next_of(run))
+            if (run->age.dirty && now - run->age.freed_at >= delay && purge_run(run)) any = true;
+    return any;
+}
+
+bool page_arena_return(uint32_t now, uint32_t delay)
+{
+    os_lock(&arena.lock);
+    bool dropped = drop_free_chunks(now, delay), purged = purge_free_runs(now, delay);
+    os_unlock(&arena.lock);
+    return dropped || purged;
 }
 
 page_arena_usage_t page_arena_usage(void)

@@ -29,8 +29,9 @@ size_t page_arena_note(void *block, size_t asked);
 size_t page_arena_asked(const void *block, const char *misuse);
 size_t page_arena_claim(const void *block, size_t *size);
 
-// Returns the memory of free runs to the system; true if there was any.
-bool page_arena_trim(void);
+// Returns the memory of runs that have been free for `delay` milliseconds to the system; true if there was any. `now` is
+// os_clock_ms().
+bool page_arena_return(uint32_t now, uint32_t delay);
 
 typedef struct page_arena_usage {
     size_t chunks;

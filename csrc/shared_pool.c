@@ -10,15 +10,17 @@
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
-// Beyond these, free memory goes back: 4 MiB of dirty pages, one wholly free superslab.
-#define DIRTY_PAGES_KEPT 64u
-#define FREE_SUPERSLABS_KEPT 1u
+// Beyond these, free memory goes back at once: 16 MiB of dirty pages, 8 wholly free superslabs.
+#define DIRTY_PAGES_KEPT 256u
+#define FREE_SUPERSLABS_KEPT 8u
 
 typedef struct superslab {
     char *start;
     char *notes;    // what is kept of its blocks apart from them, NOTES bytes a page
     uint32_t free;  // a bit a page
     uint32_t dirty; // of the free ones
+    uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty ones, by os_clock_ms
+    bool huge_pages; // the kernel may back it with them
     struct superslab *next;
     struct superslab *previous;
 } superslab_t;
@@ -120,7 +122,7 @@ static bool map_pages(superslab_t *superslab)
 {
     char *start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
     if (start == NULL) return false;
-    *superslab = (superslab_t){.start = start, .free = ALL_PAGES};
+    *superslab = (superslab_t){.start = start, .free = ALL_PAGES, .huge_pages = true};
     if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) return true;
     os_unmap_guarded(start, SUPERSLAB_SIZE, CANARY_GUARD);
     return false;
@@ -198,18 +200,28 @@ void *shared_pool_take(void)
     return page;
 }
 
+// Memory of a superslab that stays mapped goes back.
+static bool purge(superslab_t *superslab, void *start, size_t size)
+{
+    if (superslab->huge_pages) os_no_huge_pages(superslab->start, SUPERSLAB_SIZE);
+    superslab->huge_pages = false;
+    return os_purge(start, size);
+}
+
 void shared_pool_give(void *page)
 {
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
-    uint32_t bit = (uint32_t)1 << ((size_t)((char *)page - superslab->start) / HAK_PAGE);
+    unsigned index = (unsigned)((size_t)((char *)page - superslab->start) / HAK_PAGE);
+    uint32_t bit = (uint32_t)1 << index;
     HAK_CHECK((superslab->free & bit) == 0, "page given to the pool twice", page);
-    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !os_purge(page, HAK_PAGE);
+    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !purge(superslab, page, HAK_PAGE);
     if (superslab->free == 0) list_add(superslab);
     superslab->free |= bit;
     if (kept) {
         superslab->dirty |= bit;
         pool.dirty_pages++;
+        superslab->freed_at[index] = os_clock_ms();
     }
     pool.pages_used--;
     if (superslab->free == ALL_PAGES && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
@@ -220,29 +232,46 @@ void shared_pool_give(void *page)
     os_unlock(&pool.lock);
 }
 
-static bool purge_dirty(superslab_t *superslab)
+// The dirty pages that have been free for `delay`; a bit a page.
+static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t delay)
+{
+    uint32_t stale = 0;
+    for (uint32_t left = superslab->dirty; left != 0; left &= left - 1) {
+        unsigned index = (unsigned)__builtin_ctz(left);
+        if (now - superslab->freed_at[index] >= delay) stale |= (uint32_t)1 << index;
+    }
+    return stale;
+}
+
+// Neighbours go back in one call.
+static bool purge_stale(superslab_t *superslab, uint32_t stale)
 {
     bool any = false;
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++) {
-        uint32_t bit = (uint32_t)1 << i;
-        if ((superslab->dirty & bit) == 0 || !os_purge(superslab->start + i * HAK_PAGE, HAK_PAGE)) continue;
-        superslab->dirty &= ~bit;
-        pool.dirty_pages--;
+    while (stale != 0) {
+        unsigned first = (unsigned)__builtin_ctz(stale);
+        uint64_t beyond = ~((uint64_t)stale >> first); // a bit beyond the highest page ends the row
+        unsigned count = (unsigned)__builtin_ctzll(beyond);
+        uint32_t row = (uint32_t)((((uint64_t)1 << count) - 1) << first);
+        stale &= ~row;
+        if (!purge(superslab, superslab->start + first * HAK_PAGE, count * HAK_PAGE)) continue;
+        superslab->dirty &= ~row;
+        pool.dirty_pages -= count;
         any = true;
     }
     return any;
 }
 
-bool shared_pool_trim(void)
+bool shared_pool_return(uint32_t now, uint32_t delay)
 {
     bool any = false;
     pool_lock();
     for (superslab_t *superslab = pool.with_free, *next; superslab != NULL; superslab = next) {
         next = superslab->next;
-        if (superslab->free == ALL_PAGES) {
+        uint32_t stale = stale_pages(superslab, now, delay);
+        if (superslab->free == ALL_PAGES && stale == superslab->dirty) {
             unmap_superslab(superslab);
             any = true;
-        } else if (purge_dirty(superslab)) {
+        } else if (purge_stale(superslab, stale)) {
             any = true;
         }
     }

@@ -14,8 +14,9 @@ void *shared_pool_take(void);
 // Takes a page back. Its tag is 0 already. Beyond a bound, memory goes back to the system.
 void shared_pool_give(void *page);
 
-// Returns the memory of every free page to the system; true if there was any.
-bool shared_pool_trim(void);
+// Returns the memory of pages that have been free for `delay` milliseconds to the system; true if there was any.
+// `now` is os_clock_ms().
+bool shared_pool_return(uint32_t now, uint32_t delay);
 
 // Superslabs mapped; pages of them that are in use, and free ones that still hold memory.
 typedef struct shared_pool_usage {

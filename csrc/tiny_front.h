@@ -11,8 +11,8 @@
 // No owner has this tag: a thread without a heap owns nothing.
 #define TINY_NO_TAG UINT64_MAX
 
-// Serves a request for which no layer has a block and no memory could be had: from the page arena where the thread is
-// past its own end, else NULL with errno ENOMEM.
+// Serves a request for which no layer has a block: from the page arena where the thread is past its own end, else from
+// what can be given up elsewhere; NULL with errno ENOMEM when there is nothing.
 void *tiny_alloc_last_resort(size_t class) COLD;
 
 // A free of what is no block of the calling thread's heap.

@@ -9,6 +9,7 @@
 #include "shared_pool.h"
 
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
+#define SHRUNK_BYTES ((size_t)1 << 20)
 
 // Slab starts move by a cache line from slab to slab, so that equal blocks of many slabs do not share one cache set.
 #define COLOURS 16u
@@ -161,6 +162,12 @@ static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
     return slab;
 }
 
+static void count_out(tiny_heap_t *heap, size_t bytes)
+{
+    heap->bytes_out += bytes;
+    if (heap->bytes_out > heap->bytes_out_peak) heap->bytes_out_peak = heap->bytes_out;
+}
+
 // Room that finished threads left behind is used before new pages are.
 static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 {
@@ -169,10 +176,13 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
     os_lock(&heaps.lock);
     for (tiny_heap_t *idle = heaps.idle; idle != NULL && slab == NULL; idle = idle->next_idle) {
         slab = idle->with_room[class];
-        if (slab != NULL) unlist_slab(idle, slab);
+        if (slab == NULL) continue;
+        unlist_slab(idle, slab);
+        idle->bytes_out -= slab->used * (size_t)tiny_class_size[class];
     }
     if (slab != NULL) {
         atomic_fetch_sub_explicit(&heaps.idle_slabs[class], 1, memory_order_relaxed);
+        count_out(heap, slab->used * (size_t)tiny_class_size[class]);
         list_slab(heap, slab);
         tiny_registry_set(page_of(slab->start), TINY_TAG(heap->id, class));
     }
@@ -218,6 +228,7 @@ static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned wa
     unsigned taken = take_freed(heap, slab, want, chain);
     if (taken < want) taken += take_fresh(heap, slab, want - taken, chain);
     slab->used += taken;
+    count_out(heap, taken * (size_t)tiny_class_size[slab->class]);
     HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
     if (slab->free == NULL && slab->fresh == slab->capacity) unlist_slab(heap, slab);
     return taken;
@@ -276,6 +287,7 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     tiny_link(block, slab->free);
     slab->free = block;
     slab->used--;
+    heap->bytes_out -= tiny_class_size[slab->class];
     if (!slab->listed) list_slab(heap, slab);
     if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
 }
@@ -365,6 +377,18 @@ static void release_empty_slabs(tiny_heap_t *heap)
     }
 }
 
+// A load that breathes is no burst: at least half has to be gone, and more than caches hold.
+bool tiny_heap_has_shrunk(const tiny_heap_t *heap)
+{
+    return heap->bytes_out < heap->bytes_out_peak / 2 &&
+           heap->bytes_out_peak - heap->bytes_out > SHRUNK_BYTES;
+}
+
+void tiny_heap_forget_peak(tiny_heap_t *heap)
+{
+    heap->bytes_out_peak = heap->bytes_out;
+}
+
 void tiny_heap_tidy(tiny_heap_t *heap)
 {
     tiny_heap_collect_all(heap);
@@ -404,6 +428,7 @@ tiny_heap_t *tiny_heap_acquire(void)
     if (heap != NULL) {
         heaps.idle = heap->next_idle;
         count_idle_slabs(heap, -1);
+        tiny_heap_forget_peak(heap);
         atomic_store(&heap->state, TINY_HEAP_LIVE);
     } else {
         heap = new_heap();

@@ -17,6 +17,8 @@ typedef struct tiny_heap {
     struct tiny_heap *next_idle;           // under the heaps' lock
     tiny_slab_t *with_room[TINY_CLASSES];  // slabs that have a block to give
     uint32_t rooms[TINY_CLASSES];          // how many they are
+    size_t bytes_out; // of blocks with the thread's caches, with the program or on their way home
+    size_t bytes_out_peak; // since the heap was last found to have shrunk
     uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(
         const tiny_block_t *); // the owner's look at a block that came in and seems to be free already
@@ -48,6 +50,10 @@ bool tiny_heap_holds(const tiny_block_t *block);
 // Takes in what other threads have freed of one class, or of all.
 void tiny_heap_collect(tiny_heap_t *heap, size_t class);
 void tiny_heap_collect_all(tiny_heap_t *heap);
+
+// True when much less is out than at the peak: a burst is over. `tiny_heap_forget_peak` then begins anew.
+bool tiny_heap_has_shrunk(const tiny_heap_t *heap);
+void tiny_heap_forget_peak(tiny_heap_t *heap);
 
 // Takes in everything and gives every empty slab to the shared pool.
 void tiny_heap_tidy(tiny_heap_t *heap);

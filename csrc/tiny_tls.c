@@ -2,6 +2,7 @@
 #include "tiny_tls.h"
 
 #include "debug.h"
+#include "decay.h"
 #include "tiny_front.h"
 #include "tiny_lifecycle.h"
 
@@ -12,6 +13,8 @@ typedef struct tiny_thread {
     bool detached;
     unsigned outgoing;
     unsigned ticks; // slow paths since the inboxes were last taken in
+    uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
+    bool shrunk;
     tiny_block_t *outbox[OUTBOX_BLOCKS];
 } tiny_thread_t;
 
@@ -196,6 +199,7 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
     *chain = (tiny_chain_t){NULL, NULL, 0};
     tiny_heap_t *heap = tiny_backend_heap();
     if (heap == NULL) return 0;
+    hak_decay_step();
 #if TINY_HAS_OPTION_HOTMAG
     if (take_hot(class, chain) > 0) return chain->count;
 #endif
@@ -287,6 +291,25 @@ void tiny_backend_drain(void)
     take_spilled_home();
 #endif
     send_outbox();
+}
+
+void tiny_backend_empty(void)
+{
+    if (thread.heap == NULL) return;
+    tiny_front_drain();
+    tiny_backend_drain();
+    tiny_heap_tidy(thread.heap);
+    tiny_heap_forget_peak(thread.heap);
+}
+
+bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
+{
+    if (thread.heap == NULL || now - thread.looked_at < patience) return false;
+    thread.looked_at = now;
+    tiny_heap_collect_all(thread.heap);
+    bool was_shrunk = thread.shrunk;
+    thread.shrunk = tiny_heap_has_shrunk(thread.heap);
+    return was_shrunk && thread.shrunk;
 }
 
 // ---- frees that the fast path did not take

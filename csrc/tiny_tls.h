@@ -29,6 +29,13 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag) COLD;
 // What waits on the thread's side goes home: the outbox, the hot magazine, the queue of spilled blocks.
 void tiny_backend_drain(void) COLD;
 
+// Takes in what others have freed. True when the thread is past a burst now, and was at the last look already, at least
+// `patience` milliseconds ago: its caches should be emptied. `now` is os_clock_ms().
+bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience) COLD;
+
+// Everything that the thread's caches hold, and what others have freed for it, goes home; empty slabs go to the pool.
+void tiny_backend_empty(void) COLD;
+
 // The heap of the calling thread; NULL when it has none and cannot have one.
 tiny_heap_t *tiny_backend_heap(void);
 

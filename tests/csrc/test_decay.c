@@ -1,0 +1,193 @@
+// Memory goes back to the system after a burst: at once when the program asks for it, else within two seconds of further
+// activity, without a thread of the allocator's own.
+
+#include "test.h"
+
+// A burst: a third in small blocks, a third in medium ones, a third in large ones.
+enum { MIB = 1 << 20, BURST_MIB = 1024, LOW_MIB = 128 };
+enum { SMALL = 96, MEDIUM = 24 << 10, LARGE = 3 << 20, STRIDE = 683 }; // blocks of SMALL on a page
+
+static const double patience = 2.0; // seconds of activity
+
+// Lists through the blocks themselves: a table would be memory that stays.
+struct node {
+    struct node *next;
+};
+
+static struct node *push(struct node *list, size_t size)
+{
+    struct node *node = T_must_malloc(size);
+    for (size_t at = 4096; at < size; at += 4096) ((char *)node)[at] = 1;
+    node->next = list;
+    return node;
+}
+
+static void release(struct node *list)
+{
+    while (list != NULL) {
+        struct node *next = list->next;
+        T_free(list);
+        list = next;
+    }
+}
+
+// One of every STRIDE small blocks is freed last: caches are full of blocks that all lie on different pages then.
+static size_t burst(size_t mib)
+{
+    struct node *small = NULL, *last = NULL, *others = NULL;
+    for (size_t i = 0; i < mib / 3 * MIB / SMALL; i++) {
+        if (i % STRIDE == 0) last = push(last, SMALL);
+        else small = push(small, SMALL);
+    }
+    for (size_t i = 0; i < mib / 3 * MIB / MEDIUM; i++) others = push(others, MEDIUM);
+    for (size_t i = 0; i < mib / 3 * MIB / LARGE; i++) others = push(others, LARGE);
+    size_t peak = T_resident_kib();
+    release(small);
+    release(others);
+    release(last);
+    T_CHECK(peak > mib * 1000, "the burst took %zu KiB only", peak);
+    return peak;
+}
+
+static void check_resident(size_t most, const char *when)
+{
+    size_t now = T_resident_kib();
+    if (T_SANITIZER) return; // its own tables and quarantine stay
+    T_CHECK(now <= most, "%s %zu KiB are still resident, and %zu KiB are allowed", when, now, most);
+}
+
+// Slow paths, a few at a time; until there is as little memory as is wanted, or patience ends.
+static void be_active_until(size_t most, size_t size)
+{
+    double end = T_seconds() + patience;
+    while (T_seconds() < end && T_resident_kib() > most) {
+        for (int i = 0; i < 20; i++) T_free(T_must_malloc(size));
+        usleep(2000);
+    }
+    check_resident(most, "after two seconds of activity");
+}
+
+static void after_a_burst_trim_returns_memory_at_once(void)
+{
+    size_t peak = burst(BURST_MIB / 4);
+    T_malloc_trim(0);
+    check_resident(peak / 20, "after malloc_trim");
+}
+
+static void after_a_burst_activity_returns_memory(void)
+{
+    be_active_until(burst(BURST_MIB) / 20, MEDIUM);
+}
+
+// ---- what is kept for the next who asks is kept for a second, not for good
+
+static void cached_mappings_go_back(void)
+{
+    struct node *list = NULL;
+    T_malloc_trim(0);
+    size_t before = T_resident_kib();
+    for (int i = 0; i < 8; i++) list = push(list, LARGE);
+    release(list);
+    be_active_until(before + 2 * MIB / 1024, MEDIUM);
+}
+
+// Every 30th block stays, so that no chunk is wholly free.
+static void gaps_between_medium_blocks_go_back(void)
+{
+    enum { KEPT_KIB = LOW_MIB * 1024 / 30 };
+    struct node *list = NULL, *kept = NULL;
+    T_malloc_trim(0);
+    size_t before = T_resident_kib();
+    for (int i = 0; i < LOW_MIB * MIB / MEDIUM; i++) {
+        if (i % 30 == 0) kept = push(kept, MEDIUM);
+        else list = push(list, MEDIUM);
+    }
+    release(list);
+    be_active_until(before + KEPT_KIB + 4 * MIB / 1024, LARGE);
+    release(kept);
+}
+
+// ---- small blocks alone, a burst that others have freed, and one whose thread has ended
+
+static struct node *allocate_small(void)
+{
+    struct node *list = NULL;
+    for (int i = 0; i < LOW_MIB * MIB / SMALL; i++) list = push(list, SMALL);
+    return list;
+}
+
+static void *free_list(void *list)
+{
+    release(list);
+    return NULL;
+}
+
+static void *allocate_and_leave(void *list)
+{
+    *(struct node **)list = allocate_small();
+    return NULL;
+}
+
+static void blocks_of_other_threads_and_for_other_threads_go_back(void)
+{
+    struct node *of_dead_thread = NULL, *for_other_thread;
+    T_malloc_trim(0);
+    size_t before = T_resident_kib();
+    T_join(T_thread(allocate_and_leave, &of_dead_thread));
+    for_other_thread = allocate_small();
+    size_t peak = T_resident_kib();
+    T_CHECK(peak > before + 2 * LOW_MIB * 1000, "the bursts took %zu KiB only", peak - before);
+    release(of_dead_thread);
+    T_join(T_thread(free_list, for_other_thread));
+    be_active_until(before + 2 * LOW_MIB * 1024 / 20, MEDIUM);
+}
+
+// ---- huge pages
+
+// True when the kernel was told to keep to small pages at this address: "nh" among the flags of its mapping.
+static bool has_small_pages_only(const void *address)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    T_CHECK(maps != NULL, "/proc/self/smaps: %s", strerror(errno));
+    char line[512];
+    bool inside = false, found = false;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long low, high;
+        if (sscanf(line, "%llx-%llx ", &low, &high) == 2)
+            inside = (uintptr_t)address >= low && (uintptr_t)address < high;
+        if (inside && strncmp(line, "VmFlags:", 8) == 0) found = strstr(line, " nh") != NULL;
+    }
+    fclose(maps);
+    return found;
+}
+
+// Else the kernel would put a huge page in the place of the small ones that were given back, and fill it with zeros.
+static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
+{
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0 || T_SANITIZER) return;
+    struct node *keeper = push(NULL, MEDIUM), *list = NULL;
+    for (int i = 0; i < 100; i++) list = push(list, MEDIUM);
+    release(list);
+    T_malloc_trim(0);
+    T_CHECK(has_small_pages_only(keeper), "a chunk of the page arena may still get huge pages");
+    T_free(keeper);
+    list = allocate_small();
+    keeper = push(NULL, SMALL);
+    release(list);
+    T_malloc_trim(0);
+    T_CHECK(has_small_pages_only(keeper), "a superslab may still get huge pages");
+    T_free(keeper);
+}
+
+int main(void)
+{
+    if ((double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) < 1.5 * BURST_MIB * MIB)
+        T_not_run("less than 1.5 GiB of memory are free");
+    T_RUN(after_a_burst_trim_returns_memory_at_once);
+    T_RUN(after_a_burst_activity_returns_memory);
+    T_RUN(cached_mappings_go_back);
+    T_RUN(gaps_between_medium_blocks_go_back);
+    T_RUN(blocks_of_other_threads_and_for_other_threads_go_back);
+    T_RUN(gaps_that_were_given_back_are_not_filled_with_huge_pages);
+    return 0;
+}

@@ -1,0 +1,93 @@
+// A process whose address space is limited from its start on: nothing is reserved that does not fit, and what fits can be
+// had, in every size, again and again, by threads too.
+
+#include "test.h"
+
+#include <sys/resource.h>
+
+enum { MIB = 1 << 20, ROUNDS = 2, THREADS = 8 };
+
+struct node {
+    struct node *next;
+};
+
+static struct node *fill(size_t size, size_t bytes)
+{
+    struct node *list = NULL;
+    for (size_t got = 0; got < bytes; got += size) {
+        struct node *node = T_must_malloc(size);
+        memset(node, 1, size < 4096 ? size : 4096);
+        node->next = list;
+        list = node;
+    }
+    return list;
+}
+
+static void empty(struct node *list)
+{
+    while (list != NULL) {
+        struct node *next = list->next;
+        T_free(list);
+        list = next;
+    }
+}
+
+// Each kind of block may have 6/10 of the limit when the others are freed: what is kept for reuse must not be in the way.
+static void use_most_of(size_t limit)
+{
+    static const size_t sizes[] = {1024, 20000, 900000, 5 << 20};
+    for (int round = 0; round < ROUNDS; round++) {
+        empty(fill(32, limit / 10));
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) empty(fill(sizes[i], limit / 10 * 6));
+    }
+    T_CHECK_REFUSED(T_malloc(limit), ENOMEM);
+}
+
+static void *use_some(void *bytes)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        empty(fill(100, (size_t)bytes));
+        empty(fill(30000, (size_t)bytes));
+    }
+    return NULL;
+}
+
+static void use_it_in_threads(size_t limit)
+{
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) threads[i] = T_thread(use_some, (void *)(limit / 4 / THREADS));
+    for (int i = 0; i < THREADS; i++) T_join(threads[i]);
+}
+
+// The limit holds from exec on, so it is there before the library is loaded.
+static void run_under(size_t limit, char **argv)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%zu", limit);
+    pid_t child = fork();
+    T_CHECK(child >= 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        struct rlimit most = {limit, limit};
+        T_CHECK(setrlimit(RLIMIT_AS, &most) == 0, "setrlimit: %s", strerror(errno));
+        setenv("T_LIMIT", text, 1);
+        execv("/proc/self/exe", argv);
+        _exit(1);
+    }
+    T_CHECK_CHILD(child);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (T_SANITIZER) T_not_run("a sanitizer's shadow memory needs more address space than any limit leaves");
+    const char *limit = getenv("T_LIMIT");
+    if (limit != NULL) {
+        use_most_of(strtoull(limit, NULL, 10));
+        use_it_in_threads(strtoull(limit, NULL, 10));
+        return 0;
+    }
+    run_under((size_t)1024 * MIB, argv);
+    run_under((size_t)512 * MIB, argv);
+    run_under((size_t)128 * MIB, argv); // of which threads' stacks take half
+    return 0;
+}
