@@ -55,11 +55,12 @@
     X(front_direct, "HAKMEM_TINY_FRONT_DIRECT", 0)
 
 // X(option, environment variable, default, least, most)
-#define TINY_ENV_OPTION_COUNT 3
+#define TINY_ENV_OPTION_COUNT 4
 #define TINY_ENV_OPTIONS(X) \
     X(hotmag, "HAKMEM_TINY_HOTMAG", 0, 0, 1) \
     X(bg_spill, "HAKMEM_TINY_BG_SPILL", 0, 0, 1) \
-    X(bg_remote, "HAKMEM_TINY_BG_REMOTE", 0, 0, 65536)
+    X(bg_remote, "HAKMEM_TINY_BG_REMOTE", 0, 0, 65536) \
+    X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
 #define TINY_HAS_OPTION_HOTMAG 1
@@ -71,6 +72,10 @@
 // them; 0 is never.
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE tiny_options.bg_remote
+// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// any thread.
+#define TINY_HAS_OPTION_DECAY_MS 1
+#define TINY_OPTION_DECAY_MS tiny_options.decay_ms
 
 // X(layer), in the order in which a request meets them
 #define TINY_LAYERS 11

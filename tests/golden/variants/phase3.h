@@ -51,6 +51,10 @@
 // them; 0 is never.
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE 64
+// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// any thread.
+#define TINY_HAS_OPTION_DECAY_MS 1
+#define TINY_OPTION_DECAY_MS 1000
 
 // X(layer), in the order in which a request meets them
 #define TINY_LAYERS 3
