@@ -1,13 +1,16 @@
 // Memory goes back to the system after a burst: at once when the program asks for it, else within two seconds of further
 // activity, without a thread of the allocator's own.
+//
+// usage: test_decay [MiB], the size of the burst; 256 unless told.
 
 #include "test.h"
 
 // A burst: a third in small blocks, a third in medium ones, a third in large ones.
-enum { MIB = 1 << 20, BURST_MIB = 1024, LOW_MIB = 128 };
+enum { MIB = 1 << 20, LOW_MIB = 64 };
 enum { SMALL = 96, MEDIUM = 24 << 10, LARGE = 3 << 20, STRIDE = 683 }; // blocks of SMALL on a page
 
 static const double patience = 2.0; // seconds of activity
+static size_t burst_mib = 256;
 
 // Lists through the blocks themselves: a table would be memory that stays.
 struct node {
@@ -32,20 +35,21 @@ static void release(struct node *list)
 }
 
 // One of every STRIDE small blocks is freed last: caches are full of blocks that all lie on different pages then.
-static size_t burst(size_t mib)
+static size_t burst(void)
 {
+    size_t part = burst_mib / 3 * MIB;
     struct node *small = NULL, *last = NULL, *others = NULL;
-    for (size_t i = 0; i < mib / 3 * MIB / SMALL; i++) {
+    for (size_t i = 0; i < part / SMALL; i++) {
         if (i % STRIDE == 0) last = push(last, SMALL);
         else small = push(small, SMALL);
     }
-    for (size_t i = 0; i < mib / 3 * MIB / MEDIUM; i++) others = push(others, MEDIUM);
-    for (size_t i = 0; i < mib / 3 * MIB / LARGE; i++) others = push(others, LARGE);
+    for (size_t i = 0; i < part / MEDIUM; i++) others = push(others, MEDIUM);
+    for (size_t i = 0; i < part / LARGE; i++) others = push(others, LARGE);
     size_t peak = T_resident_kib();
     release(small);
     release(others);
     release(last);
-    T_CHECK(peak > mib * 1000, "the burst took %zu KiB only", peak);
+    T_CHECK(peak > burst_mib * 1000, "the burst took %zu KiB only", peak);
     return peak;
 }
 
@@ -69,14 +73,14 @@ static void be_active_until(size_t most, size_t size)
 
 static void after_a_burst_trim_returns_memory_at_once(void)
 {
-    size_t peak = burst(BURST_MIB / 4);
+    size_t peak = burst();
     T_malloc_trim(0);
     check_resident(peak / 20, "after malloc_trim");
 }
 
 static void after_a_burst_activity_returns_memory(void)
 {
-    be_active_until(burst(BURST_MIB) / 20, MEDIUM);
+    be_active_until(burst() / 20, MEDIUM);
 }
 
 // ---- what is kept for the next who asks is kept for a second, not for good
@@ -179,10 +183,11 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if ((double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) < 1.5 * BURST_MIB * MIB)
-        T_not_run("less than 1.5 GiB of memory are free");
+    if (argc > 1) burst_mib = strtoull(argv[1], NULL, 10);
+    if ((double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) < 1.5 * (double)burst_mib * MIB)
+        T_not_run("there is not enough free memory for the burst");
     T_RUN(after_a_burst_trim_returns_memory_at_once);
     T_RUN(after_a_burst_activity_returns_memory);
     T_RUN(cached_mappings_go_back);
