@@ -107,7 +107,7 @@ static void gaps_between_medium_blocks_go_back(void)
         else list = push(list, MEDIUM);
     }
     release(list);
-    be_active_until(before + KEPT_KIB + 4 * MIB / 1024, LARGE);
+    be_active_until(before + KEPT_KIB + 8 * MIB / 1024, LARGE);
     release(kept);
 }
 

@@ -46,8 +46,9 @@
 #define TINY_TOGGLES(X)
 
 // X(option, environment variable, default, least, most)
-#define TINY_ENV_OPTION_COUNT 0
-#define TINY_ENV_OPTIONS(X)
+#define TINY_ENV_OPTION_COUNT 1
+#define TINY_ENV_OPTIONS(X) \
+    X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
@@ -59,6 +60,10 @@
 // them; 0 is never.
 #define TINY_HAS_OPTION_BG_REMOTE 0
 #define TINY_OPTION_BG_REMOTE 0
+// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// any thread.
+#define TINY_HAS_OPTION_DECAY_MS 1
+#define TINY_OPTION_DECAY_MS tiny_options.decay_ms
 
 // X(layer), in the order in which a request meets them
 #define TINY_LAYERS 2
