@@ -1,45 +1,33 @@
 // The entry of each kind of request, for the public functions; those of an allocation and of a free are inlined.
 //
-// With every check (TINY_CHECKS_FULL), what lies behind them is hardened.h; else it is blocks.h at once.
+// With every check (TINY_CHECKS_FULL), what lies behind them is hardened.h; else it is blocks.h at once. In debug builds
+// that run under memcheck, memcheck.h comes first.
 #ifndef HAKMEM_ENTRY_H
 #define HAKMEM_ENTRY_H
 
 #include "blocks.h"
 #include "hardened.h"
-
-ALWAYS_INLINE void *hak_entry_alloc(size_t size)
-{
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    return hardened_alloc(size);
-#else
-    return blocks_alloc_fast(size);
-#endif
-}
-
-ALWAYS_INLINE void hak_entry_free(void *block)
-{
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    hardened_free(block);
-#else
-    blocks_free(block);
-#endif
-}
+#include "memcheck.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-#define hak_entry_alloc_aligned hardened_alloc_aligned
-#define hak_entry_free_sized hardened_free_sized
-#define hak_entry_size hardened_size
-#define hak_entry_resize hardened_resize
+#define unwatched_alloc hardened_alloc
+#define unwatched_alloc_aligned hardened_alloc_aligned
+#define unwatched_free hardened_free
+#define unwatched_free_sized hardened_free_sized
+#define unwatched_size hardened_size
+#define unwatched_resize hardened_resize
 
 #else
 
-#define hak_entry_alloc_aligned blocks_alloc
-#define hak_entry_size blocks_size
-#define hak_entry_resize blocks_resize
+#define unwatched_alloc blocks_alloc_fast
+#define unwatched_alloc_aligned blocks_alloc
+#define unwatched_free blocks_free
+#define unwatched_size blocks_size
+#define unwatched_resize blocks_resize
 
 // What the standard calls undefined, another size than was asked for, shows where the block is too small for it.
-ALWAYS_INLINE void hak_entry_free_sized(void *block, size_t size)
+ALWAYS_INLINE void unwatched_free_sized(void *block, size_t size)
 {
     HAK_CHECK(block == NULL || blocks_size(block, "free of a pointer that is no block") >= size,
               "free_sized of a smaller block", block);
@@ -48,4 +36,50 @@ ALWAYS_INLINE void hak_entry_free_sized(void *block, size_t size)
 }
 
 #endif
+
+// *zeroed: the memory is known to be zero.
+ALWAYS_INLINE void *hak_entry_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
+{
+    HAK_IF_WATCHED(return memcheck_alloc(size, alignment, zeroed));
+    return unwatched_alloc_aligned(size, alignment, zeroed);
+}
+
+ALWAYS_INLINE void *hak_entry_alloc(size_t size)
+{
+    HAK_IF_WATCHED(return memcheck_alloc(size, TINY_MIN_ALIGN, &(bool){false}));
+    return unwatched_alloc(size);
+}
+
+ALWAYS_INLINE void hak_entry_free(void *block)
+{
+    HAK_IF_WATCHED({
+        memcheck_free(block);
+        return;
+    });
+    unwatched_free(block);
+}
+
+ALWAYS_INLINE void hak_entry_free_sized(void *block, size_t size)
+{
+    HAK_IF_WATCHED({
+        memcheck_free_sized(block, size);
+        return;
+    });
+    unwatched_free_sized(block, size);
+}
+
+ALWAYS_INLINE size_t hak_entry_size(void *block, const char *misuse)
+{
+    HAK_IF_WATCHED(return memcheck_size(block, misuse));
+    return unwatched_size(block, misuse);
+}
+
+// The block with room for `size` bytes; NULL: all is as it was. Under memcheck every block moves, with what is known of
+// its bytes.
+ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size)
+{
+    HAK_IF_WATCHED(return NULL);
+    return unwatched_resize(block, size);
+}
+
 #endif

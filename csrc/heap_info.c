@@ -7,11 +7,15 @@
 
 #include "hakmem.h"
 #include "hardened.h"
+#include "memcheck.h"
 #include "tiny_front.h"
 
 heap_usage_t heap_usage(void)
 {
-    return (heap_usage_t){shared_pool_usage(), page_arena_usage(), large_usage()};
+    memcheck_unwatched_begin();
+    heap_usage_t usage = {shared_pool_usage(), page_arena_usage(), large_usage()};
+    memcheck_unwatched_end();
+    return usage;
 }
 
 HAK_EXPORT hak_mallinfo2_t hak_mallinfo2(void)

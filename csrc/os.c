@@ -1,6 +1,7 @@
 // The operating system's part: mmap and its kin, metadata, the lock's slow paths, dying.
 #define _GNU_SOURCE
 #include "os.h"
+#include "memcheck.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -48,7 +49,9 @@ static char *map_aligned(size_t size, size_t alignment, size_t offset, int prote
 
 void *os_map(size_t size, size_t alignment)
 {
-    return map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE);
+    void *start = map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE);
+    memcheck_own(start, size);
+    return start;
 }
 
 void *os_map_guarded(size_t size, size_t alignment, size_t guard)
@@ -60,7 +63,9 @@ void *os_map_guarded(size_t size, size_t alignment, size_t guard)
     bool opened = mprotect(outside + guard, size, PROT_READ | PROT_WRITE) == 0;
     if (!opened) os_unmap(outside, size + 2 * guard);
     errno = saved;
-    return opened ? outside + guard : NULL;
+    if (!opened) return NULL;
+    memcheck_own(outside + guard, size);
+    return outside + guard;
 }
 
 void os_unmap_guarded(void *start, size_t size, size_t guard)

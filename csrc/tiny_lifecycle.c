@@ -6,6 +6,7 @@
 #include "debug.h"
 #include "hardened.h"
 #include "large.h"
+#include "memcheck.h"
 #include "os.h"
 #include "page_arena.h"
 #include "shared_pool.h"
@@ -23,9 +24,11 @@ static bool has_key;
 static void thread_ends(void *unused)
 {
     (void)unused;
+    memcheck_unwatched_begin();
     hardened_thread_ends();
     tiny_front_drain();
     tiny_backend_detach();
+    memcheck_unwatched_end();
     TINY_COUNT_THREAD_ENDS();
 }
 
@@ -37,19 +40,23 @@ static void make_key(void)
 // glibc may allocate for a key beyond the first 32: by then the thread has its heap.
 void tiny_lifecycle_thread_started(void)
 {
+    unsigned depth = memcheck_watch_again();
     pthread_once(&key_once, make_key);
     if (has_key) pthread_setspecific(thread_key, &thread_key);
+    memcheck_watch_no_more(depth);
 }
 
 // Locks in the order in which they nest.
 static void before_fork(void)
 {
+    memcheck_unwatched_begin();
     tiny_heaps_before_fork();
     shared_pool_before_fork();
     page_arena_before_fork();
     large_before_fork();
     tiny_registry_before_fork();
     os_metadata_before_fork();
+    memcheck_unwatched_end();
     os_forking = true; // handlers of libraries that were loaded before run after this one
 }
 
@@ -58,18 +65,22 @@ static void before_fork(void)
 static void after_fork(void)
 {
     os_forking = false;
+    memcheck_unwatched_begin();
     os_metadata_after_fork();
     tiny_registry_after_fork();
     large_after_fork();
     page_arena_after_fork();
     shared_pool_after_fork();
     tiny_heaps_after_fork();
+    memcheck_unwatched_end();
 }
 
 __attribute__((constructor(101))) static void library_starts(void)
 {
+    memcheck_unwatched_begin();
     tiny_state_init();
     (void)tiny_backend_heap(); // before pthread_atfork, which may allocate
+    memcheck_unwatched_end();
     pthread_atfork(before_fork, after_fork, after_fork);
 }
 
