@@ -137,7 +137,9 @@ def _counts(figure: str, load: str, against: Record, side: Record) -> Record:
     shown = f"{new:,.{counted.digits}f} and {old:,.{counted.digits}f} an operation"
     said = counted.words.get(word, "is level with")
     text = f"{side['variant']} {said} {against['variant']} on {load}: {shown}"
-    ratio = new / old if old > 0 else None
+    ratio = (
+        new / old if old > 0 and new > 0 else None
+    )  # the benchmark's own share is taken off: may be below 0
     return {"word": word, "ratio": ratio and {"median": ratio, "low": ratio, "high": ratio}, "text": text}
 
 

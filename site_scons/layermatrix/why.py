@@ -47,7 +47,9 @@ def _step(step: Record, parent: Record, child: Record, results: Record) -> Recor
     load = results.get("headline")
     counters = _counters(parent, child, load)
     reasons = WHY[step["measure"]](step, parent, child, results)
-    verdict = step["extent"] if step["agrees"] else "not as told"
+    verdict = "not as told" if step["agrees"] is False else step["extent"]
+    if step["agrees"] is None:
+        verdict += f", {step['measured']}"
     return {
         "config": step["config"],
         "figure": step["title"],
@@ -92,7 +94,8 @@ def _number(value: float, digits: int) -> str:
 
 
 def _ratio(before: float, after: float) -> float | None:
-    return after / before if before > 0 else None
+    """Of counts that may be a trifle below nothing, since the benchmark's own share is taken off."""
+    return after / before if before > 0 and after > 0 else None
 
 
 def _why_code(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:

@@ -11,8 +11,9 @@ import jinja2
 import pytest
 import report_samples as samples
 
+from layermatrix import matrix
 from layermatrix.model import load_project
-from layermatrix.report import storybook
+from layermatrix.report import markdown, storybook
 
 Record = dict[str, Any]
 
@@ -107,6 +108,15 @@ def test_each_variant_says_what_is_gone_and_how_far_it_came(text: str) -> None:
     assert "Changed since old: debug output always → guarded." in text
 
 
+def test_variants_are_told_in_the_order_of_their_descent() -> None:
+    other = {**samples.cell("split"), "variant": "apart", "id": "apart-release-gcc", "lineage": ["apart"]}
+    cells = [other, *(samples.cell(name) for name in ("new", "old", "mid"))]
+    about = {cell["variant"]: samples.about(cell["variant"]) for cell in cells}
+    text = storybook.render(samples.record(cells, variants=about))
+    places = [text.index(f"\n## {name}\n") for name in ("old", "mid", "new", "apart")]
+    assert places == sorted(places)
+
+
 def test_what_went_otherwise_has_a_section_with_its_reason(text: str) -> None:
     begin = text.index("## Where the projection was wrong, and why")
     section = text[begin : text.index("## The questions of the way")]
@@ -158,6 +168,18 @@ def test_every_switch_of_the_project_is_documented_and_listed() -> None:
     env_variants = [variant for variant in project.variants.values() if variant.is_env]
     wanted = {layer.toggle.env for variant in env_variants for layer in variant.layers if layer.toggle}
     assert {f"`{env}`" for env in wanted} <= set(rows)
+
+
+def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
+    """A variant whose doc or layers have changed since the story was accepted: ./sconsw story --accept."""
+    text = (ROOT / "docs" / "story.md").read_text(encoding="utf-8")
+    project = load_project(ROOT)
+    for variant in {cell.variant.name: cell.variant for cell in matrix.select(project).cells}.values():
+        assert f"\n## {variant.name}\n\n{markdown.escape(variant.doc)}\n" in text
+        titles = ", ".join(layer.title for layer in variant.layers)
+        assert f"- Layers: {markdown.escape(titles)}." in text
+    for experiment in project.experiments.values():
+        assert f"\n### {experiment.question}\n" in text
 
 
 def _switch_rows(project: Any) -> list[list[str]]:

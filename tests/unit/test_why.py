@@ -61,6 +61,15 @@ def test_speed_that_falls_short_is_set_beside_what_is_executed() -> None:
     ]
 
 
+def test_what_lies_within_the_spread_is_not_called_wrong() -> None:
+    cells = [
+        samples.cell("old", bench=samples.bench(0.5, 0.2)),
+        samples.cell("mid", bench=samples.bench(0.6, 0.2)),
+    ]
+    (item,) = [item for item in wrong(samples.record(cells), "mid", "old") if "Speed" in item["figure"]]
+    assert item["verdict"] == "less far than told, within the spread"
+
+
 def test_without_counters_no_cause_is_named() -> None:
     cells = [
         samples.cell(name, bench=samples.bench(ratio), counters=samples.absent("counters"))

@@ -37,7 +37,7 @@ def render(results: Record) -> str:
 def told(results: Record) -> Record:
     """The record of those cells alone that the story is about: of the first compiler that has any."""
     cells = [cell for cell in results["cells"] if story.is_told(cell)]
-    cells = [cell for cell in cells if cell["compiler"] == cells[0]["compiler"]]
+    cells = _in_order([cell for cell in cells if cell["compiler"] == cells[0]["compiler"]])
     names = {cell["variant"] for cell in cells}
     less = {
         **results,
@@ -45,6 +45,12 @@ def told(results: Record) -> Record:
         "variants": {name: about for name, about in results["variants"].items() if name in names},
     }
     return {**less, "story": story.tell(less)}
+
+
+def _in_order(cells: list[Record]) -> list[Record]:
+    """The largest family first, parents before children: as the story went."""
+    roots = [cell["lineage"][0] for cell in cells]
+    return sorted(cells, key=lambda cell: (-roots.count(cell["lineage"][0]), cell["lineage"]))
 
 
 def _tidy(text: str) -> str:
