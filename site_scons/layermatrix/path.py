@@ -45,6 +45,7 @@ def settings(variant: Variant) -> dict[str, str]:
         "layout": variant.layout,
         "fast_path": variant.fast_path,
         "min_align": str(variant.min_align),
+        "checks": variant.checks,
         "tls": variant.tls,
     }
 

@@ -28,6 +28,7 @@ Record = dict[str, Any]
 LEVEL = ("level", "within the spread")
 UNDECIDED = (None, "undecided", "within the spread")
 RANK = {"behind": 0, "level": 1, "ahead": 2}
+LAYOUT = "layout"  # the setting that only says in how many units the same code is compiled
 TOLD = {"mode": "release", "sanitizer": "none", "target": "native"}  # other cells tell another story
 
 
@@ -141,10 +142,22 @@ def _parent(cell: Record, cells: dict[str, Record]) -> Record | None:
 def _steps(measure: Measure, cells: dict[str, Record], config: str, results: Record) -> Iterable[Record]:
     for child in cells.values():
         parent = _parent(child, cells)
-        if parent is not None:
+        if parent is not None and _is_comparable(parent, child, results):
             words = {"load": results.get("headline"), "baseline": results["baseline"]["name"]}
             step = _step(measure, parent, child, results.get("headline"))
             yield {**step, "title": measure.title.format(**words), "config": config}
+
+
+def _is_comparable(parent: Record, child: Record, results: Record) -> bool:
+    """Whether anything was told of this step, or follows from what it is: fewer layers need less, and the
+    same ones, laid out otherwise, just as much. Of other layers, or of more work in them, nothing is."""
+    if any(measure.quoted in child["quoted"] for measure in MEASURES if measure.quoted):
+        return True
+    if parent["layers"] != child["layers"]:
+        return set(child["layers"]) < set(parent["layers"])
+    settings = [results["variants"].get(cell["variant"], {}).get("settings", {}) for cell in (parent, child)]
+    before, after = ({**one, LAYOUT: None} for one in settings)
+    return bool(before == after)
 
 
 def _step(measure: Measure, parent: Record, child: Record, load: str | None) -> Record:

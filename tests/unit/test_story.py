@@ -38,6 +38,24 @@ def test_a_child_with_its_parents_layers_is_expected_to_stay_level() -> None:
     assert step(slower, "speed", "split")["agrees"] is False
 
 
+def test_of_a_child_that_does_more_with_its_parents_layers_nothing_is_expected() -> None:
+    about = {name: samples.about(name) for name in ("new", "split")}
+    about["split"]["settings"] = {**about["new"]["settings"], "checks": "full"}
+    cells = [samples.cell("new"), samples.cell("split", asm=samples.asm(99))]
+    assert samples.record(cells, variants=about)["story"]["steps"] == []
+    about["split"]["settings"] = {**about["new"]["settings"], "layout": "modules"}
+    assert step(samples.record(cells, variants=about), "code", "split")["agrees"] is False
+
+
+def test_of_a_child_with_other_layers_nothing_is_expected_unless_it_was_told() -> None:
+    other = samples.cell("split", layers=["Array", "Refill"])
+    record = samples.record([samples.cell("new"), other])
+    assert record["story"]["steps"] == []
+    told = samples.cell("split", layers=["Array", "Refill"], quoted={"asm_lines": "50-100"})
+    record = samples.record([samples.cell("new"), told])
+    assert step(record, "code", "split")["projected"] == {"low": 0.25, "high": 100 / 150}
+
+
 def test_overlapping_intervals_leave_it_undecided_who_is_faster() -> None:
     cells = [
         samples.cell("old", bench=samples.bench(0.5, 0.2)),
