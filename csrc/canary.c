@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's upper bytes lie behind its lower ones");
+
 #define NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)
 #define FILL UINT64_C(0xdfdfdfdfdfdfdfdf) // no address of a program, and no small number
 
@@ -13,12 +15,15 @@ static uint64_t word_at(uintptr_t place)
     return tiny_pad((const void *)place) | NO_BYTE_IS_ZERO;
 }
 
-static unsigned char byte_at(uintptr_t address)
+// Of the word in which a canary begins, the bytes that are the canary's.
+static uint64_t own_bytes(uintptr_t start)
 {
-    uint64_t word = word_at(address & ~(uintptr_t)7);
-    unsigned char bytes[sizeof word];
-    memcpy(bytes, &word, sizeof word);
-    return bytes[address & 7];
+    return UINT64_MAX << (start & 7) * 8;
+}
+
+static uint64_t *word_of(uintptr_t address)
+{
+    return (uint64_t *)(address & ~(uintptr_t)7);
 }
 
 void canary_set_post(void *end)
@@ -35,20 +40,19 @@ bool canary_has_post(const void *end)
 
 void canary_set(void *start, void *end)
 {
-    unsigned char *byte = start;
-    for (; ((uintptr_t)byte & 7) != 0; byte++) *byte = byte_at((uintptr_t)byte);
-    uint64_t *post = (uint64_t *)end - 1;
-    for (uint64_t *word = (uint64_t *)(void *)byte; word < post; word++) *word = word_at((uintptr_t)word);
+    uint64_t *word = word_of((uintptr_t)start), *post = (uint64_t *)end - 1;
+    uint64_t own = own_bytes((uintptr_t)start);
+    if (word == post) return; // that stands there already
+    *word = (*word & ~own) | (word_at((uintptr_t)word) & own);
+    for (word++; word < post; word++) *word = word_at((uintptr_t)word);
 }
 
 bool canary_is_whole(const void *start, const void *end)
 {
-    const unsigned char *byte = start;
-    for (; ((uintptr_t)byte & 7) != 0; byte++)
-        if (*byte != byte_at((uintptr_t)byte)) return false;
-    const uint64_t *word = (const uint64_t *)(const void *)byte;
-    while (word < (const uint64_t *)end && *word == word_at((uintptr_t)word)) word++;
-    return word == end;
+    const uint64_t *word = word_of((uintptr_t)start);
+    uint64_t differences = (*word ^ word_at((uintptr_t)word)) & own_bytes((uintptr_t)start);
+    for (word++; word < (const uint64_t *)end; word++) differences |= *word ^ word_at((uintptr_t)word);
+    return differences == 0;
 }
 
 void canary_fill(void *start, void *end)
@@ -58,8 +62,11 @@ void canary_fill(void *start, void *end)
 
 bool canary_is_filled(const void *start, const void *end)
 {
+    const uint64_t *word = start, *last = end;
     uint64_t differences = 0;
-    for (const uint64_t *word = start; word < (const uint64_t *)end; word++) differences |= *word ^ FILL;
+    for (; last - word >= 4; word += 4)
+        differences |= (word[0] ^ FILL) | (word[1] ^ FILL) | (word[2] ^ FILL) | (word[3] ^ FILL);
+    for (; word < last; word++) differences |= *word ^ FILL;
     return differences == 0;
 }
 

@@ -59,9 +59,9 @@ static size_t tiny_asked(const void *block, const char *misuse)
 static size_t note_tiny(char *block, size_t asked)
 {
     const tiny_slab_t *slab = tiny_registry_record(block);
-    size_t size = tiny_class_size[slab->class];
-    atomic_store(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1));
-    return size;
+    atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1),
+                          memory_order_release);
+    return tiny_class_size[slab->class];
 }
 
 // A block that comes out of the layers. One that is fresh has no fill yet.

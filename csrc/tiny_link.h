@@ -40,11 +40,14 @@ ALWAYS_INLINE uint64_t tiny_secret(void)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// What a word at the place is encoded and decoded by.
+// What a word at the place is encoded and decoded by. Both halves of a product with the secret are folded, as wyhash does:
+// who has read one does not know the others. It is no cipher.
 ALWAYS_INLINE uint64_t tiny_pad(const void *place)
 {
-    uint64_t mixed = ((uintptr_t)place ^ tiny_secret()) * UINT64_C(0x9e3779b97f4a7c15);
-    return mixed ^ mixed >> 32;
+    uint64_t secret = tiny_secret();
+    __extension__ unsigned __int128 product = (uintptr_t)place ^ secret;
+    product *= (secret << 32 | secret >> 32) | 1;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)

@@ -30,8 +30,9 @@ static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *addre
 {
     const char *at = address;
     if (at < slab->start) return SIZE_MAX;
-    size_t size = tiny_class_size[slab->class], offset = (size_t)(at - slab->start);
-    return offset % size == 0 && offset / size < slab->capacity ? offset / size : SIZE_MAX;
+    uint32_t size = tiny_class_size[slab->class], offset = (uint32_t)(at - slab->start);
+    uint32_t index = offset / size;
+    return index * size == offset && index < slab->capacity ? index : SIZE_MAX;
 }
 
 // Misuse of a tiny block: the line names its class' size, too.

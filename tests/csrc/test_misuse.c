@@ -75,6 +75,29 @@ static void double_free_interleaved(size_t size)
     T_free(other);
 }
 
+// The block is at home in its slab, and comes back to the caches beside another one.
+static void double_free_after_trim(size_t size)
+{
+    enum { OTHERS = 40 };
+    void *blocks[OTHERS];
+    make(size); // keeps the slab
+    for (int i = 0; i < OTHERS; i++) blocks[i] = make(size);
+    for (int i = 0; i < OTHERS; i++) T_free(blocks[i]);
+    T_malloc_trim(0);
+    void *again = make(size);
+    T_free(blocks[0] != again ? blocks[0] : blocks[1]);
+}
+
+// More than any cache holds.
+static void double_free_after_many_others(size_t size)
+{
+    enum { OTHERS = 4000 };
+    void **blocks = T_pages(OTHERS * sizeof *blocks);
+    for (int i = 0; i < OTHERS; i++) blocks[i] = make(size);
+    for (int i = 0; i < OTHERS; i++) T_free(blocks[i]);
+    T_free(blocks[10]);
+}
+
 // The block may have a new owner by the second free; then it is the owner's own free that shows it.
 static void double_free_after_reuse(size_t size)
 {
@@ -166,6 +189,30 @@ static void free_of_what_was_never_out(size_t size)
     T_free(high ? block - 100 * STRIDE : block + 100 * STRIDE);
     misuse_is_done();
     T_malloc_trim(0);
+}
+
+// What is left of a slab behind its last block, where there is not enough for another one.
+static void free_of_a_slabs_rest(size_t size)
+{
+    enum { SLAB = 1 << 16, BLOCKS = 40 * SLAB / STRIDE };
+    char *last[BLOCKS] = {NULL}; // by slab
+    int slabs = 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        char *block = make(size);
+        int slab = 0;
+        while (slab < slabs && (((uintptr_t)last[slab] ^ (uintptr_t)block) & -SLAB) != 0) slab++;
+        if (slab == slabs) slabs++;
+        if (last[slab] < block) last[slab] = block;
+    }
+    for (int slab = 0; slab < slabs; slab++) {
+        uintptr_t end = (uintptr_t)last[slab] % SLAB + STRIDE;
+        if (end >= SLAB || end + STRIDE <= SLAB) continue;
+        T_free(last[slab] + STRIDE);
+        misuse_is_done();
+        T_malloc_trim(0);
+        return;
+    }
+    T_CHECK(false, "no slab of %d has a rest", slabs);
 }
 
 static void realloc_after_free(size_t size)
@@ -357,6 +404,12 @@ static const misuse_t misuses[] = {
         SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
         MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
         LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
+    {"double free, after malloc_trim", double_free_after_trim, {
+        SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE)),
+        LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"double free, after more frees than a cache holds", double_free_after_many_others, {
+        SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE))}},
     {"double free, the block given out again in between", double_free_after_reuse, {
         SMALL_(NOT, THEN(DOUBLE), NOW(DOUBLE)),
         MEDIUM_(THEN(DOUBLE_OR_INSIDE), THEN(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
@@ -387,6 +440,8 @@ static const misuse_t misuses[] = {
         LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
     {"free of memory that was never given out", free_of_what_was_never_out, {
         SMALL_(NOT, THEN(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of the rest behind a slab's last block", free_of_a_slabs_rest, {
+        SMALL_(NOT, THEN(INSIDE), NOW(INSIDE))}},
     {"realloc of a freed block", realloc_after_free, {
         SMALL_(NOT, NOT, NOW(NO_REALLOC)),
         MEDIUM_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC)),
@@ -564,9 +619,29 @@ static void a_handler_of_the_end_may_allocate(void)
             "the handler did not come through: %#x %s", (unsigned)ending.status, ending.errors);
 }
 
+// ---- options of a variant that keep free blocks in more places
+
+#define OPTION "HAKMEM_TINY_BG_SPILL"
+
+static void with_the_options_it_is_the_same(void)
+{
+    pid_t child = fork();
+    T_CHECK(child >= 0, "no child: %s", strerror(errno));
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDOUT_FILENO); // the table is there already
+        setenv(OPTION, "1", 1);
+        setenv("HAKMEM_TINY_HOTMAG", "1", 1);
+        execl("/proc/self/exe", "test_misuse", (char *)NULL);
+        _exit(9);
+    }
+    T_CHECK_CHILD(child);
+}
+
 int main(void)
 {
     T_RUN(each_misuse_is_judged);
     T_RUN(a_handler_of_the_end_may_allocate);
+    if (getenv(OPTION) == NULL) T_RUN(with_the_options_it_is_the_same);
     return 0;
 }
