@@ -73,7 +73,6 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 void tiny_free_other(void *block)
 {
     if (block == NULL) return;
-    hak_decay_step();
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
         // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
@@ -81,8 +80,10 @@ void tiny_free_other(void *block)
             tiny_die("free of a pointer into a block", block);
         tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
+        hak_decay_step();
         page_arena_free(block);
     } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {
+        hak_decay_step();
         large_free(block);
     } else {
         hak_die("free of a pointer that is no block", block);

@@ -314,6 +314,13 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
 
 // ---- frees that the fast path did not take
 
+// A full outbox is as many steps as a look is worth.
+static void send_freed(tiny_block_t *block, tiny_tag_t tag)
+{
+    send_later(block, tag);
+    if (thread.heap != NULL && thread.outgoing == 0) hak_decay_look();
+}
+
 #if TINY_MARKS
 
 static bool outbox_holds(const tiny_block_t *block)
@@ -347,7 +354,7 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (!is_own(tag)) {
         check_remote(block);
-        send_later(block, tag);
+        send_freed(block, tag);
         return;
     }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
@@ -360,7 +367,7 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (is_own(tag)) tiny_heap_give(thread.heap, block);
-    else send_later(block, tag);
+    else send_freed(block, tag);
 }
 
 #endif
