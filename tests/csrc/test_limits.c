@@ -56,7 +56,8 @@ static void *use_some(void *bytes)
 static void use_it_in_threads(size_t limit)
 {
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) threads[i] = T_thread(use_some, (void *)(limit / 4 / THREADS));
+    size_t bytes = limit / (T_CHECKS >= 2 ? 6 : 4); // canaries, notes and quarantines take their part
+    for (int i = 0; i < THREADS; i++) threads[i] = T_thread(use_some, (void *)(bytes / THREADS));
     for (int i = 0; i < THREADS; i++) T_join(threads[i]);
 }
 
