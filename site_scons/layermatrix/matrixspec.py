@@ -65,13 +65,14 @@ class RuleSpec(Shape):
 class SuiteSpec(Shape):
     """The test programs, by what they are linked with: the shared library, the static one, or neither.
 
-    `scripts`: pytest's, run for each cell. `soak`: what a program is told where a soak is asked for;
-    `{seconds}` stands for its length.
+    `inside`: the static one, also where a sanitizer has functions of the same names. `scripts`: pytest's, run
+    for each cell. `soak`: what a program is told where a soak is asked for; `{seconds}` is its length.
     """
 
     sources: tuple[Placed[str], ...] = key(ListOf(GLOB, at_least=1, alone=True, unique=True))
     static: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
     alone: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
+    inside: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
     scripts: tuple[Placed[str], ...] = key(ListOf(GLOB, alone=True, unique=True), required=False)
     soak: tuple[tuple[Placed[str], tuple[Placed[str], ...] | None], ...] = key(
         MapOf(NAME, ListOf(Word(), at_least=1), "program"), required=False

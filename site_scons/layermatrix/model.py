@@ -521,6 +521,7 @@ def resolve_suite(spec: SuiteSpec) -> Suite:
         sources=texts(spec.sources),
         static=texts(spec.static),
         alone=texts(spec.alone),
+        inside=texts(spec.inside),
         scripts=texts(spec.scripts),
         soak={name.value: texts(words) for name, words in spec.soak if words},
         timeout=spec.timeout.value,

@@ -347,6 +347,7 @@ class Suite:
     sources: tuple[str, ...]  # the shared library
     static: tuple[str, ...]  # the static library
     alone: tuple[str, ...]  # neither: they load it, or are started with it
+    inside: tuple[str, ...]  # the static library, with a sanitizer too: they use what the library hides
     scripts: tuple[str, ...]  # pytest's, run for each cell
     soak: Mapping[str, tuple[str, ...]]
     timeout: int

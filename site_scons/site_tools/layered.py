@@ -288,12 +288,12 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
         why = "not built with a sanitizer"
         others = [source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(f"#{pattern}")]
         return [
-            *_programs(env, wanted.sources, LIBS=[static], LAYERED_NO_CXX=why),
+            *_programs(env, [*wanted.sources, *wanted.inside], LIBS=[static], LAYERED_NO_CXX=why),
             *(_stand_in(env, source, why) for source in others),
         ]
     return [
         *_programs(env, wanted.sources, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")]),
-        *_programs(env, wanted.static, LIBS=[static]),
+        *_programs(env, [*wanted.static, *wanted.inside], LIBS=[static]),
         *_programs(env, wanted.alone),
     ]
 

@@ -22,6 +22,25 @@ FAULTS = [
 ]
 
 
+# the test of the module, too: mistakes that no request shows, or seldom
+MODULES = [
+    ("test_page_arena", "page_arena.c", "first > 0 && bit_of(chunk->free_edge, first - 1)", "false"),
+    ("test_tiny_registry", "tiny_registry.c", "TINY_TAG_OWNER(old) != 0", "false"),
+    ("test_large_blocks", "large.c", "large.cached_bytes + mapping->size > CACHED_BYTES", "false"),
+]
+
+
+def test_a_mistake_in_a_module_is_noticed_by_its_test(project: Project, cc: str) -> None:
+    for test, name, good, bad in MODULES:
+        program = f"build/phase2-release-{cc}/bin/{test}"
+        original = project.read(f"csrc/{name}")
+        project.edit(f"csrc/{name}", good, bad)
+        project.build(program)
+        done = subprocess.run([project.path(program)], capture_output=True, text=True, check=False)
+        assert done.returncode != 0, f"csrc/{name} without {good!r} passes"
+        project.write(f"csrc/{name}", original)
+
+
 def test_a_failure_of_the_system_that_is_taken_badly_is_noticed(project: Project, cc: str) -> None:
     program = f"build/phase2-release-{cc}/bin/test_faults"
     for name, good, bad in FAULTS:

@@ -604,9 +604,10 @@ def test_the_limits_of_the_counters_are_numbers_by_figure(project: Write, matrix
 def test_a_suite_may_have_more_than_programs_of_the_shared_library(project: Write, matrix: Change) -> None:
     suite = load_project(project()).matrix.tests
     assert (suite.static, suite.scripts, suite.soak) == ((), (), {"test_soak": ("--for", "{seconds}")})
-    text = matrix("timeout: 10, soak", "timeout: 10, static: in/*.c, scripts: [py/*.py, b/*.py], soak")
-    suite = load_project(project(matrix=text)).matrix.tests
-    assert (suite.static, suite.scripts) == (("in/*.c",), ("py/*.py", "b/*.py"))
+    others = "static: s/*.c, inside: in/*.c, scripts: [py/*.py, b/*.py]"
+    suite = load_project(project(matrix=matrix("10, soak", f"10, {others}, soak"))).matrix.tests
+    assert (suite.static, suite.inside) == (("s/*.c",), ("in/*.c",))
+    assert suite.scripts == ("py/*.py", "b/*.py")
 
 
 def test_a_project_may_have_something_to_fuzz(project: Write, matrix: Change) -> None:

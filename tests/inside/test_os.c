@@ -1,0 +1,145 @@
+// What is asked of the system: mappings, metadata, and the lock.
+
+#include "inside.h"
+
+#include "os.h"
+
+static void mappings_are_aligned_and_zero(void)
+{
+    for (size_t alignment = OS_PAGE; alignment <= (16 << 20); alignment *= 4) {
+        char *start = os_map(3 * OS_PAGE, alignment);
+        T_CHECK(start != NULL, "no mapping aligned to %zu", alignment);
+        T_CHECK_ALIGNED(start, alignment);
+        T_CHECK(T_is_zero(start, 3 * OS_PAGE), "a new mapping is not zero");
+        memset(start, 1, 3 * OS_PAGE);
+        os_unmap(start, 3 * OS_PAGE);
+    }
+}
+
+static void mappings_that_cannot_be_had_are_null_and_leave_errno(void)
+{
+    errno = 1234;
+    T_CHECK(os_map((size_t)1 << 60, OS_PAGE) == NULL, "2^60 bytes were mapped");
+    T_CHECK(os_map(SIZE_MAX & ~(OS_PAGE - 1), HAK_PAGE) == NULL, "everything was mapped");
+    T_CHECK(errno == 1234, "errno is %d", errno);
+}
+
+static void purged_memory_is_zero(void)
+{
+    char *start = os_map(4 * OS_PAGE, OS_PAGE);
+    memset(start, 1, 4 * OS_PAGE);
+    T_CHECK(os_purge(start + OS_PAGE, 2 * OS_PAGE), "not purged");
+    T_CHECK(T_is_zero(start + OS_PAGE, 2 * OS_PAGE), "purged memory is not zero");
+    T_CHECK(start[0] == 1 && start[3 * OS_PAGE] == 1, "more was purged than was asked for");
+    os_unmap(start, 4 * OS_PAGE);
+}
+
+static void a_mapping_moves_with_its_contents(void)
+{
+    char *from = os_map(2 * HAK_PAGE, HAK_PAGE), *to = os_map(4 * HAK_PAGE, HAK_PAGE);
+    T_fill(from, 2 * HAK_PAGE, 1);
+    T_CHECK(os_move(from, 2 * HAK_PAGE, to, 4 * HAK_PAGE), "not moved");
+    T_CHECK_PATTERN(to, 2 * HAK_PAGE, 1);
+    T_CHECK(T_is_zero(to + 2 * HAK_PAGE, 2 * HAK_PAGE), "the new part is not zero");
+    bool movable;
+    T_CHECK(os_resize(to, 4 * HAK_PAGE, HAK_PAGE, &movable), "not shrunk");
+    T_CHECK_PATTERN(to, HAK_PAGE, 1);
+    os_unmap(to, HAK_PAGE);
+}
+
+static void guards_cannot_be_touched(void)
+{
+    char *start = os_map_guarded(HAK_PAGE, HAK_PAGE, OS_PAGE);
+    T_CHECK_ALIGNED(start, HAK_PAGE);
+    memset(start, 1, HAK_PAGE);
+    for (int side = 0; side < 2; side++) {
+        pid_t child = fork();
+        if (child == 0) {
+            signal(SIGSEGV, SIG_DFL); // a sanitizer would explain at length
+            signal(SIGBUS, SIG_DFL);
+            *(volatile char *)(side ? start - 1 : start + HAK_PAGE) = 1;
+            _exit(0);
+        }
+        int status;
+        T_CHECK(waitpid(child, &status, 0) == child, "waitpid: %s", strerror(errno));
+        T_CHECK(WIFSIGNALED(status), "the guard %s it can be written to", side ? "before" : "behind");
+    }
+    os_unmap_guarded(start, HAK_PAGE, OS_PAGE);
+}
+
+static void metadata_is_zero_and_lies_apart(void)
+{
+    enum { RECORDS = 3000 };
+    char *before = NULL;
+    for (size_t i = 0; i < RECORDS; i++) {
+        size_t size = i % 500 == 499 ? 100000 : i % 200 + 1;
+        char *record = os_metadata(size);
+        T_CHECK(record != NULL, "no record of %zu bytes", size);
+        T_CHECK_ALIGNED(record, 64);
+        T_CHECK(T_is_zero(record, size), "a record is not zero");
+        memset(record, 0xff, size);
+        T_CHECK(record != before, "a record came twice");
+        before = record;
+    }
+}
+
+// ---- the lock
+
+enum { THREADS = 4, ROUNDS = 20000 };
+
+static os_lock_t lock;
+static unsigned long counter; // under the lock
+
+static void *count_up(void *unused)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        os_lock(&lock);
+        counter++;
+        os_unlock(&lock);
+    }
+    return unused;
+}
+
+static void the_lock_keeps_others_out(void)
+{
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) threads[i] = T_thread(count_up, NULL);
+    for (int i = 0; i < THREADS; i++) T_join(threads[i]);
+    T_CHECK(counter == (unsigned long)THREADS * ROUNDS, "%lu of %d were counted", counter, THREADS * ROUNDS);
+    T_CHECK(lock.state == 0, "the lock is left in state %u", lock.state);
+}
+
+static void *unlock_soon(void *unused)
+{
+    usleep(20000);
+    counter = 1;
+    os_unlock(&lock);
+    return unused;
+}
+
+static void who_waits_is_woken(void)
+{
+    os_lock(&lock);
+    counter = 0;
+    T_CHECK(!os_try_lock(&lock), "a lock that is held was taken");
+    pthread_t other = T_thread(unlock_soon, NULL);
+    os_lock(&lock);
+    T_CHECK(counter == 1, "the lock was taken before it was let go");
+    os_unlock(&lock);
+    T_join(other);
+    T_CHECK(os_try_lock(&lock), "a free lock was not taken");
+    os_unlock(&lock);
+}
+
+int main(void)
+{
+    T_RUN(mappings_are_aligned_and_zero);
+    T_RUN(mappings_that_cannot_be_had_are_null_and_leave_errno);
+    T_RUN(purged_memory_is_zero);
+    T_RUN(a_mapping_moves_with_its_contents);
+    T_RUN(guards_cannot_be_touched);
+    T_RUN(metadata_is_zero_and_lies_apart);
+    T_RUN(the_lock_keeps_others_out);
+    T_RUN(who_waits_is_woken);
+    return 0;
+}

@@ -1,0 +1,138 @@
+// Page arena: runs of units, carved, joined, resized where they lie, and given back.
+
+#include "inside.h"
+
+#include "page_arena.h"
+#include "tiny_link.h"
+
+// With every check, a run is noted as out, and claimed before it is freed.
+static void note(void *block, size_t size)
+{
+    if (TINY_CHECKS >= TINY_CHECKS_FULL) page_arena_note(block, size);
+}
+
+static unsigned char *take(size_t size, size_t alignment)
+{
+    unsigned char *block = page_arena_alloc(size + T_CANARY, alignment);
+    T_CHECK(block != NULL, "no run of %zu bytes", size);
+    T_CHECK_ALIGNED(block, alignment);
+    note(block, size);
+    return block;
+}
+
+static void give(void *block)
+{
+    size_t size;
+    if (TINY_CHECKS >= TINY_CHECKS_FULL) page_arena_claim(block, &size);
+    page_arena_free(block);
+}
+
+static void check_waste(size_t size)
+{
+    unsigned char *block = take(size, 16);
+    size_t usable = page_arena_usable_size(block);
+    T_CHECK(usable >= size, "%zu of %zu bytes are usable", usable, size);
+    size_t most = size + size / 8 + (T_CANARY ? 256 : 128);
+    T_CHECK(usable <= most, "%zu bytes are used for %zu", usable, size);
+    give(block);
+}
+
+static void little_is_wasted(void)
+{
+    for (size_t size = 1; size < PAGE_ARENA_MAX_SIZE - T_CANARY; size = size * 9 / 8 + 1) check_waste(size);
+    check_waste(PAGE_ARENA_MAX_SIZE - T_CANARY);
+}
+
+static void runs_lie_apart_whatever_their_alignment(void)
+{
+    enum { RUNS = 200, STEPS = 20000 };
+    static unsigned char *runs[RUNS];
+    static size_t sizes[RUNS];
+    page_arena_usage_t before = page_arena_usage();
+    uint64_t random = 5;
+    for (int step = 0; step < STEPS; step++) {
+        size_t i = T_random(&random) % RUNS;
+        if (runs[i] != NULL) {
+            T_CHECK_PATTERN(runs[i], 64, i);
+            T_CHECK_PATTERN(runs[i] + sizes[i] - 64, 64, i);
+            give(runs[i]);
+        }
+        sizes[i] = T_random_in(&random, 128, T_random(&random) % 16 == 0 ? 300000 : 9000) & ~(size_t)7;
+        runs[i] = take(sizes[i], (size_t)16 << (T_random(&random) % 10));
+        T_fill(runs[i], 64, i);
+        T_fill(runs[i] + sizes[i] - 64, 64, i);
+    }
+    for (int i = 0; i < RUNS; i++)
+        if (runs[i] != NULL) give(runs[i]);
+    page_arena_usage_t after = page_arena_usage();
+    T_CHECK(after.bytes_used == before.bytes_used, "%zu bytes are left in use", after.bytes_used);
+}
+
+// Whatever the order in which runs come back, free neighbours are one run.
+static void free_neighbours_are_joined(void)
+{
+    enum { RUNS = 299 };
+    static unsigned char *runs[RUNS];
+    for (int order = 1; order < 8; order += 2) {
+        for (int i = 0; i < RUNS; i++) runs[i] = take(10000, 16);
+        size_t chunks = page_arena_usage().chunks;
+        for (int i = 0; i < RUNS; i++) give(runs[(i * order) % RUNS]);
+        unsigned char *large[3];
+        for (int i = 0; i < 3; i++) large[i] = take(PAGE_ARENA_MAX_SIZE - 4096, 16);
+        T_CHECK(page_arena_usage().chunks <= chunks, "free runs were not joined");
+        for (int i = 0; i < 3; i++) give(large[i]);
+    }
+}
+
+static void a_run_grows_into_free_room_behind_it_only(void)
+{
+    unsigned char *block = take(20000, 16), *behind = take(20000, 16);
+    if (behind < block) {
+        unsigned char *other = block;
+        block = behind;
+        behind = other;
+    }
+    T_fill(block, 20000, 1);
+    T_CHECK(!page_arena_resize(block, 900000), "a run grew over one in use");
+    T_CHECK(page_arena_usable_size(block) < 900000, "a run that did not grow says so");
+    give(behind);
+    if (page_arena_resize(block, 35000 + T_CANARY)) note(block, 35000);
+    T_CHECK_PATTERN(block, 20000, 1);
+    T_CHECK(page_arena_resize(block, 5000 + T_CANARY), "a run did not shrink");
+    note(block, 5000);
+    T_CHECK(page_arena_usable_size(block) < 10000, "a run that has shrunk is as large as before");
+    T_CHECK_PATTERN(block, 5000, 1);
+    give(block);
+}
+
+static void what_is_free_goes_back(void)
+{
+    unsigned char *blocks[40];
+    for (int i = 0; i < 40; i++) memset(blocks[i] = take(500000, 16), 1, 500000);
+    for (int i = 0; i < 40; i++) give(blocks[i]);
+    page_arena_return(0, 0);
+    page_arena_usage_t usage = page_arena_usage();
+    T_CHECK(usage.chunks * PAGE_ARENA_CHUNK <= usage.bytes_used + PAGE_ARENA_CHUNK,
+            "%zu chunks are left for %zu bytes", usage.chunks, usage.bytes_used);
+}
+
+static void misuse_ends_the_process(void)
+{
+    unsigned char *block = take(5000, 16);
+    T_CHECK_DIES(give(block + 128));
+    T_CHECK_DIES(give(block + 8));
+    T_CHECK_DIES(page_arena_usable_size(block + 256));
+    give(block);
+    T_CHECK_DIES(give(block));
+}
+
+int main(void)
+{
+    T_RUN(little_is_wasted);
+    T_RUN(runs_lie_apart_whatever_their_alignment);
+    T_RUN(free_neighbours_are_joined);
+    T_RUN(a_run_grows_into_free_room_behind_it_only);
+    T_RUN(what_is_free_goes_back);
+    T_RUN(misuse_ends_the_process);
+    return 0;
+}

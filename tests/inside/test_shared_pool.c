@@ -1,0 +1,74 @@
+// Shared pool: pages of superslabs, taken and given back.
+
+#include "inside.h"
+
+#include "shared_pool.h"
+#include "tiny_registry.h"
+
+enum { PAGES = 100 };
+
+static char *pages[PAGES];
+
+static void take_pages(void)
+{
+    for (int i = 0; i < PAGES; i++) {
+        pages[i] = shared_pool_take();
+        T_CHECK(pages[i] != NULL, "no page");
+        T_CHECK_ALIGNED(pages[i], HAK_PAGE);
+        T_CHECK(tiny_registry_record(pages[i])->owner != NULL, "the page's superslab is not noted");
+        for (int j = 0; j < i; j++) T_CHECK(pages[i] != pages[j], "page %p came twice", (void *)pages[i]);
+        memset(pages[i], i + 1, HAK_PAGE);
+    }
+}
+
+static void check_and_give(int i)
+{
+    T_CHECK(pages[i][0] == i + 1 && pages[i][HAK_PAGE - 1] == i + 1, "page %d has changed", i);
+    shared_pool_give(pages[i]);
+}
+
+static void pages_are_apart_and_come_back(void)
+{
+    shared_pool_usage_t before = shared_pool_usage();
+    take_pages();
+    shared_pool_usage_t taken = shared_pool_usage();
+    T_CHECK(taken.pages_used == before.pages_used + PAGES, "%zu pages are in use", taken.pages_used);
+    T_CHECK(taken.superslabs * SHARED_POOL_SUPERSLAB >= taken.pages_used * HAK_PAGE, "too few superslabs");
+    for (int i = 0; i < PAGES; i++) check_and_give((i * 37) % PAGES);
+    shared_pool_usage_t given = shared_pool_usage();
+    T_CHECK(given.pages_used == before.pages_used, "%zu pages are left in use", given.pages_used);
+}
+
+static void what_was_given_is_taken_again_before_more_is_mapped(void)
+{
+    take_pages();
+    size_t superslabs = shared_pool_usage().superslabs;
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < PAGES; i += 2) check_and_give(i);
+        for (int i = 0; i < PAGES; i += 2) memset(pages[i] = shared_pool_take(), i + 1, HAK_PAGE);
+    }
+    T_CHECK(shared_pool_usage().superslabs == superslabs, "from %zu superslabs to %zu", superslabs,
+            shared_pool_usage().superslabs);
+    for (int i = 0; i < PAGES; i++) check_and_give(i);
+}
+
+static void everything_free_goes_back_when_it_is_asked_for(void)
+{
+    take_pages();
+    for (int i = 1; i < PAGES; i++) check_and_give(i);
+    shared_pool_return(0, 0);
+    shared_pool_usage_t usage = shared_pool_usage();
+    T_CHECK(usage.dirty_pages == 0, "%zu free pages hold memory", usage.dirty_pages);
+    T_CHECK(usage.superslabs <= usage.pages_used, "%zu superslabs for %zu pages", usage.superslabs,
+            usage.pages_used);
+    T_CHECK(!shared_pool_return(0, 0), "something went back twice");
+    check_and_give(0);
+}
+
+int main(void)
+{
+    T_RUN(pages_are_apart_and_come_back);
+    T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
+    T_RUN(everything_free_goes_back_when_it_is_asked_for);
+    return 0;
+}

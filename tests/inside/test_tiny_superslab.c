@@ -1,0 +1,126 @@
+// SuperSlab backend: blocks out of a heap's slabs and home again, also by way of its inbox, and heaps handed on.
+
+#include "inside.h"
+
+#include "shared_pool.h"
+#include "tiny_superslab.h"
+
+enum { BLOCKS = 5000 };
+
+static tiny_block_t *blocks[BLOCKS];
+
+// Takes that many of a class, one batch after the other.
+static void take_blocks(tiny_heap_t *heap, size_t class, unsigned count)
+{
+    for (unsigned have = 0; have < count;) {
+        tiny_chain_t chain = {NULL, NULL, 0};
+        unsigned want = count - have < 64 ? count - have : 64,
+                 got = tiny_heap_take(heap, class, want, &chain);
+        T_CHECK(got > 0 && got <= want && got == chain.count, "%u of %u blocks came, %u in the chain", got,
+                want, chain.count);
+        for (tiny_block_t *block = chain.head, *next; got-- > 0; block = next) {
+            next = tiny_next(block);
+            blocks[have++] = block;
+        }
+    }
+}
+
+static void check_blocks(const tiny_heap_t *heap, size_t class, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const tiny_slab_t *slab = tiny_registry_record(blocks[i]);
+        T_CHECK(tiny_registry_tag(blocks[i]) == TINY_TAG(heap->id, class), "a block has another tag");
+        T_CHECK(tiny_block_index(slab, blocks[i]) != SIZE_MAX, "%p is no start of a block",
+                (void *)blocks[i]);
+        memset((void *)blocks[i], (int)(i % 255 + 1), tiny_class_size[class]);
+    }
+    for (unsigned i = 0; i < count; i++)
+        T_CHECK(*(unsigned char *)blocks[i] == i % 255 + 1, "block %u lies in another one", i);
+}
+
+static void give_blocks(tiny_heap_t *heap, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) tiny_heap_give(heap, blocks[(i * 7919) % count]);
+}
+
+static void blocks_of_every_class_are_apart_and_come_home(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    T_CHECK(heap != NULL && heap->state == TINY_HEAP_LIVE, "no heap");
+    size_t used = shared_pool_usage().pages_used;
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        take_blocks(heap, class, 1000);
+        check_blocks(heap, class, 1000);
+        give_blocks(heap, 1000);
+    }
+    tiny_heap_tidy(heap);
+    T_CHECK(shared_pool_usage().pages_used == used, "%zu pages are left in use",
+            shared_pool_usage().pages_used - used);
+    tiny_heap_release(heap);
+}
+
+static void blocks_that_others_freed_come_home_through_the_inbox(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    size_t used = shared_pool_usage().pages_used;
+    take_blocks(heap, 2, BLOCKS);
+    for (unsigned i = 0; i < BLOCKS; i += 10) {
+        tiny_chain_t chain = {NULL, NULL, 0};
+        for (unsigned j = i; j < i + 10; j++) tiny_chain_push(&chain, blocks[j]);
+        tiny_heap_send(heap->id, 2, &chain);
+    }
+    T_CHECK(shared_pool_usage().pages_used > used, "blocks came home before they were taken in");
+    tiny_heap_collect_all(heap);
+    tiny_heap_tidy(heap);
+    T_CHECK(shared_pool_usage().pages_used == used, "blocks are lost in the inbox");
+    tiny_heap_release(heap);
+}
+
+// Whoever sends blocks to a heap that nobody has takes them in himself.
+static void an_idle_heap_loses_nothing(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    size_t used = shared_pool_usage().pages_used;
+    take_blocks(heap, 1, 3000);
+    unsigned id = heap->id;
+    tiny_heap_release(heap);
+    T_CHECK(heap->state == TINY_HEAP_IDLE, "a released heap is in state %u", heap->state);
+    for (unsigned i = 0; i < 3000; i++) {
+        tiny_tag_t tag = tiny_registry_tag(blocks[i]);
+        T_CHECK(TINY_TAG_OWNER(tag) == id, "a slab has gone to %u", TINY_TAG_OWNER(tag));
+        tiny_chain_t chain = {NULL, NULL, 0};
+        tiny_chain_push(&chain, blocks[i]);
+        tiny_heap_send(id, 1, &chain);
+    }
+    T_CHECK(shared_pool_usage().pages_used == used, "blocks that were sent to an idle heap are lost");
+}
+
+static void a_heap_is_handed_on_and_its_room_adopted(void)
+{
+    tiny_heap_t *first = tiny_heap_acquire();
+    take_blocks(first, 3, 10);
+    const tiny_slab_t *slab = tiny_registry_record(blocks[0]);
+    T_CHECK(slab->used == 10, "%u blocks are out", slab->used);
+    tiny_heap_t *second = tiny_heap_acquire();
+    T_CHECK(first != second && first->id != second->id, "two live heaps are one");
+    tiny_heap_release(first);
+    tiny_block_t *old[10];
+    memcpy(old, blocks, sizeof old);
+    take_blocks(second, 3, 1);
+    T_CHECK(tiny_registry_record(blocks[0]) == slab, "a new page was taken, though an idle heap has room");
+    tiny_heap_give(second, blocks[0]);
+    for (int i = 0; i < 10; i++) tiny_heap_give(second, old[i]);
+    tiny_heap_t *again = tiny_heap_acquire();
+    T_CHECK(again == first, "an idle heap was not handed on");
+    tiny_heap_release(again);
+    tiny_heap_release(second);
+}
+
+int main(void)
+{
+    T_RUN(blocks_of_every_class_are_apart_and_come_home);
+    T_RUN(blocks_that_others_freed_come_home_through_the_inbox);
+    T_RUN(an_idle_heap_loses_nothing);
+    T_RUN(a_heap_is_handed_on_and_its_room_adopted);
+    return 0;
+}
