@@ -10,6 +10,7 @@
 
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
+#define SPARSE 16u // of a slab's bytes, less than one in so many is out
 
 // Slab starts move by a cache line from slab to slab, so that equal blocks of many slabs do not share one cache set.
 #define COLOURS 16u
@@ -377,11 +378,20 @@ static void release_empty_slabs(tiny_heap_t *heap)
     }
 }
 
+// Few blocks keep many slabs: some of them lie in a cache, perhaps, where nothing tells them from those that are in use.
+static bool is_sparse(const tiny_heap_t *heap)
+{
+    size_t slabs = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++) slabs += heap->rooms[class];
+    return slabs * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+}
+
 // A load that breathes is no burst: at least half has to be gone, and more than caches hold.
 bool tiny_heap_has_shrunk(const tiny_heap_t *heap)
 {
-    return heap->bytes_out < heap->bytes_out_peak / 2 &&
-           heap->bytes_out_peak - heap->bytes_out > SHRUNK_BYTES;
+    if (heap->bytes_out_peak - heap->bytes_out > SHRUNK_BYTES && heap->bytes_out < heap->bytes_out_peak / 2)
+        return true;
+    return is_sparse(heap);
 }
 
 void tiny_heap_forget_peak(tiny_heap_t *heap)

@@ -63,7 +63,9 @@ static void check_resident(size_t most, const char *when)
 // Slow paths, a few at a time; until there is as little memory as is wanted, or patience ends.
 static void be_active_until(size_t most, size_t size)
 {
-    enum { ROUNDS = 400 }; // what two seconds hold where the processor is shared with few; a busy machine takes longer
+    enum {
+        ROUNDS = 400
+    }; // what two seconds hold where the processor is shared with few; a busy machine takes longer
     double end = T_seconds() + patience;
     for (int round = 0; (round < ROUNDS || T_seconds() < end) && T_resident_kib() > most; round++) {
         for (int i = 0; i < 20; i++) T_free(T_must_malloc(size));
