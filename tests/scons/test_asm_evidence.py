@@ -29,7 +29,11 @@ int main(void)
     void *blocks[8];
     for (int i = 0; i < 8; i++) blocks[i] = hak_malloc(32);
     for (int i = 0; i < 8; i++) hak_free(blocks[i]);
-    for (int i = 0; i < {PASSES}; i++) tiny_probe_free(tiny_probe_alloc(32));
+    for (int i = 0; i < {PASSES}; i++) {{
+        char *block = tiny_probe_alloc(32);
+        block[0] = 1; // a block that nobody has written to may look free, and is looked at twice
+        tiny_probe_free(block);
+    }}
     return 0;
 }}
 """
@@ -52,7 +56,8 @@ def executed(project: Project, program: Path, function: str) -> int:
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-@pytest.mark.parametrize("of", ["phase0-release", "phase2-release", "phase2-debug", "hakmem-release"])
+# Not in debug: there the code talks to valgrind where it runs under it.
+@pytest.mark.parametrize("of", ["phase0-release", "phase2-release", "hakmem-release"])
 def test_as_many_instructions_run_in_a_hit_as_were_counted(project: Project, cc: str, of: str) -> None:
     cell = f"{of}-{cc}"
     entries = probed(project, cell)["entries"]

@@ -48,12 +48,12 @@ def test_a_project_that_says_nothing_of_its_debug_code_has_its_messages_counted(
     foreign: Project, cc: str
 ) -> None:
     foreign.edit("variants/layers.yaml", "  debug: {macro: POOL_TALKS, prints: [fprintf]}\n", "")
-    foreign.build("variant=small", "evidence")
+    foreign.build("variant=small", "checks")
     record = foreign.record(f"small-release-{cc}", "guards")
     passed = [check["name"] for check in record["checks"] if check["status"] == "passed"]
     assert passed == ["nothing left"]
     foreign.edit("src/pool.c", "#ifdef POOL_TALKS", "#if 1")
-    run = foreign.scons("variant=small", "evidence")
+    run = foreign.scons("variant=small", "checks")
     assert run.status == 2
     assert "src/pool.c:12:1: error: fprintf in" in run.stderr
 

@@ -42,7 +42,7 @@ def test_a_changed_variant_makes_only_that_variant_again(project: Project, cc: s
 
 
 def test_a_changed_variant_makes_those_that_extend_it_again(project: Project) -> None:
-    project.edit("variants/phase2.yaml", "toggles: fixed", "toggles: fixed\n  options: {bg_remote: 32}")
+    project.edit("variants/phase2.yaml", "toggles: fixed", "toggles: fixed\n  capacity: {unified_cache: 64}")
     assert project.build("libs").variants == {"phase2", "phase3"}
 
 

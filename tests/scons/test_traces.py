@@ -72,6 +72,7 @@ def test_a_broken_allocator_fails_its_cell_and_leaves_the_trace_there(project: P
         ("tests/csrc/test_*.c, tests/cxx/test_*.cc", "tests/csrc/test_trace.c"),
         ("tests/static/test_*.c*", "tests/static/none.c"),
         ("tests/alone/test_*.c*", "tests/alone/none.c"),
+        ("tests/inside/test_*.c", "tests/inside/none.c"),
         ("tests/cells/test_*.py", "tests/cells/test_traces.py"),
     ):
         project.edit("variants/matrix.yaml", all_of_them, one)
