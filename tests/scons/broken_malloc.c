@@ -14,12 +14,12 @@
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 #if PLANT == OVERLAP
-// Every block of 500 to 600 bytes lies in one and the same place.
-static _Alignas(16) char place[608];
+// Every block of 256 to 1024 bytes lies in one and the same place.
+static _Alignas(16) char place[1040];
 
 void *malloc(size_t size)
 {
-    return size >= 500 && size <= 600 ? place : NEXT(malloc)(size);
+    return size >= 256 && size <= 1024 ? place : NEXT(malloc)(size);
 }
 
 void free(void *block)
@@ -29,13 +29,13 @@ void free(void *block)
 
 size_t malloc_usable_size(void *block)
 {
-    return block == place ? 600 : NEXT(malloc_usable_size)(block);
+    return block == place ? 1024 : NEXT(malloc_usable_size)(block);
 }
 
 void *realloc(void *block, size_t size)
 {
     if (block != place) return NEXT(realloc)(block, size);
-    return size > 0 ? memcpy(NEXT(malloc)(size), place, size < 600 ? size : 600) : NULL;
+    return size > 0 ? memcpy(NEXT(malloc)(size), place, size < 1024 ? size : 1024) : NULL;
 }
 #elif PLANT == CONTENTS
 void *realloc(void *block, size_t size)

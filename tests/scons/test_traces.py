@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = 300
+# A mistake is found long before; which traces are drawn depends on all modules that are loaded.
+EXAMPLES = 1000
 SHORT = 40
 
 
