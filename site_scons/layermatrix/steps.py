@@ -202,7 +202,7 @@ def _debug_code(task: Task, *, bare: bool = False) -> guards.Subject:
     header = next(path for path in texts if path.name == variant.system.header).read_text(encoding="utf-8")
     written = Places(variant.system.header, lambda: linemap.of_header(variant, templates, header))
     return guards.Subject(
-        library=library,
+        binary=library,
         objects=_compiled(task, others, texts),
         texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
         written=written,

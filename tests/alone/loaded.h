@@ -8,7 +8,7 @@
 
 // loaded: one copy of the library in this process.
 struct loaded {
-    void *library;
+    void *handle;
     void *(*alloc)(size_t);
     void (*release)(void *);
     void *(*resize)(void *, size_t);
@@ -18,11 +18,11 @@ struct loaded {
 
 static inline void find_functions(struct loaded *loaded)
 {
-    *(void **)&loaded->alloc = dlsym(loaded->library, "hak_malloc");
-    *(void **)&loaded->release = dlsym(loaded->library, "hak_free");
-    *(void **)&loaded->resize = dlsym(loaded->library, "hak_realloc");
-    *(void **)&loaded->size_of = dlsym(loaded->library, "hak_malloc_usable_size");
-    *(void **)&loaded->trim = dlsym(loaded->library, "hak_malloc_trim");
+    *(void **)&loaded->alloc = dlsym(loaded->handle, "hak_malloc");
+    *(void **)&loaded->release = dlsym(loaded->handle, "hak_free");
+    *(void **)&loaded->resize = dlsym(loaded->handle, "hak_realloc");
+    *(void **)&loaded->size_of = dlsym(loaded->handle, "hak_malloc_usable_size");
+    *(void **)&loaded->trim = dlsym(loaded->handle, "hak_malloc_trim");
     T_CHECK(loaded->alloc && loaded->release && loaded->resize && loaded->size_of && loaded->trim,
             "a function is missing: %s", dlerror());
 }
@@ -30,13 +30,13 @@ static inline void find_functions(struct loaded *loaded)
 // Where the thread-local state does not fit the room that is left at start, only `tls: initial_exec` is to blame.
 static inline struct loaded load_library(const char *path)
 {
-    struct loaded loaded = {.library = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
-    const char *error = loaded.library == NULL ? dlerror() : "";
+    struct loaded loaded = {.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
+    const char *error = loaded.handle == NULL ? dlerror() : "";
 #ifdef T_TLS_initial_exec
     if (strstr(error, "static TLS block") != NULL)
         T_not_run("the thread-local state needs `tls: global_dynamic`");
 #endif
-    T_CHECK(loaded.library != NULL, "dlopen: %s", error);
+    T_CHECK(loaded.handle != NULL, "dlopen: %s", error);
     find_functions(&loaded);
     return loaded;
 }

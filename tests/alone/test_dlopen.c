@@ -48,7 +48,7 @@ static void the_programs_own_malloc_stays(void)
 {
     Dl_info of_malloc, of_library;
     T_CHECK(dladdr(dlsym(RTLD_DEFAULT, "malloc"), &of_malloc), "malloc is nowhere");
-    T_CHECK(dladdr(dlsym(first.library, "hak_malloc"), &of_library), "hak_malloc is nowhere");
+    T_CHECK(dladdr(dlsym(first.handle, "hak_malloc"), &of_library), "hak_malloc is nowhere");
     T_CHECK(of_malloc.dli_fbase != of_library.dli_fbase, "the library has taken malloc over");
 }
 
@@ -72,17 +72,17 @@ static void a_child_goes_on(void)
 static void *outlive_dlclose(void *unused)
 {
     void *block = first.alloc(100);
-    T_CHECK(dlclose(first.library) == 0, "dlclose: %s", dlerror());
+    T_CHECK(dlclose(first.handle) == 0, "dlclose: %s", dlerror());
     first.release(block);
     return unused;
 }
 
 static void a_thread_ends_after_the_library_was_closed(void)
 {
-    first.library =
+    first.handle =
         dlopen(library_path(), RTLD_NOW | RTLD_LOCAL); // one more reference, for the thread to drop
     T_join(T_thread(outlive_dlclose, NULL));
-    T_CHECK(dlclose(first.library) == 0, "dlclose: %s", dlerror());
+    T_CHECK(dlclose(first.handle) == 0, "dlclose: %s", dlerror());
     static void *blocks[LOAD_BLOCKS];
     T_join(T_thread(younger_thread, blocks));
 }

@@ -148,7 +148,7 @@ class Driver:
     def __init__(self, project: Project, variant: Variant) -> None:
         self.project = project
         self.variant = variant
-        self.library = project.path(f"build/{variant.name}-stats-{COMPILER.name}/libhakmem.so")
+        self.built = project.path(f"build/{variant.name}-stats-{COMPILER.name}/libhakmem.so")
 
     def run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> Counted:
         """With these layers switched on, and every other one off that can be switched."""
@@ -163,7 +163,7 @@ class Driver:
     def try_run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> subprocess.CompletedProcess[str]:
         stats = self.variant.system.stats
         assert stats is not None
-        report = {stats.env: str(self.project.path("counts.json")), "LD_PRELOAD": str(self.library)}
+        report = {stats.env: str(self.project.path("counts.json")), "LD_PRELOAD": str(self.built)}
         return subprocess.run(
             ["./driver", *words], cwd=self.project.root, env={**os.environ, **self.toggles(on), **report},
             capture_output=True, text=True, timeout=LIMIT, check=False,

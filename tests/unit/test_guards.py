@@ -108,7 +108,7 @@ def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(subject: M
 
 def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) -> None:
     broken = subject()
-    broken.library.write_text("INPUT(other.so)", encoding="utf-8")
+    broken.binary.write_text("INPUT(other.so)", encoding="utf-8")
     with pytest.raises(elf.ElfError, match=r"libdemo\.so: no readable ELF file"):
         guards.absent(broken)
 

@@ -41,7 +41,7 @@ class Subject:
     """What is examined. texts: path -> C text, the header's included; written, traced: places of the lines of
     those texts, and of the objects that have line tables."""
 
-    library: Path
+    binary: Path
     objects: tuple[Compiled, ...]
     texts: Mapping[str, str]
     written: Places
@@ -87,7 +87,7 @@ class _Findings:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         pattern = re.compile(subject.sentinel)
-        self.messages = messages(elf.read(subject.library), re.compile(subject.sentinel.encode()))
+        self.messages = messages(elf.read(subject.binary), re.compile(subject.sentinel.encode()))
         self.gathered = (
             statements.gather(subject.texts, subject.prints, pattern, subject.written)
             if subject.prints
@@ -165,7 +165,7 @@ def _nothing_left(findings: _Findings) -> records.Record:
     for statement in findings.gathered.statements:
         if findings.is_in_library(statement):
             wrong.append(statement.spot.error(f"the release still has the message {statement.sentinel}"))
-    library = findings.subject.library.name
+    library = findings.subject.binary.name
     if findings.subject.prints and not findings.gathered.statements:
         wrong.append(
             f"{library}: error: its sources have no debug statement, so there is nothing to look for"
@@ -182,14 +182,12 @@ def _control(findings: _Findings) -> records.Record:
         return _not_claimed(CONTROL, NO_MACRO)
     wanted = statements.compiled_in(gathered.statements, subject.preprocessed)
     wrong = [
-        one.spot.error(f"the message {one.sentinel} is compiled in, but not found in {subject.library.name}")
+        one.spot.error(f"the message {one.sentinel} is compiled in, but not found in {subject.binary.name}")
         for one in wanted
         if not findings.is_in_library(one)
     ]
     if not wanted:
-        wrong.append(
-            f"{subject.library.name}: error: no debug statement is compiled in, so none can be found"
-        )
+        wrong.append(f"{subject.binary.name}: error: no debug statement is compiled in, so none can be found")
     return _check(CONTROL, wrong, sentinels=len(wanted), left_out=len(gathered.statements) - len(wanted))
 
 
