@@ -6,6 +6,7 @@
 #include "os.h"
 #include "page_arena.h"
 #include "shared_pool.h"
+#include "tiny_lifecycle.h"
 #include "tiny_state.h"
 #include "tiny_tls.h"
 
@@ -42,6 +43,7 @@ void hak_decay_look(void)
 
 bool hak_decay_now(void)
 {
+    while (tiny_lifecycle_end_vanished()) continue;
     empty_caches();
     bool pages = shared_pool_return(0, 0);
     bool runs = page_arena_return(0, 0);

@@ -38,6 +38,10 @@
         hak_opaque; \
     }))
 
+// What was written before this is in memory before what is written after it, for whoever finds the thread's memory as it
+// was at an instant: the child of a fork. It costs no instruction.
+#define HAK_WRITTEN() atomic_signal_fence(memory_order_release)
+
 // page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
 #define HAK_PAGE_SHIFT 16
 #define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)

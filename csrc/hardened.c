@@ -135,7 +135,10 @@ typedef struct quarantine {
 
 #define QUARANTINE_BYTES hak_round_up(sizeof(quarantine_t), OS_PAGE)
 
-static HAK_TLS quarantine_t *own;
+static quarantine_t *own(void)
+{
+    return *tiny_backend_quarantine();
+}
 
 static void leave(row_t *row)
 {
@@ -146,19 +149,23 @@ static void leave(row_t *row)
     blocks_free(gone.block);
 }
 
+// A row is whole at any fork, as the heap is.
 static void wait_in(row_t *row, char *block, size_t size, size_t bound)
 {
+    tiny_heap_t *heap = tiny_backend_heap();
+    tiny_heap_begin(heap);
     while (row->end != row->first && (row->bytes + size > bound || row->end - row->first == ROW)) leave(row);
     row->waiting[row->end++ % ROW] = (struct waiting){block, size};
     row->bytes += size;
+    tiny_heap_end(heap);
 }
 
 // NULL where the thread has no heap, at its end, or no memory can be had: then blocks do not wait.
 static quarantine_t *quarantine(void)
 {
-    if (LIKELY(own != NULL)) return own;
-    if (tiny_backend_heap() != NULL) own = os_map(QUARANTINE_BYTES, OS_PAGE);
-    return own;
+    if (UNLIKELY(own() == NULL) && tiny_backend_heap() != NULL)
+        *tiny_backend_quarantine() = os_map(QUARANTINE_BYTES, OS_PAGE);
+    return own();
 }
 
 static void empty(row_t *row)
@@ -168,25 +175,31 @@ static void empty(row_t *row)
 
 void hardened_drain(void)
 {
-    if (own == NULL) return;
-    empty(&own->tiny);
-    empty(&own->arena);
+    quarantine_t *waiting = own();
+    if (waiting == NULL) return;
+    tiny_heap_t *heap = tiny_backend_heap();
+    tiny_heap_begin(heap);
+    empty(&waiting->tiny);
+    empty(&waiting->arena);
+    tiny_heap_end(heap);
 }
 
 hardened_waiting_t hardened_waiting(void)
 {
-    if (own == NULL) return (hardened_waiting_t){0, 0};
-    return (hardened_waiting_t){own->tiny.end - own->tiny.first + (own->arena.end - own->arena.first),
-                                own->tiny.bytes + own->arena.bytes};
+    const quarantine_t *waiting = own();
+    if (waiting == NULL) return (hardened_waiting_t){0, 0};
+    return (hardened_waiting_t){waiting->tiny.end - waiting->tiny.first +
+                                    (waiting->arena.end - waiting->arena.first),
+                                waiting->tiny.bytes + waiting->arena.bytes};
 }
 
 // The caller detaches the thread next, so that it gets no other one.
 void hardened_thread_ends(void)
 {
     hardened_drain();
-    if (own == NULL) return;
-    os_unmap(own, QUARANTINE_BYTES);
-    own = NULL;
+    quarantine_t *gone = own();
+    *tiny_backend_quarantine() = NULL;
+    if (gone != NULL) os_unmap(gone, QUARANTINE_BYTES);
 }
 
 // ---- entries

@@ -43,6 +43,9 @@ typedef struct os_lock {
     _Atomic(uint32_t) state;
 } os_lock_t;
 
+// Lets others run.
+void os_yield(void);
+
 void os_lock_slow(os_lock_t *lock) COLD;
 void os_unlock_slow(os_lock_t *lock) COLD;
 

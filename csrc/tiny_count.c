@@ -41,7 +41,7 @@ typedef struct counts {
 } counts_t;
 
 static HAK_TLS counts_t own;
-static HAK_TLS enum { UNKNOWN, RUNNING, ENDED } state;
+static HAK_TLS enum state { UNKNOWN, RUNNING, ENDED } state;
 static HAK_TLS tiny_purpose_t current; // what layers are called for
 static counts_t sum; // of the threads that have ended, and of what a thread does past its end
 static _Atomic(uint64_t) ended, running;
@@ -138,6 +138,19 @@ void tiny_count_in(unsigned layer, size_t class, size_t blocks, size_t held)
 void tiny_count_out(unsigned layer, tiny_purpose_t purpose, size_t class, size_t blocks)
 {
     add(&counts()->layer[layer].out[purpose][class], blocks);
+}
+
+// What is counted then is in the sum, to which no law applies.
+int tiny_count_pause(void)
+{
+    int outside = state;
+    state = ENDED;
+    return outside;
+}
+
+void tiny_count_resume(const int *outside)
+{
+    state = (enum state) * outside;
 }
 
 // ---- the law

@@ -41,6 +41,9 @@ typedef enum tiny_purpose { TINY_PURPOSES(TINY_PURPOSE_INDEX) TINY_PURPOSE_COUNT
     tiny_count_in(TINY_LAYER_##layer, class, blocks, layer##_held(class))
 #define TINY_COUNT_OUT(layer, purpose, class, blocks) \
     tiny_count_out(TINY_LAYER_##layer, TINY_FOR_##purpose, class, blocks)
+// Until the end of the block, what the calling thread does is counted as nobody's.
+#define TINY_COUNT_AS_NOBODY() \
+    __attribute__((cleanup(tiny_count_resume), unused)) int tiny_count_state = tiny_count_pause()
 // The calling thread's layers are drained; what it does from here on is counted as nobody's.
 #define TINY_COUNT_THREAD_ENDS() tiny_count_thread_ends()
 
@@ -55,6 +58,8 @@ void tiny_count_offer(unsigned layer, size_t class);
 bool tiny_count_kept(unsigned layer, size_t class, bool kept, size_t held);
 void tiny_count_in(unsigned layer, size_t class, size_t blocks, size_t held);
 void tiny_count_out(unsigned layer, tiny_purpose_t purpose, size_t class, size_t blocks);
+int tiny_count_pause(void);
+void tiny_count_resume(const int *state);
 void tiny_count_thread_ends(void);
 
 // The twins of a layer that keeps blocks, and the one of a refill.
@@ -91,6 +96,7 @@ void tiny_count_thread_ends(void);
 #define TINY_COUNT_UNSERVED(class) ((void)0)
 #define TINY_COUNT_IN(layer, class, blocks) ((void)0)
 #define TINY_COUNT_OUT(layer, purpose, class, blocks) ((void)0)
+#define TINY_COUNT_AS_NOBODY() ((void)0)
 #define TINY_COUNT_THREAD_ENDS() ((void)0)
 
 #endif

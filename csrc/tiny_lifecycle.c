@@ -20,16 +20,30 @@ static pthread_key_t thread_key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static bool has_key;
 
+static void hand_on(void)
+{
+    hardened_thread_ends();
+    tiny_front_drain();
+    tiny_backend_detach();
+}
+
 // Other keys' destructors may free and allocate after this one: they are served without caches.
 static void thread_ends(void *unused)
 {
     (void)unused;
     memcheck_unwatched_begin();
-    hardened_thread_ends();
-    tiny_front_drain();
-    tiny_backend_detach();
+    hand_on();
     memcheck_unwatched_end();
     TINY_COUNT_THREAD_ENDS();
+}
+
+bool tiny_lifecycle_end_vanished(void)
+{
+    TINY_COUNT_AS_NOBODY();
+    memcheck_unwatched_begin();
+    bool any = tiny_backend_end_vanished(hand_on);
+    memcheck_unwatched_end();
+    return any;
 }
 
 static void make_key(void)
@@ -50,7 +64,7 @@ void tiny_lifecycle_thread_started(void)
 static void before_fork(void)
 {
     memcheck_unwatched_begin();
-    tiny_heaps_before_fork();
+    tiny_heaps_before_fork(tiny_backend_heap());
     shared_pool_before_fork();
     page_arena_before_fork();
     large_before_fork();
@@ -60,9 +74,7 @@ static void before_fork(void)
     os_forking = true; // handlers of libraries that were loaded before run after this one
 }
 
-// In the child the heaps of threads that are no more stay as they are, neither used nor adopted: their slabs may have
-// been caught in the midst of a change. Their blocks can be freed, and stay with them.
-static void after_fork(void)
+static void let_go(bool is_child)
 {
     os_forking = false;
     memcheck_unwatched_begin();
@@ -71,8 +83,22 @@ static void after_fork(void)
     large_after_fork();
     page_arena_after_fork();
     shared_pool_after_fork();
+    if (is_child) tiny_backend_others_vanish();
     tiny_heaps_after_fork();
     memcheck_unwatched_end();
+}
+
+static void after_fork_in_parent(void)
+{
+    let_go(false);
+}
+
+// No heap was caught in the midst of a change. Those of the threads that are no more are handed on one by one, when the
+// child needs room: most children call exec first. Each such thread loses a block at most, or the batch of a refill: what
+// was on its way to a cache or to the program.
+static void after_fork_in_child(void)
+{
+    let_go(true);
 }
 
 __attribute__((constructor(101))) static void library_starts(void)
@@ -81,7 +107,7 @@ __attribute__((constructor(101))) static void library_starts(void)
     tiny_state_init();
     (void)tiny_backend_heap(); // before pthread_atfork, which may allocate
     memcheck_unwatched_end();
-    pthread_atfork(before_fork, after_fork, after_fork);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 #if HAKMEM_DEBUG_OUTPUT

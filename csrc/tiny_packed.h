@@ -56,6 +56,7 @@ ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
     made |= (old - 0x100) & 0xffff;
 #endif
     if (UNLIKELY(full)) return false;
+    HAK_WRITTEN();
     *packed = made;
     return true;
 }

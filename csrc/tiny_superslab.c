@@ -17,6 +17,7 @@
 #define COLOUR_STEP 64u
 
 static struct {
+    os_lock_t forks; // held during a fork, and while a vanished heap is taken over
     os_lock_t lock;
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made; ids 1..count
@@ -24,6 +25,9 @@ static struct {
         idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
     _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
 } heaps;
+
+_Atomic(bool) tiny_heaps_forking;
+_Atomic(tiny_heap_t *) tiny_heaps_vanished; // changed under the lock
 
 static _Atomic(unsigned) next_colour;
 
@@ -175,7 +179,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
     if (atomic_load_explicit(&heaps.idle_slabs[class], memory_order_relaxed) == 0) return NULL;
     tiny_slab_t *slab = NULL;
     os_lock(&heaps.lock);
-    for (tiny_heap_t *idle = heaps.idle; idle != NULL && slab == NULL; idle = idle->next_idle) {
+    for (tiny_heap_t *idle = heaps.idle; idle != NULL && slab == NULL; idle = idle->next_waiting) {
         slab = idle->with_room[class];
         if (slab == NULL) continue;
         unlist_slab(idle, slab);
@@ -436,7 +440,7 @@ tiny_heap_t *tiny_heap_acquire(void)
     os_lock(&heaps.lock);
     tiny_heap_t *heap = heaps.idle;
     if (heap != NULL) {
-        heaps.idle = heap->next_idle;
+        heaps.idle = heap->next_waiting;
         count_idle_slabs(heap, -1);
         tiny_heap_forget_peak(heap);
         atomic_store(&heap->state, TINY_HEAP_LIVE);
@@ -451,19 +455,86 @@ void tiny_heap_release(tiny_heap_t *heap)
 {
     os_lock(&heaps.lock);
     atomic_store(&heap->state, TINY_HEAP_IDLE);
+    heap->thread = NULL;
     tiny_heap_tidy(heap);
     count_idle_slabs(heap, +1);
-    heap->next_idle = heaps.idle;
+    heap->next_waiting = heaps.idle;
     heaps.idle = heap;
     os_unlock(&heaps.lock);
 }
 
-void tiny_heaps_before_fork(void)
+// ---- fork
+
+// The owner has said that it changes its heap, and sees that a fork is on its way. The thread that forks changes its own
+// heap as it likes: other libraries' handlers may allocate.
+void tiny_heap_wait_for_fork(tiny_heap_t *heap)
 {
+    while (!os_forking && atomic_load(&tiny_heaps_forking)) {
+        atomic_store(&heap->in_change, false);
+        os_lock(&heaps.forks);
+        os_unlock(&heaps.forks);
+        atomic_store(&heap->in_change, true);
+    }
+}
+
+static uint32_t count_heaps(void)
+{
+    os_lock(&heaps.lock);
+    uint32_t count = heaps.count;
+    os_unlock(&heaps.lock);
+    return count;
+}
+
+// A heap that comes later finds the fork on its way before its first change. The lock comes last: who changes its heap
+// may be waiting for it.
+void tiny_heaps_before_fork(const tiny_heap_t *own)
+{
+    os_lock(&heaps.forks);
+    atomic_store(&tiny_heaps_forking, true);
+    for (uint32_t id = 1, count = count_heaps(); id <= count; id++) {
+        const tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        while (heap != own && atomic_load(&heap->in_change)) os_yield();
+    }
     os_lock(&heaps.lock);
 }
 
 void tiny_heaps_after_fork(void)
 {
     os_unlock(&heaps.lock);
+    atomic_store(&tiny_heaps_forking, false);
+    os_unlock(&heaps.forks);
+}
+
+void tiny_heaps_vanish(const tiny_heap_t *own, const void *(*copy)(const void *thread))
+{
+    for (uint32_t id = 1; id <= heaps.count; id++) {
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        if (heap == own || atomic_load(&heap->state) != TINY_HEAP_LIVE) continue;
+        atomic_store(&heap->state, TINY_HEAP_VANISHED);
+        heap->suspect = NULL;
+        if (heap->thread != NULL) heap->thread = copy(heap->thread);
+        heap->next_waiting = atomic_load(&tiny_heaps_vanished);
+        atomic_store(&tiny_heaps_vanished, heap);
+    }
+}
+
+// In other libraries' handlers nothing is taken over: the fork that is under way would come between.
+tiny_heap_t *tiny_heap_take_over(void)
+{
+    if (os_forking) return NULL;
+    os_lock(&heaps.forks);
+    os_lock(&heaps.lock);
+    tiny_heap_t *heap = atomic_load(&tiny_heaps_vanished);
+    if (heap != NULL) {
+        atomic_store(&tiny_heaps_vanished, heap->next_waiting);
+        atomic_store(&heap->state, TINY_HEAP_LIVE);
+    }
+    os_unlock(&heaps.lock);
+    if (heap == NULL) os_unlock(&heaps.forks);
+    return heap;
+}
+
+void tiny_heap_taken_over(void)
+{
+    os_unlock(&heaps.forks);
 }

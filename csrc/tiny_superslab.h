@@ -2,6 +2,7 @@
 //
 // heap: the slabs of one thread; it outlives the thread and is handed on to the next.
 // inbox: blocks that other threads freed, a lock-free list a class, taken in by the owner.
+// vanished: of a thread that a fork has not taken along into the child, where its heap waits to be handed on.
 #ifndef TINY_SUPERSLAB_H
 #define TINY_SUPERSLAB_H
 
@@ -9,19 +10,23 @@
 #include "tiny_checks.h"
 #include "tiny_registry.h"
 
-enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2 };
+enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
 typedef struct tiny_heap {
-    uint32_t id;                           // the owner in its slabs' tags; from 1
-    _Atomic(uint32_t) state;               // live: a thread's; idle: waits for the next thread
-    struct tiny_heap *next_idle;           // under the heaps' lock
-    tiny_slab_t *with_room[TINY_CLASSES];  // slabs that have a block to give
-    uint32_t rooms[TINY_CLASSES];          // how many they are
+    uint32_t id; // the owner in its slabs' tags; from 1
+    _Atomic(uint32_t) state; // live: a thread's; idle: waits for the next thread; vanished
+    struct tiny_heap *next_waiting; // the next one that is idle, or vanished; under the heaps' lock
+    tiny_slab_t *with_room[TINY_CLASSES]; // slabs that have a block to give
+    uint32_t rooms[TINY_CLASSES]; // how many they are
     size_t bytes_out; // of blocks with the thread's caches, with the program or on their way home
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(
         const tiny_block_t *); // the owner's look at a block that came in and seems to be free already
+    const void
+        *thread; // where the owner has what is its own, see tiny_tls.c; in a vanished heap, a copy of it
+    unsigned changes; // of the owner, under way: one within the other
+    _Atomic(bool) in_change;
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
 } tiny_heap_t;
 
@@ -37,6 +42,22 @@ static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *addre
 
 // Misuse of a tiny block: the line names its class' size, too.
 _Noreturn void tiny_die(const char *what, const void *block) COLD;
+
+// Between these two the owner may leave its heap in any state: no fork comes between. They nest.
+extern _Atomic(bool) tiny_heaps_forking;
+void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
+
+static inline void tiny_heap_begin(tiny_heap_t *heap)
+{
+    if (heap->changes++ > 0) return;
+    atomic_store(&heap->in_change, true); // and then it looks; a fork first says so, and then looks here
+    if (UNLIKELY(atomic_load(&tiny_heaps_forking))) tiny_heap_wait_for_fork(heap);
+}
+
+static inline void tiny_heap_end(tiny_heap_t *heap)
+{
+    if (--heap->changes == 0) atomic_store_explicit(&heap->in_change, false, memory_order_release);
+}
 
 // Adds up to `want` blocks to the chain, from slabs of the heap, then from the shared pool; returns how many.
 // The heap must be the calling thread's.
@@ -68,7 +89,17 @@ tiny_heap_t *tiny_heap_acquire(void);
 // The thread is done with its heap, whose caches have been drained.
 void tiny_heap_release(tiny_heap_t *heap);
 
-void tiny_heaps_before_fork(void);
+// Waits until no heap is in change but `own`, the calling thread's or NULL, and keeps all that way.
+void tiny_heaps_before_fork(const tiny_heap_t *own);
 void tiny_heaps_after_fork(void);
+
+// In the child, before that: the heaps of all other threads have vanished. `copy` makes a copy of what a thread had, or NULL.
+void tiny_heaps_vanish(const tiny_heap_t *own, const void *(*copy)(const void *thread));
+
+// A vanished heap, which the caller releases in its thread's place; NULL when there is none. No fork comes between
+// this and tiny_heap_taken_over.
+extern _Atomic(tiny_heap_t *) tiny_heaps_vanished;
+tiny_heap_t *tiny_heap_take_over(void);
+void tiny_heap_taken_over(void);
 
 #endif

@@ -3,27 +3,11 @@
 
 #include "debug.h"
 #include "decay.h"
+#include "os.h"
 #include "tiny_front.h"
 #include "tiny_lifecycle.h"
 
 #define OUTBOX_BLOCKS 64u
-
-typedef struct tiny_thread {
-    tiny_heap_t *heap;
-    bool detached;
-    unsigned outgoing;
-    unsigned ticks; // slow paths since the inboxes were last taken in
-    uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
-    bool shrunk;
-    tiny_block_t *outbox[OUTBOX_BLOCKS];
-} tiny_thread_t;
-
-HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
-static HAK_TLS tiny_thread_t thread;
-
-// ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
-
-#if TINY_HAS_OPTION_HOTMAG
 
 #define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
 #define HOT_BLOCKS 16u
@@ -33,12 +17,32 @@ typedef struct hot_magazine {
     tiny_block_t *block[HOT_BLOCKS];
 } hot_magazine_t;
 
-static HAK_TLS hot_magazine_t hot[HOT_CLASSES];
+typedef struct tiny_thread {
+    tiny_heap_t *heap;
+    const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
+    bool detached;
+    unsigned outgoing;
+    unsigned ticks; // slow paths since the inboxes were last taken in
+    uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
+    bool shrunk;
+    void *quarantine; // see hardened.c
+    tiny_block_t *outbox[OUTBOX_BLOCKS];
+#if TINY_HAS_OPTION_HOTMAG
+    hot_magazine_t hot[HOT_CLASSES];
+#endif
+} tiny_thread_t;
+
+HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
+static HAK_TLS tiny_thread_t thread;
+
+// ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
+
+#if TINY_HAS_OPTION_HOTMAG
 
 static unsigned take_hot(size_t class, tiny_chain_t *chain)
 {
-    if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES || hot[class].count == 0) return 0;
-    tiny_chain_push(chain, hot[class].block[--hot[class].count]);
+    if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES || thread.hot[class].count == 0) return 0;
+    tiny_chain_push(chain, thread.hot[class].block[--thread.hot[class].count]);
     return 1;
 }
 
@@ -46,9 +50,11 @@ static void fill_hot(size_t class)
 {
     if (!TINY_OPTION_HOTMAG || class >= HOT_CLASSES) return;
     tiny_chain_t chain = {NULL, NULL, 0};
-    tiny_heap_take(thread.heap, class, HOT_BLOCKS - hot[class].count, &chain);
+    tiny_heap_take(thread.heap, class, HOT_BLOCKS - thread.hot[class].count, &chain);
     for (tiny_block_t *block = chain.head; chain.count > 0; chain.count--) {
-        hot[class].block[hot[class].count++] = block;
+        thread.hot[class].block[thread.hot[class].count] = block;
+        HAK_WRITTEN();
+        thread.hot[class].count++;
         block = tiny_next(block);
     }
 }
@@ -56,15 +62,16 @@ static void fill_hot(size_t class)
 static __attribute__((unused)) bool hot_holds(const tiny_block_t *block)
 {
     for (size_t class = 0; class < HOT_CLASSES; class++)
-        for (unsigned i = 0; i < hot[class].count; i++)
-            if (hot[class].block[i] == block) return true;
+        for (unsigned i = 0; i < thread.hot[class].count; i++)
+            if (thread.hot[class].block[i] == block) return true;
     return false;
 }
 
 static void drain_hot(void)
 {
     for (size_t class = 0; class < HOT_CLASSES; class++)
-        while (hot[class].count > 0) tiny_backend_give(hot[class].block[--hot[class].count]);
+        while (thread.hot[class].count > 0)
+            tiny_backend_give(thread.hot[class].block[--thread.hot[class].count]);
 }
 
 #endif
@@ -135,15 +142,24 @@ static void check_marked(const tiny_block_t *block)
 
 #endif
 
-static void attach(void)
+// The heap is the calling thread's from now on.
+static void own(tiny_heap_t *heap)
 {
-    thread.heap = tiny_heap_acquire();
-    if (thread.heap == NULL) return;
-    tiny_front.tag = TINY_OWN_TAG(thread.heap->id);
+    thread.heap = heap;
+    thread.front = &tiny_front;
+    heap->thread = &thread;
+    tiny_front.tag = TINY_OWN_TAG(heap->id);
 #if TINY_MARKS
     tiny_front.key = tiny_secret();
-    thread.heap->suspect = check_not_free;
+    heap->suspect = check_not_free;
 #endif
+}
+
+static void attach(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    if (heap == NULL) return;
+    own(heap);
     tiny_lifecycle_thread_started();
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.attach] heap %u\n", thread.heap->id);
@@ -154,6 +170,11 @@ tiny_heap_t *tiny_backend_heap(void)
 {
     if (UNLIKELY(thread.heap == NULL) && !thread.detached) attach();
     return thread.heap;
+}
+
+void **tiny_backend_quarantine(void)
+{
+    return &thread.quarantine;
 }
 
 bool tiny_backend_is_detached(void)
@@ -174,6 +195,42 @@ void tiny_backend_detach(void)
     thread.heap = NULL;
     tiny_front.tag = TINY_NO_TAG;
     tiny_heap_release(heap);
+}
+
+// ---- threads that a fork has left behind
+
+// What a thread had, copied in the child: the birth of another thread may use that memory again.
+typedef struct tiny_left {
+    tiny_thread_t thread;
+    tiny_front_t front;
+} tiny_left_t;
+
+static const void *copy_left(const void *of)
+{
+    const tiny_thread_t *left = of;
+    tiny_left_t *copy = os_metadata(sizeof *copy);
+    if (copy != NULL) *copy = (tiny_left_t){*left, *left->front};
+    return copy;
+}
+
+void tiny_backend_others_vanish(void)
+{
+    tiny_heaps_vanish(thread.heap, copy_left);
+}
+
+bool tiny_backend_end_vanished(void (*end)(void))
+{
+    tiny_heap_t *heap = tiny_heap_take_over();
+    if (heap == NULL) return false;
+    const tiny_left_t *left = heap->thread, mine = {thread, tiny_front};
+    thread = left != NULL ? left->thread : (tiny_thread_t){.heap = heap};
+    tiny_front = left != NULL ? left->front : (tiny_front_t)TINY_FRONT_INITIAL;
+    own(heap); // it may have been between two heaps
+    end();
+    thread = mine.thread;
+    tiny_front = mine.front;
+    tiny_heap_taken_over();
+    return true;
 }
 
 // ---- taking and giving
@@ -203,11 +260,16 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
 #if TINY_HAS_OPTION_HOTMAG
     if (take_hot(class, chain) > 0) return chain->count;
 #endif
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
+        heap->with_room[class] == NULL)
+        tiny_lifecycle_end_vanished(); // and then there is room, perhaps
+    tiny_heap_begin(heap);
     background(heap);
     tiny_heap_take(heap, class, want, chain);
 #if TINY_HAS_OPTION_HOTMAG
     if (chain->count > 0) fill_hot(class);
 #endif
+    tiny_heap_end(heap);
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:tiny_tls.take] class %zu: %u of %u blocks\n", class, chain->count, want);
@@ -234,7 +296,11 @@ static void send_alike(void)
 
 static void send_outbox(void)
 {
+    if (thread.outgoing == 0) return;
+    tiny_heap_t *heap = thread.heap;
+    tiny_heap_begin(heap);
     while (thread.outgoing > 0) send_alike();
+    tiny_heap_end(heap);
 }
 
 // A block that another heap owns.
@@ -245,7 +311,9 @@ static void send_later(tiny_block_t *block, tiny_tag_t tag)
         tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
         return;
     }
-    thread.outbox[thread.outgoing++] = block;
+    thread.outbox[thread.outgoing] = block;
+    HAK_WRITTEN();
+    thread.outgoing++;
     if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
 }
 
@@ -254,12 +322,20 @@ static bool is_own(tiny_tag_t tag)
     return thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id;
 }
 
+static void give_home(tiny_block_t *block)
+{
+    tiny_heap_t *heap = thread.heap;
+    tiny_heap_begin(heap);
+    tiny_heap_give(heap, block);
+    tiny_heap_end(heap);
+}
+
 // The caches hold blocks of their own heap, but a queue shared between threads does not.
 void tiny_backend_give(tiny_block_t *block)
 {
     tiny_tag_t tag = tiny_registry_tag(block);
     if (is_own(tag)) {
-        tiny_heap_give(thread.heap, block);
+        give_home(block);
         return;
     }
 #if TINY_MARKS
@@ -295,18 +371,23 @@ void tiny_backend_drain(void)
 
 void tiny_backend_empty(void)
 {
-    if (thread.heap == NULL) return;
+    tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return;
+    tiny_heap_begin(heap);
     tiny_front_drain();
     tiny_backend_drain();
-    tiny_heap_tidy(thread.heap);
-    tiny_heap_forget_peak(thread.heap);
+    tiny_heap_tidy(heap);
+    tiny_heap_end(heap);
+    tiny_heap_forget_peak(heap);
 }
 
 bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
 {
     if (thread.heap == NULL || now - thread.looked_at < patience) return false;
     thread.looked_at = now;
+    tiny_heap_begin(thread.heap);
     tiny_heap_collect_all(thread.heap);
+    tiny_heap_end(thread.heap);
     bool was_shrunk = thread.shrunk;
     thread.shrunk = tiny_heap_has_shrunk(thread.heap);
     return was_shrunk && thread.shrunk;
@@ -359,14 +440,14 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
     }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
     tiny_mark(block, tiny_secret());
-    tiny_heap_give(thread.heap, block);
+    give_home(block);
 }
 
 #else
 
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
-    if (is_own(tag)) tiny_heap_give(thread.heap, block);
+    if (is_own(tag)) give_home(block);
     else send_freed(block, tag);
 }
 

@@ -42,6 +42,15 @@ tiny_heap_t *tiny_backend_heap(void);
 // Hands the thread's heap on. Afterwards the thread has none, and gets none: frees go straight home.
 void tiny_backend_detach(void);
 
+// The child of a fork: all other threads are gone, what they had is set aside.
+void tiny_backend_others_vanish(void);
+
+// The calling thread stands in for one of these while `end` does what a thread does at its end. False: there is none left.
+bool tiny_backend_end_vanished(void (*end)(void)) COLD;
+
+// A pointer that hardened.c keeps for the calling thread.
+void **tiny_backend_quarantine(void);
+
 // True once the thread's caches are gone, near the end of the thread.
 bool tiny_backend_is_detached(void);
 

@@ -100,7 +100,9 @@ ALWAYS_INLINE bool fast_cache_push(size_t class, void *block)
 {
     fast_cache_stack_t *stack = fast_cache_of(class);
     if (UNLIKELY(stack->count == 4u)) return false;
-    stack->slot[stack->count++] = block;
+    stack->slot[stack->count] = block;
+    HAK_WRITTEN();
+    stack->count++;
     return true;
 }
 
@@ -164,6 +166,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
 ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
 {
     tiny_link(block, tiny_front.tls_sll.head[class]);
+    HAK_WRITTEN();
     tiny_front.tls_sll.head[class] = block;
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.tls_sll.room[class]))) tls_sll_spill(class);
     return true;
@@ -174,6 +177,7 @@ ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
     tiny_link(chain->tail, tiny_front.tls_sll.head[class]);
+    HAK_WRITTEN();
     tiny_front.tls_sll.head[class] = chain->head;
     tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
     TINY_COUNT_IN(tls_sll, class, chain->count);
