@@ -33,6 +33,9 @@ static struct {
     size_t pages_used;
     unsigned dirty_pages;
     unsigned free_superslabs;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    uint64_t random; // the state of the pool's coin
+#endif
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t takes;
     uint64_t gives;
@@ -87,6 +90,15 @@ static void drop_record(superslab_t *record)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
+// Which of a superslab's pages comes next cannot be foretold.
+static unsigned pick(uint32_t pages)
+{
+    for (unsigned before = tiny_draw(&pool.random) % (unsigned)__builtin_popcount(pages); before > 0;
+         before--)
+        pages &= pages - 1;
+    return (unsigned)__builtin_ctz(pages);
+}
+
 #define NOTES (HAK_PAGE / TINY_MIN_ALIGN * sizeof(uint16_t))
 
 static bool map_notes(superslab_t *superslab)
@@ -104,6 +116,11 @@ static void unmap_notes(const superslab_t *superslab)
 }
 
 #else
+
+static unsigned pick(uint32_t pages)
+{
+    return (unsigned)__builtin_ctz(pages);
+}
 
 static bool map_notes(superslab_t *superslab)
 {
@@ -176,7 +193,7 @@ static void unmap_superslab(superslab_t *superslab)
 // A dirty page first: its memory is there already.
 static char *take_page(superslab_t *superslab)
 {
-    unsigned index = (unsigned)__builtin_ctz(superslab->dirty != 0 ? superslab->dirty : superslab->free);
+    unsigned index = pick(superslab->dirty != 0 ? superslab->dirty : superslab->free);
     uint32_t bit = (uint32_t)1 << index;
     if (superslab->free == ALL_PAGES) pool.free_superslabs--;
     if (superslab->dirty & bit) pool.dirty_pages--;

@@ -50,6 +50,16 @@ ALWAYS_INLINE uint64_t tiny_pad(const void *place)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+// A number by chance: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. The state begins as 0.
+static inline uint32_t tiny_draw(uint64_t *state)
+{
+    if (*state == 0) *state = tiny_pad(state) | 1;
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 32);
+}
+
 ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
 {
     return (uintptr_t)pointer ^ tiny_pad(place);

@@ -69,14 +69,9 @@ static char *page_of(const void *block)
 #define FIRST_COLOUR 1u
 _Static_assert(TINY_MAX_SIZE + COLOURS * COLOUR_STEP <= HAK_PAGE, "a slab has no room for its first post");
 
-// xorshift, see Marsaglia, "Xorshift RNGs", 2003. It is seeded by the secret.
 static uint32_t draw(tiny_heap_t *heap)
 {
-    if (heap->random == 0) heap->random = tiny_pad(heap) | 1;
-    heap->random ^= heap->random << 13;
-    heap->random ^= heap->random >> 7;
-    heap->random ^= heap->random << 17;
-    return (uint32_t)(heap->random >> 32);
+    return tiny_draw(&heap->random);
 }
 
 static unsigned common_divisor(unsigned a, unsigned b)

@@ -65,8 +65,21 @@ static void everything_free_goes_back_when_it_is_asked_for(void)
     check_and_give(0);
 }
 
+// 100 pages by chance, all behind one another: that does not happen.
+static void pages_come_in_the_order_of_their_addresses_or_by_chance(void)
+{
+    take_pages();
+    int behind = 0;
+    for (int i = 1; i < PAGES; i++) behind += pages[i] == pages[i - 1] + HAK_PAGE;
+    if (T_CHECKS >= 2)
+        T_CHECK(behind < PAGES / 2, "%d of %d pages come behind the one before", behind, PAGES);
+    else T_CHECK(behind >= PAGES - 8, "only %d of %d pages come behind the one before", behind, PAGES);
+    for (int i = 0; i < PAGES; i++) check_and_give(i);
+}
+
 int main(void)
 {
+    T_RUN(pages_come_in_the_order_of_their_addresses_or_by_chance); // while none has been used yet
     T_RUN(pages_are_apart_and_come_back);
     T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
     T_RUN(everything_free_goes_back_when_it_is_asked_for);
