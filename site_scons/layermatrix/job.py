@@ -250,9 +250,8 @@ def peers(plan: Plan) -> int:
 
 
 def test(plan: Plan) -> int:
-    """The C suite and the real programs in both modes of every selected variant, then the Python tests."""
-    modes = request.shipped_modes(plan.project)
-    chosen = request.select(plan.project, plan.asked, plan.compilers, {"mode": modes})
+    """The C suite and the real programs in every shipped mode of the matrix' variants, then the Python tests."""
+    chosen = request.select(plan.project, plan.asked, plan.compilers, request.shipped(plan.project))
     outcome = Outcome()
     with outcome.step():
         outcome.failed(_build(plan, chosen, ["checks"]))

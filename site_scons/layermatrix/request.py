@@ -70,7 +70,7 @@ TARGETS = (
     ),
     Target("pages", "docs/ beside what tests say now; fails where a page differs, --accept writes it", "job"),
     Target("report", "write the report from the results that are there", "job"),
-    Target("test", "the C suite and the real programs, in release and debug; then the Python tests", "job"),
+    Target("test", "C suite and real programs in every variant of the matrix; then the Python tests", "job"),
     Target("fuzz", "search for inputs that break the selected variants; with clang only", "job"),
     Target("libs", "the libraries, shared and static"),
     Target("headers", "the generated headers"),
@@ -277,15 +277,15 @@ def counted(chosen: Selection) -> Selection:
 def every_cell(project: Project, asked: Request, compilers: Compilers) -> Selection:
     """The cells of the whole matrix, less what the given axes leave out."""
     whole = dict.fromkeys(AXES, "all")
-    named = {"variant": ",".join(project.matrix.axes["variant"]), "mode": shipped_modes(project)}
-    return select(project, asked, compilers, {**whole, **named})
+    return select(project, asked, compilers, {**whole, **shipped(project)})
 
 
-def shipped_modes(project: Project) -> str:
-    """The modes that whoever says nothing of modes wants checked: all but the one in which layers count."""
+def shipped(project: Project) -> dict[str, str]:
+    """What whoever asks for nothing in particular wants checked: the variants that the matrix names, in all
+    modes but the one in which layers count."""
     stats = project.catalogue.system.stats
-    shipped = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
-    return ",".join(shipped) or matrix.ALL
+    modes = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
+    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or matrix.ALL}
 
 
 def help_text(project: Project, compilers: Compilers, default: str = "phases") -> str:
