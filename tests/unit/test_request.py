@@ -115,7 +115,7 @@ def test_a_mode_in_which_layers_count_has_to_be_asked_for(
     catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
     modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
     counting = load_project(project(layers=catalogue, matrix=modes))
-    assert request.shipped_modes(counting) == "release,debug"
+    assert request.shipped(counting) == {"variant": "base", "mode": "release,debug"}
     every = request.every_cell(counting, request.parse([], ["matrix"]), COMPILERS)
     assert {cell.mode for cell in every.cells} == {"release", "debug"}
     asked = request.parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
