@@ -500,14 +500,15 @@ void tiny_heaps_after_fork(void)
     os_unlock(&heaps.forks);
 }
 
-void tiny_heaps_vanish(const tiny_heap_t *own, const void *(*copy)(const void *thread))
+// A heap that was about to get a thread, or whose thread cannot be copied, is on no list: it is lost.
+void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread))
 {
     for (uint32_t id = 1; id <= heaps.count; id++) {
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
         if (heap == own || atomic_load(&heap->state) != TINY_HEAP_LIVE) continue;
         atomic_store(&heap->state, TINY_HEAP_VANISHED);
         heap->suspect = NULL;
-        if (heap->thread != NULL) heap->thread = copy(heap->thread);
+        if (heap->thread == NULL || (heap->thread = copy(heap->thread)) == NULL) continue;
         heap->next_waiting = atomic_load(&tiny_heaps_vanished);
         atomic_store(&tiny_heaps_vanished, heap);
     }

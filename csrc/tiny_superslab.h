@@ -15,17 +15,15 @@ enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 typedef struct tiny_heap {
     uint32_t id; // the owner in its slabs' tags; from 1
     _Atomic(uint32_t) state; // live: a thread's; idle: waits for the next thread; vanished
-    struct tiny_heap *next_waiting; // the next one that is idle, or vanished; under the heaps' lock
+    struct tiny_heap *next_waiting; // of those that are idle, or vanished; under the heaps' lock
     tiny_slab_t *with_room[TINY_CLASSES]; // slabs that have a block to give
     uint32_t rooms[TINY_CLASSES]; // how many they are
     size_t bytes_out; // of blocks with the thread's caches, with the program or on their way home
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     uint64_t random; // with every check: the state of the owner's coin
-    void (*suspect)(
-        const tiny_block_t *); // the owner's look at a block that came in and seems to be free already
-    const void
-        *thread; // where the owner has what is its own, see tiny_tls.c; in a vanished heap, a copy of it
-    unsigned changes; // of the owner, under way: one within the other
+    void (*suspect)(const tiny_block_t *); // the owner looks at one that came in and seems to be free already
+    void *thread; // what is the owner's own, see tiny_tls.c; vanished: a copy of it
+    unsigned changes; // by the owner, under way: one within the other
     _Atomic(bool) in_change;
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
 } tiny_heap_t;
@@ -93,8 +91,9 @@ void tiny_heap_release(tiny_heap_t *heap);
 void tiny_heaps_before_fork(const tiny_heap_t *own);
 void tiny_heaps_after_fork(void);
 
-// In the child, before that: the heaps of all other threads have vanished. `copy` makes a copy of what a thread had, or NULL.
-void tiny_heaps_vanish(const tiny_heap_t *own, const void *(*copy)(const void *thread));
+// In the child, before that: the heaps of all other threads have vanished. `copy` makes a copy of what a thread had, or
+// NULL: then the heap is lost, but that its blocks can be freed.
+void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread));
 
 // A vanished heap, which the caller releases in its thread's place; NULL when there is none. No fork comes between
 // this and tiny_heap_taken_over.

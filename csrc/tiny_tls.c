@@ -205,7 +205,7 @@ typedef struct tiny_left {
     tiny_front_t front;
 } tiny_left_t;
 
-static const void *copy_left(const void *of)
+static void *copy_left(const void *of)
 {
     const tiny_thread_t *left = of;
     tiny_left_t *copy = os_metadata(sizeof *copy);
@@ -218,17 +218,31 @@ void tiny_backend_others_vanish(void)
     tiny_heaps_vanish(thread.heap, copy_left);
 }
 
+// By the byte: a copy of all that a thread has may be more than a small stack holds.
+static void swap(void *one, void *other, size_t size)
+{
+    for (char *a = one, *b = other; size > 0; size--, a++, b++) {
+        char kept = *a;
+        *a = *b;
+        *b = kept;
+    }
+}
+
+static void change_places(tiny_left_t *left)
+{
+    swap(&thread, &left->thread, sizeof thread);
+    swap(&tiny_front, &left->front, sizeof tiny_front);
+}
+
 bool tiny_backend_end_vanished(void (*end)(void))
 {
     tiny_heap_t *heap = tiny_heap_take_over();
     if (heap == NULL) return false;
-    const tiny_left_t *left = heap->thread, mine = {thread, tiny_front};
-    thread = left != NULL ? left->thread : (tiny_thread_t){.heap = heap};
-    tiny_front = left != NULL ? left->front : (tiny_front_t)TINY_FRONT_INITIAL;
-    own(heap); // it may have been between two heaps
+    tiny_left_t *left = heap->thread;
+    change_places(left);
+    own(heap); // the thread may have been about to part with it
     end();
-    thread = mine.thread;
-    tiny_front = mine.front;
+    change_places(left);
     tiny_heap_taken_over();
     return true;
 }
