@@ -3,18 +3,14 @@
 // Who may touch what: a live heap's slabs only its thread; an idle heap's only under the heaps' lock.
 #include "tiny_superslab.h"
 
-#include "canary.h"
 #include "debug.h"
 #include "os.h"
 #include "shared_pool.h"
+#include "tiny_order.h"
 
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // of a slab's bytes, less than one in so many is out
-
-// Slab starts move by a cache line from slab to slab, so that equal blocks of many slabs do not share one cache set.
-#define COLOURS 16u
-#define COLOUR_STEP 64u
 
 static struct {
     os_lock_t forks; // held during a fork, and while a vanished heap is taken over
@@ -61,88 +57,10 @@ static char *page_of(const void *block)
     return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
 }
 
-// ---- the order of blocks: by their addresses; with every check, such that the next one cannot be foretold
-
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-
-// A post stands before the first block of a slab, too.
-#define FIRST_COLOUR 1u
-_Static_assert(TINY_MAX_SIZE + COLOURS * COLOUR_STEP <= HAK_PAGE, "a slab has no room for its first post");
-
-static uint32_t draw(tiny_heap_t *heap)
-{
-    return tiny_draw(&heap->random);
-}
-
-static unsigned common_divisor(unsigned a, unsigned b)
-{
-    while (b != 0) {
-        unsigned rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-static void set_up_blocks(tiny_heap_t *heap, tiny_slab_t *slab)
-{
-    size_t size = tiny_class_size[slab->class];
-    slab->order_first = (uint16_t)(draw(heap) % slab->capacity);
-    do slab->order_step = (uint16_t)(1 + draw(heap) % slab->capacity);
-    while (common_divisor(slab->order_step, slab->capacity) != 1);
-    canary_set_post(slab->start);
-    for (size_t i = 0; i < slab->capacity; i++) {
-        canary_set_post(slab->start + (i + 1) * size);
-        atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
-    }
-}
-
-static size_t nth_fresh(const tiny_slab_t *slab, size_t n)
-{
-    return (slab->order_first + n * slab->order_step) % slab->capacity;
-}
-
-// To the front or to the end.
-static void add_block(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
-{
-    if (chain->head == NULL || (draw(heap) & 1) != 0) {
-        tiny_chain_push(chain, block);
-        return;
-    }
-    tiny_link(block, NULL);
-    tiny_link(chain->tail, block);
-    chain->tail = block;
-    chain->count++;
-}
-
-#else
-
-#define FIRST_COLOUR 0u
-
-static void set_up_blocks(tiny_heap_t *heap, tiny_slab_t *slab)
-{
-    (void)heap;
-    (void)slab;
-}
-
-static size_t nth_fresh(const tiny_slab_t *slab, size_t n)
-{
-    (void)slab;
-    return n;
-}
-
-static void add_block(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
-{
-    (void)heap;
-    tiny_chain_push(chain, block);
-}
-
-#endif
-
 static unsigned draw_colour(void)
 {
     unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
-    return (count % (COLOURS - FIRST_COLOUR) + FIRST_COLOUR) * COLOUR_STEP;
+    return (count % (TINY_COLOURS - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * TINY_COLOUR_STEP;
 }
 
 static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
@@ -156,7 +74,7 @@ static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
     slab->fresh = 0;
     slab->capacity = (uint16_t)((HAK_PAGE - colour) / tiny_class_size[class]);
     slab->class = (uint8_t)class;
-    set_up_blocks(heap, slab);
+    tiny_order_set_up(heap, slab);
     list_slab(heap, slab);
     tiny_registry_set(page, TINY_TAG(heap->id, class));
     return slab;
@@ -204,7 +122,7 @@ static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, 
     while (taken < want && slab->free != NULL) {
         tiny_block_t *block = slab->free;
         slab->free = tiny_next(block);
-        add_block(heap, chain, block);
+        tiny_order_add(heap, chain, block);
         taken++;
     }
     return taken;
@@ -217,8 +135,8 @@ static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, 
     unsigned room = (unsigned)(slab->capacity - slab->fresh);
     unsigned taken = want < room ? want : room;
     for (unsigned i = taken; i-- > 0;)
-        add_block(heap, chain,
-                  (tiny_block_t *)(void *)(slab->start + nth_fresh(slab, slab->fresh + i) * size));
+        tiny_order_add(heap, chain,
+                       (tiny_block_t *)(void *)(slab->start + tiny_order_nth(slab, slab->fresh + i) * size));
     slab->fresh = (uint16_t)(slab->fresh + taken);
     return taken;
 }

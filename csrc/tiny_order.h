@@ -1,0 +1,87 @@
+// Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
+// one in which the next cannot be foretold.
+//
+// colour: how far behind its page's start a slab begins, in steps of a cache line: equal blocks of many slabs do not share
+// one cache set then.
+#ifndef TINY_ORDER_H
+#define TINY_ORDER_H
+
+#include "canary.h"
+#include "tiny_superslab.h"
+
+#define TINY_COLOURS 16u
+#define TINY_COLOUR_STEP 64u
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// A post stands before the first block of a slab, too.
+#define TINY_FIRST_COLOUR 1u
+_Static_assert(TINY_MAX_SIZE + TINY_COLOURS * TINY_COLOUR_STEP <= HAK_PAGE,
+               "a slab has no room for its first post");
+
+static inline unsigned tiny_common_divisor(unsigned a, unsigned b)
+{
+    while (b != 0) {
+        unsigned rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    slab->order_first = (uint16_t)(tiny_draw(&heap->random) % slab->capacity);
+    do slab->order_step = (uint16_t)(1 + tiny_draw(&heap->random) % slab->capacity);
+    while (tiny_common_divisor(slab->order_step, slab->capacity) != 1);
+    canary_set_post(slab->start);
+    for (size_t i = 0; i < slab->capacity; i++) {
+        canary_set_post(slab->start + (i + 1) * size);
+        atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
+    }
+}
+
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+{
+    return (slab->order_first + n * slab->order_step) % slab->capacity;
+}
+
+// To the front or to the end.
+static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+{
+    if (chain->head == NULL || (tiny_draw(&heap->random) & 1) != 0) {
+        tiny_chain_push(chain, block);
+        return;
+    }
+    tiny_link(block, NULL);
+    tiny_link(chain->tail, block);
+    chain->tail = block;
+    chain->count++;
+}
+
+#else
+
+#define TINY_FIRST_COLOUR 0u
+
+static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    (void)heap;
+    (void)slab;
+}
+
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+{
+    (void)slab;
+    return n;
+}
+
+static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+{
+    (void)heap;
+    tiny_chain_push(chain, block);
+}
+
+#endif
+
+#endif
