@@ -196,10 +196,15 @@ def cells(env: Env) -> list[Env]:
 
 
 def baseline(env: Env) -> Env:
-    """An environment for the benchmark programs that run on the system's own functions."""
+    """An environment for the benchmark programs that run on the system's own functions. The floor, where the
+    matrix has one, is made in it."""
     build: Build = env["LAYERED"]
     usual = matrix.Cell(build.selection.cells[0].variant, "release", _usual_compiler(build))
-    return _cell(env, usual, BASELINE)
+    made = _cell(env, usual, BASELINE)
+    timed = build.project.matrix.peers
+    if timed and timed.floor:
+        _lone_library(made, timed.floor.source)
+    return made
 
 
 def _usual_compiler(build: Build) -> str:
@@ -536,16 +541,16 @@ def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node], 
     library that stands in for it and does next to nothing."""
     if not env["LAYERED_CELL"].is_counted:
         return _evidence(env, ["counters.json"], [], steps.leave_out_counters)
-    return _counted(env, [built[0], *_empty(env, empty), *programs], steps.take_counters)
+    return _counted(env, [built[0], *_lone_library(env, empty), *programs], steps.take_counters)
 
 
 def baseline_counters(env: Env, programs: Sequence[Node], empty: str) -> list[Node]:
     """The same of the system's own functions."""
-    return _counted(env, [*_empty(env, empty), *programs], steps.take_baseline_counters)
+    return _counted(env, [*_lone_library(env, empty), *programs], steps.take_baseline_counters)
 
 
-def _empty(env: Env, source: str) -> list[Node]:
-    """A library of one file."""
+def _lone_library(env: Env, source: str) -> list[Node]:
+    """A library of one file, to be preloaded into the benchmark programs."""
     file = env.File(f"#{source}")
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]
