@@ -230,7 +230,8 @@ def peers(plan: Plan) -> int:
         raise request.RequestError(f"peers times native release builds, one a variant, and these are {ids}")
     outcome, rounds = Outcome(), plan.asked.rounds or plan.project.matrix.timing.rounds
     with outcome.step():
-        status = _build(plan, chosen, ["libs", "benches"])
+        floor = [str(contest.floor_library(wanted.floor))] if wanted.floor else []
+        status = _build(plan, chosen, ["libs", "benches", *floor])
         outcome.failed(status)
         if status == 0:
             with timing.watch() as progress:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from .errors import SelectionError, hint_for, quote
@@ -43,6 +43,22 @@ class Cell:
         return (self.mode, self.sanitizer, self.target) == ("release", "none", "native")
 
     @property
+    def has_sanitizer(self) -> bool:
+        return self.sanitizer != "none"
+
+    @property
+    def counts_layers(self) -> bool:
+        """Whether its layers count what they do."""
+        stats = self.variant.system.stats
+        return stats is not None and self.mode == stats.mode
+
+    @property
+    def shipped(self) -> Cell:
+        """Of a cell whose layers count, the one that the counts are about: in the mode that is shipped."""
+        stats = self.variant.system.stats
+        return replace(self, mode=stats.of) if stats else self
+
+    @property
     def build_dir(self) -> str:
         return f"build/{self.id}"
 
@@ -50,7 +66,7 @@ class Cell:
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
         """Its budget: entry -> metric -> limit. Where a sanitizer's code is part of it, or another machine is
         compiled for, no figure is meant."""
-        plain = self.sanitizer == "none" and self.target == "native"
+        plain = not self.has_sanitizer and self.target == "native"
         return self.variant.limits(self.mode, self.compiler) if plain else {}
 
 

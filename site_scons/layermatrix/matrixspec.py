@@ -15,6 +15,7 @@ from .spec import AXES, COMPILERS, DOC, FILE, LINE, MODES, NAME, QUOTED, load
 GLOB = Text("a relative path or pattern", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+*?\[\]-]+")
 PATTERN = Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")
 FILE_NAME = Text("the name of a shared library, such as libm.so.6", r"[\w.+-]+\.so[\w.]*")
+C_FILE = Text("the path of a C file, such as src/floor.c", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+-]+\.c")
 SECONDS = Integer(1, 86_400)
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 
@@ -182,6 +183,14 @@ class PeerLoadSpec(Shape):
 
 
 @dataclass(frozen=True)
+class FloorSpec(Shape):
+    """The C file of a library that does the least that one of the kind could do; it counts as no peer."""
+
+    source: Placed[str] = key(C_FILE)
+    doc: Placed[str] = key(DOC)
+
+
+@dataclass(frozen=True)
 class PeersSpec(Shape):
     """What the job `peers` times: these variants where none is asked for, beside these libraries."""
 
@@ -192,6 +201,7 @@ class PeersSpec(Shape):
     loads: tuple[tuple[Placed[str], PeerLoadSpec | None], ...] = key(
         MapOf(NAME, Record(PeerLoadSpec), "load", at_least=1)
     )
+    floor: FloorSpec | None = key(Record(FloorSpec), required=False)
 
 
 @dataclass(frozen=True)

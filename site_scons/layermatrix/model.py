@@ -27,12 +27,14 @@ from .matrixspec import (
     load_matrix,
 )
 from .parts import (
+    FLOOR,
     Baseline,
     Catalogue,
     Counters,
     Debug,
     Entry,
     Experiment,
+    Floor,
     Forbidden,
     Fuzz,
     Layer,
@@ -305,10 +307,23 @@ def check_matrix(matrix: MatrixSpec, variants: list[str], report: Report) -> dic
     for item in named:
         if item.value not in variants:
             report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
-    for item in matrix.peers.variants if matrix.peers and variants else ():
+    if matrix.peers:
+        check_peers(matrix.peers, variants, report)
+    return axes
+
+
+def check_peers(peers: PeersSpec, variants: list[str], report: Report) -> None:
+    """The variants exist, and all who are timed can be told apart by their names."""
+    for item in peers.variants if variants else ():
         if not any(matches(name, item.value) for name in variants):
             report.error(item.place, f"unknown variant {quote(item.value)}", hint_for(item.value, variants))
-    return axes
+    for name, _ in peers.libraries:
+        if name.value in variants:
+            report.error(name.place, f"{quote(name.value)} is the name of a variant, too")
+        elif name.value == FLOOR:
+            report.error(name.place, "no library can be called 'floor'", "it is a key beside 'libraries'")
+    if peers.floor and FLOOR in variants:
+        report.error(peers.floor.place, "'floor' is the name of a variant, too")
 
 
 def check_experiment(experiment: ExperimentSpec, variants: list[str], loads: Loads, report: Report) -> None:
@@ -541,6 +556,7 @@ def resolve_peers(spec: PeersSpec) -> Peers:
             for name, load in spec.loads
             if load
         },
+        floor=Floor(spec.floor.source.value, spec.floor.doc.value) if spec.floor else None,
     )
 
 

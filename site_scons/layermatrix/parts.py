@@ -14,6 +14,7 @@ from typing import Any
 
 PACKED_MOST = 255  # blocks of a list whose room is a byte
 CHECKS = ("none", "basic", "full")  # by their level
+FLOOR = "floor"  # its name among those that are timed
 
 
 @dataclass(frozen=True)
@@ -424,12 +425,22 @@ class Peer:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """The C file of a library that does the least that one of the kind could do. It is timed beside the peers
+    to show what is left to win, and is none of them."""
+
+    source: str
+    doc: str
+
+
+@dataclass(frozen=True)
 class Peers:
     """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone."""
 
     variants: tuple[str, ...]
     libraries: Mapping[str, Peer]
     loads: Mapping[str, Load]
+    floor: Floor | None = None
 
 
 @dataclass(frozen=True)

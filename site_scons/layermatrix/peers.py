@@ -2,7 +2,8 @@
 
 Reads the matrix' `peers` and the cells' libraries; runs the benchmark programs of `build/baseline/bin/`, with
 one library after the other preloaded. Writes and reads `build/report/peers.json`. A peer that is not
-installed is left out, with the reason.
+installed is left out, with the reason. The floor, where the matrix has one, is timed like a peer and never
+counts as the best of them: it shows what is left to win.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from layermatrix import process, records
 from layermatrix.bench import runner, stats
+from layermatrix.parts import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
-    from layermatrix.parts import Matrix, Peer, Peers
+    from layermatrix.parts import Floor, Matrix, Peer, Peers
 
 Record = dict[str, Any]
 
@@ -33,6 +35,11 @@ def find(peer: Peer, listing: str) -> Path | None:
         if arrow and name.split()[:1] == [peer.file] and Path(path.strip()).is_file():
             return Path(path.strip())
     return None
+
+
+def floor_library(floor: Floor) -> Path:
+    """Where the build puts the floor, relative to the project."""
+    return PROGRAMS / f"{Path(floor.source).stem}.so"
 
 
 def loader_listing(run: process.Run = process.run) -> str:
@@ -56,34 +63,43 @@ def take(
     """Time everyone with every load; the record so far is stored after each round."""
     assert matrix.peers is not None
     peers = matrix.peers
-    listing = loader_listing() if listing is None else listing
-    found = {name: find(peer, listing) for name, peer in peers.libraries.items()}
-    missing = {
-        name: f"{peer.file} is not installed (Debian: {peer.package})"
-        for name, peer in peers.libraries.items()
-        if found[name] is None
-    }
+    found, missing = _libraries(root, peers, loader_listing() if listing is None else listing)
     programs = {load.name: root / PROGRAMS / load.program for load in peers.loads.values()}
 
     def subject(name: str, library: Path | None) -> runner.Subject:
         return runner.Subject(name, programs, library, Path(name))
 
     base = subject(matrix.baseline.name, None)
-    rivals = [subject(name, library) for name, library in found.items() if library is not None]
+    others = [subject(name, library) for name, library in found.items()]
+    rivals = [name for name in found if name != FLOOR]
     own = [subject(cell.variant.name, _library(root, cell)) for cell in cells]
     series: dict[str, Record] = {}
 
     def keep(path: Path, record: Record) -> None:
         series[str(path)] = record
         if str(path) == own[-1].name:  # the last one of a round
-            store(record_of(peers, base.name, names_of(rivals), names_of(own), series, missing))
+            store(record_of(peers, base.name, rivals, [one.name for one in own], series, missing))
 
     loads = [runner.Load(load.name, load.args) for load in peers.loads.values()]
-    runner.measure(loads, [*rivals, *own], rounds, base, on_progress=on_progress, store=keep)
+    runner.measure(loads, [*others, *own], rounds, base, on_progress=on_progress, store=keep)
 
 
-def names_of(subjects: Sequence[runner.Subject]) -> list[str]:
-    return [subject.name for subject in subjects]
+def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path], dict[str, str]]:
+    """The libraries that are there, the floor last; and of each of the others, why it is not."""
+    found, missing = {}, {}
+    for name, peer in peers.libraries.items():
+        library = find(peer, listing)
+        if library is None:
+            missing[name] = f"{peer.file} is not installed (Debian: {peer.package})"
+        else:
+            found[name] = library
+    if peers.floor:
+        file = floor_library(peers.floor)
+        if (root / file).is_file():
+            found[FLOOR] = root / file
+        else:
+            missing[FLOOR] = f"{file} is not built"
+    return found, missing
 
 
 def _library(root: Path, cell: Cell) -> Path:
@@ -98,7 +114,8 @@ def record_of(
     series: Mapping[str, Record],
     missing: Mapping[str, str],
 ) -> Record:
-    """The record of one run: of each load everyone's figures, and each cell beside the best of the others."""
+    """The record of one run: of each load everyone's figures, and each cell beside the best of the others and
+    beside the floor."""
     loads = {}
     for load in peers.loads.values():
         figures = {name: record["loads"][load.name] for name, record in series.items()}
@@ -109,16 +126,15 @@ def record_of(
             "command": " ".join([load.program, *load.args]),
             "figures": figures,
             "best": best,
-            "against_best": {
-                name: _against(figures[best]["samples"], figures[name]["samples"])
-                for name in own
-                if best is not None and figures[name].get("samples")
-            },
+            "against_best": _against(figures, best, own),
+            "against_floor": _against(figures, FLOOR, own),
         }
+    floor = peers.floor if FLOOR in series else None
     return records.measured(
         KIND,
         baseline=base,
         rivals=list(rivals),
+        floor={"source": floor.source, "doc": floor.doc} if floor else None,
         own=list(own),
         rounds=max((record.get("rounds", 0) for record in series.values()), default=0),
         missing=dict(missing),
@@ -126,8 +142,16 @@ def record_of(
     )
 
 
-def _against(best: Sequence[float], own: Sequence[float]) -> Record:
-    found = stats.compare(best, own)
+def _against(figures: Mapping[str, Record], other: str | None, own: Sequence[str]) -> Record:
+    """How many times as fast as this one each of ours is, where both have a figure."""
+    samples = {name: figure["samples"] for name, figure in figures.items() if figure.get("samples")}
+    if other is None or other not in samples:
+        return {}
+    return {name: _ratio(samples[other], samples[name]) for name in own if name in samples}
+
+
+def _ratio(other: Sequence[float], own: Sequence[float]) -> Record:
+    found = stats.compare(other, own)
     return {"median": found.ratio, "low": found.low, "high": found.high, "verdict": found.word}
 
 

@@ -25,6 +25,7 @@ from layermatrix import process, records
 CACHE = Path("build/.toolchain.json")
 CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # the C compiler's last word, and its C++ companion's
 ZIG = (sys.executable, "-m", "ziglang", "cc")
+LINE_TABLES = ("-g", "-gdwarf-4")  # they add no code; a version that every compiler writes alike
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
     "clang": "clang is not installed: apt install clang",

@@ -1,9 +1,9 @@
 """SCons tool `layered`: a layer spec becomes libraries, tests and evidence, one build folder a cell.
 
 Reads the spec through `layermatrix.model`, the command line through `layermatrix.request`, and the flags that
-SConstruct gives for each mode and sanitizer. Declares nodes below build/<cell>/; what the Python steps among
-them do stands in `layermatrix.steps`. This is the only file that imports SCons, which has no types: hence
-`Any` here.
+SConstruct gives for each mode and sanitizer. Declares nodes below build/<cell>/; those of the evidence are
+left to `layermatrix.evidencegraph`, which has the builders from here. What the Python steps do stands in
+`layermatrix.steps`. This is the only file that imports SCons, which has no types: hence `Any` here.
 
 An environment of `env.LayeredCells()` has one method for each thing that a cell is made of; see `generate`.
 """
@@ -16,7 +16,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +29,7 @@ if str(SITE) not in sys.path:  # when another project has this tool by toolpath=
 
 from layermatrix import (  # noqa: E402
     emit,
+    evidencegraph,
     interrupt,
     job,
     matrix,
@@ -41,6 +41,7 @@ from layermatrix import (  # noqa: E402
     steps,
     toolchain,
 )
+from layermatrix.buildstate import BuildState  # noqa: E402
 from layermatrix.closure import Closures  # noqa: E402
 from layermatrix.errors import SelectionError, SpecErrors  # noqa: E402
 
@@ -48,32 +49,11 @@ Env = Any
 Node = Any
 
 LIBRARY = SITE / "layermatrix"
-GENERATOR = [LIBRARY / "emit.py", LIBRARY / "parts.py"]  # what printed text depends on besides templates
+GENERATOR = ("emit.py", "parts.py")  # what printed text depends on besides templates
 DATABASE = "build/.sconsign"
 BASELINE = "build/baseline"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
-LINE_TABLES = ["-g", "-gdwarf-4"]  # they add no code; a version that every compiler writes alike
-GUARD_MODULES = (
-    "guards.py", "statements.py", "references.py", "twins.py", "places.py",
-    "dwarf.py", "elf.py", "machine.py",
-)  # fmt: skip
-ASM_MODULES = ("asm.py", "dwarf.py", "elf.py", "flow.py", "machine.py")
-
-
-@dataclass(frozen=True)
-class Build:
-    """What one run of SCons knows; made by `project`, read by every method below."""
-
-    root: Path
-    project: model.Project
-    asked: request.Request
-    compilers: request.Compilers
-    selection: request.Selection
-    sources: str  # the folder of the C files
-    flags: Mapping[str, Mapping[str, Mapping[str, Any]]]  # axis -> value -> construction variables
-    closures: Closures
-    shell: shell.Shell
 
 
 def exists(env: Env) -> bool:
@@ -123,9 +103,10 @@ def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mappin
         _refuse(str(error))
     for name in asked.named("answer"):
         _answer(job.answer(name, root, loaded, selection))
-    closures = Closures(root / "build/.closures.json", root / "templates", emit.template_closure, GENERATOR)
+    generator = [LIBRARY / name for name in GENERATOR]
+    closures = Closures(root / "build/.closures.json", root / "templates", emit.template_closure, generator)
     flags = {"mode": modes, "sanitizer": sanitizers}
-    env["LAYERED"] = Build(
+    env["LAYERED"] = BuildState(
         root, loaded, asked, compilers, selection, sources, flags, closures, shell.Shell(asked.verbose)
     )
     _settings(env)
@@ -168,7 +149,7 @@ def _jobs() -> int:
 
 def _settings(env: Env) -> None:
     """How SCons works in this run."""
-    build: Build = env["LAYERED"]
+    build: BuildState = env["LAYERED"]
     _jobs()
     SCons.Script.SetOption("no_progress", True)  # a line for each step says more
     (build.root / "build").mkdir(exist_ok=True)
@@ -191,26 +172,25 @@ def _is_dry() -> bool:
 
 def cells(env: Env) -> list[Env]:
     """An environment for each selected cell: its compiler, flags, include path, and where its files go."""
-    build: Build = env["LAYERED"]
+    build: BuildState = env["LAYERED"]
     return [_cell(env, cell, cell.build_dir) for cell in build.selection.cells]
 
 
 def baseline(env: Env) -> Env:
-    """An environment for the benchmark programs that run on the system's own functions."""
-    build: Build = env["LAYERED"]
-    usual = matrix.Cell(build.selection.cells[0].variant, "release", _usual_compiler(build))
-    return _cell(env, usual, BASELINE)
-
-
-def _usual_compiler(build: Build) -> str:
-    """The first that is there, whatever is selected: one baseline for all."""
-    return next(name for name, found in build.compilers.items() if isinstance(found, toolchain.Toolchain))
+    """An environment for the benchmark programs that run on the system's own functions. The floor, where the
+    matrix has one, is made in it."""
+    build: BuildState = env["LAYERED"]
+    usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
+    made = _cell(env, usual, BASELINE)
+    timed = build.project.matrix.peers
+    if timed and timed.floor:
+        lone_library(made, timed.floor.source)
+    return made
 
 
 def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
-    build: Build = env["LAYERED"]
-    compiler = build.compilers[cell.compiler]
-    assert isinstance(compiler, toolchain.Toolchain)
+    build: BuildState = env["LAYERED"]
+    compiler = build.compiler_of(cell)
     made = env.Clone(
         LAYERED_CELL=cell,
         LAYERED_MIN_ALIGN=cell.variant.min_align,
@@ -227,11 +207,21 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         made.Replace(**{tool.upper(): [*compiler.command[:-1], tool] for tool in ("ar", "ranlib")})
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
-    if _is_counting(made):
+    if cell.counts_layers:
         made["LAYERED_TWIN"] = _twin(env, made)
     if not _is_dry():
         shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
+
+
+def _twin(env: Env, counting: Env) -> Env:
+    """The environment of the library whose code the counts of a cell are about: the same variant in the mode
+    that is shipped, with line tables."""
+    cell = counting["LAYERED_CELL"]
+    twin = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")
+    twin.Replace(SPAWN=counting["SPAWN"])
+    twin.Append(CCFLAGS=list(toolchain.LINE_TABLES))
+    return twin
 
 
 # --- what a cell is made of
@@ -241,7 +231,7 @@ def header(env: Env) -> list[Node]:
     """The generated header, printed from the variant by the templates that it uses; and which of its lines
     each layer has."""
     name = env["LAYERED_CELL"].variant.system.header
-    return _printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "linemap.py")
+    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "linemap.py")
 
 
 def libraries(env: Env) -> list[Node]:
@@ -262,16 +252,16 @@ def _library_sources(env: Env) -> list[Node]:
     """The C files of the library: the modules, apart or through the unit that includes them; the others."""
     cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
     system = cell.variant.system
-    counting = system.stats.sources if _is_counting(env) else ()
-    others = [*system.sources, *counting, *(() if _has_sanitizer(env) else system.interpose)]
+    counting = system.stats.sources if cell.counts_layers else ()
+    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
-    unit = _printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
+    unit = printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
 
 
 def benches(env: Env, pattern: str) -> list[Node]:
     """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
-    return [] if _has_sanitizer(env) else _programs(env, [pattern])
+    return [] if env["LAYERED_CELL"].has_sanitizer else _programs(env, [pattern])
 
 
 def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
@@ -284,7 +274,7 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     shared, static = built
     env = env.Clone()
     env.Append(**variables)
-    if _has_sanitizer(env):
+    if env["LAYERED_CELL"].has_sanitizer:
         why = "not built with a sanitizer"
         others = [source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(f"#{pattern}")]
         return [
@@ -328,21 +318,14 @@ def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]
     return made
 
 
-def _is_counting(env: Env) -> bool:
-    """Whether the cell's layers count what they do."""
-    cell = env["LAYERED_CELL"]
-    return bool(cell.variant.system.stats and cell.mode == cell.variant.system.stats.mode)
-
-
 def _program_path(source: Node) -> str:
     return f"#$BUILD_DIR/bin/{Path(source.path).stem}"
 
 
 def _no_cxx(env: Env) -> str | None:
     """Why this cell has no programs in C++."""
-    compiler = env["LAYERED"].compilers[env["LAYERED_CELL"].compiler]
-    cache = env["LAYERED"].root / toolchain.CACHE
-    return env.get("LAYERED_NO_CXX") or toolchain.cxx_missing(compiler, cache)
+    build: BuildState = env["LAYERED"]
+    return env.get("LAYERED_NO_CXX") or build.cxx_missing(env["LAYERED_CELL"])
 
 
 def _stand_in(env: Env, source: Node, why: str) -> Node:
@@ -360,290 +343,95 @@ def _write_text(target: Sequence[Node], source: Sequence[Node], env: Env) -> Non
     Path(target[0].abspath).write_text(source[0].get_text_contents(), encoding="utf-8")
 
 
-def _has_sanitizer(env: Env) -> bool:
-    return bool(env["LAYERED_CELL"].sanitizer != "none")
-
-
 def _object(env: Env, source: Node) -> list[Node]:
     """One compiled file, fit for both kinds of library."""
     path = Path(source.path)
     for folder in (Path(env["BUILD_DIR"], "gen"), Path(env["LAYERED"].sources)):
         if path.is_relative_to(folder):
             path = path.relative_to(folder)
-    return _compiled(env, env.StaticObject(f"#$BUILD_DIR/obj/{path.with_suffix('.o')}", source))
+    return compiled(env, f"#$BUILD_DIR/obj/{path.with_suffix('.o')}", source)
 
 
-def _compiled(env: Env, made: list[Node]) -> list[Node]:
+# --- builders, for the above and for `layermatrix.evidencegraph`
+
+
+def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
+    """An object of one file."""
+    return _identified(env, env.StaticObject(target, source, **variables))
+
+
+def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **variables: Any) -> list[Node]:
+    """What a compiler prints with these flags in place of -c: assembly, or what the preprocessor leaves."""
+    command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", word)
+    return _identified(env, env.Command(target, source, command, **variables))
+
+
+def _identified(env: Env, made: list[Node]) -> list[Node]:
     """What a compiler made depends on which one it was; SCons knows only the word that calls it."""
     env.Depends(made, env["LAYERED_IDENTITY"])
     return made
 
 
-def _printed(
-    env: Env, names: Sequence[str], step: steps.Step, *modules: str, folder: str = "gen"
-) -> list[Node]:
-    """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
-    variant = env["LAYERED_CELL"].variant
-    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
-    made = _step(env, "GENERATE", targets, [source], step, [*GENERATOR, *map(LIBRARY.joinpath, modules)])
-    env.Depends(made, _template_files(env))
-    return made
-
-
-def _template_files(env: Env) -> list[Node]:
-    """The templates that the cell's variant is printed from; found once, for all that is printed."""
-    if "LAYERED_TEMPLATES" not in env:
-        try:
-            templates = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
-        except SpecErrors as errors:
-            _refuse(str(errors))
-        env["LAYERED_TEMPLATES"] = [env.File(f"#templates/{template}") for template in templates]
-    found: list[Node] = env["LAYERED_TEMPLATES"]
-    return found
-
-
-# --- evidence
-
-
-def asm_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
-    """The entries of the fast path, counted in a probe that inlines them; and the library's size."""
-    if _has_sanitizer(env):
-        return _evidence(env, ["asm.json"], [], steps.leave_out_asm)
-    if _is_counting(env):
-        return _evidence(env, ["asm.json"], [], steps.leave_out_asm_of_stats)
-    system = env["LAYERED_CELL"].variant.system
-    source = f"#{env['LAYERED'].sources}/{system.probe}"
-    path = f"#$BUILD_DIR/probe/{Path(system.probe).stem}"
-    flags = [flag for flag in env.Flatten([env["CCFLAGS"]]) if flag != "-g"]  # debugging tables are no code
-    command = Action("$CC -S -w -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "ASM")  # CC has warned
-    made = _compiled(env, env.StaticObject(f"{path}.o", source, CCFLAGS=[*flags, *LINE_TABLES]))
-    text = _compiled(env, env.Command(f"{path}.s", source, command, CCFLAGS=flags))
-    origins = env.File(f"#$BUILD_DIR/gen/{system.header}{ORIGINS}")
-    sources = [*made, *text, origins, built[0]]
-    taken = _evidence(env, ["asm.json"], sources, steps.take_asm, *ASM_MODULES)
-    hits = {name: entry.role for name, entry in system.entries.items()}
-    counted = f"{system.entries}, {hits}, cache line {env['LAYERED'].project.matrix.counters.I1[2]}"
-    env.Depends(taken, env.Value(counted))
-    return taken
-
-
-def code_evidence(env: Env) -> list[Node]:
-    """What a reader counts in the text of the fast path: conditional code, runtime checks, lines."""
-    cell, top = env["LAYERED_CELL"], env["LAYERED"].sources
-    system, lines = cell.variant.system, env["LAYERED"].project.catalogue.lines
-    path = f"#$BUILD_DIR/probe/{Path(system.probe).stem}.i"
-    command = Action("$CC -E -P -w -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "PREPROCESS")
-    text = _compiled(env, env.Command(path, f"#{top}/{system.probe}", command))
-    sources = [f"#{top}/{system.probe}", *text, f"#$BUILD_DIR/gen/{system.header}"]
-    made = _evidence(env, ["code.json"], sources, steps.take_code, "code.py")
-    counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *lines])
-    env.Depends(made, [env.File(f"#{top}/{name}") for name in counted])
-    env.Depends(made, env.Value(f"{system.switches}, {lines}"))
-    return made
-
-
-def budget_evidence(env: Env, taken: Sequence[Node]) -> list[Node]:
-    """The counts, held against the variant's budget. As for the tests, a broken one is judged again."""
-    build: Build = env["LAYERED"]
-    cell = env["LAYERED_CELL"]
-    names = ["budget.json", "budget.passed"]
-    made = _evidence(env, names, taken, steps.judge_budget, "budget.py")
-    env.Depends(made, env.Value(str(cell.limits)))
-    for other in build.selection.cells:
-        if other.variant.name in cell.variant.lineage[:-1] and replace(other, variant=cell.variant) == cell:
-            env.Requires(made, env.File(f"#{other.build_dir}/evidence/asm.json"))  # for the comparison
-    return made
-
-
-def guard_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
-    """Whether debug code is absent from a release, and found in a debug build."""
-    cell = env["LAYERED_CELL"]
-    objects = list(dict.fromkeys(one for library in built for one in library.sources))
-    system, texts = cell.variant.system, _texts(env, objects)
-    if cell.mode == "debug":
-        step, more = steps.prove_debug_present, [_preprocessed(env, one) for one in objects]
-    elif cell.mode != "release" or _has_sanitizer(env):
-        step, more = steps.count_debug, []
-    elif cell.variant.debug_output == "always":
-        step, more = steps.count_debug, _traced(env, "traced", objects, {})
-    elif system.debug is None:
-        step, more = steps.prove_debug_absent, _traced(env, "traced", objects, {})
-    else:
-        step, more = steps.prove_debug_absent, _traced(env, "bare", objects, _bare(env, texts))
-    sources = [built[0], *objects, *more, *texts]
-    made = _evidence(env, ["guards.json", "guards.passed"], sources, step, *GUARD_MODULES)
-    rules = env.Value(f"{system.debug}, {cell.variant.forbidden}")
-    modules = [env.File(str(LIBRARY / name)) for name in ("linemap.py", "csource.py")]
-    env.Depends(made, [rules, *modules, *_template_files(env)])
-    return made
-
-
-def _texts(env: Env, objects: Sequence[Node]) -> list[Node]:
-    """The C files of the library, and every header that they may include."""
-    folder, modules = env["LAYERED"].sources, env["LAYERED_CELL"].variant.system.modules
-    compiled = [*(one.sources[0] for one in objects), *(env.File(f"#{folder}/{name}") for name in modules)]
-    folders = dict.fromkeys([folder, *(str(Path(one.path).parent) for one in compiled)])
-    headers = [file for name in folders for file in env.Glob(f"#{name}/*.h")]
-    return [*dict.fromkeys([*compiled, *headers, header(env)[0]])]
-
-
-def _bare(env: Env, texts: Sequence[Node]) -> dict[str, Node]:
-    """Each of these files without debug code: its path -> the copy."""
-    build: Build = env["LAYERED"]
-    system, gen = env["LAYERED_CELL"].variant.system, Path(env["BUILD_DIR"], "gen")
-    printed = {system.header: steps.print_bare_header, system.unity: steps.print_unity}
-    made, plain = {}, []
-    for text in texts:
-        path = Path(text.path)
-        if path.is_relative_to(gen):
-            made[text.path] = _printed(env, [path.name], printed[path.name], folder="bare/gen")[0]
-        else:
-            plain.append(text)
-    targets = [f"#$BUILD_DIR/bare/src/{Path(text.path).relative_to(build.sources)}" for text in plain]
-    modules = [LIBRARY / name for name in ("strip.py", "csource.py")]
-    copies = _step(env, "LEAVE", targets, plain, steps.leave_out_debug, modules)
-    env.Depends(copies, env.Value(str(system.debug)))
-    return made | {text.path: copy for text, copy in zip(plain, copies, strict=True)}
-
-
-def _traced(env: Env, folder: str, objects: Sequence[Node], copies: Mapping[str, Node]) -> list[Node]:
-    """The library's objects once more, with tables of lines; from these copies, where there are any."""
-    own = {f"{env['BUILD_DIR']}/gen": "gen", env["LAYERED"].sources: "src"}
-    moved = [f"#$BUILD_DIR/{folder}/{own[name.lstrip('#')]}" for name in env["CPPPATH"][: len(own)]]
-    path = [*moved, *env["CPPPATH"][len(own) :]] if copies else env["CPPPATH"]
-    made = []
-    for one in objects:
-        source = one.sources[0]
-        name = Path(one.path).relative_to(Path(env["BUILD_DIR"], "obj"))
-        target = f"#$BUILD_DIR/{folder}/obj/{name}"
-        source = copies.get(source.path, source)
-        flags = [*env["CCFLAGS"], *LINE_TABLES]
-        made += _compiled(env, env.StaticObject(target, source, CPPPATH=path, CCFLAGS=flags))
-    return made
-
-
-def _preprocessed(env: Env, compiled: Node) -> Node:
-    """An object's C file with its conditionals decided."""
-    name = Path(compiled.path).relative_to(Path(env["BUILD_DIR"], "obj")).with_suffix(".i")
-    command = Action("$CC -E -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", "CPP")
-    made = env.Command(f"#$BUILD_DIR/cpp/{name}", compiled.sources[0], command)
-    env.Depends(made, header(env))  # said outright: a header that is being printed was not waited for
-    return _compiled(env, made)[0]
-
-
-def counter_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node], empty: str) -> list[Node]:
-    """What an operation costs, in release cells whose code is the library's own. empty: the C file of a
-    library that stands in for it and does next to nothing."""
-    if not env["LAYERED_CELL"].is_counted:
-        return _evidence(env, ["counters.json"], [], steps.leave_out_counters)
-    return _counted(env, [built[0], *_empty(env, empty), *programs], steps.take_counters)
-
-
-def baseline_counters(env: Env, programs: Sequence[Node], empty: str) -> list[Node]:
-    """The same of the system's own functions."""
-    return _counted(env, [*_empty(env, empty), *programs], steps.take_baseline_counters)
-
-
-def _empty(env: Env, source: str) -> list[Node]:
-    """A library of one file."""
+def lone_library(env: Env, source: str) -> list[Node]:
+    """A library of one file, to be preloaded into the benchmark programs."""
     file = env.File(f"#{source}")
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]
     return list(env.SharedLibrary(target, _object(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
 
 
-def _counted(env: Env, sources: Sequence[Node], step: steps.Step) -> list[Node]:
-    modules = ("counters.py", "cachegrind.py", "hardware.py", "elf.py")
-    made = _evidence(env, ["counters.json"], sources, step, *modules)
-    env.Depends(made, env.Value(steps.counted(env["LAYERED"].project.matrix)))
-    return made
-
-
-def layer_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
-    """What each layer does in the loads, in cells whose layers count. A failure is tried again."""
-    if not _is_counting(env):
-        return []
-    twin = env["LAYERED_TWIN"]
-    _, origins = header(twin)
-    sources = [built[0], libraries(twin)[0], origins, *programs]
-    names = ["layers.json", "layers.passed"]
-    made = _evidence(env, names, sources, steps.take_layers, "layers.py", "linecost.py", "asm.py")
-    env.Depends(made, env.Value(steps.layers_counted(env["LAYERED"].project.matrix)))
-    env.Alias("layers", made)
-    return made
-
-
-def _twin(env: Env, counting: Env) -> Env:
-    """The environment of the library whose code the counts of a cell are about: the same variant in the mode
-    that is shipped, with line tables."""
-    cell = counting["LAYERED_CELL"]
-    shipped = replace(cell, mode=cell.variant.system.stats.of)
-    twin = _cell(env, shipped, f"{cell.build_dir}/shipped")
-    twin.Replace(SPAWN=counting["SPAWN"])
-    twin.Append(CCFLAGS=LINE_TABLES)
-    return twin
-
-
-def suite_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) -> list[Node]:
-    """The test programs and scripts, run. A failure is recorded, fails the build, and is tried again by the
-    next one."""
-    build: Build = env["LAYERED"]
-    suite = build.project.matrix.tests
-    scripts = [script for pattern in suite.scripts for script in env.Glob(f"#{pattern}")]
-    sources = [*programs, *scripts]
-    made = _evidence(env, ["tests.json", "tests.passed"], sources, steps.run_tests, "programs.py")
-    beside = [env.Glob(f"#{folder}/*.py") for folder in sorted({str(script.dir) for script in scripts})]
-    env.Depends(made, [*built, *beside, env.Value(f"{suite}, soak {build.asked.soak}")])
-    return made
-
-
-def program_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
-    """Real programs, with the library preloaded and without. As for the tests, a failure is tried again."""
-    wanted = env["LAYERED"].project.matrix.programs
-    if _has_sanitizer(env):
-        return _evidence(env, ["programs.json"], [], steps.leave_out_programs)
-    sources = [built[0], *env.Glob(f"#{wanted.scripts}")]
-    made = _evidence(env, ["programs.json", "programs.passed"], sources, steps.run_programs, "programs.py")
-    env.Depends(made, env.Value(str(wanted)))
-    return made
-
-
-def _evidence(
-    env: Env, names: Sequence[str], sources: Sequence[Node], step: steps.Step, *modules: str
+def printed(
+    env: Env, names: Sequence[str], how: steps.Step, *modules: str, folder: str = "gen"
 ) -> list[Node]:
-    """An evidence file; it depends on the modules that establish it."""
-    targets = [f"#$BUILD_DIR/evidence/{name}" for name in names]
-    return _step(env, "EVIDENCE", targets, sources, step, [LIBRARY / "evidence" / name for name in modules])
+    """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
+    variant = env["LAYERED_CELL"].variant
+    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
+    made = step(env, "GENERATE", targets, [source], how, [*GENERATOR, *modules])
+    env.Depends(made, templates(env))
+    return made
 
 
-def _step(
+def templates(env: Env) -> list[Node]:
+    """The templates that the cell's variant is printed from; found once, for all that is printed."""
+    if "LAYERED_TEMPLATES" not in env:
+        try:
+            names = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
+        except SpecErrors as errors:
+            _refuse(str(errors))
+        env["LAYERED_TEMPLATES"] = [env.File(f"#templates/{template}") for template in names]
+    found: list[Node] = env["LAYERED_TEMPLATES"]
+    return found
+
+
+def step(
     env: Env,
     word: str,
     targets: Sequence[str],
     sources: Sequence[Node],
-    step: steps.Step,
-    modules: Iterable[Path],
+    how: steps.Step,
+    modules: Iterable[str],
 ) -> list[Node]:
-    """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here."""
+    """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here.
+    modules: files of the library, by their paths in it."""
 
     def run(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-        _run_step(step, target, source, env)
+        _run_step(how, target, source, env)
 
     made = env.Command(targets, sources, Action(run, word))
-    env.Depends(made, [env.File(str(path)) for path in (LIBRARY / "steps.py", *modules)])
+    env.Depends(made, [env.File(str(LIBRARY / name)) for name in ("steps.py", *modules)])
     return list(made)
 
 
-def _run_step(step: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+def _run_step(how: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
     """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
-    build: Build = env["LAYERED"]
+    build: BuildState = env["LAYERED"]
     cell = env["LAYERED_CELL"]
     task = steps.Task(build.root, build.project, cell, _paths(target), _paths(source), build.asked.soak)
     try:
-        step(task)
+        how(task)
     except steps.StepError as error:
         if not error.recorded:
-            shell.note_failure(build.root / env["BUILD_DIR"], step.__name__, str(error), str(target[0]))
+            shell.note_failure(build.root / env["BUILD_DIR"], how.__name__, str(error), str(target[0]))
         raise SCons.Errors.BuildError(target[0], str(error)) from None
 
 
@@ -668,7 +456,7 @@ def compiledb(env: Env, path: str) -> None:
 def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Sequence[str] = ()) -> None:
     """The alias `install`: the libraries of a cell, the headers that programs include, and what pkg-config
     says of them. private: flags that programs need which are linked statically."""
-    build: Build = env["LAYERED"]
+    build: BuildState = env["LAYERED"]
     prefix = str(Path(build.asked.prefix).absolute())
     system = build.project.catalogue.system
     place = (build.asked.destdir + prefix).replace("$", "$$")
@@ -702,8 +490,7 @@ def jobs(env: Env) -> None:
 
 
 METHODS: tuple[Callable[..., Any], ...] = (
-    project, cells, baseline, header, libraries, benches, tests, fuzzers,
-    asm_evidence, budget_evidence, code_evidence, guard_evidence, counter_evidence, baseline_counters,
-    layer_evidence, suite_evidence, program_evidence,
+    project, cells, baseline, header, libraries, benches, tests, fuzzers, *evidencegraph.METHODS,
+    compiled, compiler_text, lone_library, printed, templates, step,
     compiledb, install, lint, jobs,
 )  # fmt: skip

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+import report_samples
 import toy_specs
 
 from layermatrix import peers
+from layermatrix.matrix import Cell
 from layermatrix.model import load_project
-from layermatrix.parts import Load, Peer, Peers
-from layermatrix.report import table
+from layermatrix.parts import Floor, Load, Peer, Peers
+from layermatrix.report import html, markdown, table, terminal
 
 Record = dict[str, Any]
 
@@ -19,6 +22,8 @@ LOAD = Load("swap", "swaps", "bench_swap", ("--ops", "10"), ())
 FAST = Peer("fast", "libfast.so.1", "libfast1")
 GONE = Peer("gone", "libgone.so.2", "libgone2")
 TWO = Peers(("mine",), {"fast": FAST, "gone": GONE}, {"swap": LOAD})
+FLOOR = Floor("src/bench/floor_pool.c", "reference, none to use")
+WITH_FLOOR = Peers(("mine",), {"fast": FAST}, {"swap": LOAD}, FLOOR)
 
 
 def test_a_peer_is_found_where_the_loader_has_it_and_nowhere_else(tmp_path: Path) -> None:
@@ -66,6 +71,64 @@ def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
     assert "gone: not measured: it is not installed" in shown.notes
 
 
+def with_floor(**speeds: list[float]) -> Record:
+    """The record of a run in which the floor is there."""
+    timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, **speeds)
+    return peers.record_of(WITH_FLOOR, "system malloc", ["fast"], ["mine"], timed, {})
+
+
+def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> None:
+    found = with_floor(floor=[40.0, 50.0, 50.0, 50.0, 50.0, 40.0], mine=[25.0] * 6)
+    swap = found["loads"]["swap"]
+    assert swap["best"] == "fast"
+    assert swap["against_best"]["mine"]["median"] == pytest.approx(1.25)
+    assert swap["against_floor"]["mine"] == {"median": 0.5, "low": 0.5, "high": 0.625, "verdict": "slower"}
+    assert (found["rivals"], found["floor"]["doc"]) == (["fast"], "reference, none to use")
+
+
+def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay() -> None:
+    timed = series(system_malloc=[10.0], fast=[20.0], mine=[25.0])
+    timed["floor"] = {"rounds": 1, "loads": {"swap": {"status": "not measured", "reason": "it crashed"}}}
+    found = peers.record_of(WITH_FLOOR, "system malloc", ["fast"], ["mine"], timed, {})
+    assert found["loads"]["swap"]["against_floor"] == {}
+    shown = table.peers_table(found)
+    assert [figure.text for figure in shown.rows[0][-2:]] == ["1.25x", "-"]
+    assert shown.reasons() == ["it crashed"]
+
+
+def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() -> None:
+    shown = table.peers_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
+    heads = [(column.head, column.unit) for column in shown.columns]
+    assert heads[2:] == [
+        ("fast", "Mops/s"),
+        ("floor", "Mops/s, reference"),
+        ("mine", "Mops/s"),
+        ("mine to", "the best other"),
+        ("mine to", "the floor"),
+    ]
+    assert [figure.text for figure in shown.rows[0][3:]] == ["50.0", "25.0", "1.25x", "0.50x"]
+    assert [figure.note for figure in shown.rows[0][5:]] == ["1.25-1.25", "0.50-0.50"]
+    assert shown.rows[0][3].kind == table.ASIDE
+    assert shown.notes[0] == "floor: reference, none to use (src/bench/floor_pool.c)"
+
+
+def test_every_report_shows_the_floor_and_what_it_is() -> None:
+    found = with_floor(floor=[50.0] * 6, mine=[25.0] * 6)
+    results = {**report_samples.phases(), "peers": found}
+    console = terminal.make_console(plain := io.StringIO())
+    terminal.peers(found, console, peers.FILE)
+    for text in (plain.getvalue(), html.render(results), markdown.render(results)):
+        assert "the floor" in text
+        assert "reference, none to use" in text
+
+
+def test_a_record_from_before_there_was_a_floor_is_shown_as_it_is() -> None:
+    timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
+    found = peers.record_of(TWO, "system malloc", ["fast"], ["mine"], timed, {})
+    del found["floor"], found["loads"]["swap"]["against_floor"]
+    assert [column.head for column in table.peers_table(found).columns][-2:] == ["mine", "mine to"]
+
+
 def test_a_load_that_nobody_could_run_has_no_best() -> None:
     broken = {"status": "not measured", "reason": "it crashed", "unit": "Mops/s"}
     timed = {name: {"loads": {"swap": broken}, "rounds": 1} for name in ("system malloc", "mine")}
@@ -103,3 +166,60 @@ def test_a_variant_that_there_is_not_is_a_mistake(mistakes: Any) -> None:
     text = toy_specs.MATRIX + PEERS.format(file="libfast.so.1").replace("[base]", "[bsae]")
     (said,) = mistakes(matrix=text)
     assert said.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
+
+
+FLOOR_LINE = "  floor: {source: src/floor_pool.c, doc: A reference.}\n"
+
+
+def peers_text(more: str = "", library: str = "fast") -> str:
+    """A matrix with peers, and these lines at their end."""
+    text = PEERS.format(file="libfast.so.1").replace("fast:", f"{library}:")
+    return toy_specs.MATRIX + text + more
+
+
+def test_the_spec_names_the_floor(project: Any) -> None:
+    found = load_project(project(matrix=peers_text(FLOOR_LINE))).matrix.peers
+    assert found is not None
+    assert found.floor == Floor("src/floor_pool.c", "A reference.")
+    assert peers.floor_library(found.floor) == Path("build/baseline/bin/floor_pool.so")
+
+
+@pytest.mark.parametrize(
+    ("floor", "told"),
+    [
+        ("{source: floor.so, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
+        ("{source: ../floor.c, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
+        ("{source: floor.c}", "22:3: error: 'floor' has no 'doc'"),
+        ("{source: floor.c, dok: A.}", "22:28: error: unknown key 'dok' in 'floor'; did you mean 'doc'?"),
+        ("floor.c", "22:10: error: 'floor' must be a mapping, not 'floor.c'"),
+    ],
+)
+def test_a_mistake_about_the_floor_is_told_with_its_place(mistakes: Any, floor: str, told: str) -> None:
+    (said,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
+    assert said.startswith(f"variants/matrix.yaml:{told}")
+
+
+def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
+    (said,) = mistakes(matrix=peers_text(library="floor"))
+    assert said.endswith("error: no library can be called 'floor'; it is a key beside 'libraries'")
+    (said,) = mistakes(matrix=peers_text(library="base"))
+    assert said.endswith("error: 'base' is the name of a variant, too")
+    (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
+    assert said.endswith("error: 'floor' is the name of a variant, too")
+
+
+def test_a_floor_that_is_not_built_is_left_out_with_the_reason(project: Any, tmp_path: Path) -> None:
+    matrix = load_project(project(matrix=peers_text(FLOOR_LINE))).matrix
+    stored: list[Record] = []
+    program = tmp_path / peers.PROGRAMS / "bench"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho \'{"mops": 1.5, "peak_kib": 7}\'\n', encoding="utf-8")
+    program.chmod(0o755)
+    variant = load_project(tmp_path).variants["base"]
+    peers.take(tmp_path, matrix, [Cell(variant, "release", "gcc")], 1, store=stored.append, listing="")
+    assert stored[-1]["missing"]["floor"] == "build/baseline/bin/floor_pool.so is not built"
+    assert stored[-1]["floor"] is None
+    assert (
+        "floor: not measured: build/baseline/bin/floor_pool.so is not built"
+        in table.peers_table(stored[-1]).notes
+    )

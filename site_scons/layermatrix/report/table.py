@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from layermatrix import figures, reference, story
+from layermatrix.parts import FLOOR
 from layermatrix.results import failed
 
 Record = dict[str, Any]
 
-MEASURED, SEED, MISSING, NOT_APPLICABLE, NAME, GOOD, BAD = (
-    "measured", "seed", "missing", "none", "name", "good", "bad",
+MEASURED, SEED, MISSING, NOT_APPLICABLE, NAME, GOOD, BAD, ASIDE = (
+    "measured", "seed", "missing", "none", "name", "good", "bad", "aside",
 )  # fmt: skip
 ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 DECODED = "decoded from the object: the whole inlined path with its cold part"
@@ -27,6 +28,7 @@ DEBUG_CODE = (
 ALONG_HIT = "decoded from the object, along the way of a hit of the first layer"
 SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
 ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
+RATIOS = "median of the ratios of the rounds, with its interval"
 PEAK = "peak resident memory of the benchmark"
 NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
 AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
@@ -158,31 +160,39 @@ def _is_timed(comparison: Record, load: str) -> bool:
 
 
 def peers_table(found: Record) -> Table:
-    """Everyone's speed with each load, and our own beside the best of the others."""
-    names = [found["baseline"], *found["rivals"], *found["own"]]
+    """Everyone's speed with each load, and our own beside the best of the others and beside the floor."""
+    floor = found.get("floor")  # an older record has none
+    names = [found["baseline"], *found["rivals"], *([FLOOR] if floor else []), *found["own"]]
+    beside = {"against_best": "the best other", **({"against_floor": "the floor"} if floor else {})}
     columns = [Column("load", "", _none, _none)]
-    columns += [Column(name, "Mops/s", _none, _none, ROUNDS) for name in names]
     columns += [
-        Column(f"{name} to", "the best other", _none, _none, "ratio of medians, with its interval")
+        Column(name, "Mops/s, reference" if name == FLOOR else "Mops/s", _none, _none, ROUNDS)
+        for name in names
+    ]
+    columns += [
+        Column(f"{name} to", other, _none, _none, RATIOS, name)
         for name in found["own"]
+        for other in beside.values()
     ]
     rows = []
     for name, load in found["loads"].items():
-        speeds = [_peer_speed(load["figures"].get(one)) for one in names]
-        ratios = [_peer_ratio(load["against_best"].get(one)) for one in found["own"]]
+        speeds = [_peer_speed(one, load["figures"].get(one)) for one in names]
+        ratios = [_peer_ratio(load.get(key, {}).get(one)) for one in found["own"] for key in beside]
         rows.append((Figure(name, NAME), *speeds, *ratios))
         peaks = [_peer_peak(load["figures"].get(one)) for one in names]
-        rows.append((Figure("peak, KiB"), *peaks, *(Figure("") for _ in found["own"])))
-    notes = [f"{name}: not measured: {reason}" for name, reason in found["missing"].items()]
+        rows.append((Figure("peak, KiB"), *peaks, *(Figure("") for _ in ratios)))
+    notes = [f"{FLOOR}: {floor['doc']} ({floor['source']})"] if floor else []
+    notes += [f"{name}: not measured: {reason}" for name, reason in found["missing"].items()]
     notes += [f"{name}: {load['doc']} ({load['command']})" for name, load in found["loads"].items()]
     title = f"Beside its peers, {found['rounds']} rounds in turn"
     return Table(title, tuple(columns), tuple(rows), tuple(notes))
 
 
-def _peer_speed(of: Record | None) -> Figure:
+def _peer_speed(name: str, of: Record | None) -> Figure:
     if of is None or not of.get("samples"):
         return not_measured(of.get("reason") if of else None)
-    return Figure(number(of["median"], 1), note=f"{number(of['low'], 1)}-{number(of['high'], 1)}")
+    kind = ASIDE if name == FLOOR else MEASURED
+    return Figure(number(of["median"], 1), kind, f"{number(of['low'], 1)}-{number(of['high'], 1)}")
 
 
 def _peer_peak(of: Record | None) -> Figure:

@@ -32,7 +32,7 @@ LOG_LINES = 15  # of what failed first
 GAP, MARGIN = 2, 1  # between columns, and beside a table
 STYLES = {
     tables.MEASURED: "", tables.SEED: "dim italic", tables.MISSING: "yellow", tables.NOT_APPLICABLE: "dim",
-    tables.NAME: "bold", tables.GOOD: "green", tables.BAD: "bold red",
+    tables.NAME: "bold", tables.GOOD: "green", tables.BAD: "bold red", tables.ASIDE: "dim",
 }  # fmt: skip
 
 

@@ -1,0 +1,123 @@
+"""Which evidence a cell has, of what it is made, and that SCons is told of the modules that establish it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from layermatrix import evidencegraph, steps
+from layermatrix.matrix import Cell
+from layermatrix.model import load_project
+
+LIBRARY = Path(evidencegraph.__file__).parent
+BUILT = ["libtoy.so", "libtoy.a"]
+
+
+class Environment(dict[str, Any]):
+    """Stands in for a cell's environment in SCons: keeps what it is asked to make."""
+
+    def __init__(self, project: Any, cell: Cell) -> None:
+        build = SimpleNamespace(project=project, sources="src", asked=SimpleNamespace(soak=None))
+        super().__init__(LAYERED=build, LAYERED_CELL=cell, BUILD_DIR=cell.build_dir, CCFLAGS=["-g"])
+        self.steps: list[tuple[Any, list[Any], list[Any], list[str]]] = []
+
+    def LayeredStep(  # noqa: N802
+        self, _word: str, targets: Sequence[str], sources: Sequence[Any], step: Any, modules: Sequence[str]
+    ) -> list[str]:
+        self.steps.append((step, list(targets), list(sources), list(modules)))
+        return list(targets)
+
+    def __getattr__(self, name: str) -> Any:
+        """File, Value, Glob and the builders: what they give is their first argument, in a list."""
+        if name in ("File", "Value"):
+            return lambda given: given
+        if name == "LayeredHeader":
+            return lambda: ["toy_gen.h", "toy_gen.h.layers.json"]
+        return lambda *given, **_variables: [given[0]] if given else []
+
+
+@pytest.fixture
+def environment(project: Any) -> Any:
+    def make(mode: str = "release", sanitizer: str = "none") -> Environment:
+        loaded = load_project(project())
+        return Environment(loaded, Cell(loaded.variants["base"], mode, "gcc", sanitizer))
+
+    return make
+
+
+def test_the_probe_is_counted_with_the_library_and_the_lines_of_each_layer(environment: Any) -> None:
+    env = environment()
+    evidencegraph.asm_evidence(env, BUILT)
+    ((step, targets, sources, modules),) = env.steps
+    assert (step, targets) == (steps.take_asm, ["#$BUILD_DIR/evidence/asm.json"])
+    assert sources == [
+        "#$BUILD_DIR/probe/probe.o",
+        "#$BUILD_DIR/probe/probe.s",
+        "toy_gen.h.layers.json",
+        "libtoy.so",
+    ]
+    assert "evidence/asm.py" in modules
+
+
+def test_what_a_sanitizers_cell_cannot_show_is_left_out_and_made_of_nothing(environment: Any) -> None:
+    env = environment("debug", "asan")
+    evidencegraph.asm_evidence(env, BUILT)
+    evidencegraph.program_evidence(env, BUILT)
+    evidencegraph.counter_evidence(env, BUILT, ["bench"], "src/null.c")
+    assert [(step, sources) for step, _, sources, _ in env.steps] == [
+        (steps.leave_out_asm, []),
+        (steps.leave_out_programs, []),
+        (steps.leave_out_counters, []),
+    ]
+
+
+def test_layers_are_counted_only_where_they_count(environment: Any) -> None:
+    env = environment()
+    assert evidencegraph.layer_evidence(env, BUILT, ["bench"]) == []
+    assert env.steps == []
+
+
+@pytest.mark.parametrize(
+    ("first", "declared"),
+    [
+        ("asm.py", evidencegraph.ASM_MODULES),
+        ("guards.py", evidencegraph.GUARD_MODULES),
+        ("counters.py", evidencegraph.COUNTER_MODULES),
+        ("code.py", ["code.py"]),
+        ("budget.py", ["budget.py"]),
+        ("programs.py", ["programs.py"]),
+    ],
+)
+def test_a_module_that_establishes_evidence_is_declared_with_those_that_it_imports(
+    first: str, declared: Sequence[str]
+) -> None:
+    found, left = set(), [first]
+    while left:
+        name = left.pop()
+        found.add(name)
+        left += imported(LIBRARY / "evidence" / name, "layermatrix.evidence") - found
+    assert found <= set(declared)
+
+
+def imported(file: Path, package: str) -> set[str]:
+    """The modules of a package that a file imports, as file names."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            names.add(str(node.module).removeprefix(f"{package}."))
+    return {f"{name}.py" for name in names}
+
+
+def test_nothing_of_the_library_imports_scons() -> None:
+    for file in LIBRARY.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] == "SCons"], file
