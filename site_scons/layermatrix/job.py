@@ -251,7 +251,7 @@ def peers(plan: Plan) -> int:
 
 
 def test(plan: Plan) -> int:
-    """The C suite and the real programs in every shipped mode of the matrix' variants, then the Python tests."""
+    """The C suite and the real programs in the matrix' variants and shipped modes, then the Python tests."""
     chosen = request.select(plan.project, plan.asked, plan.compilers, request.shipped(plan.project))
     outcome = Outcome()
     with outcome.step():
