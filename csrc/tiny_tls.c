@@ -213,6 +213,11 @@ static const void *copy_left(const void *of)
     return copy;
 }
 
+bool tiny_backend_is_in_change(void)
+{
+    return thread.heap != NULL && thread.heap->changes > 0;
+}
+
 void tiny_backend_others_vanish(void)
 {
     tiny_heaps_vanish(thread.heap, copy_left);
