@@ -121,10 +121,14 @@ static void take_spilled_home(void)
 
 #if TINY_MARKS
 
-// Ends the process if a block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
+// Ends the process if a marked block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
+// A mark in the link does not come home, so the slab's list, which may be long, is not searched for what a program wrote.
 static void check_not_free(const tiny_block_t *block)
 {
-    bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block) || tiny_heap_holds(block);
+    bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block);
+#if !TINY_MARK_IN_LINK
+    held = held || tiny_heap_holds(block);
+#endif
 #if TINY_HAS_OPTION_HOTMAG
     held = held || hot_holds(block);
 #endif
