@@ -8,6 +8,7 @@
 #include "shared_pool.h"
 #include "tiny_lifecycle.h"
 #include "tiny_state.h"
+#include "tiny_superslab.h"
 #include "tiny_tls.h"
 
 // A burst ends, a thread notices, its blocks go home, they have been free long enough, somebody looks: all of that is to
@@ -36,6 +37,7 @@ void hak_decay_look(void)
     if (!atomic_compare_exchange_strong_explicit(&last_scan, &last, now, memory_order_relaxed,
                                                  memory_order_relaxed))
         return; // another thread does it
+    tiny_heaps_visit(false);
     shared_pool_return(now, delay);
     page_arena_return(now, delay);
     large_return(now, delay);
@@ -45,6 +47,7 @@ bool hak_decay_now(void)
 {
     while (tiny_lifecycle_end_vanished()) continue;
     empty_caches();
+    tiny_heaps_visit(true);
     bool pages = shared_pool_return(0, 0);
     bool runs = page_arena_return(0, 0);
     bool mappings = large_return(0, 0);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 HAK_TLS bool os_forking;
+HAK_TLS unsigned os_locks_held;
 
 #define METADATA_CHUNK ((size_t)256 * 1024)
 
@@ -182,7 +183,7 @@ void os_metadata_after_fork(void)
 void os_lock_slow(os_lock_t *lock)
 {
     for (int spin = 0; spin < 64; spin++) {
-        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_try_lock(lock)) return;
+        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_take_free(lock)) return;
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif

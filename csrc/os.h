@@ -53,23 +53,40 @@ void os_unlock_slow(os_lock_t *lock) COLD;
 // the process.
 extern HAK_TLS bool os_forking;
 
-static inline bool os_try_lock(os_lock_t *lock)
+// Locks that this thread holds or is about to take: above 0, a signal's handler has interrupted it in the midst.
+extern HAK_TLS unsigned os_locks_held;
+
+static inline bool os_take_free(os_lock_t *lock)
 {
-    if (UNLIKELY(os_forking)) return true;
     uint32_t free_state = 0;
     return atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
                                                    memory_order_relaxed);
 }
 
+static inline bool os_try_lock(os_lock_t *lock)
+{
+    if (UNLIKELY(os_forking)) return true;
+    os_locks_held++;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (LIKELY(os_take_free(lock))) return true;
+    os_locks_held--;
+    return false;
+}
+
 static inline void os_lock(os_lock_t *lock)
 {
-    if (UNLIKELY(!os_try_lock(lock))) os_lock_slow(lock);
+    if (UNLIKELY(os_forking)) return;
+    os_locks_held++;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (UNLIKELY(!os_take_free(lock))) os_lock_slow(lock);
 }
 
 static inline void os_unlock(os_lock_t *lock)
 {
     if (UNLIKELY(os_forking)) return;
     if (UNLIKELY(atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)) os_unlock_slow(lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    os_locks_held--;
 }
 
 // Fork: the parent takes every lock before and lets go after; the child starts with free ones.

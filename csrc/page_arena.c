@@ -14,10 +14,15 @@
 #define LISTS 105u // list_of(CHUNK_UNITS) + 1
 #define FREE_CHUNKS_KEPT 4u // more wholly free ones go back at once
 
+// Beyond what is in use and this, free memory goes back at once. Shorter runs than the latter may hold no page of the MMU.
+#define DIRTY_UNITS_KEPT ((16u << 20) / UNIT)
+#define PURGEABLE_UNITS (2u * OS_PAGE / UNIT)
+#define RUNS_A_FREE 16u // a look at all runs is shared by frees, so many runs each
+
 // What is known of a free run's memory.
 typedef struct run_age {
     uint32_t freed_at; // by os_clock_ms; of the part that has been free for the longest time
-    bool dirty; // it may hold memory
+    uint32_t dirty; // units that may hold memory
 } run_age_t;
 
 // Links, as those of a tiny block; see tiny_link.h.
@@ -50,6 +55,8 @@ static struct {
     size_t chunk_count;
     size_t units_used;
     size_t free_runs;
+    size_t dirty_units; // of free runs that can go back
+    size_t frees; // since all of them went back
     unsigned free_chunks;
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t taken; // runs
@@ -125,11 +132,20 @@ static void set_previous(free_run_t *run, const free_run_t *previous)
     run->previous = tiny_encode(previous, &run->previous);
 }
 
+static void count_dirty(uint32_t units, uint32_t came, uint32_t went)
+{
+    if (units < PURGEABLE_UNITS) return;
+    arena.dirty_units += came;
+    arena.dirty_units -= went;
+}
+
 static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_age_t age)
 {
     unsigned index = list_of(units);
     free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
+    if (age.dirty > units) age.dirty = units; // which part of a run it is, is not known
     run->age = age;
+    count_dirty(units, age.dirty, 0);
     set_previous(run, NULL);
     set_next(run, arena.list[index]);
     if (arena.list[index] != NULL) set_previous(arena.list[index], run);
@@ -157,6 +173,7 @@ static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t unit
     arena.free_runs--;
     clear_bit(chunk->free_edge, first);
     clear_bit(chunk->free_edge, first + units - 1);
+    count_dirty(units, 0, run->age.dirty);
     return run->age;
 }
 
@@ -214,7 +231,7 @@ static bool add_chunk(void)
     arena.chunk_count++;
     arena.free_chunks++;
     chunk->huge_pages = true;
-    add_free(chunk, 0, CHUNK_UNITS, (run_age_t){.dirty = false});
+    add_free(chunk, 0, CHUNK_UNITS, (run_age_t){.dirty = 0});
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:page_arena.init] chunk %p, %zu mapped\n", (void *)chunk->start,
@@ -297,18 +314,51 @@ void *page_arena_alloc(size_t size, size_t alignment)
     return block;
 }
 
+// ---- memory of free runs
+
+// All but what holds the run's own links, and the post at its end.
+static bool purge_run(free_run_t *run)
+{
+    arena_chunk_t *chunk = chunk_of(run);
+    uint32_t first = unit_of(chunk, run);
+    uintptr_t start = hak_round_up((uintptr_t)run + sizeof *run, OS_PAGE);
+    uintptr_t end =
+        ((uintptr_t)address_of(chunk, first + chunk->length[first]) - CANARY_POST) & ~(OS_PAGE - 1);
+    if (end > start) {
+        if (chunk->huge_pages) os_no_huge_pages(chunk->start, CHUNK_SIZE);
+        chunk->huge_pages = false;
+        if (!os_purge((void *)start, end - start)) return false;
+    }
+    count_dirty(chunk->length[first], 0, run->age.dirty);
+    run->age.dirty = 0;
+    return end > start;
+}
+
+// Runs that are too short to hold a page of the MMU stay as they are.
+static bool purge_free_runs(uint32_t now, uint32_t delay)
+{
+    bool any = false;
+    if (delay == 0) arena.frees = 0;
+    for (unsigned index = list_of(units_for(OS_PAGE)); index < LISTS; index++)
+        for (free_run_t *run = arena.list[index]; run != NULL; run = next_of(run))
+            if (run->age.dirty > 0 && now - run->age.freed_at >= delay && purge_run(run)) any = true;
+    return any;
+}
+
+// ---- frees
+
 // Two neighbours' ages, as one run. What joins an older run goes back with it: early, but seldom, since that one is clean
 // then.
 static run_age_t joined_age(run_age_t age, run_age_t other)
 {
-    if (!other.dirty) return age;
+    if (other.dirty == 0) return age;
     bool is_older = (int32_t)(other.freed_at - age.freed_at) < 0;
-    return (run_age_t){is_older ? other.freed_at : age.freed_at, true};
+    return (run_age_t){is_older ? other.freed_at : age.freed_at, age.dirty + other.dirty};
 }
 
 static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
-    run_age_t age = {os_clock_ms(), true};
+    run_age_t age = {os_clock_ms(), units};
     chunk->freed_at = age.freed_at;
     count_units(chunk, 0, units);
     uint32_t end = first + units;
@@ -324,6 +374,9 @@ static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     }
     add_free(chunk, first, end - first, age);
     if (chunk->units_used == 0 && arena.free_chunks > FREE_CHUNKS_KEPT) drop_chunk(chunk);
+    arena.frees++;
+    if (arena.dirty_units > arena.units_used + DIRTY_UNITS_KEPT && arena.frees * RUNS_A_FREE >= arena.free_runs)
+        purge_free_runs(0, 0);
 }
 
 // Under the lock: the unit where a run in use begins.
@@ -437,22 +490,6 @@ size_t page_arena_claim(const void *block, size_t *size)
 
 // ---- giving memory back
 
-// All but what holds the run's own links, and the post at its end.
-static bool purge_run(free_run_t *run)
-{
-    arena_chunk_t *chunk = chunk_of(run);
-    uint32_t first = unit_of(chunk, run);
-    uintptr_t start = hak_round_up((uintptr_t)run + sizeof *run, OS_PAGE);
-    uintptr_t end =
-        ((uintptr_t)address_of(chunk, first + chunk->length[first]) - CANARY_POST) & ~(OS_PAGE - 1);
-    run->age.dirty = false;
-    if (end <= start) return false;
-    if (chunk->huge_pages) os_no_huge_pages(chunk->start, CHUNK_SIZE);
-    chunk->huge_pages = false;
-    run->age.dirty = !os_purge((void *)start, end - start);
-    return !run->age.dirty;
-}
-
 static bool drop_free_chunks(uint32_t now, uint32_t delay)
 {
     bool any = false;
@@ -462,16 +499,6 @@ static bool drop_free_chunks(uint32_t now, uint32_t delay)
         drop_chunk(chunk);
         any = true;
     }
-    return any;
-}
-
-// Runs that are too short to hold a page of the MMU stay as they are.
-static bool purge_free_runs(uint32_t now, uint32_t delay)
-{
-    bool any = false;
-    for (unsigned index = list_of(units_for(OS_PAGE)); index < LISTS; index++)
-        for (free_run_t *run = arena.list[index]; run != NULL; run = next_of(run))
-            if (run->age.dirty && now - run->age.freed_at >= delay && purge_run(run)) any = true;
     return any;
 }
 

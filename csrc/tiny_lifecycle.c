@@ -60,9 +60,23 @@ void tiny_lifecycle_thread_started(void)
     memcheck_watch_no_more(depth);
 }
 
+// Forks of the calling thread, under way, that come from a signal's handler which has interrupted the allocator: they take
+// no lock, since the thread itself may hold it, and wait for nobody, who may wait for the thread. The child goes on where
+// the handler returns to; what other threads were in the midst of stays so, and a child of several threads must call exec.
+static HAK_TLS unsigned forks_in_the_midst;
+
+static bool is_in_the_midst(void)
+{
+    return os_locks_held > 0 || os_forking || tiny_backend_is_in_change();
+}
+
 // Locks in the order in which they nest.
 static void before_fork(void)
 {
+    if (UNLIKELY(is_in_the_midst())) {
+        forks_in_the_midst++;
+        return;
+    }
     memcheck_unwatched_begin();
     tiny_heaps_before_fork(tiny_backend_heap());
     shared_pool_before_fork();
@@ -76,6 +90,10 @@ static void before_fork(void)
 
 static void let_go(bool is_child)
 {
+    if (UNLIKELY(forks_in_the_midst > 0)) {
+        forks_in_the_midst--;
+        return;
+    }
     os_forking = false;
     memcheck_unwatched_begin();
     os_metadata_after_fork();

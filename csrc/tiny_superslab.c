@@ -11,9 +11,10 @@
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // of a slab's bytes, less than one in so many is out
+#define POSTED_BYTES ((size_t)1 << 20) // in an inbox; a sender that finds more visits the heap
 
 static struct {
-    os_lock_t forks; // held during a fork, and while a vanished heap is taken over
+    os_lock_t forks; // held during a fork, during visits, and while a vanished heap is taken over
     os_lock_t lock;
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made; ids 1..count
@@ -173,11 +174,18 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
     shared_pool_give(page);
 }
 
+// A mark in the link does not come home, so that one which arrives comes from a block that was in a cache when it was freed
+// again, and came home since, or from what a program wrote: what came home last is looked at, and no more.
+#define HOLDS_LOOKS (TINY_MARK_IN_LINK ? 64u : UINT16_MAX)
+
 bool tiny_heap_holds(const tiny_block_t *wanted)
 {
     const tiny_block_t *block = tiny_registry_record(wanted)->free;
-    while (block != NULL && block != wanted) block = tiny_next(block);
-    return block != NULL;
+    for (unsigned looks = HOLDS_LOOKS; looks > 0 && block != NULL; looks--) {
+        if (block == wanted) return true;
+        block = tiny_next(block);
+    }
+    return false;
 }
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
@@ -210,14 +218,20 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
 }
 
+static void push(_Atomic(tiny_block_t *) *list, const tiny_chain_t *chain)
+{
+    tiny_block_t *old = atomic_load_explicit(list, memory_order_relaxed);
+    do {
+        tiny_link(chain->tail, old);
+    } while (!atomic_compare_exchange_weak(list, &old, chain->head));
+}
+
 static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
     if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
-    tiny_block_t *old = atomic_load_explicit(&heap->inbox[class], memory_order_relaxed);
-    do {
-        tiny_link(chain->tail, old);
-    } while (!atomic_compare_exchange_weak(&heap->inbox[class], &old, chain->head));
+    atomic_fetch_add_explicit(&heap->posted, chain->count * (size_t)tiny_class_size[class], memory_order_relaxed);
+    push(&heap->inbox[class], chain);
     return heap;
 }
 
@@ -228,9 +242,8 @@ static void check_arrival(const tiny_heap_t *heap, tiny_block_t *block)
 {
 #if TINY_MARK_IN_LINK
     block->link = tiny_second_word(block); // as it was, if it is in a list
-#else
-    if (tiny_heap_holds(block)) tiny_die("double free", block);
 #endif
+    if (tiny_heap_holds(block)) tiny_die("double free", block);
     if (heap->suspect != NULL) heap->suspect(block);
 }
 
@@ -247,34 +260,62 @@ static bool looked_free(const tiny_block_t *block)
 
 #endif
 
-// A block's slab may have been adopted by another heap since it was sent: then it is sent on.
-static void take_in(tiny_heap_t *heap, tiny_block_t *block)
+// A block's slab may have been adopted by another heap since it was sent: then it is sent on. Only the owner can tell
+// whether one that looks free is.
+static void take_in(tiny_heap_t *heap, tiny_block_t *block, bool visit)
 {
+    (void)visit;
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
 #if TINY_MARKS
-        if (UNLIKELY(looked_free(block))) check_arrival(heap, block);
+        if (UNLIKELY(looked_free(block))) {
+            if (visit) {
+                push(&heap->doubted, &(tiny_chain_t){block, block, 1});
+                return;
+            }
+            check_arrival(heap, block);
+        }
         tiny_mark(block, tiny_secret());
 #endif
         tiny_heap_give(heap, block);
     } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
 }
 
-// The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
+// How many they were. The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
+static size_t take_in_all(tiny_heap_t *heap, _Atomic(tiny_block_t *) *list, bool visit)
+{
+    if (atomic_load(list) == NULL) return 0;
+    tiny_block_t *block = atomic_exchange(list, NULL);
+    size_t taken = 0;
+    while (block != NULL) {
+#if TINY_MARK_IN_LINK && TINY_MARKS
+        // It lay here already when its owner put it into a cache.
+        if (UNLIKELY(tiny_is_marked(block, 0))) tiny_die("double free", block);
+#endif
+        tiny_block_t *next = tiny_next(block);
+        take_in(heap, block, visit);
+        block = next;
+        taken++;
+    }
+    return taken;
+}
+
+static void collect(tiny_heap_t *heap, size_t class, bool visit)
+{
+    size_t taken = take_in_all(heap, &heap->inbox[class], visit);
+    if (taken > 0)
+        atomic_fetch_sub_explicit(&heap->posted, taken * tiny_class_size[class], memory_order_relaxed);
+}
+
 void tiny_heap_collect(tiny_heap_t *heap, size_t class)
 {
-    if (atomic_load(&heap->inbox[class]) == NULL) return;
-    tiny_block_t *block = atomic_exchange(&heap->inbox[class], NULL);
-    while (block != NULL) {
-        tiny_block_t *next = tiny_next(block);
-        take_in(heap, block);
-        block = next;
-    }
+    collect(heap, class, false);
 }
 
 void tiny_heap_collect_all(tiny_heap_t *heap)
 {
     for (size_t class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
+    take_in_all(heap, &heap->doubted, false);
 }
 
 // The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
@@ -322,12 +363,63 @@ void tiny_heap_tidy(tiny_heap_t *heap)
     release_empty_slabs(heap);
 }
 
+// ---- visits
+
+// Under both locks, and no owner begins a change: whoever is in the midst of one sees to its inbox itself.
+static void visit(tiny_heap_t *heap, bool tidy)
+{
+    if (atomic_load(&heap->state) != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
+    for (size_t class = 0; class < TINY_CLASSES; class++) collect(heap, class, true);
+    if (tidy) release_empty_slabs(heap);
+}
+
+// Owners wait as they do for a fork. False: one is under way, or another visit.
+static bool begin_visits(void)
+{
+    if (os_forking || !os_try_lock(&heaps.forks)) return false;
+    atomic_store(&tiny_heaps_forking, true);
+    os_lock(&heaps.lock);
+    return true;
+}
+
+static void end_visits(void)
+{
+    os_unlock(&heaps.lock);
+    atomic_store(&tiny_heaps_forking, false);
+    os_unlock(&heaps.forks);
+}
+
+static size_t posted(const tiny_heap_t *heap)
+{
+    return atomic_load_explicit(&heap->posted, memory_order_relaxed);
+}
+
+void tiny_heaps_visit(bool tidy)
+{
+    if (!begin_visits()) return;
+    for (uint32_t id = 1; id <= heaps.count; id++) {
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        if (tidy || posted(heap) > 0) visit(heap, tidy);
+    }
+    end_visits();
+}
+
+static COLD void visit_one(tiny_heap_t *heap)
+{
+    if (!begin_visits()) return;
+    visit(heap, false);
+    end_visits();
+}
+
 // A sender that meets an idle heap takes the blocks in itself. It looks at the state after it has posted, and the
 // releasing thread takes in after it has set the state: one of the two sees the other (sequential consistency).
 void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = post(owner, class, chain);
-    if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) return;
+    if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) {
+        if (UNLIKELY(posted(heap) > POSTED_BYTES)) visit_one(heap);
+        return;
+    }
     os_lock(&heaps.lock);
     if (atomic_load(&heap->state) == TINY_HEAP_IDLE) {
         count_idle_slabs(heap, -1);
@@ -378,7 +470,7 @@ void tiny_heap_release(tiny_heap_t *heap)
 
 // ---- fork
 
-// The owner has said that it changes its heap, and sees that a fork is on its way. The thread that forks changes its own
+// The owner has said that it changes its heap, and sees that a fork, or a visit, is on its way. The thread that forks changes its own
 // heap as it likes: other libraries' handlers may allocate.
 void tiny_heap_wait_for_fork(tiny_heap_t *heap)
 {

@@ -2,6 +2,7 @@
 //
 // heap: the slabs of one thread; it outlives the thread and is handed on to the next.
 // inbox: blocks that other threads freed, a lock-free list a class, taken in by the owner.
+// visit: another thread takes in for an owner that does not come to it, because it waits for something.
 // vanished: of a thread that a fork has not taken along into the child, where its heap waits to be handed on.
 #ifndef TINY_SUPERSLAB_H
 #define TINY_SUPERSLAB_H
@@ -26,6 +27,8 @@ typedef struct tiny_heap {
     unsigned changes; // by the owner, under way: one within the other
     _Atomic(bool) in_change;
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
+    _Atomic(tiny_block_t *) doubted; // of all classes: those that only the owner can judge, after a visit
+    _Atomic(size_t) posted; // bytes in the inbox
 } tiny_heap_t;
 
 // Which of its slab's blocks begins at an address in the slab; SIZE_MAX if none does.
@@ -41,7 +44,8 @@ static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *addre
 // Misuse of a tiny block: the line names its class' size, too.
 _Noreturn void tiny_die(const char *what, const void *block) COLD;
 
-// Between these two the owner may leave its heap in any state: no fork comes between. They nest.
+// Between these two the owner may leave its heap in any state: no fork comes between, and no visit. They nest.
+// tiny_heaps_forking: one of them is under way.
 extern _Atomic(bool) tiny_heaps_forking;
 void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
 
@@ -64,7 +68,8 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
 // One block goes home to its slab, which the heap owns. An empty slab goes to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 
-// Whether the block is at home in its slab, which the heap owns. Looks at all that are.
+// Whether the block is at home in its slab, which the heap owns. Looks at all that are, or at those that came last where the
+// mark is in the link.
 bool tiny_heap_holds(const tiny_block_t *block);
 
 // Takes in what other threads have freed of one class, or of all.
@@ -78,7 +83,12 @@ void tiny_heap_forget_peak(tiny_heap_t *heap);
 // Takes in everything and gives every empty slab to the shared pool.
 void tiny_heap_tidy(tiny_heap_t *heap);
 
-// Blocks of one heap and class, freed by a thread that does not own them. Lock-free but where the heap is idle.
+// Visits every heap whose owner is not in the midst of a change, and has blocks in its inbox; with `tidy` all of them, whose
+// empty slabs go to the shared pool.
+void tiny_heaps_visit(bool tidy) COLD;
+
+// Blocks of one heap and class, freed by a thread that does not own them. Lock-free but where the heap is idle, or has more
+// in its inbox than it should.
 void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain);
 
 // A heap for the calling thread: an idle one, else a new one; NULL when memory cannot be had.

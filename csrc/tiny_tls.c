@@ -121,10 +121,16 @@ static void take_spilled_home(void)
 
 #if TINY_MARKS
 
-// Ends the process if a block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
+// Ends the process if a marked block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
+// A mark in the link does not come home, so the slab's list, which may be long, is not searched for what a program wrote.
 static void check_not_free(const tiny_block_t *block)
 {
-    bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block) || tiny_heap_holds(block);
+    bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block);
+#if !TINY_MARK_IN_LINK
+    tiny_heap_begin(thread.heap);
+    held = held || tiny_heap_holds(block);
+    tiny_heap_end(thread.heap);
+#endif
 #if TINY_HAS_OPTION_HOTMAG
     held = held || hot_holds(block);
 #endif
@@ -213,6 +219,11 @@ static void *copy_left(const void *of)
     return copy;
 }
 
+bool tiny_backend_is_in_change(void)
+{
+    return thread.heap != NULL && thread.heap->changes > 0;
+}
+
 void tiny_backend_others_vanish(void)
 {
     tiny_heaps_vanish(thread.heap, copy_left);
@@ -274,10 +285,13 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
 #if TINY_HAS_OPTION_HOTMAG
     if (take_hot(class, chain) > 0) return chain->count;
 #endif
-    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
-        heap->with_room[class] == NULL)
-        tiny_lifecycle_end_vanished(); // and then there is room, perhaps
     tiny_heap_begin(heap);
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
+        heap->with_room[class] == NULL) {
+        tiny_heap_end(heap);
+        tiny_lifecycle_end_vanished(); // and then there is room, perhaps
+        tiny_heap_begin(heap);
+    }
     background(heap);
     tiny_heap_take(heap, class, want, chain);
 #if TINY_HAS_OPTION_HOTMAG
@@ -388,11 +402,12 @@ void tiny_backend_empty(void)
     tiny_heap_t *heap = thread.heap;
     if (heap == NULL) return;
     tiny_heap_begin(heap);
+    tiny_heap_collect_all(heap); // what others have freed again is found in the caches
     tiny_front_drain();
     tiny_backend_drain();
     tiny_heap_tidy(heap);
-    tiny_heap_end(heap);
     tiny_heap_forget_peak(heap);
+    tiny_heap_end(heap);
 }
 
 bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
@@ -401,9 +416,9 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
     thread.looked_at = now;
     tiny_heap_begin(thread.heap);
     tiny_heap_collect_all(thread.heap);
-    tiny_heap_end(thread.heap);
     bool was_shrunk = thread.shrunk;
     thread.shrunk = tiny_heap_has_shrunk(thread.heap);
+    tiny_heap_end(thread.heap);
     return was_shrunk && thread.shrunk;
 }
 

@@ -42,6 +42,9 @@ tiny_heap_t *tiny_backend_heap(void);
 // Hands the thread's heap on. Afterwards the thread has none, and gets none: frees go straight home.
 void tiny_backend_detach(void);
 
+// True while the calling thread changes its heap: in a signal's handler, which has interrupted it.
+bool tiny_backend_is_in_change(void);
+
 // The child of a fork: all other threads are gone, what they had is set aside.
 void tiny_backend_others_vanish(void);
 

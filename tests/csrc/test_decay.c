@@ -114,6 +114,22 @@ static void gaps_between_medium_blocks_go_back(void)
     release(kept);
 }
 
+// A program that only has hits afterwards never looks at the clock: what is free beyond a bound goes at once.
+static void gaps_beyond_a_bound_go_back_at_once(void)
+{
+    enum { KEPT_KIB = LOW_MIB * 1024 / 30, BOUND_KIB = 16 * 1024 };
+    struct node *list = NULL, *kept = NULL;
+    T_malloc_trim(0);
+    size_t before = T_resident_kib();
+    for (int i = 0; i < LOW_MIB * MIB / MEDIUM; i++) {
+        if (i % 30 == 0) kept = push(kept, MEDIUM);
+        else list = push(list, MEDIUM);
+    }
+    release(list);
+    check_resident(before + 2 * KEPT_KIB + BOUND_KIB + 4 * MIB / 1024, "after the frees");
+    release(kept);
+}
+
 // ---- small blocks alone, a burst that others have freed, and one whose thread has ended
 
 static struct node *allocate_small(void)
@@ -147,6 +163,48 @@ static void blocks_of_other_threads_and_for_other_threads_go_back(void)
     release(of_dead_thread);
     T_join(T_thread(free_list, for_other_thread));
     be_active_until(before + 2 * LOW_MIB * 1024 / 20, MEDIUM);
+}
+
+// ---- a burst that others have freed while its owner waits for them
+
+struct burst_to_free {
+    struct node *list;
+    size_t most; // KiB
+};
+
+static void *free_and_be_active(void *argument)
+{
+    struct burst_to_free *burst = argument;
+    release(burst->list);
+    be_active_until(burst->most, MEDIUM);
+    return NULL;
+}
+
+static void *free_and_trim(void *argument)
+{
+    struct burst_to_free *burst = argument;
+    release(burst->list);
+    T_malloc_trim(0);
+    check_resident(burst->most, "after malloc_trim by another thread");
+    return NULL;
+}
+
+static void while_the_owner_waits(void *(*other)(void *))
+{
+    T_malloc_trim(0);
+    size_t before = T_resident_kib();
+    struct burst_to_free burst = {allocate_small(), before + LOW_MIB * 1024 / 10};
+    T_join(T_thread(other, &burst));
+}
+
+static void what_others_free_goes_back_while_the_owner_waits(void)
+{
+    while_the_owner_waits(free_and_be_active);
+}
+
+static void what_others_free_goes_back_by_their_trim(void)
+{
+    while_the_owner_waits(free_and_trim);
 }
 
 // ---- huge pages
@@ -195,6 +253,9 @@ int main(int argc, char **argv)
     T_RUN(after_a_burst_activity_returns_memory);
     T_RUN(cached_mappings_go_back);
     T_RUN(gaps_between_medium_blocks_go_back);
+    T_RUN(gaps_beyond_a_bound_go_back_at_once);
+    T_RUN(what_others_free_goes_back_while_the_owner_waits);
+    T_RUN(what_others_free_goes_back_by_their_trim);
     T_RUN(blocks_of_other_threads_and_for_other_threads_go_back);
     T_RUN(gaps_that_were_given_back_are_not_filled_with_huge_pages);
     return 0;
