@@ -375,7 +375,8 @@ static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     add_free(chunk, first, end - first, age);
     if (chunk->units_used == 0 && arena.free_chunks > FREE_CHUNKS_KEPT) drop_chunk(chunk);
     arena.frees++;
-    if (arena.dirty_units > arena.units_used + DIRTY_UNITS_KEPT && arena.frees * RUNS_A_FREE >= arena.free_runs)
+    if (arena.dirty_units > arena.units_used + DIRTY_UNITS_KEPT &&
+        arena.frees * RUNS_A_FREE >= arena.free_runs)
         purge_free_runs(0, 0);
 }
 

@@ -230,7 +230,8 @@ static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain
 {
     tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
     if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
-    atomic_fetch_add_explicit(&heap->posted, chain->count * (size_t)tiny_class_size[class], memory_order_relaxed);
+    atomic_fetch_add_explicit(&heap->posted, chain->count * (size_t)tiny_class_size[class],
+                              memory_order_relaxed);
     push(&heap->inbox[class], chain);
     return heap;
 }

@@ -45,7 +45,8 @@ static void be_interrupted(size_t low, size_t high)
         T_free(slots[i]);
         slots[i] = NULL;
     }
-    T_CHECK(atomic_load(&failures) == 0, "%d of %d forks failed", atomic_load(&failures), atomic_load(&forks));
+    T_CHECK(atomic_load(&failures) == 0, "%d of %d forks failed", atomic_load(&failures),
+            atomic_load(&forks));
 }
 
 static void small_blocks(void)

@@ -3,7 +3,9 @@
 #include "test.h"
 
 enum { BLOCKS = T_THREAD_SANITIZER ? 20000 : 200000, SIZE = 16 };
-enum { MOST_TIMES = 20 }; // as long as others at most; a search of each slab's list takes a thousand times as long
+enum {
+    MOST_TIMES = 20
+}; // as long as others at most; a search of each slab's list takes a thousand times as long
 
 static uint64_t **blocks;
 
@@ -56,8 +58,9 @@ static void compare(bool elsewhere)
     double plain = seconds_of(0, elsewhere);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         double took = seconds_of(values[i], elsewhere);
-        T_CHECK(took <= MOST_TIMES * plain + 0.05, "blocks that hold %#jx are freed in %.3f s, others in %.3f s",
-                (uintmax_t)values[i], took, plain);
+        T_CHECK(took <= MOST_TIMES * plain + 0.05,
+                "blocks that hold %#jx are freed in %.3f s, others in %.3f s", (uintmax_t)values[i], took,
+                plain);
     }
 }
 
