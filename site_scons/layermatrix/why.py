@@ -204,11 +204,20 @@ def _why_standing(cell: Record, baseline: Record, load: str | None) -> Iterable[
         yield "What an operation executes was not counted, so the cause is not known."
         return
     yield f"An operation of {cell['variant']} and of the {baseline['name']}: {'; '.join(parts)}."
-    told = figures.quoted_range(baseline["quoted"].get("l1_misses"))
-    if told and misses[1] and not told[0] <= misses[1][1] <= told[1]:
-        quoted = baseline["quoted"]["l1_misses"]
-        here = _number(misses[1][1], 3)
-        yield f"The {baseline['name']} was told to miss L1 {quoted} times an operation; here it is {here}."
+    yield from _told_misses(cell["variant"], cell, load)
+    yield from _told_misses(f"The {baseline['name']}", baseline, load)
+
+
+def _told_misses(name: str, record: Record, load: str | None) -> Iterable[str]:
+    """What was told of L1 misses beside what they are, where that differs. Who told it may have counted the
+    benchmark, too."""
+    quoted, found = record["quoted"].get("l1_misses"), figures.l1_misses(record, load)
+    told = figures.quoted_range(quoted)
+    if told and found and not told[0] <= found[1] <= told[1]:
+        whole = figures.raw_l1_misses(record, load)
+        with_own = f", {_number(whole[1], 3)} with the benchmark's own" if whole else ""
+        here = f"{_number(found[1], 3)}{with_own}"
+        yield f"{name} was told to miss L1 {quoted} times an operation; here it is {here}."
 
 
 def _why_executed(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:

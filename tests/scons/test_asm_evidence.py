@@ -1,4 +1,6 @@
-"""The counts of the real probes: against a run of the same code, and with nothing added to count by."""
+"""The counts of the real probes: against objdump, against a run of the same code, and with nothing added to
+count by; and what the last phases promise.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +71,66 @@ def test_as_many_instructions_run_in_a_hit_as_were_counted(project: Project, cc:
         assert ran == PASSES * entries[entry]["hit"]["instructions"]
 
 
+class Listing:
+    """A function and its cold part, as objdump prints them; x86-64 only."""
+
+    def __init__(self, file: Path, function: str) -> None:
+        self.texts: list[str] = []
+        self.sizes: list[int] = []  # of its parts, padding behind them excluded
+        symbol = rf"^([0-9a-f]+) .* F \.text\S*\t([0-9a-f]+) (?:\.hidden )?({function}(?:\.cold)?)$"
+        for start, size, name in re.findall(symbol, objdump("-t", file), re.MULTILINE):
+            body = objdump("-d", "--no-show-raw-insn", f"--disassemble={name}", file)
+            lines = re.findall(r"^ +([0-9a-f]+):\t(\S.*)$", body, re.MULTILINE)
+            end = int(start, 16) + int(size, 16)
+            self.texts += [text for address, text in lines if int(address, 16) < end]
+            self.sizes.append(int(size, 16))
+
+    def number(self, pattern: str) -> int:
+        return sum(re.match(pattern, text) is not None for text in self.texts)
+
+    def counts(self, cache_line: int) -> dict[str, int]:
+        """What the record `asm` has, found in another way: by the words of the listing."""
+        pushed = {text.split()[1] for text in self.texts if text.startswith("push")}
+        frames = [int(size, 16) for text in self.texts for size in re.findall(r"^sub +\$(\w+),%rsp", text)]
+        pointers = "[sb]" if self.number(r"mov +%rsp,%rbp") else "s"
+        on_frame = rf"-?(?:0x[0-9a-f]+)?\(%r{pointers}p[^)]*\)$"  # the last operand: where it is stored to
+        return {
+            "instructions": len(self.texts),
+            "branches": self.number(r"(notrack )?j"),
+            "calls": self.number(r"call"),
+            "atomics": self.number(r"lock |xchg .*\("),
+            "stack": 8 * len(pushed) + max(frames, default=0),
+            "spills": self.number(rf"(?!call|j|push|pop|cmp|test)\S+ +(.*,)?{on_frame}"),
+            "bytes": sum(self.sizes),
+            "cache_lines": sum((size - 1) // cache_line + 1 for size in self.sizes),
+        }
+
+
+def objdump(*words: str | Path) -> str:
+    return subprocess.run(["objdump", *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not installed")
+def test_the_counts_are_what_objdump_shows(project: Project, cc: str) -> None:
+    """phase0 has a frame and spills, in debug by way of the frame pointer; phase2 has neither."""
+    spills = []
+    for of in ("phase0-release", "phase0-debug", "phase2-release"):
+        record = probed(project, cell := f"{of}-{cc}")
+        if record["arch"] != "x86_64":
+            pytest.skip(f"the words looked for are those of x86-64, not of {record['arch']}")
+        for entry in record["entries"].values():
+            shown = Listing(project.path(f"build/{cell}/probe/tiny_probe.o"), entry["probe"]).counts(64)
+            assert {name: entry[name] for name in shown} == shown, f"{entry['probe']} of {cell}"
+            spills.append(shown["spills"])
+        headings = objdump("-h", project.path(f"build/{cell}/libhakmem.so"))
+        sizes = {
+            name: int(size, 16) for name, size in re.findall(r"^ *\d+ (\S+) +(\w{8})", headings, re.MULTILINE)
+        }
+        of_thread = sizes.get(".tdata", 0) + sizes.get(".tbss", 0)
+        assert record["library"] == {"text": sizes[".text"], "tls": of_thread}
+    assert max(spills) > 0
+
+
 def test_the_line_tables_of_the_probe_add_no_code(project: Project, cc: str) -> None:
     for variant in ("phase0", "phase2"):
         run = project.build(f"build/{variant}-release-{cc}/evidence/asm.json")
@@ -96,3 +158,26 @@ def test_a_hit_is_that_of_the_first_layer_and_calls_nothing(project: Project, cc
             assert on_hit.pop(layer) > 0
             assert sum(on_hit.values()) - on_hit["frame"] <= 2, "moved up from behind the hit"
         assert entries["refill"]["hit"]["calls"] == 1, "the backend's"
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+@pytest.mark.parametrize("variant", ["phase2", "phase3"])
+def test_the_last_phases_are_as_short_and_miss_as_little_as_was_promised(
+    project: Project, cc: str, variant: str
+) -> None:
+    """Whatever their budgets say: these are the figures that the story has to reach."""
+    cell = f"{variant}-release-{cc}"
+    kinds = ("asm", "guards", "counters")
+    baseline = "build/baseline/evidence/counters.json"
+    project.build(f"variant={variant}", *(f"build/{cell}/evidence/{kind}.json" for kind in kinds), baseline)
+    asm, guards, counters = (project.record(cell, kind) for kind in kinds)
+    for entry, most in {"alloc": 24, "free": 26}.items():
+        hit = asm["entries"][entry]["hit"]
+        assert hit["instructions"] <= most
+        assert hit["calls"] == hit["atomics"] == 0
+    assert guards["debug_strings"]["count"] == 0
+    own, system = (
+        record["loads"]["random_mixed"]["per_op"]
+        for record in (counters, project.record("baseline", "counters"))
+    )
+    assert own["i1_misses"] + own["d1_misses"] <= system["i1_misses"] + system["d1_misses"]

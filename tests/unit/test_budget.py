@@ -86,6 +86,9 @@ def test_the_log_shows_the_difference_and_where_the_layer_is_written() -> None:
     assert lines[1] == "  old-release-gcc has 12"
     (top,) = [line for line in lines if line.split()[0] == "top"]
     assert top.split() == ["top", "8", "+8", "templates/layers/top.h.j2,", "variants/layers.yaml:12"]
+    assert [line.split() for line in lines if line.split()[0] in ("frame", "gone")] == [
+        ["frame", "4", "-1"], ["gone", "0", "-15"],
+    ]  # fmt: skip
 
 
 def test_limits_with_the_same_layers_show_them_once() -> None:

@@ -78,7 +78,7 @@ def messages(path: Path) -> dict[str, str]:
 
 def test_distinct_sentinels_are_found_in_constants_and_in_variables(tmp_path: Path) -> None:
     source = """
-    const char *one(void) { return "[demo:alloc.refill] took %d blocks"; }
+    const char *one(void) { return "[demo:alloc.refill] took %d blocks\\n"; }
     const char *two(void) { return "x [demo:alloc.refill] again"; }
     char three[64] = "[demo:free_9]";
     const char *four(void) { return "[DEMO:other] [demo:] plain"; }

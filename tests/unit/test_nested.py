@@ -73,9 +73,29 @@ def test_a_list_of_records_is_a_table_with_the_logs_of_those_that_failed_below()
     assert block.texts == (("bad: log", "line 7"), ("bad: command", "./bad"))
 
 
-def test_long_words_are_told_from_figures() -> None:
-    (block,) = laid_out({"checks": {"a": {"count": 3, "note": "a sentence that somebody is to read"}}})
-    assert block.wordy == frozenset({2})
+def test_columns_of_words_are_told_from_those_of_figures() -> None:
+    checks = {
+        "a": {
+            "count": 3,
+            "note": "a sentence that somebody is to read",
+            "place": "x.yaml:7",
+            "told": "20-50",
+        },
+        "b": {"count": None, "count_reason": "no text", "note": "", "place": "y.yaml:8", "told": "2,624"},
+    }
+    (block,) = laid_out({"checks": checks})
+    assert [block.heads[place] for place in sorted(block.wordy)] == ["note", "place"]
+
+
+def test_a_word_among_figures_leaves_the_column_one_of_figures() -> None:
+    """A turned table has the figures of an entry and the names of its layers in one column."""
+    row = {
+        **{f"figure_{number}": number for number in range(8)},
+        "layers": ["frame", "first", "second", "third"],
+    }
+    (block,) = laid_out({"entries": {"alloc": row, "free": row}})
+    assert block.wordy == frozenset()
+    assert [block.is_long(text) for text in (block.rows[0][1], block.rows[-1][1])] == [False, True]
 
 
 @pytest.mark.parametrize(

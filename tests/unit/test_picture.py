@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
 import report_samples as samples
 
+from layermatrix import records
 from layermatrix.model import load_project
 from layermatrix.report import picture
 
@@ -25,6 +27,29 @@ def test_every_variant_has_a_well_formed_picture() -> None:
         root = ElementTree.fromstring(picture.path_svg(variant))
         words = " ".join(text.text or "" for text in root.iter(f"{SVG}text"))
         assert all(layer.title in words for layer in variant.layers)
+
+
+def test_no_text_of_a_box_runs_into_another() -> None:
+    wide = {"soft": 6.6, "title": 8.5}  # pixels of a letter, in a font that is none of the narrow ones
+    for variant in load_project(Path(__file__).parents[2]).variants.values():
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for text in ElementTree.fromstring(picture.path_svg(variant)).iter(f"{SVG}text"):
+            *ends, kind = (text.get("class") or "soft").split()
+            x, length = float(text.get("x", 0)), wide[kind] * len(text.text or "")
+            if ends != ["mid"]:
+                lines.setdefault(text.get("y", ""), []).append((x - length, x) if ends else (x, x + length))
+        for spans in map(sorted, lines.values()):
+            assert all(left[1] < right[0] for left, right in itertools.pairwise(spans)), variant.name
+
+
+def test_arrows_say_how_many_of_the_requests_go_on_where_that_was_counted() -> None:
+    about = samples.about()
+    served = {about["layers"][0]["name"]: {"share": 0.75}, about["layers"][1]["name"]: {"share": 0.2}}
+    counted = records.measured("layers", loads={"churn": {"layers": served}})
+    assert "miss, 25.00% of the requests go on" in picture.draw(about, counted)
+    assert "miss, 5.00% of the requests go on" in picture.draw(about, counted)
+    for nothing in (None, records.not_measured("layers", "not counted yet")):
+        assert "go on" not in picture.draw(about, nothing)
 
 
 def test_classes_that_several_caches_serve_are_marked() -> None:

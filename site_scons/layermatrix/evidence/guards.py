@@ -101,7 +101,7 @@ class _Findings:
     def unknown_messages(self) -> list[str]:
         """Sentinels in the library that no statement has."""
         known = {statement.sentinel for statement in self.gathered.statements}
-        return [self.messages[name].strip() for name in sorted(self.messages) if name not in known]
+        return [self.messages[name] for name in sorted(self.messages) if name not in known]
 
 
 def messages(file: elf.ObjectFile, pattern: re.Pattern[bytes]) -> dict[str, str]:
@@ -114,7 +114,7 @@ def messages(file: elf.ObjectFile, pattern: re.Pattern[bytes]) -> dict[str, str]
     for message in _strings(file):
         for match in pattern.finditer(message):
             if match.group():  # a pattern that matches nothing matches everywhere
-                text = message[:_EXAMPLE_BYTES].decode("utf-8", "replace")
+                text = message[:_EXAMPLE_BYTES].decode("utf-8", "replace").strip()
                 found.setdefault(match.group().decode("utf-8", "replace"), text)
     return found
 

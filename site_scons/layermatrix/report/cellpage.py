@@ -56,7 +56,8 @@ def _parts(results: Record, cell: Record) -> Iterable[Record]:
     about = results["variants"].get(cell["variant"])
     if about:
         yield _part("spec", "Spec", blocks=list(_spec(cell, about)))
-        yield _part("path", "Path", svg=Markup(picture.draw(about)))  # it has escaped every text
+        drawn = picture.draw(about, cell.get("layer_counts"))
+        yield _part("path", "Path", svg=Markup(drawn))  # it has escaped every text
     if cell["failure"]:
         yield _part("failure", "Failure", blocks=list(nested.blocks(cell["failure"])))
     for key, evidence in cell.items():

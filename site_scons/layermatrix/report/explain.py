@@ -115,19 +115,14 @@ def bytes_text(count: int) -> str:
 def drawing(about: Record, counted: Record | None = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
-    shares = _shares(counted)
     lines = [
         "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
         "",
     ]
     lines += [f"  {_entry(about)}(size)", *_arrow("")]
-    path_layers = about["layers"]
-    left = 1.0
-    for layer, below in zip(path_layers, [*path_layers[1:], None], strict=True):
+    for layer, label in zip(about["layers"], arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
-        left -= shares.get(layer["name"], 0.0)
-        goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares and below else ""
-        lines += _arrow(arrow_label(layer, below) + goes_on)
+        lines += _arrow(label)
     backend = about["backend"]
     return lines + _box(_wrapped(backend["doc"], "", width=BOX), f"{backend['name']} backend", "")
 
@@ -182,10 +177,16 @@ def _margin(about: Record, layer: Record) -> str:
     return f"inlined in {_entry(about)}" if layer["inlined"] else "out of line"
 
 
-def arrow_label(layer: Record, below: Record | None) -> str:
-    if below is None:
-        return "takes blocks from"
-    return "off" if layer["role"] == "refill" else "miss"
+def arrow_labels(about: Record, counted: Record | None = None) -> list[str]:
+    """What the arrow below each layer says; with the share of the requests that go on, in the first load,
+    where that was counted."""
+    shares, left = _shares(counted), 1.0
+    labels = []
+    for layer in about["layers"][:-1]:
+        left -= shares.get(layer["name"], 0.0)
+        goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares else ""
+        labels.append(("off" if layer["role"] == "refill" else "miss") + goes_on)
+    return [*labels, "takes blocks from"]
 
 
 def _arrow(label: str) -> list[str]:

@@ -6,6 +6,7 @@ here. A dict of dicts becomes a table, its nested dicts further tables; what was
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ LONG = ("log", "command")  # shown below a table, of what failed
 WIDE = 6  # columns; a table with more of them than rows is turned
 SENTENCE = 24  # characters; what is longer is read, not compared
 MISSING = "not measured"
+_FIGURE = re.compile(r"[-+]?[\d,.]+(-[\d,.]+)?")  # or a span of two
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,20 @@ class Block:
 
     @property
     def wordy(self) -> frozenset[int]:
-        """The columns that hold words rather than figures."""
-        lengths = [max((len(row[place]) for row in self.rows), default=0) for place in range(len(self.heads))]
-        return frozenset(place for place, length in enumerate(lengths) if place and length > SENTENCE)
+        """The columns, behind the names, that hold words rather than figures."""
+        columns = [[row[place] for row in self.rows] for place in range(len(self.heads))]
+        return frozenset(place for place, column in enumerate(columns) if place and _is_wordy(column))
+
+    @staticmethod
+    def is_long(text: str) -> bool:
+        """Whether a text takes more than a line of a column of figures."""
+        return len(text) > SENTENCE
+
+
+def _is_wordy(column: Sequence[str]) -> bool:
+    """Whether most of what it says is no figure; what is missing is neither."""
+    told = [text for text in column if text and not text.startswith(MISSING)]
+    return sum(_FIGURE.fullmatch(text) is None for text in told) > len(told) / 2
 
 
 def blocks(value: Any, title: str = "") -> Iterator[Block]:

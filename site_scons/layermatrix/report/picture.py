@@ -49,16 +49,16 @@ def path_svg(variant: Variant) -> str:
     return draw(path.describe(variant))
 
 
-def draw(about: Record) -> str:
-    """The picture of a path that `path.describe` has described."""
+def draw(about: Record, counted: Record | None = None) -> str:
+    """The picture of a path that `path.describe` has described. counted: what its layers did in each load;
+    the arrows have the shares of the first."""
     layers = about["layers"]
     bottom = TOP + len(layers) * (ROW + GAP)
     height = bottom + ROW + 44
     parts = [*_headings(about)]
-    for index, layer in enumerate(layers):
-        below = layers[index + 1] if index + 1 < len(layers) else None
+    for index, label in enumerate(explain.arrow_labels(about, counted)):
         y = TOP + index * (ROW + GAP)
-        parts += [*_layer(about, layer, y), *_arrow(y + ROW, explain.arrow_label(layer, below))]
+        parts += [*_layer(about, layers[index], y), *_arrow(y + ROW, label)]
     parts += [*_rails(about), *_backend(about, bottom), *_legend(about, bottom + ROW + 26)]
     title = f"The path of an allocation through the layers of {about['variant']}"
     return (
@@ -96,9 +96,8 @@ def _layer(about: Record, layer: Record, y: float) -> Iterable[str]:
     unset = " unset" if toggle and not toggle["default"] else ""
     yield f'<rect class="box{unset}" x="{LEFT}" y="{y}" width="{BOX_WIDTH}" height="{ROW}" rx="7"/>'
     yield _text(LEFT + 14, y + 24, layer["title"], "title")
-    yield _text(LEFT + 14, y + 43, _what(layer), "soft")
-    yield _text(LEFT + BOX_WIDTH - 14, y + 24, layer["role"], "end soft")
-    yield _text(LEFT + BOX_WIDTH - 14, y + 43, _switch(toggle), "end soft")
+    yield _text(LEFT + BOX_WIDTH - 14, y + 24, _switch(toggle), "end soft")
+    yield _text(LEFT + 14, y + 43, f"{layer['role']}: {_what(layer)}", "soft")  # has the line to itself
     yield from _squares(about, layer, y)
 
 
