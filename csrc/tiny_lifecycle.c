@@ -67,7 +67,10 @@ static HAK_TLS unsigned forks_in_the_midst;
 
 static bool is_in_the_midst(void)
 {
-    return os_locks_held > 0 || os_forking || tiny_backend_is_in_change();
+    memcheck_unwatched_begin();
+    bool changes = tiny_backend_is_in_change();
+    memcheck_unwatched_end();
+    return changes || os_locks_held > 0 || os_forking;
 }
 
 // Locks in the order in which they nest.
