@@ -384,7 +384,7 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
     broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
     ring = next(layer for layer in broken.variant.caches if layer.storage == "ring")
     size_class = ring.classes[0]
-    keep = "    ring->slot[ring->added++ &"
+    keep = "    ring->added++;"
     broken.project.edit(
         "templates/storage/ring.h.j2", keep, f"    if (class != {size_class.index}) {keep.strip()}"
     )
