@@ -15,7 +15,7 @@ bool hak_debug_on;
 
 void hak_debug_init(void)
 {
-    const char *wanted = getenv("HAKMEM_DEBUG");
+    const char *wanted = secure_getenv("HAKMEM_DEBUG");
     hak_debug_on = wanted != NULL && wanted[0] != '\0' && wanted[0] != '0';
 }
 

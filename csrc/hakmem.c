@@ -123,8 +123,14 @@ HAK_EXPORT void *hak_realloc(void *block, size_t size)
     void *resized = hak_entry_resize(block, size);
     if (resized != NULL) return resized;
     size_t has = hak_entry_size(block, "realloc of a pointer that is no block");
+    int saved = errno;
     void *moved = hak_malloc(size);
-    if (moved == NULL) return NULL;
+    if (UNLIKELY(moved == NULL)) {
+        if (size > has) return NULL;
+        errno = saved; // less is never refused: the block keeps what was to be given back
+        hak_entry_shrink(block, size);
+        return block;
+    }
     memcpy(moved, block, has < size ? has : size);
     hak_free(block);
     return moved;

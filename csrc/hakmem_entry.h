@@ -17,6 +17,7 @@
 #define unwatched_free_sized hardened_free_sized
 #define unwatched_size hardened_size
 #define unwatched_resize hardened_resize
+#define unwatched_shrink hardened_shrink
 
 #else
 
@@ -25,6 +26,7 @@
 #define unwatched_free blocks_free
 #define unwatched_size blocks_size
 #define unwatched_resize blocks_resize
+#define unwatched_shrink(block, size) ((void)(block), (void)(size)) // nobody knows what was asked for
 
 // What the standard calls undefined, another size than was asked for, shows where the block is too small for it.
 ALWAYS_INLINE void unwatched_free_sized(void *block, size_t size)
@@ -80,6 +82,16 @@ ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size)
 {
     HAK_IF_WATCHED(return NULL);
     return unwatched_resize(block, size);
+}
+
+// From now on the block is one of `size` bytes, no more than it has; all of it stays where it is.
+ALWAYS_INLINE void hak_entry_shrink(void *block, size_t size)
+{
+    HAK_IF_WATCHED({
+        memcheck_shrink(block, size);
+        return;
+    });
+    unwatched_shrink(block, size);
 }
 
 #endif

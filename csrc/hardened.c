@@ -299,4 +299,9 @@ void *hardened_resize(void *block, size_t size)
     return resized;
 }
 
+void hardened_shrink(void *block, size_t size)
+{
+    hand_out(block, size);
+}
+
 #endif

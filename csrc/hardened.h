@@ -30,6 +30,9 @@ size_t hardened_size(const void *block, const char *misuse);
 // The block with room for `size` bytes; NULL: all is as it was. size > 0.
 void *hardened_resize(void *block, size_t size);
 
+// From now on the block, which is out, is one of `size` bytes, no more than were asked for.
+void hardened_shrink(void *block, size_t size);
+
 hardened_waiting_t hardened_waiting(void);
 
 // The calling thread's quarantine is emptied; at the thread's end there will be none any more.

@@ -110,6 +110,16 @@ size_t memcheck_size(void *block, const char *misuse)
     return size;
 }
 
+void memcheck_shrink(void *block, size_t size)
+{
+    memcheck_unwatched_begin();
+    size_t *word = size_word(block, unwatched_size(block, "a block is lost"));
+    VALGRIND_RESIZEINPLACE_BLOCK(block, *word, size, 0);
+    *word = size;
+    VALGRIND_MAKE_MEM_NOACCESS(word, sizeof *word);
+    memcheck_unwatched_end();
+}
+
 #else
 typedef int hak_memcheck_is_compiled_out; // ISO C wants a declaration in every file
 #endif

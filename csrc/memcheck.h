@@ -25,6 +25,7 @@ void *memcheck_alloc(size_t size, size_t alignment, bool *zeroed) COLD;
 void memcheck_free(void *block) COLD;
 void memcheck_free_sized(void *block, size_t size) COLD;
 size_t memcheck_size(void *block, const char *misuse) COLD;
+void memcheck_shrink(void *block, size_t size) COLD;
 
 // Whether the process runs under memcheck, and the thread is in none of the allocator's own doings.
 bool memcheck_watches(void);

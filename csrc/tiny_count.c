@@ -416,7 +416,7 @@ static void forked(void)
 // After the library's own constructor: pthread_atfork may allocate.
 __attribute__((constructor(102))) static void counting_starts(void)
 {
-    const char *file = getenv("HAKMEM_STATS_FILE"), *table = getenv("HAKMEM_STATS");
+    const char *file = secure_getenv("HAKMEM_STATS_FILE"), *table = secure_getenv("HAKMEM_STATS");
     if (file != NULL) snprintf(wanted_file, sizeof wanted_file, "%s", file);
     wants_table = table != NULL && table[0] != '\0' && table[0] != '0';
     pthread_atfork(NULL, NULL, forked);

@@ -1,4 +1,5 @@
 // Global state of the tiny allocator: class table, toggles, options. Reads the environment once, at start.
+#define _GNU_SOURCE
 #include "tiny_state.h"
 
 #include <stdlib.h>
@@ -33,7 +34,7 @@ tiny_toggles_t tiny_toggles = {TINY_TOGGLES(TINY_TOGGLE_DEFAULT)};
 // "0", "off", "no" and "false" switch a layer off; any other text switches it on; unset leaves its default.
 static bool toggle_of(const char *variable, bool is_on)
 {
-    const char *text = getenv(variable);
+    const char *text = secure_getenv(variable);
     if (text == NULL || text[0] == '\0') return is_on;
     return strcmp(text, "0") != 0 && strcmp(text, "off") != 0 && strcmp(text, "no") != 0 &&
            strcmp(text, "false") != 0;
@@ -55,7 +56,7 @@ tiny_options_t tiny_options = {TINY_ENV_OPTIONS(TINY_OPTION_DEFAULT)};
 // A number outside the option's range, or no number at all, leaves the default.
 static long option_of(const char *variable, long value, long least, long most)
 {
-    const char *text = getenv(variable);
+    const char *text = secure_getenv(variable);
     if (text == NULL || text[0] == '\0') return value;
     char *end;
     long wanted = strtol(text, &end, 10);

@@ -174,6 +174,7 @@ static void resize(struct held *block, size_t size)
     errno = 0;
     void *start = T_realloc(block->start, size);
     if (start == NULL) {
+        T_CHECK(size > block->size, "realloc from %zu down to %zu bytes was refused", block->size, size);
         check_refusal(size, before);
         check_mark(block, block->size);
         if (first != last) return;

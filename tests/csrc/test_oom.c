@@ -139,6 +139,31 @@ static void freed_small_blocks_make_room_for_a_large_one(void)
     }
 }
 
+// Nothing is left for the smaller block to move to, of whatever size: it has to stay.
+static void less_is_never_refused(void)
+{
+    enum { KINDS = 5, LESS = 24 };
+    static const size_t sizes[KINDS] = {3 << 20, 200000, 10000, 1024, 32};
+    struct node *lists[KINDS];
+    size_t count;
+    limit_address_space();
+    for (size_t i = 0; i < KINDS; i++) lists[i] = exhaust(sizes[i], &count);
+    for (size_t i = 0; i < KINDS; i++) {
+        if (lists[i] == NULL) continue;
+        errno = 1234;
+        struct node *less = T_realloc(lists[i], LESS);
+        T_CHECK(less != NULL, "realloc from %zu down to %d bytes was refused", sizes[i], LESS);
+        T_CHECK(errno == 1234, "realloc from %zu down to %d bytes set errno to %d", sizes[i], LESS, errno);
+        T_CHECK(less->size == sizes[i], "realloc from %zu down to %d bytes lost bytes", sizes[i], LESS);
+        T_CHECK_PATTERN((char *)(less + 1), LESS - sizeof *less, sizes[i]);
+        lists[i] = less->next;
+        T_free(less);
+    }
+    for (size_t i = 0; i < KINDS; i++) free_list(lists[i]);
+    check_it_works_again(1024, 1000);
+    lift_limit();
+}
+
 // The limit comes when all threads exist: creating one needs address space, too.
 static pthread_barrier_t limit_is_set;
 
@@ -172,6 +197,7 @@ int main(void)
     T_RUN(big_blocks);
     T_RUN(mapped_blocks);
     T_RUN(freed_small_blocks_make_room_for_a_large_one);
+    T_RUN(less_is_never_refused);
     T_RUN(threads_run_out_together);
     return 0;
 }
