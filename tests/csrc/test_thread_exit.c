@@ -178,6 +178,41 @@ static void blocks_freed_after_their_thread_serve_other_sizes(void)
     for (int i = 0; i < COUNT; i++) block_free(own[i]);
 }
 
+// ---- many threads, one after another: each leaves a block to the next, which frees it
+
+enum { THREADS = T_SANITIZER ? 2000 : 100000, FIRST_THREADS = 1000 };
+
+static void *live_briefly(void *argument)
+{
+    static const size_t sizes[] = {24, 200, 900, 5000};
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+    static size_t turn; // of one thread at a time
+    struct block *own[SIZES], **before = argument;
+    for (size_t i = 0; i < SIZES; i++) own[i] = block_new(sizes[i], i);
+    if (*before != NULL) block_free(*before);
+    *before = block_new(sizes[turn++ % SIZES], 7);
+    for (size_t i = 0; i < SIZES; i++) block_free(own[i]);
+    return NULL;
+}
+
+static void a_hundred_thousand_threads_leave_memory_flat(void)
+{
+    struct block *handed_on = NULL;
+    size_t resident = 0, mapped = 0;
+    for (int i = 0; i < THREADS; i++) {
+        if (i == FIRST_THREADS) {
+            resident = T_resident_kib();
+            mapped = T_mapped_bytes();
+        }
+        T_join(T_thread(live_briefly, &handed_on));
+    }
+    block_free(handed_on);
+    if (T_SANITIZER) return;
+    size_t now = T_resident_kib();
+    T_CHECK(now < resident + 512, "%d threads left %zu KiB behind", THREADS, now - resident);
+    T_CHECK(T_mapped_bytes() <= mapped + (4 << 20), "%d threads left mappings behind", THREADS);
+}
+
 int main(void)
 {
     left = T_pages(LEFT * sizeof *left);
@@ -187,5 +222,6 @@ int main(void)
     T_RUN(memory_of_a_dead_thread_is_adopted);
     T_RUN(room_of_dead_threads_serves_living_ones);
     T_RUN(blocks_freed_after_their_thread_serve_other_sizes);
+    T_RUN(a_hundred_thousand_threads_leave_memory_flat);
     return 0;
 }
