@@ -177,6 +177,25 @@ def evidence(plan: Plan) -> int:
     return outcome.status
 
 
+def layers(plan: Plan) -> int:
+    """What each layer of the selected variants does in each load, counted and shown."""
+    from layermatrix import layercost
+    from layermatrix.report import explain
+
+    chosen = request.select(plan.project, plan.asked, plan.compilers)
+    outcome = Outcome()
+    # of a variant without one of its layers, what was counted is a column of its parent's table
+    own = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]
+    with outcome.step():
+        counted = [f"{cell.build_dir}/evidence/layers.json" for cell in chosen.cells]
+        code = [f"{cell.shipped.build_dir}/evidence/asm.json" for cell in own]
+        both = replace(chosen, cells=(*chosen.cells, *(cell.shipped for cell in own)))
+        outcome.failed(_build(plan, both, counted + code))
+    for cell in own:
+        print(explain.layer_figures(cell.variant, layercost.of_cell(cell, plan.root)))
+    return outcome.status
+
+
 def ab(plan: Plan) -> int:
     """The experiments that are asked for: both sides built, timed in turn, and a verdict."""
     from layermatrix import experiments
@@ -307,6 +326,7 @@ JOBS: Mapping[str, Callable[[Plan], int]] = {
     "report": report,
     "story": story,
     "evidence": evidence,
+    "layers": layers,
     "test": test,
 }
 

@@ -74,9 +74,7 @@ def _load(twin: Cell, root: Path) -> Record:
 
 def _code(twin: Cell, root: Path) -> tuple[dict[str, int], str | None]:
     """Instructions that each layer has in the first entry's code as it is shipped, or why nobody knows."""
-    assert twin.variant.system.stats is not None
-    shipped = replace(twin, mode=twin.variant.system.stats.of)
-    asm = records.load(root / shipped.build_dir / "evidence" / "asm.json", "asm")
+    asm = records.load(root / twin.shipped.build_dir / "evidence" / "asm.json", "asm")
     first: Mapping[str, Any] = next(iter(asm.get("entries", {}).values()), {})
     layers = first.get("layers")
     if not layers:

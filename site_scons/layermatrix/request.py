@@ -81,7 +81,7 @@ TARGETS = (
         "table",
     ),
     Target("figures", "the part of the evidence that counts: asm, guards, counters; no test is run"),
-    Target("layers", "what each layer does in each load, counted in mode=stats; `explain` shows it"),
+    Target("layers", "what each layer does in each load, counted in mode=stats, and what it costs", "table"),
     Target("checks", "libs and evidence"),
     Target("compiledb", "compile_commands.json of the first selected cell, for editors"),
     Target("install", "libraries, headers and pkg-config file of the last selected cell, to $DESTDIR$PREFIX"),

@@ -47,6 +47,12 @@ def explain(variant: Variant, counted: Record | None = None) -> str:
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
+def layer_figures(variant: Variant, counted: Record) -> str:
+    """What the layers of a variant did, alone."""
+    titles = {layer.name: layer.title for layer in variant.layers}
+    return "\n".join([variant.name, *layers.table(counted, titles)]) + "\n"
+
+
 def list_variants(
     project: Project, cells: Sequence[Cell] = (), left_out: Iterable[tuple[str, str]] = ()
 ) -> str:
