@@ -201,14 +201,26 @@ def suite_evidence(env: Env, built: Sequence[Node], programs: Sequence[Node]) ->
 
 
 def program_evidence(env: Env, built: Sequence[Node]) -> list[Node]:
-    """Real programs, with the library preloaded and without. As for the tests, a failure is tried again."""
-    wanted = env["LAYERED"].project.matrix.programs
+    """Real programs, with the library preloaded and without: each script's result, and all gathered. As for
+    the tests, a failure is tried again."""
     if env["LAYERED_CELL"].has_sanitizer:
         return _evidence(env, ["programs.json"], [], steps.leave_out_programs)
-    sources = [built[0], *env.Glob(f"#{wanted.scripts}")]
-    made = _evidence(env, ["programs.json", "programs.passed"], sources, steps.run_programs, "programs.py")
-    env.Depends(made, env.Value(str(wanted)))
-    return made
+    scripts = env.Glob(f"#{env['LAYERED'].project.matrix.programs.scripts}")
+    results = [_program_result(env, built[0], script) for script in scripts]
+    return _evidence(env, ["programs.json", "programs.passed"], results, steps.gather_programs, "programs.py")
+
+
+def _program_result(env: Env, library: Node, script: Node) -> Node:
+    """One script's result. It depends on the files beside the script, in data/, that the script names. What
+    did not pass, because it failed or could not run here, is tried again by the next build."""
+    build: BuildState = env["LAYERED"]
+    name = f"programs/{Path(script.path).stem}"
+    targets = [f"{name}.json", f"{name}.passed"]
+    made = _evidence(env, targets, [library, script], steps.run_program, "programs.py")
+    text = script.get_text_contents()
+    used = [file for file in env.Glob(f"#{script.dir}/data/*") if Path(file.path).name in text]
+    env.Depends(made, [*used, env.Value(f"{build.project.matrix.programs}, soak {build.asked.soak}")])
+    return made[0]
 
 
 def _evidence(

@@ -95,7 +95,9 @@ FUZZ_SECONDS = 60
 OWN_VARIABLES = (
     Variable("PREFIX", "where `install` installs to", "a folder", "/usr/local"),
     Variable("DESTDIR", "put in front of PREFIX, for packagers", "a folder", ""),
-    Variable("soak", "how long the soak tests run", "seconds", "the programs' own"),
+    Variable(
+        "soak", "how long the soak tests run; real programs take more time", "seconds", "the programs' own"
+    ),
     Variable("seconds", "how long `fuzz` searches in each cell", "seconds", str(FUZZ_SECONDS)),
     Variable("without", "the selected variants, and each without each of these layers", "layers, all", ""),
     Variable("experiment", "which experiments `ab` makes", "names in variants/experiments.yaml", "all"),

@@ -356,12 +356,30 @@ def _soaking(tests: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
     }
 
 
-def run_programs(task: Task) -> None:
-    """Evidence `programs`. sources: the shared library, then the scripts. targets: as for `run_tests`."""
+def run_program(task: Task) -> None:
+    """One script's result for the evidence `programs`. sources: the shared library, the script, which finds
+    the cell's folder in the variable LAYERED_CELL and the length of a soak in LAYERED_SOAK. targets: the
+    record, and a stamp that only a pass writes. A failure does not end the build here, or the others' results
+    would not be gathered: `gather_programs` tells it."""
     from layermatrix.evidence import programs
 
-    library, *scripts = task.sources
-    _judge(task, programs.run_preloaded(scripts, library, task.project.matrix.programs.timeout))
+    library, script = task.sources
+    record_file, stamp = task.targets
+    timeout = task.project.matrix.programs.timeout + (task.soak or 0)
+    cell = record_file.parents[2]  # build/<cell>/evidence/programs/<script>.json
+    extra = {"LAYERED_CELL": str(cell), "LAYERED_SOAK": str(task.soak or "")}
+    record = programs.run_preloaded(script, library, timeout, extra=extra)
+    _unless_interrupted()
+    records.write(record_file, record)
+    if all(result["status"] == "passed" for result in record.get("programs", ())):
+        stamp.write_text("", encoding="utf-8")
+
+
+def gather_programs(task: Task) -> None:
+    """Evidence `programs`. sources: each script's record. targets: as for `run_tests`."""
+    from layermatrix.evidence import programs
+
+    _judge(task, programs.gathered([records.load(path, "programs") for path in task.sources]))
 
 
 def _judge(task: Task, record: records.Record) -> None:

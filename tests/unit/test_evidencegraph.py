@@ -76,6 +76,27 @@ def test_what_a_sanitizers_cell_cannot_show_is_left_out_and_made_of_nothing(envi
     ]
 
 
+def test_each_script_has_a_result_that_depends_on_what_it_names_in_data(environment: Any) -> None:
+    def file(path: str, text: str = "") -> Any:
+        return SimpleNamespace(path=path, dir=Path(path).parent, get_text_contents=lambda: text)
+
+    scripts = [file("tests/a.sh", '. "data/common.sh"'), file("tests/b.sh", 'python3 "$data/load.py"')]
+    beside = [file("tests/data/common.sh"), file("tests/data/load.py")]
+    needed: dict[str, list[Any]] = {}
+    env = environment()
+    env.Glob = lambda pattern: beside if "/data/" in pattern else scripts
+    env.Depends = lambda made, others: needed.update({made[0]: others})
+    evidencegraph.program_evidence(env, BUILT)
+    folder = "#$BUILD_DIR/evidence/programs"
+    results = [f"{folder}/a.json", f"{folder}/b.json"]
+    assert [(step, targets[0], sources) for step, targets, sources, _ in env.steps] == [
+        (steps.run_program, results[0], ["libtoy.so", scripts[0]]),
+        (steps.run_program, results[1], ["libtoy.so", scripts[1]]),
+        (steps.gather_programs, f"{folder}.json", results),
+    ]
+    assert [needed[result][0] for result in results] == beside
+
+
 def test_layers_are_counted_only_where_they_count(environment: Any) -> None:
     env = environment()
     assert evidencegraph.layer_evidence(env, BUILT, ["bench"]) == []

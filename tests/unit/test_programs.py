@@ -33,7 +33,7 @@ def library(tmp_path: Path) -> Path:
 
 
 def one_preloaded(tmp_path: Path, library: Path, text: str, timeout: float = 20) -> records.Record:
-    record = programs.run_preloaded([script(tmp_path / "real.sh", text)], library, timeout, tmp_path / "work")
+    record = programs.run_preloaded(script(tmp_path / "real.sh", text), library, timeout, tmp_path / "work")
     assert records.check(record, "programs") is record
     assert list((tmp_path / "work").iterdir()) == []
     result: records.Record = record["programs"][0]
@@ -141,13 +141,25 @@ def test_an_interrupt_ends_the_programs_that_are_under_way(tmp_path: Path) -> No
     assert [finished.end for finished in ended] == ["exit status 0", "killed by SIGKILL"]
 
 
-def test_nothing_to_run_is_not_measured(tmp_path: Path, library: Path) -> None:
+def test_nothing_to_run_is_not_measured(tmp_path: Path) -> None:
     assert programs.run_tests([], 1)["reason"] == "there are no test programs"
-    assert programs.run_preloaded([], library, 1)["reason"] == "there are no scripts"
-    assert (
-        programs.run_preloaded([tmp_path / "real.sh"], tmp_path / "libnone.so", 1)["reason"]
-        == "libnone.so is not built"
-    )
+    assert programs.gathered([])["reason"] == "there are no scripts"
+    record = programs.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
+    assert record["reason"] == "libnone.so is not built"
+
+
+def test_the_results_of_all_scripts_are_gathered_in_order(tmp_path: Path, library: Path) -> None:
+    scripts = [script(tmp_path / "b.sh", "exit 1"), script(tmp_path / "a.sh", "echo fine")]
+    record = programs.gathered([programs.run_preloaded(path, library, 20) for path in scripts])
+    assert records.check(record, "programs") is record
+    found = [(result["name"], result["status"]) for result in record["programs"]]
+    assert found == [("b", "failed"), ("a", "passed")]
+
+
+def test_a_result_that_is_missing_is_told_and_not_left_out(tmp_path: Path, library: Path) -> None:
+    good = programs.run_preloaded(script(tmp_path / "a.sh", "echo fine"), library, 20)
+    bad = records.load(tmp_path / "b.json", "programs")
+    assert programs.gathered([good, bad])["reason"] == "there is no b.json of this cell"
 
 
 def test_equal_output_with_and_without_the_library_is_passed(tmp_path: Path, library: Path) -> None:
@@ -160,6 +172,12 @@ def test_the_script_is_told_the_library_in_the_second_run_only(tmp_path: Path, l
     assert (result["status"], result["reason"]) == ("failed", "stdout is not the same")
     changed = [line for line in result["log"].splitlines() if line.startswith(("-[", "+["))]
     assert changed == ["-[]", f"+[{library}]"]
+
+
+def test_both_runs_are_told_what_is_handed_in(tmp_path: Path, library: Path) -> None:
+    path = script(tmp_path / "real.sh", 'test "$WORD" = given')
+    (result,) = programs.run_preloaded(path, library, 20, extra={"WORD": "given"})["programs"]
+    assert result["status"] == "passed"
 
 
 def test_other_errors_on_stderr_are_a_failure(tmp_path: Path, library: Path) -> None:
@@ -205,5 +223,5 @@ def test_outputs_that_differ_in_bytes_only_are_told_apart(tmp_path: Path, librar
 
 def test_a_script_that_is_not_executable_is_run_by_sh(tmp_path: Path, library: Path) -> None:
     path = script(tmp_path / "plain.sh", "echo fine", mode=0o644)
-    result = programs.run_preloaded([path], library, 20)["programs"][0]
+    result = programs.run_preloaded(path, library, 20)["programs"][0]
     assert (result["status"], result["command"]) == ("passed", f"sh {path}")

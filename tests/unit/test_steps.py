@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,52 @@ def test_an_interrupted_suite_writes_nothing(task: Make, monkeypatch: pytest.Mon
     with pytest.raises(steps.StepError, match="interrupted"):
         steps.run_tests(made)
     assert not made.targets[0].exists()
+
+
+RESULT = ["cell/evidence/programs/a.json", "cell/evidence/programs/a.passed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("exit 0", "passed"), ("exit 1", "failed"), ("echo no tool; exit 77", "not run")]
+)
+def test_only_a_pass_of_a_script_writes_its_stamp(task: Make, text: str, status: str) -> None:
+    made = task(RESULT, {"libtoy.so": "", "a.sh": text})
+    steps.run_program(made)
+    (result,) = records.load(made.targets[0], "programs")["programs"]
+    assert (result["name"], result["status"]) == ("a", status)
+    assert made.targets[1].exists() == (status == "passed")
+
+
+def test_a_script_finds_its_cell_and_the_length_of_a_soak(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYERED_SOAK", "9")
+    for soak, told in ((None, ""), (60, "60")):
+        made = task(RESULT, {"libtoy.so": "", "a.sh": "echo $LAYERED_CELL $LAYERED_SOAK"}, soak=soak)
+        steps.run_program(made)
+        (result,) = records.load(made.targets[0], "programs")["programs"]
+        assert result["log"].split() == [str(made.root / "cell"), *told.split()]
+
+
+def test_a_script_that_was_interrupted_leaves_no_result(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt, "interrupted", lambda: True)
+    made = task(RESULT, {"libtoy.so": "", "a.sh": "exit 1"})
+    with pytest.raises(steps.StepError, match="interrupted"):
+        steps.run_program(made)
+    assert not made.targets[0].exists()
+
+
+def test_a_failed_script_fails_when_all_are_gathered(task: Make) -> None:
+    parts = ["cell/evidence/programs/a.json", "cell/evidence/programs/b.json"]
+    for part, status in zip(parts, ("failed", "passed"), strict=True):
+        result = {"name": Path(part).stem, "status": status}
+        records.write(task([part], {}).targets[0], records.measured("programs", programs=[result]))
+    gathering = task(["cell/evidence/programs.json", "cell/evidence/programs.passed"], {})
+    with pytest.raises(steps.StepError, match="1 of 2 failed: a"):
+        steps.gather_programs(replace(gathering, sources=task(parts, {}).targets))
+    record = records.load(gathering.targets[0], "programs")
+    assert [result["name"] for result in record["programs"]] == ["a", "b"]
+    assert not gathering.targets[1].exists()
 
 
 def test_a_template_that_cannot_be_printed_fails_with_its_place(task: Make) -> None:

@@ -59,32 +59,40 @@ def _command(program: Path) -> list[str]:
 
 
 def run_preloaded(
-    scripts: Sequence[Path],
+    script: Path,
     library: Path,
     timeout: float,
     workdir: Path | None = None,
     *,
-    jobs: int = 1,
-    on_progress: Progress | None = None,
+    extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
-    """The record `programs`. Each script runs twice, first with the variable PRELOAD empty, then with it
+    """The record `programs` of one script. It runs twice, first with the variable PRELOAD empty, then with it
     naming the library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors
-    and exit status of both runs have to be the same. Folders are made in `workdir`."""
+    and exit status of both runs have to be the same. extra: variables of the environment. Folders are made in
+    `workdir`."""
+
+    def once(place: Path, preload: str) -> process.Finished:
+        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
+
     if not library.is_file():
         return records.not_measured("programs", f"{library.name} is not built")
-    if not scripts:
+    with _temporary_folder(workdir) as place:
+        plain = once(place, "")
+        if plain.failure:
+            log = _tail(plain.stdout + plain.stderr)
+            result = _judge(script.stem, plain, log, " without the library")
+        else:
+            result = _judge_pair(script.stem, plain, once(place, os.fspath(library.absolute())))
+    return records.measured("programs", programs=[result])
+
+
+def gathered(parts: Sequence[records.Record]) -> records.Record:
+    """The record `programs` of all scripts, from each one's."""
+    if not parts:
         return records.not_measured("programs", "there are no scripts")
-
-    def compare(script: Path) -> records.Record:
-        with _temporary_folder(workdir) as place:
-            plain = _run_script(run, script, place, "", timeout)
-            if plain.failure:
-                return _judge(script.stem, plain, _tail(plain.stdout + plain.stderr), " without the library")
-            preloaded = _run_script(run, script, place, os.fspath(library.absolute()), timeout)
-        return _judge_pair(script.stem, plain, preloaded)
-
-    return records.measured("programs", programs=_each(compare, scripts, jobs, on_progress))
+    bad = next((part for part in parts if not records.is_measured(part)), None)
+    return bad or records.measured("programs", programs=[one for part in parts for one in part["programs"]])
 
 
 def _each(
@@ -121,7 +129,7 @@ def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run_script(
-    run: process.Run, script: Path, place: Path, preload: str, timeout: float
+    run: process.Run, script: Path, place: Path, extra: Mapping[str, str], timeout: float
 ) -> process.Finished:
     """One run in a new folder. Both runs of a script get the same path, since they may print it."""
     work = place / "work"
@@ -129,7 +137,7 @@ def _run_script(
     work.mkdir()
     path = os.fspath(script.absolute())
     command = [path] if os.access(path, os.X_OK) else ["sh", path]
-    return run(command, environment=_environment(work, {"PRELOAD": preload}), timeout=timeout, folder=work)
+    return run(command, environment=_environment(work, extra), timeout=timeout, folder=work)
 
 
 def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> records.Record:

@@ -21,3 +21,8 @@ need() {
 preloaded() {
     env LD_PRELOAD="${PRELOAD:-}" "$@"
 }
+
+# soaking: whether the long form is asked for.
+soaking() {
+    [ -n "${LAYERED_SOAK:-}" ]
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# gcc: the project's own library is compiled from the cell's sources and linked; the objects and the library must
+# not differ by a byte. A soak compiles it with more kinds of optimisation.
+
+. "$(dirname "$0")/data/common.sh"
+need gcc
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+# The cell's objects say which files the library is made of; a file for the static one alone says so in its name.
+sources() {
+    for object in "$LAYERED_CELL"/obj/*.o; do
+        name=$(basename "$object" .o)
+        case $name in *_static) continue ;; esac
+        for source in "$LAYERED_CELL/gen/$name.c" "$top/csrc/$name.c"; do
+            if [ -f "$source" ]; then echo "$source"; fi
+        done
+    done
+}
+
+# library FLAG...: compile and link with these flags.
+library() {
+    rm -f ./*.o
+    sources | while read -r source; do
+        preloaded gcc -std=gnu11 "$@" -fPIC -pthread -DNDEBUG -DHAKMEM_BUILD_RELEASE=1 \
+            -I"$LAYERED_CELL/gen" -I"$top/csrc" -c "$source"
+    done
+    preloaded gcc -shared -pthread -o library.so ./*.o
+    echo "gcc $*"
+    sha256sum ./*.o library.so
+}
+
+library -O2
+if soaking; then
+    library -O0 -g
+    library -O3 -g
+    library -Os -fno-inline
+fi

@@ -1,0 +1,91 @@
+"""Real programs with the library preloaded: a file for each script's result, and only a pass is settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project, Run
+
+SCRIPTS = "tests/programs"
+ALL = "programs.json"
+
+
+@pytest.fixture
+def scripted(foreign: Project) -> Project:
+    """The other project with two scripts in a folder of their own, one of which reads a file."""
+    foreign.edit("variants/matrix.yaml", "scripts: tests/*.sh", f"scripts: {SCRIPTS}/*.sh")
+    foreign.write(f"{SCRIPTS}/first.sh", '. "$(dirname "$0")/data/words.sh"\necho "$words"\n')
+    foreign.write(f"{SCRIPTS}/second.sh", "echo second\n")
+    foreign.write(f"{SCRIPTS}/data/words.sh", "words=first\n")
+    return foreign
+
+
+def results(project: Project, cc: str) -> dict[str, str]:
+    """How each script ended."""
+    record = project.record(f"small-release-{cc}", "programs")
+    return {program["name"]: program["status"] for program in record["programs"]}
+
+
+def ran(run: Run) -> list[str]:
+    """What was established of programs: the results of scripts, and all of them gathered."""
+    files = [file.split("/evidence/")[1] for file in run.made("EVIDENCE")]
+    return [file.removeprefix("programs/") for file in files if file.startswith("programs")]
+
+
+def test_a_changed_script_is_run_again_alone(scripted: Project, cc: str) -> None:
+    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json", "second.json"]
+    assert results(scripted, cc) == {"first": "passed", "second": "passed"}
+    assert scripted.build("variant=small", "evidence").actions == []
+    scripted.append(f"{SCRIPTS}/second.sh", "echo more\n")
+    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "second.json"]
+
+
+def test_a_changed_file_that_a_script_reads_runs_that_script_again(scripted: Project) -> None:
+    scripted.build("variant=small", "evidence")
+    scripted.append(f"{SCRIPTS}/data/words.sh", "words=more\n")
+    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json"]
+
+
+def test_a_failed_script_fails_the_build_and_is_asked_again_alone(scripted: Project, cc: str) -> None:
+    good = scripted.read(f"{SCRIPTS}/second.sh")
+    scripted.build("variant=small", "evidence")
+    scripted.append(f"{SCRIPTS}/second.sh", 'test -z "$PRELOAD"\n')
+    for _ in range(2):
+        run = scripted.scons("variant=small", "evidence")
+        assert run.status == 1
+        assert ran(run) == [ALL, "second.json"]
+        assert "1 of 2 failed: second" in run.stderr
+        assert results(scripted, cc) == {"first": "passed", "second": "failed"}
+    scripted.write(f"{SCRIPTS}/second.sh", good)
+    scripted.build("variant=small", "evidence")
+    assert results(scripted, cc) == {"first": "passed", "second": "passed"}
+
+
+def test_a_script_that_cannot_run_fails_nothing_and_is_asked_again(scripted: Project, cc: str) -> None:
+    tool = scripted.path("tool")
+    scripted.write(f"{SCRIPTS}/second.sh", f"test -e {tool} || {{ echo no tool; exit 77; }}\n")
+    for _ in range(2):
+        assert "second.json" in ran(scripted.build("variant=small", "evidence"))
+        assert results(scripted, cc) == {"first": "passed", "second": "not run"}
+    scripted.write("tool", "")
+    scripted.build("variant=small", "evidence")
+    assert results(scripted, cc) == {"first": "passed", "second": "passed"}
+    assert scripted.build("variant=small", "evidence").actions == []
+
+
+def test_scripts_are_told_of_a_soak_and_run_again_for_it(scripted: Project, cc: str) -> None:
+    scripted.write(f"{SCRIPTS}/second.sh", 'echo "soak: ${LAYERED_SOAK:-none}"\n')
+    for words, told in (((), "soak: none"), (("soak=7",), "soak: 7")):
+        assert ran(scripted.build("variant=small", *words, "evidence")) == [ALL, "first.json", "second.json"]
+        (_, second) = scripted.record(f"small-release-{cc}", "programs")["programs"]
+        assert second["log"] == told
+
+
+def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, cc: str) -> None:
+    text = 'library=$LAYERED_CELL/libpool.so\ntest "${PRELOAD:-$library}" = "$library"\n'
+    scripted.write(f"{SCRIPTS}/second.sh", text)
+    scripted.build("variant=small", "evidence")
+    assert results(scripted, cc)["second"] == "passed"
