@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,8 +173,11 @@ def test_damaged_tables_are_a_reason_and_never_a_crash(tmp_path: Path) -> None:
     whole = compiled("gcc", tmp_path, "-g", "-gdwarf-4").read_bytes()
     damaged = tmp_path / "damaged.o"
     reasons = []
-    for place in range(64, len(whole), 101):
-        damaged.write_bytes(whole[:place] + b"\xff\xff\xff\xff" + whole[place + 4 :])
+    (headers,) = struct.unpack_from("<Q", whole, 40)  # of the sections; 64 bytes each, with the size at 32
+    anything = [(place, b"\xff\xff\xff\xff") for place in range(64, len(whole), 101)]
+    too_long = [(place, b"\xf0\xff\xff\xff") for place in range(headers + 32, len(whole), 64)]  # whole symbols
+    for place, what in anything + too_long:
+        damaged.write_bytes(whole[:place] + what + whole[place + 4 :])
         try:
             dwarf.read(damaged)
         except dwarf.DwarfError as error:

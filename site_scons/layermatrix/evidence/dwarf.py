@@ -20,8 +20,8 @@ from elftools.elf.sections import SymbolTableSection
 
 from layermatrix.evidence import elf
 
-# what pyelftools raises where tables are damaged: it trusts what it reads
-_DAMAGE = (*elf.DAMAGE, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
+# what pyelftools, and the reading of symbols here, raise where tables are damaged: they trust what they read
+_DAMAGE = (*elf.DAMAGE, struct.error, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
 VERSION = 4
 _SYMBOL = struct.Struct("<IBBHQQ")  # name, info, other, section, value, size
 _APART = 1 << 32  # bytes between the made-up addresses of two sections
