@@ -175,7 +175,7 @@ def test_damaged_tables_are_a_reason_and_never_a_crash(tmp_path: Path) -> None:
     reasons = []
     (headers,) = struct.unpack_from("<Q", whole, 40)  # of the sections; 64 bytes each, with the size at 32
     anything = [(place, b"\xff\xff\xff\xff") for place in range(64, len(whole), 101)]
-    too_long = [(place, b"\xf0\xff\xff\xff") for place in range(headers + 32, len(whole), 64)]  # whole symbols
+    too_long = [(place, b"\xf0\xff\xff\xff") for place in range(headers + 32, len(whole), 64)]
     for place, what in anything + too_long:
         damaged.write_bytes(whole[:place] + what + whole[place + 4 :])
         try:
