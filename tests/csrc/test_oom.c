@@ -154,6 +154,8 @@ static void less_is_never_refused(void)
         struct node *less = T_realloc(lists[i], LESS);
         T_CHECK(less != NULL, "realloc from %zu down to %d bytes was refused", sizes[i], LESS);
         T_CHECK(errno == 1234, "realloc from %zu down to %d bytes set errno to %d", sizes[i], LESS, errno);
+        T_CHECK(T_CHECKS < 2 || T_usable_size(less) == LESS, "%zu bytes may be used of %d",
+                T_usable_size(less), LESS);
         T_CHECK(less->size == sizes[i], "realloc from %zu down to %d bytes lost bytes", sizes[i], LESS);
         T_CHECK_PATTERN((char *)(less + 1), LESS - sizeof *less, sizes[i]);
         lists[i] = less->next;

@@ -4,12 +4,7 @@
 # A part of the tests, but for a soak. What they print is not compared: there are clocks and addresses in it.
 
 . "$(dirname "$0")/data/common.sh"
-need python3
-
-PYTHONMALLOC=malloc
-PYTHONHASHSEED=0
-PYTHONDONTWRITEBYTECODE=1
-export PYTHONMALLOC PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
+need_python
 
 whole=
 if soaking; then whole=--whole; fi

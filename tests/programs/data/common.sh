@@ -26,3 +26,12 @@ preloaded() {
 soaking() {
     [ -n "${LAYERED_SOAK:-}" ]
 }
+
+# need_python: a Python that has every object from malloc, and runs alike each time.
+need_python() {
+    need python3
+    PYTHONMALLOC=malloc
+    PYTHONHASHSEED=0
+    PYTHONDONTWRITEBYTECODE=1
+    export PYTHONMALLOC PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
+}
