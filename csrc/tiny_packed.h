@@ -41,21 +41,15 @@ ALWAYS_INLINE uint64_t tiny_packed_next(const tiny_block_t *first)
 // Puts a block in front of the list; false: there is no room, and the list is as it was.
 ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
 {
-    uint64_t old = *packed, made = (uint64_t)(uintptr_t)block << 16;
-    bool full;
+    uint64_t old = *packed;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     block->link = old ^ tiny_pad(block);
 #else
     block->link = old;
 #endif
-#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && HAKMEM_BUILD_RELEASE
-    // Bits 8..15 are a register of their own; compilers take four instructions more.
-    __asm__("subb $1, %h1\n\tmovw %w1, %w2" : "=@ccb"(full), "+Q"(old), "+r"(made));
-#else
-    full = tiny_packed_room(old) == 0;
-    made |= (old - 0x100) & 0xffff;
-#endif
-    if (UNLIKELY(full)) return false;
+    uint64_t low = HAK_OPAQUE((uint64_t)(uint16_t)old); // room and mark; else compilers take an instruction more
+    if (UNLIKELY(low < 1 << 8)) return false;
+    uint64_t made = ((uint64_t)(uintptr_t)block << 16) + low - (1 << 8);
     HAK_WRITTEN();
     *packed = made;
     return true;
