@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from layermatrix.request import Compilers, Request, Selection
     from layermatrix.shell import Shell
 
+BASELINE = "build/baseline"  # what belongs to no cell: programs on the system's own functions
+
 
 @dataclass(frozen=True)
 class BuildState:

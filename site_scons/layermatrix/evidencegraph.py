@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix import steps
+from layermatrix.buildstate import BASELINE
 from layermatrix.toolchain import LINE_TABLES
 
 if TYPE_CHECKING:
@@ -216,11 +217,23 @@ def _program_result(env: Env, library: Node, script: Node) -> Node:
     build: BuildState = env["LAYERED"]
     name = f"programs/{Path(script.path).stem}"
     targets = [f"{name}.json", f"{name}.passed"]
-    made = _evidence(env, targets, [library, script], steps.run_program, "programs.py")
     text = script.get_text_contents()
     used = [file for file in env.Glob(f"#{script.dir}/data/*") if Path(file.path).name in text]
-    env.Depends(made, [*used, env.Value(f"{build.project.matrix.programs}, soak {build.asked.soak}")])
+    needed = [*used, env.Value(f"{build.project.matrix.programs}, soak {build.asked.soak}")]
+    plain = [] if steps.CELL_VARIABLE in text else [_plain_output(env, script, needed)]
+    made = _evidence(env, targets, [library, script, *plain], steps.run_program, "programs.py")
+    env.Depends(made, needed)
     return made[0]
+
+
+def _plain_output(env: Env, script: Node, needed: Sequence[Node]) -> Node:
+    """What a script prints without a library: one run for all cells, since nothing of a cell is in it."""
+    path = f"#{BASELINE}/evidence/programs/{Path(script.path).stem}.plain.json"
+    kept: Node = env.File(path)
+    if not kept.has_builder():
+        made = env.LayeredStep("EVIDENCE", [path], [script], steps.run_plain, ["evidence/programs.py"])
+        env.Depends(made, needed)
+    return kept
 
 
 def _evidence(

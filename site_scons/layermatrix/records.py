@@ -29,6 +29,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "layers": {"layers": list, "classes": dict, "programs": list, "loads": dict},
     "tests": {"programs": list},
     "programs": {"programs": list},
+    "plain": {"stdout": str, "stderr": str},
     "fuzz": {"programs": list, "seconds": int},
     "bench": {"loads": dict, "rounds": int},
     "reference": {"verdict": str, "loads": dict},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from layermatrix.matrix import Cell
     from layermatrix.parts import Matrix, Project, Suite, Variant
 
+CELL_VARIABLE = "LAYERED_CELL"  # where test programs and scripts find the cell's folder
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
@@ -341,7 +342,7 @@ def run_tests(task: Task) -> None:
     tests = task.project.matrix.tests
     timeout = tests.timeout + (task.soak or 0)
     cell = task.targets[0].parent.parent  # build/<cell>/evidence/tests.json
-    extra = {"LAYERED_CELL": str(cell)}
+    extra = {CELL_VARIABLE: str(cell)}
     told = _soaking(tests, task.soak)
     _judge(task, programs.run_tests(task.sources, timeout, extra=extra, told=told))
 
@@ -358,21 +359,40 @@ def _soaking(tests: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
 
 def run_program(task: Task) -> None:
     """One script's result for the evidence `programs`. sources: the shared library, the script, which finds
-    the cell's folder in the variable LAYERED_CELL and the length of a soak in LAYERED_SOAK. targets: the
-    record, and a stamp that only a pass writes. A failure does not end the build here, or the others' results
-    would not be gathered: `gather_programs` tells it."""
+    the cell's folder in the variable LAYERED_CELL and the length of a soak in LAYERED_SOAK, and what the
+    script prints without a library, unless it asks for the cell. targets: the record, and a stamp that only a
+    pass writes. A failure does not end the build here, or the others' results would not be gathered:
+    `gather_programs` tells it."""
     from layermatrix.evidence import programs
 
-    library, script = task.sources
+    library, script, *kept = task.sources
     record_file, stamp = task.targets
-    timeout = task.project.matrix.programs.timeout + (task.soak or 0)
     cell = record_file.parents[2]  # build/<cell>/evidence/programs/<script>.json
-    extra = {"LAYERED_CELL": str(cell), "LAYERED_SOAK": str(task.soak or "")}
-    record = programs.run_preloaded(script, library, timeout, extra=extra)
+    plain = records.load(kept[0], "plain") if kept else None
+    extra = {CELL_VARIABLE: str(cell), **_of_soak(task)}
+    record = programs.run_preloaded(script, library, _script_timeout(task), plain=plain, extra=extra)
     _unless_interrupted()
     records.write(record_file, record)
     if all(result["status"] == "passed" for result in record.get("programs", ())):
         stamp.write_text("", encoding="utf-8")
+
+
+def run_plain(task: Task) -> None:
+    """What a script prints without a library. sources: the script. targets: the record."""
+    from layermatrix.evidence import programs
+
+    record = programs.run_plain(task.sources[0], _script_timeout(task), extra=_of_soak(task))
+    _unless_interrupted()
+    records.write(task.targets[0], record)
+
+
+def _script_timeout(task: Task) -> float:
+    return task.project.matrix.programs.timeout + (task.soak or 0)
+
+
+def _of_soak(task: Task) -> dict[str, str]:
+    """What a script is told of a soak."""
+    return {"LAYERED_SOAK": str(task.soak or "")}
 
 
 def gather_programs(task: Task) -> None:

@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix import records
+from layermatrix import buildstate, records
 
 if TYPE_CHECKING:
     from layermatrix.bench import runner
     from layermatrix.matrix import Cell
     from layermatrix.model import Project
-
-BASELINE = Path("build/baseline")
 
 
 def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
@@ -29,7 +27,7 @@ def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | N
 
     wanted = rounds or project.matrix.timing.rounds
     loads = [runner.Load(load.name, load.args) for load in project.matrix.timed.values()]
-    baseline = _subject(project, "baseline", root / BASELINE, None)
+    baseline = _subject(project, "baseline", root / buildstate.BASELINE, None)
     subjects = [
         _subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells if cell.is_counted
     ]

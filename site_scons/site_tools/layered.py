@@ -41,7 +41,7 @@ from layermatrix import (  # noqa: E402
     steps,
     toolchain,
 )
-from layermatrix.buildstate import BuildState  # noqa: E402
+from layermatrix.buildstate import BASELINE, BuildState  # noqa: E402
 from layermatrix.closure import Closures  # noqa: E402
 from layermatrix.errors import SelectionError, SpecErrors  # noqa: E402
 
@@ -51,7 +51,6 @@ Node = Any
 LIBRARY = SITE / "layermatrix"
 GENERATOR = ("emit.py", "parts.py")  # what printed text depends on besides templates
 DATABASE = "build/.sconsign"
-BASELINE = "build/baseline"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
 

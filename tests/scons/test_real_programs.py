@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = "tests/programs"
 ALL = "programs.json"
+PLAIN = ".plain.json"
 
 
 @pytest.fixture
@@ -32,7 +34,14 @@ def results(project: Project, cc: str) -> dict[str, str]:
 def ran(run: Run) -> list[str]:
     """What was established of programs: the results of scripts, and all of them gathered."""
     files = [file.split("/evidence/")[1] for file in run.made("EVIDENCE")]
-    return [file.removeprefix("programs/") for file in files if file.startswith("programs")]
+    results = [file.removeprefix("programs/") for file in files if file.startswith("programs")]
+    return [file for file in results if not file.endswith(PLAIN)]
+
+
+def ran_plain(run: Run) -> list[str]:
+    """The scripts that ran without a library, for all cells."""
+    files = [file for file in run.made("EVIDENCE") if file.endswith(PLAIN)]
+    return [file.removeprefix("baseline/evidence/programs/").removesuffix(PLAIN) for file in files]
 
 
 def test_a_changed_script_is_run_again_alone(scripted: Project, cc: str) -> None:
@@ -89,3 +98,22 @@ def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, c
     scripted.write(f"{SCRIPTS}/second.sh", text)
     scripted.build("variant=small", "evidence")
     assert results(scripted, cc)["second"] == "passed"
+
+
+def test_a_script_runs_once_without_a_library_for_all_cells(scripted: Project, cc: str) -> None:
+    scripted.append(f"{SCRIPTS}/second.sh", f'echo "$PRELOAD" >>{scripted.path("runs")}\n')
+    run = scripted.build("variant=small", "mode=release,debug", "evidence")
+    assert ran_plain(run) == ["first", "second"]
+    used = [Path(line).parent.name for line in scripted.read("runs").splitlines()]
+    assert sorted(used) == ["", f"small-debug-{cc}", f"small-release-{cc}"]
+    scripted.append(f"{SCRIPTS}/data/words.sh", "words=more\n")
+    assert ran_plain(scripted.build("variant=small", "mode=release,debug", "evidence")) == ["first"]
+
+
+def test_a_script_that_asks_for_the_cell_runs_without_a_library_in_each(scripted: Project, cc: str) -> None:
+    scripted.write(f"{SCRIPTS}/second.sh", "basename $LAYERED_CELL\n")
+    run = scripted.build("variant=small", "mode=release,debug", "evidence")
+    assert ran_plain(run) == ["first"]
+    for mode in ("release", "debug"):
+        (_, second) = scripted.record(f"small-{mode}-{cc}", "programs")["programs"]
+        assert (second["status"], second["log"]) == ("passed", f"small-{mode}-{cc}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
 
-from layermatrix import process, records
+from layermatrix import records
 from layermatrix.evidence import programs
 
 
@@ -109,36 +108,10 @@ def test_a_python_file_is_run_by_pytest(tmp_path: Path, body: str, status: str) 
     assert (result["name"], result["status"]) == ("test_it.py", status)
 
 
-def test_results_come_in_the_order_of_the_programs_however_many_run_at_once(tmp_path: Path) -> None:
-    order = [script(tmp_path / f"test_{number}", f"sleep 0.{3 - number}") for number in range(3)]
-    told: list[tuple[int, int, str]] = []
-    record = programs.run_tests(
-        order, 20, jobs=2, on_progress=lambda done, total, result: told.append((done, total, result["name"]))
-    )
-    assert [result["name"] for result in record["programs"]] == ["test_0", "test_1", "test_2"]
-    assert told == [(1, 3, "test_0"), (2, 3, "test_1"), (3, 3, "test_2")]
-
-
-def test_an_interrupt_ends_the_programs_that_are_under_way(tmp_path: Path) -> None:
-    def interrupt(done: int, total: int, result: records.Record) -> None:
-        raise KeyboardInterrupt
-
-    quick, slow = script(tmp_path / "quick", "true"), script(tmp_path / "slow", "sleep 60")
-    ended: list[process.Finished] = []
-    started = threading.Event()
-
-    def run(command: list[str], **how: object) -> process.Finished:
-        if command[0].endswith("quick"):
-            started.wait(20)
-        else:
-            threading.Timer(0.2, started.set).start()
-        finished = process.run(command, **how)  # type: ignore[arg-type]
-        ended.append(finished)
-        return finished
-
-    with pytest.raises(KeyboardInterrupt):
-        programs.run_tests([quick, slow], 60, jobs=2, on_progress=interrupt, run=run)  # type: ignore[arg-type]
-    assert [finished.end for finished in ended] == ["exit status 0", "killed by SIGKILL"]
+def test_results_come_in_the_order_of_the_programs(tmp_path: Path) -> None:
+    order = [script(tmp_path / f"test_{number}", "true") for number in (2, 0, 1)]
+    record = programs.run_tests(order, 20)
+    assert [result["name"] for result in record["programs"]] == ["test_2", "test_0", "test_1"]
 
 
 def test_nothing_to_run_is_not_measured(tmp_path: Path) -> None:
@@ -225,3 +198,52 @@ def test_a_script_that_is_not_executable_is_run_by_sh(tmp_path: Path, library: P
     path = script(tmp_path / "plain.sh", "echo fine", mode=0o644)
     result = programs.run_preloaded(path, library, 20)["programs"][0]
     assert (result["status"], result["command"]) == ("passed", f"sh {path}")
+
+
+def by_kept(
+    tmp_path: Path, library: Path, text: str, changed: str | None = None
+) -> tuple[records.Record, list[str]]:
+    """The result of a script whose plain output is kept, and how it was run: "" without the library. changed:
+    the script after its output was kept."""
+    runs = tmp_path / "runs"
+    path = script(tmp_path / "real.sh", f'echo "$PRELOAD" >>{runs}\n{text}')
+    plain = programs.run_plain(path, 20)
+    assert records.check(plain, "plain") is plain
+    if changed is not None:
+        script(path, f'echo "$PRELOAD" >>{runs}\n{changed}')
+    (result,) = programs.run_preloaded(path, library, 20, plain=plain)["programs"]
+    return result, runs.read_text(encoding="utf-8").splitlines()
+
+
+def test_what_a_script_prints_without_the_library_is_kept(tmp_path: Path, library: Path) -> None:
+    result, runs = by_kept(tmp_path, library, r"printf '\377\n'; echo err >&2")
+    assert (result["name"], result["status"], result["reason"]) == ("real", "passed", None)
+    assert runs == ["", str(library)]
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_output_unlike_what_was_kept_is_compared_with_a_run_of_today(
+    tmp_path: Path, library: Path, stream: str
+) -> None:
+    result, runs = by_kept(tmp_path, library, f"echo old >&{stream}", f"echo new >&{stream}")
+    assert result["status"] == "passed"
+    assert runs == ["", str(library), "", str(library)]
+    result, runs = by_kept(tmp_path, library, f'echo "[$PRELOAD]" >&{stream}')
+    assert (result["status"], result["reason"]) == (
+        "failed",
+        f"std{'out' if stream == '1' else 'err'} is not the same",
+    )
+
+
+def test_a_script_that_prints_where_it_runs_passes_all_the_same(tmp_path: Path, library: Path) -> None:
+    assert by_kept(tmp_path, library, "pwd")[0]["status"] == "passed"
+
+
+def test_a_failure_with_the_library_is_told_whatever_was_kept(tmp_path: Path, library: Path) -> None:
+    result, _ = by_kept(tmp_path, library, 'test -z "$PRELOAD" || { echo gone wrong; exit 1; }')
+    assert (result["status"], result["reason"]) == ("failed", "exit status 1: gone wrong")
+
+
+def test_a_script_that_fails_by_itself_has_nothing_to_keep(tmp_path: Path, library: Path) -> None:
+    result, _ = by_kept(tmp_path, library, "echo no tool; exit 77")
+    assert (result["status"], result["reason"]) == ("not run", "no tool")

@@ -1,7 +1,7 @@
 """Run test programs, and real programs with a library preloaded, and keep what came of each.
 
-Returns the records `tests` and `programs`. A program or script that cannot run on this machine says so with
-exit status 77 and the reason in its last line; it is "not run", which is not "passed".
+Returns the records `tests`, `programs` and `plain`. A program or script that cannot run on this machine says
+so with exit status 77 and the reason in its last line; it is "not run", which is not "passed".
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from layermatrix import process, records
@@ -23,18 +22,13 @@ PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 LOG_LINES = 40
 _COMPARED_LINES = 2000  # of each output, for showing the difference; equality is that of all bytes
 
-# called in the thread of the caller, in the order of the programs: (done, of how many, result)
-Progress = Callable[[int, int, records.Record], None]
-
 
 def run_tests(
     programs: Sequence[Path],
     timeout: float,
     *,
-    jobs: int = 1,
     extra: Mapping[str, str] | None = None,
     told: Mapping[str, Sequence[str]] | None = None,
-    on_progress: Progress | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
     """The record `tests`. Each program runs alone in a new folder; exit status 0 is passed. A Python file is
@@ -49,7 +43,7 @@ def run_tests(
 
     if not programs:
         return records.not_measured("tests", "there are no test programs")
-    return records.measured("tests", programs=_each(test, programs, jobs, on_progress))
+    return records.measured("tests", programs=[test(program) for program in programs])
 
 
 def _command(program: Path) -> list[str]:
@@ -58,32 +52,51 @@ def _command(program: Path) -> list[str]:
     return [*pytest, path] if program.suffix == ".py" else [path]
 
 
+def run_plain(
+    script: Path,
+    timeout: float,
+    *,
+    extra: Mapping[str, str] | None = None,
+    run: process.Run = process.run,
+) -> records.Record:
+    """The record `plain` of a script: what it prints with the variable PRELOAD empty, for `run_preloaded`. A
+    script that fails or cannot run has none."""
+    with _temporary_folder(None) as place:
+        finished = _run_script(run, script, place, {**(extra or {}), "PRELOAD": ""}, timeout)
+    if finished.failure:
+        return records.not_measured("plain", finished.failure)
+    outputs = {"stdout": finished.stdout, "stderr": finished.stderr}
+    return records.measured("plain", **{name: text.decode("latin-1") for name, text in outputs.items()})
+
+
 def run_preloaded(
     script: Path,
     library: Path,
     timeout: float,
     workdir: Path | None = None,
     *,
+    plain: records.Record | None = None,
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
     """The record `programs` of one script. It runs twice, first with the variable PRELOAD empty, then with it
     naming the library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors
-    and exit status of both runs have to be the same. extra: variables of the environment. Folders are made in
-    `workdir`."""
+    and exit status of both runs have to be the same. Folders are made in `workdir`.
+
+    plain: the record `plain` of the script. Where the run with the library gives the same, none is made
+    without. Else what was kept may be old, or the script may print where it runs: it is judged as if nothing
+    had been kept. extra: variables of the environment."""
 
     def once(place: Path, preload: str) -> process.Finished:
         return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
 
     if not library.is_file():
         return records.not_measured("programs", f"{library.name} is not built")
+    path = os.fspath(library.absolute())
     with _temporary_folder(workdir) as place:
-        plain = once(place, "")
-        if plain.failure:
-            log = _tail(plain.stdout + plain.stderr)
-            result = _judge(script.stem, plain, log, " without the library")
-        else:
-            result = _judge_pair(script.stem, plain, once(place, os.fspath(library.absolute())))
+        result = _judge_by_kept(script.stem, plain, once(place, path)) if plain else None
+        if result is None:
+            result = _judge_pair(script.stem, once(place, ""), lambda: once(place, path))
     return records.measured("programs", programs=[result])
 
 
@@ -93,25 +106,6 @@ def gathered(parts: Sequence[records.Record]) -> records.Record:
         return records.not_measured("programs", "there are no scripts")
     bad = next((part for part in parts if not records.is_measured(part)), None)
     return bad or records.measured("programs", programs=[one for part in parts for one in part["programs"]])
-
-
-def _each(
-    one: Callable[[Path], records.Record], paths: Sequence[Path], jobs: int, on_progress: Progress | None
-) -> list[records.Record]:
-    """The result of each path, in order, up to `jobs` at a time."""
-    results: list[records.Record] = []
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        try:
-            for result in pool.map(one, paths):
-                results.append(result)
-                if on_progress is not None:
-                    on_progress(len(results), len(paths), result)
-        except BaseException:
-            # leaving the pool waits for its threads: end what they wait for
-            pool.shutdown(wait=False, cancel_futures=True)
-            process.stop_all()
-            raise
-    return results
 
 
 @contextlib.contextmanager
@@ -151,7 +145,21 @@ def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> 
     return _result(name, FAILED, finished, f"{finished.end}{where}{said}", log)
 
 
-def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished) -> records.Record:
+def _judge_by_kept(name: str, kept: records.Record, preloaded: process.Finished) -> records.Record | None:
+    """The result of a pass; None: what was kept does not show one."""
+    if not records.is_measured(kept) or preloaded.failure:
+        return None
+    outputs = [text.decode("latin-1") for text in (preloaded.stdout, preloaded.stderr)]
+    same = outputs == [kept["stdout"], kept["stderr"]]
+    return _passed(name, preloaded) if same else None
+
+
+def _judge_pair(
+    name: str, plain: process.Finished, run_preloaded: Callable[[], process.Finished]
+) -> records.Record:
+    if plain.failure:
+        return _judge(name, plain, _tail(plain.stdout + plain.stderr), " without the library")
+    preloaded = run_preloaded()
     if preloaded.failure:
         reason, log = preloaded.failure, _tail(preloaded.stdout + preloaded.stderr)
     elif plain.stdout != preloaded.stdout:
@@ -159,8 +167,12 @@ def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished)
     elif plain.stderr != preloaded.stderr:
         reason, log = "stderr is not the same", _difference(plain.stderr, preloaded.stderr)
     else:
-        return _result(name, PASSED, preloaded, None, _tail(preloaded.stdout + preloaded.stderr))
+        return _passed(name, preloaded)
     return _result(name, FAILED, preloaded, reason, log)
+
+
+def _passed(name: str, preloaded: process.Finished) -> records.Record:
+    return _result(name, PASSED, preloaded, None, _tail(preloaded.stdout + preloaded.stderr))
 
 
 def _result(
