@@ -1,7 +1,8 @@
 # What the program scripts share. Read with `.`; the current folder is a fresh one.
 #
 # A script is run with PRELOAD empty, once for all cells unless it names LAYERED_CELL, and with PRELOAD naming each
-# library, and has to print the same every time: no clock, addresses or process numbers. Exit status 77 and a last line with the reason: not run.
+# library, and has to print the same every time: no clock, addresses or process numbers. Exit status 77 and a last line
+# with the reason: not run.
 
 set -eu
 LC_ALL=C
