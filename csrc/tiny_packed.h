@@ -47,7 +47,8 @@ ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
 #else
     block->link = old;
 #endif
-    uint64_t low = HAK_OPAQUE((uint64_t)(uint16_t)old); // room and mark; else compilers take an instruction more
+    // Room and mark, in a register of their own: compilers take an instruction more.
+    uint64_t low = HAK_OPAQUE((uint64_t)(uint16_t)old);
     if (UNLIKELY(low < 1 << 8)) return false;
     uint64_t made = ((uint64_t)(uintptr_t)block << 16) + low - (1 << 8);
     HAK_WRITTEN();

@@ -7,9 +7,27 @@
 
 #include "../csrc/test.h"
 
+#include <sys/syscall.h>
+
 #include "preload.h"
 
+// ---- a system that refuses
+
+#define SHOWN __attribute__((visibility("default"))) // the library shall find it before the C library's
+
+static volatile bool refuses;
+
+// The program's own, which the library calls, too.
+SHOWN void *mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+    if (!refuses) return (void *)syscall(SYS_mmap, address, bytes, protection, flags, file, offset);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
 // ---- what is run under valgrind
+
+enum { SHRUNK = 3000000 }; // bytes; a mapping of its own
 
 static void *const *volatile kept;
 
@@ -21,9 +39,24 @@ __attribute__((noinline)) static void leak(void)
     kept = T_calloc(3, 8);
 }
 
+// A block that moved, were there room, and that keeps its place: what was given up is no longer the program's.
+static volatile char *shrink_in_place(void)
+{
+    char *block = T_must_malloc(SHRUNK + 4096);
+    refuses = true;
+    char *shrunk = T_realloc(block, SHRUNK);
+    refuses = false;
+    T_CHECK(shrunk == block, "a block that was to be shrunk is at %p instead of %p", shrunk, block);
+    return shrunk;
+}
+
 static void make_mistakes(void)
 {
     leak();
+    static volatile char *volatile shrunk;
+    shrunk = shrink_in_place();
+    shrunk[SHRUNK - 1] = 4; // no mistake
+    shrunk[SHRUNK] = 4;
     static char *volatile overrun, *volatile exact,
                                        *volatile before; // never freed: that, too, would be noticed
     overrun = T_must_malloc(24);
@@ -153,6 +186,7 @@ static void mistakes_are_found(void)
     T_CHECK(status == FOUND, "status %d:\n%s", status, said);
     expect_said("is 0 bytes after a block of size 24 alloc'd");
     expect_said("is 0 bytes after a block of size 64 alloc'd");
+    expect_said("is 0 bytes after a block of size 3,000,000 alloc'd");
     expect_said("is 1 bytes before a block of size 64 alloc'd");
     expect_said("Conditional jump or move depends on uninitialised value(s)");
     expect_said("is 20 bytes inside a block of size 100 free'd");
