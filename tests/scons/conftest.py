@@ -54,7 +54,7 @@ class Run:
     @property
     def cells(self) -> set[str]:
         """The cells of which something was made."""
-        return {action.split()[1].split("/")[0] for action in self.actions}
+        return {action.split()[1].split("/")[0] for action in self.actions} - {"baseline"}
 
     @property
     def variants(self) -> set[str]:

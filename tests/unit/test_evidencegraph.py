@@ -80,21 +80,36 @@ def test_each_script_has_a_result_that_depends_on_what_it_names_in_data(environm
     def file(path: str, text: str = "") -> Any:
         return SimpleNamespace(path=path, dir=Path(path).parent, get_text_contents=lambda: text)
 
-    scripts = [file("tests/a.sh", '. "data/common.sh"'), file("tests/b.sh", 'python3 "$data/load.py"')]
+    class Node(str):
+        """A file; one in build/baseline may be made by another cell."""
+
+        def has_builder(self) -> bool:
+            return self.endswith("/b.plain.json")
+
+    scripts = [
+        file("tests/a.sh", '. "data/common.sh"'),
+        file("tests/b.sh", 'python3 "$data/load.py"'),
+        file("tests/c.sh", "ls $LAYERED_CELL"),
+    ]
     beside = [file("tests/data/common.sh"), file("tests/data/load.py")]
     needed: dict[str, list[Any]] = {}
     env = environment()
+    env.File = Node
     env.Glob = lambda pattern: beside if "/data/" in pattern else scripts
     env.Depends = lambda made, others: needed.update({made[0]: others})
     evidencegraph.program_evidence(env, BUILT)
     folder = "#$BUILD_DIR/evidence/programs"
-    results = [f"{folder}/a.json", f"{folder}/b.json"]
+    results = [f"{folder}/{name}.json" for name in "abc"]
+    plain = [f"#build/baseline/evidence/programs/{name}.plain.json" for name in "ab"]
     assert [(step, targets[0], sources) for step, targets, sources, _ in env.steps] == [
-        (steps.run_program, results[0], ["libtoy.so", scripts[0]]),
-        (steps.run_program, results[1], ["libtoy.so", scripts[1]]),
+        (steps.run_plain, plain[0], [scripts[0]]),
+        (steps.run_program, results[0], ["libtoy.so", scripts[0], plain[0]]),
+        (steps.run_program, results[1], ["libtoy.so", scripts[1], plain[1]]),
+        (steps.run_program, results[2], ["libtoy.so", scripts[2]]),
         (steps.gather_programs, f"{folder}.json", results),
     ]
-    assert [needed[result][0] for result in results] == beside
+    assert [needed[result][0] for result in results[:2]] == beside
+    assert needed[plain[0]][0] is beside[0]
 
 
 def test_layers_are_counted_only_where_they_count(environment: Any) -> None:
