@@ -8,6 +8,7 @@ Reads and writes `build/<cell>/evidence/`; the report goes to `build/report/`.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -541,7 +542,9 @@ def _judge_counters(plan: Plan, chosen: request.Selection) -> int:
 
 
 def _pytest(plan: Plan) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "tests"]
+    """The Python tests; in as many processes as there are cores where pytest can, each file in one of them."""
+    spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
+    command = [sys.executable, "-m", "pytest", "-q", *spread, "tests"]
     return subprocess.run(command, cwd=plan.root).returncode
 
 
