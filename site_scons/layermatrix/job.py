@@ -542,7 +542,7 @@ def _judge_counters(plan: Plan, chosen: request.Selection) -> int:
 
 
 def _pytest(plan: Plan) -> int:
-    """The Python tests; in as many processes as there are cores where pytest can, each file in one of them."""
+    """The Python tests; where pytest can, in as many processes as there are cores, each file in one."""
     spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
     command = [sys.executable, "-m", "pytest", "-q", *spread, "tests"]
     return subprocess.run(command, cwd=plan.root).returncode
