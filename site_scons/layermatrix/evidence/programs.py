@@ -13,7 +13,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from layermatrix import process, records
@@ -84,19 +84,26 @@ def run_preloaded(
     and exit status of both runs have to be the same. Folders are made in `workdir`.
 
     plain: the record `plain` of the script. Where the run with the library gives the same, none is made
-    without. Else what was kept may be old, or the script may print where it runs: it is judged as if nothing
-    had been kept. extra: variables of the environment."""
+    without. Else what was kept may be old, or the script may print where it runs: then it is. extra:
+    variables of the environment."""
 
     def once(place: Path, preload: str) -> process.Finished:
         return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
 
     if not library.is_file():
         return records.not_measured("programs", f"{library.name} is not built")
-    path = os.fspath(library.absolute())
+    name, path = script.stem, os.fspath(library.absolute())
+    kept = plain if plain and records.is_measured(plain) else None
     with _temporary_folder(workdir) as place:
-        result = _judge_by_kept(script.stem, plain, once(place, path)) if plain else None
-        if result is None:
-            result = _judge_pair(script.stem, once(place, ""), lambda: once(place, path))
+        preloaded = once(place, path) if kept else None
+        if kept and preloaded and _is_as_kept(preloaded, kept):
+            result = _passed(name, preloaded)
+        else:
+            today = once(place, "")
+            if today.failure:
+                result = _judge(name, today, _tail(today.stdout + today.stderr), " without the library")
+            else:
+                result = _judge_pair(name, today, preloaded or once(place, path))
     return records.measured("programs", programs=[result])
 
 
@@ -145,21 +152,12 @@ def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> 
     return _result(name, FAILED, finished, f"{finished.end}{where}{said}", log)
 
 
-def _judge_by_kept(name: str, kept: records.Record, preloaded: process.Finished) -> records.Record | None:
-    """The result of a pass; None: what was kept does not show one."""
-    if not records.is_measured(kept) or preloaded.failure:
-        return None
+def _is_as_kept(preloaded: process.Finished, kept: records.Record) -> bool:
     outputs = [text.decode("latin-1") for text in (preloaded.stdout, preloaded.stderr)]
-    same = outputs == [kept["stdout"], kept["stderr"]]
-    return _passed(name, preloaded) if same else None
+    return preloaded.failure is None and outputs == [kept["stdout"], kept["stderr"]]
 
 
-def _judge_pair(
-    name: str, plain: process.Finished, run_preloaded: Callable[[], process.Finished]
-) -> records.Record:
-    if plain.failure:
-        return _judge(name, plain, _tail(plain.stdout + plain.stderr), " without the library")
-    preloaded = run_preloaded()
+def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished) -> records.Record:
     if preloaded.failure:
         reason, log = preloaded.failure, _tail(preloaded.stdout + preloaded.stderr)
     elif plain.stdout != preloaded.stdout:
