@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import process, records
+from layermatrix import buildstate, process, records
 from layermatrix.bench import runner, stats
 from layermatrix.parts import FLOOR
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 FILE = Path("build/report/peers.json")
-PROGRAMS = Path("build/baseline/bin")
+PROGRAMS = Path(buildstate.BASELINE, "bin")
 KIND = "peers"
 
 

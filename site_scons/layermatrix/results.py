@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layermatrix import comparison, layercost, path, peers, records, story, toolchain
+from layermatrix import buildstate, comparison, layercost, path, peers, records, story, toolchain
 
 if TYPE_CHECKING:
     from layermatrix.matrix import Cell
@@ -224,7 +224,7 @@ def _loads(loads: Mapping[str, str] | None, collected: Sequence[Record]) -> dict
 
 
 def _baseline_record(baseline: Baseline, root: Path) -> Record:
-    folder = root / "build" / "baseline" / "evidence"
+    folder = root / buildstate.BASELINE / "evidence"
     return {
         "name": baseline.name,
         "quoted": dict(baseline.quoted),

@@ -103,6 +103,13 @@ def test_a_failed_python_test_fails_the_test_job(foreign: Project) -> None:
     assert run.stdout.endswith("tests: FAILED\n")
 
 
+def test_the_test_job_spreads_the_python_tests_over_the_cores(foreign: Project) -> None:
+    text = 'import os\n\n\ndef test_spread() -> None:\n    assert "PYTEST_XDIST_WORKER" in os.environ\n'
+    foreign.write("tests/test_spread.py", text)
+    run = foreign.build("test", "variant=small", "mode=release")
+    assert run.stdout.endswith("tests: passed\n")
+
+
 def test_ctrl_c_ends_a_job_soon_and_keeps_what_was_finished(foreign: Project, cc: str) -> None:
     started = foreign.path("started")
     foreign.write(

@@ -100,7 +100,7 @@ def test_a_program_is_told_what_is_meant_for_its_name(tmp_path: Path) -> None:
     assert [result["log"] for result in record["programs"]] == ["--for 60", ""]
 
 
-@pytest.mark.parametrize(("body", "status"), [("assert True", "passed"), ("assert False", "failed")])
+@pytest.mark.parametrize(("body", "status"), [("assert 1 < 2", "passed"), ("assert 2 < 1", "failed")])
 def test_a_python_file_is_run_by_pytest(tmp_path: Path, body: str, status: str) -> None:
     file = tmp_path / "test_it.py"
     file.write_text(f"def test_it() -> None:\n    {body}\n", encoding="utf-8")

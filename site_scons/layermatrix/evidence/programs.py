@@ -79,13 +79,12 @@ def run_preloaded(
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
-    """The record `programs` of one script. It runs twice, first with the variable PRELOAD empty, then with it
-    naming the library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors
-    and exit status of both runs have to be the same. Folders are made in `workdir`.
+    """The record `programs` of one script. It runs with the variable PRELOAD empty and with it naming the
+    library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status
+    of both runs have to be the same. Folders are made in `workdir`. extra: variables of the environment.
 
-    plain: the record `plain` of the script. Where the run with the library gives the same, none is made
-    without. Else what was kept may be old, or the script may print where it runs: then it is. extra:
-    variables of the environment."""
+    plain: the record `plain` of the script, which stands for the run without the library if it is the same as
+    what comes with it. Else that run is made: what was kept may be old, or tell the folder of its run."""
 
     def once(place: Path, preload: str) -> process.Finished:
         return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
