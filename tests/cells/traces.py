@@ -15,7 +15,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
-from layermatrix import process
+from layermatrix.core import process
 
 Trace = list[str]  # a line an operation
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layermatrix import emit
-from layermatrix.model import Project, load_project
+from layermatrix.emit import printer
+from layermatrix.spec.loader import Project, load_project
 
 if TYPE_CHECKING:
     from tests.golden.conftest import Golden
@@ -51,21 +51,21 @@ def small_project(folder: Path, layer: str, toggles: str = "env", fast_path: str
 @pytest.mark.parametrize("layer", LOADED.catalogue.layers)
 def test_a_layer_prints_exactly_this(layer: str, tmp_path: Path, golden: Golden) -> None:
     variant = small_project(tmp_path, layer).variants["one"]
-    golden.check(f"layers/{layer}.h", emit.render_header(variant, TEMPLATES))
+    golden.check(f"layers/{layer}.h", printer.render_header(variant, TEMPLATES))
 
 
 def test_fixed_toggles_and_the_ultra_path_print_exactly_this(tmp_path: Path, golden: Golden) -> None:
     variant = small_project(tmp_path, "fast_cache", toggles="fixed", fast_path="ultra").variants["one"]
-    golden.check("layers/fast_cache_ultra.h", emit.render_header(variant, TEMPLATES))
+    golden.check("layers/fast_cache_ultra.h", printer.render_header(variant, TEMPLATES))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_prints_exactly_this(name: str, golden: Golden) -> None:
-    golden.check(f"variants/{name}.h", emit.render_header(LOADED.variants[name], TEMPLATES))
+    golden.check(f"variants/{name}.h", printer.render_header(LOADED.variants[name], TEMPLATES))
 
 
 def test_the_unit_prints_exactly_this(golden: Golden) -> None:
-    golden.check("variants/phase0_unit.c", emit.render_unity(LOADED.variants["phase0"], TEMPLATES))
+    golden.check("variants/phase0_unit.c", printer.render_unity(LOADED.variants["phase0"], TEMPLATES))
 
 
 def test_no_golden_file_is_left_over() -> None:
@@ -76,8 +76,8 @@ def test_no_golden_file_is_left_over() -> None:
 
 @pytest.mark.parametrize("name", LOADED.variants)
 def test_a_header_is_the_same_each_time_and_names_no_machine(name: str) -> None:
-    text = emit.render_header(LOADED.variants[name], TEMPLATES)
-    assert text == emit.render_header(LOADED.variants[name], TEMPLATES)
+    text = printer.render_header(LOADED.variants[name], TEMPLATES)
+    assert text == printer.render_header(LOADED.variants[name], TEMPLATES)
     assert str(ROOT) not in text
     assert not re.search(r"20\d\d-\d\d-\d\d", text)
     assert f"Generated from variants/{name}.yaml" in text

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from layermatrix.toolchain import CACHE, Toolchain, find_compilers
+from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests", "docs")

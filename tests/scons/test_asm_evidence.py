@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layermatrix.evidence import elf
+from layermatrix.evidence.binary import elf
 
 if TYPE_CHECKING:
     from pathlib import Path

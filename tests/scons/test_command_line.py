@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layermatrix import request
+from layermatrix.build import request
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -124,5 +124,5 @@ def test_unneeded_libraries_are_not_imported_when_nothing_is_to_be_done(project:
     run = project.build("libs")
     assert run.actions == []
     loaded = next(line for line in run.stdout.splitlines() if line.startswith("MODULES")).split()
-    assert "layermatrix.emit" in loaded
+    assert "layermatrix.emit.printer" in loaded
     assert not {"jinja2", "rich", "capstone", "elftools", "hypothesis"} & set(loaded)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layermatrix.toolchain import Toolchain, find_compilers, fuzzer_missing
+from layermatrix.build.toolchain import Toolchain, find_compilers, fuzzer_missing
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.scons.conftest import COMPILER, LIMIT, ROOT, Project, copy_tree
 
-from layermatrix.model import load_project
-from layermatrix.parts import Layer, SizeClass, Variant
+from layermatrix.model.project import Layer, SizeClass, Variant
+from layermatrix.spec.loader import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

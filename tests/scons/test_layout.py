@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layermatrix.evidence import elf
+from layermatrix.evidence.binary import elf
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project

@@ -72,7 +72,7 @@ def test_the_skeleton_makes_every_variant_again(project: Project) -> None:
 
 
 def test_a_change_of_the_generator_prints_every_header_again(project: Project) -> None:
-    project.append("site_scons/layermatrix/emit.py", "\n# A thought about printing.\n")
+    project.append("site_scons/layermatrix/emit/printer.py", "\n# A thought about printing.\n")
     run = project.build("headers")
     assert len(run.made("GENERATE")) == len(PHASES)
     assert run.made("CC") == []

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import toy_specs
 
-from layermatrix.errors import SpecErrors
-from layermatrix.model import load_project
+from layermatrix.core.errors import SpecErrors
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]

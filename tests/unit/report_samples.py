@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from layermatrix import comparison, records, results, story
+from layermatrix.analysis import comparison, reported, results
+from layermatrix.core import records
 
 Record = dict[str, Any]
 
@@ -372,7 +373,7 @@ def record(cells: Iterable[Record], **changes: Any) -> Record:
         "left_out": [],
     }
     made.update(changes)
-    made["story"] = story.tell(made)
+    made["story"] = reported.tell(made)
     return made
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import ablation
-from layermatrix.errors import SpecErrors
-from layermatrix.matrix import Cell
-from layermatrix.model import Project, Variant, load_project
+from layermatrix.core.errors import SpecErrors
+from layermatrix.model import ablation
+from layermatrix.model.matrix import Cell
+from layermatrix.spec.loader import Project, Variant, load_project
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = load_project(ROOT)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records
-from layermatrix.evidence import asm, elf
-from layermatrix.evidence.machine import AsmError, decode
+from layermatrix.core import records
+from layermatrix.evidence import asm
+from layermatrix.evidence.binary import elf
+from layermatrix.evidence.binary.machine import AsmError, decode
 
 X86, ARM = "EM_X86_64", "EM_AARCH64"
 

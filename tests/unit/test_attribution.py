@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records
-from layermatrix.evidence import asm, dwarf, elf, flow
+from layermatrix.core import records
+from layermatrix.evidence import asm
+from layermatrix.evidence.binary import dwarf, elf, hit_path
 
 # `top` and `bottom` are layers, which share a helper of a file that is no header; `front` is the frame.
 HELPER = """
@@ -96,7 +97,7 @@ def test_each_instruction_belongs_to_one_layer_or_to_the_frame(probe: Path) -> N
 def test_code_of_another_file_belongs_to_the_layer_that_it_is_inlined_for(probe: Path) -> None:
     """The constant of `step` occurs once for each layer."""
     file, sources = elf.read(probe), dwarf.read(probe)
-    code = flow.read_function(file, "probe")
+    code = hit_path.read_function(file, "probe")
     owners = []
     for step in code.steps:
         raw = file.sections[step.part.section].data[step.instruction.address : step.instruction.end]
@@ -110,7 +111,7 @@ def test_code_of_another_file_belongs_to_the_layer_that_it_is_inlined_for(probe:
 
 def test_the_lines_lead_from_the_innermost_function_to_the_probe(probe: Path) -> None:
     sources = dwarf.read(probe)
-    code = flow.read_function(elf.read(probe), "probe")
+    code = hit_path.read_function(elf.read(probe), "probe")
     chains = {tuple(Path(line.file).name for line in sources.lines(*step.node)) for step in code.steps}
     assert ("helper.h", "gen.h", "gen.h", "probe.c") in chains
     assert all(chain[-1] == "probe.c" for chain in chains if chain)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from layermatrix import records
+from layermatrix.core import records
 from layermatrix.evidence import budget
-from layermatrix.spec import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
+from layermatrix.spec.shapes import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ def test_a_cell_without_a_budget_is_not_measured() -> None:
 def test_every_metric_of_the_spec_is_one_that_is_counted() -> None:
     import test_flow
 
-    from layermatrix.evidence import asm, elf
+    from layermatrix.evidence import asm
+    from layermatrix.evidence.binary import elf
 
     code = bytes.fromhex("".join(test_flow.BRANCHING))
     text = elf.Section(0, ".text", True, True, code)

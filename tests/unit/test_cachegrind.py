@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import matrixspec, process
-from layermatrix.evidence import cachegrind
-from layermatrix.evidence.cachegrind import Cachegrind, CacheModel, CountersError
+from layermatrix.core import process
+from layermatrix.evidence.tools import cachegrind
+from layermatrix.evidence.tools.cachegrind import Cachegrind, CacheModel, CountersError
+from layermatrix.spec import matrixspec
 
 CACHE = CacheModel(I1=(32768, 8, 64), D1=(32768, 8, 64), LL=(8388608, 16, 64))
 

@@ -8,8 +8,8 @@ import pytest
 import report_samples as samples
 from test_html import Page
 
+from layermatrix.analysis.results import KINDS
 from layermatrix.report import cellpage, write_all
-from layermatrix.results import KINDS
 
 
 def page(cell: samples.Record) -> Page:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.closure import Closures
-from layermatrix.model import Variant, load_project
+from layermatrix.emit.closure import Closures
+from layermatrix.spec.loader import Variant, load_project
 
 
 class Setting:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import report_samples as samples
 
-from layermatrix import comparison, records
+from layermatrix.analysis import comparison
+from layermatrix.core import records
 
 Record = dict[str, Any]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import process, records
+from layermatrix.core import process, records
 from layermatrix.evidence import counters
-from layermatrix.evidence.cachegrind import EVENTS, CacheModel
 from layermatrix.evidence.counters import Load, Tools
+from layermatrix.evidence.tools.cachegrind import EVENTS, CacheModel
 
 CACHE = CacheModel(I1=(32768, 8, 64), D1=(32768, 8, 64), LL=(8388608, 16, 64))
 BOTH = Tools("valgrind", "perf")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from layermatrix import csource
-from layermatrix.errors import SpecErrors
+from layermatrix.core.errors import SpecErrors
+from layermatrix.evidence.source import csource
 
 
 def words(text: str) -> list[tuple[str, int]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.emit import comment, render_header, render_unity, serves, template_closure, tidy
-from layermatrix.errors import SpecErrors
-from layermatrix.model import Layer, Variant, load_project
+from layermatrix.core.errors import SpecErrors
+from layermatrix.emit.printer import comment, render_header, render_unity, serves, template_closure, tidy
+from layermatrix.spec.loader import Layer, Variant, load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]
@@ -244,7 +244,7 @@ def test_a_template_that_is_not_utf_8_is_refused(variant: Variant, templates: Wr
     ("text", "what"),
     [
         ("{{ varaint.name }}", "'varaint' is undefined"),
-        ("{{ variant.nmae }}", "'layermatrix.parts.Variant object' has no attribute 'nmae'"),
+        ("{{ variant.nmae }}", "'layermatrix.model.project.Variant object' has no attribute 'nmae'"),
         ("{{ variant.min_align + 'a' }}", "TypeError: unsupported operand type(s) for +: 'int' and 'str'"),
         ("{{ 1 // 0 }}", "ZeroDivisionError: integer division or modulo by zero"),
     ],
@@ -259,7 +259,10 @@ def test_a_mistake_while_printing_is_told_with_its_line(
 def test_a_mistake_inside_a_macro_is_told_in_the_macros_template(variant: Variant, templates: Write) -> None:
     macro = "{% macro pop(layer) %}\n\n{{ layer.nothing }}{% endmacro %}"
     assert mistakes(render_header, variant, templates({"storage/array.h.j2": macro})) == [
-        "templates/storage/array.h.j2:3:1: error: 'layermatrix.parts.Layer object' has no attribute 'nothing'"
+        (
+            "templates/storage/array.h.j2:3:1: error: "
+            "'layermatrix.model.project.Layer object' has no attribute 'nothing'"
+        )
     ]
 
 

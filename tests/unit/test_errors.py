@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layermatrix.errors import Place, Report, SpecError, SpecErrors, hint_for, quote, suggest
+from layermatrix.core.errors import Place, Report, SpecError, SpecErrors, hint_for, quote, suggest
 
 
 def test_an_error_names_place_mistake_and_way_out() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from toy_specs import changed, marked
 
-from layermatrix import experiments, request
-from layermatrix.model import Project, load_project
-from layermatrix.request import RequestError
-from layermatrix.toolchain import Toolchain
+from layermatrix.analysis import experiments
+from layermatrix.build import request
+from layermatrix.build.request import RequestError
+from layermatrix.build.toolchain import Toolchain
+from layermatrix.spec.loader import Project, load_project
 
 Write = Callable[..., Path]
 

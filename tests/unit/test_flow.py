@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from layermatrix.evidence import elf, flow
-from layermatrix.evidence.machine import ARM, X86, decode
+from layermatrix.evidence.binary import elf, hit_path
+from layermatrix.evidence.binary.machine import ARM, X86, decode
 
 
-def function(*codes: str, machine: str = X86, cold: str = "") -> flow.Function:
+def function(*codes: str, machine: str = X86, cold: str = "") -> hit_path.Function:
     """The function `here` of these instructions, and its cold part."""
     hot, moved = bytes.fromhex("".join(codes)), bytes.fromhex(cold)
     sections = (
@@ -18,14 +18,14 @@ def function(*codes: str, machine: str = X86, cold: str = "") -> flow.Function:
     symbols = [elf.Symbol("here", "STT_FUNC", 0, 0, len(hot))]
     if moved:
         symbols.insert(0, elf.Symbol("here.cold", "STT_FUNC", 1, 0, len(moved)))  # GCC may list it first
-    return flow.read_function(elf.ObjectFile(machine, sections, tuple(symbols), ()), "here")
+    return hit_path.read_function(elf.ObjectFile(machine, sections, tuple(symbols), ()), "here")
 
 
 def hit(
-    code: flow.Function, *, passing: int | None = None, avoiding: tuple[int, ...] = ()
+    code: hit_path.Function, *, passing: int | None = None, avoiding: tuple[int, ...] = ()
 ) -> list[int] | None:
     """Addresses of the way with the fewest calls, least of `avoiding`, and fewest instructions."""
-    path = flow.cheapest_return(
+    path = hit_path.cheapest_return(
         code,
         cost=lambda step: (step.instruction.is_call, step.instruction.address in avoiding, 1),
         passes=lambda step: passing in (None, step.instruction.address),
@@ -81,8 +81,8 @@ def test_the_way_may_lead_through_the_cold_part() -> None:
     moved = elf.Symbol("here.cold", "STT_FUNC", 1, 0, 2)
     symbols = (elf.Symbol("here", "STT_FUNC", 0, 0, 7), moved)
     to_cold = elf.Relocation(0, 2, elf.Symbol("", "STT_SECTION", 1, 0, 0), -4)
-    code = flow.read_function(elf.ObjectFile(X86, sections, symbols, (to_cold,)), "here")
-    path = flow.cheapest_return(code, lambda step: (1,), lambda step: step.part.section == 1)
+    code = hit_path.read_function(elf.ObjectFile(X86, sections, symbols, (to_cold,)), "here")
+    path = hit_path.cheapest_return(code, lambda step: (1,), lambda step: step.part.section == 1)
     assert path is not None
     assert [step.node for step in path] == [(0, 0), (1, 0), (1, 1)]
     assert not any(step.leaves for step in path)
@@ -116,7 +116,7 @@ def test_the_stack_is_what_pushes_and_the_frame_take(
 
 def test_only_what_is_on_the_way_takes_stack() -> None:
     code = function("85ff", "7401", "c3", "53", "5b", "c3")
-    path = flow.cheapest_return(code, lambda step: (1,), lambda step: True)
+    path = hit_path.cheapest_return(code, lambda step: (1,), lambda step: True)
     assert path is not None
     assert (code.stack(path), code.stack(code.steps)) == (0, 8)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records
+from layermatrix.core import records
 from layermatrix.evidence import fuzz
 
 SAYS = "echo '#4 NEW cov: 31 ft: 9' >&2; echo 'stat::number_of_executed_units: 1200' >&2"

@@ -11,10 +11,11 @@ import pytest
 from test_statements import Map
 from toy_objects import build
 
-from layermatrix import records
-from layermatrix.evidence import elf, guards
-from layermatrix.evidence.places import Places
+from layermatrix.core import records
+from layermatrix.evidence import guards
+from layermatrix.evidence.binary import elf
 from layermatrix.evidence.references import Compiled
+from layermatrix.evidence.source.places import Places
 
 SENTINEL = r"\[demo:[a-z0-9_.]+\]"
 CODE = """

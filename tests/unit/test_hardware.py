@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import process
-from layermatrix.evidence import hardware
-from layermatrix.evidence.cachegrind import CountersError
+from layermatrix.core import process
+from layermatrix.evidence.tools import hardware
+from layermatrix.evidence.tools.cachegrind import CountersError
 
 OUT = """\
 # started on Mon Jan  1 00:00:00 2024

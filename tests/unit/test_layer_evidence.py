@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from layermatrix import process, records
+from layermatrix.core import process, records
 from layermatrix.evidence import layers
 
 NONE = [0, 0]

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from layermatrix import layercost, records
-from layermatrix.matrix import Cell
-from layermatrix.model import Project, load_project
-from layermatrix.parts import Variant
+from layermatrix.analysis import layercost
+from layermatrix.core import records
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Variant
 from layermatrix.report import explain
+from layermatrix.spec.loader import Project, load_project
 
 STATS = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS}"
 COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from layermatrix import process
-from layermatrix.evidence import linecost
+from layermatrix.core import process
+from layermatrix.evidence.tools import linecost
 
 OUT = """
 # callgrind format

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import emit, linemap
-from layermatrix.model import Variant, load_project
+from layermatrix.emit import linemap, printer
+from layermatrix.spec.loader import Variant, load_project
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ def shown(chain: linemap.Chain) -> str:
 
 
 def test_each_line_has_its_template_and_those_that_called_it(variant: Variant, templates: Write) -> None:
-    lines = emit.render_header(variant, templates()).splitlines()
+    lines = printer.render_header(variant, templates()).splitlines()
     found = linemap.of_header(variant, templates())
     told = {line: shown(found.chain(number)) for number, line in enumerate(lines, 1) if line}
     assert told == EXPECTED
@@ -91,7 +91,7 @@ def test_each_line_has_its_template_and_those_that_called_it(variant: Variant, t
 def test_the_layer_of_a_line_is_the_one_whose_template_is_in_the_chain(
     variant: Variant, templates: Write
 ) -> None:
-    lines = emit.render_header(variant, templates()).splitlines()
+    lines = printer.render_header(variant, templates()).splitlines()
     found = linemap.of_header(variant, templates())
     for line, name in (("first", None), ("  stack[32]", "stack"), ("list", "list"), ("shared frame;", None)):
         layer = found.layer(lines.index(line) + 1)
@@ -109,14 +109,14 @@ def test_a_template_that_looks_at_printed_text_gets_no_map_rather_than_a_wrong_o
 ) -> None:
     looks = "{% macro pop(layer) %}{{ say() | length }}\n{% endmacro %}{% macro say() %}a\nb{% endmacro %}"
     folder = templates(**{"layers/list.h.j2": looks})
-    assert "\n3\n" in emit.render_header(variant, folder)
+    assert "\n3\n" in printer.render_header(variant, folder)
     assert linemap.of_header(variant, folder).chains == ()
 
 
 @pytest.mark.parametrize("name", sorted(load_project(ROOT).variants))
 def test_every_line_of_the_real_headers_has_a_place_and_a_mark_changes_nothing(name: str) -> None:
     variant = load_project(ROOT).variants[name]
-    lines = emit.render_header(variant, ROOT / "templates").splitlines()
+    lines = printer.render_header(variant, ROOT / "templates").splitlines()
     found = linemap.of_header(variant, ROOT / "templates")
     assert len(found.chains) == len(lines)
     assert all(found.chains)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from layermatrix.errors import SelectionError
-from layermatrix.matrix import expand_matrix, select
-from layermatrix.model import Project, load_project
+from layermatrix.core.errors import SelectionError
+from layermatrix.model.matrix import expand_matrix, select
+from layermatrix.spec.loader import Project, load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]

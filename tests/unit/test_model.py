@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from toy_specs import marked
 
-from layermatrix.errors import SpecErrors
-from layermatrix.matrix import Cell
-from layermatrix.model import Limit, Stats, Variant, load_project, spec_files
-from layermatrix.parts import Fuzz
+from layermatrix.core.errors import SpecErrors
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Fuzz
+from layermatrix.spec.loader import Limit, Stats, Variant, load_project, spec_files
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import toy_specs
 
-from layermatrix import pages, process
-from layermatrix.model import load_project
-from layermatrix.parts import Page
+from layermatrix.core import process
+from layermatrix.jobs import pages
+from layermatrix.model.project import Page
+from layermatrix.spec.loader import load_project
 
 PAGE = Page("table", "Who finds what.", "test_it", "found:", ("base", "other"))
 BOTH = {"base": {("crash", "big"): "-"}, "other": {("crash", "big"): "at once"}}

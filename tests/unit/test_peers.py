@@ -10,11 +10,11 @@ import pytest
 import report_samples
 import toy_specs
 
-from layermatrix import peers
-from layermatrix.matrix import Cell
-from layermatrix.model import load_project
-from layermatrix.parts import Floor, Load, Peer, Peers
+from layermatrix.measure import peers
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Floor, Load, Peer, Peers
 from layermatrix.report import html, markdown, table, terminal
+from layermatrix.spec.loader import load_project
 
 Record = dict[str, Any]
 

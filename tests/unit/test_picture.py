@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import report_samples as samples
 
-from layermatrix import records
-from layermatrix.model import load_project
+from layermatrix.core import records
 from layermatrix.report import picture
+from layermatrix.spec.loader import load_project
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import pkgconfig
-from layermatrix.model import load_project
-from layermatrix.parts import System
+from layermatrix.build import pkgconfig
+from layermatrix.model.project import System
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import process
+from layermatrix.core import process
 
 
 def sh(script: str, timeout: float = 20, folder: Path | None = None) -> process.Finished:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records
+from layermatrix.core import records
 from layermatrix.evidence import programs
 
 

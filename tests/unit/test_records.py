@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records
+from layermatrix.core import records
 
 
 def guards(count: int = 0) -> records.Record:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import report_samples as samples
 
-from layermatrix import lockspec, records, reference
-from layermatrix.lockspec import Accepted, Machine, Place
-from layermatrix.matrixspec import METRICS
-from layermatrix.parts import Limit
-from layermatrix.reference import Known, Reference
+from layermatrix.analysis import counter_lock
+from layermatrix.analysis.counter_lock import Known, Reference
+from layermatrix.core import records
+from layermatrix.model.project import Limit
+from layermatrix.spec import lockspec
+from layermatrix.spec.lockspec import Accepted, Machine, Place
+from layermatrix.spec.matrixspec import METRICS
 
 CACHES = "I1 32768/8/64, D1 32768/8/64, LL 8388608/16/64"
 HERE = Machine("gcc 12.2, x86_64", "glibc 2.36", "valgrind-3.19.0", CACHES)
@@ -108,7 +110,7 @@ def test_the_gravest_verdict_is_the_cells() -> None:
     assert Reference(lock, COMPILERS, LIMITS).of(samples.cell("old"))["verdict"] == "worse"
     lock = {place(): was(instructions=100), place("swap"): was()}
     assert Reference(lock, COMPILERS, LIMITS).of(samples.cell("old"))["verdict"] == "better"
-    assert reference.gravest({}) == "not measured"
+    assert counter_lock.gravest({}) == "not measured"
 
 
 def test_a_load_that_could_not_be_counted_is_not_taken_for_kept() -> None:
@@ -142,14 +144,14 @@ def test_accepting_replaces_what_was_counted_and_leaves_the_rest() -> None:
         place(variant="mid"): was(instructions=2.0),
         place(machine=elsewhere): was(instructions=3.0),
     }
-    found = reference.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
+    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
     assert found == {**lock, place(): was(), place("swap"): was()}
 
 
 def test_a_figure_that_has_not_moved_stays_as_it_was() -> None:
     lock = {place(): was(instructions=59.996, branches=4.24)}
     lock[place("swap")] = Accepted("76543210", {**NOW, "instructions": 59.996})
-    found = reference.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
+    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
     assert found[place()] == was(instructions=59.996, branches=4.25)
     assert found[place("swap")] == was()  # other arguments: nothing of it can be kept
 
@@ -157,14 +159,14 @@ def test_a_figure_that_has_not_moved_stays_as_it_was() -> None:
 def test_what_no_machine_can_ask_for_any_more_is_gone() -> None:
     old_caches = Machine("gcc 13", "glibc 2.40", "valgrind-3.22.0", "I1 1/1/1")
     lock = {place(variant="gone"): was(), place("gone"): was(), place(machine=old_caches): was()}
-    assert reference.accepted(Reference(lock, COMPILERS, LIMITS), [], KNOWN) == {}
+    assert counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [], KNOWN) == {}
 
 
 def test_what_was_not_counted_is_not_accepted() -> None:
     cells = [samples.cell("old", counters=samples.absent("counters")), samples.cell("mid")]
     cells[1]["counters"]["loads"]["swap"] = records.not_measured("counters", "no")
     lock = {place(): was(instructions=1.0), place("swap", "mid"): was(instructions=2.0)}
-    found = reference.accepted(Reference(lock, COMPILERS, LIMITS), cells, KNOWN)
+    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), cells, KNOWN)
     assert found.keys() == {*lock, place("mixed", "mid")}
     assert found[place()] == lock[place()]
     assert found[place("swap", "mid")] == lock[place("swap", "mid")]
@@ -172,14 +174,14 @@ def test_what_was_not_counted_is_not_accepted() -> None:
 
 def test_the_lock_is_written_with_a_diff_and_not_touched_without_one(tmp_path: Path) -> None:
     first, second = {place(): was(instructions=1.0)}, {place(): was(instructions=2.0)}
-    assert "+references:" in reference.write(tmp_path, first)
-    diff = reference.write(tmp_path, second).splitlines()
+    assert "+references:" in counter_lock.write(tmp_path, first)
+    diff = counter_lock.write(tmp_path, second).splitlines()
     assert diff[:2] == ["--- a/variants/counters.lock", "+++ b/variants/counters.lock"]
     assert [line[:40] for line in diff if line[0] in "-+" and "mixed" in line] == [
         '-        mixed: {args: "0123abcd", instr',
         '+        mixed: {args: "0123abcd", instr',
     ]
     before = (tmp_path / lockspec.FILE).stat().st_mtime_ns
-    assert reference.write(tmp_path, second) == ""
+    assert counter_lock.write(tmp_path, second) == ""
     assert (tmp_path / lockspec.FILE).stat().st_mtime_ns == before
     assert lockspec.read(tmp_path) == second

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import report_samples as samples
 
-from layermatrix import results
-from layermatrix.matrix import Cell
-from layermatrix.model import load_project
-from layermatrix.parts import Baseline, Variant
+from layermatrix.analysis import results
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Baseline, Variant
+from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).parents[2]
 BASELINE = Baseline("system malloc", {"mops": "92.6"})

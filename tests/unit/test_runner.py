@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import process, records
-from layermatrix.bench import runner
-from layermatrix.bench.runner import Load, Subject
+from layermatrix.core import process, records
+from layermatrix.measure import runner
+from layermatrix.measure.runner import Load, Subject
 
 MIXED = Load("mixed", ("--ops", "100"))
 CHAIN = Load("chain", ("--ops", "7", "--threads", "1"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import records, shell
+from layermatrix.build import shell
+from layermatrix.core import records
 
 
 def spawn(folder: Path, line: str, *, verbose: bool = False) -> int:

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy_specs import marked
 
-from layermatrix import yamlnodes
-from layermatrix.errors import Report, SpecError, SpecErrors
-from layermatrix.matrixspec import METRICS
-from layermatrix.model import load_project
-from layermatrix.yamlnodes import Mapping, Scalar, Sequence, read_document
+from layermatrix.core.errors import Report, SpecError, SpecErrors
+from layermatrix.spec import yamlnodes
+from layermatrix.spec.loader import load_project
+from layermatrix.spec.matrixspec import METRICS
+from layermatrix.spec.yamlnodes import Mapping, Scalar, Sequence, read_document
 
 Mistakes = Callable[..., list[str]]
 Change = Callable[[str, str], str]

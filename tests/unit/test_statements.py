@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from layermatrix.errors import Place
-from layermatrix.evidence import statements
-from layermatrix.evidence.places import Places, Spot
+from layermatrix.core.errors import Place
+from layermatrix.evidence.source import statements
+from layermatrix.evidence.source.places import Places, Spot
 
 SENTINEL = re.compile(r"\[toy:[a-z.]+\]")
 

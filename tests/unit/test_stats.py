@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layermatrix.bench import stats
+from layermatrix.measure import stats
 
 SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import interrupt, records, steps
-from layermatrix.matrix import Cell
-from layermatrix.model import load_project
+from layermatrix.core import interrupt, records
+from layermatrix.evidence import steps
+from layermatrix.model.matrix import Cell
+from layermatrix.spec.loader import load_project
 
 Make = Callable[..., steps.Task]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import report_samples as samples
 
-from layermatrix import figures
+from layermatrix.analysis import figures
 
 
 def step(record: samples.Record, measure: str, child: str) -> samples.Record:

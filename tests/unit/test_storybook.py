@@ -11,9 +11,9 @@ import jinja2
 import pytest
 import report_samples as samples
 
-from layermatrix import matrix
-from layermatrix.model import load_project
+from layermatrix.model import matrix
 from layermatrix.report import markdown, storybook
+from layermatrix.spec.loader import load_project
 
 Record = dict[str, Any]
 
@@ -181,7 +181,7 @@ def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
 
 
 def _switch_rows(project: Any) -> list[list[str]]:
-    from layermatrix import path
+    from layermatrix.analysis import layer_path
 
-    about = {name: path.describe(variant) for name, variant in project.variants.items()}
+    about = {name: layer_path.describe(variant) for name, variant in project.variants.items()}
     return [row for item in storybook.switches({"variants": about}) for row in item["rows"]]

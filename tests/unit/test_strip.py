@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layermatrix.errors import SpecErrors
-from layermatrix.strip import without
+from layermatrix.core.errors import SpecErrors
+from layermatrix.evidence.source.strip import without
 
 ROOT = Path(__file__).resolve().parents[2]
 

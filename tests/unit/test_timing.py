@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from layermatrix import records, timing
-from layermatrix.bench import runner
-from layermatrix.matrix import Cell
-from layermatrix.model import Project, load_project
+from layermatrix.core import records
+from layermatrix.measure import runner, timing
+from layermatrix.model.matrix import Cell
+from layermatrix.spec.loader import Project, load_project
 
 
 class Bench:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import toolchain
-from layermatrix.toolchain import (
+from layermatrix.build import toolchain
+from layermatrix.build.toolchain import (
     Missing,
     Toolchain,
     cxx_missing,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from toy_objects import build
 
-from layermatrix.evidence import elf, twins
+from layermatrix.evidence.binary import elf, object_diff
 
 BASE = """
 extern int log_it(const char *text);
@@ -18,14 +18,14 @@ int cold(int n) { counter = n; return names[n & 1][0] + hot(n); }
 """
 
 
-def compare(folder: Path, second: str, first: str = BASE, *options: str) -> list[twins.Difference]:
+def compare(folder: Path, second: str, first: str = BASE, *options: str) -> list[object_diff.Difference]:
     ours = elf.read(build(folder, "first.o", first))
-    return twins.compare(ours, elf.read(build(folder, "second.o", second, *options)))
+    return object_diff.compare(ours, elf.read(build(folder, "second.o", second, *options)))
 
 
 def test_one_source_gives_twins_with_line_tables_or_without(tmp_path: Path) -> None:
     assert compare(tmp_path, f"\n\n#line 1\n{BASE}", BASE, "-g", "-gdwarf-4") == []
-    count, size = twins.compared(elf.read(tmp_path / "first.o"))
+    count, size = object_diff.compared(elf.read(tmp_path / "first.o"))
     assert count >= 3
     assert size > 50
 
@@ -79,7 +79,7 @@ def test_the_twin_of_a_reference_is_the_one_at_the_same_place(tmp_path: Path) ->
     same = elf.read(build(tmp_path, "second.o", source, "-g"))
     other = elf.read(build(tmp_path, "third.o", source.replace("f(n) + 2", "f(n * 41 + 2)")))
     calls = [one for one in ours.relocations if one.symbol.name == "f"]
-    assert [twins.function_at(ours, one.section, one.offset) for one in calls] == ["g", "h"]
-    sections = [twins.counterpart(ours, same, one) for one in calls]
+    assert [object_diff.function_at(ours, one.section, one.offset) for one in calls] == ["g", "h"]
+    sections = [object_diff.counterpart(ours, same, one) for one in calls]
     assert {same.sections[section].name for section in sections if section is not None} == {".text"}
-    assert twins.counterpart(ours, other, calls[1]) is None
+    assert object_diff.counterpart(ours, other, calls[1]) is None

@@ -31,12 +31,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix import records
-from layermatrix.evidence import dwarf, elf, flow
-from layermatrix.evidence.machine import AsmError, architecture
+from layermatrix.core import records
+from layermatrix.evidence.binary import dwarf, elf, hit_path
+from layermatrix.evidence.binary.machine import AsmError, architecture
 
 FRAME = "frame"
-Attributed = Mapping[flow.Node, str]  # instruction -> its layer, or `frame`
+Attributed = Mapping[hit_path.Node, str]  # instruction -> its layer, or `frame`
 
 _SIZED = (".text", ".tdata", ".tbss")
 
@@ -108,13 +108,13 @@ def measure(
         sources, sources_reason = _sources(probe_object)
         counted = {}
         for name, entry in entries.items():
-            code = flow.read_function(file, entry.probe)
+            code = hit_path.read_function(file, entry.probe)
             attributed = None if sources is None else _attribute(code, sources, counting.origins)
             counted[name] = {
                 "function": entry.function,
                 "probe": entry.probe,
                 **_count(code, code.steps, counting.cache_line),
-                "stack_reason": None if code.stack(code.steps) is not None else flow.DYNAMIC_FRAME,
+                "stack_reason": None if code.stack(code.steps) is not None else hit_path.DYNAMIC_FRAME,
                 **_lines(listing, entry.probe),
                 **_along_hit(code, attributed, counting.hits.get(name), counting.cache_line, sources_reason),
             }
@@ -143,7 +143,7 @@ def _library(library: Path | None) -> records.Record:
     return {"library": found, "library_reason": None}
 
 
-def _attribute(code: flow.Function, sources: dwarf.SourceMap, origins: Origins) -> Attributed:
+def _attribute(code: hit_path.Function, sources: dwarf.SourceMap, origins: Origins) -> Attributed:
     found = {}
     for step in code.steps:
         owners = (origins.layer(line) for line in sources.lines(*step.node))
@@ -152,12 +152,16 @@ def _attribute(code: flow.Function, sources: dwarf.SourceMap, origins: Origins) 
 
 
 def _along_hit(
-    code: flow.Function, attributed: Attributed | None, layer: str | None, cache_line: int, reason: str | None
+    code: hit_path.Function,
+    attributed: Attributed | None,
+    layer: str | None,
+    cache_line: int,
+    reason: str | None,
 ) -> records.Record:
     """`hit` and `layers`, each with the reason where it is not known."""
     if attributed is None:
         return {"hit": None, "hit_reason": reason, "layers": None, "layers_reason": reason}
-    path = flow.cheapest_return(
+    path = hit_path.cheapest_return(
         code,
         cost=lambda step: (step.instruction.is_call, attributed[step.node] not in (FRAME, layer), 1),
         passes=lambda step: layer is None or attributed[step.node] == layer,
@@ -168,7 +172,7 @@ def _along_hit(
         hit = {**_count(code, path, cache_line), "layers": _in_order(attributed[step.node] for step in path)}
         del hit["tail_calls"]  # it ends with a return
 
-    def share(name: str, steps: Iterable[flow.Step]) -> records.Record:
+    def share(name: str, steps: Iterable[hit_path.Step]) -> records.Record:
         return _summed(code, [step for step in steps if attributed[step.node] == name])
 
     shares = {
@@ -200,11 +204,11 @@ def _lines(listing: str | None, function: str) -> records.Record:
 
 def count_code(file: elf.ObjectFile, symbol: str, cache_line: int) -> records.Record:
     """What the object has of the function `symbol` and its cold part."""
-    code = flow.read_function(file, symbol)
+    code = hit_path.read_function(file, symbol)
     return _count(code, code.steps, cache_line)
 
 
-def _count(code: flow.Function, steps: Sequence[flow.Step], cache_line: int) -> records.Record:
+def _count(code: hit_path.Function, steps: Sequence[hit_path.Step], cache_line: int) -> records.Record:
     return {
         **_summed(code, steps),
         "stack": code.stack(steps),
@@ -212,10 +216,10 @@ def _count(code: flow.Function, steps: Sequence[flow.Step], cache_line: int) -> 
     }
 
 
-def _summed(code: flow.Function, steps: Sequence[flow.Step]) -> records.Record:
+def _summed(code: hit_path.Function, steps: Sequence[hit_path.Step]) -> records.Record:
     """The counts of which the layers' add up to the whole."""
 
-    def number(what: Callable[[flow.Step], bool]) -> int:
+    def number(what: Callable[[hit_path.Step], bool]) -> int:
         return sum(what(step) for step in steps)
 
     return {
@@ -230,7 +234,7 @@ def _summed(code: flow.Function, steps: Sequence[flow.Step]) -> records.Record:
     }
 
 
-def _cache_lines(step: flow.Step, size: int) -> Iterator[tuple[flow.Part, int]]:
+def _cache_lines(step: hit_path.Step, size: int) -> Iterator[tuple[hit_path.Part, int]]:
     first = step.instruction.address - step.part.start
     for line in range(first // size, (first + step.instruction.size - 1) // size + 1):
         yield step.part, line

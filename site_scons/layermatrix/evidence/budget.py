@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from layermatrix import records
+from layermatrix.core import records
 
 LIBRARY = "library"
 HIT = "hit_"

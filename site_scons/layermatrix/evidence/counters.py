@@ -28,10 +28,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix import process, records, toolchain
-from layermatrix.evidence import elf
-from layermatrix.evidence.cachegrind import EVENTS, Cachegrind, CacheModel, Counted, CountersError, steady
-from layermatrix.evidence.hardware import Perf
+from layermatrix.build import toolchain
+from layermatrix.core import process, records
+from layermatrix.evidence.binary import elf
+from layermatrix.evidence.tools.cachegrind import (
+    EVENTS,
+    Cachegrind,
+    CacheModel,
+    Counted,
+    CountersError,
+    steady,
+)
+from layermatrix.evidence.tools.hardware import Perf
 
 Counts = dict[str, float]
 Count = Callable[[Sequence[str]], Counted]

@@ -12,7 +12,7 @@ import re
 import shlex
 from pathlib import Path
 
-from layermatrix import process, records
+from layermatrix.core import process, records
 
 PATIENCE = 120.0  # seconds beyond those that were asked for: starting, and the last input
 FOUND, CLEAN = "found", "clean"

@@ -21,11 +21,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layermatrix import records
-from layermatrix.evidence import elf, references, statements, twins
-from layermatrix.evidence.places import Places
+from layermatrix.core import records
+from layermatrix.evidence import references
+from layermatrix.evidence.binary import elf, object_diff
 from layermatrix.evidence.references import Compiled, Reference, Rule
-from layermatrix.evidence.statements import Gathered, Statement
+from layermatrix.evidence.source import statements
+from layermatrix.evidence.source.places import Places
+from layermatrix.evidence.source.statements import Gathered, Statement
 
 EXAMPLES = 5
 _EXAMPLE_BYTES = 120
@@ -140,17 +142,17 @@ def _same_code(subject: Subject) -> records.Record:
     wrong = []
     for compiled in subject.objects:
         wrong += [_tell(compiled, one, subject.traced) for one in _differences(compiled)]
-        count, length = twins.compared(compiled.file)
+        count, length = object_diff.compared(compiled.file)
         sections, size = sections + count, size + length
     facts = {"objects": len(subject.objects), "sections": sections, "bytes": size}
     return _check(SAME_CODE, wrong, **facts)
 
 
-def _differences(compiled: Compiled) -> list[twins.Difference]:
-    return twins.compare(compiled.file, compiled.traced_file)
+def _differences(compiled: Compiled) -> list[object_diff.Difference]:
+    return object_diff.compare(compiled.file, compiled.traced_file)
 
 
-def _tell(compiled: Compiled, difference: twins.Difference, places: Places) -> str:
+def _tell(compiled: Compiled, difference: object_diff.Difference, places: Places) -> str:
     """A difference, at the last line that both have in common."""
     within = f" in {difference.function}" if difference.function else ""
     what = f"the code of {compiled.source}{within} is not the same without debug code: {difference.what}"

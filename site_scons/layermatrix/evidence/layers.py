@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layermatrix import process, records
-from layermatrix.evidence import linecost
+from layermatrix.core import process, records
+from layermatrix.evidence.tools import linecost
 
 Counts = dict[str, Any]
 OwnerOf = Callable[[str, int], str | None]  # file and line -> layer, `frame`, or None: neither

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix import process, records
+from layermatrix.core import process, records
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 LOG_LINES = 40

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix.evidence import dwarf, elf, twins
-from layermatrix.evidence.places import Places, Spot
+from layermatrix.evidence.binary import dwarf, elf, object_diff
+from layermatrix.evidence.source.places import Places, Spot
 
 
 class Rule(Protocol):
@@ -89,7 +89,7 @@ def _of_object(compiled: Compiled, rules: Sequence[Rule], places: Places) -> Ite
         rule = _rule(relocation.symbol, rules)
         if rule is None:
             continue
-        function = twins.function_at(compiled.file, relocation.section, relocation.offset)
+        function = object_diff.function_at(compiled.file, relocation.section, relocation.offset)
         spot = _spot(compiled, relocation, places)
         if not any(spot.path == name or spot.path.endswith(f"/{name}") for name in rule.allowed):
             yield Reference(relocation.symbol.name, rule, function, spot)
@@ -102,6 +102,6 @@ def _rule(symbol: elf.Symbol, rules: Sequence[Rule]) -> Rule | None:
 
 
 def _spot(compiled: Compiled, relocation: elf.Relocation, places: Places) -> Spot:
-    section = twins.counterpart(compiled.file, compiled.traced_file, relocation)
+    section = object_diff.counterpart(compiled.file, compiled.traced_file, relocation)
     line = None if section is None else compiled.line(section, relocation.offset)
     return places.spot(*line) if line else Spot(compiled.source, 0, compiled.source)

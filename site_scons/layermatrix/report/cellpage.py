@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from layermatrix.analysis.results import failed, repeat_command
 from layermatrix.report import explain, html, nested, picture
 from layermatrix.report import table as tables
-from layermatrix.results import failed, repeat_command
 
 Record = dict[str, Any]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from layermatrix import figures, story
+from layermatrix.analysis import figures, reported
 from layermatrix.report import table
 
 Record = dict[str, Any]
@@ -56,7 +56,7 @@ class Chart:
 
 def of_results(results: Record) -> list[Chart]:
     """The charts of a report, of the cells that the story is about; those without a figure are left out."""
-    told = [cell for cell in results["cells"] if story.is_told(cell)]
+    told = [cell for cell in results["cells"] if reported.is_told(cell)]
     results = {**results, "cells": told or results["cells"]}
     charts = [_speed_chart(results, load) for load in table.loads(results)]
     charts += [_code_chart(results), _miss_chart(results)]

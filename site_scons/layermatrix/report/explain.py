@@ -9,13 +9,14 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import path, records
+from layermatrix.analysis import layer_path
+from layermatrix.core import records
 from layermatrix.report import layers
 
 if TYPE_CHECKING:
-    from layermatrix.matrix import Cell
-    from layermatrix.model import Project
-    from layermatrix.parts import Variant
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Variant
+    from layermatrix.spec.loader import Project
 
 Record = dict[str, Any]
 
@@ -34,7 +35,7 @@ STORAGE = {
 def explain(variant: Variant, counted: Record | None = None) -> str:
     """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
     from `layercost.of_cell`."""
-    about = path.describe(variant)
+    about = layer_path.describe(variant)
     titles = {layer.name: layer.title for layer in variant.layers}
     sections = [
         _heading(about),

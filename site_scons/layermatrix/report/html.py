@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import comparison, story
+from layermatrix.analysis import comparison, reported
+from layermatrix.analysis.results import failed, failure_log, repeat_command
 from layermatrix.report import charts, explain, picture
 from layermatrix.report import table as tables
-from layermatrix.results import failed, failure_log, repeat_command
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -116,7 +116,7 @@ def _step(step: Record) -> Record:
     told = "no change" if step["expected"] == "level" else step["expected"]
     return {
         **step,
-        "told": told + (f", {story.span(projected)}" if projected else ""),
+        "told": told + (f", {reported.span(projected)}" if projected else ""),
         "found": step["reason"] if step["measured"] is None else _found(step),
         "verdict": AGREES[step["agrees"]],
         "extent": step["extent"] if step["agrees"] else None,
@@ -132,7 +132,7 @@ def _standing(item: Record) -> Record:
     return {
         **item,
         "agrees": item["verdict"] != "worse than told",
-        "told": f"{item['expected']}, {story.span(item['projected'])}",
+        "told": f"{item['expected']}, {reported.span(item['projected'])}",
         "found": f"{item['measured']}, {item['ratio']:.2f}x",
     }
 
@@ -187,7 +187,7 @@ def _cards(results: Record) -> Iterable[Record]:
     verdicts = [tables.verdict(cell).kind for cell in cells]
     good = verdicts.count(tables.GOOD)
     yield {"figure": f"{good} of {len(cells)}", "words": "cells passed", "good": good == len(cells)}
-    told = [cell for cell in cells if story.is_told(cell)]
+    told = [cell for cell in cells if reported.is_told(cell)]
     yield from _fastest(results, told)
     yield from _shortest(results, told)
     agrees = results["story"]["agrees"]

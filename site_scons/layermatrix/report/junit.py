@@ -9,7 +9,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from layermatrix.results import repeat_command
+from layermatrix.analysis.results import repeat_command
 
 Record = dict[str, Any]
 

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from layermatrix import records
+from layermatrix.core import records
 
 Record = dict[str, Any]
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from layermatrix import comparison
+from layermatrix.analysis import comparison
+from layermatrix.analysis.results import failed, repeat_command
 from layermatrix.report import table as tables
-from layermatrix.results import failed, repeat_command
 
 Record = dict[str, Any]
 

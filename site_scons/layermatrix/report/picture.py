@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import path
+from layermatrix.analysis import layer_path
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
-    from layermatrix.parts import Variant
+    from layermatrix.model.project import Variant
 
 Record = dict[str, Any]
 
@@ -46,7 +46,7 @@ STYLE = """
 
 def path_svg(variant: Variant) -> str:
     """The picture of a variant's path."""
-    return draw(path.describe(variant))
+    return draw(layer_path.describe(variant))
 
 
 def draw(about: Record, counted: Record | None = None) -> str:

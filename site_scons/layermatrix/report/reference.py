@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from layermatrix import lockspec, reference
-from layermatrix.matrixspec import METRICS
+from layermatrix.analysis import counter_lock
 from layermatrix.report.table import number
+from layermatrix.spec import lockspec
+from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +21,8 @@ Record = dict[str, Any]
 
 HEADS = ("instr.", "I1 miss", "D1 miss", "LL miss", "branches", "mispred.")  # of METRICS
 STYLES = {
-    reference.WORSE: "bold red", reference.MISSED: "yellow", reference.NEW: "yellow",
-    reference.BETTER: "green", reference.KEPT: "",
+    counter_lock.WORSE: "bold red", counter_lock.MISSED: "yellow", counter_lock.NEW: "yellow",
+    counter_lock.BETTER: "green", counter_lock.KEPT: "",
 }  # fmt: skip
 
 
@@ -84,7 +85,8 @@ def print_findings(cells: Iterable[Record], console: Console, hint: str = "") ->
     for verdict, words in found:
         if words:
             console.print(f"{verdict}: {words}", style=STYLES[verdict], markup=False, soft_wrap=True)
-    counts = {verdict: sum(it == verdict for it, _ in found) for verdict in reversed(reference.GRAVEST_FIRST)}
+    verdicts = reversed(counter_lock.GRAVEST_FIRST)
+    counts = {verdict: sum(it == verdict for it, _ in found) for verdict in verdicts}
     loads = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     hint = hint if any(words for _, words in found) else ""
     console.print(f"{lockspec.FILE}: {loads or 'nothing was compared'}{hint}", markup=False, soft_wrap=True)
@@ -94,13 +96,13 @@ def findings(cell: Record) -> Iterable[tuple[str, str]]:
     """(verdict, words) of each load; the words are empty where there is nothing to say."""
     compared = cell["reference"]
     if "loads" not in compared:
-        yield reference.MISSED, f"{cell['id']}: {compared['reason']}"
+        yield counter_lock.MISSED, f"{cell['id']}: {compared['reason']}"
         return
     for name, load in compared["loads"].items():
         words = [
             f"{metric} {_words(figure)}"
             for metric, figure in load["figures"].items()
-            if figure["verdict"] == load["verdict"] and load["verdict"] != reference.KEPT
+            if figure["verdict"] == load["verdict"] and load["verdict"] != counter_lock.KEPT
         ]
         words += [load["reason"]] if load["reason"] else []
         yield load["verdict"], f"{cell['id']}, {name}: {'; '.join(words)}" if words else ""
@@ -120,8 +122,8 @@ def sentence(cells: Iterable[Record]) -> tuple[str, bool]:
         if "loads" in cell["reference"]:
             by_verdict.setdefault(cell["reference"]["verdict"], []).append(cell["id"])
     parts = [
-        f"{verdict}: {', '.join(ids)}" if verdict in reference.BROKEN else f"{len(ids)} {verdict}"
+        f"{verdict}: {', '.join(ids)}" if verdict in counter_lock.BROKEN else f"{len(ids)} {verdict}"
         for verdict, ids in by_verdict.items()
     ]
     words = f"Counters against {lockspec.FILE}: {'; '.join(parts)}." if parts else ""
-    return words, not set(by_verdict) & set(reference.BROKEN)
+    return words, not set(by_verdict) & set(counter_lock.BROKEN)

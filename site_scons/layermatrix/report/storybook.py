@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from layermatrix import comparison, figures, story, why
+from layermatrix.analysis import comparison, deviations, figures, reported
 from layermatrix.report import explain, markdown
 from layermatrix.report import table as tables
 
@@ -36,7 +36,7 @@ def render(results: Record) -> str:
 
 def told(results: Record) -> Record:
     """The record of those cells alone that the story is about: of the first compiler that has any."""
-    cells = [cell for cell in results["cells"] if story.is_told(cell)]
+    cells = [cell for cell in results["cells"] if reported.is_told(cell)]
     cells = _in_order([cell for cell in cells if cell["compiler"] == cells[0]["compiler"]])
     names = {cell["variant"] for cell in cells}
     less = {
@@ -44,7 +44,7 @@ def told(results: Record) -> Record:
         "cells": cells,
         "variants": {name: about for name, about in results["variants"].items() if name in names},
     }
-    return {**less, "story": story.tell(less)}
+    return {**less, "story": reported.tell(less)}
 
 
 def _in_order(cells: list[Record]) -> list[Record]:
@@ -128,13 +128,13 @@ def _changes(results: Record, cell: Record) -> Iterable[str]:
         titles = [layer["title"] for layer in before["layers"] if layer["name"] not in names]
         if titles:
             yield f"{words} since {parents[-1]}: {', '.join(titles)}."
-    changed = why.changed_settings(parent, own)
+    changed = deviations.changed_settings(parent, own)
     if changed:
         yield f"Changed since {parents[-1]}: {changed}."
 
 
 def _step_row(step: Record) -> list[str]:
-    digits, suffix = story.shown(step["measure"])
+    digits, suffix = reported.shown(step["measure"])
 
     def value(of: float | None) -> str:
         return "not measured" if of is None else f"{tables.number(of, digits)}{suffix}"
@@ -147,7 +147,7 @@ def _step_row(step: Record) -> list[str]:
         verdict = f"not measured: {step['reason']}"
     promised = "no change" if step["expected"] == "level" else step["expected"]
     if step["projected"]:
-        promised = story.span(step["projected"])
+        promised = reported.span(step["projected"])
     return [
         f"{step['title']} (after {step['parent']})",
         value(step["parent_value"]),
@@ -165,7 +165,7 @@ def _standings(results: Record, standings: Iterable[Record]) -> Iterable[str]:
             continue
         line = f"On {item['load']}: {item['measured']}, {tables.number(item['ratio'], 2)}x the {baseline}"
         if item["projected"]:
-            line += f"; told was {item['expected']}, {story.span(item['projected'])}"
+            line += f"; told was {item['expected']}, {reported.span(item['projected'])}"
         yield f"{line}."
 
 
@@ -174,7 +174,7 @@ def _standings(results: Record, standings: Iterable[Record]) -> Iterable[str]:
 
 def _wrong(item: Record) -> Record:
     ratio = "not measured" if item["ratio"] is None else f"{tables.number(item['ratio'], 2)}x"
-    projected = story.span(item["projected"]) if item["projected"] else "a change in the other direction"
+    projected = reported.span(item["projected"]) if item["projected"] else "a change in the other direction"
     return {
         "title": markdown.escape(f"{item['variant']} against {item['against']}: {item['figure']}"),
         "text": markdown.escape(f"Told: {projected}. Measured: {ratio}, {item['verdict']}."),

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layermatrix import figures, reference, story
-from layermatrix.parts import FLOOR
-from layermatrix.results import failed
+from layermatrix.analysis import counter_lock, figures, reported
+from layermatrix.analysis.results import failed
+from layermatrix.model.project import FLOOR
 
 Record = dict[str, Any]
 
@@ -406,7 +406,7 @@ def quoted_lines(cell: Record) -> Figure:
 
 def _quoted(key: str) -> Callable[[Record], Figure]:
     def figure(record: Record) -> Figure:
-        text = record["quoted"].get(key) if story.is_told(record) else None
+        text = record["quoted"].get(key) if reported.is_told(record) else None
         return Figure(text, SEED) if text else not_applicable()
 
     return figure
@@ -467,9 +467,9 @@ def _against(load: str) -> Callable[[Record], Figure]:
 
     def figure(cell: Record) -> Figure:
         found = cell["reference"].get("loads", {}).get(load)
-        if found is None or found["verdict"] == reference.MISSED:
+        if found is None or found["verdict"] == counter_lock.MISSED:
             return not_measured((found or cell["reference"]).get("reason"))
-        kind = {reference.WORSE: BAD, reference.BETTER: GOOD}.get(found["verdict"], MEASURED)
+        kind = {counter_lock.WORSE: BAD, counter_lock.BETTER: GOOD}.get(found["verdict"], MEASURED)
         return Figure(found["verdict"], kind)
 
     return figure

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from layermatrix import comparison
+from layermatrix.analysis import comparison
+from layermatrix.analysis.results import failed, failure_log, repeat_command
 from layermatrix.report import reference
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
-from layermatrix.results import failed, failure_log, repeat_command
 
 if TYPE_CHECKING:
     from rich.console import Console

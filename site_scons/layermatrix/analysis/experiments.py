@@ -1,0 +1,89 @@
+"""What the jobs `ab` and `ablate` compare: the question, and the cells that are its sides.
+
+Reads the project and the request. Returns `Trial`s, or raises `RequestError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from layermatrix.analysis import comparison
+from layermatrix.build import request
+from layermatrix.core.errors import SelectionError
+from layermatrix.model import ablation, matrix
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Experiment, Project
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A question, and its sides; the first is what the others are compared with."""
+
+    question: comparison.Question
+    cells: tuple[Cell, ...]
+
+
+def of_request(
+    project: Project, asked: request.Request, compilers: request.Compilers
+) -> tuple[list[Trial], request.Selection]:
+    """The experiments that are asked for, and all their cells."""
+    if not project.experiments:
+        raise request.RequestError("this project has no variants/experiments.yaml")
+    if "variant" in asked.axes or asked.without:
+        raise request.RequestError(
+            "ab takes its variants from the experiment: say experiment=, not variant= or without="
+        )
+    try:
+        names = matrix.choose("experiment", asked.experiment, tuple(project.experiments))
+    except SelectionError as error:
+        raise request.RequestError(str(error)) from None
+    trials = [_trial(project, asked, compilers, project.experiments[name]) for name in names]
+    cells = dict.fromkeys(cell for trial in trials for cell in trial.cells)
+    return trials, request.Selection(tuple(cells), ())
+
+
+def _trial(
+    project: Project, asked: request.Request, compilers: request.Compilers, experiment: Experiment
+) -> Trial:
+    axes = {**asked.axes, "variant": ",".join(experiment.variants)}
+    chosen = request.select(project, replace(asked, axes=axes), compilers)
+    if len(chosen.cells) != len(experiment.variants):
+        ids = ", ".join(cell.id for cell in chosen.cells)
+        raise request.RequestError(f"ab compares in one configuration, and these are {ids}")
+    by_name = {cell.variant.name: cell for cell in chosen.cells}
+    question = comparison.Question(
+        name=experiment.name,
+        title=experiment.question,
+        doc=experiment.doc,
+        loads=experiment.loads,
+        figure=experiment.decides,
+        kept=experiment.kept,
+        command=f"./sconsw ab experiment={experiment.name}",
+    )
+    return Trial(question, tuple(by_name[name] for name in experiment.variants))
+
+
+def ablations(project: Project, chosen: request.Selection) -> list[Trial]:
+    """Each selected cell with those that lack one of its layers."""
+    trials = []
+    for cell in chosen.cells:
+        if cell.variant.name in project.variants:
+            group = ablation.whole_of(cell, chosen.cells)
+            if len(group) > 1:
+                trials.append(Trial(_ablation_question(project, cell), tuple(group)))
+    if not trials:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in chosen.left_out)
+        raise request.RequestError(f"there is no layer that can be left out: {reasons}")
+    return trials
+
+
+def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
+    return comparison.Question(
+        name=f"without a layer: {cell.id}",
+        title=f"What does each layer of {cell.variant.name} bring?",
+        doc=f"{cell.variant.name} beside itself with one layer left out in turn.",
+        loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
+        figure=None,
+        kept=None,
+        command=f"./sconsw ablate variant={cell.variant.name}",
+    )

@@ -1,0 +1,34 @@
+"""The file that tells pkg-config how programs are compiled and linked with an installed library.
+
+Returns text; the build writes it to `$PREFIX/lib/pkgconfig/<library>.pc`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from layermatrix.model.project import System
+
+
+def render(system: System, prefix: str, private: Iterable[str] = ()) -> str:
+    """The file's text. prefix: where the library is used, without DESTDIR; private: flags that programs need
+    which are linked statically."""
+    lines = [
+        f"prefix={_escaped(prefix)}",
+        "libdir=${prefix}/lib",
+        "includedir=${prefix}/include",
+        "",
+        f"Name: {system.name}",
+        f"Description: {system.doc}",
+        f"Version: {system.version}",
+        "Cflags: -I${includedir}",
+        f"Libs: -L${{libdir}} -l{system.libname}",
+        f"Libs.private: {' '.join(private)}".rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(path: str) -> str:
+    """A path as pkg-config reads it, which splits words as a shell does."""
+    return re.sub(r"([^\w/.,:+@%=-])", r"\\\1", path)

@@ -1,0 +1,86 @@
+"""Run and show the commands of a build, and keep the first failure of each cell.
+
+Called by SCons for every action and every command, in several threads. Writes to the terminal and to
+`build/<cell>/evidence/failure.json`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from layermatrix.core import records
+
+Spawn = Callable[[str, object, str, Sequence[str], Mapping[str, str]], int]
+
+_output = threading.Lock()  # what several threads print comes one after the other
+
+
+class Shell:
+    """verbose: every command is shown in full; otherwise a short line for each action, where somebody may
+    watch."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.verbose = verbose
+        self.shown = verbose or sys.stdout.isatty()
+
+    def show(self, word: str, targets: Sequence[object], _sources: object, _environment: object) -> None:
+        """What SCons calls before each action."""
+        if self.shown:
+            with _output:
+                print(f"{word:<9}{short(str(targets[0]))}", flush=True)
+
+    def spawner(self, folder: Path) -> Spawn:
+        """What SCons calls to run a command of the cell that is built in this folder."""
+
+        def spawn(
+            shell: str, _escape: object, _command: str, words: Sequence[str], variables: Mapping[str, str]
+        ) -> int:
+            line = " ".join(words)
+            status, log = _run([shell, "-c", line], variables)
+            self._report(line, status, log)
+            if status:
+                note_failure(folder, line, log, _target(words))
+            return status
+
+        return spawn
+
+    def _report(self, line: str, status: int, log: str) -> None:
+        """What a command printed, in one piece; a command that failed is shown in full."""
+        with _output:
+            if status or self.verbose:
+                print(line, flush=True)
+            print(log, end="", flush=True, file=sys.stderr if status else sys.stdout)
+
+
+def short(path: str) -> str:
+    """The path of a built file as a progress line shows it: build/<cell>/obj/x.o is <cell>/x.o."""
+    return path.removeprefix("build/").replace("/obj/", "/", 1)
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
+    done = subprocess.run(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    return done.returncode, done.stdout
+
+
+def _target(words: Sequence[str]) -> str:
+    """The file that a compiler's or a linker's command makes."""
+    return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
+
+
+def failure_file(folder: Path) -> Path:
+    return folder / "evidence" / "failure.json"
+
+
+def note_failure(folder: Path, command: str, log: str, target: str) -> None:
+    """Keep a failure when it is the cell's first in this build."""
+    with _output:
+        if not failure_file(folder).exists():
+            records.write(
+                failure_file(folder), records.measured("failure", command=command, log=log, target=target)
+            )

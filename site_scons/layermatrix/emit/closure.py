@@ -1,0 +1,66 @@
+"""Which templates a variant's files are printed from, remembered between builds.
+
+Reads and writes `build/.closures.json`. Only jinja2 can tell what a template includes, and importing it is a
+good part of a build with nothing to do; so the answer is kept until one of the files that gave it has
+changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.core import records
+
+if TYPE_CHECKING:
+    from layermatrix.spec.loader import Variant
+
+Compute = Callable[["Variant", Path], list[str]]
+
+
+class Closures:
+    """The templates of each variant; `compute` is asked when the remembered answer may be out of date."""
+
+    def __init__(self, store: Path, templates: Path, compute: Compute, generator: Iterable[Path]) -> None:
+        self.store = store
+        self.templates = templates
+        self.compute = compute
+        self.generator = tuple(generator)
+        self.known = _read(store)
+
+    def of(self, variant: Variant) -> list[str]:
+        """Names of templates, relative to the templates' folder."""
+        key = hashlib.sha256(variant.as_value().encode()).hexdigest()
+        entry = self.known.get(key)
+        if entry is None or entry["stamps"] != self._stamps(entry["names"]):
+            names = list(self.compute(variant, self.templates))
+            entry = self.known[key] = {"names": names, "stamps": self._stamps(names)}
+            records.write(self.store, self.known)
+        found: list[str] = entry["names"]
+        return found
+
+    def _stamps(self, names: Iterable[str]) -> list[str]:
+        return [_stamp(path) for path in (*self.generator, *(self.templates / name for name in names))]
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "missing"
+    return f"{found.st_mtime_ns}:{found.st_size}"
+
+
+def _read(store: Path) -> records.Record:
+    """What is remembered; nothing when the file is missing or damaged, which costs only time."""
+    try:
+        known = json.loads(store.read_text(encoding="utf-8"))
+        sound = all(
+            isinstance(entry["names"], list) and isinstance(entry["stamps"], list) for entry in known.values()
+        )
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return {}
+    return known if sound else {}

@@ -1,0 +1,1 @@
+"""Read compiled code: ELF files, line tables, instructions, the hit path."""

@@ -1,0 +1,200 @@
+"""Which source lines the instructions of an object come from, through every function that was inlined.
+
+Reads the DWARF tables of a relocatable object that was compiled with -gdwarf-4. This and `elf` are the
+modules that know pyelftools.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from layermatrix.evidence.binary import elf
+
+# what pyelftools, and the reading of symbols here, raise where tables are damaged: they trust what they read
+_DAMAGE = (*elf.DAMAGE, struct.error, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
+VERSION = 4
+_SYMBOL = struct.Struct("<IBBHQQ")  # name, info, other, section, value, size
+_APART = 1 << 32  # bytes between the made-up addresses of two sections
+
+
+class DwarfError(ValueError):
+    """An object without the tables, or with tables that cannot be read."""
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of a file, as the compiler names it; lines count from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Inlined:
+    """A function in the place of its call (or, outermost, the function itself).
+
+    Made-up addresses that it covers; where it is declared; where it is called, None for the outermost; how
+    many functions it stands in.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+    declared: SourceLine | None
+    called: SourceLine | None
+    depth: int
+
+
+@dataclass(frozen=True)
+class SourceMap:
+    """The lines of an object. rows: (made-up address, its line or None), sorted by address."""
+
+    rows: tuple[tuple[int, SourceLine | None], ...]
+    functions: tuple[Inlined, ...]
+
+    def lines(self, section: int, address: int) -> tuple[SourceLine, ...]:
+        """Where an instruction comes from: the innermost line first, then the call of the function that this
+        line is in, and so on. Empty where the tables say nothing."""
+        made_up = section * _APART + address
+        around = [one for one in self.functions if any(low <= made_up < high for low, high in one.ranges)]
+        around.sort(key=lambda one: -one.depth)
+        innermost = self._row(made_up) or (around[0].declared if around else None)
+        calls = [one.called for one in around]
+        return tuple(line for line in (innermost, *calls) if line is not None)
+
+    def _row(self, made_up: int) -> SourceLine | None:
+        index = bisect.bisect_right(self.rows, made_up, key=lambda row: row[0]) - 1
+        return self.rows[index][1] if index >= 0 else None
+
+
+def read(path: Path) -> SourceMap:
+    """The source lines of an object. Raises DwarfError, naming the file."""
+    try:
+        file = ELFFile(io.BytesIO(_laid_out(path.read_bytes())))
+        if not file.has_dwarf_info(strict=True):
+            raise DwarfError(f"{path.name} was compiled without -g")
+        info = file.get_dwarf_info(relocate_dwarf_sections=True)
+        rows: list[tuple[int, SourceLine | None]] = []
+        functions: list[Inlined] = []
+        for unit in info.iter_CUs():
+            if unit["version"] > VERSION:
+                raise DwarfError(f"{path.name} has DWARF {unit['version']}, only {VERSION} is read here")
+            program = info.line_program_for_CU(unit)
+            if program is not None:
+                names = _file_names(program)
+                rows.extend(_rows(program, names))
+                functions.extend(_Unit(info, unit, names).functions())
+        return SourceMap(tuple(sorted(rows, key=lambda row: row[0])), tuple(functions))
+    except OSError as error:
+        raise DwarfError(f"{path.name}: {error.strerror}") from error
+    except _DAMAGE as error:
+        if isinstance(error, DwarfError):
+            raise
+        raise DwarfError(f"{path.name}: no readable tables of source lines: {error!r}") from error
+
+
+def _laid_out(data: bytes) -> bytes:
+    """The object with its sections of code at addresses of their own, as a linker would have them.
+
+    In an object each section begins at 0, and the tables of lines do not tell one section from another.
+    """
+    file = ELFFile(io.BytesIO(data))
+    changed = bytearray(data)
+    code = {
+        index for index, part in enumerate(file.iter_sections()) if part["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
+    }
+    for table in file.iter_sections():
+        if isinstance(table, SymbolTableSection):
+            start = table["sh_offset"]
+            for offset in range(start, start + table["sh_size"], _SYMBOL.size):
+                *front, section, value, size = _SYMBOL.unpack_from(data, offset)
+                if section in code:
+                    _SYMBOL.pack_into(changed, offset, *front, section, value + section * _APART, size)
+    return bytes(changed)
+
+
+def _file_names(program: Any) -> dict[int, str]:
+    """The number of each file of a line table -> its path, as far as the compiler wrote it."""
+    folders = [folder.decode(errors="replace") for folder in program.header["include_directory"]]
+    names = {}
+    for number, entry in enumerate(program.header["file_entry"], start=1):
+        name = entry.name.decode(errors="replace")
+        folder = entry.dir_index - 1  # 0 is where the compiler ran
+        names[number] = f"{folders[folder]}/{name}" if 0 <= folder < len(folders) else name
+    return names
+
+
+def _rows(program: Any, names: dict[int, str]) -> Iterator[tuple[int, SourceLine | None]]:
+    """Where each line begins, and where a run of code ends; line 0 stands for code of no line."""
+    for entry in program.get_entries():
+        state = entry.state
+        if state is None:
+            continue
+        known = not state.end_sequence and state.line > 0 and state.file in names
+        yield state.address, SourceLine(names[state.file], state.line) if known else None
+
+
+class _Unit:
+    """The functions of one compilation unit."""
+
+    def __init__(self, info: Any, unit: Any, names: dict[int, str]) -> None:
+        self.info = info
+        self.unit = unit
+        self.names = names
+        self.ranges = info.range_lists()
+        self.base = _low(unit.get_top_DIE()) or 0
+
+    def functions(self) -> Iterator[Inlined]:
+        yield from self._below(self.unit.get_top_DIE(), 0)
+
+    def _below(self, parent: Any, depth: int) -> Iterator[Inlined]:
+        for child in parent.iter_children():
+            if child.tag in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine"):
+                covered = tuple(self._covered(child))
+                if covered:
+                    called = self._line(child, "DW_AT_call_file", "DW_AT_call_line")
+                    yield Inlined(covered, self._declared(child), called, depth)
+                    yield from self._below(child, depth + 1)
+            elif child.tag == "DW_TAG_lexical_block":
+                yield from self._below(child, depth)
+
+    def _covered(self, die: Any) -> Iterator[tuple[int, int]]:
+        """The addresses of a function, one run or several."""
+        low, high = _low(die), die.attributes.get("DW_AT_high_pc")
+        if low is not None and high is not None:
+            yield low, (high.value if high.form == "DW_FORM_addr" else low + high.value)
+        elif "DW_AT_ranges" in die.attributes:
+            base = self.base
+            for entry in self.ranges.get_range_list_at_offset(die.attributes["DW_AT_ranges"].value):
+                if hasattr(entry, "base_address"):
+                    base = entry.base_address
+                elif entry.begin_offset < entry.end_offset:
+                    yield base + entry.begin_offset, base + entry.end_offset
+
+    def _declared(self, die: Any) -> SourceLine | None:
+        """Where the function is declared; an inlined one refers to that."""
+        while "DW_AT_decl_line" not in die.attributes:
+            if "DW_AT_abstract_origin" not in die.attributes:
+                return None
+            die = die.get_DIE_from_attribute("DW_AT_abstract_origin")
+        return self._line(die, "DW_AT_decl_file", "DW_AT_decl_line")
+
+    def _line(self, die: Any, file: str, line: str) -> SourceLine | None:
+        if file not in die.attributes or line not in die.attributes:
+            return None
+        name = self.names.get(die.attributes[file].value)
+        return None if name is None else SourceLine(name, die.attributes[line].value)
+
+
+def _low(die: Any) -> int | None:
+    """Where the code of an entry begins."""
+    low = die.attributes.get("DW_AT_low_pc")
+    return None if low is None else int(low.value)

@@ -1,0 +1,180 @@
+"""Compare two objects of one source: the same code, data and relocations, or where they differ.
+
+Reads two `elf.ObjectFile`s. Compared is what a program loads: each section's bytes and relocations, and the
+symbols that other files see. Tables of debugging and the names of local symbols may differ. Instructions are
+decoded only to tell where a difference begins.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from layermatrix.evidence.binary import machine
+from layermatrix.evidence.binary.elf import ObjectFile, Relocation, Section, Symbol
+
+Named = tuple[str, int]  # a section's name, and how many of that name stand before it
+
+
+@dataclass(frozen=True)
+class Difference:
+    """what: a sentence's end. section, offset: the place in the second object, where there is one;
+    function: the one that has this place."""
+
+    what: str
+    section: int | None = None
+    offset: int = 0
+    function: str | None = None
+
+
+def compare(first: ObjectFile, second: ObjectFile) -> list[Difference]:
+    """Where the second object differs from the first; for each section, the first place only."""
+    ours, theirs = _Twin(first), _Twin(second)
+    found = [
+        Difference(f"{name} is in one of them only") for name, _ in ours.sections.keys() ^ theirs.sections
+    ]
+    for key in ours.sections.keys() & theirs.sections.keys():
+        found += _compare_sections(ours, theirs, key)
+    found.sort(key=lambda difference: (difference.section is None, difference.section or 0, difference.what))
+    return [*found, *_compare_symbols(ours, theirs)]
+
+
+def compared(file: ObjectFile) -> tuple[int, int]:
+    """How much of an object is looked at: sections, and the bytes in them."""
+    loaded = [section for section in file.sections if section.loaded]
+    return len(loaded), sum(len(section.data) for section in loaded)
+
+
+def function_at(file: ObjectFile, section: int, offset: int) -> str | None:
+    """The function that has this place."""
+    functions = (one for one in file.symbols if one.kind == "STT_FUNC" and one.section == section)
+    return next((one.name for one in functions if one.value <= offset < one.value + one.size), None)
+
+
+def counterpart(file: ObjectFile, twin: ObjectFile, relocation: Relocation) -> int | None:
+    """The section of the twin that has the same relocation at the same place."""
+    ours, theirs = _Twin(file), _Twin(twin)
+    section = theirs.sections.get(ours.names[relocation.section])
+    wanted = relocation.offset, relocation.kind, relocation.symbol.name
+    found = section and any(
+        (other.offset, other.kind, other.symbol.name) == wanted and other.section == section.index
+        for other in twin.relocations
+    )
+    return section.index if section and found else None
+
+
+class _Twin:
+    """An object with its loaded sections by name, and relocations that name sections instead of numbers."""
+
+    def __init__(self, file: ObjectFile) -> None:
+        self.file = file
+        seen: Counter[str] = Counter()
+        self.sections: dict[Named, Section] = {}
+        self.names: dict[int, Named] = {}
+        for section in file.sections:
+            key = section.name, seen[section.name]
+            seen[section.name] += 1
+            self.names[section.index] = key
+            if section.loaded:
+                self.sections[key] = section
+
+    def relocations(self, section: int) -> list[tuple[object, ...]]:
+        """Offset, kind, target and addend of each, in the order of the offsets."""
+        own = (entry for entry in self.file.relocations if entry.section == section)
+        return [
+            (entry.offset, entry.kind, self._target(entry.symbol), entry.addend)
+            for entry in sorted(own, key=_offset)
+        ]
+
+    def _target(self, symbol: Symbol) -> tuple[object, ...]:
+        """A local symbol is its place: compilers number the names of statics."""
+        if symbol.local and symbol.section is not None:
+            return self.names[symbol.section], symbol.value
+        return (symbol.name,)
+
+    def functions(self, key: Named) -> dict[str, tuple[int, bytes]]:
+        """The functions of a section in the order of their offsets: name -> offset and code."""
+        section = self.sections[key]
+        own = [one for one in self.file.symbols if one.kind == "STT_FUNC" and one.section == section.index]
+        own.sort(key=lambda one: one.value)
+        return {one.name: (one.value, section.data[one.value : one.value + one.size]) for one in own}
+
+    def visible(self) -> set[tuple[object, ...]]:
+        """The symbols that other files see, or that they are asked for."""
+        return {
+            (
+                symbol.name,
+                symbol.kind,
+                symbol.section and self.names[symbol.section],
+                symbol.value,
+                symbol.size,
+            )
+            for symbol in self.file.symbols
+            if not symbol.local
+        }
+
+
+def _offset(entry: Relocation) -> int:
+    return entry.offset
+
+
+def _compare_sections(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[Difference]:
+    first, second = ours.sections[key], theirs.sections[key]
+    place = _place(theirs, second)
+    sizes = f"{first.size:,} bytes against {second.size:,}"
+    if first.data != second.data:
+        both = min(len(first.data), len(second.data))
+        same = next((i for i in range(both) if first.data[i] != second.data[i]), both)
+        if second.executable:
+            same = next(_unlike_instructions(ours, theirs, key), same)
+        yield place(f"{key[0]} differs ({sizes})" if first.size != second.size else f"{key[0]} differs", same)
+    elif first.size != second.size:
+        yield place(f"{key[0]} differs ({sizes})", 0)
+    else:
+        pairs = zip(ours.relocations(first.index), theirs.relocations(second.index), strict=False)
+        unlike = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        if unlike is not None:
+            offset = unlike[1][0]
+            assert isinstance(offset, int)
+            yield place(f"a relocation of {key[0]} differs", offset)
+        elif len(ours.relocations(first.index)) != len(theirs.relocations(second.index)):
+            yield place(f"{key[0]} has more relocations in one of them", 0)
+
+
+def _unlike_instructions(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[int]:
+    """Where functions of a section begin to have other instructions, as offsets in the second object.
+
+    Jumps and calls over code that only one has differ in their bytes, too, which says nothing of their place.
+    """
+    first, second = ours.functions(key), theirs.functions(key)
+    for name, (start, mine) in second.items():
+        _, other = first.get(name, (0, b""))
+        try:
+            wanted = machine.decode(other, ours.file.machine)
+            found = machine.decode(mine, theirs.file.machine, start)
+        except machine.AsmError:
+            continue
+        pairs = itertools.zip_longest(wanted, found)
+        unlike = [got for had, got in pairs if not had or not got or had.mnemonic != got.mnemonic]
+        if unlike:
+            yield unlike[0].address if unlike[0] else start + len(mine) - 1
+
+
+def _place(theirs: _Twin, section: Section) -> Callable[[str, int], Difference]:
+    def difference(what: str, offset: int) -> Difference:
+        return Difference(what, section.index, offset, function_at(theirs.file, section.index, offset))
+
+    return difference
+
+
+def _compare_symbols(ours: _Twin, theirs: _Twin) -> Iterator[Difference]:
+    """Told where the sections say nothing of it already: a symbol that moved has moved with its section."""
+    names = {str(symbol[0]) for symbol in ours.visible() ^ theirs.visible()}
+    one_sided = {s.name for s in ours.file.symbols if not s.local} ^ {
+        s.name for s in theirs.file.symbols if not s.local
+    }
+    for name in sorted(one_sided or names):
+        where = "is in one of them only" if one_sided else "has another place or size"
+        yield Difference(f"symbol {name} {where}")

@@ -1,0 +1,1 @@
+"""Read C text: tokens, guarded code, debug statements, where a line was written."""

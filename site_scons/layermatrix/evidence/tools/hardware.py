@@ -1,0 +1,72 @@
+"""Count events of the processor itself with `perf stat`, where the machine has such counters and permits it.
+
+Reads a program and a library to preload. Such counts differ from machine to machine and from run to run: they
+are shown beside the simulated ones, and nothing is judged by them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermatrix.core import process
+from layermatrix.evidence.tools.cachegrind import Counted, CountersError, Events
+
+# our name -> perf's event, in user mode, which is what ordinary users may count
+EVENTS = {
+    "instructions": "instructions:u",
+    "l1d_load_misses": "L1-dcache-load-misses:u",
+    "mispredicted": "branch-misses:u",
+}
+
+
+@dataclass(frozen=True)
+class Perf:
+    """perf, and the way to run it."""
+
+    perf: str
+    run: process.Run = process.run
+    timeout: float = 600.0
+
+    def count(self, command: Sequence[str], preload: Path | None) -> Counted:
+        """One run of this command. CountersError with perf's own words when it cannot be counted."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder, "out")
+            options = ["stat", "-x", ",", "-e", ",".join(EVENTS.values()), "-o", str(out), "--"]
+            finished = self.run(
+                [self.perf, *options, *command],
+                environment=process.environment(preload, LC_ALL="C"),
+                timeout=self.timeout,
+            )
+            if finished.failure:
+                raise CountersError(f"perf: {_cause(finished)}")
+            if not out.exists():
+                raise CountersError("perf wrote no counts")
+            text = out.read_text(encoding="utf-8", errors="replace")
+        return Counted((parse(text),), finished.stdout)
+
+
+def _cause(finished: process.Finished) -> str:
+    """The first line that says something: perf goes on to explain at length."""
+    lines = [line.strip() for line in process.text(finished.stderr).splitlines()]
+    return next((line for line in lines if line and line != "Error:"), finished.end)
+
+
+def parse(out: str) -> Events:
+    """Our events from the lines `count,unit,event,...` of `perf stat -x ,`."""
+    counted = {}
+    for line in out.splitlines():
+        count, *rest = line.split(",")
+        if len(rest) > 1 and not line.startswith("#"):
+            counted[rest[1]] = count
+    return {ours: _number(counted, theirs) for ours, theirs in EVENTS.items()}
+
+
+def _number(counted: dict[str, str], event: str) -> int:
+    # some versions print the event without its ":u" where the machine does not have it
+    count = counted.get(event, counted.get(event.removesuffix(":u"), "not counted"))
+    if not count.isdecimal():
+        raise CountersError(f"perf: {event}: {count.strip('<>')}")
+    return int(count)

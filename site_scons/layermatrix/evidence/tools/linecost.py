@@ -1,0 +1,82 @@
+"""Count the instructions that a program spends in each line of a library, in valgrind's machine.
+
+Runs the program under `valgrind --tool=callgrind` with the library preloaded, which has line tables (-g). The
+counts are exact and repeat with the same binaries: an instruction belongs to the line that it was compiled
+from, that of an inlined function too.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from layermatrix.core import process
+
+OPTIONS = ("--tool=callgrind", "--dump-line=yes", "--compress-strings=no", "--compress-pos=no")
+
+# (file as the compiler named it, line from 1) -> instructions
+LineCosts = Counter[tuple[str, int]]
+
+
+class LineCostError(ValueError):
+    """Costs that could not be taken, and why."""
+
+
+def measure(
+    command: Sequence[str],
+    library: Path,
+    valgrind: str | None,
+    *,
+    run: process.Run = process.run,
+    timeout: float = 600.0,
+) -> LineCosts:
+    """The instructions of every line of the library in one run of the command."""
+    if valgrind is None:
+        raise LineCostError("valgrind is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        named = str(out).replace("%", "%%")  # valgrind expands %p and the like in file names
+        files = [f"--callgrind-out-file={named}", f"--log-file={named}.log"]
+        finished = run(
+            [valgrind, *OPTIONS, *files, *command],
+            environment=process.environment(library),
+            timeout=timeout,
+        )
+        if finished.failure:
+            raise LineCostError(finished.failure)
+        if not out.exists():
+            raise LineCostError("valgrind wrote no counts")
+        costs = parse(out.read_text(encoding="utf-8", errors="replace").splitlines(), library.name)
+    if not costs:
+        raise LineCostError(f"the program ran no line of {library.name}")
+    return costs
+
+
+def parse(lines: Iterable[str], library: str) -> LineCosts:
+    """The costs of an object of this name in callgrind's file. LineCostError where it is none."""
+    costs: LineCosts = Counter()
+    counted = file = ""
+    waiting = iter(lines)
+    for line in waiting:
+        key, equals, value = line.partition("=")
+        if equals and key == "ob":
+            counted = Path(value).name
+        elif equals and key in ("fl", "fi", "fe"):
+            file = value
+        elif equals and key == "calls":
+            next(waiting, None)  # what the called function cost, which is told at its own lines
+        elif line[:1].isdigit() and counted == library:
+            number, cost = _cost_line(line)
+            costs[file, number] += cost
+    return costs
+
+
+def _cost_line(line: str) -> tuple[int, int]:
+    """A line number and its instructions. A line without a count is one of none."""
+    words = line.split()
+    try:
+        return int(words[0]), int(words[1]) if len(words) > 1 else 0
+    except ValueError as error:
+        raise LineCostError(f"valgrind's file has a line that is no count: {line[:60]!r}") from error

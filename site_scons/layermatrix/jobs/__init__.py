@@ -1,0 +1,1 @@
+"""What a target that drives builds of its own does."""

@@ -1,0 +1,1 @@
+"""Run programs in turn and keep their figures: timing, statistics, peers."""

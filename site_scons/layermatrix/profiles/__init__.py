@@ -1,0 +1,1 @@
+"""What one domain of hot paths adds to the core."""

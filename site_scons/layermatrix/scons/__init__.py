@@ -1,0 +1,1 @@
+"""The SCons tool. The only package that imports SCons."""

@@ -1,0 +1,1 @@
+"""YAML files -> the resolved project, or every mistake in them at once."""
