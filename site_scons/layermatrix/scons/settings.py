@@ -28,7 +28,7 @@ def apply(env: Env) -> None:
     for tool in ("CC", "CXX", "LINK", "SHLINK", "AR", "RANLIB"):
         env[f"{tool}COMSTR"] = tool.removeprefix("SH")
     env["INSTALLSTR"] = "INSTALL"
-    if "compiledb" in build.asked.targets:
+    if "compiledb" in build.asked.names:
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
 
@@ -40,5 +40,10 @@ def number_of_jobs() -> int:
     return int(SCons.Script.GetOption("num_jobs"))
 
 
+def is_help() -> bool:
+    return bool(SCons.Script.GetOption("help"))
+
+
 def is_dry() -> bool:
-    return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec"))
+    """Whether this run makes nothing."""
+    return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec", "help"))

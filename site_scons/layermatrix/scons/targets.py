@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import SCons.Script
 from SCons.Action import Action
+from SCons.Node.Alias import default_ans
 
-from layermatrix.build import pkgconfig, request
+from layermatrix.build import pkgconfig, targets
+from layermatrix.jobs import registry
+from layermatrix.scons import settings
 from layermatrix.scons.builders import write_text
 
 if TYPE_CHECKING:
@@ -22,12 +26,13 @@ Node = Any
 
 def compiledb(env: Env, path: str) -> None:
     """The alias `compiledb`: how each file of the first selected cell is compiled, for editors."""
-    if "compiledb" not in env["LAYERED"].asked.targets:  # the tool costs time, and notes every object
+    alias = env.Alias("compiledb", [])
+    if "compiledb" not in env["LAYERED"].asked.names:  # the tool costs time, and notes every object
         return
     folder = env["LAYERED"].selection.cells[0].build_dir
     env["COMPILATIONDB_PATH_FILTER"] = f"{folder}/*"
     env["COMPILATIONDB_COMSTR"] = "COMPILEDB"
-    env.Alias("compiledb", [*env.CompilationDatabase(path), "headers"])
+    env.Depends(alias, [*env.CompilationDatabase(path), "headers"])
 
 
 def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Sequence[str] = ()) -> None:
@@ -57,10 +62,15 @@ def _lint(env: Env, commands: Sequence[str]) -> int:
 
 
 def jobs(env: Env) -> None:
-    """The jobs as targets, for `-c`: it removes the report, and every cell, whichever are selected."""
-    folder = env["LAYERED"].root / "build"
+    """The jobs as targets, for `-c`: it removes the report, and every cell, whichever are selected. And `-h`,
+    which shows the targets that are declared by now: to be called last."""
+    build: BuildState = env["LAYERED"]
+    if settings.is_help():
+        SCons.Script.Help(targets.help_text(build.project, build.compilers, registry.TARGETS, default_ans))
+        return
+    folder = build.root / "build"
     folders = [str(path) for path in folder.iterdir() if path.is_dir()]
-    for target in request.TARGETS:
-        if target.kind == "job":
-            env.Clean(env.Alias(target.name), folders if target.name != "report" else f"{folder}/report")
-    env.Default("phases")
+    for job in registry.JOBS:
+        if job.kind is targets.Kind.JOB and job.name not in default_ans:
+            env.Clean(env.Alias(job.name), folders if job.name != "report" else f"{folder}/report")
+    env.Default(registry.JOBS[0].name)
