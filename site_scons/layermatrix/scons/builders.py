@@ -110,7 +110,8 @@ def _run_step(how: steps.Step, target: Sequence[Node], source: Sequence[Node], e
     cell = env["LAYERED_CELL"]
     task = steps.Task(build.root, build.project, cell, _paths(target), _paths(source), build.asked.soak)
     try:
-        how(task)
+        with build.shell.under_way(str(target[0])):
+            how(task)
     except steps.StepError as error:
         if not error.recorded:
             shell.note_failure(build.root / env["BUILD_DIR"], how.__name__, str(error), str(target[0]))
