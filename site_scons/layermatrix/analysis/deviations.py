@@ -8,9 +8,12 @@ variant by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import figures
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath, Stage
 
 Record = dict[str, Any]
 
@@ -105,8 +108,8 @@ def _why_code(step: Record, parent: Record, child: Record, results: Record) -> I
     gone = _gone(parent, child, results)
     if not own or not gone:
         return
-    removed = sum(own[layer["name"]]["instructions"] for layer in gone if layer["name"] in own)
-    titles = ", ".join(layer["title"] for layer in gone)
+    removed = sum(own[layer.name]["instructions"] for layer in gone if layer.name in own)
+    titles = ", ".join(layer.title for layer in gone)
     before, after = step["parent_value"], step["child_value"]
     yield (
         f"Of the {before:,.0f} instructions of {parent['variant']}, {removed:,.0f} belong to the layers that "
@@ -120,17 +123,17 @@ def _why_code(step: Record, parent: Record, child: Record, results: Record) -> I
         )
 
 
-def _gone(parent: Record, child: Record, results: Record) -> list[Record]:
+def _gone(parent: Record, child: Record, results: Record) -> list[Stage]:
     about = results["variants"]
     if parent["variant"] not in about or child["variant"] not in about:
         return []
-    left = {layer["name"] for layer in about[child["variant"]]["layers"]}
-    return [layer for layer in about[parent["variant"]]["layers"] if layer["name"] not in left]
+    left = {layer.name for layer in about[child["variant"]].layers}
+    return [layer for layer in about[parent["variant"]].layers if layer.name not in left]
 
 
-def changed_settings(old: Record, new: Record) -> str:
-    """The settings that differ between two variants, as `path.describe` describes them."""
-    before, after = old["settings"], new["settings"]
+def changed_settings(old: LayerPath, new: LayerPath) -> str:
+    """The settings that differ between two variants, as `layer_path` describes them."""
+    before, after = old.settings, new.settings
     changed = [key for key in after if key in before and before[key] != after[key]]
     return ", ".join(f"{key.replace('_', ' ')} {before[key]} → {after[key]}" for key in changed)
 

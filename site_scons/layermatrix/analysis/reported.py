@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import deviations
 from layermatrix.analysis.figures import (
@@ -22,6 +22,9 @@ from layermatrix.analysis.figures import (
     quoted_range,
     speed_ratio,
 )
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath
 
 Record = dict[str, Any]
 
@@ -155,9 +158,13 @@ def _is_comparable(parent: Record, child: Record, results: Record) -> bool:
         return True
     if parent["layers"] != child["layers"]:
         return set(child["layers"]) < set(parent["layers"])
-    settings = [results["variants"].get(cell["variant"], {}).get("settings", {}) for cell in (parent, child)]
-    before, after = ({**one, LAYOUT: None} for one in settings)
+    before, after = ({**_settings(results, cell), LAYOUT: None} for cell in (parent, child))
     return bool(before == after)
+
+
+def _settings(results: Record, cell: Record) -> Mapping[str, str]:
+    about: LayerPath | None = results["variants"].get(cell["variant"])
+    return about.settings if about else {}
 
 
 def _step(measure: Measure, parent: Record, child: Record, load: str | None) -> Record:
@@ -375,7 +382,7 @@ def _guards(results: Record, cells: dict[str, Record], config: str) -> list[Reco
     found = []
     for cell in cells.values():
         count = cell.get("guards", {}).get("debug_strings", {}).get("count")
-        output = results["variants"].get(cell["variant"], {}).get("settings", {}).get("debug_output")
+        output = _settings(results, cell).get("debug_output")
         if count is not None and output is not None:
             guarded = output == "guarded"
             found.append(
