@@ -131,9 +131,7 @@ def class_ranges(variant: Variant) -> list[ClassRange]:
         low, high = (slot - 1) * step + 1, slot * step
         known = reached.get(index)
         reached[index] = (known[0] if known else max(low, 0), high)
-    return [
-        ClassRange(cls.name, cls.size, *reached.get(cls.index, (None, None))) for cls in variant.classes
-    ]
+    return [ClassRange(cls.name, cls.size, *reached.get(cls.index, (None, None))) for cls in variant.classes]
 
 
 def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
