@@ -26,7 +26,8 @@ BASELINE = "build/baseline"  # what belongs to no cell: programs on the system's
 class BuildState:
     """sources: the folder of the C files, below the top folder. flags: of each axis' values, construction
     variables that are appended. top: from the top folder, where SConstruct is, to `root`; empty or with a
-    slash at its end. default: the target of a plain `scons`."""
+    slash at its end. default: whether a plain
+    `scons` does the first of the jobs."""
 
     root: Path
     project: Project
@@ -38,7 +39,7 @@ class BuildState:
     closures: Closures
     shell: Shell
     top: str = ""
-    default: str | None = None
+    default: bool = True
 
     def at(self, path: str | Path) -> str:
         """A path of the project as SCons takes it, wherever the SConscript is."""

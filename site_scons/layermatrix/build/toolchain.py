@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from layermatrix.build.given import Given
+from layermatrix.build.usertools import UserTools
 from layermatrix.core import process, records
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import COMPILER_COMMAND, family_of
@@ -96,7 +96,7 @@ class Missing:
 def find_compilers(
     requested: Iterable[str],
     cache: Path = CACHE,
-    given: Given | None = None,
+    given: UserTools | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Toolchain | Missing]:
     """Each requested compiler, in the order of the request; that of CC= first, in place of the one of its
@@ -104,7 +104,7 @@ def find_compilers(
 
     Raises SelectionError for a CC= that is no such compiler.
     """
-    given, variables = given or Given(), environment or os.environ
+    given, variables = given or UserTools(), environment or os.environ
     known = _load(cache)
     found = {name: _find(name, _command(name), known, variables) for name in requested}
     if "CC" in given.texts:
@@ -183,6 +183,23 @@ def fuzzer_missing(toolchain: Toolchain) -> str | None:
     return None
 
 
+def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) -> bool:
+    """Whether a shared library links with this option, which may name a file relative to the folder."""
+    known = _load(cache)
+    key, files = f"{' '.join(toolchain.command)} {option}", _states(toolchain.command, toolchain.environment)
+    entry = _current(known, key, files)
+    if entry is None or "links" not in entry:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch, "empty.c")
+            source.write_text("", encoding="ascii")
+            flags = ("-shared", "-fPIC", option, "-o", str(Path(scratch, "empty.so")), str(source))
+            command = (*toolchain.command, *flags)
+            finished = _run(command, FIRST_LINK_SECONDS, toolchain.environment, folder)
+        entry = known[key] = {"files": files, "links": finished.failure is None}
+        _save(cache, known)
+    return bool(entry["links"])
+
+
 # --- one compiler
 
 
@@ -216,7 +233,7 @@ def _find(
     return Toolchain(name, tuple(command), entry["version"], entry["triple"], environment=environment)
 
 
-def _given_compiler(given: Given, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
+def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
     """The compiler of CC=, which is called as its family is."""
     text, command = given.texts["CC"], given.words("CC")
     found = _find(text, command, known, environment)
@@ -254,10 +271,12 @@ def _triple(answer: str) -> str:
     return re.sub(r"linux[\d.]+", "linux", line.group(1) if line else answer)
 
 
-def _run(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> process.Finished:
+def _run(
+    command: Sequence[str], seconds: float, environment: Mapping[str, str], folder: Path | None = None
+) -> process.Finished:
     """A compiler, with English messages and nothing preloaded."""
     plain = {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
-    return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds)
+    return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds, folder=folder)
 
 
 def _files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
@@ -304,7 +323,7 @@ def _try_sanitizer(toolchain: Toolchain, sanitizer: str) -> str | None:
 def _try_program(
     toolchain: Toolchain, command: Sequence[str], flags: Sequence[str], name: str, text: str
 ) -> dict[str, process.Finished]:
-    """The steps, `link` and `run`, that fail with this source file. command: the toolchain's of its language."""
+    """The steps, `link` and `run`, that fail with this source file. command: the compiler of its language."""
     variables = toolchain.environment
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, name), Path(folder, "program")

@@ -128,18 +128,20 @@ def _paths(nodes: Sequence[Node]) -> tuple[Path, ...]:
     return tuple(Path(node.abspath) for node in nodes if hasattr(node, "abspath"))
 
 
-def link(env: Env, path: str, existing: Node) -> list[Node]:
-    """A symbolic link to a file in the same folder. Who makes that file, makes the link with it."""
-    name = Path(existing.path).name
-    made: list[Node] = env.Command(path, env.Value(name), Action(_make_link, "LINK"))
-    env.Requires(made, existing)
+def link(env: Env, path: str, name: str) -> list[Node]:
+    """A symbolic link to the file of this name in the same folder."""
+    made: list[Node] = env.Command(path, env.Value(name), Action(_make_link, "INSTALL"))
     return made
 
 
 def _make_link(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-    path = Path(target[0].abspath)
+    point(Path(target[0].abspath), source[0].get_text_contents())
+
+
+def point(path: Path, name: str) -> None:
+    """Let the symbolic link of this path point at the file of this name."""
     path.unlink(missing_ok=True)
-    path.symlink_to(source[0].get_text_contents())
+    path.symlink_to(name)
 
 
 def write_text(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:

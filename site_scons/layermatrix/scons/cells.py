@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build import link_options, shell, toolchain
@@ -77,14 +77,13 @@ def _words(command: tuple[str, ...]) -> list[str]:
 def _reproducible(made: Env) -> None:
     """Let nothing of this machine's folders and clock into what is built: compilers take the name of their
     folder, which debugging tables hold, from PWD."""
-    made.AppendENVPath("PWD", "/proc/self/cwd", delete_existing=True)
     made["ENV"]["PWD"] = "/proc/self/cwd"
     made.Replace(ARFLAGS=["rcD"], RANLIBFLAGS=["-D"])
 
 
 def _given_flags(made: Env) -> None:
     """The user's own flags come last, so that they can undo the project's."""
-    given = made["LAYERED"].asked.given
+    given = made["LAYERED"].asked.tools
     c_flags, cxx_flags, link_flags = (
         _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
     )
@@ -96,14 +95,16 @@ def _given_flags(made: Env) -> None:
 
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
-    """zig may be the only tool chain there is, and its linker takes fewer options than others."""
+    """zig may be the only tool chain there is; it keeps a cache in HOME; its linker takes fewer options."""
     made.Replace(**{tool.upper(): _words((*compiler.command[:-1], tool)) for tool in ("ar", "ranlib")})
+    made["ENV"].setdefault("HOME", str(Path.home()))
     build: BuildState = made["LAYERED"]
+    top, cache = Path(made.Dir("#").abspath), build.root / toolchain.CACHE
     for name in ("LINKFLAGS", "SHARED_LINKFLAGS"):
-        kept, refused = link_options.split(compiler, made.Flatten([made.get(name, [])]), build.root)
-        made[name] = kept
+        flags = made.Flatten([made.get(name, [])])
+        made[name], refused = link_options.split(compiler, flags, top, cache)
         for option in refused:
-            link_options.tell_once(compiler.name, option)
+            link_options.tell(compiler.name, option)
 
 
 def _twin(env: Env, counting: Env) -> Env:

@@ -50,8 +50,19 @@ def libraries(env: Env) -> list[Node]:
     flags = ["$LINKFLAGS", "-shared", f"-Wl,-soname,{system.soname}", "$SHARED_LINKFLAGS"]
     shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
     if system.soversion:
-        builders.link(env, f"#$BUILD_DIR/{system.soname}", shared[0])
+        _link_beside(env, shared[0], system.soname)
     return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
+
+
+def _link_beside(env: Env, shared: Node, name: str) -> None:
+    """Whenever the library is linked, a link of the name that the loader looks for is made beside it."""
+
+    def make(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+        library = Path(target[0].abspath)
+        builders.point(library.with_name(name), library.name)
+
+    env.AddPostAction(shared, Action(make, None))
+    env.Clean(shared, f"#$BUILD_DIR/{name}")
 
 
 def _library_sources(env: Env) -> list[Node]:
@@ -83,7 +94,9 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     env.Append(**variables)
     if env["LAYERED_CELL"].has_sanitizer:
         why = "not built with a sanitizer"
-        others = [source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(build.at(pattern))]
+        others = [
+            source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(build.at(pattern))
+        ]
         return [
             *_programs(env, [*wanted.sources, *wanted.inside], LIBS=[static], LAYERED_NO_CXX=why),
             *(_stand_in(env, source, why) for source in others),

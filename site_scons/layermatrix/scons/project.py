@@ -6,21 +6,23 @@ no graph ends the run here: answers, and the jobs, which drive SCons themselves.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import SCons.Errors
 import SCons.Script
 
-from layermatrix.build import given, request, shell, toolchain
+from layermatrix.build import request, shell, targets, toolchain, usertools
 from layermatrix.build.buildstate import BuildState
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SelectionError, SpecErrors
 from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
-from layermatrix.jobs import job
+from layermatrix.jobs import base, registry
 from layermatrix.model import matrix
 from layermatrix.scons import builders, run
 from layermatrix.spec import loader
@@ -36,46 +38,73 @@ def project(
     sanitizers: Values | None = None,
     *,
     variables: Iterable[str] = (),
-    default: str | None = "phases",
+    default: bool | None = None,
 ) -> None:
     """Read the spec and the command line of the project in the folder of this SConstruct or SConscript.
 
+    The run ends here when something is wrong with them, and after what needs no graph: `list`, `explain`, and
+    the jobs, which drive SCons themselves.
+
     sources, modes, sanitizers: LAYERED_SOURCES and so on, where they are given. variables: names that the
-    command line may set besides, or SCons's Variables. default: the target of a plain `scons`; None, or a
-    Default() before, leaves that to the rest of SConstruct.
+    command line may set besides, or SCons's Variables. default: whether a plain `scons` does the job
+    `phases`; unless it is given, it does in an SConstruct that has called no Default().
     """
     ours = {"LAYERED_SOURCES": sources, "LAYERED_MODES": modes, "LAYERED_SANITIZERS": sanitizers}
     env.Replace(**{name: value for name, value in ours.items() if value is not None})
-    root, others = _root(env), getattr(variables, "keys", lambda: variables)()
-    targets = SCons.Script.COMMAND_LINE_TARGETS or ([] if SCons.Script.DEFAULT_TARGETS else [default or ""])
+    root, top = _folders(env)
+    if default is None:
+        default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
         (root / "build").mkdir(exist_ok=True)
-        asked = request.parse(
-            SCons.Script.ARGLIST,
-            [target for target in targets if target],
-            others=list(others),
-            accept=bool(SCons.Script.GetOption("accept")),
-        )
+        asked = _asked(getattr(variables, "keys", lambda: variables)(), default)
         loaded, compilers = _project_and_compilers(env, root, asked)
-        if SCons.Script.GetOption("help"):
-            env.Help(request.help_text(loaded, compilers, asked.given), append=True, local_only=True)
-        _run_jobs(root, loaded, asked, compilers)
-        selection = request.select_for_graph(loaded, asked, compilers)
+        plan = base.Plan(root, loaded, asked, compilers, run.child())
+        texts = base.answers(plan)
+        if texts:
+            run.answer("\n".join(texts))
+        _run_jobs(plan)
+        selection = _selected(plan)
     except (SpecErrors, SelectionError, request.RequestError) as error:
         run.refuse(str(error))
     except OSError as error:
         run.refuse(f"{error.filename}: {error.strerror}")
-    for name in asked.named("answer"):
-        run.answer(job.answer(name, root, loaded, selection))
-    _keep(env, root, loaded, asked, compilers, selection, default)
+    generator = [builders.LIBRARY / name for name in builders.GENERATOR]
+    closures = Closures(
+        root / "build/.closures.json", root / "templates", printer.template_closure, generator
+    )
+    env["LAYERED"] = BuildState(
+        root, loaded, asked, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
+        {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
+        closures, shell.Shell(asked.verbose), top, default,
+    )  # fmt: skip
+    if "compiledb" in asked.names:  # the tool costs time, and notes every object from now on
+        env.Tool("compilation_db")
+    interrupt.stop_programs_at_interrupt()
 
 
-def _root(env: Env) -> Path:
-    """The project's folder: that of the SConstruct or SConscript which calls, whatever its variant_dir is."""
+def _folders(env: Env) -> tuple[Path, str]:
+    """The project's folder, which is that of the calling SConstruct or SConscript, also where that has a
+    variant_dir; and the way to it from the top folder: empty, or with a slash at its end."""
     folder = env.Dir(".").srcnode()
     if not folder.is_under(env.Dir("#")):
         raise SCons.Errors.UserError(f"LayeredProject: {folder} is not below the folder of SConstruct")
-    return Path(folder.abspath)
+    return Path(folder.abspath), "" if folder is env.Dir("#") else f"{folder.path}/"
+
+
+def _asked(others: Iterable[str], default: bool) -> request.Request:
+    """The command line; for `-h` nothing of it but compiler and flags."""
+    script = SCons.Script
+    if run.is_help():
+        tools = usertools.read(script.ARGUMENTS, os.environ)
+        return replace(request.parse([], [], registry.TARGETS), tools=tools)
+    return request.parse(
+        script.ARGLIST,
+        script.COMMAND_LINE_TARGETS,
+        registry.TARGETS,
+        others=others,
+        default=default,
+        accept=bool(script.GetOption("accept")),
+    )
 
 
 def _project_and_compilers(
@@ -86,41 +115,25 @@ def _project_and_compilers(
     named = toolchain.commands(asked.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}
-    compilers = toolchain.find_compilers(names, root / toolchain.CACHE, asked.given, variables)
+    compilers = toolchain.find_compilers(names, root / toolchain.CACHE, asked.tools, variables)
     return matrix.with_compilers(loaded, compilers), compilers
 
 
-def _run_jobs(
-    root: Path, loaded: loader.Project, asked: request.Request, compilers: request.Compilers
-) -> None:
-    """Do the jobs that are asked for, and end the run. Cleaning and dry runs are left to the graph."""
-    if not asked.jobs or run.is_dry() or SCons.Script.GetOption("help"):
+def _selected(plan: base.Plan) -> request.Selection:
+    """The cells of the graph. `-h` needs them, too: which targets there are, the rest of SConstruct says."""
+    try:
+        return request.select(plan.project, plan.asked, plan.compilers)
+    except request.RequestError as error:
+        if run.is_help():
+            run.answer(f"{targets.help_text(plan.project, plan.compilers, registry.TARGETS)}\n\n{error}")
+        raise
+
+
+def _run_jobs(plan: base.Plan) -> None:
+    """Do the jobs that are asked for, and end the run. Help and cleaning are left to the graph."""
+    if not plan.asked.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
     if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
         raise request.RequestError(f"no such option: {unknown[0]}")
-    sys.exit(job.run(job.Plan(root, loaded, asked, compilers, run.child())))
-
-
-def _keep(
-    env: Env,
-    root: Path,
-    loaded: loader.Project,
-    asked: request.Request,
-    compilers: request.Compilers,
-    selection: request.Selection,
-    default: str | None,
-) -> None:
-    """What the other methods need, in the environment."""
-    generator = [builders.LIBRARY / name for name in builders.GENERATOR]
-    closures = Closures(root / "build/.closures.json", root / "templates", printer.template_closure, generator)
-    flags = {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]}
-    folder = env.Dir(".").srcnode().path
-    top = "" if folder == "." else f"{folder}/"
-    env["LAYERED"] = BuildState(
-        root, loaded, asked, compilers, selection, f"{top}{env['LAYERED_SOURCES']}", flags, closures,
-        shell.Shell(asked.verbose), top, default,
-    )  # fmt: skip
-    if "compiledb" in asked.targets:  # the tool costs time, and notes every object from now on
-        env.Tool("compilation_db")
-    interrupt.stop_programs_at_interrupt()
+    sys.exit(base.run(plan, dry=bool(SCons.Script.GetOption("no_exec"))))

@@ -23,7 +23,7 @@ FLAGS = ("CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS")
 
 
 @dataclass(frozen=True)
-class Given:
+class UserTools:
     """texts: what is given, by name, and not empty. typed: the names that the command line has."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class Given:
         return [f"{name}={self.texts[name]}" for name in self.typed if name in self.texts]
 
 
-def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Given:
+def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> UserTools:
     """Raises SelectionError where a value is not what a shell could split."""
     typed = tuple(name for name in DOCS if name in arguments)
     texts = {name: arguments.get(name, environment.get(name, "")).strip() for name in DOCS}
-    given = Given({name: text for name, text in texts.items() if text}, typed)
+    given = UserTools({name: text for name, text in texts.items() if text}, typed)
     for name, text in given.texts.items():
         try:
             given.words(name)
