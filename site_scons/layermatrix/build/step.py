@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Project, Variant
+from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Project, Variant
 
 
 class StepError(Exception):
@@ -26,12 +24,14 @@ class StepError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What one run of a step works on. Paths are absolute. soak: seconds of a soak test, where one was
-    requested. of_baseline: what is built belongs to no cell; it runs on the system's own functions."""
+    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak test,
+    where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
+    functions. Whatever a step reads of the project comes from here, so every step depends on `model`."""
 
     root: Path
     project: Project
     cell: Cell
+    folder: Path
     targets: tuple[Path, ...]
     sources: tuple[Path, ...]
     soak: int | None = None
@@ -40,11 +40,6 @@ class Task:
     @property
     def variant(self) -> Variant:
         return self.cell.variant
-
-    @property
-    def folder(self) -> Path:
-        """The cell's folder, build/<cell>."""
-        return self.root / self.cell.build_dir
 
 
 Step = Callable[[Task], None]

@@ -6,7 +6,7 @@ of which files they are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Step
@@ -41,6 +41,14 @@ class Builder(Protocol):
 
     @property
     def cell(self) -> Cell: ...
+
+    @property
+    def folder(self) -> str:
+        """Where its files go: build/<cell>."""
+
+    @property
+    def of_baseline(self) -> bool:
+        """Whether nothing of the cell is meant: the programs run on the system's own functions."""
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -104,13 +112,13 @@ class Builder(Protocol):
         sources: Sequence[Node],
         how: Step,
         *,
+        module: str = "",
         needs: Sequence[Node] = (),
         values: Sequence[str] = (),
+        after: Sequence[Node] = (),
         once: bool = False,
     ) -> Sequence[Node]:
-        """Files that a step makes. They depend on the step's module and on every module of the library that it
-        imports, directly or not; on `needs`, and on the texts of `values`. once: another cell may have
-        declared them already."""
-
-
-Copies = Mapping[str, Node]
+        """Files that a step makes. They are out of date when the step's module changes or any module that it
+        imports, directly or not; or one of `needs`; or a text of `values`. module: the one that counts, where
+        it is not the one that defines the step. after: only the order. once: another cell may have declared the
+        same files."""

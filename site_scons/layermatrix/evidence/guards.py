@@ -155,7 +155,7 @@ def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
 
 def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
     """Each of these files without debug code: its path -> the copy."""
-    system, gen = build.cell.variant.system, Path(build.cell.build_dir, "gen")
+    system, gen = build.cell.variant.system, Path(build.folder, "gen")
     printed: Mapping[str, Step] = {
         system.header: printing.print_bare_header,
         system.unity: printing.print_unity,
@@ -173,7 +173,7 @@ def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
 
 
 def _name_of(build: Builder, compiled: Node) -> Path:
-    return Path(compiled.path).relative_to(Path(build.cell.build_dir, "obj"))
+    return Path(compiled.path).relative_to(Path(build.folder, "obj"))
 
 
 def _traced(build: Builder, folder: str, compiled: Node, source: Node, *, copies: str = "") -> Node:
@@ -245,7 +245,7 @@ def _compiled(task: Task, files: Sequence[Path], texts: Sequence[Path]) -> tuple
     """The cell's objects, each with its source and the same object with line tables."""
     from layermatrix.evidence.references import Compiled
 
-    folder = task.targets[0].parents[1]
+    folder = task.folder
     own = [path for path in files if path.suffix == ".o" and path.is_relative_to(folder / "obj")]
     made = []
     for path in own:

@@ -11,7 +11,8 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from layermatrix.build.step import Task
+from layermatrix.build.step import StepError, Task
+from layermatrix.core import interrupt
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
@@ -106,6 +107,11 @@ class Kind(Generic[R]):
         return Format(self.name, self.record, self.version)
 
     @property
+    def module(self) -> str:
+        """Where it is defined: what it depends on is found from there."""
+        return self.columns.__module__
+
+    @property
     def is_gate(self) -> bool:
         return self.checks is not None
 
@@ -118,3 +124,36 @@ class Kind(Generic[R]):
             lost = self.required and isinstance(record, Missing)
             return (Check(self.name, Status.FAILED if lost else Status.NOT_RUN, record.reason),)
         return tuple(self.checks(record))
+
+    # --- steps of the build
+
+    def establish(self, task: Task) -> None:
+        """Take the evidence of a cell. The record is written whatever it says, the stamp only when nothing
+        failed."""
+        assert self.take is not None
+        record = self.take(task)
+        unless_interrupted()
+        self.format.write(task.targets[0], record)
+        checks = self.judge(record)
+        failed = [check for check in checks if check.status is Status.FAILED]
+        if failed:
+            raise StepError(_told(failed, len(checks)), recorded=True)
+        for stamp in task.targets[1:]:
+            stamp.write_text("", encoding="utf-8")
+
+    def leave_out(self, task: Task) -> None:
+        """Say why a cell has no such evidence."""
+        reason = self.left_out(task.cell, task.project)
+        self.format.write(task.targets[0], NotMeasured(reason or f"{self.name} is not taken"))
+
+
+def _told(failed: Sequence[Check], of: int) -> str:
+    """What failed, for the log of a build."""
+    names = ", ".join(check.name for check in failed)
+    return "\n".join([f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)])
+
+
+def unless_interrupted() -> None:
+    """A program that Ctrl-C has ended says nothing about the library."""
+    if interrupt.interrupted():
+        raise StepError("interrupted", recorded=True)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.buildstate import BASELINE
-from layermatrix.build.step import StepError, Task
-from layermatrix.core import interrupt, process
+from layermatrix.build.step import Task
+from layermatrix.core import process
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Heading, View
-from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
+from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed, unless_interrupted
 from layermatrix.evidence.tools import running
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _result(build: Builder, script: Node) -> Node:
 def take_plain(task: Task) -> None:
     """What a script prints without a library. sources: the script. targets: the record."""
     record = run_plain(task.sources[0], _timeout(task), extra=_of_soak(task))
-    _unless_interrupted()
+    unless_interrupted()
     PLAIN.write(task.targets[0], record)
 
 
@@ -95,7 +95,7 @@ def take_script(task: Task) -> None:
     kept = PLAIN.read(plain[0]) if plain else None
     extra = {running.CELL_VARIABLE: str(task.folder), **_of_soak(task)}
     record = run_preloaded(script, library, _timeout(task), plain=kept, extra=extra)
-    _unless_interrupted()
+    unless_interrupted()
     KIND.format.write(record_file, record)
     if isinstance(record, Programs) and all(one.status is Status.PASSED for one in record.programs):
         stamp.write_text("", encoding="utf-8")
@@ -124,12 +124,6 @@ def _timeout(task: Task) -> float:
 
 def _of_soak(task: Task) -> dict[str, str]:
     return {"LAYERED_SOAK": str(task.soak or "")}
-
-
-def _unless_interrupted() -> None:
-    """A program that Ctrl-C has ended says nothing about the library."""
-    if interrupt.interrupted():
-        raise StepError("interrupted", recorded=True)
 
 
 # --- running
