@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix.core import records
+from layermatrix.build import failure
+from layermatrix.build.failure import Failure
 
 Spawn = Callable[[str, object, str, Sequence[str], Mapping[str, str]], int]
 
@@ -73,14 +74,8 @@ def _target(words: Sequence[str]) -> str:
     return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
 
 
-def failure_file(folder: Path) -> Path:
-    return folder / "evidence" / "failure.json"
-
-
 def note_failure(folder: Path, command: str, log: str, target: str) -> None:
     """Keep a failure when it is the cell's first in this build."""
     with _output:
-        if not failure_file(folder).exists():
-            records.write(
-                failure_file(folder), records.measured("failure", command=command, log=log, target=target)
-            )
+        if not failure.file_of(folder).exists():
+            failure.FORMAT.write(failure.file_of(folder), Failure(command, log, target))
