@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
+from layermatrix.analysis.story import Story
 from layermatrix.build import buildstate, failure, toolchain
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
@@ -25,7 +26,9 @@ from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.measure import peers
 
 if TYPE_CHECKING:
+    from layermatrix.analysis.comparison import Experiments
     from layermatrix.analysis.counter_lock import Comparison, Reference
+    from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Load, Project
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
+BESIDE = {"speed": "mops"}
+SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
 R = TypeVar("R", bound=Measured)
@@ -85,6 +90,11 @@ class CellResult(_Evidence):
     evidence: Records
     reference: Comparison | NotMeasured
     layer_costs: LayerCosts | NotMeasured
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is built the way in which it would be used."""
+        return all(getattr(self, axis) == value for axis, value in SHIPPED.items())
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
@@ -177,22 +187,30 @@ class LeftOut:
 @dataclass(frozen=True)
 class Results:
     """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
-    the first column of speeds. variants: each path, as `layer_path` describes it. story: what `reported` says
-    of it."""
+    the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that
+    is measured -> the name of the reported one that is shown beside it. story: what `reported` says of it."""
 
     system: System
     host: Host
     loads: Mapping[str, str]
     headline: str | None
     cells: tuple[CellResult, ...]
-    variants: Mapping[str, Any]
+    variants: Mapping[str, LayerPath]
     baseline: BaselineResult
-    experiments: Any
+    experiments: Experiments | NotMeasured
     peers: Any
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
-    story: Any = None
+    beside: Mapping[str, str]
+    story: Story = field(default_factory=Story)
     schema: int = field(default=SCHEMA)
+
+    def reported(self, record: CellResult | BaselineResult, figure: str) -> str | None:
+        """The reported figure that stands beside a measured one; nothing is reported of a cell that is not
+        shipped."""
+        if isinstance(record, CellResult) and not record.is_shipped:
+            return None
+        return record.reported.get(self.beside.get(figure, figure))
 
     @property
     def view(self) -> View:
@@ -209,8 +227,8 @@ def collect(
     compilers: Mapping[str, str] | None = None,
     reference: Reference | None = None,
 ) -> Results:
-    """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity. `reference`
-    is what each cell's counters are compared with."""
+    """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
+    `reference` is what each cell's counters are compared with."""
     matrix, system = project.matrix, project.catalogue.system
     return Results(
         system=System(system.name, system.doc),
@@ -224,6 +242,7 @@ def collect(
         peers=peers.load(root),
         origins=_origins(project, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
+        beside=BESIDE,
     )
 
 

@@ -25,11 +25,10 @@ REPORT = Path("build/report")
 
 def write_report(plan: Plan, chosen: Selection, table: Table) -> Record:
     """Every report of these cells, and a table on the terminal."""
-    from layermatrix import report
-    from layermatrix.report import terminal
+    from layermatrix.report import registry, terminal
 
     record = collect(plan, chosen)
-    report.write_all(record, plan.root / REPORT)
+    registry.write_all(record, plan.root / REPORT)
     table(record, terminal.make_console(), REPORT)
     return record
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import comparison, reported
 from layermatrix.analysis.results import failed, failure_log, repeat_command
-from layermatrix.report import charts, explain, picture
+from layermatrix.report import charts, explain, exporter, picture
 from layermatrix.report import table as tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from layermatrix.analysis.layer_path import LayerPath
 
 Record = dict[str, Any]
 
@@ -137,16 +139,15 @@ def _standing(item: Record) -> Record:
     }
 
 
-def _variant(results: Record, name: str, about: Record) -> Record:
+def _variant(results: Record, name: str, about: LayerPath) -> Record:
     from markupsafe import Markup
 
-    order = [cls["name"] for cls in about["classes"]]
     return {
         "name": name,
         "about": about,
         "svg": Markup(picture.draw(about)),  # picture.draw has escaped every text that it was given
         "overlaps": [
-            (explain.runs(group["classes"], order), ", ".join(group["layers"])) for group in about["overlaps"]
+            (explain.runs(group.classes, about.order), ", ".join(group.layers)) for group in about.overlaps
         ],
         "cells": [_cell(cell) for cell in results["cells"] if cell["variant"] == name],
     }
@@ -234,3 +235,6 @@ def _methods(results: Record) -> Iterable[tuple[str, str]]:
         words = "; the cache is a model, so the counts repeat on any machine"
         yield "counters", counted["tool"] + words + (f" ({conditions})" if conditions else "")
     yield from results["loads"].items()
+
+
+EXPORTER = exporter.single("index.html", render)

@@ -112,7 +112,8 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
         build.asked.soak, of_baseline=is_baseline(env),
     )  # fmt: skip
     try:
-        how(task)
+        with build.shell.under_way(str(target[0])):
+            how(task)
     except StepError as error:
         if not error.recorded:
             shell.note_failure(folder, how.__name__, str(error), str(target[0]))
