@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.build import toolchain
-from layermatrix.core import process, records
+from layermatrix.core import preload, process, records
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.tools.cachegrind import (
     EVENTS,
@@ -72,21 +72,21 @@ class Tools:
 
 def measure(
     loads: Sequence[Load],
-    preload: Path | None,
+    library: Path | None,
     empty: Path,
     cache: CacheModel,
     tools: Tools,
     *,
     run: process.Run = process.run,
 ) -> records.Record:
-    """The record `counters`. preload: the library, None for the system's own; empty: the library that does
-    nothing. A load that fails is "not measured" with its reason, and so is the record when none succeeds."""
+    """The record `counters`. library: what is preloaded, None for the system's own; empty: the library that
+    does nothing. A load that fails is "not measured" with its reason; so is the record when none succeeds."""
     if tools.valgrind is None:
         return records.not_measured("counters", "valgrind is not installed")
     before, conditions = steady(run)
     bench = Cachegrind(tools.valgrind, cache, run, before=before)
     version = bench.version()
-    results = {load.name: _load(bench, load, preload, empty) for load in loads}
+    results = {load.name: _load(bench, load, library, empty) for load in loads}
     failed = [result["reason"] for result in results.values() if not records.is_measured(result)]
     if len(failed) == len(results):
         return records.not_measured("counters", failed[0] if failed else "no load is counted")
@@ -98,16 +98,16 @@ def measure(
         cache={name: list(shape) for name, shape in vars(cache).items()},
         conditions=conditions,
         loads=results,
-        hardware=_hardware(loads, preload, tools.perf, run),
+        hardware=_hardware(loads, library, tools.perf, run),
     )
 
 
-def _load(bench: Cachegrind, load: Load, preload: Path | None, empty: Path) -> records.Record:
+def _load(bench: Cachegrind, load: Load, library: Path | None, empty: Path) -> records.Record:
     try:
         program = _functions(Path(load.command[0]))
-        ops, (raw, _) = _slope(load, lambda command: bench.count(command, preload, program))
+        ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program))
         _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
-    except (CountersError, elf.ElfError) as error:
+    except (CountersError, preload.NotLoadedError, elf.ElfError) as error:
         return {"status": records.NOT_MEASURED, "reason": f"{load.name}: {error}"}
     return {
         "status": records.MEASURED,
@@ -132,7 +132,7 @@ def _functions(program: Path) -> Collection[str]:
 
 
 def _hardware(
-    loads: Sequence[Load], preload: Path | None, perf: str | None, run: process.Run
+    loads: Sequence[Load], library: Path | None, perf: str | None, run: process.Run
 ) -> records.Record:
     """What the machine itself counts for each operation; nothing is taken off."""
     if perf is None:
@@ -142,9 +142,9 @@ def _hardware(
     counted = {}
     try:
         for load in loads:
-            _, (events,) = _slope(load, lambda command: tool.count(command, preload))
+            _, (events,) = _slope(load, lambda command: tool.count(command, library))
             counted[load.name] = _rounded(events)
-    except CountersError as error:
+    except (CountersError, preload.NotLoadedError) as error:
         return records.not_measured("hardware", str(error))
     return records.measured("hardware", loads=counted)
 

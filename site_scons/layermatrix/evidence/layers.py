@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layermatrix.core import process, records
+from layermatrix.core import preload, process, records
 from layermatrix.evidence.tools import linecost
 
 Counts = dict[str, Any]
@@ -87,13 +87,13 @@ def _load(
     result = {"name": name, "status": "passed", "reason": None, "log": "", "command": shlex.join(command)}
     try:
         counts = _count(command, subject, run, timeout)
-    except CountsError as error:
+    except (CountsError, preload.NotLoadedError) as error:
         return {**result, "status": "failed", "reason": str(error), "log": str(error)}, None
     load = summary(counts, subject)
     try:
         costs = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
         load["instructions"] = _per_request(costs, subject, load["requests"])
-    except linecost.LineCostError as error:
+    except (linecost.LineCostError, preload.NotLoadedError) as error:
         load["instructions"] = {"status": records.NOT_MEASURED, "reason": str(error)}
     return result, load
 
@@ -102,8 +102,8 @@ def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: 
     """The counts of one run, checked."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "counts.json")
-        environment = process.environment(subject.counting, **{subject.variable: str(file)})
-        finished = run(command, environment=environment, timeout=timeout)
+        extra = {subject.variable: str(file)}
+        finished = preload.run_with(subject.counting, command, run=run, timeout=timeout, extra=extra)
         if finished.failure:
             raise CountsError(finished.failure)
         try:

@@ -13,10 +13,10 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix.core import process, records
+from layermatrix.core import preload, process, records
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 LOG_LINES = 40
@@ -29,17 +29,24 @@ def run_tests(
     *,
     extra: Mapping[str, str] | None = None,
     told: Mapping[str, Sequence[str]] | None = None,
+    linked: Collection[str] = (),
+    library: Path | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
     """The record `tests`. Each program runs alone in a new folder; exit status 0 is passed. A Python file is
-    run by pytest. extra: variables of the environment. told: arguments, by the program's name."""
+    run by pytest. extra: variables of the environment. told: arguments, by the program's name. linked: the
+    names of those that have to load the library, or their pass does not count."""
 
     def test(program: Path) -> records.Record:
         command = [*_command(program), *(told or {}).get(program.stem, ())]
         with _temporary_folder(None) as folder:
             variables = _environment(folder, dict(extra or {}))
             finished = run(command, environment=variables, timeout=timeout, folder=folder)
-        return _judge(program.name, finished, _tail(finished.stdout + finished.stderr))
+        result = _judge(program.name, finished, _tail(finished.stdout + finished.stderr))
+        if result["status"] == PASSED and library and program.stem in linked:
+            ran = preload.Ran(program.absolute(), variables)
+            return _unless_unproven(result, lambda: preload.prove(ran, library.absolute(), run=run))
+        return result
 
     if not programs:
         return records.not_measured("tests", "there are no test programs")
@@ -79,31 +86,52 @@ def run_preloaded(
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> records.Record:
-    """The record `programs` of one script. It runs with the variable PRELOAD empty and with it naming the
-    library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status
-    of both runs have to be the same. Folders are made in `workdir`. extra: variables of the environment.
+    """The record `programs` of one script. It runs with the variable PRELOAD empty and with it naming a copy
+    of the library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit
+    status of both runs have to be the same, and a program has to have loaded the library. Folders are made in
+    `workdir`. extra: variables of the environment.
 
     plain: the record `plain` of the script, which stands for the run without the library if it is the same as
     what comes with it. Else that run is made: what was kept may be old, or tell the folder of its run."""
 
-    def once(place: Path, preload: str) -> process.Finished:
-        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
+    def once(place: Path, loading: str) -> process.Finished:
+        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": loading}, timeout)
 
     if not library.is_file():
         return records.not_measured("programs", f"{library.name} is not built")
-    name, path = script.stem, os.fspath(library.absolute())
     kept = plain if plain and records.is_measured(plain) else None
-    with _temporary_folder(workdir) as place:
-        preloaded = once(place, path) if kept else None
-        if kept and preloaded and _is_as_kept(preloaded, kept):
-            result = _passed(name, preloaded)
-        else:
-            today = once(place, "")
-            if today.failure:
-                result = _judge(name, today, _tail(today.stdout + today.stderr), " without the library")
-            else:
-                result = _judge_pair(name, today, preloaded or once(place, path))
+    try:
+        with _temporary_folder(workdir) as place, preload.copy_of(library) as copy:
+            result = _beside_plain(script.stem, kept, lambda path: once(place, path), os.fspath(copy.path))
+            if result["status"] == PASSED:
+                result = _unless_unproven(
+                    result, lambda: preload.prove_opened(copy, process.environment(), run=run)
+                )
+    except preload.NotLoadedError as error:
+        return records.not_measured("programs", str(error))
     return records.measured("programs", programs=[result])
+
+
+def _beside_plain(
+    name: str, kept: records.Record | None, once: Callable[[str], process.Finished], library: str
+) -> records.Record:
+    """The result of a script with the library, beside what it prints without."""
+    preloaded = once(library) if kept else None
+    if kept and preloaded and _is_as_kept(preloaded, kept):
+        return _passed(name, preloaded)
+    today = once("")
+    if today.failure:
+        return _judge(name, today, _tail(today.stdout + today.stderr), " without the library")
+    return _judge_pair(name, today, preloaded or once(library))
+
+
+def _unless_unproven(result: records.Record, prove: Callable[[], None]) -> records.Record:
+    """The result of a run that passed, failed where the run did not use the library."""
+    try:
+        prove()
+    except preload.NotLoadedError as error:
+        return {**result, "status": FAILED, "reason": str(error)}
+    return result
 
 
 def gathered(parts: Sequence[records.Record]) -> records.Record:

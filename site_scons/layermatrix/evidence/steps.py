@@ -347,7 +347,15 @@ def run_tests(task: Task) -> None:
     cell = task.targets[0].parent.parent  # build/<cell>/evidence/tests.json
     extra = {CELL_VARIABLE: str(cell)}
     told = _soaking(tests, task.soak)
-    _judge(task, programs.run_tests(task.sources, timeout, extra=extra, told=told))
+    library = cell / f"lib{task.variant.system.libname}.so"
+    linked = () if task.cell.has_sanitizer else _names(task.root, tests.sources)
+    record = programs.run_tests(task.sources, timeout, extra=extra, told=told, linked=linked, library=library)
+    _judge(task, record)
+
+
+def _names(root: Path, patterns: Sequence[str]) -> frozenset[str]:
+    """The programs that are made of these files."""
+    return frozenset(source.stem for pattern in patterns for source in root.glob(pattern))
 
 
 def _soaking(tests: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:

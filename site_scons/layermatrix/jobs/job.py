@@ -236,7 +236,7 @@ def peers(plan: Plan) -> int:
     """The selected variants beside other libraries, each load in turn; nothing else is built or tested."""
     from layermatrix.core import records
     from layermatrix.measure import peers as contest
-    from layermatrix.measure import timing
+    from layermatrix.measure import progress
     from layermatrix.report import terminal
 
     wanted = plan.project.matrix.peers
@@ -256,14 +256,14 @@ def peers(plan: Plan) -> int:
         status = _build(plan, chosen, ["libs", "benches", *floor])
         outcome.failed(status)
         if status == 0:
-            with timing.watch() as progress:
+            with progress.watch() as step:
                 contest.take(
                     plan.root,
-                    plan.project.matrix,
+                    plan.project,
                     chosen.cells,
                     rounds,
                     store=lambda record: records.write(plan.root / contest.FILE, record),
-                    on_progress=progress,
+                    on_progress=step,
                 )
     if outcome.status in (0, INTERRUPTED):
         terminal.peers(contest.load(plan.root), terminal.make_console(), contest.FILE)
