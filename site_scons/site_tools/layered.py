@@ -1,4 +1,4 @@
-"""SCons tool `layered`: the way by which SCons finds `layermatrix.scons.tool`, which does the work."""
+"""SCons tool `layered`: the way by which SCons finds `layermatrix.scons.tool`."""
 
 import sys
 from pathlib import Path

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layermatrix.build import request
+from layermatrix.build import targets
+from layermatrix.jobs import registry
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -45,9 +46,10 @@ def test_a_cell_that_a_rule_leaves_out_is_refused_with_the_rules_reason(project:
 
 def test_help_names_every_variable_and_target_with_values_and_default(project: Project) -> None:
     run = project.build("-h")
-    for variable in (*request.AXES, *(variable.name for variable in request.OWN_VARIABLES)):
+    own = (*targets.COMMON, *targets.variables_of(registry.TARGETS).values())
+    for variable in (*targets.AXES, *(variable.name for variable in own)):
         assert f"\n  {variable}=" in run.stdout
-    for target in request.TARGETS:
+    for target in registry.TARGETS:
         assert f"\n  {target.name} " in run.stdout
     assert "phase0, phase1, phase2, phase3" in run.stdout
     assert "; default: phase0,phase1,phase2,phase3\n" in run.stdout

@@ -12,6 +12,7 @@ from layermatrix.analysis import experiments
 from layermatrix.build import request
 from layermatrix.build.request import RequestError
 from layermatrix.build.toolchain import Toolchain
+from layermatrix.jobs import ab, registry
 from layermatrix.spec.loader import Project, load_project
 
 Write = Callable[..., Path]
@@ -39,8 +40,8 @@ def toy(project: Write, text: str | None = TEXT) -> Project:
 
 
 def ask(project: Project, **given: str) -> list[experiments.Trial]:
-    asked = request.parse(list(given.items()), ["ab"])
-    return experiments.of_request(project, asked, COMPILERS)[0]
+    asked = request.parse(list(given.items()), ["ab"], registry.TARGETS)
+    return experiments.of_request(project, asked, COMPILERS, asked.text(ab.EXPERIMENT))[0]
 
 
 def test_an_experiment_is_read_and_is_no_variant(project: Write) -> None:
@@ -129,13 +130,12 @@ def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str
 
 
 def test_a_project_without_experiments_says_so(project: Write) -> None:
-    with pytest.raises(RequestError, match=r"no variants/experiments.yaml"):
-        ask(toy(project, None))
+    assert ab.why_missing(toy(project, None)) == "this project has no variants/experiments.yaml"
 
 
 def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> None:
     loaded = toy(project)
-    asked = request.parse([("without", "all")], ["ablate"])
+    asked = request.parse([("without", "all")], ["ablate"], registry.TARGETS)
     chosen = request.select(loaded, asked, COMPILERS)
     (trial,) = experiments.ablations(loaded, chosen)
     assert [cell.id for cell in trial.cells] == ["base-release-gcc", "base_without_stack-release-gcc"]
@@ -144,20 +144,20 @@ def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> No
 
 def test_a_variant_of_which_nothing_can_be_left_out_is_refused_with_the_reasons(project: Write) -> None:
     loaded = toy(project)
-    asked = request.parse([("variant", "lean"), ("without", "list")], ["ablate"])
+    asked = request.parse([("variant", "lean"), ("without", "list")], ["ablate"], registry.TARGETS)
     chosen = request.select(loaded, asked, COMPILERS)
     with pytest.raises(RequestError, match="layer 'refill' needs 'list'"):
         experiments.ablations(loaded, chosen)
 
 
 def test_a_layer_that_there_is_not_is_refused(project: Write) -> None:
-    asked = request.parse([("without", "stakc")], ["ablate"])
+    asked = request.parse([("without", "stakc")], ["ablate"], registry.TARGETS)
     with pytest.raises(RequestError, match="without=: unknown layer 'stakc'; did you mean 'stack'"):
         request.select(toy(project), asked, COMPILERS)
 
 
-def test_the_seeds_three_questions_are_asked() -> None:
-    """The rivals of the seed's Phase 2 stand against each other, with nothing else between them."""
+def test_the_three_questions_of_the_hakmem_report_are_asked() -> None:
+    """The rivals of the report's Phase 2 stand against each other, with nothing else between them."""
     loaded = load_project(ROOT)
     rivals = []
     for name in ("ring_or_unified", "fast_cache_or_sfc", "legacy_or_front_direct"):

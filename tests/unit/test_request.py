@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from layermatrix.build import request, toolchain
-from layermatrix.build.request import RequestError
+from layermatrix.build import request, targets, toolchain
+from layermatrix.build.request import Request, RequestError
+from layermatrix.build.targets import Kind
 from layermatrix.build.toolchain import Missing, Toolchain
 from layermatrix.core.errors import SelectionError
+from layermatrix.jobs import registry
+from layermatrix.jobs.base import Job, Plan
 from layermatrix.spec.loader import Project, load_project
 
 GCC = Toolchain("gcc", ("gcc",), "gcc 12", "x86_64-linux-gnu")
@@ -23,85 +26,104 @@ def toy(project: Callable[..., Path]) -> Project:
     return load_project(project(lean="doc: Lean.\nlayers: [list, refill]\n"))
 
 
+def parse(arguments: Sequence[tuple[str, str]], names: Sequence[str], *, accept: bool = False) -> Request:
+    return request.parse(arguments, names, registry.TARGETS, accept=accept)
+
+
+def job(name: str) -> Job:
+    found = next(target for target in registry.JOBS if target.name == name)
+    assert isinstance(found, Job)
+    return found
+
+
 def ids(selection: request.Selection) -> list[str]:
     return [cell.id for cell in selection.cells]
 
 
 def test_nothing_asked_for_is_the_main_job() -> None:
-    asked = request.parse([], [])
-    assert asked.targets == ("phases",)
-    assert asked.named("job") == ("phases",)
+    asked = parse([], [])
+    assert asked.names == ("phases",)
+    assert asked.of_kind(Kind.JOB) == (job("phases"),)
     assert asked.axes == {}
 
 
 def test_variables_are_told_apart() -> None:
     given = [("variant", "base"), ("PREFIX", "/opt"), ("soak", "60"), ("rounds", "9"), ("verbose", "1")]
-    asked = request.parse(given, ["libs"])
+    asked = parse(given, ["bench"])
     assert asked.axes == {"variant": "base"}
-    assert (asked.prefix, asked.soak, asked.rounds, asked.verbose) == ("/opt", 60, 9, True)
+    rounds = asked.number(targets.ROUNDS)
+    assert (asked.prefix, asked.soak, rounds, asked.verbose) == ("/opt", 60, 9, True)
     assert asked.arguments() == ["verbose=1", "soak=60"]
 
 
 def test_the_last_of_two_values_counts() -> None:
-    assert request.parse([("mode", "debug"), ("mode", "release")], ["libs"]).axes == {"mode": "release"}
+    assert parse([("mode", "debug"), ("mode", "release")], ["libs"]).axes == {"mode": "release"}
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "1e3", "86401", "६"])
 def test_a_number_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="expected a whole number from 1 to 86400"):
-        request.parse([("soak", text)], ["libs"])
+        parse([("soak", text)], ["libs"])
+
+
+def test_a_variable_that_no_target_takes_is_refused() -> None:
+    with pytest.raises(RequestError, match="seconds= is for the target 'fuzz'"):
+        parse([("seconds", "5")], ["libs"])
+    with pytest.raises(RequestError, match="experiment= is for the target 'ab'"):
+        parse([("experiment", "all")], ["ablate"])
 
 
 def test_jobs_can_follow_each_other_but_not_mix_with_builds() -> None:
-    assert request.parse([], ["phases", "report"]).named("job") == ("phases", "report")
+    assert parse([], ["phases", "report"]).names == ("phases", "report")
     with pytest.raises(RequestError, match="'report' and 'libs' do not go together"):
-        request.parse([], ["report", "libs"])
+        parse([], ["report", "libs"])
 
 
 def test_a_path_is_left_to_the_build() -> None:
-    assert request.parse([], ["build/x/y.o"]).cell_names() == {"x"}
-    assert request.parse([], ["build/baseline/bin/bench"]).cell_names() == set()
+    assert parse([], ["build/x/y.o"]).cell_names() == {"x"}
+    assert parse([], ["build/baseline/bin/bench"]).cell_names() == set()
 
 
 def test_defaults_select_the_first_of_each_axis_that_is_there(toy: Project) -> None:
-    assert ids(request.select(toy, request.parse([], []), COMPILERS)) == ["base-release-gcc"]
+    assert ids(request.select(toy, parse([], []), COMPILERS)) == ["base-release-gcc"]
 
 
 def test_a_cell_that_cannot_be_built_is_left_out_with_the_reason(toy: Project) -> None:
-    chosen = request.select(toy, request.parse([("compiler", "all")], []), COMPILERS)
+    chosen = request.select(toy, parse([("compiler", "all")], []), COMPILERS)
     assert ids(chosen) == ["base-release-gcc"]
     assert chosen.left_out == (("base-release-clang", "clang is not installed"),)
 
 
 def test_a_sanitizer_that_cannot_be_linked_is_left_out(toy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: f"no lib{name}")
-    asked = request.parse([("mode", "debug"), ("sanitizer", "asan")], [])
+    asked = parse([("mode", "debug"), ("sanitizer", "asan")], [])
     with pytest.raises(RequestError, match="no cell is left: no libasan"):
         request.select(toy, asked, COMPILERS)
 
 
 def test_no_cell_left_is_an_error_with_the_reasons(toy: Project) -> None:
     with pytest.raises(RequestError, match="no cell is left: only in debug mode"):
-        request.select(toy, request.parse([("sanitizer", "asan")], []), COMPILERS)
+        request.select(toy, parse([("sanitizer", "asan")], []), COMPILERS)
 
 
 def test_an_unknown_value_is_an_error_with_a_suggestion(toy: Project) -> None:
     with pytest.raises(SelectionError, match="did you mean 'base'"):
-        request.select(toy, request.parse([("variant", "bsae")], []), COMPILERS)
+        request.select(toy, parse([("variant", "bsae")], []), COMPILERS)
 
 
 def test_a_file_says_which_cell_is_meant(toy: Project) -> None:
-    asked = request.parse([], ["build/lean-debug-gcc/libtoy.so"])
+    asked = parse([], ["build/lean-debug-gcc/libtoy.so"])
     assert ids(request.select(toy, asked, COMPILERS)) == ["lean-debug-gcc"]
     with pytest.raises(RequestError, match="no cell is left: there is no lean-debug-tcc"):
-        request.select(toy, request.parse([], ["build/lean-debug-tcc/libtoy.so"]), COMPILERS)
+        request.select(toy, parse([], ["build/lean-debug-tcc/libtoy.so"]), COMPILERS)
 
 
 def test_the_whole_matrix_has_its_own_variants(toy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: None)
-    every = request.every_cell(toy, request.parse([], ["matrix"]), COMPILERS)
+    every = request.select(toy, parse([], ["matrix"]), COMPILERS)
     assert ids(every) == ["base-release-gcc", "base-debug-gcc", "base-debug-gcc-asan"]
-    some = request.every_cell(toy, request.parse([("variant", "lean"), ("mode", "release")], []), COMPILERS)
+    narrow = parse([("variant", "lean"), ("mode", "release")], ["matrix"])
+    some = request.select(toy, narrow, COMPILERS)
     assert ids(some) == ["lean-release-gcc"]
 
 
@@ -115,11 +137,11 @@ def test_a_mode_in_which_layers_count_has_to_be_asked_for(
     catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
     modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
     counting = load_project(project(layers=catalogue, matrix=modes))
-    assert request.shipped(counting) == {"variant": "base", "mode": "release,debug"}
-    every = request.every_cell(counting, request.parse([], ["matrix"]), COMPILERS)
+    assert targets.shipped(counting) == {"variant": "base", "mode": "release,debug"}
+    every = request.select(counting, parse([], ["matrix"]), COMPILERS)
     assert {cell.mode for cell in every.cells} == {"release", "debug"}
-    asked = request.parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
-    assert ids(request.every_cell(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+    asked = parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
+    assert ids(request.select(counting, asked, COMPILERS)) == ["base-stats-gcc"]
 
 
 def test_layers_are_counted_in_the_mode_that_the_catalogue_says(
@@ -128,32 +150,41 @@ def test_layers_are_counted_in_the_mode_that_the_catalogue_says(
     matrix: Callable[[str, str], str],
     toy: Project,
 ) -> None:
-    asked = request.parse([], ["layers"])
-    with pytest.raises(RequestError, match="no mode in which layers count"):
-        request.select(toy, asked, COMPILERS)
+    asked = parse([], ["layers"])
+    assert "no mode in which layers count" in (job("layers").why_missing(toy) or "")
     catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
     modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
     counting = load_project(project(layers=catalogue, matrix=modes))
     assert ids(request.select(counting, asked, COMPILERS)) == ["base-stats-gcc"]
-    wrong = request.parse([("mode", "debug")], ["layers"])
+    wrong = parse([("mode", "debug")], ["layers"])
     with pytest.raises(RequestError, match="counted in mode=stats, not in mode=debug"):
-        request.select(counting, wrong, COMPILERS)
+        job("layers").prepare(Plan(Path(), counting, wrong, COMPILERS, []))
 
 
 def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
-    text = request.help_text(toy, COMPILERS)
+    text = targets.help_text(toy, COMPILERS, registry.TARGETS)
     assert "values: base, lean; default: base" in text
     assert "values: gcc, clang; default: gcc" in text
 
 
+def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None:
+    text = targets.help_text(toy, COMPILERS, registry.TARGETS, declared=["libs", "install"])
+    shown = [line.split()[0] for line in text.partition("Targets")[2].splitlines() if line.startswith("  ")]
+    assert {"phases", "libs", "install", "list"} <= set(shown)
+    assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
+    assert "seconds=" not in text
+    assert "docs/" not in text.partition("--accept")[2].replace("docs/story.md", "")
+
+
 def test_accept_is_for_the_counters() -> None:
-    assert request.parse([], ["counters"], accept=True).accept
-    assert not request.parse([], ["counters"]).accept
+    assert parse([], ["counters"], accept=True).accept
+    assert not parse([], ["counters"]).accept
     said = "--accept is for the targets 'counters', 'story' and 'pages'"
     with pytest.raises(request.RequestError, match=said):
-        request.parse([], ["phases"], accept=True)
+        parse([], ["phases"], accept=True)
 
 
-def test_counters_takes_variants_that_have_a_file() -> None:
-    with pytest.raises(request.RequestError, match="leave without= out"):
-        request.parse([("without", "ring")], ["counters"])
+def test_counters_takes_variants_that_have_a_file(toy: Project, tmp_path: Path) -> None:
+    asked = parse([("without", "ring")], ["counters"])
+    with pytest.raises(RequestError, match="leave without= out"):
+        job("counters").prepare(Plan(tmp_path, toy, asked, COMPILERS, []))

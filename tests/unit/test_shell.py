@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -55,9 +57,22 @@ def test_output_that_is_no_text_does_no_harm(tmp_path: Path, capfd: pytest.Captu
     assert capfd.readouterr().out == "\ufffd"
 
 
-def test_nothing_is_shown_where_nobody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_action_is_a_line_also_where_the_output_is_no_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     shell.Shell(verbose=False).show("CC", ["build/x/obj/a.o"], None, None)
-    assert capfd.readouterr().out == ""
+    assert capfd.readouterr().out == "CC       x/a.o\n"
+
+
+def test_a_step_that_takes_long_is_shown_again(capfd: pytest.CaptureFixture[str]) -> None:
+    with shell.Shell(verbose=False, quiet=0.05).under_way("build/x/evidence/tests.json"):
+        time.sleep(0.4)
+    assert re.match(r" +x/evidence/tests.json: 0 s\n", capfd.readouterr().out)
+
+
+def test_what_ctrl_c_has_ended_is_no_failure(tmp_path: Path) -> None:
+    assert spawn(tmp_path, "kill -INT $$") != 0
+    assert not shell.failure_file(tmp_path).exists()
 
 
 def test_a_line_an_action_where_somebody_watches(capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,17 +24,15 @@ class Trial:
 
 
 def of_request(
-    project: Project, asked: request.Request, compilers: request.Compilers
+    project: Project, asked: request.Request, compilers: request.Compilers, wanted: str
 ) -> tuple[list[Trial], request.Selection]:
-    """The experiments that are asked for, and all their cells."""
-    if not project.experiments:
-        raise request.RequestError("this project has no variants/experiments.yaml")
+    """The experiments of these names (a comma list, patterns, or `all`), and all their cells."""
     if "variant" in asked.axes or asked.without:
         raise request.RequestError(
             "ab takes its variants from the experiment: say experiment=, not variant= or without="
         )
     try:
-        names = matrix.choose("experiment", asked.experiment, tuple(project.experiments))
+        names = matrix.choose("experiment", wanted, tuple(project.experiments))
     except SelectionError as error:
         raise request.RequestError(str(error)) from None
     trials = [_trial(project, asked, compilers, project.experiments[name]) for name in names]

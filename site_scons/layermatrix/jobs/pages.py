@@ -1,98 +1,98 @@
-"""Pages of docs/ that are made of what a test says in several variants; none says more than is tested.
-
-Reads the spec's `pages`, runs a page's test program of each variant, and prints `docs/<name>.md.j2`. A line
-`<mark> <row> | <part> | <word>` of what the test says is an entry of the page's table; the words of the
-variants stand side by side.
-"""
+"""The job `pages`: the pages of docs/ beside what their tests print now; 1 where one differs."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import process
+from layermatrix.build import request
+from layermatrix.jobs import docpages
+from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Page
-
-FOLDER = Path("docs")
-SHOWN_LINES = 40  # of a difference
-
-Said = dict[tuple[str, str], str]  # (row, part) -> word, in the order in which it was said
-
-
-class PageError(Exception):
-    """The page cannot be made of what its test says."""
+    from layermatrix.model.project import Page, Project
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: `words` by variant."""
+class _Pages:
+    """A page, what is built for it, and its test program in each variant."""
 
-    name: str
-    part: str
-    words: Mapping[str, str]
-
-
-def ask(program: Path, mark: str, timeout: float, run: process.Run = process.run) -> Said:
-    """What the test says. Raises PageError where it fails, or says nothing that belongs to the page."""
-    finished = run([str(program.absolute())], environment=process.environment(), timeout=timeout)
-    if finished.failure:
-        raise PageError(f"{program}: {finished.failure}")
-    said = heard(process.text(finished.stdout), mark)
-    if not said:
-        raise PageError(f"{program} printed no line that begins with {mark!r}")
-    return said
+    page: Page
+    build: Build
+    programs: Mapping[str, Path]
 
 
-def heard(output: str, mark: str) -> Said:
-    """The entries among the lines of an output."""
-    said: Said = {}
-    for line in output.splitlines():
-        if line.startswith(mark):
-            words = [word.strip() for word in line.removeprefix(mark).split("|")]
-            if len(words) != 3 or not all(words):
-                raise PageError(f"{line!r} is not '{mark} row | part | word'")
-            said[words[0], words[1]] = words[2]
-    return said
+def why_missing(project: Project) -> str | None:
+    return None if project.matrix.pages else "this project's variants/matrix.yaml names no 'pages'"
 
 
-def rows_of(told: Mapping[str, Said]) -> list[Row]:
-    """The table's rows. Every variant has to have an entry for each."""
-    keys = list(next(iter(told.values())))
-    for variant, said in told.items():
-        for row, part in {*keys} ^ {*said}:
-            raise PageError(f"{row}, {part}: not every variant says something of it; {variant} differs")
-    return [
-        Row(row, part, {variant: said[row, part] for variant, said in told.items()}) for row, part in keys
-    ]
+def prepare(plan: Plan) -> Work:
+    if "variant" in plan.asked.axes:
+        raise request.RequestError("pages takes its variants from variants/matrix.yaml: leave variant= out")
+    wanted = [_page(plan, page) for page in plan.project.matrix.pages.values()]
+    files = ", ".join(str(docpages.file_of(one.page)) for one in wanted)
+    then = f"run the tests and {'write' if plan.asked.accept else 'compare'} {files}"
+    return Work(tuple(one.build for one in wanted), then, lambda: _run(plan, wanted))
 
 
-def render(page: Page, rows: Sequence[Row], root: Path) -> str:
-    """The page's text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(root / FOLDER),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    name = f"{page.name}.md.j2"
-    if name not in environment.list_templates():
-        raise PageError(f"{FOLDER / name} is missing: the page {page.name!r} is printed from it")
-    return environment.get_template(name).render(page=page, rows=rows)
+def _page(plan: Plan, page: Page) -> _Pages:
+    axes = {"mode": "release", **plan.asked.axes, "variant": ",".join(page.variants)}
+    chosen = request.select(plan.project, replace(plan.asked, axes=axes), plan.compilers)
+    if len(chosen.cells) != len(page.variants):
+        ids = ", ".join(cell.id for cell in chosen.cells)
+        raise request.RequestError(f"a page is made in one configuration, and these are {ids}")
+    cells = {cell.variant.name: cell for cell in chosen.cells}
+    programs = {name: Path(cells[name].build_dir) / "bin" / page.test for name in page.variants}
+    return _Pages(page, Build(chosen, tuple(map(str, programs.values()))), programs)
 
 
-def file_of(page: Page) -> Path:
-    return FOLDER / f"{page.name}.md"
+def _run(plan: Plan, wanted: list[_Pages]) -> int:
+    outcome = Outcome()
+    for one in wanted:
+        with outcome.step():
+            outcome.failed(plan.build(one.build) or _compare(plan, one))
+        if outcome.interrupted:
+            break
+    return outcome.status
 
 
-def difference(old: str, new: str) -> str:
-    """The first lines of what differs between the page that is checked in and the new one; may be empty."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "checked in", "said now", lineterm="")
-    return "\n".join(list(lines)[:SHOWN_LINES])
+def _compare(plan: Plan, one: _Pages) -> int:
+    """The page's text beside what is in docs/; written with --accept."""
+    page, timeout = one.page, plan.project.matrix.tests.timeout
+    try:
+        printed = {
+            name: docpages.ask(plan.root / path, page.mark, timeout) for name, path in one.programs.items()
+        }
+        text = docpages.render(page, docpages.rows_of(printed), plan.root)
+    except docpages.PageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _judge(plan, docpages.file_of(page), text)
+
+
+def _judge(plan: Plan, file: Path, text: str) -> int:
+    from layermatrix.core import records
+
+    there = (plan.root / file).read_text(encoding="utf-8") if (plan.root / file).is_file() else ""
+    if text == there:
+        print(f"{file} is what the tests print")
+        return 0
+    if plan.asked.accept:
+        records.write_text(plan.root / file, text)
+        print(f"accepted: {file}")
+        return 0
+    print(docpages.difference(there, text))
+    print(f"{file} is not what the tests print; --accept writes it", file=sys.stderr)
+    return 1
+
+
+JOB = Job(
+    name="pages",
+    doc="docs/ beside what tests print now; fails where a page differs, --accept writes it",
+    accept="what the tests print is written to docs/",
+    why_missing=why_missing,
+    prepare=prepare,
+)

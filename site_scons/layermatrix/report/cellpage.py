@@ -12,10 +12,12 @@ from typing import Any
 from layermatrix.analysis.results import failed, repeat_command
 from layermatrix.report import explain, html, nested, picture
 from layermatrix.report import table as tables
+from layermatrix.report.exporter import Exporter
 
 Record = dict[str, Any]
 
 TEMPLATE = "cell.html.j2"
+FOLDER = "cells"
 # What is known of the evidence by name is its heading alone; any other kind is called by its own name.
 TITLES = {
     "asm": ("Code", "Decoded from the binary: each entry whole, along its hit path, and layer by layer."),
@@ -29,6 +31,11 @@ TITLES = {
     "bench": ("Speed", "Timed in turn with the baseline."),
 }
 MARKS = {tables.GOOD: ("yes", "passed"), tables.BAD: ("no", "failed"), tables.MISSING: ("open", "not tested")}
+
+
+def pages(results: Record) -> dict[str, str]:
+    """The text of each cell's page."""
+    return {f"{FOLDER}/{cell['id']}.html": render(results, cell) for cell in results["cells"]}
 
 
 def render(results: Record, cell: Record) -> str:
@@ -105,3 +112,6 @@ def _spec(cell: Record, about: Record) -> Iterable[nested.Block]:
 
 def _value(value: bool | int) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else nested.shown(value)
+
+
+EXPORTER = Exporter(f"{FOLDER}/*.html", pages)

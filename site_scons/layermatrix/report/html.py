@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import comparison, reported
 from layermatrix.analysis.results import failed, failure_log, repeat_command
-from layermatrix.report import charts, explain, picture
+from layermatrix.report import charts, explain, exporter, picture
 from layermatrix.report import table as tables
 
 if TYPE_CHECKING:
@@ -234,3 +234,6 @@ def _methods(results: Record) -> Iterable[tuple[str, str]]:
         words = "; the cache is a model, so the counts repeat on any machine"
         yield "counters", counted["tool"] + words + (f" ({conditions})" if conditions else "")
     yield from results["loads"].items()
+
+
+EXPORTER = exporter.single("index.html", render)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from layermatrix.analysis.results import repeat_command
+from layermatrix.report import exporter
 
 Record = dict[str, Any]
 
@@ -114,3 +115,6 @@ def _case(
 
 def _clean(text: str) -> str:
     return FORBIDDEN.sub("?", text)
+
+
+EXPORTER = exporter.single("junit.xml", render)

@@ -11,6 +11,7 @@ from typing import Any
 
 from layermatrix.analysis import comparison
 from layermatrix.analysis.results import failed, repeat_command
+from layermatrix.report import exporter
 from layermatrix.report import table as tables
 
 Record = dict[str, Any]
@@ -120,3 +121,6 @@ def host(results: Record) -> str:
     for name, load in results["loads"].items():
         lines.append(f"- {escape(name)}: {escape(load)}")
     return "\n".join(["## How it was measured", "", lines[0], "", *lines[1:]])
+
+
+EXPORTER = exporter.single("results.md", render)

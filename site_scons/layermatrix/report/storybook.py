@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis import comparison, deviations, figures, reported
-from layermatrix.report import explain, markdown
+from layermatrix.report import explain, exporter, markdown
 from layermatrix.report import table as tables
 
 Record = dict[str, Any]
@@ -260,3 +260,6 @@ def switches(results: Record) -> Iterable[Record]:
 
 def _state(value: bool | int) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+EXPORTER = exporter.single("story.md", render)

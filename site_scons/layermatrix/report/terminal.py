@@ -247,8 +247,7 @@ def _some(ids: list[str], shown: int = 3) -> str:
 
 
 def _print_reports(console: Console, report_dir: Path) -> None:
-    from layermatrix.report import HTML_NAME, JSON_NAME
+    from layermatrix.report import registry
 
-    names: Iterable[str] = (HTML_NAME, JSON_NAME)
-    paths = ", ".join(str(report_dir / name) for name in names)
-    console.print(f"Reports: {paths}", markup=False, soft_wrap=True)
+    first, *others = (exporter.pattern for exporter in registry.EXPORTERS)
+    console.print(f"Reports: {report_dir / first}; {', '.join(others)}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import pytest
 import toy_specs
 
 from layermatrix.core import process
-from layermatrix.jobs import pages
+from layermatrix.jobs import docpages
 from layermatrix.model.project import Page
 from layermatrix.spec.loader import load_project
 
@@ -24,8 +24,8 @@ def program_that(status: int, stdout: bytes = b"", stderr: bytes = b"") -> proce
     return run
 
 
-def ask(run: process.Run) -> pages.Said:
-    return pages.ask(Path("bin/test_it"), "found:", 10.0, run)
+def ask(run: process.Run) -> docpages.Said:
+    return docpages.ask(Path("bin/test_it"), "found:", 10.0, run)
 
 
 def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:
@@ -37,29 +37,29 @@ def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:
 
 
 def test_a_test_that_fails_makes_no_page() -> None:
-    with pytest.raises(pages.PageError, match=r"bin/test_it: exit status 1: it\.c:7: wrong"):
+    with pytest.raises(docpages.PageError, match=r"bin/test_it: exit status 1: it\.c:7: wrong"):
         ask(program_that(1, b"found: crash | big | -\n", b"it.c:7: wrong\n"))
 
 
 def test_a_test_that_says_nothing_makes_no_page() -> None:
-    with pytest.raises(pages.PageError, match="printed no line that begins with 'found:'"):
+    with pytest.raises(docpages.PageError, match="printed no line that begins with 'found:'"):
         ask(program_that(0, b"  a case\n"))
 
 
 @pytest.mark.parametrize("line", ["found: crash | big", "found: crash | | -", "found: a | b | c | d"])
 def test_a_line_of_another_form_is_not_guessed_at(line: str) -> None:
-    with pytest.raises(pages.PageError, match="is not 'found: row"):
-        pages.heard(line, "found:")
+    with pytest.raises(docpages.PageError, match="is not 'found: row"):
+        docpages.heard(line, "found:")
 
 
 def test_the_words_of_all_variants_stand_side_by_side() -> None:
-    assert pages.rows_of(BOTH) == [pages.Row("crash", "big", {"base": "-", "other": "at once"})]
+    assert docpages.rows_of(BOTH) == [docpages.Row("crash", "big", {"base": "-", "other": "at once"})]
 
 
 @pytest.mark.parametrize("lacking", ["base", "other"])
 def test_every_variant_has_to_say_something_of_each_row(lacking: str) -> None:
-    with pytest.raises(pages.PageError, match="crash, big: not every variant says something of it"):
-        pages.rows_of({**BOTH, lacking: {}})
+    with pytest.raises(docpages.PageError, match="crash, big: not every variant says something of it"):
+        docpages.rows_of({**BOTH, lacking: {}})
 
 
 def test_the_template_prints_the_rows(tmp_path: Path) -> None:
@@ -67,17 +67,17 @@ def test_the_template_prints_the_rows(tmp_path: Path) -> None:
     folder.mkdir()
     template = "{{ page.doc }}\n{% for row in rows %}\n{{ row.name }}: {{ row.words.other }}\n{% endfor %}\n"
     (folder / "table.md.j2").write_text(template, encoding="utf-8")
-    assert pages.render(PAGE, pages.rows_of(BOTH), tmp_path) == "Who finds what.\ncrash: at once\n"
+    assert docpages.render(PAGE, docpages.rows_of(BOTH), tmp_path) == "Who finds what.\ncrash: at once\n"
 
 
 def test_a_template_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(pages.PageError, match=r"docs/table\.md\.j2 is missing"):
-        pages.render(PAGE, [], tmp_path)
+    with pytest.raises(docpages.PageError, match=r"docs/table\.md\.j2 is missing"):
+        docpages.render(PAGE, [], tmp_path)
 
 
 def test_the_difference_shows_both_sides() -> None:
-    assert pages.difference("a\nb\n", "a\nb\n") == ""
-    assert pages.difference("a\nb\n", "a\nc\n").splitlines()[-2:] == ["-b", "+c"]
+    assert docpages.difference("a\nb\n", "a\nb\n") == ""
+    assert docpages.difference("a\nb\n", "a\nc\n").splitlines()[-2:] == ["-b", "+c"]
 
 
 PAGES = """

@@ -1,0 +1,174 @@
+"""What a command line can name: targets and variables, as plain data; and the text of `-h`.
+
+A job describes itself with a `Target`; `jobs/registry.py` lists them, and the SCons tool hands the list over.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from layermatrix.model import matrix
+
+if TYPE_CHECKING:
+    from layermatrix.model.project import Project
+
+AXES = tuple(axis.name for axis in fields(matrix.Cell))
+
+
+class Kind(enum.Enum):
+    """How a target is reached: files of the build, a job that drives builds of its own, or printed text."""
+
+    GRAPH = enum.auto()
+    JOB = enum.auto()
+    ANSWER = enum.auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One `name=value`. number: the whole numbers that it takes; None: any text."""
+
+    name: str
+    doc: str
+    values: str
+    default: str = ""
+    number: range | None = None
+
+
+def usual(_project: Project) -> Mapping[str, str]:
+    """The defaults of the matrix file."""
+    return {}
+
+
+def shipped(project: Project) -> Mapping[str, str]:
+    """Everything that the matrix names, in all modes but the one in which layers count."""
+    stats = project.catalogue.system.stats
+    modes = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
+    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or matrix.ALL}
+
+
+def every_cell(project: Project) -> Mapping[str, str]:
+    """The whole matrix, as far as it is shipped."""
+    return {**dict.fromkeys(AXES, matrix.ALL), **shipped(project)}
+
+
+def always(_project: Project) -> str | None:
+    """Every project has this target."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One name that can be built. variables: those that only some targets take. accept: what `--accept`
+    writes; empty: nothing. axes: the values of axes that are not given, where they are not the usual ones.
+    why_missing: why a project does not have it; None where it has."""
+
+    name: str
+    doc: str
+    kind: Kind = Kind.GRAPH
+    variables: tuple[Variable, ...] = ()
+    accept: str = ""
+    axes: Callable[[Project], Mapping[str, str]] = usual
+    why_missing: Callable[[Project], str | None] = always
+
+
+GRAPH = (
+    Target(name="libs", doc="the libraries, shared and static"),
+    Target(name="headers", doc="the generated headers"),
+    Target(name="benches", doc="the benchmark programs"),
+    Target(name="figures", doc="the evidence that is counted: asm, code, guards, counters; no test is run"),
+    Target(name="checks", doc="libs and evidence"),
+    Target(name="compiledb", doc="compile_commands.json of the first selected cell, for editors"),
+    Target(
+        name="install",
+        doc="libraries, headers, pkg-config file of the last selected cell, to $DESTDIR$PREFIX",
+    ),
+    Target(name="lint", doc="the linters of Python and C"),
+)
+
+AXIS_DOCS = {
+    "variant": "the variants, each a file in variants/",
+    "mode": "how the code is compiled",
+    "compiler": "the C compiler",
+    "sanitizer": "what watches the code while it is tested",
+    "target": "the machine that is compiled for",
+}
+
+PREFIX = Variable(name="PREFIX", doc="where `install` installs to", values="a folder", default="/usr/local")
+DESTDIR = Variable(name="DESTDIR", doc="put in front of PREFIX, for packagers", values="a folder")
+SOAK = Variable(
+    name="soak", doc="how long the soak tests run; real programs take more time", values="seconds",
+    default="the programs' own", number=range(1, 86401),
+)  # fmt: skip
+WITHOUT = Variable(
+    name="without", doc="the selected variants, and each without each of these layers", values="layers, all"
+)
+VERBOSE = Variable(
+    name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
+)
+ROUNDS = Variable(
+    name="rounds", doc="how often each load is timed", values="a count", default="variants/matrix.yaml's",
+    number=range(1, 1001),
+)  # fmt: skip
+COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE)  # any target takes these
+
+
+def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
+    """The variables that only these targets take, by name."""
+    return {variable.name: variable for target in targets for variable in target.variables}
+
+
+def help_text(
+    project: Project,
+    compilers: Mapping[str, object],
+    targets: Sequence[Target],
+    declared: Collection[str] | None = None,
+) -> str:
+    """The text of `-h`: every variable with its values and default, and every target that the project has.
+    declared: the aliases of its SConstruct; None: not known, all are shown. The first target is the
+    default."""
+    offered = [target for target in targets if _is_offered(target, project, declared)]
+    lines = ["usage: scons [variable=value ...] [target ...]", "", "Variables:"]
+    for variable in (*_axes(project, compilers), *COMMON, *variables_of(offered).values()):
+        takers = [target.name for target in offered if variable in target.variables]
+        only = f" ({', '.join(takers)})" if takers else ""
+        lines.append(f"  {variable.name + '=':<12}{variable.doc}{only}")
+        lines.append(f"  {'':<12}values: {variable.values}; default: {variable.default or 'empty'}")
+    lines += ["", f"Targets (default: {targets[0].name}):"]
+    lines += [f"  {target.name:<12}{target.doc}" for target in offered]
+    lines += [
+        "",
+        "Each axis takes names, comma lists, patterns such as phase*, and `all`.",
+        "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built;",
+        "`-n` shows what would be built and done.",
+    ]
+    accepting = [f"with `{target.name}`: {target.accept}" for target in offered if target.accept]
+    if accepting:
+        lines += ["", "--accept writes what was found now:", *(f"  {line}" for line in accepting)]
+    return "\n".join(lines)
+
+
+def _is_offered(target: Target, project: Project, declared: Collection[str] | None) -> bool:
+    if target.why_missing(project):
+        return False
+    return declared is None or target.kind is not Kind.GRAPH or target.name in declared
+
+
+def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
+    """The axes with the values that this project has."""
+    usual = matrix.select(project, available=compilers)
+    return [
+        Variable(
+            name=axis,
+            doc=AXIS_DOCS[axis],
+            values=", ".join(project.variants if axis == "variant" else project.matrix.axes[axis]),
+            default=",".join(dict.fromkeys(_value(cell, axis) for cell in usual.cells)),
+        )
+        for axis in AXES
+    ]
+
+
+def _value(cell: matrix.Cell, axis: str) -> str:
+    return cell.variant.name if axis == "variant" else str(getattr(cell, axis))

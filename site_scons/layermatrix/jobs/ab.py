@@ -1,0 +1,40 @@
+"""The job `ab`: the experiments of variants/experiments.yaml, both sides timed in turn, and a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.jobs import comparing, measuring
+from layermatrix.jobs.base import Job, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.model.project import Project
+
+EXPERIMENT = Variable(
+    name="experiment",
+    doc="which experiments are made",
+    values="names in variants/experiments.yaml",
+    default="all",
+)
+
+
+def why_missing(project: Project) -> str | None:
+    return None if project.experiments else "this project has no variants/experiments.yaml"
+
+
+def prepare(plan: Plan) -> Work:
+    from layermatrix.analysis import experiments
+
+    wanted = plan.asked.text(EXPERIMENT)
+    trials, chosen = experiments.of_request(plan.project, plan.asked, plan.compilers, wanted)
+    return comparing.work(plan, chosen, trials, measuring.rounds_of(plan))
+
+
+JOB = Job(
+    name="ab",
+    doc="the experiments of variants/experiments.yaml: the sides timed in turn, and a verdict",
+    variables=(EXPERIMENT, ROUNDS),
+    why_missing=why_missing,
+    prepare=prepare,
+)

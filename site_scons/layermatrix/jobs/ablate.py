@@ -1,0 +1,27 @@
+"""The job `ablate`: each selected variant beside itself without each of its layers; timed with rounds=."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from layermatrix.build.targets import ROUNDS
+from layermatrix.jobs import comparing
+from layermatrix.jobs.base import Job, Plan, Work
+from layermatrix.model import matrix
+
+
+def prepare(plan: Plan) -> Work:
+    from layermatrix.analysis import experiments
+
+    plan = replace(plan, asked=replace(plan.asked, without=plan.asked.without or (matrix.ALL,)))
+    chosen = plan.select(JOB)
+    trials = experiments.ablations(plan.project, chosen)
+    return comparing.work(plan, chosen, trials, plan.asked.number(ROUNDS))
+
+
+JOB = Job(
+    name="ablate",
+    doc="the selected variants, each without each of its layers in turn; timed with rounds=",
+    variables=(ROUNDS,),
+    prepare=prepare,
+)

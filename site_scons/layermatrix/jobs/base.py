@@ -1,0 +1,180 @@
+"""What every job is made of: its description, the plan of a run, what it is about to do, and how far it came.
+
+A job is more than a build: a cell that fails does not stop the others, and timings run alone, when every
+binary is there. So a job starts SCons as a child with `-k`, and goes on with what that has built.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.build import request, targets
+from layermatrix.build.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
+INTERRUPTED = 130
+PATIENCE = 60  # seconds that an interrupted build has to end by itself
+SHOWN_CELLS = 6  # in a line of `-n`
+
+
+@dataclass(frozen=True)
+class Build:
+    """Targets to build of these cells."""
+
+    chosen: request.Selection
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job is about to do: these builds, then what `then` says. run: does it; the exit status."""
+
+    builds: tuple[Build, ...]
+    then: str
+    run: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job works on. scons: the command that starts SCons again, without variables and targets."""
+
+    root: Path
+    project: Project
+    asked: request.Request
+    compilers: request.Compilers
+    scons: Sequence[str]
+
+    def select(self, job: Job) -> request.Selection:
+        """The cells that this job is about."""
+        return request.select(self.project, self.asked, self.compilers, job.axes(self.project))
+
+    def compiler_of(self, cell: Cell) -> Toolchain:
+        """The compiler of a selected cell, which is there."""
+        found = self.compilers[cell.compiler]
+        assert isinstance(found, Toolchain)
+        return found
+
+    def build(self, what: Build, *options: str) -> int:
+        """Build in a child; its exit status."""
+        axes = _axes(self.project, what.chosen)
+        command = [*self.scons, "-k", *options, *axes, *self.asked.arguments(), *what.targets]
+        child = subprocess.Popen(command, cwd=self.root)
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # the child has had it, too, and ends what it has under way
+            try:
+                child.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                child.terminate()
+            raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(targets.Target):
+    """A target that drives builds of its own. prepare: checks the request and says what is to be done; it
+    builds and prints nothing."""
+
+    prepare: Callable[[Plan], Work]
+    kind: targets.Kind = targets.Kind.JOB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(targets.Target):
+    """A target that is answered with a text; nothing is built."""
+
+    text: Callable[[Plan, request.Selection], str]
+    kind: targets.Kind = targets.Kind.ANSWER
+
+
+@dataclass
+class Outcome:
+    """How far a job came: the exit status of the first step that failed, or that of an interrupt."""
+
+    status: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def step(self) -> Iterator[None]:
+        """What is done in here ends at Ctrl-C, and the job goes on to the report of what there is."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.status = INTERRUPTED
+            self.notes.append("interrupted: the report shows what was finished")
+
+    @property
+    def interrupted(self) -> bool:
+        return self.status == INTERRUPTED
+
+    def failed(self, status: int) -> None:
+        self.status = self.status or status
+
+    def end(self) -> int:
+        """Print the notes; the exit status."""
+        for note in self.notes:
+            print(note, file=sys.stderr)
+        return self.status
+
+
+def run(plan: Plan, *, dry: bool = False) -> int:
+    """Do the jobs that are asked for, in turn, or only say what they would do; the exit status of the first
+    that failed. Raises RequestError before anything is done where one of them cannot be."""
+    wanted = [job for job in plan.asked.targets if isinstance(job, Job)]
+    for job in wanted:
+        reason = job.why_missing(plan.project)
+        if reason:
+            raise request.RequestError(reason)
+    works = [(job, job.prepare(plan)) for job in wanted]
+    status = 0
+    try:
+        for job, work in works:
+            status = status or (_say(plan, job, work) if dry else work.run())
+    except KeyboardInterrupt:  # beside the steps: while the report was being written
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def answers(plan: Plan) -> list[str]:
+    """The texts of the answers that are asked for."""
+    wanted = [answer for answer in plan.asked.targets if isinstance(answer, Answer)]
+    return [
+        answer.text(plan, request.select(plan.project, plan.asked, plan.compilers, answer.axes(plan.project)))
+        for answer in wanted
+    ]
+
+
+def _say(plan: Plan, job: Job, work: Work) -> int:
+    """What a job would do: the files that its builds would make, as SCons shows them, and what comes then."""
+    status = 0
+    for build in work.builds:
+        cells = build.chosen.cells
+        print(f"{job.name} would build {', '.join(build.targets)} of {shown_cells(cells)}:", flush=True)
+        status = status or plan.build(build, "-n")
+    print(f"{job.name} would {'then ' if work.builds else ''}{work.then}", flush=True)
+    return status
+
+
+def shown_cells(cells: Sequence[Cell]) -> str:
+    """Some cells in a line."""
+    ids = [cell.id for cell in cells]
+    more = f" and {len(ids) - SHOWN_CELLS} more" if len(ids) > SHOWN_CELLS else ""
+    return f"{len(ids)} cell{'s' if len(ids) != 1 else ''} ({', '.join(ids[:SHOWN_CELLS])}{more})"
+
+
+def _axes(project: Project, chosen: request.Selection) -> list[str]:
+    """The variables that select these cells again; the rules leave out the same ones."""
+    values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
+    names = [variant.name for variant in values["variant"]]
+    # a variant without one of its layers has no file: `without=` makes it again
+    values["variant"] = [name for name in names if name in project.variants]
+    return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]

@@ -1,0 +1,98 @@
+"""Pages of docs/ that are made of what a test says in several variants; none says more than is tested.
+
+Reads the spec's `pages`, runs a page's test program of each variant, and prints `docs/<name>.md.j2`. A line
+`<mark> <row> | <part> | <word>` of what the test says is an entry of the page's table; the words of the
+variants stand side by side.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.core import process
+
+if TYPE_CHECKING:
+    from layermatrix.model.project import Page
+
+FOLDER = Path("docs")
+SHOWN_LINES = 40  # of a difference
+
+Said = dict[tuple[str, str], str]  # (row, part) -> word, in the order in which it was said
+
+
+class PageError(Exception):
+    """The page cannot be made of what its test says."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: `words` by variant."""
+
+    name: str
+    part: str
+    words: Mapping[str, str]
+
+
+def ask(program: Path, mark: str, timeout: float, run: process.Run = process.run) -> Said:
+    """What the test says. Raises PageError where it fails, or says nothing that belongs to the page."""
+    finished = run([str(program.absolute())], environment=process.environment(), timeout=timeout)
+    if finished.failure:
+        raise PageError(f"{program}: {finished.failure}")
+    said = heard(process.text(finished.stdout), mark)
+    if not said:
+        raise PageError(f"{program} printed no line that begins with {mark!r}")
+    return said
+
+
+def heard(output: str, mark: str) -> Said:
+    """The entries among the lines of an output."""
+    said: Said = {}
+    for line in output.splitlines():
+        if line.startswith(mark):
+            words = [word.strip() for word in line.removeprefix(mark).split("|")]
+            if len(words) != 3 or not all(words):
+                raise PageError(f"{line!r} is not '{mark} row | part | word'")
+            said[words[0], words[1]] = words[2]
+    return said
+
+
+def rows_of(told: Mapping[str, Said]) -> list[Row]:
+    """The table's rows. Every variant has to have an entry for each."""
+    keys = list(next(iter(told.values())))
+    for variant, said in told.items():
+        for row, part in {*keys} ^ {*said}:
+            raise PageError(f"{row}, {part}: not every variant says something of it; {variant} differs")
+    return [
+        Row(row, part, {variant: said[row, part] for variant, said in told.items()}) for row, part in keys
+    ]
+
+
+def render(page: Page, rows: Sequence[Row], root: Path) -> str:
+    """The page's text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(root / FOLDER),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    name = f"{page.name}.md.j2"
+    if name not in environment.list_templates():
+        raise PageError(f"{FOLDER / name} is missing: the page {page.name!r} is printed from it")
+    return environment.get_template(name).render(page=page, rows=rows)
+
+
+def file_of(page: Page) -> Path:
+    return FOLDER / f"{page.name}.md"
+
+
+def difference(old: str, new: str) -> str:
+    """The first lines of what differs between the page that is checked in and the new one; may be empty."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "checked in", "said now", lineterm="")
+    return "\n".join(list(lines)[:SHOWN_LINES])

@@ -1,0 +1,32 @@
+"""The job `evidence`: what the binaries of the selected cells prove; nothing is timed."""
+
+from __future__ import annotations
+
+from layermatrix.jobs import collecting
+from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+
+
+def prepare(plan: Plan) -> Work:
+    build = Build(plan.select(JOB), ("checks",))
+    return Work((build,), "show the tables of evidence", lambda: _run(plan, build))
+
+
+def _run(plan: Plan, build: Build) -> int:
+    from layermatrix.report import terminal
+
+    outcome, status = Outcome(), 0
+    with outcome.step():
+        status = plan.build(build)
+    results = collecting.collect(plan, build.chosen)
+    terminal.evidence_tables(results, terminal.make_console())
+    # the tables show what failed: 1; where the build itself could not go on, its own status
+    found = any(cell["failed"] and cell["built"] for cell in results["cells"])
+    outcome.failed(1 if found else status)
+    return outcome.end()
+
+
+JOB = Job(
+    name="evidence",
+    doc="what the binaries prove: code beside its budget, guards, counters, tests, programs; the tables",
+    prepare=prepare,
+)

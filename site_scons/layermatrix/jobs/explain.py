@@ -1,0 +1,23 @@
+"""The answer `explain`: how each selected variant is put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layermatrix.jobs.base import Answer, Plan
+
+if TYPE_CHECKING:
+    from layermatrix.build.request import Selection
+
+
+def text(plan: Plan, chosen: Selection) -> str:
+    from layermatrix.analysis import layercost
+    from layermatrix.report import explain
+
+    first = {cell.variant.name: cell for cell in reversed(chosen.cells)}  # of each variant the first cell
+    return "\n".join(
+        explain.explain(cell.variant, layercost.of_cell(cell, plan.root)) for cell in reversed(first.values())
+    )
+
+
+JOB = Answer(name="explain", doc="how each selected variant is put together", text=text)

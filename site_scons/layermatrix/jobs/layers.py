@@ -1,0 +1,61 @@
+"""The job `layers`: what each layer of the selected variants does in each load, counted and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from layermatrix.build import request
+from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
+
+def why_missing(project: Project) -> str | None:
+    if project.catalogue.system.stats:
+        return None
+    return "this project has no mode in which layers count: its 'system' has no 'stats'"
+
+
+def axes(project: Project) -> Mapping[str, str]:
+    stats = project.catalogue.system.stats
+    return {"mode": stats.mode} if stats else {}
+
+
+def prepare(plan: Plan) -> Work:
+    mode = axes(plan.project)["mode"]
+    asked = plan.asked.axes.get("mode", mode)
+    if asked != mode:
+        raise request.RequestError(f"layers are counted in mode={mode}, not in mode={asked}")
+    chosen = plan.select(JOB)
+    # a variant without one of its layers is a column of its parent's table
+    own = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]
+    counted = [f"{cell.build_dir}/evidence/layers.json" for cell in chosen.cells]
+    code = [f"{cell.shipped.build_dir}/evidence/asm.json" for cell in own]
+    both = replace(chosen, cells=(*chosen.cells, *(cell.shipped for cell in own)))
+    build = Build(both, (*counted, *code))
+    return Work((build,), "show what each layer does", lambda: _run(plan, build, own))
+
+
+def _run(plan: Plan, build: Build, own: Sequence[Cell]) -> int:
+    from layermatrix.analysis import layercost
+    from layermatrix.report import explain
+
+    outcome = Outcome()
+    with outcome.step():
+        outcome.failed(plan.build(build))
+    for cell in own:
+        print(explain.layer_figures(cell.variant, layercost.of_cell(cell, plan.root)))
+    return outcome.status
+
+
+JOB = Job(
+    name="layers",
+    doc="what each layer does in each load, counted in the mode for that, and what it costs",
+    axes=axes,
+    why_missing=why_missing,
+    prepare=prepare,
+)

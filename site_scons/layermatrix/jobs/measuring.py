@@ -1,0 +1,40 @@
+"""Build cells, time them and report them: what `phases`, `bench` and `matrix` do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layermatrix.build import targets
+from layermatrix.jobs import collecting
+from layermatrix.jobs.base import Build, Outcome, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.build.request import Selection
+
+
+def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, anew: bool = False) -> Work:
+    """The work on these cells. table: the function of `report.terminal` that shows the result. anew: cells
+    whose figures are up to date are timed, too."""
+    build = Build(chosen, built)
+    loads, rounds = plan.project.matrix.timed, rounds_of(plan)
+    then = f"time {len(loads)} loads in {rounds} rounds, and write {collecting.REPORT}/"
+    return Work((build,), then, lambda: _run(plan, build, table, anew))
+
+
+def rounds_of(plan: Plan) -> int:
+    """How often each load is timed."""
+    return plan.asked.number(targets.ROUNDS) or plan.project.matrix.timing.rounds
+
+
+def _run(plan: Plan, build: Build, table: str, anew: bool) -> int:
+    """Build, time, report. What is there after a failure or an interrupt is reported just the same."""
+    from layermatrix.measure import timing
+    from layermatrix.report import terminal
+
+    outcome, chosen = Outcome(), build.chosen
+    with outcome.step():
+        outcome.failed(plan.build(build))
+        timing.take(plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), anew=anew)
+    results = collecting.write_report(plan, chosen, getattr(terminal, table))
+    outcome.failed(int(collecting.has_failures(results["cells"])))
+    return outcome.end()

@@ -1,0 +1,46 @@
+"""Every job, in the order of `-h`; the first one is the default target.
+
+A new job is a module with a `JOB` and its line here.
+"""
+
+from __future__ import annotations
+
+from layermatrix.build import targets
+from layermatrix.jobs import (
+    ab,
+    ablate,
+    bench,
+    counters,
+    evidence,
+    explain,
+    fuzz,
+    layers,
+    list_cells,
+    matrix,
+    pages,
+    peers,
+    phases,
+    report,
+    run_tests,
+    story,
+)
+
+JOBS: tuple[targets.Target, ...] = (
+    phases.JOB,
+    matrix.JOB,
+    bench.JOB,
+    ab.JOB,
+    ablate.JOB,
+    peers.JOB,
+    counters.JOB,
+    evidence.JOB,
+    layers.JOB,
+    story.JOB,
+    pages.JOB,
+    report.JOB,
+    run_tests.JOB,
+    fuzz.JOB,
+    list_cells.JOB,
+    explain.JOB,
+)
+TARGETS = (*JOBS, *targets.GRAPH)

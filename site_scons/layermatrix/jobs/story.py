@@ -1,0 +1,52 @@
+"""The job `story`: the story of the selected cells from what was measured; nothing is built or run.
+
+Writes build/report/story.md, and with --accept docs/story.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.core import records
+from layermatrix.jobs import collecting
+from layermatrix.jobs.base import Job, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.build.request import Selection
+
+STORY = Path("docs/story.md")
+
+
+def prepare(plan: Plan) -> Work:
+    chosen = plan.select(JOB)
+    accepted = f", and {STORY}" if plan.asked.accept else ""
+    return Work((), f"write {collecting.REPORT}/{STORY.name}{accepted}", lambda: _run(plan, chosen))
+
+
+def _run(plan: Plan, chosen: Selection) -> int:
+    from layermatrix.report import storybook
+
+    results = collecting.collect(plan, chosen)
+    failed = [f"{cell['id']}: {cell['failed']}" for cell in results["cells"] if cell["failed"]]
+    if failed:
+        print(*failed, sep="\n", file=sys.stderr)
+        why = "no story is written of cells that did not pass; ./sconsw builds and measures them"
+        print(why, file=sys.stderr)
+        return 1
+    storybook.EXPORTER.write(results, plan.root / collecting.REPORT)
+    written = collecting.REPORT / storybook.EXPORTER.pattern
+    print(f"written: {written}")
+    if plan.asked.accept:
+        records.write_text(plan.root / STORY, (plan.root / written).read_text(encoding="utf-8"))
+        print(f"accepted: {STORY}")
+    return 0
+
+
+JOB = Job(
+    name="story",
+    doc="build/report/story.md from what was measured; --accept copies it to docs/story.md",
+    accept="build/report/story.md is copied to docs/story.md",
+    prepare=prepare,
+)

@@ -1,0 +1,127 @@
+"""How one file of a cell is made: by the compiler, by a template, or by a step in Python.
+
+SCons sees which files an action reads, and the action's own code. What else a file depends on is declared
+here: the compiler's identity, the resolved variant, its templates, and the modules that a step calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SCons.Errors
+from SCons.Action import Action
+
+from layermatrix.build import shell
+from layermatrix.core.errors import SpecErrors
+from layermatrix.evidence import steps
+from layermatrix.scons.stop import refuse
+
+if TYPE_CHECKING:
+    from layermatrix.build.buildstate import BuildState
+
+Env = Any
+Node = Any
+
+LIBRARY = Path(__file__).resolve().parents[1]
+GENERATOR = ("emit/printer.py", "model/project.py")  # what printed text depends on besides templates
+
+
+def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
+    """An object of one file."""
+    return _identified(env, env.StaticObject(target, source, **variables))
+
+
+def object_of(env: Env, source: Node) -> list[Node]:
+    """One compiled file, fit for both kinds of library."""
+    path = Path(source.path)
+    for folder in (Path(env["BUILD_DIR"], "gen"), Path(env["LAYERED"].sources)):
+        if path.is_relative_to(folder):
+            path = path.relative_to(folder)
+    return compiled(env, f"#$BUILD_DIR/obj/{path.with_suffix('.o')}", source)
+
+
+def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **variables: Any) -> list[Node]:
+    """What a compiler prints with these flags in place of -c: assembly, or what the preprocessor leaves."""
+    command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", word)
+    return _identified(env, env.Command(target, source, command, **variables))
+
+
+def _identified(env: Env, made: list[Node]) -> list[Node]:
+    """What a compiler made depends on which one it was; SCons knows only the word that calls it."""
+    env.Depends(made, env["LAYERED_IDENTITY"])
+    return made
+
+
+def lone_library(env: Env, source: str) -> list[Node]:
+    """A library of one file, to be preloaded into the benchmark programs."""
+    file = env.File(f"#{source}")
+    target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
+    flags = ["$LINKFLAGS", "-shared"]
+    return list(env.SharedLibrary(target, object_of(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
+
+
+def printed(
+    env: Env, names: Sequence[str], how: steps.Step, *modules: str, folder: str = "gen"
+) -> list[Node]:
+    """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
+    variant = env["LAYERED_CELL"].variant
+    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
+    made = step(env, "GENERATE", targets, [source], how, [*GENERATOR, *modules])
+    env.Depends(made, templates(env))
+    return made
+
+
+def templates(env: Env) -> list[Node]:
+    """The templates that the cell's variant is printed from; found once, for all that is printed."""
+    if "LAYERED_TEMPLATES" not in env:
+        try:
+            names = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
+        except SpecErrors as errors:
+            refuse(str(errors))
+        env["LAYERED_TEMPLATES"] = [env.File(f"#templates/{template}") for template in names]
+    found: list[Node] = env["LAYERED_TEMPLATES"]
+    return found
+
+
+def step(
+    env: Env,
+    word: str,
+    targets: Sequence[str],
+    sources: Sequence[Node],
+    how: steps.Step,
+    modules: Iterable[str],
+) -> list[Node]:
+    """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here.
+    modules: files of the library, by their paths in it."""
+
+    def run(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+        _run_step(how, target, source, env)
+
+    made = env.Command(targets, sources, Action(run, word))
+    env.Depends(made, [env.File(str(LIBRARY / name)) for name in ("evidence/steps.py", *modules)])
+    return list(made)
+
+
+def _run_step(how: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
+    build: BuildState = env["LAYERED"]
+    cell = env["LAYERED_CELL"]
+    task = steps.Task(build.root, build.project, cell, _paths(target), _paths(source), build.asked.soak)
+    try:
+        with build.shell.under_way(str(target[0])):
+            how(task)
+    except steps.StepError as error:
+        if not error.recorded:
+            shell.note_failure(build.root / env["BUILD_DIR"], how.__name__, str(error), str(target[0]))
+        raise SCons.Errors.BuildError(target[0], str(error)) from None
+
+
+def _paths(nodes: Sequence[Node]) -> tuple[Path, ...]:
+    """The files among these nodes; a source can be a value, too."""
+    return tuple(Path(node.abspath) for node in nodes if hasattr(node, "abspath"))
+
+
+def write_text(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    Path(target[0].abspath).write_text(source[0].get_text_contents(), encoding="utf-8")

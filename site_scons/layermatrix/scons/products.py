@@ -1,0 +1,141 @@
+"""What a cell is made of: the generated header, the libraries, and the programs that use them.
+
+Each function is a method of a cell's environment, `LayeredHeader` and so on; see `tool`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SCons.Action import Action
+
+from layermatrix.core import process
+from layermatrix.evidence import steps
+from layermatrix.scons import builders
+from layermatrix.scons.builders import printed
+
+if TYPE_CHECKING:
+    from layermatrix.build.buildstate import BuildState
+
+Env = Any
+Node = Any
+
+CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
+ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
+
+
+def header(env: Env) -> list[Node]:
+    """The generated header, printed from the variant by the templates that it uses; and which of its lines
+    each layer has."""
+    name = env["LAYERED_CELL"].variant.system.header
+    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "emit/linemap.py")
+
+
+def libraries(env: Env) -> list[Node]:
+    """The shared library and the static one, from the same objects, but for the files that only one has."""
+    system = env["LAYERED_CELL"].variant.system
+    objects = [builders.object_of(env, source) for source in _library_sources(env)]
+    shared_only, static_only = (
+        [builders.object_of(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
+        for names in (system.shared_only, system.static_only)
+    )
+    path = f"#$BUILD_DIR/lib{system.libname}"
+    flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}", "$SHARED_LINKFLAGS"]
+    shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
+    return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
+
+
+def _library_sources(env: Env) -> list[Node]:
+    """The C files of the library: the modules, apart or through the unit that includes them; the others."""
+    cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
+    system = cell.variant.system
+    counting = system.stats.sources if cell.counts_layers else ()
+    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
+    apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
+    unit = printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
+    return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
+
+
+def benches(env: Env, pattern: str) -> list[Node]:
+    """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
+    return [] if env["LAYERED_CELL"].has_sanitizer else _programs(env, [pattern])
+
+
+def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
+    """The test programs of the matrix file, linked as it says. `variables` are added.
+
+    With a sanitizer, whose runtime is a library of its own kind, all are linked statically, and those that
+    load the library themselves cannot be.
+    """
+    wanted = env["LAYERED"].project.matrix.tests
+    shared, static = built
+    env = env.Clone()
+    env.Append(**variables)
+    if env["LAYERED_CELL"].has_sanitizer:
+        why = "not built with a sanitizer"
+        others = [source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(f"#{pattern}")]
+        return [
+            *_programs(env, [*wanted.sources, *wanted.inside], LIBS=[static], LAYERED_NO_CXX=why),
+            *(_stand_in(env, source, why) for source in others),
+        ]
+    return [
+        *_programs(env, wanted.sources, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")]),
+        *_programs(env, [*wanted.static, *wanted.inside], LIBS=[static]),
+        *_programs(env, wanted.alone),
+    ]
+
+
+def fuzzers(env: Env, **variables: Any) -> list[Node]:
+    """The libFuzzer programs of the matrix file, in a clang's asan cell; none elsewhere.
+
+    `variables` are added for them and for the library, which is compiled once more: what an input reaches is
+    counted in its code.
+    """
+    cell, wanted = env["LAYERED_CELL"], env["LAYERED"].project.matrix.fuzz
+    if wanted is None or (cell.compiler, cell.sanitizer) != ("clang", "asan"):
+        return []
+    env = env.Clone(BUILD_DIR=f"{cell.build_dir}/fuzz")
+    env.Append(**variables)
+    only = [env.File(f"#{env['LAYERED'].sources}/{name}") for name in cell.variant.system.static_only]
+    library = [builders.object_of(env, source) for source in (*_library_sources(env), *only)]
+    sources = env.Glob(f"#{wanted.sources}")
+    return [
+        env.Program(_program_path(source), [builders.object_of(env, source), *library]) for source in sources
+    ]
+
+
+def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]:
+    """A program for each file of the patterns; where there is no C++ compiler, a stand-in for one in C++."""
+    env = env.Clone(**variables)
+    made = []
+    for source in (source for pattern in patterns for source in env.Glob(f"#{pattern}")):
+        why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
+        if why:
+            made += [_stand_in(env, source, why)]
+        else:
+            made += env.Program(_program_path(source), builders.object_of(env, source))
+    return made
+
+
+def _program_path(source: Node) -> str:
+    return f"#$BUILD_DIR/bin/{Path(source.path).stem}"
+
+
+def _no_cxx(env: Env) -> str | None:
+    """Why this cell has no programs in C++."""
+    build: BuildState = env["LAYERED"]
+    return env.get("LAYERED_NO_CXX") or build.cxx_missing(env["LAYERED_CELL"])
+
+
+def _stand_in(env: Env, source: Node, why: str) -> Node:
+    """A program that says why the one of this source could not be made: it is "not run"."""
+    text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
+    return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]
+
+
+def _write_script(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    builders.write_text(target, source, env)
+    Path(target[0].abspath).chmod(0o755)
