@@ -109,7 +109,7 @@ def _without(twin: Cell, layer: Layer, name: str, load: Record, root: Path) -> R
 def _counted_without(twin: Cell, rest: Cell, root: Path) -> Record:
     """The evidence of the cell with a layer left out; empty where it was counted before this cell's library
     was built, that is, perhaps of older code."""
-    library = root / twin.build_dir / f"lib{twin.variant.system.libname}.so"
+    library = root / twin.library
     file = root / rest.build_dir / "evidence" / "layers.json"
     try:
         is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns

@@ -347,7 +347,7 @@ def run_tests(task: Task) -> None:
     cell = task.targets[0].parent.parent  # build/<cell>/evidence/tests.json
     extra = {CELL_VARIABLE: str(cell)}
     told = _soaking(tests, task.soak)
-    library = cell / f"lib{task.variant.system.libname}.so"
+    library = cell / Path(task.cell.library).name
     linked = () if task.cell.has_sanitizer else _names(task.root, tests.sources)
     record = programs.run_tests(task.sources, timeout, extra=extra, told=told, linked=linked, library=library)
     _judge(task, record)

@@ -50,9 +50,7 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Re
     idle = records.not_measured("bench", "it was not timed: rounds=7 does" if not rounds else "interrupted")
     sides = results.collect(trial.cells, plan.root, plan.project.matrix.baseline)["cells"]
     sides = [{**side, "bench": timed.get(side["id"], idle)} for side in sides]
-    libraries = {
-        cell.id: plan.root / cell.build_dir / f"lib{cell.variant.system.libname}.so" for cell in trial.cells
-    }
+    libraries = {cell.id: plan.root / cell.library for cell in trial.cells}
     found = comparison.build(trial.question, sides, libraries)
     comparison.store(plan.root, found)
     return found

@@ -74,7 +74,7 @@ def take(
     base = subject(project.matrix.baseline.name, None)
     others = [subject(name, library) for name, library in found.items()]
     rivals = [name for name in found if name != FLOOR]
-    own = [subject(cell.variant.name, timing.library_of(root, cell)) for cell in cells]
+    own = [subject(cell.variant.name, root / cell.library) for cell in cells]
     series: dict[str, Record] = {}
 
     def keep(path: Path, record: Record) -> None:

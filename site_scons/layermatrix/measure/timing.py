@@ -87,16 +87,11 @@ def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
 _UNIT = "Mops/s"
 
 
-def library_of(root: Path, cell: Cell) -> Path:
-    """A cell's shared library."""
-    return root / cell.build_dir / f"lib{cell.variant.system.libname}.so"
-
-
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
     """A cell's programs and library."""
     folder = root / cell.build_dir
     programs = {load.name: folder / "bin" / load.program for load in project.matrix.timed.values()}
-    return runner.Subject(cell.id, programs, library_of(root, cell), folder / "evidence" / "bench.json")
+    return runner.Subject(cell.id, programs, root / cell.library, folder / "evidence" / "bench.json")
 
 
 def _baseline(root: Path, project: Project) -> runner.Subject | None:
