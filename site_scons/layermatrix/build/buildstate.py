@@ -24,8 +24,10 @@ BASELINE = "build/baseline"  # what belongs to no cell: programs on the system's
 
 @dataclass(frozen=True)
 class BuildState:
-    """flags: of each axis' values, construction variables that are appended. sources: the folder of the C
-    files."""
+    """sources: the folder of the C files, below the top folder. flags: of each axis' values, construction
+    variables that are appended. top: from the top folder, where SConstruct is, to `root`; empty or with a
+    slash at its end. default: whether a plain
+    `scons` does the first of the jobs."""
 
     root: Path
     project: Project
@@ -36,6 +38,12 @@ class BuildState:
     flags: Mapping[str, Mapping[str, Mapping[str, Any]]]
     closures: Closures
     shell: Shell
+    top: str = ""
+    default: bool = True
+
+    def at(self, path: str | Path) -> str:
+        """A path of the project as SCons takes it, wherever the SConscript is."""
+        return f"#{self.top}{path}"
 
     def compiler_of(self, cell: Cell) -> toolchain.Toolchain:
         """The compiler of a selected cell, which is there."""

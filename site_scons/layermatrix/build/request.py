@@ -7,12 +7,16 @@ the cells.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from layermatrix.build import targets as known
-from layermatrix.build import toolchain
+from layermatrix.build import toolchain, usertools
 from layermatrix.build.targets import AXES, Kind, Target, Variable
+from layermatrix.build.usertools import UserTools
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model import ablation, matrix
 from layermatrix.model.project import Project
@@ -27,13 +31,15 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked command line. `axes` and `given` hold only what was given."""
+    """A checked command line. `axes` and `given` hold only what was given; `tools` also what the environment
+    has."""
 
     targets: tuple[Target | str, ...]
     axes: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     accept: bool = False
+    tools: UserTools = field(default_factory=UserTools)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,11 +61,18 @@ class Request:
 
     @property
     def prefix(self) -> str:
-        return self.text(known.PREFIX)
+        """The folder that is installed to, without a slash at its end. RequestError where it is not absolute:
+        installed files name it."""
+        text = self.text(known.PREFIX)
+        if not text.startswith("/"):
+            raise RequestError(f"PREFIX={text}: expected an absolute path, such as {known.PREFIX.default}")
+        return os.path.normpath(text).rstrip("/")
 
     @property
     def destdir(self) -> str:
-        return self.text(known.DESTDIR)
+        """What comes in front of it; a relative one is meant from the folder of SConstruct."""
+        text = self.text(known.DESTDIR)
+        return str(Path(text).resolve()).rstrip("/") if text else ""
 
     @property
     def soak(self) -> int | None:
@@ -71,14 +84,14 @@ class Request:
 
     def cell_names(self) -> set[str]:
         """The cells of the files that are asked for: build/<cell>/..."""
-        paths = [name.removeprefix("./").split("/") for name in self.names]
-        return {path[1] for path in paths if path[0] == "build" and len(path) > 2} - {"baseline", "report"}
+        found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
+        return {match[1] for match in found if match} - {"baseline", "report"}
 
     def arguments(self) -> list[str]:
         """The variables that a child build has to be given besides its axes."""
         passed = [variable.name for variable in (known.VERBOSE, known.SOAK) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
-        return [*(f"{name}={self.given[name]}" for name in passed), *without]
+        return [*(f"{name}={self.given[name]}" for name in passed), *without, *self.tools.arguments()]
 
 
 def parse(
@@ -86,29 +99,41 @@ def parse(
     names: Sequence[str],
     targets: Sequence[Target],
     *,
+    others: Iterable[str] = (),
+    default: bool = True,
     accept: bool = False,
 ) -> Request:
-    """Check names and plain values. A target with a slash or a dot is a file's path, which the build knows.
-    targets: all that there are; the first one is meant where none is named."""
+    """Check names and plain values. targets: all of ours; the first one is meant where none is named and
+    `default` is set. Another name may be the project's own: see `check_targets`. others: variables that the
+    project has besides."""
     by_name = {target.name: target for target in targets}
     variables = {variable.name: variable for variable in known.COMMON} | known.variables_of(targets)
     given: dict[str, str] = {}
     for name, value in arguments:
-        _check_known("variable", name, (*AXES, *variables))
-        given[name] = value if name in AXES else _checked(variables[name], value)
-    for name in names:
-        if not set(name) & set("/."):
-            _check_known("target", name, list(by_name))
+        _check_known("variable", name, (*AXES, *variables, *others))
+        given[name] = _checked(variables[name], value) if name in variables else value
     request = Request(
-        targets=tuple(by_name.get(name, name) for name in names) or (targets[0],),
+        targets=tuple(by_name.get(name, name) for name in names) or tuple(targets[: int(default)]),
         axes={name: given[name] for name in AXES if name in given},
         given={name: value for name, value in given.items() if name not in AXES},
         without=_words(given.get("without", "")),
         accept=accept,
+        tools=usertools.read(given, os.environ),
     )
+    if request.of_kind(Kind.JOB, Kind.ANSWER):
+        check_targets(request, by_name)
     _check_use(request, targets)
     _separate(request)
     return request
+
+
+def check_targets(request: Request, names: Iterable[str]) -> None:
+    """Refuse a target that is not among these names. One with a slash or a dot is a file's path, which SCons
+    knows."""
+    known_names = tuple(names)
+    for name in request.names:
+        if not set(name) & set("/."):
+            _check_known("target", name, known_names)
 
 
 def _check_known(what: str, name: str, names: Sequence[str]) -> None:
@@ -167,7 +192,7 @@ def select(
 
     Raises RequestError when none is left, and matrix's SelectionError for a value that there is not.
     """
-    first = asked.targets[0]
+    first = asked.targets[0] if asked.targets else None
     if axes is None:
         axes = first.axes(project) if isinstance(first, Target) else {}
     named = asked.cell_names()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from layermatrix.build import usertools
+from layermatrix.build.usertools import UserTools
 from layermatrix.model import matrix
 
 if TYPE_CHECKING:
@@ -112,7 +114,14 @@ ROUNDS = Variable(
     name="rounds", doc="how often each load is timed", values="a count", default="variants/matrix.yaml's",
     number=range(1, 1001),
 )  # fmt: skip
-COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE)  # any target takes these
+TOOLS = tuple(
+    Variable(
+        name=name, doc=doc, values="flags" if name in usertools.FLAGS else "a command",
+        default="the environment's",
+    )
+    for name, doc in usertools.DOCS.items()
+)  # fmt: skip
+COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # any target takes these
 
 
 def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
@@ -125,10 +134,11 @@ def help_text(
     compilers: Mapping[str, object],
     targets: Sequence[Target],
     declared: Collection[str] | None = None,
+    tools: UserTools | None = None,
 ) -> str:
     """The text of `-h`: every variable with its values and default, and every target that the project has.
-    declared: the aliases of its SConstruct; None: not known, all are shown. The first target is the
-    default."""
+    declared: the aliases of its SConstruct; None: not known, all are shown. tools: compiler and flags that
+    the user gives. The first target is the default."""
     offered = [target for target in targets if _is_offered(target, project, declared)]
     lines = ["usage: scons [variable=value ...] [target ...]", "", "Variables:"]
     for variable in (*_axes(project, compilers), *COMMON, *variables_of(offered).values()):
@@ -136,6 +146,8 @@ def help_text(
         only = f" ({', '.join(takers)})" if takers else ""
         lines.append(f"  {variable.name + '=':<12}{variable.doc}{only}")
         lines.append(f"  {'':<12}values: {variable.values}; default: {variable.default or 'empty'}")
+        if tools and variable.name in tools.texts:
+            lines.append(f"  {'':<12}now: {tools.texts[variable.name]} ({tools.origin(variable.name)})")
     lines += ["", f"Targets (default: {targets[0].name}):"]
     lines += [f"  {target.name:<12}{target.doc}" for target in offered]
     lines += [

@@ -1,7 +1,8 @@
 """Find the C compilers of this machine and say what each one is.
 
-Reads PATH, and asks each compiler once for its version and its target; the answers are kept in
-build/.toolchain.json until a compiler's file changes, since a null build comes through here too.
+Reads PATH and what the user gives in CC=, and asks each compiler once for its version and its target; the
+answers are kept in build/.toolchain.json until a compiler's file changes, since a null build comes through
+here too.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from layermatrix.build.usertools import UserTools
 from layermatrix.core import process, records
+from layermatrix.core.errors import SelectionError
+from layermatrix.model.matrix import COMPILER_COMMAND, family_of
 
 CACHE = Path("build/.toolchain.json")
-CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # the C compiler's last word, and its C++ companion's
-ZIG = (sys.executable, "-m", "ziglang", "cc")
+CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # in the name of a C compiler, and of its C++ companion
+C_COMPILER = re.compile(r"(.*?)(gcc|clang|cc)((?:-[\d.]+)?)")  # a prefix, the compiler, its version
+ZIG = (sys.executable, "-E", "-m", "ziglang", "cc")
 LINE_TABLES = ("-g", "-gdwarf-4")  # they add no code; a version that every compiler writes alike
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
@@ -52,22 +57,32 @@ FIRST_LINK_SECONDS = 300.0  # zig builds a C library before the first link for a
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler that runs. command: its words, in front of any flag; triple: the target it compiles for."""
+    """A compiler that runs. name: its part of a cell's id; command: its words, in front of any flag; triple:
+    the target it compiles for; cxx_command: the C++ compiler that the user gives; flags: those that the user
+    gives, in one line; environment: the variables that it runs with."""
 
     name: str
     command: tuple[str, ...]
     version: str
     triple: str
+    cxx_command: tuple[str, ...] = ()
+    flags: str = ""
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, compare=False, repr=False)
+
+    @property
+    def family(self) -> str:
+        """gcc, clang or zig: what it takes and what it is called by the matrix."""
+        return family_of(self.name)
 
     @property
     def identity(self) -> str:
-        """What objects depend on beside their flags: the same text for the same compiler on any machine."""
-        return f"{self.version}, {self.triple}"
+        """What objects depend on: the same text for the same compiler and flags on any machine."""
+        return ", ".join(filter(None, (self.version, self.triple, self.flags)))
 
     @property
     def cxx(self) -> tuple[str, ...]:
         """The words of its C++ compiler, which may not be there: see `cxx_missing`."""
-        return (*self.command[:-1], CXX.get(self.command[-1], self.command[-1]))
+        return self.cxx_command or (*self.command[:-1], _companion(self.command[-1]))
 
 
 @dataclass(frozen=True)
@@ -78,12 +93,41 @@ class Missing:
     reason: str
 
 
-def find_compilers(requested: Iterable[str], cache: Path = CACHE) -> dict[str, Toolchain | Missing]:
-    """Each requested compiler, in the order of the request."""
+def find_compilers(
+    requested: Iterable[str],
+    cache: Path = CACHE,
+    given: UserTools | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Toolchain | Missing]:
+    """Each requested compiler, in the order of the request; that of CC= first, in place of the one of its
+    family. environment: the variables that compilers are found and run with.
+
+    Raises SelectionError for a CC= that is no such compiler.
+    """
+    given, variables = given or UserTools(), environment or os.environ
     known = _load(cache)
-    found = {name: _find(name, known) for name in requested}
+    found = {name: _find(name, _command(name), known, variables) for name in requested}
+    if "CC" in given.texts:
+        own = _given_compiler(given, known, variables)
+        found = {own.name: own, **{name: other for name, other in found.items() if name != own.name}}
     _save(cache, known)
-    return found
+    own_name = next(iter(found), None)
+    return {
+        name: replace(
+            one,
+            flags=given.flags,
+            cxx_command=tuple(given.words("CXX")) if name == own_name else (),
+        )
+        if isinstance(one, Toolchain)
+        else one
+        for name, one in found.items()
+    }
+
+
+def commands(text: str) -> list[str]:
+    """The words of a compiler= that are commands, such as gcc-12, and not a family's name."""
+    words = [word.strip() for word in text.split(",")]
+    return [word for word in words if COMPILER_COMMAND.fullmatch(word) and family_of(word) != word]
 
 
 def libc() -> str:
@@ -99,7 +143,10 @@ def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE)
     if sanitizer == "none":
         return None
     known = _load(cache)
-    key, files = f"{toolchain.name}-{sanitizer}", _states(toolchain.name)
+    key, files = (
+        f"{' '.join(toolchain.command)} {sanitizer}",
+        _states(toolchain.command, toolchain.environment),
+    )
     if _current(known, key, files):
         return None
     reason = _try_sanitizer(toolchain, sanitizer)
@@ -112,12 +159,12 @@ def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE)
 def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
     """None when a C++ program links; else why not. As for sanitizers, only a success is kept."""
     known = _load(cache)
-    key, files = f"{toolchain.name}-c++", _states(toolchain.cxx[-1] if toolchain.name != "zig" else "zig")
+    key, files = " ".join(toolchain.cxx), _states(toolchain.cxx, toolchain.environment)
     if files and _current(known, key, files):
         return None
     if not files:
         return f"no C++ compiler: {toolchain.cxx[-1]} is not installed"
-    failed = _try_program(toolchain.cxx, (), "empty.cc", "#include <new>\nint main() {}\n")
+    failed = _try_program(toolchain, toolchain.cxx, (), "empty.cc", "#include <new>\nint main() {}\n")
     for what, finished in failed.items():
         return f"no C++ compiler: {toolchain.cxx[-1]} cannot {what} a program: {_cause(toolchain, finished)}"
     known[key] = {"files": files}
@@ -127,13 +174,30 @@ def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
 
 def fuzzer_missing(toolchain: Toolchain) -> str | None:
     """None when a program with libFuzzer links and runs; else why not."""
-    if toolchain.name != "clang":
+    if toolchain.family != "clang":
         return f"libFuzzer comes with clang, not with {toolchain.name}"
     flags = ("-fsanitize=fuzzer,address",)
-    failed = _try_program(toolchain.command, flags, "empty.c", ENDLESS_FUZZER)
+    failed = _try_program(toolchain, toolchain.command, flags, "empty.c", ENDLESS_FUZZER)
     for what, finished in failed.items():
         return f"clang cannot {what} a program with {flags[0]}: {_cause(toolchain, finished)}"
     return None
+
+
+def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) -> bool:
+    """Whether a shared library links with this option, which may name a file relative to the folder."""
+    known = _load(cache)
+    key, files = f"{' '.join(toolchain.command)} {option}", _states(toolchain.command, toolchain.environment)
+    entry = _current(known, key, files)
+    if entry is None or "links" not in entry:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch, "empty.c")
+            source.write_text("", encoding="ascii")
+            flags = ("-shared", "-fPIC", option, "-o", str(Path(scratch, "empty.so")), str(source))
+            command = (*toolchain.command, *flags)
+            finished = _run(command, FIRST_LINK_SECONDS, toolchain.environment, folder)
+        entry = known[key] = {"files": files, "links": finished.failure is None}
+        _save(cache, known)
+    return bool(entry["links"])
 
 
 # --- one compiler
@@ -143,33 +207,58 @@ class _DoesNotRunError(Exception):
     """A compiler's file is there, but running it fails: a broken link, or a program for another machine."""
 
 
-def _find(name: str, known: dict[str, Any]) -> Toolchain | Missing:
-    files = _states(name)
+def _command(name: str) -> tuple[str, ...]:
+    return ZIG if name == "zig" else (name,)
+
+
+def _companion(word: str) -> str:
+    """The C++ compiler that comes with a C compiler: g++-12 of gcc-12."""
+    parts = C_COMPILER.fullmatch(word)
+    return f"{parts[1]}{CXX[parts[2]]}{parts[3]}" if parts else word
+
+
+def _find(
+    name: str, command: Sequence[str], known: dict[str, Any], environment: Mapping[str, str]
+) -> Toolchain | Missing:
+    files = _states(command, environment)
     if not files:
         return Missing(name, HOW_TO_GET.get(name, f"{name} is not installed"))
-    entry = _current(known, name, files)
-    if entry is None or not entry.keys() >= {"version", "triple"}:
+    key = " ".join(command)
+    entry = _current(known, key, files)
+    if entry is None or not entry.keys() >= {"version", "triple", "family"}:
         try:
-            version, triple = _ask(name)
+            entry = known[key] = {"files": files, **_ask(command, environment)}
         except _DoesNotRunError as error:
             return Missing(name, f"{name} is installed but does not run: {error}")
-        entry = known[name] = {"files": files, "version": version, "triple": triple}
-    return Toolchain(name, ZIG if name == "zig" else (name,), entry["version"], entry["triple"])
+    return Toolchain(name, tuple(command), entry["version"], entry["triple"], environment=environment)
 
 
-def _ask(name: str) -> tuple[str, str]:
-    """Version text and target triple, by running the compiler."""
-    if name == "zig":
-        version = "zig " + _answer((*ZIG[:-1], "version"))
-        target = _answer((*ZIG, "--version"))  # -dumpmachine names a target that it does not compile for
-    else:
-        version = _answer((name, "--version"))
-        target = _answer((name, "-dumpmachine"))
-    return version.splitlines()[0].strip(), _triple(target)
+def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
+    """The compiler of CC=, which is called as its family is."""
+    text, command = given.texts["CC"], given.words("CC")
+    found = _find(text, command, known, environment)
+    if isinstance(found, Missing):
+        raise SelectionError(f"CC={text}: {found.reason}")
+    family = known[" ".join(command)]["family"]
+    if family is None:
+        raise SelectionError(f"CC={text}: neither a gcc nor a clang; it says {found.version!r}")
+    return replace(found, name=family)
 
 
-def _answer(question: Sequence[str]) -> str:
-    finished = _run(question, QUESTION_SECONDS)
+def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Version text, target triple and family, by running the compiler."""
+    said = _answer((*command, "--version"), environment)
+    if "zig" in command[-2:] or "ziglang" in command:
+        version = "zig " + _answer((*command[:-1], "version"), environment)
+        # its -dumpmachine names a target that it does not compile for
+        return {"version": version, "triple": _triple(said), "family": "zig"}
+    family = "clang" if "clang version" in said else "gcc" if "Free Software Foundation" in said else None
+    target = _answer((*command, "-dumpmachine"), environment)
+    return {"version": said.splitlines()[0].strip(), "triple": _triple(target), "family": family}
+
+
+def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:
+    finished = _run(question, QUESTION_SECONDS, environment)
     answer = process.text(finished.stdout).strip()
     if finished.failure is not None or not answer:
         raise _DoesNotRunError(finished.failure or "it says nothing")
@@ -182,28 +271,38 @@ def _triple(answer: str) -> str:
     return re.sub(r"linux[\d.]+", "linux", line.group(1) if line else answer)
 
 
-def _run(command: Sequence[str], seconds: float) -> process.Finished:
-    return process.run(command, environment=process.environment(LC_ALL="C"), timeout=seconds)
+def _run(
+    command: Sequence[str], seconds: float, environment: Mapping[str, str], folder: Path | None = None
+) -> process.Finished:
+    """A compiler, with English messages and nothing preloaded."""
+    plain = {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
+    return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds, folder=folder)
 
 
-def _files(name: str) -> list[Path]:
+def _files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
     """The files that decide what this compiler is.
 
-    All of that name on PATH, not only the first: that may be a launcher (ccache), which stays the same
+    All of each word's name on PATH, not only the first: that may be a launcher (ccache), which stays the same
     file when the compiler behind it changes.
     """
-    if name == "zig":
+    if "ziglang" in command:
         package = importlib.util.find_spec("ziglang")
         places = package.submodule_search_locations if package else None
         return [Path(place, "zig") for place in places or ()]
-    on_path = (shutil.which(name, path=folder) for folder in os.get_exec_path())
-    return [Path(file) for file in on_path if file is not None]
+    found: list[str | None] = []
+    for word in (word for word in command if not word.startswith("-")):
+        folders = [None] if os.sep in word else os.get_exec_path(environment)
+        on_path = [shutil.which(word, path=folder) for folder in folders]
+        if not any(on_path):
+            return []
+        found += on_path
+    return [Path(file) for file in found if file is not None]
 
 
-def _states(name: str) -> list[list[Any]]:
+def _states(command: Sequence[str], environment: Mapping[str, str]) -> list[list[Any]]:
     """Each of these files with what changes when it is replaced: JSON-ready, to be compared."""
     states: list[list[Any]] = []
-    for file in _files(name):
+    for file in _files(command, environment):
         with contextlib.suppress(FileNotFoundError):
             facts = file.stat()
             states.append([str(file.resolve()), facts.st_mtime_ns, facts.st_size])
@@ -215,22 +314,23 @@ def _states(name: str) -> list[list[Any]]:
 
 def _try_sanitizer(toolchain: Toolchain, sanitizer: str) -> str | None:
     flags = SANITIZER_FLAGS[sanitizer]
-    failed = _try_program(toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
+    failed = _try_program(toolchain, toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
     for what, finished in failed.items():
         return f"{toolchain.name} cannot {what} a program with {flags[0]}: {_cause(toolchain, finished)}"
     return None
 
 
 def _try_program(
-    command: Sequence[str], flags: Sequence[str], name: str, text: str
+    toolchain: Toolchain, command: Sequence[str], flags: Sequence[str], name: str, text: str
 ) -> dict[str, process.Finished]:
-    """The steps, `link` and `run`, that fail with this source file."""
+    """The steps, `link` and `run`, that fail with this source file. command: the compiler of its language."""
+    variables = toolchain.environment
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, name), Path(folder, "program")
         source.write_text(text, encoding="ascii")
         steps = {
-            "link": _run((*command, *flags, "-o", str(program), str(source)), FIRST_LINK_SECONDS),
-            "run": _run((str(program),), QUESTION_SECONDS),
+            "link": _run((*command, *flags, "-o", str(program), str(source)), FIRST_LINK_SECONDS, variables),
+            "run": _run((str(program),), QUESTION_SECONDS, variables),
         }
     return {what: finished for what, finished in steps.items() if finished.failure is not None}
 

@@ -145,7 +145,8 @@ def prove(ran: Ran, library: Path | None, *, run: process.Run) -> None:
     objects = loaded(ran, run=run)
     if any(_is(path, wanted) for path in objects.values()):
         return
-    other = next((path for path in objects.values() if path.name == library.name), None)
+    names = (path for path in objects.values() if path.name.startswith(library.name))
+    other = next(names, None)
     instead = f"; it loaded {other}" if other else _refusal(ran)
     raise NotLoadedError(f"{ran.program.name} was run without {_shown(wanted)}{instead}")
 

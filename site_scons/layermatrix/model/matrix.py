@@ -6,6 +6,7 @@ Reads the resolved model and what is known of the compilers. Writes nothing.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -15,6 +16,7 @@ from layermatrix.model.project import BudgetLimit, Project, Rule, Variant
 
 ALL = "all"
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
+COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
 Names = tuple[str, ...]
 Available = Mapping[str, object]  # compiler -> what was found; one with a `reason` is missing for that reason
 
@@ -36,6 +38,11 @@ class Cell:
         parts += [self.sanitizer] if self.sanitizer != "none" else []
         parts += [self.target] if self.target != "native" else []
         return "-".join(parts)
+
+    @property
+    def family(self) -> str:
+        """Its compiler as the matrix calls it: gcc of gcc-12."""
+        return family_of(self.compiler)
 
     @property
     def is_counted(self) -> bool:
@@ -72,7 +79,7 @@ class Cell:
         """Its budget: entry -> metric -> limit. Where a sanitizer's code is part of it, or another machine is
         compiled for, no figure is meant."""
         plain = not self.has_sanitizer and self.target == "native"
-        return self.variant.limits(self.mode, self.compiler) if plain else {}
+        return self.variant.limits(self.mode, self.family) if plain else {}
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,18 @@ def select(
             _default(project, axis, names, available) if text is None else choose(axis, text, names)
         )
     return _cells(project, wanted, available)
+
+
+def family_of(compiler: str) -> str:
+    """gcc of gcc-12; a name that is no such command is its own family."""
+    command = COMPILER_COMMAND.fullmatch(compiler)
+    return command.group(1) if command else compiler
+
+
+def with_compilers(project: Project, names: Iterable[str]) -> Project:
+    """The project with these compilers on their axis."""
+    axes = {**project.matrix.axes, "compiler": tuple(names)}
+    return replace(project, matrix=replace(project.matrix, axes=axes))
 
 
 def choose(axis: str, text: str, known: Names) -> Names:
@@ -166,17 +185,21 @@ def _missing(compiler: str, available: Available | None) -> str | None:
     return str(reason) if reason else None
 
 
+def _match_any(names: Iterable[str], patterns: Names) -> bool:
+    return any(_matches(name, pattern) for name in names for pattern in patterns)
+
+
 def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
     """The reason of the first rule that leaves this cell out."""
     values = {
-        "variant": cell.variant.name,
-        "mode": cell.mode,
-        "compiler": cell.compiler,
-        "sanitizer": cell.sanitizer,
-        "target": cell.target,
+        "variant": (cell.variant.name,),
+        "mode": (cell.mode,),
+        "compiler": (cell.compiler, cell.family),
+        "sanitizer": (cell.sanitizer,),
+        "target": (cell.target,),
     }
     for rule in rules:
         named = rule.exclude.items()
-        if all(any(_matches(values[axis], pattern) for pattern in wanted) for axis, wanted in named):
+        if all(_match_any(values[axis], wanted) for axis, wanted in named):
             return rule.reason
     return None

@@ -165,6 +165,7 @@ class System:
     name: str
     doc: str
     version: str
+    soversion: str  # of the shared library; empty: it has none
     skeleton: str
     header: str
     unity_skeleton: str
@@ -182,6 +183,12 @@ class System:
     switches: tuple[str, ...]  # C variables by which code is switched on and off at run time
     debug: Debug | None
     forbidden: tuple[Forbidden, ...]
+
+    @property
+    def soname(self) -> str:
+        """What the loader looks for: the shared library's name with the first number of its soversion."""
+        first = self.soversion.partition(".")[0]
+        return f"lib{self.libname}.so" + (f".{first}" if first else "")
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ which knows none of it by name, so whatever a build establishes has its place he
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis.results import failed, repeat_command
 from layermatrix.report import explain, html, nested, picture
 from layermatrix.report import table as tables
 from layermatrix.report.exporter import Exporter
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath
 
 Record = dict[str, Any]
 
@@ -79,35 +82,35 @@ def _part(key: str, title: str, **changes: Any) -> Record:
     return {"key": key, "title": title, "doc": "", "missing": None, "svg": None, "blocks": [], **changes}
 
 
-def _spec(cell: Record, about: Record) -> Iterable[nested.Block]:
+def _spec(cell: Record, about: LayerPath) -> Iterable[nested.Block]:
     """What the variant's file says, with what it takes over from others."""
     configuration = [(name, cell[name]) for name in ("mode", "compiler", "sanitizer", "target")]
-    source = [("spec", about["source"]), ("lineage", " → ".join(about["lineage"]))]
+    source = [("spec", about.source), ("lineage", " → ".join(about.lineage))]
     yield nested.Block("", pairs=(*source, *configuration))
     yield nested.Block(
-        "settings", pairs=tuple((nested.words(k), str(v)) for k, v in about["settings"].items())
+        "settings", pairs=tuple((nested.words(k), str(v)) for k, v in about.settings.items())
     )
     rows = tuple(
         (
-            layer["title"],
-            layer["role"],
+            layer.title,
+            layer.role,
             explain.classes_text(about, layer),
             explain.storage_text(layer),
-            explain.toggle_text(layer["toggle"]),
-            layer["doc"],
+            explain.toggle_text(layer.toggle),
+            layer.doc,
         )
-        for layer in about["layers"]
+        for layer in about.layers
     )
     yield nested.Block("layers", ("", "role", "classes", "storage", "switch", "what it does"), rows)
-    if about["options"]:
+    if about.options:
         options = tuple(
-            (option["name"], _value(option["value"]), option["env"] or "fixed", option["doc"])
-            for option in about["options"]
+            (option.name, _value(option.value), option.env or "fixed", option.doc)
+            for option in about.options
         )
         yield nested.Block("options", ("", "value", "read from", "what it does"), options)
-    if about["quoted"]:
-        pairs = tuple((nested.words(name), text) for name, text in about["quoted"].items())
-        yield nested.Block("told of it, not measured here", pairs=pairs)
+    if about.reported:
+        pairs = tuple((nested.words(name), text) for name, text in about.reported.items())
+        yield nested.Block("reported, not measured here", pairs=pairs)
 
 
 def _value(value: bool | int) -> str:

@@ -18,6 +18,8 @@ from layermatrix.report import table as tables
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from layermatrix.analysis.layer_path import LayerPath
+
 Record = dict[str, Any]
 
 TEMPLATE = "report.html.j2"
@@ -137,16 +139,15 @@ def _standing(item: Record) -> Record:
     }
 
 
-def _variant(results: Record, name: str, about: Record) -> Record:
+def _variant(results: Record, name: str, about: LayerPath) -> Record:
     from markupsafe import Markup
 
-    order = [cls["name"] for cls in about["classes"]]
     return {
         "name": name,
         "about": about,
         "svg": Markup(picture.draw(about)),  # picture.draw has escaped every text that it was given
         "overlaps": [
-            (explain.runs(group["classes"], order), ", ".join(group["layers"])) for group in about["overlaps"]
+            (explain.runs(group.classes, about.order), ", ".join(group.layers)) for group in about.overlaps
         ],
         "cells": [_cell(cell) for cell in results["cells"] if cell["variant"] == name],
     }

@@ -115,17 +115,16 @@ def _changes(results: Record, cell: Record) -> Iterable[str]:
     """What the variant consists of, and what it has otherwise than the one it comes from."""
     about = results["variants"]
     own = about[cell["variant"]]
-    yield f"Layers: {', '.join(layer['title'] for layer in own['layers'])}."
-    order = [cls["name"] for cls in own["classes"]]
-    for group in own["overlaps"]:
-        yield f"{explain.runs(group['classes'], order)}: {', '.join(group['layers'])} overlap."
-    parents = [name for name in own["lineage"] if name in about and name != cell["variant"]]
+    yield f"Layers: {', '.join(layer.title for layer in own['layers'])}."
+    for group in own.overlaps:
+        yield f"{explain.runs(group['classes'], order)}: {', '.join(group.layers)} overlap."
+    parents = [name for name in own.lineage if name in about and name != cell["variant"]]
     if not parents:
         return
     parent = about[parents[-1]]
     for words, before, after in (("Gone", parent, own), ("New", own, parent)):
-        names = {layer["name"] for layer in after["layers"]}
-        titles = [layer["title"] for layer in before["layers"] if layer["name"] not in names]
+        names = {layer.name for layer in after.layers}
+        titles = [layer.title for layer in before["layers"] if layer.name not in names]
         if titles:
             yield f"{words} since {parents[-1]}: {', '.join(titles)}."
     changed = deviations.changed_settings(parent, own)
@@ -244,14 +243,14 @@ def switches(results: Record) -> Iterable[Record]:
     """Of each variant that has any: its switches, with what is said about them in the catalogue."""
     for name, about in results["variants"].items():
         rows = [
-            [f"`{layer['toggle']['env']}`", layer["title"], _state(layer["toggle"]["default"]), layer["doc"]]
-            for layer in about["layers"]
-            if layer["toggle"]
+            [f"`{layer.toggle['env']}`", layer.title, _state(layer.toggle.default), layer.doc]
+            for layer in about.layers
+            if layer.toggle
         ]
         rows += [
-            [f"`{option['env']}`", option["name"], _state(option["value"]), option["doc"]]
-            for option in about["options"]
-            if option["env"]
+            [f"`{option.env}`", option.name, _state(option.value), option.doc]
+            for option in about.options
+            if option.env
         ]
         if rows:
             escaped = [[row[0], *map(markdown.escape, row[1:])] for row in rows]

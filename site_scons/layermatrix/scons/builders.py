@@ -16,7 +16,7 @@ from SCons.Action import Action
 from layermatrix.build import shell
 from layermatrix.core.errors import SpecErrors
 from layermatrix.evidence import steps
-from layermatrix.scons.stop import refuse
+from layermatrix.scons import run
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
@@ -44,7 +44,7 @@ def object_of(env: Env, source: Node) -> list[Node]:
 
 def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **variables: Any) -> list[Node]:
     """What a compiler prints with these flags in place of -c: assembly, or what the preprocessor leaves."""
-    command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $SOURCES", word)
+    command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $LAYERED_CFLAGS $SOURCES", word)
     return _identified(env, env.Command(target, source, command, **variables))
 
 
@@ -56,7 +56,7 @@ def _identified(env: Env, made: list[Node]) -> list[Node]:
 
 def lone_library(env: Env, source: str) -> list[Node]:
     """A library of one file, to be preloaded into the benchmark programs."""
-    file = env.File(f"#{source}")
+    file = env.File(env["LAYERED"].at(source))
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]
     return list(env.SharedLibrary(target, object_of(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
@@ -79,8 +79,9 @@ def templates(env: Env) -> list[Node]:
         try:
             names = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
         except SpecErrors as errors:
-            refuse(str(errors))
-        env["LAYERED_TEMPLATES"] = [env.File(f"#templates/{template}") for template in names]
+            run.refuse(str(errors))
+        build: BuildState = env["LAYERED"]
+        env["LAYERED_TEMPLATES"] = [env.File(build.at(f"templates/{name}")) for name in names]
     found: list[Node] = env["LAYERED_TEMPLATES"]
     return found
 
@@ -96,11 +97,11 @@ def step(
     """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here.
     modules: files of the library, by their paths in it."""
 
-    def run(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    def execute(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
         _run_step(how, target, source, env)
 
-    made = env.Command(targets, sources, Action(run, word))
-    env.Depends(made, [env.File(str(LIBRARY / name)) for name in ("evidence/steps.py", *modules)])
+    made = env.Command(targets, sources, Action(execute, word))
+    env.Depends(made, [env.File(literal(LIBRARY / name)) for name in ("evidence/steps.py", *modules)])
     return list(made)
 
 
@@ -118,9 +119,30 @@ def _run_step(how: steps.Step, target: Sequence[Node], source: Sequence[Node], e
         raise SCons.Errors.BuildError(target[0], str(error)) from None
 
 
+def literal(path: str | Path) -> str:
+    """A path that SCons must not expand, whatever is in it."""
+    return str(path).replace("$", "$$")
+
+
 def _paths(nodes: Sequence[Node]) -> tuple[Path, ...]:
     """The files among these nodes; a source can be a value, too."""
     return tuple(Path(node.abspath) for node in nodes if hasattr(node, "abspath"))
+
+
+def link(env: Env, path: str, name: str) -> list[Node]:
+    """A symbolic link to the file of this name in the same folder."""
+    made: list[Node] = env.Command(path, env.Value(name), Action(_make_link, "INSTALL"))
+    return made
+
+
+def _make_link(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+    point(Path(target[0].abspath), source[0].get_text_contents())
+
+
+def point(path: Path, name: str) -> None:
+    """Let the symbolic link of this path point at the file of this name."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(name)
 
 
 def write_text(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:

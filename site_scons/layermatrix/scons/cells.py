@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import shell, toolchain
+from layermatrix.build import link_options, shell, toolchain
 from layermatrix.build.buildstate import BASELINE
 from layermatrix.model import matrix
-from layermatrix.scons import builders, settings
+from layermatrix.scons import builders, run
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
 
 Env = Any
 
+# What SCons calls an action, for the line that shows it.
+WORDS = {"CC": "CC", "CXX": "CXX", "LINK": "LINK", "SHLINK": "LINK", "AR": "AR", "RANLIB": "RANLIB"}
+
 
 def cells(env: Env) -> list[Env]:
-    """An environment for each selected cell: its compiler, flags, include path, and where its files go."""
+    """An environment for each selected cell."""
     build: BuildState = env["LAYERED"]
     return [_cell(env, cell, cell.build_dir) for cell in build.selection.cells]
 
@@ -34,29 +38,73 @@ def baseline(env: Env) -> Env:
 
 
 def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
+    """folder: where its files go, relative to the project's."""
     build: BuildState = env["LAYERED"]
     compiler = build.compiler_of(cell)
+    path = f"{build.top}{folder}"
     made = env.Clone(
         LAYERED_CELL=cell,
         LAYERED_MIN_ALIGN=cell.variant.min_align,
         LAYERED_CHECKS=cell.variant.checks_level,
         LAYERED_TLS=cell.variant.tls,
         LAYERED_IDENTITY=env.Value(compiler.identity),
-        BUILD_DIR=folder,
-        CC=list(compiler.command),
-        CXX=list(compiler.cxx),
-        CPPPATH=[f"#{folder}/gen", f"#{build.sources}"],
+        BUILD_DIR=path,
+        CC=_words(compiler.command),
+        CXX=_words(compiler.cxx),
+        CPPPATH=[f"#{path}/gen", f"#{build.sources}"],
         SPAWN=build.shell.spawner(build.root / folder),
+        PRINT_CMD_LINE_FUNC=build.shell.show,
+        STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME=True,
+        **{f"{tool}COMSTR": word for tool, word in WORDS.items()},
     )
-    if compiler.name == "zig":  # may be the only tool chain there is
-        made.Replace(**{tool.upper(): [*compiler.command[:-1], tool] for tool in ("ar", "ranlib")})
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
+    _reproducible(made)
+    _given_flags(made)
+    if compiler.family == "zig":
+        _zig(made, compiler)
     if cell.counts_layers:
         made["LAYERED_TWIN"] = _twin(env, made)
-    if not settings.is_dry():
+    if not run.is_dry():
         shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
+
+
+def _words(command: tuple[str, ...]) -> list[str]:
+    return [builders.literal(word) for word in command]
+
+
+def _reproducible(made: Env) -> None:
+    """Let nothing of this machine's folders and clock into what is built: compilers take the name of their
+    folder, which debugging tables hold, from PWD."""
+    made["ENV"]["PWD"] = "/proc/self/cwd"
+    made.Replace(ARFLAGS=["rcD"], RANLIBFLAGS=["-D"])
+
+
+def _given_flags(made: Env) -> None:
+    """The user's own flags come last, so that they can undo the project's."""
+    given = made["LAYERED"].asked.tools
+    c_flags, cxx_flags, link_flags = (
+        _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
+    )
+    preprocessor = _words(tuple(given.words("CPPFLAGS")))
+    made.Replace(LAYERED_CFLAGS=[*preprocessor, *c_flags], LAYERED_CXXFLAGS=[*preprocessor, *cxx_flags])
+    made.Append(LINKFLAGS=link_flags)
+    for command, flags in (("CCCOM", "LAYERED_CFLAGS"), ("CXXCOM", "LAYERED_CXXFLAGS")):
+        made[command] = made[command].replace("$_CCCOMCOM", f"$_CCCOMCOM ${flags}")
+
+
+def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
+    """zig may be the only tool chain there is; it keeps a cache in HOME; its linker takes fewer options."""
+    made.Replace(**{tool.upper(): _words((*compiler.command[:-1], tool)) for tool in ("ar", "ranlib")})
+    made["ENV"].setdefault("HOME", str(Path.home()))
+    build: BuildState = made["LAYERED"]
+    top, cache = Path(made.Dir("#").abspath), build.root / toolchain.CACHE
+    for name in ("LINKFLAGS", "SHARED_LINKFLAGS"):
+        flags = made.Flatten([made.get(name, [])])
+        made[name], refused = link_options.split(compiler, flags, top, cache)
+        for option in refused:
+            link_options.tell(compiler.name, option)
 
 
 def _twin(env: Env, counting: Env) -> Env:

@@ -35,7 +35,11 @@ def header(env: Env) -> list[Node]:
 
 
 def libraries(env: Env) -> list[Node]:
-    """The shared library and the static one, from the same objects, but for the files that only one has."""
+    """The shared library and the static one, from the same objects, but for the files that only one has.
+
+    With a soversion in the catalogue the shared one's name for the loader has its first number, and a link of
+    that name lies beside it.
+    """
     system = env["LAYERED_CELL"].variant.system
     objects = [builders.object_of(env, source) for source in _library_sources(env)]
     shared_only, static_only = (
@@ -43,9 +47,22 @@ def libraries(env: Env) -> list[Node]:
         for names in (system.shared_only, system.static_only)
     )
     path = f"#$BUILD_DIR/lib{system.libname}"
-    flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}", "$SHARED_LINKFLAGS"]
+    flags = ["$LINKFLAGS", "-shared", f"-Wl,-soname,{system.soname}", "$SHARED_LINKFLAGS"]
     shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
+    if system.soversion:
+        _link_beside(env, shared[0], system.soname)
     return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
+
+
+def _link_beside(env: Env, shared: Node, name: str) -> None:
+    """Whenever the library is linked, a link of the name that the loader looks for is made beside it."""
+
+    def make(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+        library = Path(target[0].abspath)
+        builders.point(library.with_name(name), library.name)
+
+    env.AddPostAction(shared, Action(make, None))
+    env.Clean(shared, f"#$BUILD_DIR/{name}")
 
 
 def _library_sources(env: Env) -> list[Node]:
@@ -89,7 +106,8 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     With a sanitizer, whose runtime is a library of its own kind, all are linked statically, and those that
     load the library themselves cannot be.
     """
-    wanted = env["LAYERED"].project.matrix.tests
+    build: BuildState = env["LAYERED"]
+    wanted = build.project.matrix.tests
     shared, static = built
     env = env.Clone()
     env.Append(**variables)
@@ -114,14 +132,15 @@ def fuzzers(env: Env, **variables: Any) -> list[Node]:
     `variables` are added for them and for the library, which is compiled once more: what an input reaches is
     counted in its code.
     """
-    cell, wanted = env["LAYERED_CELL"], env["LAYERED"].project.matrix.fuzz
-    if wanted is None or (cell.compiler, cell.sanitizer) != ("clang", "asan"):
+    cell, build = env["LAYERED_CELL"], env["LAYERED"]
+    wanted = build.project.matrix.fuzz
+    if wanted is None or (cell.family, cell.sanitizer) != ("clang", "asan"):
         return []
-    env = env.Clone(BUILD_DIR=f"{cell.build_dir}/fuzz")
+    env = env.Clone(BUILD_DIR=f"{env['BUILD_DIR']}/fuzz")
     env.Append(**variables)
-    only = [env.File(f"#{env['LAYERED'].sources}/{name}") for name in cell.variant.system.static_only]
+    only = [env.File(f"#{build.sources}/{name}") for name in cell.variant.system.static_only]
     library = [builders.object_of(env, source) for source in (*_library_sources(env), *only)]
-    sources = env.Glob(f"#{wanted.sources}")
+    sources = env.Glob(build.at(wanted.sources))
     return [
         env.Program(_program_path(source), [builders.object_of(env, source), *library]) for source in sources
     ]
@@ -129,7 +148,8 @@ def fuzzers(env: Env, **variables: Any) -> list[Node]:
 
 def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
     """The files of these patterns."""
-    return [source for pattern in patterns for source in env.Glob(f"#{pattern}")]
+    build: BuildState = env["LAYERED"]
+    return [source for pattern in patterns for source in env.Glob(build.at(pattern))]
 
 
 def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]:

@@ -6,63 +6,117 @@ no graph ends the run here: answers, and the jobs, which drive SCons themselves.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import SCons.Errors
 import SCons.Script
 
-from layermatrix.build import request, shell, targets, toolchain
+from layermatrix.build import request, shell, targets, toolchain, usertools
 from layermatrix.build.buildstate import BuildState
+from layermatrix.core import interrupt
 from layermatrix.core.errors import SelectionError, SpecErrors
 from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
 from layermatrix.jobs import base, registry
-from layermatrix.scons import builders, settings
-from layermatrix.scons.stop import answer, refuse
+from layermatrix.model import matrix
+from layermatrix.scons import builders, run
 from layermatrix.spec import loader
 
 Env = Any
+Values = Mapping[str, Mapping[str, Any]]  # of an axis -> construction variables to append
 
 
-def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mapping[str, Any]) -> None:
-    """Read the spec and the command line, both checked.
+def project(
+    env: Env,
+    sources: str | None = None,
+    modes: Values | None = None,
+    sanitizers: Values | None = None,
+    *,
+    variables: Iterable[str] = (),
+    default: bool | None = None,
+) -> None:
+    """Read the spec and the command line of the project in the folder of this SConstruct or SConscript.
 
     The run ends here when something is wrong with them, and after what needs no graph: `list`, `explain`, and
-    the jobs, which drive SCons themselves. modes, sanitizers: construction variables that are
-    appended for each value.
+    the jobs, which drive SCons themselves.
+
+    sources, modes, sanitizers: LAYERED_SOURCES and so on, where they are given. variables: names that the
+    command line may set besides, or SCons's Variables. default: whether a plain `scons` does the job
+    `phases`; unless it is given, it does in an SConstruct that has called no Default().
     """
-    root = Path(env.Dir("#").abspath)
+    ours = {"LAYERED_SOURCES": sources, "LAYERED_MODES": modes, "LAYERED_SANITIZERS": sanitizers}
+    env.Replace(**{name: value for name, value in ours.items() if value is not None})
+    root, top = _folders(env)
+    if default is None:
+        default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
-        loaded = loader.load_project(root)
-        compilers = toolchain.find_compilers(loaded.matrix.axes["compiler"], root / toolchain.CACHE)
-        asked = _asked()
-        plan = base.Plan(root, loaded, asked, compilers, _child())
+        (root / "build").mkdir(exist_ok=True)
+        asked = _asked(getattr(variables, "keys", lambda: variables)(), default)
+        loaded, compilers = _project_and_compilers(env, root, asked)
+        plan = base.Plan(root, loaded, asked, compilers, run.child())
         texts = base.answers(plan)
         if texts:
-            answer("\n".join(texts))
+            run.answer("\n".join(texts))
         _run_jobs(plan)
         selection = _selected(plan)
     except (SpecErrors, SelectionError, request.RequestError) as error:
-        refuse(str(error))
+        run.refuse(str(error))
+    except OSError as error:
+        run.refuse(f"{error.filename}: {error.strerror}")
     generator = [builders.LIBRARY / name for name in builders.GENERATOR]
-    remembered = root / "build/.closures.json"
-    closures = Closures(remembered, root / "templates", printer.template_closure, generator)
-    flags = {"mode": modes, "sanitizer": sanitizers}
-    env["LAYERED"] = BuildState(
-        root, loaded, asked, compilers, selection, sources, flags, closures, shell.Shell(asked.verbose)
+    closures = Closures(
+        root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )
-    settings.apply(env)
+    env["LAYERED"] = BuildState(
+        root, loaded, asked, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
+        {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
+        closures, shell.Shell(asked.verbose), top, default,
+    )  # fmt: skip
+    if "compiledb" in asked.names:  # the tool costs time, and notes every object from now on
+        env.Tool("compilation_db")
+    interrupt.stop_programs_at_interrupt()
 
 
-def _asked() -> request.Request:
-    """The command line; for `-h` nothing but the default."""
+def _folders(env: Env) -> tuple[Path, str]:
+    """The project's folder, which is that of the calling SConstruct or SConscript, also where that has a
+    variant_dir; and the way to it from the top folder: empty, or with a slash at its end."""
+    folder = env.Dir(".").srcnode()
+    if not folder.is_under(env.Dir("#")):
+        raise SCons.Errors.UserError(f"LayeredProject: {folder} is not below the folder of SConstruct")
+    return Path(folder.abspath), "" if folder is env.Dir("#") else f"{folder.path}/"
+
+
+def _asked(others: Iterable[str], default: bool) -> request.Request:
+    """The command line; for `-h` nothing of it but compiler and flags."""
     script = SCons.Script
-    if settings.is_help():
-        return request.parse([], [], registry.TARGETS)
-    accept = bool(script.GetOption("accept"))
-    return request.parse(script.ARGLIST, script.COMMAND_LINE_TARGETS, registry.TARGETS, accept=accept)
+    if run.is_help():
+        tools = usertools.read(script.ARGUMENTS, os.environ)
+        return replace(request.parse([], [], registry.TARGETS), tools=tools)
+    return request.parse(
+        script.ARGLIST,
+        script.COMMAND_LINE_TARGETS,
+        registry.TARGETS,
+        others=others,
+        default=default,
+        accept=bool(script.GetOption("accept")),
+    )
+
+
+def _project_and_compilers(
+    env: Env, root: Path, asked: request.Request
+) -> tuple[loader.Project, request.Compilers]:
+    """The project, whose compilers are those of the matrix and those that the command line names."""
+    loaded = loader.load_project(root)
+    named = toolchain.commands(asked.axes.get("compiler", ""))
+    names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
+    variables = {name: str(value) for name, value in env["ENV"].items()}
+    compilers = toolchain.find_compilers(names, root / toolchain.CACHE, asked.tools, variables)
+    return matrix.with_compilers(loaded, compilers), compilers
 
 
 def _selected(plan: base.Plan) -> request.Selection:
@@ -70,22 +124,16 @@ def _selected(plan: base.Plan) -> request.Selection:
     try:
         return request.select(plan.project, plan.asked, plan.compilers)
     except request.RequestError as error:
-        if settings.is_help():
-            answer(f"{targets.help_text(plan.project, plan.compilers, registry.TARGETS)}\n\n{error}")
+        if run.is_help():
+            run.answer(f"{targets.help_text(plan.project, plan.compilers, registry.TARGETS)}\n\n{error}")
         raise
 
 
 def _run_jobs(plan: base.Plan) -> None:
     """Do the jobs that are asked for, and end the run. Help and cleaning are left to the graph."""
-    if not plan.asked.of_kind(targets.Kind.JOB) or settings.is_help() or SCons.Script.GetOption("clean"):
+    if not plan.asked.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
     if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
         raise request.RequestError(f"no such option: {unknown[0]}")
     sys.exit(base.run(plan, dry=bool(SCons.Script.GetOption("no_exec"))))
-
-
-def _child() -> list[str]:
-    """How a job starts SCons again: this one's interpreter, number of jobs, and script."""
-    files = [f"--file={script}" for script in SCons.Script.GetOption("file") or ()]
-    return [sys.executable, "-m", "SCons", "-Q", f"-j{settings.number_of_jobs()}", *files]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ import SCons.Script
 from SCons.Action import Action
 from SCons.Node.Alias import default_ans
 
-from layermatrix.build import pkgconfig, targets
+from layermatrix.build import pkgconfig, request, targets
 from layermatrix.jobs import registry
-from layermatrix.scons import settings
+from layermatrix.scons import builders, run
 from layermatrix.scons.builders import write_text
 
 if TYPE_CHECKING:
@@ -27,26 +28,51 @@ Node = Any
 def compiledb(env: Env, path: str) -> None:
     """The alias `compiledb`: how each file of the first selected cell is compiled, for editors."""
     alias = env.Alias("compiledb", [])
-    if "compiledb" not in env["LAYERED"].asked.names:  # the tool costs time, and notes every object
+    build: BuildState = env["LAYERED"]
+    if "compiledb" not in build.asked.names:  # the tool costs time, and notes every object
         return
-    folder = env["LAYERED"].selection.cells[0].build_dir
-    env["COMPILATIONDB_PATH_FILTER"] = f"{folder}/*"
-    env["COMPILATIONDB_COMSTR"] = "COMPILEDB"
-    env.Depends(alias, [*env.CompilationDatabase(path), "headers"])
+    folder = build.selection.cells[0].build_dir
+    made = env.CompilationDatabase(
+        path, COMPILATIONDB_PATH_FILTER=f"{build.top}{folder}/*", COMPILATIONDB_COMSTR="COMPILEDB",
+        PRINT_CMD_LINE_FUNC=build.shell.show,
+    )  # fmt: skip
+    env.Depends(alias, [*made, "headers"])
 
 
 def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Sequence[str] = ()) -> None:
     """The alias `install`: the libraries of a cell, the headers that programs include, and what pkg-config
     says of them. private: flags that programs need which are linked statically."""
     build: BuildState = env["LAYERED"]
-    prefix = str(Path(build.asked.prefix).absolute())
+    try:
+        prefix, destdir = build.asked.prefix, build.asked.destdir
+    except request.RequestError as error:
+        run.refuse(str(error))
+    env = env.Clone(INSTALLSTR="INSTALL", PRINT_CMD_LINE_FUNC=build.shell.show)
+    place = builders.literal(destdir + prefix)
     system = build.project.catalogue.system
-    place = (build.asked.destdir + prefix).replace("$", "$$")
     text = env.Value(pkgconfig.render(system, prefix, private))
     pc_file = f"{place}/lib/pkgconfig/{system.libname}.pc"
     described = env.Command(pc_file, text, Action(write_text, "INSTALL"))
-    wanted = [*env.Install(f"{place}/lib", built), *env.Install(f"{place}/include", headers), *described]
-    env.Alias("install", wanted)
+    found = [node for header in headers for node in env.Glob(build.at(header))]
+    wanted = [*_installed_libraries(env, f"{place}/lib", built), *env.Install(f"{place}/include", found)]
+    env.Alias("install", [*wanted, *described])
+
+
+def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[Node]:
+    """The libraries; with a soversion, the shared one under its full name with the links that loader and
+    linker look for."""
+    shared, *others = built
+    system = env["LAYERED"].project.catalogue.system
+    made: list[Node] = env.Install(folder, others)
+    plain = f"lib{system.libname}.so"
+    if not system.soversion:
+        return [*made, *env.Install(folder, shared)]
+    full = f"{plain}.{system.soversion}"
+    made += env.InstallAs(f"{folder}/{full}", shared)
+    for name in dict.fromkeys((system.soname, plain)):
+        if name != full:
+            made += builders.link(env, f"{folder}/{name}", full)
+    return made
 
 
 def lint(env: Env, commands: Sequence[str]) -> None:
@@ -55,22 +81,52 @@ def lint(env: Env, commands: Sequence[str]) -> None:
 
 
 def _lint(env: Env, commands: Sequence[str]) -> int:
-    bad = [line for line in commands if subprocess.run(line, shell=True, env=env["ENV"]).returncode]
+    path = os.pathsep.join([str(Path(sys.executable).parent), env["ENV"].get("PATH", os.defpath)])
+    variables = {**env["ENV"], "PATH": path}  # the linters that are installed beside SCons come first
+    bad = [line for line in commands if subprocess.run(line, shell=True, env=variables).returncode]
     for line in bad:
         print(f"failed: {line}", file=sys.stderr)
     return len(bad)
 
 
 def jobs(env: Env) -> None:
-    """The jobs as targets, for `-c`: it removes the report, and every cell, whichever are selected. And `-h`,
-    which shows the targets that are declared by now: to be called last."""
+    """The jobs as targets, for `-c`; and `-h`, which shows the targets that are declared by now: to be called
+    last."""
     build: BuildState = env["LAYERED"]
-    if settings.is_help():
-        SCons.Script.Help(targets.help_text(build.project, build.compilers, registry.TARGETS, default_ans))
+    if run.is_help():
+        text = targets.help_text(
+            build.project, build.compilers, registry.TARGETS, default_ans, build.asked.tools
+        )
+        env.Help(text, append=SCons.Script.help_text is not None)  # what the project says of itself stays
         return
-    folder = build.root / "build"
-    folders = [str(path) for path in folder.iterdir() if path.is_dir()]
+    _check_targets(build)
     for job in registry.JOBS:
         if job.kind is targets.Kind.JOB and job.name not in default_ans:
-            env.Clean(env.Alias(job.name), folders if job.name != "report" else f"{folder}/report")
-    env.Default(registry.JOBS[0].name)
+            env.Clean(env.Alias(job.name), [builders.literal(path) for path in _made_by(build, job.name)])
+    if build.default:
+        env.Default(registry.JOBS[0].name)
+
+
+def _check_targets(build: BuildState) -> None:
+    """Refuse what is neither ours nor declared by now, unless the rest of SConstruct may declare it."""
+    if not build.default or SCons.Script.DEFAULT_TARGETS:
+        return
+    files = [
+        name for name in build.asked.names if SCons.Script.Entry(builders.literal(f"#{name}")).has_builder()
+    ]
+    names = [*(target.name for target in registry.TARGETS), *default_ans, *files]
+    try:
+        request.check_targets(build.asked, names)
+    except request.RequestError as error:
+        run.refuse(str(error))
+
+
+def _made_by(build: BuildState, job: str) -> list[str]:
+    """The folders that this job's cells are built in, and the report; all there are for a plain `-c`."""
+    folder = build.root / "build"
+    if job == "report":
+        return [str(folder / "report")]
+    if not (SCons.Script.COMMAND_LINE_TARGETS or build.asked.axes):
+        return [str(path) for path in folder.iterdir() if path.is_dir()]
+    cells = [build.root / cell.build_dir for cell in build.selection.cells]
+    return [str(path) for path in (*cells, folder / "report")]

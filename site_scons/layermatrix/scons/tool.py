@@ -1,20 +1,20 @@
 """The SCons tool `layered`: a layer spec becomes libraries, tests and evidence, one build folder a cell.
 
 It gives an environment one method for each thing that a project is made of: `LayeredProject`, `LayeredCells`
-and so on. Only this package imports SCons, which has no types: hence `Any` in it.
+and so on; docs/scons-tool.md describes them. Only this package imports SCons, which has no types: hence
+`Any` in it.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import SCons.Errors
 import SCons.Script
 
+from layermatrix.core.errors import hint_for, quote
 from layermatrix.evidence import graph
 from layermatrix.scons.builders import compiled, compiler_text, lone_library, printed, step, templates
 from layermatrix.scons.cells import baseline, cells
@@ -23,31 +23,70 @@ from layermatrix.scons.project import project
 from layermatrix.scons.targets import compiledb, install, jobs, lint
 
 Env = Any
+Method = Callable[..., Any]
 
-METHODS: tuple[Callable[..., Any], ...] = (
-    project, cells, baseline, header, libraries, benches, tests, fuzzers, *graph.METHODS,
+METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
+METHODS_OF_A_CELL: tuple[Method, ...] = (
+    header, libraries, benches, tests, fuzzers, *graph.METHODS,
     compiled, compiler_text, lone_library, printed, templates, step,
-    compiledb, install, lint, jobs,
 )  # fmt: skip
+
+# The tools whose builders are used -> a construction variable that tells that they are there. A tool that is
+# loaded twice would reset what the project has set since.
+TOOLS = {"cc": "CCCOM", "cxx": "CXXCOM", "gnulink": "SHLINKCOM", "ar": "ARCOM", "install": "INSTALL"}
+
+# What the tool's keyword arguments and the project may set, by the construction variable LAYERED_<NAME>.
+DEFAULTS: Mapping[str, Any] = {
+    "sources": "src",
+    "modes": {
+        "release": {"CCFLAGS": ["-O2"], "CPPDEFINES": ["NDEBUG"]},
+        "debug": {"CCFLAGS": ["-O1", "-g", "-fno-omit-frame-pointer"]},
+    },
+    "sanitizers": {
+        "asan": {"CCFLAGS": ["-fsanitize=address"], "LINKFLAGS": ["-fsanitize=address"]},
+        "ubsan": {"CCFLAGS": ["-fsanitize=undefined"], "LINKFLAGS": ["-fsanitize=undefined"]},
+        "tsan": {"CCFLAGS": ["-fsanitize=thread"], "LINKFLAGS": ["-fsanitize=thread"]},
+    },
+}
 
 
 def exists(env: Env) -> bool:
-    """SCons asks whether the tool can be used; it has no needs of its own."""
+    """SCons asks whether the tool can be used. What it needs was checked when SCons found it."""
     return True
 
 
-def generate(env: Env) -> None:
-    """SCons calls this for `tools=["layered"]`."""
-    env["ENV"] = dict(os.environ)  # the user's environment reaches compilers, launchers and caches
-    env.PrependENVPath("PATH", str(Path(sys.executable).parent))
-    for tool in ("cc", "cxx", "gnulink", "ar", "install"):
-        env.Tool(tool)
-    env["STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME"] = True
+def generate(env: Env, **settings: Any) -> None:
+    """SCons calls this for `tools=["layered"]`, and with settings for `tools=[("layered", {...})]`."""
+    for name in settings:
+        if name not in DEFAULTS:
+            raise SCons.Errors.UserError(
+                f"layered: unknown keyword {quote(name)}; {hint_for(name, DEFAULTS)}"
+            )
+    for tool, variable in TOOLS.items():
+        if variable not in env:
+            env.Tool(tool)
+    env.SetDefault(**{f"LAYERED_{name.upper()}": value for name, value in {**DEFAULTS, **settings}.items()})
     _options()
-    for method in METHODS:
-        env.AddMethod(method, "Layered" + method.__name__.title().replace("_", ""))
+    _add(env, project)
+    for method in METHODS_OF_A_PROJECT:
+        _add(env, method, "LAYERED", "call env.LayeredProject() first")
+    for method in METHODS_OF_A_CELL:
+        _add(env, method, "LAYERED_CELL", "it is a method of the environments of env.LayeredCells()")
 
 
 @functools.cache  # an option can be added once, however many environments have the tool
 def _options() -> None:
     SCons.Script.AddOption("--accept", dest="accept", action="store_true", default=False)
+
+
+def _add(env: Env, method: Method, needed: str | None = None, hint: str = "") -> None:
+    """Add a method under its public name. needed: a construction variable without which it cannot work."""
+    name = "Layered" + method.__name__.title().replace("_", "")
+
+    @functools.wraps(method)
+    def checked(env: Env, *arguments: Any, **keywords: Any) -> Any:
+        if needed and needed not in env:
+            raise SCons.Errors.UserError(f"{name}: {hint}")
+        return method(env, *arguments, **keywords)
+
+    env.AddMethod(checked, name)

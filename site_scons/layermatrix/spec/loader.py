@@ -428,6 +428,7 @@ def resolve_system(spec: SystemSpec) -> System:
         name=spec.name.value,
         doc=spec.doc.value,
         version=spec.version.value if spec.version else NO_VERSION,
+        soversion=spec.soversion.value if spec.soversion else "",
         skeleton=spec.skeleton.value,
         header=spec.header.value,
         unity_skeleton=spec.unity_skeleton.value,

@@ -51,6 +51,7 @@ FILE = Text("a relative path", r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w./+-]+")
 ENVIRONMENT = Text(
     "the name of an environment variable, such as HAKMEM_RING", r"[A-Z_][A-Z0-9_]*", longest=100
 )
+SOVERSION = Text("numbers in quotes, such as '1' or '1.2.0'", r"\d+(\.\d+){0,2}", longest=40)
 VERSION = Text("a version in quotes, such as '1.2.0'", r"\d[\w.+~-]*", longest=40)
 SYMBOL = Text("the name of a C function or a pattern such as *printf", r"(?=.*\w)[\w*?]+", longest=100)
 QUOTED = MapOf(NAME, Text("text", longest=40), "quoted figure")
@@ -164,6 +165,7 @@ class SystemSpec(Shape):
     name: Placed[str] = key(NAME)
     doc: Placed[str] = key(DOC)
     version: Placed[str] | None = key(VERSION, required=False)
+    soversion: Placed[str] | None = key(SOVERSION, required=False)
     skeleton: Placed[str] = key(FILE)
     header: Placed[str] = key(FILE)
     unity_skeleton: Placed[str] = key(FILE)

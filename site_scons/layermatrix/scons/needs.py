@@ -1,0 +1,52 @@
+"""What the tool needs of the Python that runs SCons, said in one line where it is not there.
+
+A plain `scons` may come from a Python without these packages; most of them are imported in the middle of a
+build only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+
+import SCons
+import SCons.Errors
+
+PYTHON = (3, 10)
+SCONS = (4, 5)
+# module -> the package that has it. The packages' versions are in pyproject.toml.
+PACKAGES = {
+    "yaml": "pyyaml",
+    "jinja2": "jinja2",
+    "pydantic": "pydantic",
+    "rich": "rich",
+    "elftools": "pyelftools",
+    "capstone": "capstone",
+}
+
+
+def check() -> None:
+    """Raise SCons's UserError, which ends the run, where anything is missing."""
+    trouble = _trouble()
+    if trouble:
+        wrapper = "; or run ./sconsw, which has its own" if Path("sconsw").is_file() else ""
+        raise SCons.Errors.UserError(f"the tool 'layered' {trouble}{wrapper}")
+
+
+def _trouble() -> str | None:
+    if sys.version_info < PYTHON:
+        return f"needs Python {_dotted(PYTHON)} or newer; this is {_dotted(sys.version_info[:3])}"
+    version = tuple(int(part) for part in SCons.__version__.split(".")[:2])
+    if version < SCONS:
+        return f"needs SCons {_dotted(SCONS)} or newer; this is {SCons.__version__}"
+    missing = [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        pip = f"{shlex.quote(sys.executable)} -m pip install {' '.join(missing)}"
+        return f"needs packages that this Python does not have: {', '.join(missing)}; install them: {pip}"
+    return None
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
