@@ -23,7 +23,7 @@ def test_a_command_that_succeeds_shows_only_what_it_prints(
 ) -> None:
     assert spawn(tmp_path, "echo a warning") == 0
     assert capfd.readouterr().out == "a warning\n"
-    assert not shell.failure_file(tmp_path).exists()
+    assert not failure.file_of(tmp_path).exists()
 
 
 def test_a_verbose_shell_shows_every_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +36,7 @@ def test_a_command_that_fails_is_shown_and_kept(tmp_path: Path, capfd: pytest.Ca
     printed = capfd.readouterr()
     assert printed.out == "ls -o /no/such/file\n"
     assert "/no/such/file" in printed.err
-    record = records.load(shell.failure_file(tmp_path), "failure")
+    record = recorded(tmp_path)
     assert (record["command"], record["target"]) == ("ls -o /no/such/file", "/no/such/file")
     assert record["log"] == printed.err
 
@@ -44,12 +44,12 @@ def test_a_command_that_fails_is_shown_and_kept(tmp_path: Path, capfd: pytest.Ca
 def test_the_first_failure_of_a_cell_is_the_one_that_is_kept(tmp_path: Path) -> None:
     spawn(tmp_path, "false first")
     spawn(tmp_path, "false second")
-    assert records.load(shell.failure_file(tmp_path), "failure")["command"] == "false first"
+    assert recorded(tmp_path).command == "false first"
 
 
 def test_quoted_targets_are_kept_without_their_quotes(tmp_path: Path) -> None:
     spawn(tmp_path, 'false -o "build/x.o"')
-    assert records.load(shell.failure_file(tmp_path), "failure")["target"] == "build/x.o"
+    assert recorded(tmp_path).target == "build/x.o"
 
 
 def test_output_that_is_no_text_does_no_harm(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix.core import interrupt, records
+from layermatrix.build import failure
+from layermatrix.build.failure import Failure
+from layermatrix.core import interrupt
 
 QUIET = 10.0  # seconds without a line, after which a running step is shown again
 INTERRUPTS = (-signal.SIGINT, 128 + signal.SIGINT)
@@ -106,14 +108,8 @@ def _target(words: Sequence[str]) -> str:
     return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
 
 
-def failure_file(folder: Path) -> Path:
-    return folder / "evidence" / "failure.json"
-
-
 def note_failure(folder: Path, command: str, log: str, target: str) -> None:
     """Keep a failure when it is the cell's first in this build."""
     with _output:
-        if not failure_file(folder).exists():
-            records.write(
-                failure_file(folder), records.measured("failure", command=command, log=log, target=target)
-            )
+        if not failure.file_of(folder).exists():
+            failure.FORMAT.write(failure.file_of(folder), Failure(command, log, target))

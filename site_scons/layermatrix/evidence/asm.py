@@ -54,7 +54,7 @@ def _left_out(cell: Cell, project: Project) -> str | None:
 
 def _declare(build: Builder) -> Inputs:
     system = build.cell.variant.system
-    probe, stem = build.file(f"#{build.sources}/{system.probe}"), Path(system.probe).stem
+    probe, stem = build.source(system.probe), Path(system.probe).stem
     compiled = build.compiled(f"probe/{stem}.o", probe)
     text = build.compiler_text(f"probe/{stem}.s", probe, "-S -w", "ASM")  # CC has warned
     cache_line = build.project.matrix.counters.I1[2]

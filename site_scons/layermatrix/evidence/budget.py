@@ -105,7 +105,7 @@ def _declare(build: Builder) -> Inputs:
     return Inputs(
         [build.file("evidence/asm.json")],
         values=[str(cell.limits)],
-        after=[build.file(f"#{other.build_dir}/evidence/asm.json") for other in ancestors],
+        after=[build.file(build.at(f"{other.build_dir}/evidence/asm.json")) for other in ancestors],
     )
 
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 from layermatrix.build.step import Step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
 
 class Node(Protocol):
-    """A file of the build graph; its path is relative to the project."""
+    """A file of the build graph; its path is relative to the folder of SConstruct."""
 
     @property
     def path(self) -> str: ...
+
+    @property
+    def abspath(self) -> str: ...
 
     @property
     def sources(self) -> Sequence[Node]:
@@ -30,11 +31,8 @@ class Node(Protocol):
 
 
 class Builder(Protocol):
-    """One cell, and how its files are made. Paths of targets are relative to the cell's folder; with a `#` in
-    front, as paths of other files, to the project's."""
-
-    @property
-    def root(self) -> Path: ...
+    """One cell, and how its files are made. Paths are relative to the cell's folder, or begin with `#` and are
+    relative to the folder of SConstruct; `at` gives those of the project's own files."""
 
     @property
     def project(self) -> Project: ...
@@ -61,6 +59,12 @@ class Builder(Protocol):
     @property
     def sources(self) -> str:
         """The folder of the C files."""
+
+    def at(self, path: str) -> str:
+        """A path of the project."""
+
+    def source(self, name: str) -> Node:
+        """One of the C files."""
 
     @property
     def header(self) -> Node: ...

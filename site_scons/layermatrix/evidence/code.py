@@ -77,12 +77,12 @@ class Code(Measured):
 
 def _declare(build: Builder) -> Inputs:
     system, reported = build.cell.variant.system, build.project.catalogue.lines
-    probe = build.file(f"#{build.sources}/{system.probe}")
+    probe = build.source(system.probe)
     text = build.compiler_text(f"probe/{Path(system.probe).stem}.i", probe, "-E -P -w", "PREPROCESS")
     counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *reported])
     return Inputs(
         [probe, text, build.header],
-        needs=[build.file(f"#{build.sources}/{name}") for name in counted],
+        needs=[build.source(name) for name in counted],
         values=[f"{system.switches}, {reported}"],
     )
 

@@ -146,10 +146,10 @@ def _more(build: Builder, objects: Sequence[Node], texts: Sequence[Node]) -> lis
 
 def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
     """The C files of the library, and every header that they may include."""
-    folder, modules = build.sources, build.cell.variant.system.modules
-    compiled = [*(one.sources[0] for one in objects), *(build.file(f"#{folder}/{name}") for name in modules)]
-    folders = dict.fromkeys([folder, *(str(Path(one.path).parent) for one in compiled)])
-    headers = [file for name in folders for file in build.glob(f"{name}/*.h")]
+    modules = build.cell.variant.system.modules
+    compiled = [*(one.sources[0] for one in objects), *(build.source(name) for name in modules)]
+    folders = dict.fromkeys([build.sources, *(str(Path(one.path).parent) for one in compiled)])
+    headers = [file for name in folders for file in build.glob(f"#{name}/*.h")]
     return [*dict.fromkeys([*compiled, *headers, build.header])]
 
 

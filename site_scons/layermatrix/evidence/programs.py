@@ -57,7 +57,7 @@ def _left_out(cell: Cell, project: Project) -> str | None:
 
 def _declare(build: Builder) -> Inputs:
     """Each script's result is a file of its own, so that one that changed does not run the others."""
-    scripts = build.glob(build.project.matrix.programs.scripts)
+    scripts = build.glob(build.at(build.project.matrix.programs.scripts))
     return Inputs([_result(build, script) for script in scripts])
 
 
@@ -65,12 +65,12 @@ def _result(build: Builder, script: Node) -> Node:
     """One script's result. It depends on the files beside the script, in data/, that the script names. What did
     not pass, because it failed or could not run here, has no stamp and is tried again by the next build."""
     path = Path(script.path)
-    text = (build.root / path).read_text(encoding="utf-8", errors="replace")
-    used = [file for file in build.glob(f"{path.parent}/data/*") if Path(file.path).name in text]
+    text = Path(script.abspath).read_text(encoding="utf-8", errors="replace")
+    used = [file for file in build.glob(f"#{path.parent}/data/*") if Path(file.path).name in text]
     values = [f"{build.project.matrix.programs}, soak {build.soak}"]
     plain: Sequence[Node] = ()
     if running.CELL_VARIABLE not in text:  # then nothing of a cell is in it: one run for all cells
-        target = f"#{BASELINE}/evidence/programs/{path.stem}.plain.json"
+        target = build.at(f"{BASELINE}/evidence/programs/{path.stem}.plain.json")
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]

@@ -32,9 +32,9 @@ class Tests(Measured):
 
 def _declare(build: Builder) -> Inputs:
     suite = build.project.matrix.tests
-    scripts = [script for pattern in suite.scripts for script in build.glob(pattern)]
+    scripts = [script for pattern in suite.scripts for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
-    beside = [file for folder in folders for file in build.glob(f"{folder}/*.py")]
+    beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
     return Inputs(
         [*build.tests, *scripts], needs=[*build.libraries, *beside], values=[f"{suite}, soak {build.soak}"]
     )

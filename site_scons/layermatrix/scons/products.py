@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from SCons.Action import Action
 
+from layermatrix.build import printing
 from layermatrix.core import process
-from layermatrix.evidence import steps
 from layermatrix.scons import builders
 from layermatrix.scons.builders import printed
 
@@ -31,7 +31,7 @@ def header(env: Env) -> list[Node]:
     """The generated header, printed from the variant by the templates that it uses; and which of its lines
     each layer has."""
     name = env["LAYERED_CELL"].variant.system.header
-    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "emit/linemap.py")
+    return printed(env, [name, f"{name}{ORIGINS}"], printing.print_header)
 
 
 def libraries(env: Env) -> list[Node]:
@@ -72,7 +72,7 @@ def _library_sources(env: Env) -> list[Node]:
     counting = system.stats.sources if cell.counts_layers else ()
     others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
-    unit = printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
+    unit = printed(env, [system.unity], printing.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
 
 
