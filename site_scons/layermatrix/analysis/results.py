@@ -215,7 +215,8 @@ class Results:
     @property
     def view(self) -> View:
         """The words in which kinds of evidence name their columns."""
-        return View(tuple(sorted(self.loads, key=lambda name: name != self.headline)))
+        loads = tuple(sorted(self.loads, key=lambda name: name != self.headline))
+        return View(loads, baseline=self.baseline.name)
 
 
 def collect(

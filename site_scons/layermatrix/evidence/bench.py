@@ -70,8 +70,8 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
     for load in view.loads:
         is_first = load == view.headline
         speed = Heading(load, view.speed, ROUNDS, load)
-        columns.append(Column(speed, _of(load, _speed), beside="mops" if is_first else None))
-        ratio = Heading("ratio to", "system", RATIO, load)
+        columns.append(Column(speed, _of(load, _speed), beside="speed" if is_first else None))
+        ratio = Heading("ratio to", view.baseline, RATIO, load)
         columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
         columns.append(
             Column(Heading("peak", "KiB", PEAK, load), _of(load, lambda timing: figure(timing.peak_kib)))
