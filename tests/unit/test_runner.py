@@ -12,8 +12,8 @@ from layermatrix.core import process, records
 from layermatrix.measure import runner
 from layermatrix.measure.runner import Load, Subject
 
-MIXED = Load("mixed", ("--ops", "100"))
-CHAIN = Load("chain", ("--ops", "7", "--threads", "1"))
+MIXED = Load("mixed", ("--ops", "100"), "Mops/s")
+CHAIN = Load("chain", ("--ops", "7", "--threads", "1"), "Mops/s")
 Answer = Callable[[str, str, int], object]  # subject, load, how often it ran before -> speed
 
 
@@ -24,7 +24,7 @@ class Machine:
         self.answer = answer
         self.runs: list[tuple[str, str]] = []
         self.commands: list[tuple[str, ...]] = []
-        self.preloads: list[str | None] = []
+        self.preloads: list[str] = []  # the files that were preloaded, "" for none
 
     def __call__(
         self,
@@ -38,12 +38,14 @@ class Machine:
         before = self.runs.count((load, subject))
         self.runs.append((load, subject))
         self.commands.append(tuple(command))
-        self.preloads.append(environment.get("LD_PRELOAD"))
+        link = environment.get("LD_PRELOAD")
+        self.preloads.append(str(Path(link).readlink()) if link else "")
         speed = self.answer(subject, load, before)
         if isinstance(speed, str):
             return process.Finished(tuple(command), 1, b"", speed.encode(), 0.1)
-        line = json.dumps({"bench": load, "mops": speed, "peak_kib": 100 + before})
-        return process.Finished(tuple(command), 0, line.encode(), b"", 0.1)
+        ops = speed * 1e6 if isinstance(speed, (int, float)) and not isinstance(speed, bool) else speed
+        line = {"bench": load, "ops": ops, "seconds": 1, "peak_kib": 100 + before, "library": link}
+        return process.Finished(tuple(command), 0, json.dumps(line).encode(), b"", 0.1)
 
 
 def subject(
@@ -79,7 +81,8 @@ def test_each_subject_has_its_own_library_preloaded_and_gets_the_arguments_of_th
     runner.measure(
         [CHAIN], [subject("quick", tmp_path, "lib.so")], 1, subject("system", tmp_path), run=machine
     )
-    assert machine.preloads == [None, str(tmp_path / "lib.so"), str(tmp_path / "lib.so"), None]
+    library = str(tmp_path / "lib.so")
+    assert machine.preloads == ["", library, library, ""]
     assert machine.commands[0] == (str(tmp_path / "system" / "chain"), "--ops", "7", "--threads", "1")
 
 
@@ -148,7 +151,7 @@ def test_a_speed_that_is_no_number_above_zero_is_not_measured(tmp_path: Path, sp
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=machine
     )
-    assert results["quick"]["reason"].startswith("mixed: 'mops' in its JSON line is ")
+    assert results["quick"]["reason"].startswith("mixed: 'ops' in its JSON line is ")
 
 
 def test_a_load_without_a_program_is_not_measured(tmp_path: Path) -> None:

@@ -76,5 +76,5 @@ def _side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
         code=known.of(code.KIND),
         counters=known.of(counters.KIND),
         bench=bench,
-        library=comparison.digest(plan.root / cell.build_dir / f"lib{cell.variant.system.libname}.so"),
+        library=comparison.digest(plan.root / cell.library),
     )

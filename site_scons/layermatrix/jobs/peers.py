@@ -47,7 +47,7 @@ def _check(chosen: request.Selection) -> None:
 
 
 def _run(plan: Plan, build: Build) -> int:
-    from layermatrix.measure import contest, peers, timing
+    from layermatrix.measure import contest, peers, progress
     from layermatrix.report import terminal
 
     outcome = Outcome()
@@ -55,14 +55,14 @@ def _run(plan: Plan, build: Build) -> int:
         status = plan.build(build)
         outcome.failed(status)
         if status == 0:
-            with timing.watch() as progress:
+            with progress.watch() as step:
                 peers.take(
                     plan.root,
-                    plan.project.matrix,
+                    plan.project,
                     build.chosen.cells,
                     measuring.rounds_of(plan),
                     store=lambda found: contest.FORMAT.write(plan.root / contest.FILE, found),
-                    on_progress=progress,
+                    on_progress=step,
                 )
     if outcome.status == 0 or outcome.interrupted:
         terminal.peers(peers.load(plan.root), terminal.make_console(), contest.FILE)

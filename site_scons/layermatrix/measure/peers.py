@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from layermatrix.build import buildstate
 from layermatrix.core import process, records
-from layermatrix.measure import runner, stats
+from layermatrix.measure import runner, stats, timing
 from layermatrix.model.project import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Floor, Matrix, Peer, Peers
+    from layermatrix.model.project import Floor, Peer, Peers
+    from layermatrix.spec.loader import Project
 
 Record = dict[str, Any]
 
@@ -53,7 +54,7 @@ def loader_listing(run: process.Run = process.run) -> str:
 
 def take(
     root: Path,
-    matrix: Matrix,
+    project: Project,
     cells: Sequence[Cell],
     rounds: int,
     *,
@@ -62,18 +63,18 @@ def take(
     listing: str | None = None,
 ) -> None:
     """Time everyone with every load; the record so far is stored after each round."""
-    assert matrix.peers is not None
-    peers = matrix.peers
+    peers = project.matrix.peers
+    assert peers is not None
     found, missing = _libraries(root, peers, loader_listing() if listing is None else listing)
     programs = {load.name: root / PROGRAMS / load.program for load in peers.loads.values()}
 
     def subject(name: str, library: Path | None) -> runner.Subject:
         return runner.Subject(name, programs, library, Path(name))
 
-    base = subject(matrix.baseline.name, None)
+    base = subject(project.matrix.baseline.name, None)
     others = [subject(name, library) for name, library in found.items()]
     rivals = [name for name in found if name != FLOOR]
-    own = [subject(cell.variant.name, _library(root, cell)) for cell in cells]
+    own = [subject(cell.variant.name, root / cell.library) for cell in cells]
     series: dict[str, Record] = {}
 
     def keep(path: Path, record: Record) -> None:
@@ -81,7 +82,7 @@ def take(
         if str(path) == own[-1].name:  # the last one of a round
             store(record_of(peers, base.name, rivals, [one.name for one in own], series, missing))
 
-    loads = [runner.Load(load.name, load.args) for load in peers.loads.values()]
+    loads = timing.loads_of(project, peers.loads.values())
     runner.measure(loads, [*others, *own], rounds, base, on_progress=on_progress, store=keep)
 
 
@@ -101,10 +102,6 @@ def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path],
         else:
             missing[FLOOR] = f"{file} is not built"
     return found, missing
-
-
-def _library(root: Path, cell: Cell) -> Path:
-    return root / cell.build_dir / f"lib{cell.variant.system.libname}.so"
 
 
 def record_of(
