@@ -20,11 +20,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from layermatrix.core import preload, process, records
+from layermatrix.core import preload, process
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import bench
+from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.measure import stats
+
+
+Store = Callable[[Path, Bench | NotMeasured], None]
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,8 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     timeout: float = 300.0,
     on_progress: Callable[[Step], None] | None = None,
-    store: Callable[[Path, records.Record], None] = records.write,
-) -> dict[str, records.Record]:
+    store: Store = bench.KIND.format.write,
+) -> dict[str, Bench | NotMeasured]:
     """Time every load of the baseline and the subjects in `rounds` rounds (at least 1). Returns the record of
     each by name; a subject whose program fails is "not measured" for that load, and the others go on. Without
     a baseline, each has speeds and no ratio."""
@@ -138,7 +144,7 @@ def measure(
     session = _Session(loads, everyone, baseline, run, timeout, series)
     begin, done = clock(), 0
     total = (rounds + 1) * len(loads) * len(everyone)
-    results: dict[str, records.Record] = {}
+    results: dict[str, Bench | NotMeasured] = {}
     for number in range(rounds + 1):
         for load, subject in _order(loads, everyone, number):
             session.take(load, subject, keep=number > 0)
@@ -164,9 +170,7 @@ def _order(loads: Sequence[Load], everyone: Sequence[Subject], number: int) -> l
     return [(load, subject) for load in loads for subject in turn]
 
 
-def _store_round(
-    session: _Session, rounds: int, store: Callable[[Path, records.Record], None]
-) -> dict[str, records.Record]:
+def _store_round(session: _Session, rounds: int, store: Store) -> dict[str, Bench | NotMeasured]:
     results = {}
     for subject in session.subjects:
         results[subject.name] = _record(session, subject, rounds)
@@ -174,49 +178,50 @@ def _store_round(
     return results
 
 
-def _record(session: _Session, subject: Subject, rounds: int) -> records.Record:
-    baseline, loads = session.baseline, {}
-    for load in session.loads:
-        loads[load.name] = _load_record(load, session.series[subject.name, load.name])
-        if loads[load.name]["status"] == records.MEASURED and subject is not baseline:
-            other = session.series[baseline.name, load.name] if baseline else None
-            loads[load.name] |= _against(session.series[subject.name, load.name], other)
-    failed = [load["reason"] for load in loads.values() if load["status"] == records.NOT_MEASURED]
-    if len(failed) == len(loads):
-        reason = failed[0] if failed else "there is no load"
-        return records.not_measured("bench", reason, loads=loads, rounds=rounds)
-    return records.measured("bench", loads=loads, rounds=rounds)
+def _record(session: _Session, subject: Subject, rounds: int) -> Bench | NotMeasured:
+    loads = {load.name: _timing(session, load, subject) for load in session.loads}
+    reasons = [timing.reason for timing in loads.values() if isinstance(timing, NotMeasured)]
+    if len(reasons) == len(loads):
+        return NotMeasured(reasons[0] if reasons else "there is no load")
+    return Bench(loads, rounds)
 
 
-def _load_record(load: Load, own: _Series) -> records.Record:
+def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeasured:
+    own = session.series[subject.name, load.name]
     if own.failure is not None:
-        return {"status": records.NOT_MEASURED, "reason": own.failure, "unit": load.unit}
+        return NotMeasured(own.failure)
     spread = stats.median_interval(own.samples)
-    return {
-        "status": records.MEASURED,
-        "unit": load.unit,
-        "samples": list(own.samples),
-        "median": spread.median,
-        "low": spread.low,
-        "high": spread.high,
-        "interval": spread.method,
-        "peak_kib": max(own.peaks, default=None),
-        "peak_kib_reason": None if own.peaks else "the program does not report it",
-    }
+    alone = Timing(
+        unit=load.unit,
+        samples=tuple(own.samples),
+        median=spread.median,
+        low=spread.low,
+        high=spread.high,
+        interval=spread.method,
+        peak_kib=_most(own),
+    )
+    baseline = session.baseline
+    if subject is baseline:
+        return alone
+    if baseline is None:
+        return replace(alone, ratio=NotMeasured("there is no baseline"))
+    return _against(alone, session.series[baseline.name, load.name])
 
 
-def _against(own: _Series, baseline: _Series | None) -> records.Record:
-    """The part of a load's record that sets it beside the baseline; without one, the reason."""
-    if baseline is None or baseline.failure is not None:
-        reason = f"the baseline has no figure: {baseline.failure}" if baseline else "there is no baseline"
-        return {"baseline": [], "baseline_peak_kib": None, "ratio": None, "ratio_reason": reason}
-    verdict = stats.compare(baseline.samples, own.samples)
-    return {
-        "baseline": list(baseline.samples),
-        "baseline_peak_kib": max(baseline.peaks, default=None),
-        "ratio": {"median": verdict.ratio, "low": verdict.low, "high": verdict.high, "verdict": verdict.word},
-        "ratio_reason": None,
-    }
+def _most(series: _Series) -> int | NotMeasured:
+    return max(series.peaks) if series.peaks else NotMeasured("the program does not report it")
+
+
+def _against(own: Timing, baseline: _Series) -> Timing:
+    """A load's timing set beside the baseline's."""
+    if baseline.failure is not None:
+        return replace(own, ratio=NotMeasured(f"the baseline has no figure: {baseline.failure}"))
+    return replace(
+        own,
+        baseline=tuple(baseline.samples),
+        baseline_peak_kib=max(baseline.peaks, default=None),
+        ratio=stats.compare(baseline.samples, own.samples),
+    )
 
 
 def _speed(line: Mapping[str, object]) -> float:

@@ -7,12 +7,15 @@ Reads the libraries and benchmark programs of `build/<cell>/` and `build/baselin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import buildstate
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import bench
+from layermatrix.evidence.bench import Bench
 from layermatrix.measure import progress, runner
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ def side_by_side(
     cells: Sequence[Cell],
     names: Sequence[str],
     rounds: int,
-    into: dict[str, records.Record],
+    into: dict[str, Bench | NotMeasured],
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
@@ -55,14 +58,14 @@ def side_by_side(
     """
     reason = _untimed(root, project, cells)
     if reason:
-        into.update({cell.id: records.not_measured("bench", reason) for cell in cells})
+        into.update({cell.id: NotMeasured(reason) for cell in cells})
         return
     timed = project.matrix.timed
     loads = loads_of(project, [timed[name] for name in names if name in timed])
     first, *others = [cell_subject(root, project, cell) for cell in cells]
     owners = {subject.store: subject.name for subject in (first, *others)}
 
-    def keep(path: Path, record: records.Record) -> None:
+    def keep(path: Path, record: Bench | NotMeasured) -> None:
         into[owners[path]] = record
 
     with progress.watch() as step:
@@ -129,14 +132,15 @@ def _key(project: Project, subject: runner.Subject) -> str:
 
 
 def _is_known(store: Path, key: str, rounds: int) -> bool:
-    record = records.load(store, "bench")
-    return records.is_measured(record) and record.get("key") == key and bool(record["rounds"] >= rounds)
+    record = bench.KIND.format.read(store)
+    return isinstance(record, Bench) and record.key == key and record.rounds >= rounds
 
 
-def _keyed(keys: Mapping[Path, str]) -> Callable[[Path, records.Record], None]:
+def _keyed(keys: Mapping[Path, str]) -> runner.Store:
     """Write a record together with the key of what was timed."""
 
-    def store(path: Path, record: records.Record) -> None:
-        records.write(path, {**record, "key": keys[path]})
+    def store(path: Path, record: Bench | NotMeasured) -> None:
+        keyed = replace(record, key=keys[path]) if isinstance(record, Bench) else record
+        bench.KIND.format.write(path, keyed)
 
     return store
