@@ -68,16 +68,18 @@ def fake(counts: object, status: int = 0) -> process.Run:
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         environment = how["environment"]
+        library = Path(environment["LD_PRELOAD"]).readlink()
+        said = json.dumps({"library": environment["LD_PRELOAD"]}).encode()
         if command[0] == "valgrind":
-            assert environment["LD_PRELOAD"] == "/b/shipped.so"
+            assert library == Path("/b/shipped.so")
             assert "TOY_COUNTS" not in environment
             (out,) = (word.partition("=")[2] for word in command if word.startswith("--callgrind-out"))
             Path(out).write_text(CALLGRIND, encoding="utf-8")
-            return process.Finished(tuple(command), 0, b"", b"", 0.1)
-        assert environment["LD_PRELOAD"] == "/b/counting.so"
+            return process.Finished(tuple(command), 0, said, b"", 0.1)
+        assert library == Path("/b/counting.so")
         if counts is not None:
             Path(environment["TOY_COUNTS"]).write_text(json.dumps(counts), encoding="utf-8")
-        return process.Finished(tuple(command), status, b"", b"toy: stats: no\n" if status else b"", 0.1)
+        return process.Finished(tuple(command), status, said, b"toy: stats: no\n" if status else b"", 0.1)
 
     return run
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.bench import Bench
 from layermatrix.measure import runner, timing
 from layermatrix.model.matrix import Cell
 from layermatrix.spec.loader import Project, load_project
@@ -45,13 +46,13 @@ class Bench:
         loads: Sequence[runner.Load],
         subjects: Sequence[runner.Subject],
         rounds: int,
-        baseline: runner.Subject,
+        baseline: runner.Subject | None,
         **how: Any,
     ) -> None:
         self.loads = [load.name for load in loads]
         self.timed = [subject.name for subject in subjects]
-        for subject in (baseline, *subjects):
-            how["store"](subject.store, records.measured("bench", loads={}, rounds=rounds))
+        for subject in (*([baseline] if baseline else []), *subjects):
+            how["store"](subject.store, Bench(loads={}, rounds=rounds))
 
 
 @pytest.fixture
@@ -116,13 +117,10 @@ def test_sides_are_timed_against_the_first_and_their_own_records_stay(bench: Ben
     bench.take()
     stored = bench.root / "build/base-release-gcc/evidence/bench.json"
     before = stored.read_text(encoding="utf-8")
-    made: dict[str, records.Record] = {}
+    made: dict[str, Bench | NotMeasured] = {}
     timing.side_by_side(bench.root, bench.project, bench.cells, ["mixed"], 5, made)
     assert bench.timed == ["base-release-clang"]
-    assert {name: record["rounds"] for name, record in made.items()} == {
-        "base-release-gcc": 5,
-        "base-release-clang": 5,
-    }
+    assert made == dict.fromkeys(("base-release-gcc", "base-release-clang"), Bench(loads={}, rounds=5))
     assert stored.read_text(encoding="utf-8") == before
 
 
@@ -131,20 +129,21 @@ def test_a_load_that_is_only_counted_is_not_timed_side_by_side(
 ) -> None:
     text = matrix("loads:\n", "loads:\n  counted_only: {doc: Some., program: bench, counted: [--ops, 1]}\n")
     bench = Bench(project(matrix=text), monkeypatch)
-    made: dict[str, records.Record] = {}
+    made: dict[str, Bench | NotMeasured] = {}
     names = ["counted_only", "mixed"]
     timing.side_by_side(bench.root, bench.project, bench.cells, names, 5, made)
     assert bench.loads == ["mixed"]
 
 
 def test_sides_that_cannot_be_timed_say_why(bench: Bench) -> None:
-    made: dict[str, records.Record] = {}
+    made: dict[str, Bench | NotMeasured] = {}
     variant = bench.project.variants["base"]
     timing.side_by_side(bench.root, bench.project, [Cell(variant, "debug", "gcc")], ["mixed"], 5, made)
-    assert made["base-debug-gcc"]["reason"] == "only native release cells without a sanitizer are timed"
+    why = "only native release cells without a sanitizer are timed"
+    assert made["base-debug-gcc"] == NotMeasured(why)
     (bench.root / "build/base-release-clang/libtoy.so").unlink()
     timing.side_by_side(bench.root, bench.project, bench.cells, ["mixed"], 5, made)
-    assert made["base-release-gcc"]["reason"] == "base-release-clang is not built"
+    assert made["base-release-gcc"] == NotMeasured("base-release-clang is not built")
 
 
 def test_the_record_says_what_was_timed(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from layermatrix.analysis.figures import Interval, Value
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.asm import Asm
+from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.evidence.code import Code
 from layermatrix.evidence.counters import Counters
@@ -40,7 +41,11 @@ class Word(Enum):
 
 
 SPEED_WORDS = {Word.BETTER: "is faster than", Word.WORSE: "is slower than"}
-OF_STATISTICS = {"faster": Word.BETTER, "slower": Word.WORSE, "level": Word.SAME}
+OF_TIMING = {
+    bench.Verdict.FASTER: Word.BETTER,
+    bench.Verdict.SLOWER: Word.WORSE,
+    bench.Verdict.SAME: Word.SAME,
+}
 
 
 @dataclass(frozen=True)
@@ -210,12 +215,12 @@ def _speeds(load: str, against: Side, side: Side) -> Weighed | NotMeasured:
     if rounds == 1:
         return NotMeasured(f"speed on {load} was timed only once, which shows no difference")
     found = stats.compare(before.samples, after.samples)
-    word, method = OF_STATISTICS[found.word], stats.median_interval(before.samples).method
-    figure = f"{found.ratio:.2f}x ({found.low:.2f}-{found.high:.2f}, {method} of {rounds} rounds)"
+    word, method = OF_TIMING[found.verdict], stats.median_interval(before.samples).method
+    figure = f"{found.median:.2f}x ({found.low:.2f}-{found.high:.2f}, {method} of {rounds} rounds)"
     text = f"{side.variant} against {against.variant} on {load}: {NO_DIFFERENCE}: {figure}"
     if word is not Word.SAME:
         text = f"{side.variant} {SPEED_WORDS[word]} {against.variant} on {load}: {figure}"
-    return word, Ratio(found.ratio, found.low, found.high), text
+    return word, Ratio(found.median, found.low, found.high), text
 
 
 def _counts(figure: str, load: str, against: Side, side: Side, work: str) -> Weighed | NotMeasured:

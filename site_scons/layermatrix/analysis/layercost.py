@@ -165,7 +165,7 @@ def _without(counting: Cell, layer: Layer, name: str, load: LoadCounts, root: Pa
 def _counted_without(counting: Cell, rest: Cell, load: str, root: Path) -> Instructions | None:
     """What the cell with a layer left out executes in a load; None where it was counted before this cell's
     library was built, that is, perhaps of older code."""
-    library = root / counting.build_dir / f"lib{counting.variant.system.libname}.so"
+    library = root / counting.library
     file = root / rest.build_dir / "evidence" / "layers.json"
     try:
         is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from layermatrix.core.records import Measured, NotMeasured
@@ -22,14 +23,22 @@ RATIO = "median of the ratios of the rounds"
 PEAK = "peak resident memory of the benchmark"
 
 
+class Verdict(Enum):
+    """What an interval of ratios says."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "no difference"
+
+
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as the baseline, with its interval. verdict: faster, slower, level."""
+    """How many times as fast as the baseline, with its interval."""
 
     median: float
     low: float
     high: float
-    verdict: str
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Timing(Measured):
     low: float
     high: float
     interval: str
-    peak_kib: int
+    peak_kib: int | NotMeasured
     baseline: tuple[float, ...] = ()
     baseline_peak_kib: int | None = None
     ratio: Ratio | NotMeasured | None = None
@@ -70,8 +79,8 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
     for load in view.loads:
         is_first = load == view.headline
         speed = Heading(load, view.speed, ROUNDS, load)
-        columns.append(Column(speed, _of(load, _speed), beside="mops" if is_first else None))
-        ratio = Heading("ratio to", "system", RATIO, load)
+        columns.append(Column(speed, _of(load, _speed), beside="speed" if is_first else None))
+        ratio = Heading("ratio to", view.baseline, RATIO, load)
         columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
         columns.append(
             Column(Heading("peak", "KiB", PEAK, load), _of(load, lambda timing: figure(timing.peak_kib)))

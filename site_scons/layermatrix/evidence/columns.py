@@ -86,12 +86,13 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """What a kind has to know of a report to name its columns: the loads, the headline first, and the words
-    for a unit of work (op) and for a speed (Mops/s)."""
+    """What a kind has to know of a report to name its columns: the loads, the headline first, the words for a
+    unit of work and for a speed, and what every cell is compared with."""
 
     loads: tuple[str, ...] = ()
     work: str = "op"
     speed: str = "Mops/s"
+    baseline: str = "baseline"
 
     @property
     def headline(self) -> str | None:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import toolchain
 from layermatrix.build.step import Task
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
@@ -165,21 +165,21 @@ class Tools:
 
 def measure(
     loads: Sequence[Load],
-    preload: Path | None,
+    library: Path | None,
     empty: Path,
     cache: CacheModel,
     tools: Tools,
     *,
     run: process.Run = process.run,
 ) -> Counters | NotMeasured:
-    """preload: the library, None for the system's own; empty: the library that does
-    nothing. The record is not measured where no load is."""
+    """library: what is preloaded, None for the system's own; empty: the library that does nothing. The record
+    is not measured where no load is."""
     if tools.valgrind is None:
         return NotMeasured("valgrind is not installed")
     before, conditions = steady(run)
     bench = Cachegrind(tools.valgrind, cache, run, before=before)
     version = bench.version()
-    results = {load.name: _load(bench, load, preload, empty) for load in loads}
+    results = {load.name: _load(bench, load, library, empty) for load in loads}
     failed = [result.reason for result in results.values() if isinstance(result, NotMeasured)]
     if len(failed) == len(results):
         return NotMeasured(failed[0] if failed else "no load is counted")
@@ -190,18 +190,18 @@ def measure(
         cache={"I1": cache.I1, "D1": cache.D1, "LL": cache.LL},
         conditions=tuple(conditions),
         loads=results,
-        hardware=_hardware(loads, preload, tools.perf, run),
+        hardware=_hardware(loads, library, tools.perf, run),
     )
 
 
-def _load(bench: Cachegrind, load: Load, preload: Path | None, empty: Path) -> CountedLoad | NotMeasured:
+def _load(bench: Cachegrind, load: Load, library: Path | None, empty: Path) -> CountedLoad | NotMeasured:
     from layermatrix.evidence.binary import elf
 
     try:
         program = _functions(Path(load.command[0]))
-        ops, (raw, _) = _slope(load, lambda command: bench.count(command, preload, program))
+        ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program))
         _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
-    except (CountersError, elf.ElfError) as error:
+    except (CountersError, preload.NotLoadedError, elf.ElfError) as error:
         return NotMeasured(f"{load.name}: {error}")
     per_op = {name: round(raw[name] - own[name], 6) for name in EVENTS}
     return CountedLoad(ops, load.digest, per_op, _rounded(own), _rounded(raw))
@@ -222,7 +222,7 @@ def _functions(program: Path) -> Collection[str]:
 
 
 def _hardware(
-    loads: Sequence[Load], preload: Path | None, perf: str | None, run: process.Run
+    loads: Sequence[Load], library: Path | None, perf: str | None, run: process.Run
 ) -> Hardware | NotMeasured:
     """What the machine itself counts for each operation; nothing is taken off."""
     if perf is None:
@@ -231,9 +231,9 @@ def _hardware(
     counted = {}
     try:
         for load in loads:
-            _, (events,) = _slope(load, lambda command: tool.count(command, preload))
+            _, (events,) = _slope(load, lambda command: tool.count(command, library))
             counted[load.name] = _rounded(events)
-    except CountersError as error:
+    except (CountersError, preload.NotLoadedError) as error:
         return NotMeasured(str(error))
     return Hardware(counted)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build.step import Task
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.binary import lines
 from layermatrix.evidence.binary.counts import FRAME
@@ -199,13 +199,13 @@ def _load(
     shown = shlex.join(command)
     try:
         counts = _count(command, subject, run, timeout)
-    except CountsError as error:
+    except (CountsError, preload.NotLoadedError) as error:
         return Check(name, Status.FAILED, str(error), log=str(error), command=shown), None
     costs: Instructions | NotMeasured
     try:
         spent = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
         costs = _per_request(spent, subject, sum(counts["requests"]))
-    except linecost.LineCostError as error:
+    except (linecost.LineCostError, preload.NotLoadedError) as error:
         costs = NotMeasured(str(error))
     return Check(name, Status.PASSED, command=shown), summary(counts, subject, costs)
 
@@ -214,8 +214,8 @@ def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: 
     """The counts of one run, checked."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "counts.json")
-        environment = process.environment(subject.counting, **{subject.variable: str(file)})
-        finished = run(command, environment=environment, timeout=timeout)
+        extra = {subject.variable: str(file)}
+        finished = preload.run_with(subject.counting, command, run=run, timeout=timeout, extra=extra)
         if finished.failure:
             raise CountsError(finished.failure)
         try:

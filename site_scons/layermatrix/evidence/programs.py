@@ -1,8 +1,9 @@
 """Evidence `programs`: real programs, started by scripts, which must not notice the library.
 
-A script runs with the variable PRELOAD empty and with it naming the library, and starts what it tests with
-`env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status of both runs have to be the same. It finds the
-cell's folder in LAYERED_CELL, and the length of a soak in LAYERED_SOAK.
+A script runs with the variable PRELOAD empty and with it naming a copy of the library, and starts what it
+tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status of both runs have to be the same, and a
+program has to have loaded the copy. A script finds the cell's folder in LAYERED_CELL, and the length of a soak
+in LAYERED_SOAK.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.buildstate import BASELINE
 from layermatrix.build.step import Task
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Heading, View
@@ -160,20 +161,33 @@ def run_preloaded(
     plain: what was printed without the library stands for that run if it is the same as what comes with it.
     Else that run is made: what was kept may be old, or may name the folder of its run."""
 
-    def once(place: Path, preload: str) -> process.Finished:
-        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
+    def once(place: Path, loading: str) -> process.Finished:
+        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": loading}, timeout)
 
     if not library.is_file():
         return NotMeasured(f"{library.name} is not built")
-    name, path = script.stem, os.fspath(library.absolute())
-    with running.temporary_folder(workdir) as place:
-        preloaded = once(place, path) if isinstance(plain, Plain) else None
-        if isinstance(plain, Plain) and preloaded and _is_as_kept(preloaded, plain):
-            return Programs((_passed(name, preloaded),))
-        today = once(place, "")
-        if today.failure:
-            return Programs((running.judge(name, today, " without the library"),))
-        return Programs((_judge_pair(name, today, preloaded or once(place, path)),))
+    try:
+        with running.temporary_folder(workdir) as place, preload.copy_of(library) as copy:
+            check = _beside_plain(script.stem, plain, lambda path: once(place, path), os.fspath(copy.path))
+            environment = process.environment()
+            return Programs(
+                (running.proved(check, lambda: preload.prove_opened(copy, environment, run=run)),)
+            )
+    except preload.NotLoadedError as error:
+        return NotMeasured(str(error))
+
+
+def _beside_plain(
+    name: str, plain: Plain | NotMeasured | None, once: Callable[[str], process.Finished], library: str
+) -> Check:
+    """The result of a script with the library, beside what it prints without."""
+    preloaded = once(library) if isinstance(plain, Plain) else None
+    if isinstance(plain, Plain) and preloaded and _is_as_kept(preloaded, plain):
+        return _passed(name, preloaded)
+    today = once("")
+    if today.failure:
+        return running.judge(name, today, " without the library")
+    return _judge_pair(name, today, preloaded or once(library))
 
 
 def _run_script(

@@ -1,6 +1,7 @@
 """Evidence `tests`: the test programs and scripts of the matrix file, each run alone; exit status 0 is passed.
 
-They find the cell's folder in the variable LAYERED_CELL. A Python file is run by pytest.
+They find the cell's folder in the variable LAYERED_CELL. A Python file is run by pytest. A program that is
+linked with the shared library passes only if it loads the cell's own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Heading, View
@@ -44,7 +45,16 @@ def _take(task: Task) -> Tests | NotMeasured:
     suite = task.project.matrix.tests
     extra = {running.CELL_VARIABLE: str(task.folder)}
     timeout = suite.timeout + (task.soak or 0)
-    return run(task.sources, timeout, extra=extra, arguments=_of_soak(suite, task.soak))
+    arguments, linked = _of_soak(suite, task.soak), _linked(task, suite)
+    return run(task.sources, timeout, extra=extra, arguments=arguments, linked=linked)
+
+
+def _linked(task: Task, suite: Suite) -> Mapping[str, Path]:
+    """The programs that are linked with the shared library."""
+    if task.cell.has_sanitizer:
+        return {}
+    library = task.folder / Path(task.cell.library).name
+    return {source.stem: library for pattern in suite.sources for source in task.root.glob(pattern)}
 
 
 def _of_soak(suite: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
@@ -63,16 +73,22 @@ def run(
     *,
     extra: Mapping[str, str] | None = None,
     arguments: Mapping[str, Sequence[str]] | None = None,
+    linked: Mapping[str, Path] | None = None,
     run: process.Run = process.run,
 ) -> Tests | NotMeasured:
-    """extra: variables of the environment. arguments: by the program's name."""
+    """extra: variables of the environment. arguments, and the library that it is linked with: by the program's
+    name."""
 
     def test(program: Path) -> Check:
         command = [*_command(program), *(arguments or {}).get(program.stem, ())]
         with running.temporary_folder() as folder:
             variables = running.environment(folder, extra or {})
             finished = run(command, environment=variables, timeout=timeout, folder=folder)
-        return running.judge(program.name, finished)
+        check, library = running.judge(program.name, finished), (linked or {}).get(program.stem)
+        if library is None:
+            return check
+        ran = preload.Ran(program.absolute(), variables)
+        return running.proved(check, lambda: preload.prove(ran, library, run=run))
 
     if not programs:
         return NotMeasured("there are no test programs")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layermatrix.analysis import layer_path
-from layermatrix.core import records
+from layermatrix.analysis.layercost import LayerCosts
+from layermatrix.core.records import NotMeasured
 from layermatrix.report import layers
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from layermatrix.model.project import Toggle, Variant
     from layermatrix.spec.loader import Project
 
-Record = dict[str, Any]
+Counted = LayerCosts | NotMeasured | None  # what the layers did, where that is known
 
 WIDTH = 100
 BOX = 64  # inner width of a box of the drawing
@@ -33,7 +34,7 @@ STORAGE = {
 }
 
 
-def explain(variant: Variant, counted: Record | None = None) -> str:
+def explain(variant: Variant, counted: Counted = None) -> str:
     """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
     from `layercost.of_cell`."""
     about = layer_path.describe(variant)
@@ -49,7 +50,7 @@ def explain(variant: Variant, counted: Record | None = None) -> str:
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
-def layer_figures(variant: Variant, counted: Record) -> str:
+def layer_figures(variant: Variant, counted: LayerCosts | NotMeasured) -> str:
     """What the layers of a variant did, alone."""
     titles = {layer.name: layer.title for layer in variant.layers}
     return "\n".join([variant.name, *layers.table(counted, titles)]) + "\n"
@@ -120,7 +121,7 @@ def bytes_text(count: int) -> str:
     return f"{count} bytes"
 
 
-def drawing(about: LayerPath, counted: Record | None = None) -> list[str]:
+def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
     lines = [
@@ -135,12 +136,12 @@ def drawing(about: LayerPath, counted: Record | None = None) -> list[str]:
     return lines + _box(_wrapped(backend.doc, "", width=BOX), f"{backend.name} backend", "")
 
 
-def _shares(counted: Record | None) -> dict[str, float]:
+def _shares(counted: Counted) -> dict[str, float]:
     """Of the requests of the first load, what each layer serves."""
-    if counted is None or not records.is_measured(counted) or not counted["loads"]:
+    if counted is None or isinstance(counted, NotMeasured) or not counted.loads:
         return {}
-    load = next(iter(counted["loads"].values()))
-    return {name: layer.share or 0.0 for name, layer in load["layers"].items()}
+    load = next(iter(counted.loads.values()))
+    return {name: layer.share or 0.0 for name, layer in load.layers.items()}
 
 
 def _heading(about: LayerPath) -> list[str]:
@@ -170,9 +171,7 @@ def _layer_lines(about: LayerPath, layer: Stage) -> list[str]:
 
 def _layer_overlaps(about: LayerPath, layer: Stage) -> list[str]:
     order = about.order
-    shared = [
-        name for group in about.overlaps if layer.title in group.layers for name in group.classes
-    ]
+    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.classes]
     own = [name for name in shared if name in layer.classes]
     return [f"not alone in serving {runs(own, order)}"] if own and layer.role == "cache" else []
 
@@ -181,7 +180,7 @@ def _margin(about: LayerPath, layer: Stage) -> str:
     return f"inlined in {about.entry}" if layer.inlined else "out of line"
 
 
-def arrow_labels(about: LayerPath, counted: Record | None = None) -> list[str]:
+def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
     """What the arrow below each layer says; with the share of the requests that go on, in the first load,
     where that was counted."""
     shares, left = _shares(counted), 1.0

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermatrix.analysis.results import Results
 from layermatrix.core import records
-
-Record = records.Record
 
 
 @dataclass(frozen=True)
@@ -16,9 +15,9 @@ class Exporter:
     """pattern: the names of its files. render: results -> the text of each file."""
 
     pattern: str
-    render: Callable[[Record], Mapping[str, str]]
+    render: Callable[[Results], Mapping[str, str]]
 
-    def write(self, results: Record, folder: Path) -> None:
+    def write(self, results: Results, folder: Path) -> None:
         """Its files, each whole or not at all; those of an earlier report that no longer belong to it go."""
         files = self.render(results)
         for old in folder.glob(self.pattern):
@@ -28,6 +27,6 @@ class Exporter:
             records.write_text(folder / name, text)
 
 
-def single(name: str, render: Callable[[Record], str]) -> Exporter:
+def single(name: str, render: Callable[[Results], str]) -> Exporter:
     """The exporter of one file."""
     return Exporter(name, lambda results: {name: render(results)})

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Stage
     from layermatrix.model.project import Toggle
-
-Record = dict[str, Any]
 
 WIDTH = 900
 LEFT, BOX_WIDTH = 26, 560  # of a layer's box
@@ -44,7 +42,7 @@ STYLE = """
 """.replace("\n", "")
 
 
-def draw(about: LayerPath, counted: Record | None = None) -> str:
+def draw(about: LayerPath, counted: explain.Counted = None) -> str:
     """The picture of a path that `layer_path` has described. counted: what its layers did in each load;
     the arrows have the shares of the first."""
     layers = about.layers
@@ -96,11 +94,7 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
 
 
 def _what(layer: Stage) -> str:
-    return (
-        f"fills {layer.fills} from the backend"
-        if layer.role == "refill"
-        else explain.storage_text(layer)
-    )
+    return f"fills {layer.fills} from the backend" if layer.role == "refill" else explain.storage_text(layer)
 
 
 def _switch(toggle: Toggle | None) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from layermatrix.analysis.results import Results
 from layermatrix.report import cellpage, html, jsonfile, junit, markdown, storybook
-from layermatrix.report.exporter import Exporter, Record
+from layermatrix.report.exporter import Exporter
 
 EXPORTERS: tuple[Exporter, ...] = (
     html.EXPORTER,
@@ -17,7 +18,7 @@ EXPORTERS: tuple[Exporter, ...] = (
 )
 
 
-def write_all(results: Record, folder: Path) -> None:
+def write_all(results: Results, folder: Path) -> None:
     """Write every report."""
     for exporter in EXPORTERS:
         exporter.write(results, folder)

@@ -76,9 +76,28 @@ def _library_sources(env: Env) -> list[Node]:
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
 
 
-def benches(env: Env, pattern: str) -> list[Node]:
-    """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
-    return [] if env["LAYERED_CELL"].has_sanitizer else _programs(env, [pattern])
+def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
+    """The benchmark programs, one for each C file of the pattern.
+
+    They link no library: it is preloaded. Only programs whose loads the matrix file calls `link: inlined` are
+    linked with `built`, the cell's libraries; without that, as for the baseline, they are not made.
+    """
+    if env["LAYERED_CELL"].has_sanitizer:
+        return []
+    inlined = {load.program for load in env["LAYERED"].project.matrix.loads.values() if load.is_inlined}
+    sources = _matching(env, [pattern])
+    linked = [source for source in sources if Path(source.path).stem in inlined]
+    made = _programs(env, [source for source in sources if source not in linked])
+    if built:
+        # one that has everything inlined calls nothing of the library, and has to load it all the same
+        flags = [*env["LINKFLAGS"], "-Wl,--no-as-needed"]
+        made += _programs(env, linked, LINKFLAGS=flags, **_shared(env, built[0]))
+    return made
+
+
+def _shared(env: Env, library: Node) -> dict[str, list[Any]]:
+    """What links a program with the cell's shared library, wherever the build folder is moved."""
+    return {"LIBS": [library, *env.get("LIBS", [])], "RPATH": [env.Literal("\\$$ORIGIN/..")]}
 
 
 def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
@@ -94,17 +113,16 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     env.Append(**variables)
     if env["LAYERED_CELL"].has_sanitizer:
         why = "not built with a sanitizer"
-        others = [
-            source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(build.at(pattern))
-        ]
+        linked = _matching(env, [*wanted.sources, *wanted.inside])
+        others = _matching(env, [*wanted.static, *wanted.alone])
         return [
-            *_programs(env, [*wanted.sources, *wanted.inside], LIBS=[static], LAYERED_NO_CXX=why),
+            *_programs(env, linked, LIBS=[static], LAYERED_NO_CXX=why),
             *(_stand_in(env, source, why) for source in others),
         ]
     return [
-        *_programs(env, wanted.sources, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")]),
-        *_programs(env, [*wanted.static, *wanted.inside], LIBS=[static]),
-        *_programs(env, wanted.alone),
+        *_programs(env, _matching(env, wanted.sources), **_shared(env, shared)),
+        *_programs(env, _matching(env, [*wanted.static, *wanted.inside]), LIBS=[static]),
+        *_programs(env, _matching(env, wanted.alone)),
     ]
 
 
@@ -128,12 +146,17 @@ def fuzzers(env: Env, **variables: Any) -> list[Node]:
     ]
 
 
-def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]:
-    """A program for each file of the patterns; where there is no C++ compiler, a stand-in for one in C++."""
+def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
+    """The files of these patterns."""
     build: BuildState = env["LAYERED"]
+    return [source for pattern in patterns for source in env.Glob(build.at(pattern))]
+
+
+def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]:
+    """A program for each of these files; where there is no C++ compiler, a stand-in for one in C++."""
     env = env.Clone(**variables)
     made = []
-    for source in (source for pattern in patterns for source in env.Glob(build.at(pattern))):
+    for source in sources:
         why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
         if why:
             made += [_stand_in(env, source, why)]

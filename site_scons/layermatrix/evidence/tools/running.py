@@ -10,10 +10,11 @@ import contextlib
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.evidence.kind import Check, Status
 
 CELL_VARIABLE = "LAYERED_CELL"  # where test programs and scripts find the cell's folder
@@ -44,6 +45,17 @@ def judge(name: str, finished: process.Finished, where: str = "") -> Check:
         return result(name, Status.PASSED, finished, None, log)
     said = finished.failure.removeprefix(finished.end)
     return result(name, Status.FAILED, finished, f"{finished.end}{where}{said}", log)
+
+
+def proved(check: Check, prove: Callable[[], None]) -> Check:
+    """The result of a run; failed where it passed without the library: `prove` raises NotLoadedError then."""
+    if check.status is not Status.PASSED:
+        return check
+    try:
+        prove()
+    except preload.NotLoadedError as error:
+        return replace(check, status=Status.FAILED, reason=str(error))
+    return check
 
 
 def result(name: str, status: Status, finished: process.Finished, reason: str | None, log: str) -> Check:
