@@ -52,12 +52,12 @@ def test_what_is_inlined_and_what_is_not_is_marked(project: Project) -> None:
     assert text.count("out of line") == 2
 
 
-def test_lineage_settings_and_the_seeds_figures_are_shown(project: Project) -> None:
+def test_lineage_settings_and_reported_figures_are_shown(project: Project) -> None:
     text = explain.explain(project.variants["phase2"])
     assert "lineage   phase0 -> phase1 -> phase2" in text
     assert "toggles fixed" in text
     assert "mops 70-90" in text
-    assert "(quoted, not measured here)" in text
+    assert "(not measured here)" in text
 
 
 def test_size_classes_say_which_requests_they_serve(project: Project) -> None:
@@ -67,10 +67,10 @@ def test_size_classes_say_which_requests_they_serve(project: Project) -> None:
 
 
 def test_size_ranges_leave_no_request_out(project: Project) -> None:
-    ranges = [cls for cls in layer_path.class_ranges(project.variants["phase2"]) if cls["low"] is not None]
-    assert ranges[0]["low"] == 0
-    assert all(below["high"] + 1 == above["low"] for below, above in itertools.pairwise(ranges))
-    assert ranges[-1]["high"] == project.variants["phase2"].max_size
+    ranges = [cls for cls in layer_path.class_ranges(project.variants["phase2"]) if cls.low is not None]
+    assert ranges[0].low == 0
+    assert all((below.high or 0) + 1 == above.low for below, above in itertools.pairwise(ranges))
+    assert ranges[-1].high == project.variants["phase2"].max_size
 
 
 def test_options_show_their_variable_and_default(project: Project) -> None:
