@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
+INTERRUPTED = NotMeasured("interrupted")
 BESIDE = {"speed": "mops"}
 SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
@@ -90,6 +91,7 @@ class CellResult(_Evidence):
     evidence: Records
     reference: Comparison | NotMeasured
     layer_costs: LayerCosts | NotMeasured
+    interrupted: bool = False
 
     @property
     def is_shipped(self) -> bool:
@@ -111,6 +113,8 @@ class CellResult(_Evidence):
         if self.failure:
             reason = f"{self.failure.target or self.failure.command or 'unknown command'} could not be built"
             return Check(BUILD, Status.FAILED, reason, self.failure.log, self.failure.command)
+        if not self.built and self.interrupted:
+            return Check(BUILD, Status.NOT_RUN, INTERRUPTED.reason)
         if not self.built:
             return Check(BUILD, Status.FAILED, "there is no library")
         return Check(BUILD, Status.PASSED)
@@ -227,6 +231,7 @@ def collect(
     left_out: Sequence[tuple[str, str]] = (),
     compilers: Mapping[str, str] | None = None,
     reference: Reference | None = None,
+    interrupted: bool = False,
 ) -> Results:
     """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
     `reference` is what each cell's counters are compared with."""
@@ -236,7 +241,7 @@ def collect(
         host=host(compilers or {}),
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline or next(iter(matrix.timed), None),
-        cells=tuple(cell_result(project, cell, root, reference) for cell in cells),
+        cells=tuple(cell_result(project, cell, root, reference, interrupted=interrupted) for cell in cells),
         variants={cell.variant.name: layer_path.describe(cell.variant) for cell in cells},
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
@@ -281,12 +286,21 @@ def _origins(project: Project, cells: Sequence[Cell]) -> dict[str, Origin]:
     }
 
 
-def cell_result(project: Project, cell: Cell, root: Path, reference: Reference | None = None) -> CellResult:
-    """What is known of one cell."""
+def cell_result(
+    project: Project,
+    cell: Cell,
+    root: Path,
+    reference: Reference | None = None,
+    *,
+    interrupted: bool = False,
+) -> CellResult:
+    """What is known of one cell. interrupted: its build was; what it has not made has not failed."""
     folder = root / cell.build_dir
     failed = _failure(folder)
     built = failed is None and _library_exists(folder, cell.variant.system.libname)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
+    if interrupted:
+        evidence = {name: _unless_missing(record) for name, record in evidence.items()}
     counted = evidence[counters.KIND.name]
     assert isinstance(counted, (Counters, NotMeasured))
     not_compared: Comparison | NotMeasured = NotMeasured("it was not compared")
@@ -306,7 +320,12 @@ def cell_result(project: Project, cell: Cell, root: Path, reference: Reference |
         evidence=evidence,
         reference=reference.of(cell, counted) if reference else not_compared,
         layer_costs=layercost.of_cell(cell, root) if built else NOT_BUILT,
+        interrupted=interrupted,
     )
+
+
+def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
+    return INTERRUPTED if isinstance(record, Missing) else record
 
 
 def _record(

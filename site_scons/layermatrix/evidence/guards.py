@@ -33,7 +33,7 @@ from layermatrix.evidence.source.statements import Gathered, Statement
 
 if TYPE_CHECKING:
     from layermatrix.evidence.binary import elf, object_diff
-    from layermatrix.evidence.references import Compiled, Reference, Rule
+    from layermatrix.evidence.references import Compiled, Rule
 
 EXAMPLES = 5
 _EXAMPLE_BYTES = 120

@@ -29,7 +29,7 @@ def _run(plan: Plan, chosen: Selection) -> int:
     from layermatrix.report import storybook
 
     results = collecting.collect(plan, chosen)
-    failed = [f"{cell['id']}: {cell['failed']}" for cell in results["cells"] if cell["failed"]]
+    failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
     if failed:
         print(*failed, sep="\n", file=sys.stderr)
         why = "no story is written of cells that did not pass; ./sconsw builds and measures them"

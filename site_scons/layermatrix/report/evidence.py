@@ -1,7 +1,7 @@
 """Lay out what the binaries of the selected cells prove, as the tables that `evidence` prints.
 
-Reads results; returns `Table`s. The machine code and the budgets have tables of their own, layer by layer; what
-else is checked has the columns of its kind.
+Reads results; returns `Table`s. The machine code and the budgets have tables of their own, layer by layer;
+what else is checked has the columns of its kind.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def uncounted(results: Results) -> Iterator[str]:
             yield f"{cell.id}: code not counted: {record.reason}"
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[Figure, ...]], notes: Sequence[str]) -> Table:
+def _table(
+    title: str, heads: Sequence[str], rows: Sequence[tuple[Figure, ...]], notes: Sequence[str]
+) -> Table:
     return Table(title, (Heading("cell"), *map(Heading, heads)), tuple(rows), tuple(notes))
 
 

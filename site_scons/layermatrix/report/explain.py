@@ -138,10 +138,10 @@ def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
 
 def _shares(counted: Counted) -> dict[str, float]:
     """Of the requests of the first load, what each layer serves."""
-    if counted is None or not records.is_measured(counted) or not counted["loads"]:
+    if counted is None or isinstance(counted, NotMeasured) or not counted.loads:
         return {}
-    load = next(iter(counted["loads"].values()))
-    return {name: layer.share or 0.0 for name, layer in load["layers"].items()}
+    load = next(iter(counted.loads.values()))
+    return {name: layer.share or 0.0 for name, layer in load.layers.items()}
 
 
 def _heading(about: LayerPath) -> list[str]:
@@ -171,9 +171,7 @@ def _layer_lines(about: LayerPath, layer: Stage) -> list[str]:
 
 def _layer_overlaps(about: LayerPath, layer: Stage) -> list[str]:
     order = about.order
-    shared = [
-        name for group in about.overlaps if layer.title in group.layers for name in group.classes
-    ]
+    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.classes]
     own = [name for name in shared if name in layer.classes]
     return [f"not alone in serving {runs(own, order)}"] if own and layer.role == "cache" else []
 

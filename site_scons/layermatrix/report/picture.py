@@ -94,11 +94,7 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
 
 
 def _what(layer: Stage) -> str:
-    return (
-        f"fills {layer.fills} from the backend"
-        if layer.role == "refill"
-        else explain.storage_text(layer)
-    )
+    return f"fills {layer.fills} from the backend" if layer.role == "refill" else explain.storage_text(layer)
 
 
 def _switch(toggle: Toggle | None) -> str:

@@ -101,10 +101,7 @@ def matrix_table(results: Results) -> Table:
     """One line a cell: what every cell of a matrix has to show."""
     built = _Column(Heading("built", "library"), _built)
     brief = [
-        _plain(kind, column)
-        for kind in registry.KINDS
-        for column in _columns(results, kind)
-        if column.brief
+        _plain(kind, column) for kind in registry.KINDS for column in _columns(results, kind) if column.brief
     ]
     return _table("Cells", results, [built, *brief], baseline=False)
 
@@ -231,15 +228,11 @@ def comparison_table(found: Comparison, work: str) -> Table:
     columns += [(Heading(name, "instr.", asm.DECODED, "code"), _instructions(name)) for name in names]
     for load in found.loads:
         columns += list(_of_load(found, load, work))
-    rows = [
-        (Figure(side.variant, FigureKind.NAME), *(of(side) for _, of in columns)) for side in found.sides
-    ]
+    rows = [(Figure(side.variant, FigureKind.NAME), *(of(side) for _, of in columns)) for side in found.sides]
     return Table(found.question, (Heading("cell"), *(heading for heading, _ in columns)), tuple(rows))
 
 
-def _of_load(
-    found: Comparison, load: str, work: str
-) -> Iterable[tuple[Heading, Callable[[Side], Figure]]]:
+def _of_load(found: Comparison, load: str, work: str) -> Iterable[tuple[Heading, Callable[[Side], Figure]]]:
     for event, head, unit, digits in EVENTS:
         if event in COMPARED:
             title = f"{head}/{work}" if unit == "per" else f"{head} {unit}{work}"

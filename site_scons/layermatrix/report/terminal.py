@@ -1,7 +1,7 @@
 """Print the phase table and the matrix table on a terminal, or plainly where there is none.
 
-Reads results; writes to a rich console. Every column names its unit, a reported figure is marked as one, and a
-figure that was not measured says why.
+Reads results; writes to a rich console. Every column names its unit, a reported figure is marked as one, and
+a figure that was not measured says why.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def fitted(table: Table, width: int) -> list[Table]:
     """The table in pieces that fit: columns of one group together where that can be, the names in each."""
     room = width - 2 * MARGIN - _width(table, 0)
     pieces: list[list[int]] = [[]]
-    for _group, members in itertools.groupby(range(1, len(table.headings)), lambda i: table.headings[i].group):
+    indexes = range(1, len(table.headings))
+    for _group, members in itertools.groupby(indexes, lambda index: table.headings[index].group):
         group = list(members)
         if pieces[-1] and _widths(table, pieces[-1] + group) > room:
             pieces.append([])
