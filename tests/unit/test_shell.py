@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.build import shell
-from layermatrix.core import records
+from layermatrix.build import failure, shell
+from layermatrix.build.failure import Failure
 
 
 def spawn(folder: Path, line: str, *, verbose: bool = False) -> int:
     words = line.split(" ")
     return shell.Shell(verbose).spawner(folder)("sh", None, words[0], words, dict(os.environ))
+
+
+def recorded(folder: Path) -> Failure:
+    found = failure.FORMAT.read(failure.file_of(folder))
+    assert isinstance(found, Failure)
+    return found
 
 
 def test_a_command_that_succeeds_shows_only_what_it_prints(
@@ -37,8 +43,7 @@ def test_a_command_that_fails_is_shown_and_kept(tmp_path: Path, capfd: pytest.Ca
     assert printed.out == "ls -o /no/such/file\n"
     assert "/no/such/file" in printed.err
     record = recorded(tmp_path)
-    assert (record["command"], record["target"]) == ("ls -o /no/such/file", "/no/such/file")
-    assert record["log"] == printed.err
+    assert record == Failure("ls -o /no/such/file", printed.err, "/no/such/file")
 
 
 def test_the_first_failure_of_a_cell_is_the_one_that_is_kept(tmp_path: Path) -> None:
@@ -72,7 +77,7 @@ def test_a_step_that_takes_long_is_shown_again(capfd: pytest.CaptureFixture[str]
 
 def test_what_ctrl_c_has_ended_is_no_failure(tmp_path: Path) -> None:
     assert spawn(tmp_path, "kill -INT $$") != 0
-    assert not shell.failure_file(tmp_path).exists()
+    assert not failure.file_of(tmp_path).exists()
 
 
 def test_a_line_an_action_where_somebody_watches(capfd: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,12 @@ def count(
     }
 
 
+def count_function(file: elf.ObjectFile, symbol: str, cache_line: int) -> Counts:
+    """What the object has of the function `symbol` and its cold part."""
+    code = hit_path.read_function(file, symbol)
+    return _count(code, code.steps, cache_line)
+
+
 def _entry(
     file: elf.ObjectFile,
     listing: str | None,
