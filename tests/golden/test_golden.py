@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from layermatrix.emit import printer
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 if TYPE_CHECKING:
     from tests.golden.conftest import Golden

@@ -9,7 +9,7 @@ import pytest
 
 from layermatrix.core import records
 from layermatrix.evidence import budget
-from layermatrix.spec.shapes import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
+from layermatrix.model.budgets import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import pytest
 
 from layermatrix.core.errors import SpecErrors
 from layermatrix.emit.printer import comment, render_header, render_unity, serves, template_closure, tidy
-from layermatrix.spec.loader import Layer, Variant, load_project
+from layermatrix.model.layers import Layer
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermatrix.core.errors import SpecErrors
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 HERE = Machine("gcc 12.2, x86_64", "glibc 2.36", "valgrind-3.19.0", "I1 32768/8/64")
 THERE = replace(HERE, compiler='odd "gcc": 9 #\\')

@@ -11,7 +11,8 @@ import pytest
 
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import expand_matrix, select
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]

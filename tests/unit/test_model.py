@@ -12,8 +12,10 @@ from toy_specs import marked
 
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Fuzz
-from layermatrix.spec.loader import Limit, Stats, Variant, load_project, spec_files
+from layermatrix.model.measuring import Fuzz, Limit
+from layermatrix.model.system import Stats
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project, spec_files
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]

@@ -11,7 +11,8 @@ from layermatrix.build import request, toolchain
 from layermatrix.build.request import RequestError
 from layermatrix.build.toolchain import Missing, Toolchain
 from layermatrix.core.errors import SelectionError
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 GCC = Toolchain("gcc", ("gcc",), "gcc 12", "x86_64-linux-gnu")
 STATS = "stats: {mode: stats, of: release, env: TOY_COUNTS}"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from toy_specs import marked
 
 from layermatrix.core.errors import Report, SpecError, SpecErrors
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import yamlnodes
 from layermatrix.spec.loader import load_project
-from layermatrix.spec.matrixspec import METRICS
 from layermatrix.spec.yamlnodes import Mapping, Scalar, Sequence, read_document
 
 Mistakes = Callable[..., list[str]]

@@ -12,7 +12,8 @@ import pytest
 from layermatrix.core import records
 from layermatrix.measure import runner, timing
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 
 class Bench:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.core import records
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Lock, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Limit
+    from layermatrix.model.measuring import Limit
 
 Record = dict[str, Any]
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Layer, Option, Variant
+    from layermatrix.model.layers import Layer, Option
+    from layermatrix.model.variants import Variant
 
 Record = dict[str, Any]
 
@@ -24,14 +25,14 @@ def describe(variant: Variant) -> Record:
         "doc": variant.doc,
         "source": variant.source,
         "lineage": list(variant.lineage),
-        "quoted": dict(variant.quoted),
+        "quoted": dict(variant.reported),
         "settings": settings(variant),
         "entries": {name: entry.function for name, entry in variant.system.entries.items()},
         "classes": class_ranges(variant),
         "layers": [
             _layer(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
         ],
-        "overlaps": overlaps(variant.caches),
+        "overlaps": overlaps(variant.with_role("cache")),
         "options": [_option(option) for option in variant.options.values()],
         "backend": {"name": variant.system.name, "doc": variant.system.doc},
     }
@@ -39,29 +40,21 @@ def describe(variant: Variant) -> Record:
 
 def settings(variant: Variant) -> dict[str, str]:
     """The variant's settings as a reader names them."""
-    return {
-        "toggles": variant.toggles,
-        "debug_output": variant.debug_output,
-        "layout": variant.layout,
-        "fast_path": variant.fast_path,
-        "min_align": str(variant.min_align),
-        "checks": variant.checks,
-        "tls": variant.tls,
-    }
+    return {name: str(value) for name, value in variant.settings.items()}
 
 
 def class_ranges(variant: Variant) -> list[Record]:
     """Each size class with its lowest and highest request; None where no request reaches it."""
-    step = variant.lookup_step
+    step, slots = variant.extra.get("lookup_step", 1), variant.extra.get("size_index", ())
     reached: dict[int, tuple[int, int]] = {}
-    for slot, index in enumerate(variant.size_index):
+    for slot, index in enumerate(slots):
         low, high = (slot - 1) * step + 1, slot * step
         known = reached.get(index)
         reached[index] = (known[0] if known else max(low, 0), high)
     ranges = []
-    for cls in variant.classes:
+    for cls in variant.keys:
         low_high = reached.get(cls.index, (None, None))
-        ranges.append({"name": cls.name, "size": cls.size, "low": low_high[0], "high": low_high[1]})
+        ranges.append({"name": cls.name, "size": cls.values.get("size"), "low": low_high[0], "high": low_high[1]})
     return ranges
 
 
@@ -72,9 +65,9 @@ def overlaps(caches: Sequence[Layer]) -> list[Record]:
     """
     serving: dict[str, list[str]] = {}
     for layer in caches:
-        for cls in layer.classes:
+        for cls in layer.keys:
             serving.setdefault(cls.name, []).append(layer.title)
-    order = {cls.name: cls.index for layer in caches for cls in layer.classes}
+    order = {cls.name: cls.index for layer in caches for cls in layer.keys}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(serving, key=order.__getitem__):
         if len(serving[name]) > 1:
@@ -90,7 +83,7 @@ def _layer(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Reco
         "doc": layer.doc,
         "role": layer.role,
         "storage": layer.storage,
-        "classes": [cls.name for cls in layer.classes],
+        "classes": [cls.name for cls in layer.keys],
         "serves_all": layer.serves_all,
         "capacity": layer.capacity,
         "bytes_bound": layer.bytes_bound,

@@ -23,8 +23,9 @@ from typing import Any
 
 from layermatrix.core import records
 from layermatrix.model import ablation
+from layermatrix.model.layers import Layer
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Layer, Variant
+from layermatrix.model.variants import Variant
 
 Record = dict[str, Any]
 
@@ -109,7 +110,7 @@ def _without(twin: Cell, layer: Layer, name: str, load: Record, root: Path) -> R
 def _counted_without(twin: Cell, rest: Cell, root: Path) -> Record:
     """The evidence of the cell with a layer left out; empty where it was counted before this cell's library
     was built, that is, perhaps of older code."""
-    library = root / twin.build_dir / f"lib{twin.variant.system.libname}.so"
+    library = root / twin.build_dir / f"lib{twin.variant.system.library}.so"
     file = root / rest.build_dir / "evidence" / "layers.json"
     try:
         is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns
@@ -134,14 +135,14 @@ def _estimate(layer: Layer, rest: Variant, load: Record) -> tuple[float | None, 
 def _moved(layer: Layer, rest: Variant, load: Record) -> Iterator[tuple[Layer | None, int]]:
     """Where the hits and the accepted offers of each class go to."""
     below = [other for other in rest.layers if other.position >= layer.position]
-    for size_class in layer.classes:
+    for size_class in layer.keys:
         figures = load["layers"][layer.name]["classes"].get(size_class.name, {})
         for what, roles in (("hits", ("cache", "overflow", "refill")), ("accepted", ("cache", "overflow"))):
             if figures.get(what):
                 fit = (
                     other
                     for other in below
-                    if other.role in roles and size_class in other.classes and _mean(load, other) is not None
+                    if other.role in roles and size_class in other.keys and _mean(load, other) is not None
                 )
                 yield next(fit, None), figures[what]
 

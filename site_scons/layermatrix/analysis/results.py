@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from layermatrix.analysis import comparison, layer_path, layercost, reported
 from layermatrix.build import buildstate, toolchain
 from layermatrix.core import records
+from layermatrix.emit import printer
 from layermatrix.measure import peers
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Baseline(Protocol):
     def name(self) -> str: ...
 
     @property
-    def quoted(self) -> Mapping[str, str]: ...
+    def reported(self) -> Mapping[str, str]: ...
 
 
 def collect(
@@ -69,18 +70,18 @@ def collect(
         "baseline": _baseline_record(baseline, root),
         "experiments": comparison.load(root),
         "peers": peers.load(root),
-        "origins": _origins(cells, places or {}),
+        "origins": _origins(root, cells, places or {}),
         "left_out": [{"id": cell_id, "reason": reason} for cell_id, reason in left_out],
     }
     results["story"] = reported.tell(results)
     return results
 
 
-def _origins(cells: Sequence[Cell], places: Mapping[str, str]) -> Record:
+def _origins(root: Path, cells: Sequence[Cell], places: Mapping[str, str]) -> Record:
     """Where each layer of these cells is written: its template, and its entry in the catalogue."""
     layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
     return {
-        name: {"template": f"templates/{layer.template}", "entry": places.get(name, "")}
+        name: {"template": f"templates/{printer.template_of(layer, root / 'templates')}", "entry": places.get(name, "")}
         for name, layer in layers.items()
     }
 
@@ -159,7 +160,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 def _cell_record(cell: Cell, root: Path, reference: Reference | None) -> Record:
     folder = root / cell.build_dir
     failure = _failure(folder / "evidence" / "failure.json")
-    built = failure is None and _library_exists(folder, cell.variant.system.libname)
+    built = failure is None and _library_exists(folder, cell.variant.system.library)
     record: Record = {
         "id": cell.id,
         "variant": cell.variant.name,
@@ -170,7 +171,7 @@ def _cell_record(cell: Cell, root: Path, reference: Reference | None) -> Record:
         "doc": cell.variant.doc,
         "lineage": list(cell.variant.lineage),
         "layers": [layer.title for layer in cell.variant.layers],
-        "quoted": dict(cell.variant.quoted),
+        "quoted": dict(cell.variant.reported),
         "built": built,
         "failure": failure,
     }
@@ -230,7 +231,7 @@ def _baseline_record(baseline: Baseline, root: Path) -> Record:
     folder = root / buildstate.BASELINE / "evidence"
     return {
         "name": baseline.name,
-        "quoted": dict(baseline.quoted),
+        "quoted": dict(baseline.reported),
         "counters": records.load(folder / "counters.json", "counters"),
         "bench": records.load(folder / "bench.json", "bench"),
     }

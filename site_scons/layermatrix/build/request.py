@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from layermatrix.build import toolchain
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model import ablation, matrix
+from layermatrix.model.layers import ALL
 from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
@@ -257,7 +258,7 @@ def _counting_mode(project: Project, asked: Request) -> str:
 def _check_layers(project: Project, asked: Request) -> None:
     """What `without=` names are layers."""
     for name in asked.without:
-        if name not in (*project.catalogue.layers, matrix.ALL):
+        if name not in (*project.catalogue.layers, ALL):
             hint = hint_for(name, project.catalogue.layers)
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
 
@@ -288,7 +289,7 @@ def shipped(project: Project) -> dict[str, str]:
     modes but the one in which layers count."""
     stats = project.catalogue.system.stats
     modes = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
-    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or matrix.ALL}
+    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or ALL}
 
 
 def help_text(project: Project, compilers: Compilers, default: str = "phases") -> str:

@@ -20,9 +20,13 @@ from layermatrix.core.errors import SpecErrors
 if TYPE_CHECKING:
     from layermatrix.evidence import counters, guards, references
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Matrix, Project, Suite, Variant
+    from layermatrix.model.measuring import Suite
+    from layermatrix.model.plan import Matrix
+    from layermatrix.model.project import Project
+    from layermatrix.model.variants import Variant
 
 CELL_VARIABLE = "LAYERED_CELL"  # where test programs and scripts find the cell's folder
+NO_SENTINEL = r"(?!)"  # matches nothing, where a system has no sentinels
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
@@ -55,11 +59,14 @@ Step = Callable[[Task], None]
 
 def print_header(task: Task) -> None:
     """The variant's header, and which of its lines each layer has."""
-    from layermatrix.emit import linemap, printer
+    from layermatrix.emit import printer
 
-    _print(task, printer.render_header)
-    lines = linemap.of_header(task.variant, task.root / "templates").runs()
-    records.write(task.targets[1], {"header": task.targets[0].name, "layers": lines})
+    try:
+        header = printer.print_header(task.variant, task.root / "templates")
+    except SpecErrors as errors:
+        raise StepError(str(errors)) from errors
+    task.targets[0].write_text(header.text, encoding="utf-8")
+    records.write(task.targets[1], {"header": task.targets[0].name, "layers": header.runs()})
 
 
 def print_unity(task: Task) -> None:
@@ -96,7 +103,7 @@ def take_code(task: Task) -> None:
 
     probe, preprocessed, header = task.sources[:3]
     system = task.variant.system
-    top = next(folder for folder in probe.parents if folder / system.probe == probe)
+    top = next(folder for folder in probe.parents if folder / (system.probe or "") == probe)
     record = code.measure(
         probe,
         preprocessed,
@@ -113,12 +120,13 @@ def take_code(task: Task) -> None:
 def judge_budget(task: Task) -> None:
     """Evidence `budget`. sources: the record `asm`. targets: the record, and a stamp that only a budget that
     is kept writes. A broken one is told with the layers, beside those of the nearest ancestor there is."""
+    from layermatrix.emit import printer
     from layermatrix.evidence import budget
 
     record_file, stamp = task.targets
     catalogue = task.project.catalogue
     origins = {
-        name: f"templates/{layer.template}, {catalogue.places[name]}"
+        name: f"templates/{printer.template_of(layer, task.root / 'templates')}, {catalogue.places[name]}"
         for name, layer in catalogue.layers.items()
     }
     counted = records.load(task.sources[0], "asm")
@@ -209,7 +217,7 @@ def _debug_code(task: Task, *, bare: bool = False) -> guards.Subject:
         texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
         written=written,
         traced=Places(variant.system.header, lambda: linemap.of_header(traced, templates)),
-        sentinel=variant.system.sentinel,
+        sentinel=variant.system.sentinel or NO_SENTINEL,
         prints=variant.system.debug.prints if variant.system.debug else (),
         rules=variant.forbidden,
         preprocessed=tuple(path.read_text(errors="replace") for path in others if path.suffix == ".i"),
@@ -303,7 +311,7 @@ def take_layers(task: Task) -> None:
     assert stats is not None
     subject = layers.Subject(
         layers=[layer.name for layer in task.variant.layers],
-        classes={size_class.name: size_class.size for size_class in task.variant.classes},
+        classes={key.name: key.number("size") for key in task.variant.keys},
         counting=counting,
         variable=stats.env,
         shipped=shipped,

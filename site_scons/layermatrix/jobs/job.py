@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import request
 from layermatrix.build.toolchain import Toolchain
 from layermatrix.core.errors import SpecErrors
-from layermatrix.model import matrix
+from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from layermatrix.analysis.experiments import Trial
     from layermatrix.core.records import Record
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Page
-    from layermatrix.spec.loader import Load, Project
+    from layermatrix.model.measuring import Load, Page
+    from layermatrix.model.project import Project
 
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
@@ -210,7 +210,7 @@ def ablate(plan: Plan) -> int:
     """Each selected variant beside itself without each of its layers; timed where rounds are given."""
     from layermatrix.analysis import experiments
 
-    asked = replace(plan.asked, without=plan.asked.without or (matrix.ALL,))
+    asked = replace(plan.asked, without=plan.asked.without or (ALL,))
     plan = replace(plan, asked=asked)
     chosen = request.select(plan.project, asked, plan.compilers)
     return _compare(plan, chosen, experiments.ablations(plan.project, chosen), asked.rounds)
@@ -404,7 +404,7 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Re
     sides = results.collect(trial.cells, plan.root, plan.project.matrix.baseline)["cells"]
     sides = [{**side, "bench": timed.get(side["id"], idle)} for side in sides]
     libraries = {
-        cell.id: plan.root / cell.build_dir / f"lib{cell.variant.system.libname}.so" for cell in trial.cells
+        cell.id: plan.root / cell.build_dir / f"lib{cell.variant.system.library}.so" for cell in trial.cells
     }
     found = comparison.build(trial.question, sides, libraries)
     comparison.store(plan.root, found)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.build import buildstate
 from layermatrix.core import process, records
 from layermatrix.measure import runner, stats
-from layermatrix.model.project import FLOOR
+from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Floor, Matrix, Peer, Peers
+    from layermatrix.model.measuring import Floor, Peer, Peers
+    from layermatrix.model.plan import Matrix
 
 Record = dict[str, Any]
 
@@ -104,7 +105,7 @@ def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path],
 
 
 def _library(root: Path, cell: Cell) -> Path:
-    return root / cell.build_dir / f"lib{cell.variant.system.libname}.so"
+    return root / cell.build_dir / f"lib{cell.variant.system.library}.so"
 
 
 def record_of(

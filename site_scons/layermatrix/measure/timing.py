@@ -19,7 +19,7 @@ from layermatrix.core import records
 if TYPE_CHECKING:
     from layermatrix.measure import runner
     from layermatrix.model.matrix import Cell
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.project import Project
 
 
 def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
@@ -92,7 +92,7 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 
 def _library(cell: Cell) -> str:
-    return f"lib{cell.variant.system.libname}.so"
+    return f"lib{cell.variant.system.library}.so"
 
 
 def _subject(project: Project, name: str, folder: Path, library: str | None) -> runner.Subject:

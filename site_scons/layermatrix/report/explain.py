@@ -15,8 +15,8 @@ from layermatrix.report import layers
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Variant
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.project import Project
+    from layermatrix.model.variants import Variant
 
 Record = dict[str, Any]
 

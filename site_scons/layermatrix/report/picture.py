@@ -14,7 +14,7 @@ from layermatrix.analysis import layer_path
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Variant
+    from layermatrix.model.variants import Variant
 
 Record = dict[str, Any]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import counter_lock
+from layermatrix.model.measuring import METRICS
 from layermatrix.report.table import number
 from layermatrix.spec import lockspec
-from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console

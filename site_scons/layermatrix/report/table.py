@@ -12,7 +12,7 @@ from typing import Any
 
 from layermatrix.analysis import counter_lock, figures, reported
 from layermatrix.analysis.results import failed
-from layermatrix.model.project import FLOOR
+from layermatrix.model.measuring import FLOOR
 
 Record = dict[str, Any]
 

@@ -32,13 +32,15 @@ from layermatrix.emit.closure import Closures
 from layermatrix.evidence import graph, steps
 from layermatrix.jobs import job
 from layermatrix.model import matrix
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 from layermatrix.spec import loader
 
 Env = Any
 Node = Any
 
 LIBRARY = Path(__file__).resolve().parents[1]
-GENERATOR = ("emit/printer.py", "model/project.py")  # what printed text depends on besides templates
+GENERATOR = ("emit/printer.py", "model/variants.py", "model/layers.py", "model/system.py")  # what printed text depends on besides templates
 DATABASE = "build/.sconsign"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
@@ -78,7 +80,7 @@ def project(env: Env, sources: str, modes: Mapping[str, Any], sanitizers: Mappin
     """
     root = Path(env.Dir("#").abspath)
     try:
-        loaded = loader.load_project(root)
+        loaded = loader.load_project(root, sources)
         compilers = toolchain.find_compilers(loaded.matrix.axes["compiler"], root / toolchain.CACHE)
         if SCons.Script.GetOption("help"):
             _answer(request.help_text(loaded, compilers))
@@ -112,7 +114,7 @@ def _answer(text: str) -> NoReturn:
 
 
 def _run_jobs(
-    root: Path, loaded: loader.Project, asked: request.Request, compilers: request.Compilers
+    root: Path, loaded: Project, asked: request.Request, compilers: request.Compilers
 ) -> None:
     """Do the jobs that are asked for, and end the run. Cleaning and dry runs are left to the graph."""
     if not asked.jobs or _is_dry():
@@ -182,9 +184,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     compiler = build.compiler_of(cell)
     made = env.Clone(
         LAYERED_CELL=cell,
-        LAYERED_MIN_ALIGN=cell.variant.min_align,
-        LAYERED_CHECKS=cell.variant.checks_level,
-        LAYERED_TLS=cell.variant.tls,
+        **_settings_of(cell.variant),
         LAYERED_IDENTITY=env.Value(compiler.identity),
         BUILD_DIR=folder,
         CC=list(compiler.command),
@@ -201,6 +201,12 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if not _is_dry():
         shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
+
+
+def _settings_of(variant: Variant) -> dict[str, str | int]:
+    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER as C sees it."""
+    values = {f"LAYERED_{name.upper()}": value for name, value in variant.settings.items()}
+    return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
 
 
 def _twin(env: Env, counting: Env) -> Env:
@@ -220,7 +226,7 @@ def header(env: Env) -> list[Node]:
     """The generated header, printed from the variant by the templates that it uses; and which of its lines
     each layer has."""
     name = env["LAYERED_CELL"].variant.system.header
-    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "emit/linemap.py")
+    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header)
 
 
 def libraries(env: Env) -> list[Node]:
@@ -231,7 +237,7 @@ def libraries(env: Env) -> list[Node]:
         [_object(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
         for names in (system.shared_only, system.static_only)
     )
-    path = f"#$BUILD_DIR/lib{system.libname}"
+    path = f"#$BUILD_DIR/lib{system.library}"
     flags = ["$LINKFLAGS", "-shared", "-Wl,-soname,${TARGET.file}", "$SHARED_LINKFLAGS"]
     shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
     return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
@@ -450,7 +456,7 @@ def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Se
     system = build.project.catalogue.system
     place = (build.asked.destdir + prefix).replace("$", "$$")
     text = env.Value(pkgconfig.render(system, prefix, private))
-    pc_file = f"{place}/lib/pkgconfig/{system.libname}.pc"
+    pc_file = f"{place}/lib/pkgconfig/{system.library}.pc"
     described = env.Command(pc_file, text, Action(_write_text, "INSTALL"))
     wanted = [*env.Install(f"{place}/lib", built), *env.Install(f"{place}/include", headers), *described]
     env.Alias("install", wanted)
