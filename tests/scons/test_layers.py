@@ -244,7 +244,8 @@ def test_a_cache_serves_its_classes_in_its_order_within_its_bound(layer: tuple[D
     driver, cache = layer
     classes = reachable(driver.variant)
     counted = driver.run(
-        [word for c in classes for word in fill_and_empty(c.number("size"), limit(cache, c) + EXTRA)], on=[cache]
+        [word for c in classes for word in fill_and_empty(c.number("size"), limit(cache, c) + EXTRA)],
+        on=[cache],
     )
     for size_class in classes:
         most = limit(cache, size_class)
@@ -284,8 +285,8 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
 ) -> None:
     driver, overflow = layer
     limits = {c: limit(overflow, c) for c in reachable(driver.variant)}
-    counted = driver.run([word for c, most in limits.items() for word in fill_and_empty(c.number("size"), most)])
-    spilled = 0
+    counted = driver.run([word for c, most in limits.items() for word in fill_and_empty(c.number("size"),
+    most)]) spilled = 0
     for size_class, most in limits.items():
         assert counted.of(overflow, size_class, "offered") == most
         assert counted.of(overflow, size_class, "accepted") == most

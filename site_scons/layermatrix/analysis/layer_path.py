@@ -54,7 +54,9 @@ def class_ranges(variant: Variant) -> list[Record]:
     ranges = []
     for cls in variant.keys:
         low_high = reached.get(cls.index, (None, None))
-        ranges.append({"name": cls.name, "size": cls.values.get("size"), "low": low_high[0], "high": low_high[1]})
+        ranges.append(
+            {"name": cls.name, "size": cls.values.get("size"), "low": low_high[0], "high": low_high[1]}
+        )
     return ranges
 
 

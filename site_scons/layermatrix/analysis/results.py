@@ -81,8 +81,8 @@ def _origins(root: Path, cells: Sequence[Cell], places: Mapping[str, str]) -> Re
     """Where each layer of these cells is written: its template, and its entry in the catalogue."""
     layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
     return {
-        name: {"template": f"templates/{printer.template_of(layer, root / 'templates')}", "entry": places.get(name, "")}
-        for name, layer in layers.items()
+        name: {"template": f"templates/{printer.template_of(layer, root / 'templates')}", "entry":
+        places.get(name, "")} for name, layer in layers.items()
     }
 
 

@@ -30,7 +30,8 @@ C_KEYWORDS = re.findall(
 
 
 class Misfit(ValueError):  # noqa: N818  it is what does not fit
-    """What is wrong with a value: `what` follows the value's name; in a `whole` sentence, "{slot}" is the name.
+    """What is wrong with a value: `what` follows the value's name; in a `whole` sentence, "{slot}" is the
+    name.
 
     at: where in the value, if it has parts.
     """
@@ -54,10 +55,10 @@ def describe(node: object) -> str:
         return "a mapping"
     if isinstance(node, list):
         return "a list"
-    value = value_of(node)
+    value, text = value_of(node), text_of(node)
     if value is None:
         return "nothing"
-    return quote(value) if isinstance(value, str) else str(text_of(node))[:40]
+    return quote(value) if isinstance(value, str) else str(value if text is None else text)[:40]
 
 
 def text_of(node: object) -> str | None:

@@ -1,9 +1,9 @@
 """Say from which line of which template each line of a variant's header was printed.
 
-Reads a resolved `Variant` and the folder of templates; nothing is written. The header is printed with marks in its
-templates' text: each piece of text carries its template and line, and each `{{ ... }}` whose value has such marks
-puts its own place around them. Only messages ask for this; which layer a line belongs to is known from the header
-itself, see `printer.Header`.
+Reads a resolved `Variant` and the folder of templates; nothing is written. The header is printed with marks
+in its templates' text: each piece of text carries its template and line, and each `{{ ... }}` whose value
+has such marks puts its own place around them. Only messages ask for this; which layer a line belongs to is
+known from the header itself, see `printer.Header`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Chain = tuple[Place, ...]
 
 @dataclass(frozen=True)
 class LineMap:
-    """`chains[i]` tells of line i + 1: the template's own line first, then those that printed it, the skeleton's
-    last. Empty where it is not known. `owners[i]`: the layer that the line belongs to."""
+    """`chains[i]` tells of line i + 1: the template's own line first, then those that printed it, the
+    skeleton's last. Empty where it is not known. `owners[i]`: the layer that the line belongs to."""
 
     chains: tuple[Chain, ...]
     layers: tuple[Layer, ...]
@@ -54,7 +54,8 @@ class LineMap:
 
 
 def of_header(variant: Variant, templates_dir: Path, printed: str | None = None) -> LineMap:
-    """The map of the header that `printer.render_header` gives, or has given: `printed`. SpecErrors as there."""
+    """The map of the header that `printer.render_header` gives, or has given: `printed`. SpecErrors as
+    there."""
     traced = printer.header_text(variant, templates_dir, _Marks).split("\n")
     plain, owners = printer.without_marks(_MARK.sub("", line) for line in traced)
     if printer.tidy("\n".join(plain)) != (printed or printer.render_header(variant, templates_dir)):
@@ -99,8 +100,8 @@ def _fill_in(told: list[Chain | None]) -> list[Chain]:
 
 
 class _Marks(Extension):
-    """Puts a mark behind every piece of a template's text that is more than blanks or ends a line, and asks of
-    each expression whether what it gives holds marks."""
+    """Puts a mark behind every piece of a template's text that is more than blanks or ends a line, and asks
+    of each expression whether what it gives holds marks."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         super().__init__(environment)

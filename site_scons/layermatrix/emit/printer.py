@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import jinja2.ext
 
 COMMENT_WIDTH = 100
-# Around what is printed for the sake of a layer: private characters of Unicode, which no C source has a use for.
+# Around what is printed for the sake of a layer: private characters of Unicode, which no C source has a use
+# for.
 OPEN, NAMED, CLOSE = "\ue010", "\ue011", "\ue012"
 
 
@@ -79,7 +80,8 @@ def render_header(variant: Variant, templates_dir: Path) -> str:
 
 
 def header_text(variant: Variant, templates_dir: Path, *extensions: type[jinja2.ext.Extension]) -> str:
-    """The header as the templates give it, with the marks of layers; `extensions` are jinja2's, see `linemap`."""
+    """The header as the templates give it, with the marks of layers; `extensions` are jinja2's, see
+    `linemap`."""
     templates = _Templates(templates_dir, variant, extensions)
     templates.closure([variant.system.skeleton, *templates.of_layers()])
     layers = [

@@ -1,4 +1,5 @@
-"""The catalogue: everything that variants are put together from, and the words in which reports speak of it."""
+"""The catalogue: everything that variants are put together from, and the words in which reports speak of
+it."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ class ReportedFigure(Record):
 
 @dataclass(frozen=True)
 class Setting(Record):
-    """A named enumeration: templates see what a variant chose as `variant.settings.<name>`, and C as `macro`."""
+    """A named enumeration: templates see what a variant chose as `variant.settings.<name>`, and C as
+    `macro`."""
 
     name: OwnName
     doc: Sentence

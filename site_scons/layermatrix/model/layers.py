@@ -1,4 +1,5 @@
-"""Layers, and what they consist of: keys, storages, toggles, options. Frozen records with every value filled in."""
+"""Layers, and what they consist of: keys, storages, toggles, options. Frozen records with every value
+filled in."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from layermatrix.core.errors import article
 from layermatrix.core.kinds import (
     LARGEST_INT,
     LEAST_INT,
@@ -75,13 +77,13 @@ class Storage(Record):
 
     def misfit(self, capacity: int) -> str | None:
         """Why it cannot be of this capacity."""
-        title = self.name.replace("_", " ")
+        title = f"{article(self.name)}'s capacity".replace("_", " ")
         if self.shape == "power_of_two" and capacity & (capacity - 1):
-            return f"the capacity of a {title} is a power of two, not {capacity}"
+            return f"{title} is a power of two, not {capacity}"
         if self.shape == "even" and capacity % 2:
-            return f"the capacity of a {title} is even, not {capacity}"
+            return f"{title} is even, not {capacity}"
         if capacity > self.most:
-            return f"the capacity of a {title} is at most {self.most}, not {capacity}"
+            return f"{title} is at most {self.most}, not {capacity}"
         return None
 
 

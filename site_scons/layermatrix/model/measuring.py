@@ -40,10 +40,10 @@ Words = Annotated[tuple[Word, ...], Items(1)]
 class Suite(Record):
     """Test programs that exit with 0 when they pass, by what they are linked with; `timeout` in seconds.
 
-    sources: with the shared library. static: with the static library. alone: with neither; they load it, or are
-    started with it. inside: with the static library, with a sanitizer too; they use what the library hides.
-    scripts: pytest's, run for each cell. soak: the arguments of a program in a soak, by its name; `{seconds}`
-    stands for its length.
+    sources: with the shared library. static: with the static library. alone: with neither; they load it, or
+    are started with it. inside: with the static library, with a sanitizer too; they use what the library
+    hides. scripts: pytest's, run for each cell. soak: the arguments of a program in a soak, by its name;
+    `{seconds}` stands for its length.
     """
 
     sources: Annotated[tuple[Glob, ...], Items(1, unique=True, alone=True)] = ()
@@ -120,10 +120,10 @@ class Cache(Items):
     """Bytes, ways and bytes of a line of a cache that can be simulated."""
 
     def before(self, value: object) -> object:
-        what = "must be [bytes, ways, line], where line and number of sets are powers of two"
+        what = "{slot} must be [bytes, ways, line], where line and number of sets are powers of two"
         numbers = [getattr(part, "value", None) for part in super().before(value)]
         if not is_cache(numbers):
-            raise Misfit(what, "such as [32768, 8, 64]", at=(0,) if numbers else ())
+            raise Misfit(what, "such as [32768, 8, 64]", (0,) if numbers else (), whole=True)
         return value
 
 

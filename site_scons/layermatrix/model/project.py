@@ -1,6 +1,7 @@
 """Everything that a project's spec files say, resolved: frozen records with every implied value filled in.
 
-Templates print them, the build and the reports read them. Nothing here knows of YAML; `spec.loader` makes them.
+Templates print them, the build and the reports read them. Nothing here knows of YAML; `spec.loader` makes
+them.
 """
 
 from __future__ import annotations

@@ -98,12 +98,13 @@ class Forbidden(Record):
 
 @dataclass(frozen=True)
 class System(Record):
-    """Files are relative to the folder of C sources, those of `skeleton` and `unity_skeleton` to `templates/`.
+    """Files are relative to the folder of C sources, those of `skeleton` and `unity_skeleton` to
+    `templates/`.
 
     modules are compiled apart, or included by the unit that is printed from `unity_skeleton`; sources always
-    apart. interpose: sources with names that a sanitizer owns. shared_only, static_only: of one kind of library.
-    probe: a source of noinline functions that inline the entries. sentinel: what every debug message carries.
-    switches: C variables by which code is switched on and off at run time.
+    apart. interpose: sources with names that a sanitizer owns. shared_only, static_only: of one kind of
+    library. probe: a source of noinline functions that inline the entries. sentinel: what every debug
+    message carries. switches: C variables by which code is switched on and off at run time.
     """
 
     name: Name

@@ -40,7 +40,8 @@ Env = Any
 Node = Any
 
 LIBRARY = Path(__file__).resolve().parents[1]
-GENERATOR = ("emit/printer.py", "model/variants.py", "model/layers.py", "model/system.py")  # what printed text depends on besides templates
+# what printed text depends on besides templates
+GENERATOR = ("emit/printer.py", "model/variants.py", "model/layers.py", "model/system.py")
 DATABASE = "build/.sconsign"
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
@@ -204,7 +205,8 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
 
 
 def _settings_of(variant: Variant) -> dict[str, str | int]:
-    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER as C sees it."""
+    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER as C sees
+    it."""
     values = {f"LAYERED_{name.upper()}": value for name, value in variant.settings.items()}
     return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
 

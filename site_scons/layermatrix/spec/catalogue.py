@@ -142,15 +142,17 @@ def _check_bounds(layer: LayerSpec, storage: Storage | None, keys: Sequence[Key]
             document.error((*path, name), f"storage {storage.name} is not bounded by {quote(name)}")
             return
     if storage and not given:
-        bounds = " or ".join(quote(name) for name in storage.bounds)
-        document.error((*path, "storage"), f"a layer with storage {storage.name} needs a bound: {bounds}")
+        bounds = ", ".join(quote(name) for name in storage.bounds)
+        needed = f"a {bounds}" if len(storage.bounds) == 1 else f"a bound: {bounds} or both"
+        document.error((*path, "storage"), f"a layer with storage {storage.name} needs {needed}")
     wrong = storage.misfit(layer.capacity) if storage and layer.capacity else None
     if wrong:
         document.error((*path, "capacity"), wrong)
 
 
 def select(given: Iterable[str], keys: Sequence[Key], noun: str) -> Iterator[tuple[int, list[int] | Misfit]]:
-    """`all`, `C2` or `C0-C3`, or several of them: for each place its keys' indexes, or what is wrong there."""
+    """`all`, `C2` or `C0-C3`, or several of them: for each place its keys' indexes, or what is wrong
+    there."""
     names, found = [key.name for key in keys], set[int]()
     for place, item in enumerate(given):
         indexes = list(range(len(names))) if item == ALL else _range(item, names, noun)

@@ -101,7 +101,8 @@ class Judgement:
                 self._error(layer.place if own else self.document.key_place(), what)
 
     def _coverage(self) -> None:
-        """Every key is stored by some layer, where roles store at all, and answered by one of the last role."""
+        """Every key is stored by some layer, where roles store at all, and answered by one of the last
+        role."""
         storing, last = self.words.storing, self.words.last_role
         if storing:
             roles = " and no ".join(storing)
@@ -158,7 +159,8 @@ class Judgement:
 
 
 def own_keys(layer: LayerSpec, draft: Draft, words: Vocabulary) -> list[Key]:
-    """What a layer serves of a variant's keys: all, or those of the names that it serves of the catalogue's."""
+    """What a layer serves of a variant's keys: all, or those of the names that it serves of the
+    catalogue's."""
     of_catalogue = served(layer, words.keys)
     if draft.keys is None:
         return of_catalogue

@@ -115,7 +115,8 @@ def _check_load(
 def check_experiments(
     spec: ExperimentsSpec, variants: list[str], matrix: Matrix | None, file: Document, document: Document
 ) -> None:
-    """Names in experiments refer to something. Of loads nothing is said where those of `file` cannot be read."""
+    """Names in experiments refer to something. Of loads nothing is said where those of `file` cannot be
+    read."""
     for name, experiment in spec.experiments.items():
         if name == ALL:
             what = "an experiment cannot be called 'all': that is the word for every one"

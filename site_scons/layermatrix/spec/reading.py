@@ -1,14 +1,14 @@
-"""One file -> a checked record: pydantic reads the values, and what it says of them gets a place and a way out.
+"""One file -> a checked record: pydantic reads the values, and what it says of them gets a place and a way
+out.
 
-A `Document` is a file with the paths in it: ("layers", "ring", "capacity") is a value, and has a place. `read`
-gives a record. Where the file has mistakes, they are in the report, and the record has what is sound: a broken
-entry of a mapping is left out, a broken field has its default, or is not there at all; whoever asks further asks
-`sound()` first, so that one mistake gives one error.
+A `Document` is a file with the paths in it: ("layers", "ring", "capacity") is a value, and has a place.
+`read` gives a record. Where the file has mistakes, they are in the report, and the record has what is
+sound: a broken entry of a mapping is left out, a broken field has its default, or is not there at all;
+whoever asks further asks `sound()` first, so that one mistake gives one error.
 """
 
 from __future__ import annotations
 
-import functools
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -25,7 +25,7 @@ from typing import (
     get_type_hints,
 )
 
-from layermatrix.core.errors import Place, Report, hint_for, quote, suggest
+from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
 from layermatrix.core.kinds import Misfit, Own, describe
 from layermatrix.spec import yamlnodes
 from layermatrix.spec.yamlnodes import Node, Scalar, Sequence
@@ -288,10 +288,6 @@ def report_misfit(
     document.error(inner, what, wrong.hint, at_key=at_key)
 
 
-def article(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
-
-
 # --- the kinds of records and their fields
 
 
@@ -302,9 +298,13 @@ def bare(kind: Any) -> Any:
     return kind
 
 
-@functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind, include_extras=True)
+    return _HINTS[kind]
+
+
+_HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def fields_of(kind: Any) -> list[str]:
@@ -312,7 +312,7 @@ def fields_of(kind: Any) -> list[str]:
     kind = bare(kind)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         return []
-    return [name for name, hint in _hints(kind).items() if not _is_own(hint)]
+    return [field.name for field in fields(kind) if not _is_own(_hints(kind)[field.name])]
 
 
 def _is_own(hint: Any) -> bool:

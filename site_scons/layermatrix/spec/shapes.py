@@ -141,7 +141,8 @@ class LayerSpec(Record):
 
 @dataclass(frozen=True)
 class CatalogueSpec(Record):
-    """layers.yaml: everything a variant is put together from. lines: how many lines a file was reported to have."""
+    """layers.yaml: everything a variant is put together from. lines: how many lines a file was reported to
+    have."""
 
     doc: Sentence
     system: System
