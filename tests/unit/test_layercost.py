@@ -12,9 +12,10 @@ import pytest
 from layermatrix.analysis import layercost
 from layermatrix.core import records
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Variant
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 from layermatrix.report import explain
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.spec.loader import load_project
 
 STATS = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS}"
 COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")

@@ -11,10 +11,9 @@ import report_samples as samples
 from layermatrix.analysis import counter_lock
 from layermatrix.analysis.counter_lock import Known, Reference
 from layermatrix.core import records
-from layermatrix.model.project import Limit
+from layermatrix.model.measuring import METRICS, Limit
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 CACHES = "I1 32768/8/64, D1 32768/8/64, LL 8388608/16/64"
 HERE = Machine("gcc 12.2, x86_64", "glibc 2.36", "valgrind-3.19.0", CACHES)
