@@ -11,7 +11,8 @@ import report_samples as samples
 
 from layermatrix.analysis import results
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Baseline, Variant
+from layermatrix.model.measuring import Baseline
+from layermatrix.model.variants import Variant
 from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def built(root: Path, cell: Cell, **evidence: dict[str, Any]) -> Cell:
     """Lay a cell's library and evidence down as a build does."""
     folder = root / cell.build_dir
     (folder / "evidence").mkdir(parents=True)
-    (folder / f"lib{cell.variant.system.libname}.a").touch()
+    (folder / f"lib{cell.variant.system.library}.a").touch()
     for kind, record in evidence.items():
         (folder / "evidence" / f"{kind}.json").write_text(json.dumps(record), encoding="utf-8")
     return cell
