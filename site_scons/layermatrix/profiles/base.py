@@ -44,3 +44,10 @@ class Profile:
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
         """Further values for templates, as `variant.extra`."""
         return {}
+
+    def key_columns(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int]
+    ) -> Mapping[str, Sequence[str]]:
+        """What a reader is shown of each key: heading -> a text for each."""
+        names = dict.fromkeys(name for key in keys for name in key.values)
+        return {name: [str(key.values.get(name, "")) for key in keys] for name in names}

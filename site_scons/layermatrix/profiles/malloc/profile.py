@@ -65,6 +65,18 @@ class Malloc(Profile):
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
         return sizes.lookup(keys, int(settings["min_align"]))
 
+    def key_columns(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int]
+    ) -> Mapping[str, Sequence[str]]:
+        align = int(settings["min_align"])
+        ranges = sizes.ranges(keys, align)
+        none = f"none: blocks are aligned to {align} bytes"
+        served = [
+            f"{ranges[key.index][0]} to {ranges[key.index][1]} bytes" if key.index in ranges else none
+            for key in keys
+        ]
+        return {"bytes": [str(key["size"]) for key in keys], "serves requests of": served}
+
 
 MALLOC = Malloc(
     name="malloc",

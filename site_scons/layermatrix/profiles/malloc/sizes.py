@@ -42,3 +42,13 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     sizes = range(0, largest + 1, step)
     index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
     return {"max_size": largest, "lookup_step": step, "size_index": index}
+
+
+def ranges(keys: Sequence[Key], align: int) -> dict[int, tuple[int, int]]:
+    """The lowest and the highest request that each class serves, by its index; none that no request reaches."""
+    found = lookup(keys, align)
+    step, reached = found["lookup_step"], dict[int, tuple[int, int]]()
+    for slot, index in enumerate(found["size_index"]):
+        low, high = max((slot - 1) * step + 1, 0), slot * step
+        reached[index] = (reached[index][0] if index in reached else low, high)
+    return reached
