@@ -25,17 +25,49 @@ static inline const char *library_path(void)
     return path;
 }
 
+static inline int is_library(const char *path)
+{
+    char real[PATH_MAX], library[PATH_MAX];
+    return realpath(path, real) != NULL && realpath(library_path(), library) != NULL &&
+           strcmp(real, library) == 0;
+}
+
+// From now on, programs are started with the library: through a link, as LD_PRELOAD splits paths at spaces and colons.
+static inline void preload_into_children(void)
+{
+    static char link[] = "/tmp/preload-XXXXXX/library.so";
+    char *const name = strrchr(link, '/');
+    *name = '\0';
+    if (mkdtemp(link) == NULL) _exit(1);
+    *name = '/';
+    if (symlink(library_path(), link) != 0) _exit(1);
+    setenv("LD_PRELOAD", link, 1);
+}
+
+static inline void remove_preload_link(void)
+{
+    char link[PATH_MAX];
+    snprintf(link, sizeof link, "%s", getenv("LD_PRELOAD"));
+    unlink(link);
+    *strrchr(link, '/') = '\0';
+    rmdir(link);
+}
+
 // Returns in the process that has it; checks that it is really there.
 static inline void preload_library(char **argv)
 {
-    const char *library = library_path(), *loaded = getenv("LD_PRELOAD");
-    if (loaded == NULL || strcmp(loaded, library) != 0) {
-        setenv("LD_PRELOAD", library, 1);
+    const char *loaded = getenv("LD_PRELOAD");
+    if (loaded == NULL || !is_library(loaded)) {
+        preload_into_children();
         execv("/proc/self/exe", argv);
         _exit(1);
     }
-    if (dlsym(RTLD_DEFAULT, "hak_malloc") != NULL) return;
-    fprintf(stderr, "%s was not preloaded\n", library);
+    Dl_info found;
+    void *function = dlsym(RTLD_DEFAULT, "hak_malloc");
+    int is_there = function != NULL && dladdr(function, &found) != 0 && is_library(found.dli_fname);
+    remove_preload_link();
+    if (is_there) return;
+    fprintf(stderr, "%s was not preloaded\n", library_path());
     _exit(1);
 }
 

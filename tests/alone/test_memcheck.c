@@ -204,7 +204,8 @@ int main(int argc, char **argv)
     }
     ssize_t length = readlink("/proc/self/exe", own_path, PATH_MAX);
     T_CHECK(length > 0, "readlink: %s", strerror(errno));
-    setenv("LD_PRELOAD", library_path(), 1);
+    preload_into_children();
+    atexit(remove_preload_link);
     T_RUN(a_sound_program_is_called_so);
     if (HAKMEM_BUILD_RELEASE) return 0; // a release tells memcheck of no block
     if (T_CHECKS < 2) T_RUN(the_suite_of_the_interface_is_clean); // with every check it takes a minute

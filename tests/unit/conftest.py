@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import toy_specs
 
+from layermatrix.core import preload, process
 from layermatrix.core.errors import SpecErrors
 from layermatrix.spec.loader import load_project
 
@@ -30,6 +32,21 @@ def project(tmp_path: Path) -> Write:
         return tmp_path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def system_library() -> Path:
+    """A library of the system that does no harm in any program: it lies beside the C library."""
+    shell = shutil.which("sh")
+    assert shell is not None
+    objects = preload.loaded(preload.Ran(Path(shell), {}), run=process.run)
+    return next(path for name, path in objects.items() if name.startswith("libc.")).with_name("libm.so.6")
+
+
+@pytest.fixture
+def library(system_library: Path, tmp_path: Path) -> Path:
+    """A library to preload, libany.so."""
+    return Path(shutil.copy(system_library, tmp_path / "libany.so"))
 
 
 @pytest.fixture

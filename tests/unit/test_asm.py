@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm
-from layermatrix.evidence.binary import elf
+from layermatrix.evidence.binary import counting, elf
+from layermatrix.evidence.binary.counts import Counts, Entry
+from layermatrix.evidence.binary.lines import Origins
 from layermatrix.evidence.binary.machine import AsmError, decode
 
 X86, ARM = "EM_X86_64", "EM_AARCH64"
@@ -55,7 +58,7 @@ FUNCTIONS = ("front", "choose", "swap")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Function:
     function: str
     probe: str
 
@@ -78,15 +81,19 @@ def built(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
     return compiled(request.param, tmp_path)
 
 
-def count_code(file: elf.ObjectFile, name: str) -> records.Record:
-    return asm.count_code(file, name, cache_line=64)
+def count_code(file: elf.ObjectFile, name: str) -> Counts:
+    return counting.count_function(file, name, cache_line=64)
 
 
-def measured(probe: Path, listing: Path | None, **entries: Entry) -> records.Record:
-    """The record of these entries, whose only layer is the whole source."""
-    origins = asm.Origins("source.c", {"all": [(1, 1000)]})
-    counting = asm.Counting(origins, dict.fromkeys(entries, "all"), cache_line=64)
-    return asm.measure(probe, listing, None, entries, counting)
+def counted(probe: Path, listing: Path | None, **entries: Function) -> dict[str, Entry]:
+    """The counts of these entries, whose only layer is the whole source."""
+    return measured(probe, listing, entries)[1]
+
+
+def measured(probe: Path, listing: Path | None, entries: dict[str, Function]) -> tuple[str, dict[str, Entry]]:
+    origins = Origins("source.c", {"all": [(1, 1000)]})
+    how = counting.Counting(origins, dict.fromkeys(entries, "all"), cache_line=64)
+    return counting.count(probe, listing, entries, how)
 
 
 def hexes(*codes: str) -> bytes:
@@ -188,24 +195,24 @@ def test_a_tail_call_is_a_jump_out_of_the_function_and_its_cold_part(
         hexes("90", "e900000000", "c3"), HERE, COLD, relocations=(elf.Relocation(0, 2, symbol, addend),)
     )
     counted = count_code(file, "here")
-    assert (counted["branches"], counted["tail_calls"]) == (1, tail_calls)
+    assert (counted.branches, counted.tail_calls) == (1, tail_calls)
 
 
 def test_a_jump_that_the_assembler_resolved_is_followed_too() -> None:
     inside = count_code(an_object(hexes("90", "ebfd", "c3", "9090"), HERE), "here")
     outside = count_code(an_object(hexes("90", "eb10", "c3", "9090"), HERE), "here")
-    assert (inside["tail_calls"], outside["tail_calls"]) == (0, 1)
+    assert (inside.tail_calls, outside.tail_calls) == (0, 1)
 
 
 def test_a_jump_through_a_register_is_no_tail_call() -> None:
     counted = count_code(an_object(hexes("ffe0", "90909090"), HERE), "here")
-    assert (counted["branches"], counted["tail_calls"]) == (1, 0)
+    assert (counted.branches, counted.tail_calls) == (1, 0)
 
 
 def test_the_cold_part_is_counted_and_the_padding_behind_the_symbol_is_not() -> None:
     file = an_object(hexes("90", "31c0", "0f1f00", "909090"), HERE, COLD)
     counted = count_code(file, "here")
-    assert (counted["instructions"], counted["bytes"], counted["nops"]) == (4, 8, 2)
+    assert (counted.instructions, counted.bytes, counted.nops) == (4, 8, 2)
 
 
 def test_a_function_that_is_not_there_or_has_no_size_is_an_error() -> None:
@@ -245,19 +252,19 @@ def test_counts_are_those_of_objdump(built: tuple[Path, Path]) -> None:
         pytest.skip(f"the words looked for in objdump's output are those of x86-64, not of {file.machine}")
     for name in FUNCTIONS:
         counted, body = count_code(file, name), objdump_body(path, name)
-        assert counted["instructions"] == len(body) > 0
-        assert counted["branches"] == sum(bool(re.match(r"((bnd|notrack) )*j", line)) for line in body)
-        assert counted["calls"] == sum(bool(re.search(r"\bcall", line)) for line in body)
+        assert counted.instructions == len(body) > 0
+        assert counted.branches == sum(bool(re.match(r"((bnd|notrack) )*j", line)) for line in body)
+        assert counted.calls == sum(bool(re.search(r"\bcall", line)) for line in body)
         locked = [line for line in body if line.startswith("lock ") or re.match(r"xchg .*\(", line)]
-        assert counted["atomics"] == len(locked)
+        assert counted.atomics == len(locked)
 
 
 def test_tail_calls_and_atomics_of_compiled_c_are_found(built: tuple[Path, Path]) -> None:
     file = elf.read(built[0])
     counted = {name: count_code(file, name) for name in FUNCTIONS}
-    assert [counted[name]["tail_calls"] for name in FUNCTIONS] == [2, 0, 0]
-    assert counted["swap"]["atomics"] == counted["front"]["atomics"] == 1
-    assert counted["swap"]["calls"] == counted["swap"]["branches"] == 0
+    assert [counted[name].tail_calls for name in FUNCTIONS] == [2, 0, 0]
+    assert counted["swap"].atomics == counted["front"].atomics == 1
+    assert counted["swap"].calls == counted["swap"].branches == 0
 
 
 def test_an_object_for_another_machine_is_decoded_too(tmp_path: Path) -> None:
@@ -275,11 +282,11 @@ def test_an_object_for_another_machine_is_decoded_too(tmp_path: Path) -> None:
     tried = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if tried.returncode != 0:
         pytest.skip(f"this clang does not compile for aarch64: {tried.stderr[:200]}")
-    record = measured(out, None, alloc=Entry("front", "front"))
-    entry = record["entries"]["alloc"]
-    assert record["arch"] == "aarch64"
-    assert entry["bytes"] == 4 * entry["instructions"]
-    assert (entry["branches"], entry["tail_calls"], entry["calls"], entry["atomics"]) == (2, 1, 0, 0)
+    arch, entries = measured(out, None, {"alloc": Function("front", "front")})
+    entry = entries["alloc"]
+    assert arch == "aarch64"
+    assert entry.bytes == 4 * entry.instructions
+    assert (entry.branches, entry.tail_calls, entry.calls, entry.atomics) == (2, 1, 0, 0)
 
 
 def test_lines_of_instructions_are_the_decoded_instructions(built: tuple[Path, Path]) -> None:
@@ -288,7 +295,7 @@ def test_lines_of_instructions_are_the_decoded_instructions(built: tuple[Path, P
     for name in ("choose", "swap"):  # `front` has thread-local storage, whose prefixes GCC writes as lines
         counted = count_code(file, name)
         assert (
-            asm.count_lines(text, name) - jump_labels(text, name) == counted["instructions"] - counted["nops"]
+            counting.count_lines(text, name) - jump_labels(text, name) == counted.instructions - counted.nops
         )
 
 
@@ -310,7 +317,9 @@ def test_debug_information_adds_no_lines(tmp_path: Path) -> None:
         listings = [
             compiled(compiler, folder, option)[1] for folder, option in ((plain, "-g0"), (debug, "-g"))
         ]
-        lines = [[asm.count_lines(file.read_text("utf-8"), name) for name in FUNCTIONS] for file in listings]
+        lines = [
+            [counting.count_lines(file.read_text("utf-8"), name) for name in FUNCTIONS] for file in listings
+        ]
         assert lines[0] == lines[1]
 
 
@@ -395,55 +404,56 @@ front:                                  // @front
     ids=["gcc", "clang", "aarch64"],
 )
 def test_lines_are_instructions_and_jump_labels_from_the_label_to_the_size(text: str, lines: int) -> None:
-    assert asm.count_lines(text, "front") == lines
+    assert counting.count_lines(text, "front") == lines
 
 
 def test_a_label_that_is_not_in_the_text_is_an_error() -> None:
     with pytest.raises(AsmError, match="no label 'fron'"):
-        asm.count_lines(GCC_TEXT, "fron")
+        counting.count_lines(GCC_TEXT, "fron")
 
 
 # --- the record
 
 
 def test_the_record_names_each_entry_with_all_its_counts(built: tuple[Path, Path]) -> None:
-    record = measured(*built, alloc=Entry("inlined", "front"), free=Entry("other", "swap"))
-    assert records.check(record, "asm") is record
-    alloc = record["entries"]["alloc"]
-    assert (alloc["function"], alloc["probe"], alloc["lines_reason"]) == ("inlined", "front", None)
-    assert all(
-        alloc[key] > 0 for key in ("instructions", "bytes", "branches", "calls", "tail_calls", "lines")
-    )
-    assert list(record["entries"]) == ["alloc", "free"]
+    entries = counted(*built, alloc=Function("inlined", "front"), free=Function("other", "swap"))
+    alloc = entries["alloc"]
+    assert (alloc.function, alloc.probe) == ("inlined", "front")
+    for name in ("instructions", "bytes", "branches", "calls", "tail_calls", "lines"):
+        value = alloc.metric(name)
+        assert isinstance(value, int)
+        assert value > 0
+    assert list(entries) == ["alloc", "free"]
 
 
 def test_without_assembly_text_only_the_lines_are_missing(built: tuple[Path, Path], tmp_path: Path) -> None:
     other = tmp_path / "other.s"
     other.write_text("nothing:\n", encoding="utf-8")
     for listing, reason in ((None, "there is no assembly text"), (other, "the assembly has no label 'swap'")):
-        entry = measured(built[0], listing, free=Entry("other", "swap"))["entries"]["free"]
-        assert entry["instructions"] > 0
-        assert (entry["lines"], entry["lines_reason"]) == (None, reason)
+        entry = counted(built[0], listing, free=Function("other", "swap"))["free"]
+        assert entry.instructions > 0
+        assert entry.lines == NotMeasured(reason)
 
 
-def test_an_object_that_cannot_be_counted_is_not_measured_with_the_reason(tmp_path: Path) -> None:
+ALLOC = Function("inlined", "front")
+
+
+def test_an_object_that_cannot_be_counted_is_an_error_that_names_it(tmp_path: Path) -> None:
     text = tmp_path / "probe.o"
     text.write_text("int main;", encoding="utf-8")
-    entries = {"alloc": Entry("inlined", "front")}
-    assert measured(tmp_path / "none.o", None, **entries) == records.not_measured(
-        "asm", "none.o: No such file or directory"
-    )
-    assert measured(text, None, **entries)["reason"].startswith("probe.o: no readable ELF file")
+    with pytest.raises(elf.ElfError, match=r"none\.o: No such file or directory"):
+        counted(tmp_path / "none.o", None, alloc=ALLOC)
+    with pytest.raises(elf.ElfError, match=r"probe\.o: no readable ELF file"):
+        counted(text, None, alloc=ALLOC)
 
 
-def test_an_object_that_is_cut_off_is_not_measured(tmp_path: Path) -> None:
+def test_an_object_that_is_cut_off_is_not_counted(tmp_path: Path) -> None:
     whole = compiled("gcc", tmp_path)[0].read_bytes()
     cut = tmp_path / "cut.o"
     for size in range(0, len(whole), 97):
         cut.write_bytes(whole[:size])
-        record = measured(cut, None, alloc=Entry("inlined", "front"))
-        assert record["status"] == "not measured"
-        assert record["reason"]
+        with pytest.raises((elf.ElfError, AsmError)):
+            counted(cut, None, alloc=ALLOC)
 
 
 def test_a_damaged_object_is_counted_or_not_but_never_stops_the_others(tmp_path: Path) -> None:
@@ -452,5 +462,10 @@ def test_a_damaged_object_is_counted_or_not_but_never_stops_the_others(tmp_path:
     headers = int.from_bytes(whole[40:48], "little")  # where the table of sections begins
     for place in [*range(64), *range(headers, len(whole), 7)]:
         damaged.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
-        record = measured(damaged, None, alloc=Entry("inlined", "front"))
-        assert records.check(record, "asm") is record
+        with contextlib.suppress(elf.ElfError, AsmError):
+            counted(damaged, None, alloc=ALLOC)
+
+
+def test_a_library_that_is_none_has_no_size(tmp_path: Path) -> None:
+    size = asm.size_of(tmp_path / "libnone.so")
+    assert size == NotMeasured("libnone.so: No such file or directory")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from layermatrix.core import records
-from layermatrix.evidence import asm
-from layermatrix.evidence.binary import dwarf, elf, hit_path
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.binary import counting, dwarf, elf, hit_path
+from layermatrix.evidence.binary.counts import Entry, Hit, Share, Sums
+from layermatrix.evidence.binary.lines import Origins
 
 # `top` and `bottom` are layers, which share a helper of a file that is no header; `front` is the frame.
 HELPER = """
@@ -48,7 +50,7 @@ int *probe(unsigned n) { return front(n * 7 + 1); }
 
 
 @dataclass(frozen=True)
-class Entry:
+class Function:
     function: str
     probe: str
 
@@ -60,7 +62,7 @@ def lines_of(name: str) -> tuple[int, int]:
     return first, next(number for number, line in enumerate(lines, 1) if number > first and line == "}")
 
 
-ORIGINS = asm.Origins("gen.h", {name: [lines_of(f"{name}_pop")] for name in ("top", "bottom")})
+ORIGINS = Origins("gen.h", {name: [lines_of(f"{name}_pop")] for name in ("top", "bottom")})
 
 
 def compiled(compiler: str, folder: Path, *options: str) -> Path:
@@ -74,11 +76,20 @@ def compiled(compiler: str, folder: Path, *options: str) -> Path:
     return out
 
 
-def measured(probe: Path, hit: str | None = "top", origins: asm.Origins = ORIGINS) -> records.Record:
-    counting = asm.Counting(origins, {"take": hit}, cache_line=64)
-    record = asm.measure(probe, None, None, {"take": Entry("front", "probe")}, counting)
-    found: records.Record = record["entries"]["take"]
-    return found
+def measured(probe: Path, hit: str | None = "top", origins: Origins = ORIGINS) -> Entry:
+    how = counting.Counting(origins, {"take": hit}, cache_line=64)
+    _, entries = counting.count(probe, None, {"take": Function("front", "probe")}, how)
+    return entries["take"]
+
+
+def hit_of(entry: Entry) -> Hit:
+    assert isinstance(entry.hit, Hit)
+    return entry.hit
+
+
+def shares_of(entry: Entry) -> Mapping[str, Share]:
+    assert not isinstance(entry.layers, NotMeasured)
+    return entry.layers
 
 
 @pytest.fixture(params=["gcc", "clang"])
@@ -88,10 +99,11 @@ def probe(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_each_instruction_belongs_to_one_layer_or_to_the_frame(probe: Path) -> None:
     entry = measured(probe)
-    assert set(entry["layers"]) == {"frame", "top", "bottom"}
-    assert sum(share["instructions"] for share in entry["layers"].values()) == entry["instructions"]
-    on_hit = sum(share["hit"]["instructions"] for share in entry["layers"].values())
-    assert on_hit == entry["hit"]["instructions"]
+    shares = shares_of(entry)
+    assert set(shares) == {"frame", "top", "bottom"}
+    assert sum(share.instructions for share in shares.values()) == entry.instructions
+    on_hit = [share.hit.instructions for share in shares.values() if isinstance(share.hit, Sums)]
+    assert sum(on_hit) == hit_of(entry).instructions
 
 
 def test_code_of_another_file_belongs_to_the_layer_that_it_is_inlined_for(probe: Path) -> None:
@@ -102,7 +114,7 @@ def test_code_of_another_file_belongs_to_the_layer_that_it_is_inlined_for(probe:
     for step in code.steps:
         raw = file.sections[step.part.section].data[step.instruction.address : step.instruction.end]
         if bytes.fromhex("5a5a5a5a") in raw:
-            owners += [ORIGINS.layer(line) for line in sources.lines(*step.node)]
+            owners += [ORIGINS.layer(line.file, line.line) for line in sources.lines(*step.node)]
     if file.machine != "EM_X86_64":
         pytest.skip(f"the constant is looked for in code for x86-64, not for {file.machine}")
     assert {"top", "bottom"} <= set(owners)
@@ -118,25 +130,25 @@ def test_the_lines_lead_from_the_innermost_function_to_the_probe(probe: Path) ->
 
 
 def test_the_hit_is_that_of_the_layer_that_is_asked_for(probe: Path) -> None:
-    first, second = measured(probe, hit="top"), measured(probe, hit="bottom")
-    assert first["hit"]["layers"] == ["frame", "top"] or first["hit"]["layers"] == ["frame", "top", "frame"]
-    assert "bottom" in second["hit"]["layers"]
-    assert second["hit"]["instructions"] > first["hit"]["instructions"]
-    assert first["hit"]["calls"] == second["hit"]["calls"] == 0
+    first, second = (hit_of(measured(probe, hit=name)) for name in ("top", "bottom"))
+    assert first.layers == ("frame", "top")
+    assert "bottom" in second.layers
+    assert second.instructions > first.instructions
+    assert first.calls == second.calls == 0
 
 
 def test_without_the_layer_the_shortest_way_is_the_early_return(probe: Path) -> None:
     """What the rule is for: `n == 0` returns at once, and is no hit."""
-    anywhere = measured(probe, hit=None)
-    assert "top" not in anywhere["hit"]["layers"]
-    assert anywhere["hit"]["instructions"] < measured(probe)["hit"]["instructions"]
+    anywhere = hit_of(measured(probe, hit=None))
+    assert "top" not in anywhere.layers
+    assert anywhere.instructions < hit_of(measured(probe)).instructions
 
 
 def test_a_layer_that_has_no_code_there_has_no_hit_and_says_so(probe: Path) -> None:
     entry = measured(probe, hit="absent")
-    assert entry["hit"] is None
-    assert entry["hit_reason"] == "no way to a return passes code of layer 'absent'"
-    assert entry["layers"]["top"]["instructions"] > 0
+    assert entry.hit == NotMeasured("no way to a return passes code of layer 'absent'")
+    assert shares_of(entry)["top"].instructions > 0
+    assert shares_of(entry)["top"].hit == entry.hit
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -144,9 +156,8 @@ def test_without_line_tables_the_whole_is_counted_and_the_rest_says_why(
     compiler: str, tmp_path: Path
 ) -> None:
     entry = measured(compiled(compiler, tmp_path, "-g0"))
-    assert entry["instructions"] > 0
-    assert entry["hit"] is entry["layers"] is None
-    assert entry["hit_reason"] == entry["layers_reason"] == "probe0.o was compiled without -g"
+    assert entry.instructions > 0
+    assert entry.hit == entry.layers == NotMeasured("probe0.o was compiled without -g")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -160,14 +171,14 @@ def test_line_tables_add_no_code(compiler: str, tmp_path: Path) -> None:
 
 def test_other_tables_than_ours_are_a_reason(tmp_path: Path) -> None:
     entry = measured(compiled("gcc", tmp_path, "-g", "-gdwarf-5"))
-    assert entry["hit_reason"] == "probe0.o has DWARF 5, only 4 is read here"
+    assert entry.hit == NotMeasured("probe0.o has DWARF 5, only 4 is read here")
 
 
 def test_sections_of_one_function_each_tell_the_same(tmp_path: Path) -> None:
     """Each section's addresses begin at 0: one must not be taken for another."""
     options = ("-g", "-gdwarf-4")
     plain = measured(compiled("gcc", tmp_path, *options))
-    assert measured(compiled("gcc", tmp_path, *options, "-ffunction-sections"))["layers"] == plain["layers"]
+    assert measured(compiled("gcc", tmp_path, *options, "-ffunction-sections")).layers == plain.layers
 
 
 def test_damaged_tables_are_a_reason_and_never_a_crash(tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import report_samples as samples
 from test_html import Page
 
 from layermatrix.analysis.results import KINDS
-from layermatrix.report import cellpage, write_all
+from layermatrix.report import cellpage
 
 
 def page(cell: samples.Record) -> Page:
@@ -85,11 +83,3 @@ def test_the_log_of_a_failed_test_is_escaped() -> None:
     text = cellpage.render(samples.record([cell]), cell)
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-
-
-def test_each_cell_has_a_page_and_those_that_are_gone_have_none(tmp_path: Path) -> None:
-    folder = tmp_path / "cells"
-    write_all(samples.phases(), tmp_path)
-    assert {file.stem for file in folder.glob("*")} == {f"{name}-release-gcc" for name in samples.LINEAGE}
-    write_all(samples.record([samples.cell("old")]), tmp_path)
-    assert [file.name for file in folder.glob("*")] == ["old-release-gcc.html"]

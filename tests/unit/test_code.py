@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
+from layermatrix.evidence.code import Code
+from layermatrix.evidence.source import reading
 
 PROBE = '#include "path_gen.h"\nint probe(int a)\n{\n    return take(a);\n}\n'
 HEADER = """
@@ -78,7 +80,12 @@ class Sources:
         (self.root / name).parent.mkdir(exist_ok=True)
         (self.root / name).write_text(text, encoding="utf-8")
 
-    def measure(self, function: str = "take", told: str = "lib.c") -> records.Record:
+    def count(self) -> Code:
+        found = self.measure()
+        assert isinstance(found, Code)
+        return found
+
+    def measure(self, function: str = "take", reported: str = "lib.c") -> Code | NotMeasured:
         return code.measure(
             self.root / "probe.c",
             self.root / "probe.i",
@@ -87,7 +94,7 @@ class Sources:
             {"alloc": Entry(function)},
             ["switches", "talks"],
             ["lib.c"],
-            {told: "300-400"},
+            {reported: "300-400"},
         )
 
 
@@ -98,8 +105,8 @@ def sources(tmp_path: Path) -> Sources:
 
 def test_a_check_counts_once_for_each_call_that_is_inlined(sources: Sources) -> None:
     """Two in the two calls of `pop`, one of its own; `slow` is out of line, and words are no code."""
-    entry = sources.measure()["entries"]["alloc"]
-    assert (entry["runtime_checks"], entry["switches"]) == (3, {"switches": 3})
+    entry = sources.count().entries["alloc"]
+    assert (entry.runtime_checks, entry.switches) == (3, {"switches": 3})
 
 
 def test_what_the_preprocessor_left_out_is_no_check(sources: Sources) -> None:
@@ -107,21 +114,21 @@ def test_what_the_preprocessor_left_out_is_no_check(sources: Sources) -> None:
         "    return switches.pop", '    if (talks) say("x");\n    return switches.pop'
     )
     sources.write("probe.i", debug)
-    assert sources.measure()["entries"]["alloc"]["switches"] == {"switches": 3, "talks": 2}
+    assert sources.count().entries["alloc"].switches == {"switches": 3, "talks": 2}
 
 
 def test_conditionals_are_counted_where_they_choose_and_guards_are_not(sources: Sources) -> None:
-    record = sources.measure()
-    assert record["header"]["conditional_paths"] == 2
-    assert record["entries"]["alloc"]["conditional_paths"] == 4, "an #if and an #elif, in each of two calls"
+    record = sources.count()
+    assert record.header.conditional_paths == 2
+    assert record.entries["alloc"].conditional_paths == 4, "an #if and an #elif, in each of two calls"
 
 
 def test_the_librarys_conditionals_are_counted_without_the_generated_header(sources: Sources) -> None:
-    assert sources.measure()["sources"] == {"files": 2, "conditional_paths": 2}
+    assert sources.count().sources == code.Sources(files=2, conditional_paths=2)
 
 
-def test_lines_stand_beside_those_that_were_told(sources: Sources) -> None:
-    assert sources.measure()["files"] == {"lib.c": {"lines": 5, "told": "300-400"}}
+def test_lines_stand_beside_those_that_are_reported(sources: Sources) -> None:
+    assert sources.count().files == {"lib.c": code.Lines(5, reported="300-400")}
 
 
 @pytest.mark.parametrize(
@@ -133,30 +140,29 @@ def test_lines_stand_beside_those_that_were_told(sources: Sources) -> None:
     ],
 )
 def test_guards_of_each_kind_are_known(guard: str) -> None:
-    assert code.conditionals(guard) == 0
+    assert reading.conditionals(guard) == 0
 
 
 def test_a_conditional_definition_of_something_else_chooses() -> None:
-    assert code.conditionals("#ifdef FAST\n#define SIZE 4\n#else\n#define SIZE 8\n#endif\n") == 1
+    assert reading.conditionals("#ifdef FAST\n#define SIZE 4\n#else\n#define SIZE 8\n#endif\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("function", "told", "reason"),
+    ("function", "reported", "reason"),
     [
         ("tkae", "lib.c", "no function 'tkae' is defined in what the probe includes"),
         ("take", "gone.c", "there is no gone.c whose lines could be counted"),
     ],
 )
-def test_what_cannot_be_counted_says_why(sources: Sources, function: str, told: str, reason: str) -> None:
-    record = sources.measure(function, told)
-    assert (record["status"], record["reason"]) == ("not measured", reason)
+def test_what_cannot_be_counted_says_why(sources: Sources, function: str, reported: str, reason: str) -> None:
+    assert sources.measure(function, reported) == NotMeasured(reason)
 
 
 def test_a_function_that_calls_itself_has_no_count(sources: Sources) -> None:
     sources.write("probe.i", PREPROCESSED.replace("return switches.pop ? a : 0", "return pop(a - 1)"))
-    assert sources.measure()["reason"] == "'pop' calls itself"
+    assert sources.measure() == NotMeasured("'pop' calls itself")
 
 
 def test_a_probe_without_the_header_is_not_counted(sources: Sources) -> None:
     sources.write("probe.c", "int probe;\n")
-    assert sources.measure()["reason"] == "probe.c does not include path_gen.h"
+    assert sources.measure() == NotMeasured("probe.c does not include path_gen.h")

@@ -19,13 +19,14 @@ BOTH = {"base": {("crash", "big"): "-"}, "other": {("crash", "big"): "at once"}}
 
 def program_that(status: int, stdout: bytes = b"", stderr: bytes = b"") -> process.Run:
     def run(*words: Any, **_options: Any) -> process.Finished:
-        return process.Finished(tuple(words[0]), status, stdout, stderr, 0.1)
+        named = f'{{"library": "{Path("libtoy.so").absolute()}"}}\n'.encode()
+        return process.Finished(tuple(words[0]), status, stdout + named, stderr, 0.1)
 
     return run
 
 
 def ask(run: process.Run) -> docpages.Said:
-    return docpages.ask(Path("bin/test_it"), "found:", 10.0, run)
+    return docpages.ask(Path("bin/test_it"), Path("libtoy.so"), "found:", 10.0, run)
 
 
 def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:

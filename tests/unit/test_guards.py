@@ -11,7 +11,6 @@ import pytest
 from test_statements import Map
 from toy_objects import build
 
-from layermatrix.core import records
 from layermatrix.evidence import guards
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.references import Compiled
@@ -59,13 +58,13 @@ def subject(tmp_path: Path) -> Make:
     return make
 
 
-def statuses(record: records.Record) -> dict[str, str]:
-    return {check["name"]: check["status"] for check in record["checks"]}
+def statuses(record: guards.Guards) -> dict[str, str]:
+    return {check.name: check.status.value for check in record.checks}
 
 
-def mistakes(record: records.Record) -> list[str]:
+def mistakes(record: guards.Guards) -> list[str]:
     """What is wrong, over all checks."""
-    return str(record["log"]).splitlines()
+    return [mistake for check in record.checks for mistake in check.mistakes]
 
 
 # --- the messages in a library
@@ -101,10 +100,10 @@ def test_what_only_debug_information_says_is_not_in_the_program(tmp_path: Path) 
 
 def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(subject: Make) -> None:
     more = "\n".join(f'const char *f{n}(void) {{ return "[demo:m{n}] " "{"y" * 300}"; }}' for n in range(7))
-    found = guards.counted(subject(CODE + more), "a test")["debug_strings"]
-    assert found["count"] == 7
-    assert [example[:9] for example in found["examples"]] == [f"[demo:m{n}]" for n in range(5)]
-    assert max(map(len, found["examples"])) == 120
+    found = guards.counted(subject(CODE + more), "a test").debug_strings
+    assert found.count == 7
+    assert [example[:9] for example in found.examples] == [f"[demo:m{n}]" for n in range(5)]
+    assert max(map(len, found.examples)) == 120
 
 
 def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) -> None:
@@ -119,14 +118,13 @@ def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) ->
 
 def test_a_release_without_debug_code_passes_and_takes_no_control(subject: Make) -> None:
     record = guards.absent(subject(bare=CODE.replace('    say("[demo:work] %d", n);', "")))
-    assert records.check(record, "guards") is record
     assert mistakes(record) == []
     assert statuses(record) == {
         "statements": "passed", "same code": "passed", "nothing left": "passed", "control": "not claimed",
     }  # fmt: skip
-    assert record["debug_strings"] == {"count": 0, "examples": []}
-    assert record["sources"] == {"src/demo.c": {"statements": 1, "strings": 0, "forbidden": 0}}
-    assert record["checks"][1]["objects"] == 1
+    assert record.debug_strings == guards.Messages(0, ())
+    assert record.sources == {"src/demo.c": guards.OfSource(statements=1, strings=0, forbidden=0)}
+    assert record.checks[1].facts["objects"] == 1
 
 
 def test_code_that_the_guard_does_not_keep_out_is_not_the_same(subject: Make) -> None:
@@ -146,8 +144,8 @@ def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
         "statements": "passed", "same code": "passed", "nothing left": "failed", "control": "not claimed",
     }  # fmt: skip
     assert mistakes(record) == ["src/demo.c:10:1: error: puts in work is forbidden in a release: it prints"]
-    assert record["forbidden"] == {"count": 1, "symbols": ["puts"]}
-    assert record["sources"]["src/demo.c"]["forbidden"] == 1
+    assert record.forbidden == guards.ForbiddenCalls(1, ("puts",))
+    assert record.sources["src/demo.c"].forbidden == 1
 
 
 def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(subject: Make) -> None:
@@ -167,7 +165,7 @@ def test_a_file_may_be_allowed_what_others_are_not(subject: Make) -> None:
 def test_a_message_in_a_release_is_shown_at_its_statement(subject: Make) -> None:
     record = guards.absent(subject(talks=True))
     assert mistakes(record) == ["src/demo.c:8:1: error: the release still has the message [demo:work]"]
-    assert record["sources"]["src/demo.c"]["strings"] == 1
+    assert record.sources["src/demo.c"].strings == 1
 
 
 def test_a_message_of_no_statement_is_shown_too(subject: Make) -> None:
@@ -190,7 +188,7 @@ def test_a_debug_build_has_every_message(subject: Make) -> None:
         "statements": "passed", "same code": "not claimed", "nothing left": "not claimed",
         "control": "passed",
     }  # fmt: skip
-    assert record["checks"][3]["sentinels"] == 1
+    assert record.checks[3].facts["sentinels"] == 1
 
 
 def test_a_message_that_a_debug_build_does_not_show_fails_the_control(subject: Make) -> None:
@@ -216,9 +214,9 @@ def test_statements_are_checked_in_every_cell(subject: Make) -> None:
 def test_a_cell_that_keeps_its_output_claims_nothing_and_counts(subject: Make) -> None:
     record = guards.counted(subject(talks=True), "debug_output: always")
     assert set(statuses(record).values()) == {"passed", "not claimed"}
-    assert [check["reason"] for check in record["checks"][1:]] == ["debug_output: always"] * 3
-    assert record["debug_strings"]["count"] == 1
-    assert record["sources"]["src/demo.c"] == {"statements": 1, "strings": 1, "forbidden": 0}
+    assert [check.reason for check in record.checks[1:]] == ["debug_output: always"] * 3
+    assert record.debug_strings.count == 1
+    assert record.sources["src/demo.c"] == guards.OfSource(statements=1, strings=1, forbidden=0)
 
 
 def test_without_a_word_on_debug_code_only_the_messages_are_looked_for(subject: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Perf:
         self.out, self.status, self.stderr = out, status, stderr
         self.command: Sequence[str] = ()
         self.environment: Mapping[str, str] = {}
+        self.preloaded: Path | None = None
 
     def __call__(
         self,
@@ -41,18 +43,21 @@ class Perf:
         folder: Path | None = None,
     ) -> process.Finished:
         self.command, self.environment = command, environment
+        if "LD_PRELOAD" in environment:
+            self.preloaded = Path(environment["LD_PRELOAD"]).readlink()
         if self.out is not None:
             Path(command[command.index("-o") + 1]).write_text(self.out, encoding="utf-8")
-        return process.Finished(tuple(command), self.status, b'{"ops": 4}\n', self.stderr, 1.0)
+        line = json.dumps({"ops": 4, "library": environment.get("LD_PRELOAD")}).encode()
+        return process.Finished(tuple(command), self.status, line, self.stderr, 1.0)
 
 
 def test_the_counts_of_the_program_with_the_library_are_read() -> None:
     run = Perf(OUT)
     counted = hardware.Perf("perf", run).count(["/bench", "--ops", "4"], Path("/lib.so"))
     assert counted.events == ({"instructions": 123456, "l1d_load_misses": 78, "mispredicted": 9},)
-    assert counted.stdout == b'{"ops": 4}\n'
     assert list(run.command)[-4:] == ["--", "/bench", "--ops", "4"]
-    assert run.environment["LD_PRELOAD"] == "/lib.so"
+    assert json.loads(counted.stdout) == {"ops": 4, "library": run.environment["LD_PRELOAD"]}
+    assert run.preloaded == Path("/lib.so")
 
 
 def test_an_event_that_the_machine_lacks_is_named() -> None:

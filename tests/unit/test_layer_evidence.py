@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from layermatrix.core import process, records
+from layermatrix.core import process
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import layers
+from layermatrix.evidence.kind import Status
 
 NONE = [0, 0]
 MOVES = {"refill": NONE, "top_up": NONE, "spill": NONE, "drain": NONE}
@@ -66,48 +68,50 @@ def fake(counts: object, status: int = 0) -> process.Run:
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         environment = how["environment"]
+        library = Path(environment["LD_PRELOAD"]).readlink()
+        said = json.dumps({"library": environment["LD_PRELOAD"]}).encode()
         if command[0] == "valgrind":
-            assert environment["LD_PRELOAD"] == "/b/shipped.so"
+            assert library == Path("/b/shipped.so")
             assert "TOY_COUNTS" not in environment
             (out,) = (word.partition("=")[2] for word in command if word.startswith("--callgrind-out"))
             Path(out).write_text(CALLGRIND, encoding="utf-8")
-            return process.Finished(tuple(command), 0, b"", b"", 0.1)
-        assert environment["LD_PRELOAD"] == "/b/counting.so"
+            return process.Finished(tuple(command), 0, said, b"", 0.1)
+        assert library == Path("/b/counting.so")
         if counts is not None:
             Path(environment["TOY_COUNTS"]).write_text(json.dumps(counts), encoding="utf-8")
-        return process.Finished(tuple(command), status, b"", b"toy: stats: no\n" if status else b"", 0.1)
+        return process.Finished(tuple(command), status, said, b"toy: stats: no\n" if status else b"", 0.1)
 
     return run
 
 
-def measured(counts: object, status: int = 0, valgrind: str | None = "valgrind") -> records.Record:
-    record = layers.measure({"mixed": COMMAND}, SUBJECT, valgrind, run=fake(counts, status))
-    return records.check(record, "layers")
+def measured(counts: object, status: int = 0, valgrind: str | None = "valgrind") -> layers.Layers:
+    return layers.measure({"mixed": COMMAND}, SUBJECT, valgrind, run=fake(counts, status))
 
 
 def test_each_layer_has_its_figures_of_the_load() -> None:
     record = measured(COUNTS)
-    assert [result["status"] for result in record["programs"]] == ["passed"]
-    load = record["loads"]["mixed"]
-    assert (load["requests"], load["frees"], load["unserved"]) == (10, 9, 0)
-    stack = load["layers"]["stack"]
-    assert (stack["hit_rate"], stack["share"], stack["kept_rate"]) == (0.6, 0.6, round(8 / 9, 6))
-    assert (stack["topped_up"], stack["spilled"], stack["refilled"]) == (3, 2, 0)
-    assert (stack["held_bytes"], stack["peak_bytes"]) == (96, 160)
-    assert list(stack["classes"]) == ["C2"]
-    assert load["layers"]["refill"]["kept_rate"] is None, "nobody offered it a block"
+    assert [result.status for result in record.programs] == [Status.PASSED]
+    load = record.loads["mixed"]
+    assert (load.requests, load.frees, load.unserved) == (10, 9, 0)
+    stack = load.layers["stack"]
+    assert (stack.hit_rate, stack.share, stack.kept_rate) == (0.6, 0.6, round(8 / 9, 6))
+    assert (stack.topped_up, stack.spilled, stack.refilled) == (3, 2, 0)
+    assert (stack.held_bytes, stack.peak_bytes) == (96, 160)
+    assert list(stack.classes) == ["C2"]
+    assert load.layers["refill"].kept_rate is None, "nobody offered it a block"
 
 
 def test_instructions_are_those_of_a_request_by_owner_of_the_line() -> None:
-    costs = measured(COUNTS)["loads"]["mixed"]["instructions"]
-    assert costs["layers"] == {"stack": 10.0, "refill": 2.0}
-    assert (costs["frame"], costs["elsewhere"], costs["total"]) == (0.7, 0.3, 13.0)
+    costs = measured(COUNTS).loads["mixed"].instructions
+    assert isinstance(costs, layers.Instructions)
+    assert costs.layers == {"stack": 10.0, "refill": 2.0}
+    assert (costs.frame, costs.elsewhere, costs.total) == (0.7, 0.3, 13.0)
 
 
 def test_without_valgrind_the_counts_are_there_and_the_instructions_say_why_not() -> None:
-    load = measured(COUNTS, valgrind=None)["loads"]["mixed"]
-    assert load["layers"]["stack"]["hits"] == 6
-    assert load["instructions"] == {"status": "not measured", "reason": "valgrind is not installed"}
+    load = measured(COUNTS, valgrind=None).loads["mixed"]
+    assert load.layers["stack"].hits == 6
+    assert load.instructions == NotMeasured("valgrind is not installed")
 
 
 def stack(counts: dict[str, Any]) -> dict[str, Any]:
@@ -136,13 +140,13 @@ WHERE = "do not add up: stack, blocks of 32 bytes"
 )  # fmt: skip
 def test_counts_that_cannot_be_trusted_fail_the_load(counts: object, what: str) -> None:
     record = measured(counts)
-    (result,) = record["programs"]
-    assert result["status"] == "failed"
-    assert what in result["reason"]
-    assert record["loads"] == {}
+    (result,) = record.programs
+    assert result.status is Status.FAILED
+    assert what in str(result.reason)
+    assert record.loads == {}
 
 
 def test_a_library_that_ends_the_program_fails_the_load_with_its_line() -> None:
-    (result,) = measured(COUNTS, status=-6)["programs"]
-    assert result["reason"] == "killed by SIGABRT: toy: stats: no"
-    assert result["command"] == "bench --ops 20"
+    (result,) = measured(COUNTS, status=-6).programs
+    assert result.reason == "killed by SIGABRT: toy: stats: no"
+    assert result.command == "bench --ops 20"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,13 @@ def fake(text: str | None, status: int = 0) -> process.Run:
     """valgrind that writes this, and ends so."""
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
-        assert how["environment"]["LD_PRELOAD"].endswith("/libtoy.so")
+        library = how["environment"]["LD_PRELOAD"]
+        assert library.endswith("/libtoy.so")
         (out,) = (word.partition("=")[2] for word in command if word.startswith("--callgrind-out-file="))
         if text is not None:
             Path(out).write_text(text, encoding="utf-8")
-        return process.Finished(tuple(command), status, b"", b"it broke\n" if status else b"", 0.1)
+        said = json.dumps({"library": library}).encode()
+        return process.Finished(tuple(command), status, said, b"it broke\n" if status else b"", 0.1)
 
     return run
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
-from pathlib import Path
 
 import report_samples as samples
 
-from layermatrix.report import markdown, write_all
+from layermatrix.report import markdown
 
 
 def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
@@ -64,21 +62,6 @@ def test_failed_cells_stand_with_the_command_that_repeats_them() -> None:
 def test_a_matrix_has_a_line_for_each_cell() -> None:
     text = markdown.render(samples.record([samples.cell("old"), samples.cell("old", mode="debug")]))
     assert "| **old-debug-gcc** |" in text
-
-
-def test_all_reports_are_written_whole(tmp_path: Path) -> None:
-    record = samples.phases()
-    written = write_all(record, tmp_path / "report")
-    names = ["index.html", "results.json", "results.md", "junit.xml", "story.md"]
-    assert [file.name for file in written] == names
-    assert sorted(file.name for file in (tmp_path / "report").glob("*.*")) == sorted(names)
-    assert json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8")) == record
-
-
-def test_the_same_record_prints_the_same_files(tmp_path: Path) -> None:
-    first = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "one")]
-    second = [file.read_bytes() for file in write_all(samples.phases(), tmp_path / "two")]
-    assert first == second
 
 
 def test_the_counts_of_every_load_have_a_table_with_branches() -> None:

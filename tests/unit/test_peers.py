@@ -209,14 +209,14 @@ def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
 
 
 def test_a_floor_that_is_not_built_is_left_out_with_the_reason(project: Any, tmp_path: Path) -> None:
-    matrix = load_project(project(matrix=peers_text(FLOOR_LINE))).matrix
+    loaded = load_project(project(matrix=peers_text(FLOOR_LINE)))
     stored: list[Record] = []
     program = tmp_path / peers.PROGRAMS / "bench"
     program.parent.mkdir(parents=True)
-    program.write_text('#!/bin/sh\necho \'{"mops": 1.5, "peak_kib": 7}\'\n', encoding="utf-8")
+    program.write_text('#!/bin/sh\necho \'{"ops": 15, "seconds": 1e-5, "peak_kib": 7}\'\n', encoding="utf-8")
     program.chmod(0o755)
-    variant = load_project(tmp_path).variants["base"]
-    peers.take(tmp_path, matrix, [Cell(variant, "release", "gcc")], 1, store=stored.append, listing="")
+    cell = Cell(loaded.variants["base"], "release", "gcc")
+    peers.take(tmp_path, loaded, [cell], 1, store=stored.append, listing="")
     assert stored[-1]["missing"]["floor"] == "build/baseline/bin/floor_pool.so is not built"
     assert stored[-1]["floor"] is None
     assert (

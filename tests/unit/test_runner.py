@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from layermatrix.core import process, records
+from layermatrix.core import process
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.bench import KIND, Bench, Ratio, Timing, Verdict
 from layermatrix.measure import runner
 from layermatrix.measure.runner import Load, Subject
 
-MIXED = Load("mixed", ("--ops", "100"))
-CHAIN = Load("chain", ("--ops", "7", "--threads", "1"))
+MIXED = Load("mixed", ("--ops", "100"), "Mops/s")
+CHAIN = Load("chain", ("--ops", "7", "--threads", "1"), "Mops/s")
 Answer = Callable[[str, str, int], object]  # subject, load, how often it ran before -> speed
 
 
 class Machine:
     """Stands for all benchmark programs. A speed that is text is a failure's last line."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, answer: Answer, used: str | None = None, peak: int | None = 100) -> None:
+        self.answer, self.used, self.peak = answer, used, peak
         self.runs: list[tuple[str, str]] = []
         self.commands: list[tuple[str, ...]] = []
-        self.preloads: list[str | None] = []
+        self.preloads: list[str] = []  # the files that were preloaded, "" for none
 
     def __call__(
         self,
@@ -38,12 +41,15 @@ class Machine:
         before = self.runs.count((load, subject))
         self.runs.append((load, subject))
         self.commands.append(tuple(command))
-        self.preloads.append(environment.get("LD_PRELOAD"))
+        link = environment.get("LD_PRELOAD")
+        self.preloads.append(str(Path(link).readlink()) if link else "")
         speed = self.answer(subject, load, before)
         if isinstance(speed, str):
             return process.Finished(tuple(command), 1, b"", speed.encode(), 0.1)
-        line = json.dumps({"bench": load, "mops": speed, "peak_kib": 100 + before})
-        return process.Finished(tuple(command), 0, line.encode(), b"", 0.1)
+        ops = speed * 1e6 if isinstance(speed, (int, float)) and not isinstance(speed, bool) else speed
+        line = {"bench": load, "ops": ops, "seconds": 1, "library": self.used or link}
+        line |= {} if self.peak is None else {"peak_kib": self.peak + before}
+        return process.Finished(tuple(command), 0, json.dumps(line).encode(), b"", 0.1)
 
 
 def subject(
@@ -53,6 +59,20 @@ def subject(
     return Subject(
         name, programs, folder / preload if preload else None, folder / name / "evidence" / "bench.json"
     )
+
+
+def timing(record: Bench | NotMeasured, load: str) -> Timing:
+    assert isinstance(record, Bench)
+    found = record.load(load)
+    assert isinstance(found, Timing)
+    return found
+
+
+def reason(record: Bench | NotMeasured, load: str) -> str:
+    assert isinstance(record, Bench)
+    found = record.load(load)
+    assert isinstance(found, NotMeasured)
+    return found.reason
 
 
 def steady(name: str, load: str, before: int) -> float:
@@ -79,7 +99,8 @@ def test_each_subject_has_its_own_library_preloaded_and_gets_the_arguments_of_th
     runner.measure(
         [CHAIN], [subject("quick", tmp_path, "lib.so")], 1, subject("system", tmp_path), run=machine
     )
-    assert machine.preloads == [None, str(tmp_path / "lib.so"), str(tmp_path / "lib.so"), None]
+    library = str(tmp_path / "lib.so")
+    assert machine.preloads == ["", library, library, ""]
     assert machine.commands[0] == (str(tmp_path / "system" / "chain"), "--ops", "7", "--threads", "1")
 
 
@@ -90,22 +111,30 @@ def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 6, subject("system", tmp_path), run=machine
     )
-    load = results["quick"]["loads"]["mixed"]
-    assert load["samples"] == [4, 6, 8, 10, 12, 14]
-    assert load["baseline"] == [2, 3, 4, 5, 6, 7]
-    assert load["ratio"] == {"median": 2, "low": 2, "high": 2, "verdict": "faster"}
-    assert (load["median"], load["low"], load["high"], load["interval"]) == (9, 4, 14, "95 %")
-    assert (load["peak_kib"], load["baseline_peak_kib"], load["unit"]) == (106, 106, "Mops/s")
-    assert "ratio" not in results["system"]["loads"]["mixed"]
-    assert results["system"]["loads"]["mixed"]["median"] == 4.5
+    assert timing(results["quick"], "mixed") == Timing(
+        unit="Mops/s",
+        samples=(4, 6, 8, 10, 12, 14),
+        median=9,
+        low=4,
+        high=14,
+        interval="95 %",
+        peak_kib=106,
+        baseline=(2, 3, 4, 5, 6, 7),
+        baseline_peak_kib=106,
+        ratio=Ratio(2, 2, 2, Verdict.FASTER),
+    )
+    own = timing(results["system"], "mixed")
+    assert (own.median, own.ratio) == (4.5, None)
 
 
 def test_every_record_is_stored_and_complete(tmp_path: Path) -> None:
     everyone = [subject("quick", tmp_path), subject("system", tmp_path)]
     results = runner.measure([MIXED, CHAIN], everyone[:1], 3, everyone[1], run=Machine(steady))
     for one in everyone:
-        assert records.load(one.store, "bench") == results[one.name]
-        assert results[one.name]["rounds"] == 3
+        found = results[one.name]
+        assert KIND.format.read(one.store) == found
+        assert isinstance(found, Bench)
+        assert found.rounds == 3
 
 
 def test_a_program_that_fails_costs_its_subject_that_load_and_no_one_else_anything(tmp_path: Path) -> None:
@@ -114,12 +143,9 @@ def test_a_program_that_fails_costs_its_subject_that_load_and_no_one_else_anythi
     )
     everyone = [subject("quick", tmp_path), subject("slow", tmp_path)]
     results = runner.measure([MIXED, CHAIN], everyone, 4, subject("system", tmp_path), run=machine)
-    slow = results["slow"]
-    assert slow["status"] == "measured"
-    assert slow["loads"]["mixed"]["status"] == "not measured"
-    assert slow["loads"]["mixed"]["reason"] == "mixed: exit status 1: out of memory"
-    assert len(slow["loads"]["chain"]["samples"]) == 4
-    assert len(results["quick"]["loads"]["mixed"]["samples"]) == 4
+    assert reason(results["slow"], "mixed") == "mixed: exit status 1: out of memory"
+    assert len(timing(results["slow"], "chain").samples) == 4
+    assert len(timing(results["quick"], "mixed").samples) == 4
     assert machine.runs.count(("mixed", "slow")) == 3
 
 
@@ -128,18 +154,46 @@ def test_a_subject_that_can_run_nothing_is_not_measured(tmp_path: Path) -> None:
     results = runner.measure(
         [MIXED, CHAIN], [subject("slow", tmp_path)], 1, subject("system", tmp_path), run=machine
     )
-    assert results["slow"]["status"] == "not measured"
-    assert results["slow"]["reason"] == "mixed: exit status 1: cannot be preloaded"
-    assert records.load(subject("slow", tmp_path).store, "bench") == results["slow"]
+    assert results["slow"] == NotMeasured("mixed: exit status 1: cannot be preloaded")
+    assert KIND.format.read(subject("slow", tmp_path).store) == results["slow"]
 
 
 def test_without_a_baseline_speeds_stand_alone_with_the_reason(tmp_path: Path) -> None:
     machine = Machine(lambda name, load, before: "broken" if (name, before) == ("system", 1) else 5.0)
-    load = runner.measure([MIXED], [subject("quick", tmp_path)], 2, subject("system", tmp_path), run=machine)[
-        "quick"
-    ]["loads"]["mixed"]
-    assert (load["status"], load["median"], load["ratio"]) == ("measured", 5.0, None)
-    assert load["ratio_reason"] == "the baseline has no figure: mixed: exit status 1: broken"
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 2, subject("system", tmp_path), run=machine
+    )
+    load = timing(results["quick"], "mixed")
+    assert load.median == 5.0
+    assert load.ratio == NotMeasured("the baseline has no figure: mixed: exit status 1: broken")
+
+
+def test_a_project_may_have_no_baseline(tmp_path: Path) -> None:
+    results = runner.measure([MIXED], [subject("quick", tmp_path)], 2, None, run=Machine(steady))
+    load = timing(results["quick"], "mixed")
+    assert (load.median, load.ratio) == (20.0, NotMeasured("there is no baseline"))
+
+
+def test_a_program_that_is_linked_with_the_library_has_nothing_preloaded_and_has_to_use_it(
+    tmp_path: Path,
+) -> None:
+    inlined = replace(MIXED, linked=True)
+    used = [str(tmp_path / "lib.so"), "/lib/another.so"]
+    for library in used:
+        machine = Machine(steady, library)
+        quick = subject("quick", tmp_path, "lib.so")
+        found = runner.measure([inlined], [quick], 1, None, run=machine)["quick"]
+        assert machine.preloads == ["", ""][: len(machine.preloads)]
+        if library == used[0]:
+            assert timing(found, "mixed").samples == (20.0,)
+        else:
+            assert found == NotMeasured(f"mixed used {library}, not {used[0]}")
+
+
+def test_a_peak_that_the_program_does_not_report_is_not_measured(tmp_path: Path) -> None:
+    machine = Machine(steady, peak=None)
+    results = runner.measure([MIXED], [subject("quick", tmp_path)], 1, None, run=machine)
+    assert timing(results["quick"], "mixed").peak_kib == NotMeasured("the program does not report it")
 
 
 @pytest.mark.parametrize("speed", [0, -1.0, None, True, [], float("inf"), float("nan")], ids=str)
@@ -148,13 +202,15 @@ def test_a_speed_that_is_no_number_above_zero_is_not_measured(tmp_path: Path, sp
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=machine
     )
-    assert results["quick"]["reason"].startswith("mixed: 'mops' in its JSON line is ")
+    found = results["quick"]
+    assert isinstance(found, NotMeasured)
+    assert found.reason.startswith("mixed: 'ops' in its JSON line is ")
 
 
 def test_a_load_without_a_program_is_not_measured(tmp_path: Path) -> None:
     quick = subject("quick", tmp_path, loads=[MIXED])
     results = runner.measure([MIXED, CHAIN], [quick], 1, subject("system", tmp_path), run=Machine(steady))
-    assert results["quick"]["loads"]["chain"]["reason"] == "there is no program for chain"
+    assert reason(results["quick"], "chain") == "there is no program for chain"
 
 
 def test_an_interrupt_keeps_the_rounds_that_are_complete(tmp_path: Path) -> None:
@@ -166,9 +222,10 @@ def test_an_interrupt_keeps_the_rounds_that_are_complete(tmp_path: Path) -> None
     quick = subject("quick", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         runner.measure([MIXED, CHAIN], [quick], 7, subject("system", tmp_path), run=Machine(interrupted))
-    stored = records.load(quick.store, "bench")
-    assert stored["rounds"] == 2
-    assert [len(load["samples"]) for load in stored["loads"].values()] == [2, 2]
+    stored = KIND.format.read(quick.store)
+    assert isinstance(stored, Bench)
+    assert stored.rounds == 2
+    assert [len(timing(stored, load.name).samples) for load in (MIXED, CHAIN)] == [2, 2]
 
 
 def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> None:

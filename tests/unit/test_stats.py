@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layermatrix.evidence.bench import Ratio, Verdict
 from layermatrix.measure import stats
 
 SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40)
@@ -50,27 +51,31 @@ def test_ratios_are_taken_round_by_round_so_that_a_slow_round_cancels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("candidate", "word"),
-    [([9.1, 9.0, 9.2], "slower"), ([11.1, 11.0, 11.2], "faster"), ([10.1, 9.9, 10.2], "level")],
+    ("candidate", "verdict"),
+    [
+        ([9.1, 9.0, 9.2], Verdict.SLOWER),
+        ([11.1, 11.0, 11.2], Verdict.FASTER),
+        ([10.1, 9.9, 10.2], Verdict.SAME),
+    ],
 )
 def test_a_verdict_needs_an_interval_of_the_ratio_that_leaves_out_one(
-    candidate: list[float], word: str
+    candidate: list[float], verdict: Verdict
 ) -> None:
-    assert stats.compare(baseline=[10.1, 10.0, 10.2], candidate=candidate).word == word
+    assert stats.compare(baseline=[10.1, 10.0, 10.2], candidate=candidate).verdict is verdict
 
 
 def test_shorter_times_are_faster_and_the_ratio_is_still_one_of_speeds() -> None:
     verdict = stats.compare([2.0, 2.0], [1.0, 1.0], higher_is_better=False)
-    assert verdict == stats.Verdict("faster", 2.0, 2.0, 2.0)
+    assert verdict == Ratio(2.0, 2.0, 2.0, Verdict.FASTER)
 
 
 def test_one_round_proves_nothing() -> None:
-    assert stats.compare([1.0], [5.0]).word == "level"
+    assert stats.compare([1.0], [5.0]).verdict is Verdict.SAME
 
 
 @given(SPEEDS)
 def test_nothing_is_faster_than_itself(samples: list[float]) -> None:
-    assert stats.compare(samples, samples) == stats.Verdict("level", 1, 1, 1)
+    assert stats.compare(samples, samples) == Ratio(1, 1, 1, Verdict.SAME)
 
 
 @pytest.mark.parametrize(

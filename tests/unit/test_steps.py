@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,8 +81,9 @@ RESULT = ["cell/evidence/programs/a.json", "cell/evidence/programs/a.passed"]
 @pytest.mark.parametrize(
     ("text", "status"), [("exit 0", "passed"), ("exit 1", "failed"), ("echo no tool; exit 77", "not run")]
 )
-def test_only_a_pass_of_a_script_writes_its_stamp(task: Make, text: str, status: str) -> None:
-    made = task(RESULT, {"libtoy.so": "", "a.sh": text})
+def test_only_a_pass_of_a_script_writes_its_stamp(task: Make, library: Path, text: str, status: str) -> None:
+    made = task(RESULT, {"libtoy.so": "", "a.sh": f'env LD_PRELOAD="$PRELOAD" true; {text}'})
+    shutil.copy(library, made.sources[0])
     steps.run_program(made)
     (result,) = records.load(made.targets[0], "programs")["programs"]
     assert (result["name"], result["status"]) == ("a", status)

@@ -88,7 +88,7 @@ def test_the_phase_table_ends_with_the_story_and_the_reports() -> None:
     text = printed(samples.phases())
     assert "- Instructions of the allocation path: old 800 > mid 300 > new 22 = split 22." in text
     assert text.rstrip().endswith(
-        f"Reports: {Path('build/report/index.html')}, {Path('build/report/results.json')}"
+        f"Reports: {Path('build/report/index.html')}; results.json, results.md, junit.xml, story.md, cells/*.html"
     )
 
 

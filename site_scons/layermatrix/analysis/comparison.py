@@ -1,30 +1,51 @@
 """Set the sides of an experiment, or a variant and what is left of it without a layer, beside each other.
 
-Reads cell records as `results` collects them, with the timings of the one run in which the sides took turns.
-Writes and reads `build/report/experiments.json`; gives verdicts that claim no more than the samples show.
+Reads the records of cells, with the timings of the one run in which the sides took turns. Writes and reads
+`build/report/experiments.json`; gives verdicts that claim no more than the samples show.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from layermatrix.analysis import figures
-from layermatrix.core import records
+from layermatrix.analysis.figures import Interval, Value
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import Format, Measured, Missing, NotMeasured
+from layermatrix.evidence.asm import Asm
+from layermatrix.evidence import bench
+from layermatrix.evidence.bench import Bench, Timing
+from layermatrix.evidence.code import Code
+from layermatrix.evidence.counters import Counters
+from layermatrix.evidence.kind import Kind
 from layermatrix.measure import stats
 
-Record = dict[str, Any]
+R = TypeVar("R", bound=Measured)
 
 FILE = Path("build/report/experiments.json")
-KIND = "experiments"
 NO_DIFFERENCE = "no difference that this run can show"
 SPEED = "speed"
-BETTER, WORSE, LEVEL = "better", "worse", "level"
-# of a side's cell record, what is kept: the rest would only make the file long
-KEPT = ("id", "variant", "doc", "layers", "quoted", "built", "failure", "asm", "code", "counters", "bench")
+
+
+class Word(Enum):
+    """How a side is beside another one by a figure."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "no difference"
+
+
+SPEED_WORDS = {Word.BETTER: "is faster than", Word.WORSE: "is slower than"}
+OF_TIMING = {
+    bench.Verdict.FASTER: Word.BETTER,
+    bench.Verdict.SLOWER: Word.WORSE,
+    bench.Verdict.SAME: Word.SAME,
+}
 
 
 @dataclass(frozen=True)
@@ -42,11 +63,90 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A figure that repeats. Relative `tolerance` and absolute `floor`: what counts as level."""
+class Side:
+    """A cell that is compared, with the evidence that this is about. library: what tells its build from
+    another; None where it was not built."""
 
-    words: Mapping[str, str]
-    value: Callable[[Record, str], figures.Interval | None]
+    id: str
+    variant: str
+    layers: tuple[str, ...]
+    failure: Failure | None
+    asm: Asm | NotMeasured
+    code: Code | NotMeasured
+    counters: Counters | NotMeasured
+    bench: Bench | NotMeasured
+    library: str | None
+
+    def of(self, kind: Kind[R]) -> R | NotMeasured:
+        """The record of this kind."""
+        found: Any = getattr(self, kind.name)
+        assert isinstance(found, (kind.record, NotMeasured))
+        return found
+
+
+@dataclass(frozen=True)
+class Ratio:
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A side beside another one by one figure. word: None where that is not decided, and `text` says why."""
+
+    figure: str
+    load: str
+    side: str
+    against: str
+    word: Word | None
+    ratio: Ratio | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The side that is better than every other by the figure that decides. agrees: whether it is the one that
+    was kept; None where there is no winner, or none was kept."""
+
+    winner: str | None
+    text: str
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """stale: the sides that were built anew since."""
+
+    name: str
+    question: str
+    doc: str
+    loads: tuple[str, ...]
+    decides: str | None
+    kept: str | None
+    command: str
+    sides: tuple[Side, ...]
+    pairs: tuple[Pair, ...]
+    verdict: Verdict | None
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiments(Measured):
+    """The last comparison of each name."""
+
+    comparisons: Mapping[str, Comparison]
+
+
+FORMAT = Format("experiments", Experiments, version=2)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A figure that repeats. Relative `tolerance` and absolute `floor`: what is no difference."""
+
+    words: Mapping[Word, str]
+    value: Callable[[figures.Evidence, str | None], Value]
     digits: int
     tolerance: float = 0.005
     floor: float = 0.002
@@ -54,165 +154,138 @@ class Counted:
 
 COUNTED: Mapping[str, Counted] = {
     "instructions": Counted(
-        {BETTER: "takes fewer instructions than", WORSE: "takes more instructions than"},
-        lambda side, load: figures.op_instructions(_of_load(side, load), load),
+        {Word.BETTER: "takes fewer instructions than", Word.WORSE: "takes more instructions than"},
+        figures.op_instructions,
         1,
     ),
     "misses": Counted(
-        {BETTER: "misses L1 less often than", WORSE: "misses L1 more often than"},
-        lambda side, load: figures.l1_misses(_of_load(side, load), load),
+        {Word.BETTER: "misses L1 less often than", Word.WORSE: "misses L1 more often than"},
+        figures.l1_misses,
         3,
     ),
     "mispredictions": Counted(
-        {BETTER: "mispredicts fewer branches than", WORSE: "mispredicts more branches than"},
-        lambda side, load: figures.mispredictions(_of_load(side, load), load),
+        {Word.BETTER: "mispredicts fewer branches than", Word.WORSE: "mispredicts more branches than"},
+        figures.mispredictions,
         3,
     ),
 }
-WORDS = {BETTER: "is faster than", WORSE: "is slower than"}
 
 
-def build(question: Question, sides: Sequence[Record], libraries: Mapping[str, Path]) -> Record:
-    """The record of one comparison. libraries: each side's, by cell id; the report tells whether it is still
-    the same one."""
+def build(question: Question, sides: Sequence[Side], work: str) -> Comparison:
+    """The comparison of these sides. work: the word for one operation."""
     first, *others = sides
-    return {
-        "name": question.name,
-        "question": question.title,
-        "doc": question.doc,
-        "loads": list(question.loads),
-        "decides": question.figure,
-        "kept": question.kept,
-        "command": question.command,
-        "sides": [_trimmed(side, libraries[side["id"]]) for side in sides],
-        "pairs": [
-            weigh(figure, load, first, side)
+    return Comparison(
+        name=question.name,
+        question=question.title,
+        doc=question.doc,
+        loads=question.loads,
+        decides=question.figure,
+        kept=question.kept,
+        command=question.command,
+        sides=tuple(sides),
+        pairs=tuple(
+            weigh(figure, load, first, side, work)
             for side in others
             for load in question.loads
             for figure in (SPEED, *COUNTED)
-        ],
-        "verdict": _verdict(question, sides) if question.figure else None,
-    }
+        ),
+        verdict=_verdict(question, sides, work) if question.figure else None,
+    )
 
 
-def weigh(figure: str, load: str, against: Record, side: Record) -> Record:
-    """Whether `side` is better than the other one, in words and as a ratio; `word` is None with a reason."""
-    found = _speeds(load, against, side) if figure == SPEED else _counts(figure, load, against, side)
-    names = {"figure": figure, "load": load, "side": side["variant"], "against": against["variant"]}
-    return {**names, "word": None, "ratio": None, "reason": None, **found}
+def weigh(figure: str, load: str, against: Side, side: Side, work: str = "op") -> Pair:
+    """Whether `side` is better than the other one, in words and as a ratio."""
+    found = _speeds(load, against, side) if figure == SPEED else _counts(figure, load, against, side, work)
+    if isinstance(found, NotMeasured):
+        return Pair(figure, load, side.variant, against.variant, None, None, found.reason)
+    return Pair(figure, load, side.variant, against.variant, *found)
 
 
-def _speeds(load: str, against: Record, side: Record) -> Record:
-    timed = [(one, one["bench"].get("loads", {}).get(load, {})) for one in (against, side)]
-    for one, of in timed:
-        if not of.get("samples"):
-            why = of.get("reason") or one["bench"].get("reason") or "was not timed"
-            return _undecided(f"speed on {load} is not measured: {one['variant']}: {why}")
-    before, after = (of["samples"] for _, of in timed)
-    if len(before) == 1:
-        return _undecided(f"speed on {load} was timed only once, which shows no difference")
-    found = stats.compare(before, after)
-    word = {"faster": BETTER, "slower": WORSE, "level": LEVEL}[found.word]
-    method = stats.median_interval(before).method
-    figure = f"{found.ratio:.2f}x ({found.low:.2f}-{found.high:.2f}, {method} of {len(before)} rounds)"
-    names = side["variant"], against["variant"]
-    text = f"{names[0]} against {names[1]} on {load}: {NO_DIFFERENCE}: {figure}"
-    if word != LEVEL:
-        text = f"{names[0]} {WORDS[word]} {names[1]} on {load}: {figure}"
-    ratio = {"median": found.ratio, "low": found.low, "high": found.high}
-    return {"word": word, "ratio": ratio, "text": text}
+Weighed = tuple[Word, Ratio | None, str]
 
 
-def _counts(figure: str, load: str, against: Record, side: Record) -> Record:
+def _speeds(load: str, against: Side, side: Side) -> Weighed | NotMeasured:
+    before, after = figures.timing(against, load), figures.timing(side, load)
+    for one, timing in ((against, before), (side, after)):
+        if isinstance(timing, NotMeasured):
+            return NotMeasured(f"speed on {load} is not measured: {one.variant}: {timing.reason}")
+    assert isinstance(before, Timing)
+    assert isinstance(after, Timing)
+    rounds = len(before.samples)
+    if rounds == 1:
+        return NotMeasured(f"speed on {load} was timed only once, which shows no difference")
+    found = stats.compare(before.samples, after.samples)
+    word, method = OF_TIMING[found.verdict], stats.median_interval(before.samples).method
+    figure = f"{found.median:.2f}x ({found.low:.2f}-{found.high:.2f}, {method} of {rounds} rounds)"
+    text = f"{side.variant} against {against.variant} on {load}: {NO_DIFFERENCE}: {figure}"
+    if word is not Word.SAME:
+        text = f"{side.variant} {SPEED_WORDS[word]} {against.variant} on {load}: {figure}"
+    return word, Ratio(found.median, found.low, found.high), text
+
+
+def _counts(figure: str, load: str, against: Side, side: Side, work: str) -> Weighed | NotMeasured:
     counted = COUNTED[figure]
-    before, after = (counted.value(one, load) for one in (against, side))
-    if before is None or after is None:
-        one = against if before is None else side
-        of = one["counters"].get("loads", {}).get(load, {})
-        why = of.get("reason") or one["counters"].get("reason") or "this load is not counted"
-        return _undecided(f"{figure} on {load} are not measured: {one['variant']}: {why}")
-    old, new = before[1], after[1]
-    word = LEVEL
+    before, after = counted.value(against, load), counted.value(side, load)
+    for one, value in ((against, before), (side, after)):
+        if isinstance(value, NotMeasured):
+            return NotMeasured(f"{figure} on {load} are not measured: {one.variant}: {value.reason}")
+    assert isinstance(before, Interval)
+    assert isinstance(after, Interval)
+    old, new = before.middle, after.middle
+    word = Word.SAME
     if abs(new - old) > max(counted.tolerance * abs(old), counted.floor):
-        word = BETTER if new < old else WORSE
-    shown = f"{new:,.{counted.digits}f} and {old:,.{counted.digits}f} an operation"
-    said = counted.words.get(word, "is level with")
-    text = f"{side['variant']} {said} {against['variant']} on {load}: {shown}"
-    ratio = (
-        new / old if old > 0 and new > 0 else None
-    )  # the benchmark's own share is taken off: may be below 0
-    return {"word": word, "ratio": ratio and {"median": ratio, "low": ratio, "high": ratio}, "text": text}
+        word = Word.BETTER if new < old else Word.WORSE
+    shown = f"{new:,.{counted.digits}f} and {old:,.{counted.digits}f} per {work}"
+    relation = counted.words.get(word, "does not differ from")
+    # the benchmark's own share is taken off: a figure may be below 0
+    ratio = Ratio(new / old, new / old, new / old) if old > 0 and new > 0 else None
+    return word, ratio, f"{side.variant} {relation} {against.variant} on {load}: {shown}"
 
 
-def _undecided(reason: str) -> Record:
-    return {"reason": reason, "text": reason}
-
-
-def _of_load(side: Record, load: str) -> Record:
-    """The side with the counters of this load alone: no other load's figure stands in for it."""
-    loads = side["counters"].get("loads", {})
-    return {"counters": {"loads": {load: loads[load]} if load in loads else {}}}
-
-
-def _verdict(question: Question, sides: Sequence[Record]) -> Record:
+def _verdict(question: Question, sides: Sequence[Side], work: str) -> Verdict:
     """The side that is better than every other by the figure that decides, or none; and why."""
     assert question.figure is not None
     load, figure = question.loads[0], question.figure
     for side in sides:
-        found = {other["id"]: weigh(figure, load, other, side) for other in sides if other is not side}
-        if all(pair["word"] == BETTER for pair in found.values()):
-            return {
-                "winner": side["variant"],
-                "text": _sentence(found.values()),
-                "agrees": _agrees(question, side),
-            }
+        found = [weigh(figure, load, other, side, work) for other in sides if other is not side]
+        if all(pair.word is Word.BETTER for pair in found):
+            agrees = None if question.kept is None else side.variant == question.kept
+            return Verdict(side.variant, _sentence(found), agrees)
     first, *others = sides
-    rest = _sentence(weigh(figure, load, first, side) for side in others)
-    return {"winner": None, "text": rest, "agrees": None}
+    return Verdict(None, _sentence(weigh(figure, load, first, side, work) for side in others), None)
 
 
-def _agrees(question: Question, winner: Record) -> bool | None:
-    return None if question.kept is None else bool(winner["variant"] == question.kept)
+def _sentence(pairs: Iterable[Pair]) -> str:
+    return "; ".join(pair.text for pair in pairs) + "."
 
 
-def _sentence(pairs: Iterable[Record]) -> str:
-    return "; ".join(str(pair["text"]) for pair in pairs) + "."
-
-
-def conclusions(comparison: Record) -> list[str]:
+def conclusions(comparison: Comparison) -> list[str]:
     """The verdict of an experiment; of layers left out, what each of them changed."""
-    verdict = comparison["verdict"]
+    verdict = comparison.verdict
     if verdict is None:
-        return [f"{side['variant']}: {_changes(comparison, side)}." for side in comparison["sides"][1:]]
-    told = {True: " The phases kept it.", False: f" The phases kept {comparison['kept']}.", None: ""}
-    winner = verdict["winner"] or "no winner"
-    return [f"Verdict: {winner}. {verdict['text']}{told[verdict['agrees']]}"]
+        return [f"{side.variant}: {_changes(comparison, side)}." for side in comparison.sides[1:]]
+    kept = {True: " It is the one that was kept.", False: f" {comparison.kept} was kept.", None: ""}
+    return [f"Verdict: {verdict.winner or 'no winner'}. {verdict.text}{kept[verdict.agrees]}"]
 
 
-def _changes(comparison: Record, side: Record) -> str:
+def _changes(comparison: Comparison, side: Side) -> str:
     """What is better or worse without a layer; a side that was not built says so."""
-    if side["failure"]:
-        return f"not built: {side['failure'].get('target')} failed"
+    if side.failure:
+        return f"not built: {side.failure.target} failed"
     words = []
-    for load in comparison["loads"]:
-        own = [
-            pair for pair in comparison["pairs"] if (pair["side"], pair["load"]) == (side["variant"], load)
-        ]
-        parts = [f"{pair['figure']} {_change(pair)}" for pair in own if pair["word"]]
+    for load in comparison.loads:
+        own = [pair for pair in comparison.pairs if (pair.side, pair.load) == (side.variant, load)]
+        parts = [f"{pair.figure} {_change(pair)}" for pair in own if pair.word]
         words += [f"{load}: {', '.join(parts)}"] if parts else []
     return "; ".join(words) or "nothing was measured"
 
 
-def _change(pair: Record) -> str:
-    ratio = f" ({pair['ratio']['median']:.2f}x)" if pair["ratio"] else ""
-    return f"{pair['word']}{ratio}"
+def _change(pair: Pair) -> str:
+    ratio = f" ({pair.ratio.median:.2f}x)" if pair.ratio else ""
+    return f"{pair.word.value if pair.word else ''}{ratio}"
 
 
 # --- the file
-
-
-def _trimmed(side: Record, library: Path) -> Record:
-    return {**{key: side[key] for key in KEPT if key in side}, "library": digest(library)}
 
 
 def digest(library: Path) -> str | None:
@@ -220,30 +293,28 @@ def digest(library: Path) -> str | None:
     return hashlib.sha256(library.read_bytes()).hexdigest() if library.is_file() else None
 
 
-def empty() -> Record:
-    return records.measured(KIND, comparisons={})
-
-
-def store(root: Path, comparison: Record) -> None:
+def store(root: Path, comparison: Comparison) -> None:
     """Put a comparison into the file, beside those of other names that are there."""
-    known = load(root)
-    kept = known if records.is_measured(known) else empty()
-    kept["comparisons"][comparison["name"]] = comparison
-    records.write(root / FILE, kept)
+    known = FORMAT.read(root / FILE)
+    others = known.comparisons if isinstance(known, Experiments) else {}
+    FORMAT.write(root / FILE, Experiments({**others, comparison.name: comparison}))
 
 
-def load(root: Path) -> Record:
-    """What the last runs found; each comparison says with `stale` whether a side was built anew since."""
-    found = records.load(root / FILE, KIND)
-    if not (root / FILE).exists():
-        return records.not_measured(
-            KIND, "no experiment was made: ./sconsw ab, ./sconsw ablate variant=<name>"
-        )
-    for comparison in found.get("comparisons", {}).values():
-        comparison["stale"] = [side["variant"] for side in comparison["sides"] if not _is_current(root, side)]
-    return found
+def load(root: Path) -> Experiments | NotMeasured:
+    """What the last runs found; each comparison names in `stale` the sides that were built anew since."""
+    found = FORMAT.read(root / FILE)
+    if isinstance(found, Missing):
+        return NotMeasured("no experiment was made: ./sconsw ab, ./sconsw ablate variant=<name>")
+    if isinstance(found, NotMeasured):
+        return found
+    return Experiments({name: _checked(root, one) for name, one in found.comparisons.items()})
 
 
-def _is_current(root: Path, side: Record) -> bool:
-    folder = root / "build" / str(side["id"])
-    return any(digest(library) == side["library"] for library in sorted(folder.glob("lib*.so")))
+def _checked(root: Path, comparison: Comparison) -> Comparison:
+    stale = tuple(side.variant for side in comparison.sides if not _is_current(root, side))
+    return replace(comparison, stale=stale)
+
+
+def _is_current(root: Path, side: Side) -> bool:
+    folder = root / "build" / side.id
+    return any(digest(library) == side.library for library in sorted(folder.glob("lib*.so")))

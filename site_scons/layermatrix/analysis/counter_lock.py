@@ -1,7 +1,6 @@
 """Compare what an operation costs now with what was accepted, and accept what it costs.
 
-Reads the records `counters` of cells and the lock (`lockspec`); returns the record `reference` of each cell.
-A verdict is "kept", "better", "worse", "new" where nothing was accepted that could be compared with, or "not
+Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse", "new" where nothing was accepted that could be compared with, or "not
 measured" where the load could not be counted now.
 """
 
@@ -10,24 +9,60 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layermatrix.core import records
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence.counters import CountedLoad, Counters
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Lock, Machine, Place
 from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Limit
 
-Record = dict[str, Any]
 
-KEPT, BETTER, WORSE, NEW, MISSED = "kept", "better", "worse", "new", records.NOT_MEASURED
-GRAVEST_FIRST = (WORSE, MISSED, NEW, BETTER, KEPT)
-BROKEN = (WORSE, MISSED)
+class Verdict(Enum):
+    """What a figure, a load, or all loads of a cell are beside what was accepted; the gravest first."""
+
+    WORSE = "worse"
+    MISSED = records.NOT_MEASURED
+    NEW = "new"
+    BETTER = "better"
+    KEPT = "kept"
+
+
+BAD = (Verdict.WORSE, Verdict.MISSED)
 NOISE = {"instructions": 0.005, "branches": 0.0025}  # by which one run differs from the next
 OTHER_NOISE = 0.0015
+
+
+@dataclass(frozen=True)
+class ComparedFigure:
+    """allowed: by how much it may grow; None where it has no limits."""
+
+    old: float
+    new: float
+    allowed: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class ComparedLoad:
+    verdict: Verdict
+    reason: str | None
+    figures: Mapping[str, ComparedFigure]
+
+
+@dataclass(frozen=True)
+class Comparison(Measured):
+    """A cell's counters beside the accepted ones."""
+
+    verdict: Verdict
+    loads: Mapping[str, ComparedLoad]
 
 
 @dataclass(frozen=True)
@@ -40,42 +75,39 @@ class Reference:
     limits: Mapping[str, Limit]
     trouble: str | None = None
 
-    def of(self, cell: Record) -> Record:
-        """The record `reference` of a cell's record."""
-        counters = cell["counters"]
+    def of(self, cell: Cell, counters: Counters | NotMeasured) -> Comparison | NotMeasured:
+        """A cell's counters, compared."""
         if self.trouble:
-            return records.not_measured("reference", self.trouble)
-        if not records.is_measured(counters):
-            return records.not_measured("reference", counters["reason"])
-        loads = {
-            name: self._load(place, counters["loads"][name]) for name, place in self.places(cell).items()
-        }
-        return records.measured("reference", verdict=gravest(loads), loads=loads)
+            return NotMeasured(self.trouble)
+        if isinstance(counters, NotMeasured):
+            return counters
+        places = self.places(cell, counters)
+        loads = {name: self._load(place, counters.loads[name]) for name, place in places.items()}
+        return Comparison(gravest(load.verdict for load in loads.values()), loads)
 
-    def places(self, cell: Record) -> dict[str, Place]:
+    def places(self, cell: Cell, counters: Counters) -> dict[str, Place]:
         """Where the figures of each load that was counted belong."""
-        counters = cell["counters"]
         machine = Machine(
-            compiler=self.compilers[cell["compiler"]],
-            libc=counters["libc"],
-            valgrind=counters["valgrind"],
-            caches=caches(counters["cache"]),
+            compiler=self.compilers[cell.compiler],
+            libc=counters.libc,
+            valgrind=counters.valgrind,
+            caches=caches(counters.cache),
         )
-        return {name: Place(machine, cell["variant"], cell["mode"], name) for name in counters["loads"]}
+        return {name: Place(machine, cell.variant.name, cell.mode, name) for name in counters.loads}
 
-    def _load(self, place: Place, counted: Record) -> Record:
-        if not records.is_measured(counted):
-            return {"verdict": MISSED, "reason": counted["reason"], "figures": {}}
+    def _load(self, place: Place, counted: CountedLoad | NotMeasured) -> ComparedLoad:
+        if isinstance(counted, NotMeasured):
+            return ComparedLoad(Verdict.MISSED, counted.reason, {})
         accepted = self.lock.get(place)
         if accepted is None:
-            return {"verdict": NEW, "reason": self._why_new(place), "figures": {}}
-        if accepted.args != counted["args"]:
-            return {"verdict": NEW, "reason": "the reference is for other arguments", "figures": {}}
+            return ComparedLoad(Verdict.NEW, self._why_new(place), {})
+        if accepted.args != counted.args:
+            return ComparedLoad(Verdict.NEW, "the reference is for other arguments", {})
         figures = {
-            name: _figure(accepted.figures[name], counted["per_op"][name], self.limits.get(name))
+            name: _figure(accepted.figures[name], counted.per_op[name], self.limits.get(name))
             for name in METRICS
         }
-        return {"verdict": gravest(figures), "reason": None, "figures": figures}
+        return ComparedLoad(gravest(figure.verdict for figure in figures.values()), None, figures)
 
     def _why_new(self, place: Place) -> str:
         if all(known.machine != place.machine for known in self.lock):
@@ -85,20 +117,19 @@ class Reference:
         return "no reference for this load"
 
 
-def _figure(old: float, new: float, limit: Limit | None) -> Record:
-    """allowed: by how much it may grow; None where it has no limits."""
+def _figure(old: float, new: float, limit: Limit | None) -> ComparedFigure:
     new = round(new, lockspec.DIGITS)  # as the old one is
     allowed = None if limit is None else min(limit.hard, max(limit.soft, abs(old) * limit.percent / 100))
-    verdict = KEPT
+    verdict = Verdict.KEPT
     if allowed is not None and abs(new - old) > allowed:
-        verdict = WORSE if new > old else BETTER
-    return {"old": old, "new": new, "allowed": allowed, "verdict": verdict}
+        verdict = Verdict.WORSE if new > old else Verdict.BETTER
+    return ComparedFigure(old, new, allowed, verdict)
 
 
-def gravest(items: Mapping[str, Record]) -> str:
+def gravest(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict on all of them."""
-    verdicts = {item["verdict"] for item in items.values()}
-    return next((verdict for verdict in GRAVEST_FIRST if verdict in verdicts), MISSED)
+    found = set(verdicts)
+    return next((verdict for verdict in Verdict if verdict in found), Verdict.MISSED)
 
 
 def caches(shapes: Mapping[str, Iterable[int]]) -> str:
@@ -109,28 +140,30 @@ def caches(shapes: Mapping[str, Iterable[int]]) -> str:
 # --- accepting
 
 
-def accepted(reference: Reference, cells: Iterable[Record], known: Known) -> dict[Place, Accepted]:
+def accepted(
+    reference: Reference, counted: Iterable[tuple[Cell, Counters | NotMeasured]], known: Known
+) -> dict[Place, Accepted]:
     """The lock with what these cells cost now. What no machine can ask for any more is gone; everything
     else that was not counted now stays."""
     lock = {place: was for place, was in reference.lock.items() if known.has(place)}
-    for cell in cells:
-        if not records.is_measured(cell["counters"]):
+    for cell, counters in counted:
+        if isinstance(counters, NotMeasured):
             continue
-        for name, place in reference.places(cell).items():
-            counted = cell["counters"]["loads"][name]
-            if records.is_measured(counted):
-                lock[place] = _accepted(lock.get(place), counted)
+        for name, place in reference.places(cell, counters).items():
+            load = counters.loads[name]
+            if isinstance(load, CountedLoad):
+                lock[place] = _accepted(lock.get(place), load)
     return lock
 
 
-def _accepted(was: Accepted | None, counted: Record) -> Accepted:
+def _accepted(was: Accepted | None, counted: CountedLoad) -> Accepted:
     """What a load costs now. A figure that has not moved stays as it was, so that a diff shows what has; and
     many small steps are not lost, as each is compared with the first."""
-    figures = {metric: round(counted["per_op"][metric], lockspec.DIGITS) for metric in METRICS}
-    for metric, old in was.figures.items() if was and was.args == counted["args"] else ():
+    figures = {metric: round(counted.per_op[metric], lockspec.DIGITS) for metric in METRICS}
+    for metric, old in was.figures.items() if was and was.args == counted.args else ():
         if abs(figures[metric] - old) <= NOISE.get(metric, OTHER_NOISE):
             figures[metric] = old
-    return Accepted(counted["args"], figures)
+    return Accepted(counted.args, figures)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,26 @@
-"""Say why a step went otherwise than it was told, from what the counters and the code show.
+"""Say why a step did not go as it was reported, from what the counters and the code show.
 
-Reads the steps and standings of a story, and the result record that they were drawn from; returns, for each
-that is not as it was told, the counters of both sides and sentences that name their cause. It knows no
-variant by name.
+Reads the steps and standings of a story, and the results that they were drawn from; returns, for each that is
+not as reported, the counters of both sides and sentences that name their cause. It knows no variant by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from layermatrix.analysis import figures
+from layermatrix.analysis.figures import Evidence, Interval
+from layermatrix.analysis.story import Against, CounterPair, Deviation, Extent, Step, Verdict
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import asm
+from layermatrix.evidence.columns import number
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath, Stage
+    from layermatrix.analysis.results import BaselineResult, CellResult, Results
 
-OTHERWISE = ("less far than told", "farther than told")
+OTHERWISE = (Extent.LESS_FAR, Extent.FARTHER)
 FEW = 0.1  # of all misses: the rest explains them
 MUCH = 0.1  # of a factor: less of a difference explains nothing
 COUNTED = {
@@ -24,73 +30,65 @@ COUNTED = {
     "i1_misses": "I1 misses",
     "d1_misses": "D1 misses",
 }
+NOT_COUNTED = "What one {work} executes was not counted, so the cause is not known."
 
 
-def projections(
-    steps: Iterable[Record], standings: Iterable[Record], cells: Mapping[str, Record], results: Record
-) -> list[Record]:
-    """The steps and standings that are not as they were told, each with `counters` and `why`. cells: those
-    that the steps are about, by variant."""
-    found = [
-        _step(step, cells[step["parent"]], cells[step["child"]], results)
-        for step in steps
-        if step["agrees"] is False or step["extent"] in OTHERWISE
-    ]
-    return found + [
-        _standing(item, cells[item["variant"]], results)
-        for item in standings
-        if item["verdict"] not in (None, "as told")
-    ]
+def of_story(
+    steps: Sequence[Step], standings: Sequence[Against], cells: Mapping[str, CellResult], results: Results
+) -> tuple[Deviation, ...]:
+    """The steps and standings that are not as they were reported. cells: those that the steps are about, by
+    variant."""
+    otherwise = [step for step in steps if step.agrees is False or step.extent in OTHERWISE]
+    found = [_of_step(step, cells[step.parent], cells[step.child], results) for step in otherwise]
+    others = [item for item in standings if item.verdict not in (None, Verdict.AS_REPORTED)]
+    return (*found, *(_of_standing(item, cells[item.variant], results) for item in others))
 
 
-def _step(step: Record, parent: Record, child: Record, results: Record) -> Record:
-    load = results.get("headline")
-    counters = _counters(parent, child, load)
-    reasons = WHY[step["measure"]](step, parent, child, results)
-    verdict = "not as told" if step["agrees"] is False else step["extent"]
-    if step["agrees"] is None:
-        verdict += f", {step['measured']}"
-    return {
-        "config": step["config"],
-        "figure": step["title"],
-        "variant": step["child"],
-        "against": step["parent"],
-        "projected": step["projected"],
-        "ratio": step["ratio"],
-        "verdict": verdict,
-        "counters": counters,
-        "why": list(reasons),
-    }
+def _of_step(step: Step, parent: CellResult, child: CellResult, results: Results) -> Deviation:
+    verdict = "not as reported" if step.agrees is False or step.extent is None else step.extent.value
+    if step.agrees is None and step.measured:
+        verdict += f", {step.measured.value}"
+    return Deviation(
+        config=step.config,
+        figure=step.title,
+        variant=step.child,
+        against=step.parent,
+        projected=step.projected,
+        ratio=step.ratio,
+        verdict=verdict,
+        counters=_counters(parent, child, results.headline),
+        why=tuple(WHY[step.measure](step, parent, child, results)),
+    )
 
 
-def _standing(item: Record, cell: Record, results: Record) -> Record:
-    baseline = results["baseline"]
-    return {
-        "config": item["config"],
-        "figure": f"Speed on {item['load']}, in multiples of the {baseline['name']}",
-        "variant": item["variant"],
-        "against": baseline["name"],
-        "projected": item["projected"],
-        "ratio": item["ratio"],
-        "verdict": item["verdict"],
-        "counters": _counters(baseline, cell, item["load"]),
-        "why": list(_why_standing(cell, baseline, item["load"])),
-    }
+def _of_standing(item: Against, cell: CellResult, results: Results) -> Deviation:
+    baseline = results.baseline
+    return Deviation(
+        config=item.config,
+        figure=f"Speed on {item.load}, in multiples of the {baseline.name}",
+        variant=item.variant,
+        against=baseline.name,
+        projected=item.projected,
+        ratio=item.ratio,
+        verdict=item.verdict.value if item.verdict else "",
+        counters=_counters(baseline, cell, item.load),
+        why=tuple(_why_standing(cell, item.load, results)),
+    )
 
 
-def _counters(before: Record, after: Record, load: str | None) -> list[Record]:
-    """What was counted an operation on both sides."""
-    old, new = figures.per_op(before, load) or {}, figures.per_op(after, load) or {}
-    return [
-        {"name": words, "before": old[key], "after": new[key], "ratio": _ratio(old[key], new[key])}
+def _counters(before: Evidence, after: Evidence, load: str | None) -> tuple[CounterPair, ...]:
+    """What was counted for each operation on both sides."""
+    old, new = _per_op(before, load), _per_op(after, load)
+    return tuple(
+        CounterPair(words, old[key], new[key], _ratio(old[key], new[key]))
         for key, words in COUNTED.items()
-        if old.get(key) is not None and new.get(key) is not None
-    ]
+        if key in old and key in new
+    )
 
 
-def _number(value: float, digits: int) -> str:
-    """What rounds to nothing has no sign."""
-    return f"{round(value, digits) + 0.0:,.{digits}f}"
+def _per_op(record: Evidence, load: str | None) -> Mapping[str, float]:
+    found = figures.counted(record, load)
+    return {} if isinstance(found, NotMeasured) else found.per_op
 
 
 def _ratio(before: float, after: float) -> float | None:
@@ -98,135 +96,149 @@ def _ratio(before: float, after: float) -> float | None:
     return after / before if before > 0 and after > 0 else None
 
 
-def _why_code(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:
+# --- why, by measure
+
+
+def _why_code(step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
     """How much of the path belonged to the layers that are gone."""
-    names = figures.entry_names(parent)
-    own = parent["asm"]["entries"][names[0]].get("layers") if names else None
-    gone = _gone(parent, child, results)
-    if not own or not gone:
+    own, gone = _instructions_by_layer(parent), _gone(parent, child, results)
+    if not own or not gone or step.parent_value is None or step.child_value is None:
         return
-    removed = sum(own[layer["name"]]["instructions"] for layer in gone if layer["name"] in own)
-    titles = ", ".join(layer["title"] for layer in gone)
-    before, after = step["parent_value"], step["child_value"]
+    removed = sum(own[layer.name] for layer in gone if layer.name in own)
+    titles = ", ".join(layer.title for layer in gone)
     yield (
-        f"Of the {before:,.0f} instructions of {parent['variant']}, {removed:,.0f} belong to the layers that "
-        f"{child['variant']} leaves out ({titles})."
+        f"Of the {step.parent_value:,.0f} instructions of {parent.variant}, {removed:,.0f} belong to the "
+        f"layers that {child.variant} leaves out ({titles})."
     )
-    rest = before - after - removed
-    if abs(rest) > MUCH * before:
+    rest = step.parent_value - step.child_value - removed
+    if abs(rest) > MUCH * step.parent_value:
         changed = _changed(parent, child, results) or "the compiler's choices"
         yield (
             f"Another {rest:,.0f} went with {changed}." if rest > 0 else f"{-rest:,.0f} came with {changed}."
         )
 
 
-def _gone(parent: Record, child: Record, results: Record) -> list[Record]:
-    about = results["variants"]
-    if parent["variant"] not in about or child["variant"] not in about:
+def _instructions_by_layer(cell: CellResult) -> Mapping[str, int]:
+    record = cell.of(asm.KIND)
+    first = None if isinstance(record, NotMeasured) else next(iter(record.entries.values()), None)
+    if first is None or isinstance(first.layers, NotMeasured):
+        return {}
+    return {name: share.instructions for name, share in first.layers.items()}
+
+
+def _gone(parent: CellResult, child: CellResult, results: Results) -> list[Stage]:
+    about = results.variants
+    if parent.variant not in about or child.variant not in about:
         return []
-    left = {layer["name"] for layer in about[child["variant"]]["layers"]}
-    return [layer for layer in about[parent["variant"]]["layers"] if layer["name"] not in left]
+    left = {layer.name for layer in about[child.variant].layers}
+    return [layer for layer in about[parent.variant].layers if layer.name not in left]
 
 
-def changed_settings(old: Record, new: Record) -> str:
-    """The settings that differ between two variants, as `path.describe` describes them."""
-    before, after = old["settings"], new["settings"]
+def changed_settings(old: LayerPath, new: LayerPath) -> str:
+    """The settings that differ between two variants."""
+    before, after = old.settings, new.settings
     changed = [key for key in after if key in before and before[key] != after[key]]
     return ", ".join(f"{key.replace('_', ' ')} {before[key]} → {after[key]}" for key in changed)
 
 
-def _changed(parent: Record, child: Record, results: Record) -> str:
-    return changed_settings(*(results["variants"][cell["variant"]] for cell in (parent, child)))
+def _changed(parent: CellResult, child: CellResult, results: Results) -> str:
+    return changed_settings(*(results.variants[cell.variant] for cell in (parent, child)))
 
 
-def _why_misses(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:
+def _why_misses(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
     """Whether it is code that misses the cache, or data."""
-    load = results.get("headline")
+    work = results.view.work
     for cell in (parent, child):
-        counted = figures.per_op(cell, load) or {}
-        code, data = counted.get("i1_misses"), counted.get("d1_misses")
-        if code is None or data is None:
+        counted = _per_op(cell, results.headline)
+        if "i1_misses" not in counted or "d1_misses" not in counted:
             continue
-        where = f"{_number(data, 3)} times an operation for data, {_number(code, 3)} times for code"
+        code, data = counted["i1_misses"], counted["d1_misses"]
+        where = f"{number(data, 3)} times per {work} for data, {number(code, 3)} times for code"
         if abs(code) <= FEW * abs(code + data):
-            yield f"{cell['variant']} misses {where}: the length of its path is not what misses."
+            yield f"{cell.variant} misses {where}: the length of its path is not what misses."
         else:
-            yield f"{cell['variant']} misses {where}."
+            yield f"{cell.variant} misses {where}."
 
 
-def _why_speed(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:
-    """How much less an operation executes, beside how much shorter the path is."""
-    load = results.get("headline")
+def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
+    """How much less is executed, beside how much shorter the path is."""
+    load, work = results.headline, results.view.work
     old, new = (figures.op_instructions(cell, load) for cell in (parent, child))
-    if not old or not new or old[1] <= 0:
-        yield "What an operation executes was not counted, so the cause is not known."
+    if not isinstance(old, Interval) or not isinstance(new, Interval) or old.middle <= 0:
+        yield NOT_COUNTED.format(work=work)
         return
-    executed = new[1] / old[1]
+    executed = new.middle / old.middle
     yield (
-        f"An operation of {child['variant']} executes {new[1]:.1f} instructions, one of {parent['variant']} "
-        f"{old[1]:.1f}: {executed:.2f}x."
+        f"{child.variant} executes {new.middle:.1f} instructions per {work}, {parent.variant} "
+        f"{old.middle:.1f}: {executed:.2f}x."
     )
-    whole = [figures.alloc_instructions(cell) for cell in (parent, child)]
-    if whole[0] and whole[1] and whole[1][1] / whole[0][1] < executed - MUCH:
-        shrunk = whole[1][1] / whole[0][1]
-        yield (
-            f"The path is {shrunk:.2f}x as long, but a hit leaves it at the first layer that has a block: "
-            "what lies behind costs room, not time."
-        )
-    yield from _bound(child, load)
+    whole, less = (figures.entry_instructions(cell) for cell in (parent, child))
+    if isinstance(whole, Interval) and isinstance(less, Interval):
+        shrunk = less.middle / whole.middle
+        if shrunk < executed - MUCH:
+            yield (
+                f"The path is {shrunk:.2f}x as long, but a hit leaves it at the first layer that can serve "
+                "it: the layers behind take up room, not time."
+            )
+    yield from _bound(child, load, work)
 
 
-def _bound(cell: Record, load: str | None) -> Iterable[str]:
+def _bound(cell: CellResult, load: str | None, work: str) -> Iterable[str]:
     """What the benchmark itself costs, which no variant can save."""
-    own = cell["counters"].get("loads", {}).get(load, {}).get("own_share") or {}
-    if own.get("instructions") and own.get("mispredicted") is not None:
+    counted = figures.counted(cell, load)
+    own = {} if isinstance(counted, NotMeasured) else counted.own_share
+    if own.get("instructions") and "mispredicted" in own:
         yield (
             f"The benchmark's own share, the same for all: {own['instructions']:.1f} instructions and "
-            f"{own['mispredicted']:.3f} mispredicted branches an operation."
+            f"{own['mispredicted']:.3f} mispredicted branches per {work}."
         )
 
 
-def _why_standing(cell: Record, baseline: Record, load: str | None) -> Iterable[str]:
+def _why_standing(cell: CellResult, load: str, results: Results) -> Iterable[str]:
     """What the cell and the baseline execute and miss."""
-    own, other = figures.per_op(cell, load) or {}, figures.per_op(baseline, load) or {}
+    baseline, work = results.baseline, results.view.work
+    own, other = _per_op(cell, load), _per_op(baseline, load)
     parts = [
-        f"{words} {_number(own[key], digits)} and {_number(other[key], digits)}"
+        f"{words} {number(own[key], digits)} and {number(other[key], digits)}"
         for key, words, digits in (
             ("instructions", "instructions", 1),
             ("mispredicted", "mispredicted branches", 3),
         )
-        if own.get(key) is not None and other.get(key) is not None
+        if key in own and key in other
     ]
     misses = figures.l1_misses(cell, load), figures.l1_misses(baseline, load)
-    if misses[0] and misses[1]:
-        parts.append(f"L1 misses {_number(misses[0][1], 3)} and {_number(misses[1][1], 3)}")
+    if isinstance(misses[0], Interval) and isinstance(misses[1], Interval):
+        parts.append(f"L1 misses {number(misses[0].middle, 3)} and {number(misses[1].middle, 3)}")
     if not parts:
-        yield "What an operation executes was not counted, so the cause is not known."
+        yield NOT_COUNTED.format(work=work)
         return
-    yield f"An operation of {cell['variant']} and of the {baseline['name']}: {'; '.join(parts)}."
-    yield from _told_misses(cell["variant"], cell, load)
-    yield from _told_misses(f"The {baseline['name']}", baseline, load)
+    yield f"{cell.variant} and the {baseline.name}, per {work}: {'; '.join(parts)}."
+    yield from _reported_misses(cell.variant, cell, load, results)
+    yield from _reported_misses(f"The {baseline.name}", baseline, load, results)
 
 
-def _told_misses(name: str, record: Record, load: str | None) -> Iterable[str]:
-    """What was told of L1 misses beside what they are, where that differs. Who told it may have counted the
-    benchmark, too."""
-    quoted, found = record["quoted"].get("l1_misses"), figures.l1_misses(record, load)
-    told = figures.quoted_range(quoted)
-    if told and found and not told[0] <= found[1] <= told[1]:
+def _reported_misses(
+    name: str, record: CellResult | BaselineResult, load: str, results: Results
+) -> Iterable[str]:
+    """The reported L1 misses beside those here, where they differ. The report may have counted the benchmark,
+    too."""
+    text, found = results.reported(record, "l1_misses"), figures.l1_misses(record, load)
+    reported = figures.reported_range(text)
+    if reported and isinstance(found, Interval) and not reported[0] <= found.middle <= reported[1]:
         whole = figures.raw_l1_misses(record, load)
-        with_own = f", {_number(whole[1], 3)} with the benchmark's own" if whole else ""
-        here = f"{_number(found[1], 3)}{with_own}"
-        yield f"{name} was told to miss L1 {quoted} times an operation; here it is {here}."
+        here = number(found.middle, 3)
+        if isinstance(whole, Interval):
+            here += f", {number(whole.middle, 3)} with the benchmark's own"
+        yield f"{name} is reported to miss L1 {text} times per {results.view.work}; here it is {here}."
 
 
-def _why_executed(step: Record, parent: Record, child: Record, results: Record) -> Iterable[str]:
+def _why_executed(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
     changed = _changed(parent, child, results)
     if changed:
         yield f"Settings that changed: {changed}."
 
 
-WHY: dict[str, Callable[[Record, Record, Record, Record], Iterable[str]]] = {
+WHY: Mapping[str, Callable[[Step, CellResult, CellResult, Results], Iterable[str]]] = {
     "code": _why_code,
     "executed": _why_executed,
     "misses": _why_misses,

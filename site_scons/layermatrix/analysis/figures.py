@@ -1,87 +1,118 @@
-"""Take single figures out of a cell's record; None where one was not measured.
+"""Take single figures out of what is known of a cell; `NotMeasured` with the reason where one was not taken.
 
-Reads cell records (and the baseline's, which has counters and timings only); the story, the tables and the
+Reads the records of a cell, of the baseline, or of a side of a comparison. The story, the tables and the
 charts get the same figure for the same question from here.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, TypeVar
 
-Record = dict[str, Any]
-Interval = tuple[float, float, float]  # low, middle, high
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence import asm, bench, counters
+from layermatrix.evidence.counters import CountedLoad
+from layermatrix.evidence.kind import Kind
+
+R = TypeVar("R", bound=Measured)
 
 
-def quoted_range(text: str | None) -> tuple[float, float] | None:
-    """The figures in a quoted text: '23.6' is (23.6, 23.6) and '40-50' is (40.0, 50.0)."""
+class Interval(NamedTuple):
+    """A figure with its spread; a count has none."""
+
+    low: float
+    middle: float
+    high: float
+
+
+Value = Interval | NotMeasured
+
+
+class Evidence(Protocol):
+    """What has records of evidence."""
+
+    def of(self, kind: Kind[R]) -> R | NotMeasured: ...
+
+
+def reported_range(text: str | None) -> tuple[float, float] | None:
+    """The figures in a reported text: '23.6' is (23.6, 23.6) and '40-50' is (40.0, 50.0)."""
     numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text or "")]
     return (min(numbers), max(numbers)) if numbers else None
 
 
-def entry_names(cell: Record) -> list[str]:
+def entry_names(cell: Evidence) -> list[str]:
     """The entries of the fast path whose code was counted, in the order of the evidence."""
-    return list(cell.get("asm", {}).get("entries", {}))
+    record = cell.of(asm.KIND)
+    return [] if isinstance(record, NotMeasured) else list(record.entries)
 
 
-def alloc_instructions(cell: Record, _load: str | None = None) -> Interval | None:
+def entry_instructions(cell: Evidence, _load: str | None = None) -> Value:
     """Decoded instructions of the first entry of the fast path."""
-    names = entry_names(cell)
-    value = cell["asm"]["entries"][names[0]].get("instructions") if names else None
-    return _point(value)
+    record = cell.of(asm.KIND)
+    if isinstance(record, NotMeasured):
+        return record
+    first = next(iter(record.entries.values()), None)
+    return _point(first.instructions) if first else NotMeasured("no entry was counted")
 
 
-def per_op(record: Record, load: str | None) -> Record | None:
-    """The counters an operation of a load, the benchmark's own share taken off."""
-    return _counted(record, load, "per_op")
+def counted(record: Evidence, load: str | None) -> CountedLoad | NotMeasured:
+    """What was counted of a load; without a name, of the only one."""
+    found = record.of(counters.KIND)
+    return found if isinstance(found, NotMeasured) else found.load(load)
 
 
-def _counted(record: Record, load: str | None, key: str) -> Record | None:
-    """What was counted for a load; without a name, for the only one."""
-    loads = record.get("counters", {}).get("loads", {})
-    only = next(iter(loads.values())) if load is None and len(loads) == 1 else {}
-    found: Record | None = loads.get(load, only).get(key)
-    return found
+def l1_misses(record: Evidence, load: str | None = None) -> Value:
+    """Misses of both first-level caches for each operation; reported figures do not tell them apart."""
+    found = counted(record, load)
+    return found if isinstance(found, NotMeasured) else _l1(found.per_op)
 
 
-def is_counted(record: Record) -> bool:
-    """Whether any load was counted."""
-    return bool(record.get("counters", {}).get("loads"))
-
-
-def l1_misses(cell: Record, load: str | None = None) -> Interval | None:
-    """Misses of both first-level caches an operation; the quoted figures do not tell them apart."""
-    return _l1(per_op(cell, load))
-
-
-def raw_l1_misses(cell: Record, load: str | None = None) -> Interval | None:
+def raw_l1_misses(record: Evidence, load: str | None = None) -> Value:
     """The same with the benchmark's own share."""
-    return _l1(_counted(cell, load, "raw"))
+    found = counted(record, load)
+    return found if isinstance(found, NotMeasured) else _l1(found.raw)
 
 
-def _l1(counted: Record | None) -> Interval | None:
-    if not counted or counted.get("i1_misses") is None or counted.get("d1_misses") is None:
-        return None
-    return _point(counted["i1_misses"] + counted["d1_misses"])
+def _l1(counts: Mapping[str, float]) -> Value:
+    return _point(counters.l1_misses(counts))
 
 
-def mispredictions(cell: Record, load: str | None = None) -> Interval | None:
-    """Branches an operation that the model of a predictor gets wrong."""
-    counted = per_op(cell, load)
-    return _point(counted.get("mispredicted")) if counted else None
+def mispredictions(record: Evidence, load: str | None = None) -> Value:
+    """Branches of each operation that the model of a predictor gets wrong."""
+    return _per_op(record, load, "mispredicted")
 
 
-def op_instructions(cell: Record, load: str | None = None) -> Interval | None:
+def op_instructions(record: Evidence, load: str | None = None) -> Value:
     """Instructions that one operation executes."""
-    counted = per_op(cell, load)
-    return _point(counted.get("instructions")) if counted else None
+    return _per_op(record, load, "instructions")
 
 
-def speed_ratio(cell: Record, load: str | None) -> Interval | None:
+def _per_op(record: Evidence, load: str | None, event: str) -> Value:
+    found = counted(record, load)
+    if isinstance(found, NotMeasured):
+        return found
+    value = found.per_op.get(event)
+    return NotMeasured("this is not counted") if value is None else _point(value)
+
+
+def timing(record: Evidence, load: str | None) -> bench.Timing | NotMeasured:
+    """How fast a load ran."""
+    found = record.of(bench.KIND)
+    return found if isinstance(found, NotMeasured) else found.load(load or "")
+
+
+def speed_ratio(cell: Evidence, load: str | None) -> Value:
     """Speed as a multiple of the baseline's, both timed in turn in one run."""
-    ratio = cell.get("bench", {}).get("loads", {}).get(load or "", {}).get("ratio")
-    return (ratio["low"], ratio["median"], ratio["high"]) if ratio else None
+    found = timing(cell, load)
+    if isinstance(found, NotMeasured):
+        return found
+    if found.ratio is None:
+        return NotMeasured("there is no baseline beside it")
+    if isinstance(found.ratio, NotMeasured):
+        return found.ratio
+    return Interval(found.ratio.low, found.ratio.median, found.ratio.high)
 
 
-def _point(value: float | None) -> Interval | None:
-    return None if value is None else (value, value, value)
+def _point(value: float) -> Interval:
+    return Interval(value, value, value)

@@ -1,40 +1,113 @@
-"""Describe the path that an allocation takes through a variant's layers, as a plain record.
+"""Describe the path that a request takes through a variant's layers.
 
-Reads a resolved `model.Variant`; returns JSON-ready dicts. The text of `explain`, the picture and the
-report all draw from this one description, so they cannot tell different stories.
+Reads a resolved `model.Variant`. The text of `explain`, the picture and the reports all draw from this one
+description, so they cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from layermatrix.model.project import Option, Toggle
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Layer, Option, Variant
-
-Record = dict[str, Any]
+    from layermatrix.model.project import Layer, Variant
 
 
-def describe(variant: Variant) -> Record:
-    """Everything that a picture of the variant's path shows."""
+@dataclass(frozen=True)
+class ClassRange:
+    """A size class, with its lowest and highest request; None where no request reaches it."""
+
+    name: str
+    size: int
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A layer on the path. toggle: None where it cannot be switched off; fills: what a refill fills."""
+
+    name: str
+    title: str
+    doc: str
+    role: str
+    storage: str
+    classes: tuple[str, ...]
+    serves_all: bool
+    capacity: int
+    bytes_bound: int
+    toggle: Toggle | None
+    inlined: bool
+    fills: str | None
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Classes that the same caches serve, which are more than one."""
+
+    classes: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What stands behind the last layer."""
+
+    name: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class LayerPath:
+    """Everything that a picture of a variant's path shows."""
+
+    variant: str
+    doc: str
+    source: str
+    lineage: tuple[str, ...]
+    reported: Mapping[str, str]
+    settings: Mapping[str, str]
+    entries: Mapping[str, str]
+    classes: tuple[ClassRange, ...]
+    layers: tuple[Stage, ...]
+    overlaps: tuple[Overlap, ...]
+    options: tuple[Option, ...]
+    backend: Backend
+
+    @property
+    def order(self) -> list[str]:
+        """The names of the classes, in order."""
+        return [cls.name for cls in self.classes]
+
+    @property
+    def entry(self) -> str:
+        """The function of the first entry."""
+        return next(iter(self.entries.values()))
+
+
+def describe(variant: Variant) -> LayerPath:
+    """The path of a variant."""
     hot = {layer.name for layer in variant.hot_layers}
     toggled = {layer.name for layer in variant.toggled_layers}
-    return {
-        "variant": variant.name,
-        "doc": variant.doc,
-        "source": variant.source,
-        "lineage": list(variant.lineage),
-        "quoted": dict(variant.quoted),
-        "settings": settings(variant),
-        "entries": {name: entry.function for name, entry in variant.system.entries.items()},
-        "classes": class_ranges(variant),
-        "layers": [
-            _layer(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
-        ],
-        "overlaps": overlaps(variant.caches),
-        "options": [_option(option) for option in variant.options.values()],
-        "backend": {"name": variant.system.name, "doc": variant.system.doc},
-    }
+    return LayerPath(
+        variant=variant.name,
+        doc=variant.doc,
+        source=variant.source,
+        lineage=variant.lineage,
+        reported=dict(variant.quoted),
+        settings=settings(variant),
+        entries={name: entry.function for name, entry in variant.system.entries.items()},
+        classes=tuple(class_ranges(variant)),
+        layers=tuple(
+            _stage(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
+        ),
+        overlaps=tuple(overlaps(variant.caches)),
+        options=tuple(variant.options.values()),
+        backend=Backend(variant.system.name, variant.system.doc),
+    )
 
 
 def settings(variant: Variant) -> dict[str, str]:
@@ -50,22 +123,18 @@ def settings(variant: Variant) -> dict[str, str]:
     }
 
 
-def class_ranges(variant: Variant) -> list[Record]:
-    """Each size class with its lowest and highest request; None where no request reaches it."""
+def class_ranges(variant: Variant) -> list[ClassRange]:
+    """Each size class with the requests that it serves."""
     step = variant.lookup_step
     reached: dict[int, tuple[int, int]] = {}
     for slot, index in enumerate(variant.size_index):
         low, high = (slot - 1) * step + 1, slot * step
         known = reached.get(index)
         reached[index] = (known[0] if known else max(low, 0), high)
-    ranges = []
-    for cls in variant.classes:
-        low_high = reached.get(cls.index, (None, None))
-        ranges.append({"name": cls.name, "size": cls.size, "low": low_high[0], "high": low_high[1]})
-    return ranges
+    return [ClassRange(cls.name, cls.size, *reached.get(cls.index, (None, None))) for cls in variant.classes]
 
 
-def overlaps(caches: Sequence[Layer]) -> list[Record]:
+def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
     """The classes that more than one cache serves, those with the same caches together.
 
     Overflow and refill layers stand behind the caches by design, so they do not count as overlapping.
@@ -79,25 +148,24 @@ def overlaps(caches: Sequence[Layer]) -> list[Record]:
     for name in sorted(serving, key=order.__getitem__):
         if len(serving[name]) > 1:
             groups.setdefault(tuple(serving[name]), []).append(name)
-    return [{"classes": classes, "layers": list(titles)} for titles, classes in groups.items()]
+    return [Overlap(tuple(classes), titles) for titles, classes in groups.items()]
 
 
-def _layer(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Record:
-    toggle = layer.toggle if toggled else None
-    return {
-        "name": layer.name,
-        "title": layer.title,
-        "doc": layer.doc,
-        "role": layer.role,
-        "storage": layer.storage,
-        "classes": [cls.name for cls in layer.classes],
-        "serves_all": layer.serves_all,
-        "capacity": layer.capacity,
-        "bytes_bound": layer.bytes_bound,
-        "toggle": {"env": toggle.env, "default": toggle.default} if toggle else None,
-        "inlined": inlined,
-        "fills": _fills(layer, variant) if layer.role == "refill" else None,
-    }
+def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stage:
+    return Stage(
+        name=layer.name,
+        title=layer.title,
+        doc=layer.doc,
+        role=layer.role,
+        storage=layer.storage,
+        classes=tuple(cls.name for cls in layer.classes),
+        serves_all=layer.serves_all,
+        capacity=layer.capacity,
+        bytes_bound=layer.bytes_bound,
+        toggle=layer.toggle if toggled else None,
+        inlined=inlined,
+        fills=_fills(layer, variant) if layer.role == "refill" else None,
+    )
 
 
 def _fills(refill: Layer, variant: Variant) -> str:
@@ -105,7 +173,3 @@ def _fills(refill: Layer, variant: Variant) -> str:
     titles = {layer.name: layer.title for layer in variant.layers}
     needed = [titles[name] for name in refill.needs if name in titles]
     return " and ".join(needed) if needed else "the first cache with room"
-
-
-def _option(option: Option) -> Record:
-    return {"name": option.name, "doc": option.doc, "value": option.value, "env": option.env}

@@ -1,7 +1,7 @@
 """What each layer of a cell costs a request, and what the path would cost without it.
 
-Reads the evidence `layers` of the cell's twin whose layers count, the cell's own `asm`, and the `layers` of
-variants with a layer left out, where these were counted too. Returns a record `layers`, joined of them.
+Reads the evidence `layers` of the cell whose layers count in this one's stead, the cell's own `asm`, and the
+`layers` of variants with a layer left out, where these were counted too.
 
 The estimate of a layer left out, in instructions a request:
 
@@ -17,137 +17,196 @@ beside it does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from layermatrix.core import records
+from layermatrix.core.records import Measured, Missing, NotMeasured
+from layermatrix.evidence import asm, layers
+from layermatrix.evidence.kind import Check
+from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadCounts
 from layermatrix.model import ablation
 from layermatrix.model.matrix import Cell
 from layermatrix.model.project import Layer, Variant
 
-Record = dict[str, Any]
 
-HANDLED = ("entries", "offered", "refilled", "topped_up", "taken_in", "handed_up", "spilled", "drained")
+@dataclass(frozen=True)
+class Without:
+    """The change of the path's instructions a request if a layer were left out: estimated, and counted in a
+    build without it. reason: why there is no estimate."""
+
+    estimate: float | None
+    measured: float | None
+    reason: str | None
 
 
-def of_cell(cell: Cell, root: Path) -> Record:
-    """The joined record; "not measured", with what to do about it, where the layers were not counted."""
-    twin = _twin(cell)
-    if twin is None:
-        return records.not_measured("layers", "this project has no builds in which layers count")
-    record = _load(twin, root)
-    if not records.is_measured(record):
+@dataclass(frozen=True)
+class LayerCost(LayerCounts):
+    """cost: instructions a request that are executed in the layer's lines; code: instructions that it has in
+    the first entry's code as it is shipped."""
+
+    cost: float | None
+    code: int | None
+    without: Without
+
+
+@dataclass(frozen=True)
+class LoadCosts:
+    """One load, as in `layers.LoadCounts`."""
+
+    requests: int
+    frees: int
+    unserved: int
+    threads: Mapping[str, int]
+    layers: Mapping[str, LayerCost]
+    instructions: Instructions | NotMeasured
+
+
+@dataclass(frozen=True)
+class LayerCosts(Measured):
+    """classes: with their sizes. programs: whether the loads ran, of a cell whose own layers count.
+    code_reason: why the layers' code is not known. command: what counts them again."""
+
+    layers: tuple[str, ...]
+    classes: Mapping[str, int]
+    programs: tuple[Check, ...]
+    loads: Mapping[str, LoadCosts]
+    code_reason: str | None
+    command: str
+
+
+def of_cell(cell: Cell, root: Path) -> LayerCosts | NotMeasured:
+    """What the layers of this cell do and cost; where they were not counted, what to do about it."""
+    counting = _counting(cell)
+    if counting is None:
+        return NotMeasured("this project has no builds in which layers count")
+    record = _read(counting, root)
+    if isinstance(record, NotMeasured):
         return record
-    code, reason = _code(twin, root)
-    for name, load in record["loads"].items():
-        without = {layer.name: _without(twin, layer, name, load, root) for layer in cell.variant.layers}
-        for layer, figures in load["layers"].items():
-            figures["cost"] = _cost(load, layer)
-            figures["code"] = code.get(layer)
-            figures["without"] = without[layer]
-            del figures["classes"]  # they stay in the evidence of the twin
-    if twin.id != cell.id:
-        del record["programs"]  # whether they ran is that cell's matter
-    return {**record, "code_reason": reason, "command": _command(twin)}
+    code = _code(counting, root)
+    return LayerCosts(
+        record.layers,
+        record.classes,
+        programs=record.programs if counting.id == cell.id else (),
+        loads={name: _load(counting, name, load, code, root) for name, load in record.loads.items()},
+        code_reason=code.reason if isinstance(code, NotMeasured) else None,
+        command=_command(counting),
+    )
 
 
-def _twin(cell: Cell) -> Cell | None:
+def _counting(cell: Cell) -> Cell | None:
     """The cell whose layers count in this one's stead."""
     stats = cell.variant.system.stats
     return replace(cell, mode=stats.mode, sanitizer="none") if stats else None
 
 
-def _command(twin: Cell) -> str:
-    return f"./sconsw variant={twin.variant.name} compiler={twin.compiler} layers"
+def _command(counting: Cell) -> str:
+    return f"./sconsw variant={counting.variant.name} compiler={counting.compiler} layers"
 
 
-def _load(twin: Cell, root: Path) -> Record:
+def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
     """The evidence of a cell that counts, as far as it is of the layers that the variant has now."""
-    file = root / twin.build_dir / "evidence" / "layers.json"
-    if not file.exists():
-        return records.not_measured("layers", f"not counted yet: {_command(twin)}")
-    record = records.load(file, "layers")
-    if records.is_measured(record) and record["layers"] != [layer.name for layer in twin.variant.layers]:
-        return records.not_measured("layers", f"counted with other layers: {_command(twin)}")
+    record = layers.KIND.format.read(root / counting.build_dir / "evidence" / "layers.json")
+    if isinstance(record, Missing):
+        return NotMeasured(f"not counted yet: {_command(counting)}")
+    if isinstance(record, Layers) and record.layers != tuple(layer.name for layer in counting.variant.layers):
+        return NotMeasured(f"counted with other layers: {_command(counting)}")
     return record
 
 
-def _code(twin: Cell, root: Path) -> tuple[dict[str, int], str | None]:
-    """Instructions that each layer has in the first entry's code as it is shipped, or why nobody knows."""
-    asm = records.load(root / twin.shipped.build_dir / "evidence" / "asm.json", "asm")
-    first: Mapping[str, Any] = next(iter(asm.get("entries", {}).values()), {})
-    layers = first.get("layers")
-    if not layers:
-        return {}, asm["reason"] or first.get("layers_reason") or "the evidence does not tell layers apart"
-    return {name: layer["instructions"] for name, layer in layers.items()}, None
+def _code(counting: Cell, root: Path) -> dict[str, int] | NotMeasured:
+    """Instructions that each layer has in the first entry's code as it is shipped."""
+    record = asm.KIND.format.read(root / counting.shipped.build_dir / "evidence" / "asm.json")
+    if isinstance(record, NotMeasured):
+        return record
+    first = next(iter(record.entries.values()), None)
+    if first is None:
+        return NotMeasured("no entry was counted")
+    if isinstance(first.layers, NotMeasured):
+        return first.layers
+    return {name: layer.instructions for name, layer in first.layers.items()}
 
 
-def _cost(load: Record, layer: str) -> float | None:
-    """Instructions a request that are executed in the layer's lines."""
-    costs = load["instructions"]
-    return float(costs["layers"][layer]) if costs["status"] == records.MEASURED else None
+def _load(
+    counting: Cell, name: str, load: LoadCounts, code: dict[str, int] | NotMeasured, root: Path
+) -> LoadCosts:
+    known = {} if isinstance(code, NotMeasured) else code
+    costs = {
+        layer.name: LayerCost(
+            **vars(load.layers[layer.name]),
+            cost=_cost(load, layer.name),
+            code=known.get(layer.name),
+            without=_without(counting, layer, name, load, root),
+        )
+        for layer in counting.variant.layers
+    }
+    return LoadCosts(load.requests, load.frees, load.unserved, load.threads, costs, load.instructions)
 
 
-def _without(twin: Cell, layer: Layer, name: str, load: Record, root: Path) -> Record:
-    """The change of the path's instructions a request: `estimate`, and `measured` where that was built."""
+def _cost(load: LoadCounts, layer: str) -> float | None:
+    costs = load.instructions
+    return None if isinstance(costs, NotMeasured) else costs.layers[layer]
+
+
+def _without(counting: Cell, layer: Layer, name: str, load: LoadCounts, root: Path) -> Without:
     try:
-        rest = ablation.without(twin.variant, layer.name)
+        rest = ablation.without(counting.variant, layer.name)
     except ablation.AblationError as error:
-        return {"estimate": None, "measured": None, "reason": str(error)}
-    if load["instructions"]["status"] != records.MEASURED:
-        return {"estimate": None, "measured": None, "reason": load["instructions"]["reason"]}
-    other = _counted_without(twin, replace(twin, variant=rest), root)
-    costs = other.get("loads", {}).get(name, {}).get("instructions", {})
-    measured = None
-    if costs.get("status") == records.MEASURED:
-        measured = round(costs["total"] - load["instructions"]["total"], 4)
-    estimate, reason = _estimate(layer, rest, load)
-    return {"estimate": estimate, "measured": measured, "reason": reason}
+        return Without(None, None, str(error))
+    if isinstance(load.instructions, NotMeasured):
+        return Without(None, None, load.instructions.reason)
+    other = _counted_without(counting, replace(counting, variant=rest), name, root)
+    measured = None if other is None else round(other.total - load.instructions.total, 4)
+    estimate = _estimate(layer, rest, load, load.instructions)
+    if isinstance(estimate, NotMeasured):
+        return Without(None, measured, estimate.reason)
+    return Without(estimate, measured, None)
 
 
-def _counted_without(twin: Cell, rest: Cell, root: Path) -> Record:
-    """The evidence of the cell with a layer left out; empty where it was counted before this cell's library
-    was built, that is, perhaps of older code."""
-    library = root / twin.build_dir / f"lib{twin.variant.system.libname}.so"
+def _counted_without(counting: Cell, rest: Cell, load: str, root: Path) -> Instructions | None:
+    """What the cell with a layer left out executes in a load; None where it was counted before this cell's
+    library was built, that is, perhaps of older code."""
+    library = root / counting.library
     file = root / rest.build_dir / "evidence" / "layers.json"
     try:
         is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns
     except OSError:
-        return {}
-    return {} if is_older else _load(rest, root)
+        return None
+    record = None if is_older else _read(rest, root)
+    found = record.loads.get(load) if isinstance(record, Layers) else None
+    return found.instructions if found and isinstance(found.instructions, Instructions) else None
 
 
-def _estimate(layer: Layer, rest: Variant, load: Record) -> tuple[float | None, str | None]:
-    own = _cost(load, layer.name)
-    assert own is not None
-    change = -own
-    for next_layer, blocks in _moved(layer, rest, load):
-        mean = _mean(load, next_layer) if next_layer else None
+def _estimate(layer: Layer, rest: Variant, load: LoadCounts, costs: Instructions) -> float | NotMeasured:
+    change = -costs.layers[layer.name]
+    for next_layer, blocks in _moved(layer, rest, load, costs):
+        mean = _mean(load, costs, next_layer) if next_layer else None
         if mean is None:
             where = next_layer.title if next_layer else "the backend"
-            return None, f"what it handles would go to {where}, which nothing went to in this load"
-        change += blocks * mean / load["requests"]
-    return round(change, 4), None
+            return NotMeasured(f"what it handles would go to {where}, which nothing went to in this load")
+        change += blocks * mean / load.requests
+    return round(change, 4)
 
 
-def _moved(layer: Layer, rest: Variant, load: Record) -> Iterator[tuple[Layer | None, int]]:
+def _moved(
+    layer: Layer, rest: Variant, load: LoadCounts, costs: Instructions
+) -> Iterator[tuple[Layer | None, int]]:
     """Where the hits and the accepted offers of each class go to."""
     below = [other for other in rest.layers if other.position >= layer.position]
     for size_class in layer.classes:
-        figures = load["layers"][layer.name]["classes"].get(size_class.name, {})
+        figures = load.layers[layer.name].classes.get(size_class.name, {})
         for what, roles in (("hits", ("cache", "overflow", "refill")), ("accepted", ("cache", "overflow"))):
             if figures.get(what):
                 fit = (
                     other
                     for other in below
-                    if other.role in roles and size_class in other.classes and _mean(load, other) is not None
+                    if other.role in roles
+                    and size_class in other.classes
+                    and _mean(load, costs, other) is not None
                 )
                 yield next(fit, None), figures[what]
 
 
-def _mean(load: Record, layer: Layer) -> float | None:
+def _mean(load: LoadCounts, costs: Instructions, layer: Layer) -> float | None:
     """Instructions each time the layer handles a block; None where it handled none."""
-    figures = load["layers"][layer.name]
-    handled = sum(figures[key] for key in HANDLED)
-    return load["instructions"]["layers"][layer.name] * load["requests"] / handled if handled else None
+    handled = load.layers[layer.name].handled
+    return costs.layers[layer.name] * load.requests / handled if handled else None

@@ -1,146 +1,377 @@
-"""Collect the evidence files of cells into the one result record that every report is printed from.
+"""Collect the evidence of cells into the one result from which every report is printed.
 
-Reads `build/<cell>/evidence/*.json`, `build/baseline/evidence/*.json` and the cells' variants; returns the
-contents of `results.json`. A figure that nobody took stands in it as "not measured" with the reason.
+Reads `build/<cell>/evidence/*.json`, `build/baseline/evidence/*.json` and the cells' variants. A figure that
+was not taken is `NotMeasured` in it, with the reason. What failed is decided here, from what the gates of the
+registry say, and nowhere else: every exporter and every exit status asks `CellResult`.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from layermatrix.analysis import comparison, layer_path, layercost, reported
-from layermatrix.build import buildstate, toolchain
-from layermatrix.core import records
+from layermatrix.analysis import comparison, layer_path, layercost
+from layermatrix.analysis.story import Story
+from layermatrix.build import buildstate, failure, toolchain
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import Measured, Missing, NotMeasured, plain
+from layermatrix.evidence import counters, registry
+from layermatrix.evidence.columns import View
+from layermatrix.evidence.counters import Counters
+from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.measure import peers
 
 if TYPE_CHECKING:
-    from layermatrix.analysis.counter_lock import Reference
+    from layermatrix.analysis.comparison import Experiments
+    from layermatrix.analysis.counter_lock import Comparison, Reference
+    from layermatrix.analysis.layer_path import LayerPath
+    from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Load, Project
 
-Record = dict[str, Any]
-
-SCHEMA = 1
-KINDS = ("asm", "budget", "code", "guards", "counters", "tests", "programs", "bench")
+SCHEMA = 2
+BUILD = "build"
+NOT_BUILT = NotMeasured("not built")
+INTERRUPTED = NotMeasured("interrupted")
+BESIDE = {"speed": "mops"}
+SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
+R = TypeVar("R", bound=Measured)
+Records = Mapping[str, Measured | NotMeasured]  # kind -> its record
 
-class Baseline(Protocol):
-    """What every cell is compared with, as the matrix file names it."""
+
+@dataclass(frozen=True)
+class KindCheck:
+    """A check and the kind of evidence that it belongs to; `build` for the build itself."""
+
+    kind: str
+    check: Check
+
+    def __str__(self) -> str:
+        reason = self.check.reason or self.check.status.value
+        name = "" if self.check.name == self.kind else f"{self.check.name}: "
+        return f"{self.kind}: {name}{reason}"
+
+
+class _Evidence:
+    """What has records of evidence."""
+
+    evidence: Records
+
+    def of(self, kind: Kind[R]) -> R | NotMeasured:
+        """The record of this kind, typed."""
+        record = self.evidence.get(kind.name, NOT_BUILT)
+        assert isinstance(record, (kind.record, NotMeasured))
+        return record
+
+
+@dataclass(frozen=True)
+class CellResult(_Evidence):
+    """Everything that is known of a cell. layers: their titles; reported: figures that a report gives for the
+    variant; reference: its counters beside the accepted ones; layer_costs: what its layers do, from the cell
+    whose layers count."""
+
+    id: str
+    variant: str
+    mode: str
+    compiler: str
+    sanitizer: str
+    target: str
+    doc: str
+    lineage: tuple[str, ...]
+    layers: tuple[str, ...]
+    reported: Mapping[str, str]
+    built: bool
+    failure: Failure | None
+    evidence: Records
+    reference: Comparison | NotMeasured
+    layer_costs: LayerCosts | NotMeasured
+    interrupted: bool = False
 
     @property
-    def name(self) -> str: ...
+    def is_shipped(self) -> bool:
+        """Whether it is built the way in which it would be used."""
+        return all(getattr(self, axis) == value for axis, value in SHIPPED.items())
 
     @property
-    def quoted(self) -> Mapping[str, str]: ...
+    def checks(self) -> tuple[KindCheck, ...]:
+        """Everything that had to be so, the build first, and whether it was."""
+        of_kinds = (
+            KindCheck(kind.name, check)
+            for kind in registry.KINDS
+            for check in kind.judge(self.evidence.get(kind.name, NOT_BUILT))
+        )
+        return (KindCheck(BUILD, self._build), *of_kinds)
+
+    @property
+    def _build(self) -> Check:
+        if self.failure:
+            reason = f"{self.failure.target or self.failure.command or 'unknown command'} could not be built"
+            return Check(BUILD, Status.FAILED, reason, self.failure.log, self.failure.command)
+        if not self.built and self.interrupted:
+            return Check(BUILD, Status.NOT_RUN, INTERRUPTED.reason)
+        if not self.built:
+            return Check(BUILD, Status.FAILED, "there is no library")
+        return Check(BUILD, Status.PASSED)
+
+    @property
+    def failures(self) -> tuple[KindCheck, ...]:
+        return tuple(found for found in self.checks if found.check.status is Status.FAILED)
+
+    @property
+    def failed(self) -> str | None:
+        """The first reason why this cell did not pass, or None."""
+        return str(self.failures[0]) if self.failures else None
+
+    @property
+    def failure_log(self) -> str:
+        """What the first command or check that failed printed, the command above it."""
+        first = self.failures[0].check if self.failures else None
+        return "\n".join(text for text in (first.command, first.log) if text) if first else ""
+
+    @property
+    def repeat(self) -> str:
+        """The command that builds and checks just this cell again."""
+        words = ["./sconsw", f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
+        for axis, default in DEFAULT_AXES.items():
+            value = getattr(self, axis)
+            if value != default:
+                words.append(f"{axis}={value}")
+        return " ".join([*words, "checks"])
+
+
+@dataclass(frozen=True)
+class BaselineResult(_Evidence):
+    """What every cell is compared with."""
+
+    name: str
+    reported: Mapping[str, str]
+    evidence: Records
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine and the tools that the figures were taken with. compilers: name -> version."""
+
+    cpu: str
+    cores: int | None
+    machine: str
+    kernel: str
+    libc: str
+    compilers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a layer is written: its template, and its entry in the catalogue."""
+
+    template: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A cell that is not built, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
+    the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that
+    is measured -> the name of the reported one that is shown beside it. story: what `reported` says of it."""
+
+    system: System
+    host: Host
+    loads: Mapping[str, str]
+    headline: str | None
+    cells: tuple[CellResult, ...]
+    variants: Mapping[str, LayerPath]
+    baseline: BaselineResult
+    experiments: Experiments | NotMeasured
+    peers: Any
+    origins: Mapping[str, Origin]
+    left_out: tuple[LeftOut, ...]
+    beside: Mapping[str, str]
+    story: Story = field(default_factory=Story)
+    schema: int = field(default=SCHEMA)
+
+    def reported(self, record: CellResult | BaselineResult, figure: str) -> str | None:
+        """The reported figure that stands beside a measured one; nothing is reported of a cell that is not
+        shipped."""
+        if isinstance(record, CellResult) and not record.is_shipped:
+            return None
+        return record.reported.get(self.beside.get(figure, figure))
+
+    @property
+    def view(self) -> View:
+        """The words in which kinds of evidence name their columns."""
+        loads = tuple(sorted(self.loads, key=lambda name: name != self.headline))
+        return View(loads, baseline=self.baseline.name)
 
 
 def collect(
+    project: Project,
     cells: Sequence[Cell],
     root: Path,
-    baseline: Baseline,
     *,
-    left_out: Iterable[tuple[str, str]] = (),
+    left_out: Sequence[tuple[str, str]] = (),
     compilers: Mapping[str, str] | None = None,
-    loads: Mapping[str, str] | None = None,
-    headline: str | None = None,
     reference: Reference | None = None,
-    places: Mapping[str, str] | None = None,
-) -> Record:
-    """The result record of these cells.
-
-    `left_out` holds (cell id, reason), `compilers` name -> identity, `loads` name -> what it does. `headline`
-    is the load of the first speed column; without it the first one is. `reference` is what each cell's
-    counters are compared with. `places`: layer -> path:line of its entry in the catalogue.
-    """
-    collected = [_cell_record(cell, root, reference) for cell in cells]
-    described = _loads(loads, collected)
-    results: Record = {
-        "schema": SCHEMA,
-        "system": _system(cells),
-        "host": host(compilers or {}),
-        "loads": described,
-        "headline": headline or next(iter(described), None),
-        "cells": collected,
-        "variants": {cell.variant.name: layer_path.describe(cell.variant) for cell in cells},
-        "baseline": _baseline_record(baseline, root),
-        "experiments": comparison.load(root),
-        "peers": peers.load(root),
-        "origins": _origins(cells, places or {}),
-        "left_out": [{"id": cell_id, "reason": reason} for cell_id, reason in left_out],
-    }
-    results["story"] = reported.tell(results)
-    return results
+    interrupted: bool = False,
+) -> Results:
+    """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
+    `reference` is what each cell's counters are compared with."""
+    matrix, system = project.matrix, project.catalogue.system
+    return Results(
+        system=System(system.name, system.doc),
+        host=host(compilers or {}),
+        loads={load.name: _described(load) for load in matrix.timed.values()},
+        headline=matrix.timing.headline or next(iter(matrix.timed), None),
+        cells=tuple(cell_result(project, cell, root, reference, interrupted=interrupted) for cell in cells),
+        variants={cell.variant.name: layer_path.describe(cell.variant) for cell in cells},
+        baseline=_baseline(project, root),
+        experiments=comparison.load(root),
+        peers=peers.load(root),
+        origins=_origins(project, cells),
+        left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
+        beside=BESIDE,
+    )
 
 
-def _origins(cells: Sequence[Cell], places: Mapping[str, str]) -> Record:
-    """Where each layer of these cells is written: its template, and its entry in the catalogue."""
+def document(results: Results) -> dict[str, Any]:
+    """The contents of results.json."""
+    parts = plain(results)
+    parts["cells"] = [_cell_document(cell) for cell in results.cells]
+    parts["baseline"] = _with_evidence(parts["baseline"])
+    return {"schema": parts.pop("schema"), **parts}
+
+
+def _cell_document(cell: CellResult) -> dict[str, Any]:
+    parts = plain(cell)
+    parts["layer_counts"] = parts.pop("layer_costs")  # as it is called in files; `layers` are the titles
+    parts["evidence"].pop("layers", None)
+    checks = [{"kind": found.kind, **plain(found.check)} for found in cell.checks]
+    return {**_with_evidence(parts), "checks": checks, "failed": cell.failed, "repeat": cell.repeat}
+
+
+def _with_evidence(parts: dict[str, Any]) -> dict[str, Any]:
+    """Each kind's record stands beside the other fields."""
+    return {**parts, **parts.pop("evidence")}
+
+
+def _described(load: Load) -> str:
+    """What a load does, and the command that is timed."""
+    return f"{load.doc} ({' '.join([load.program, *load.args])})"
+
+
+def _origins(project: Project, cells: Sequence[Cell]) -> dict[str, Origin]:
     layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
+    places = project.catalogue.places
     return {
-        name: {"template": f"templates/{layer.template}", "entry": places.get(name, "")}
-        for name, layer in layers.items()
+        name: Origin(f"templates/{layer.template}", places.get(name, "")) for name, layer in layers.items()
     }
 
 
-def failed(cell: Record) -> str | None:
-    """The first reason why this cell record did not pass, or None."""
-    failure = cell.get("failure")
-    if failure:
-        return f"build failed: {failure.get('target') or failure.get('command') or 'unknown command'}"
-    if not cell.get("built"):
-        return "not built: there is no library"
-    for kind in (*KINDS, "layer_counts"):
-        evidence = cell.get(kind) or {}
-        if evidence.get("status") == "failed":
-            return f"{kind}: {evidence.get('reason') or 'failed'}"
-        for failure in evidence.get("failures", ()):
-            return f"{kind}: {failure}"
-        for program in evidence.get("programs", ()):
-            if program["status"] == "failed":
-                return f"{kind}: {program['name']}: {program.get('reason') or 'failed'}"
-    tests = cell.get("tests") or {}
-    return f"tests: {tests['reason']}" if tests.get("missing") else None
+def cell_result(
+    project: Project,
+    cell: Cell,
+    root: Path,
+    reference: Reference | None = None,
+    *,
+    interrupted: bool = False,
+) -> CellResult:
+    """What is known of one cell. interrupted: its build was; what it has not made has not failed."""
+    folder = root / cell.build_dir
+    failed = _failure(folder)
+    built = failed is None and _library_exists(folder, cell.variant.system.libname)
+    evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
+    if interrupted:
+        evidence = {name: _unless_missing(record) for name, record in evidence.items()}
+    counted = evidence[counters.KIND.name]
+    assert isinstance(counted, (Counters, NotMeasured))
+    not_compared: Comparison | NotMeasured = NotMeasured("it was not compared")
+    return CellResult(
+        id=cell.id,
+        variant=cell.variant.name,
+        mode=cell.mode,
+        compiler=cell.compiler,
+        sanitizer=cell.sanitizer,
+        target=cell.target,
+        doc=cell.variant.doc,
+        lineage=cell.variant.lineage,
+        layers=tuple(layer.title for layer in cell.variant.layers),
+        reported=dict(cell.variant.quoted),
+        built=built,
+        failure=failed,
+        evidence=evidence,
+        reference=reference.of(cell, counted) if reference else not_compared,
+        layer_costs=layercost.of_cell(cell, root) if built else NOT_BUILT,
+        interrupted=interrupted,
+    )
 
 
-def failure_log(cell: Record) -> str:
-    """What the command or the program printed that failed first in this cell, the command above it; or what a
-    gate has to say of what it found."""
-    gates = (cell.get(kind) or {} for kind in KINDS)
-    broken = cell.get("failure") or next((gate for gate in gates if gate.get("failures")), None)
-    broken = broken or next(_failed_programs(cell), None) or {}
-    return "\n".join(str(broken[key]) for key in ("command", "log") if broken.get(key))
+def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
+    return INTERRUPTED if isinstance(record, Missing) else record
 
 
-def _failed_programs(cell: Record) -> Iterator[Record]:
-    for kind in KINDS:
-        for program in (cell.get(kind) or {}).get("programs", ()):
-            if program["status"] == "failed":
-                yield program
+def _record(
+    kind: Kind[Any], cell: Cell, project: Project, folder: Path, built: bool
+) -> Measured | NotMeasured:
+    """What an earlier build left says nothing about one that failed."""
+    if not built:
+        return NOT_BUILT
+    record: Measured | NotMeasured = kind.format.read(folder / "evidence" / f"{kind.name}.json")
+    reason = kind.left_out(cell, project)
+    return NotMeasured(reason) if reason and isinstance(record, Missing) else record
 
 
-def repeat_command(cell: Record) -> str:
-    """The command that builds and checks just this cell again."""
-    words = ["./sconsw", f"variant={cell['variant']}", f"mode={cell['mode']}", f"compiler={cell['compiler']}"]
-    for axis, default in DEFAULT_AXES.items():
-        value = cell.get(axis, default)
-        if value != default:
-            words.append(f"{axis}={value}")
-    return " ".join([*words, "checks"])
+def _failure(folder: Path) -> Failure | None:
+    file = failure.file_of(folder)
+    record = failure.FORMAT.read(file)
+    if isinstance(record, Failure):
+        return record
+    return None if isinstance(record, Missing) else Failure("", record.reason, file.name)
 
 
-def host(compilers: Mapping[str, str]) -> Record:
-    """The machine and the tools that the figures were taken with."""
-    return {
-        "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "machine": platform.machine(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "libc": toolchain.libc(),
-        "compilers": dict(compilers),
-    }
+def _library_exists(folder: Path, library: str) -> bool:
+    return any((folder / f"lib{library}{suffix}").exists() for suffix in (".so", ".a"))
+
+
+def _baseline(project: Project, root: Path) -> BaselineResult:
+    folder, baseline = root / buildstate.BASELINE / "evidence", project.matrix.baseline
+    kinds = [kind for kind in registry.KINDS if kind.of_baseline]
+    records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
+    return BaselineResult(baseline.name, dict(baseline.quoted), records)
+
+
+# --- the machine
+
+
+def host(compilers: Mapping[str, str]) -> Host:
+    """This machine. compilers: name -> version."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return Host(
+        cpu=cpu_model(),
+        cores=len(affinity(0)) if affinity else os.cpu_count(),
+        machine=platform.machine(),
+        kernel=f"{platform.system()} {platform.release()}",
+        libc=toolchain.libc(),
+        compilers=dict(compilers),
+    )
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -149,88 +380,11 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
+    return next(_model_names(lines), None) or platform.processor() or platform.machine()
+
+
+def _model_names(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         key, _, value = line.partition(":")
         if key.strip().lower() in ("model name", "cpu model", "hardware"):
-            return value.strip()
-    return platform.processor() or platform.machine()
-
-
-def _cell_record(cell: Cell, root: Path, reference: Reference | None) -> Record:
-    folder = root / cell.build_dir
-    failure = _failure(folder / "evidence" / "failure.json")
-    built = failure is None and _library_exists(folder, cell.variant.system.libname)
-    record: Record = {
-        "id": cell.id,
-        "variant": cell.variant.name,
-        "mode": cell.mode,
-        "compiler": cell.compiler,
-        "sanitizer": cell.sanitizer,
-        "target": cell.target,
-        "doc": cell.variant.doc,
-        "lineage": list(cell.variant.lineage),
-        "layers": [layer.title for layer in cell.variant.layers],
-        "quoted": dict(cell.variant.quoted),
-        "built": built,
-        "failure": failure,
-    }
-    for kind in KINDS:
-        record[kind] = _evidence(folder, kind, built)
-    if record["bench"].get("missing") and not reported.is_told(record):
-        record["bench"]["reason"] = "only native release cells without a sanitizer are timed"
-    record["reference"] = (
-        reference.of(record) if reference else records.not_measured("reference", "it was not compared")
-    )
-    record["layer_counts"] = (
-        layercost.of_cell(cell, root) if built else records.not_measured("layers", "not built")
-    )
-    record["failed"] = failed(record)
-    record["repeat"] = repeat_command(record)
-    return record
-
-
-def _evidence(folder: Path, kind: str, built: bool) -> Record:
-    """One piece of evidence; `missing` marks what a build that went well should have left."""
-    if not built:
-        # What an earlier build left says nothing about one that failed.
-        return records.not_measured(kind, "not built")
-    file = folder / "evidence" / f"{kind}.json"
-    record = records.load(file, kind)
-    return record if file.exists() else {**record, "missing": True}
-
-
-def _failure(file: Path) -> Record | None:
-    if not file.exists():
-        return None
-    record = records.load(file, "failure")
-    if records.is_measured(record):
-        return record
-    return {**record, "command": "", "target": file.name, "log": record["reason"]}
-
-
-def _library_exists(folder: Path, library: str) -> bool:
-    return any((folder / f"lib{library}{suffix}").exists() for suffix in (".so", ".a"))
-
-
-def _system(cells: Sequence[Cell]) -> Record:
-    if not cells:
-        return {"name": "", "doc": ""}
-    system = cells[0].variant.system
-    return {"name": system.name, "doc": system.doc}
-
-
-def _loads(loads: Mapping[str, str] | None, collected: Sequence[Record]) -> dict[str, str]:
-    """Each load with what it does; where nobody describes them, those that were timed."""
-    if loads is not None:
-        return dict(loads)
-    return {name: name for record in collected for name in record["bench"].get("loads", {})}
-
-
-def _baseline_record(baseline: Baseline, root: Path) -> Record:
-    folder = root / buildstate.BASELINE / "evidence"
-    return {
-        "name": baseline.name,
-        "quoted": dict(baseline.quoted),
-        "counters": records.load(folder / "counters.json", "counters"),
-        "bench": records.load(folder / "bench.json", "bench"),
-    }
+            yield value.strip()

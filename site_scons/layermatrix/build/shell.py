@@ -6,13 +6,21 @@ Called by SCons for every action and every command, in several threads. Writes t
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix.core import records
+from layermatrix.build import failure
+from layermatrix.build.failure import Failure
+from layermatrix.core import interrupt
+
+QUIET = 10.0  # seconds without a line, after which a running step is shown again
+INTERRUPTS = (-signal.SIGINT, 128 + signal.SIGINT)
 
 Spawn = Callable[[str, object, str, Sequence[str], Mapping[str, str]], int]
 
@@ -20,18 +28,44 @@ _output = threading.Lock()  # what several threads print comes one after the oth
 
 
 class Shell:
-    """verbose: every command is shown in full; otherwise a short line for each action, where somebody may
-    watch."""
+    """A short line for each action, and again where it takes long. verbose: every command is shown in full,
+    too."""
 
-    def __init__(self, verbose: bool) -> None:
+    def __init__(self, verbose: bool, quiet: float = QUIET) -> None:
         self.verbose = verbose
-        self.shown = verbose or sys.stdout.isatty()
+        self.quiet = quiet
+        self.running: dict[str, float] = {}  # what is under way, and since when
+        self.watch: threading.Thread | None = None
 
     def show(self, word: str, targets: Sequence[object], _sources: object, _environment: object) -> None:
         """What SCons calls before each action."""
-        if self.shown:
+        with _output:
+            print(f"{word:<9}{short(str(targets[0]))}", flush=True)
+
+    @contextlib.contextmanager
+    def under_way(self, target: str) -> Iterator[None]:
+        """A step that makes this file runs meanwhile: a line says so each time it has been quiet for long."""
+        with _output:
+            self.running[short(target)] = time.monotonic()
+            if self.watch is None:
+                self.watch = threading.Thread(target=self._remind, name="progress", daemon=True)
+                self.watch.start()
+        try:
+            yield
+        finally:
             with _output:
-                print(f"{word:<9}{short(str(targets[0]))}", flush=True)
+                self.running.pop(short(target), None)
+
+    def _remind(self) -> None:
+        while True:
+            time.sleep(self.quiet)
+            with _output:
+                now = time.monotonic()
+                late = {
+                    name: now - since for name, since in self.running.items() if now - since >= self.quiet
+                }
+                for name, seconds in late.items():
+                    print(f"{'':<9}{name}: {seconds:.0f} s", flush=True)
 
     def spawner(self, folder: Path) -> Spawn:
         """What SCons calls to run a command of the cell that is built in this folder."""
@@ -40,9 +74,10 @@ class Shell:
             shell: str, _escape: object, _command: str, words: Sequence[str], variables: Mapping[str, str]
         ) -> int:
             line = " ".join(words)
-            status, log = _run([shell, "-c", line], variables)
+            with self.under_way(_target(words) or line):
+                status, log = _run([shell, "-c", line], variables)
             self._report(line, status, log)
-            if status:
+            if status and not (status in INTERRUPTS or interrupt.interrupted()):
                 note_failure(folder, line, log, _target(words))
             return status
 
@@ -73,14 +108,8 @@ def _target(words: Sequence[str]) -> str:
     return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
 
 
-def failure_file(folder: Path) -> Path:
-    return folder / "evidence" / "failure.json"
-
-
 def note_failure(folder: Path, command: str, log: str, target: str) -> None:
     """Keep a failure when it is the cell's first in this build."""
     with _output:
-        if not failure_file(folder).exists():
-            records.write(
-                failure_file(folder), records.measured("failure", command=command, log=log, target=target)
-            )
+        if not failure.file_of(folder).exists():
+            failure.FORMAT.write(failure.file_of(folder), Failure(command, log, target))

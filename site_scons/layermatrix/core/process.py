@@ -71,12 +71,10 @@ class Run(Protocol):
     ) -> Finished: ...
 
 
-def environment(preload: Path | None = None, **extra: str) -> dict[str, str]:
-    """This process's environment with this library preloaded and no other; `extra` variables on top."""
-    variables = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    if preload is not None:
-        variables["LD_PRELOAD"] = os.fspath(preload.absolute())
-    return {**variables, **extra}
+def environment(**extra: str) -> dict[str, str]:
+    """This process's environment with nothing preloaded, and `extra` variables; see `core.preload`."""
+    loading = ("LD_PRELOAD", "LD_AUDIT")
+    return {**{name: value for name, value in os.environ.items() if name not in loading}, **extra}
 
 
 def run(

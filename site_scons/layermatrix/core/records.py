@@ -1,40 +1,154 @@
-"""Result records: the JSON files in which evidence, timings and reports meet.
+"""Records: what was established, as frozen dataclasses in memory and as JSON in files.
 
-Reads and writes `build/<cell>/evidence/<kind>.json`. Every record says what it is (`kind`), whether
-it was taken (`status`), and why not (`reason`); the other fields depend on the kind, see `FIELDS`.
+Reads and writes JSON files such as `build/<cell>/evidence/<kind>.json`. A file says what it holds (`kind`), in
+which `version` of that shape, whether it was measured (`status`), and why not (`reason`). What is missing,
+damaged, or of another version is `NotMeasured` with the reason, never an exception and never a figure.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
-
-# Plain JSON: the modules that meet here share no types, only these files.
-Record = dict[str, Any]
+from typing import Any, Generic, TypeVar
 
 MEASURED = "measured"
 NOT_MEASURED = "not measured"
 
-# kind -> the fields that a measured record of it has, with their JSON types
+
+@dataclass(frozen=True)
+class Measured:
+    """Something that was established. The records of evidence, and parts that can fail by themselves, are
+    subclasses; in JSON they have the status `measured`."""
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """Something that could not be established, and why. It takes the place of a figure or of a record."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Missing(NotMeasured):
+    """There is no file: nothing was tried."""
+
+
+R = TypeVar("R", bound=Measured)
+
+
+@dataclass(frozen=True)
+class Format(Generic[R]):
+    """A JSON file that holds one record: its kind, the type that is read and written, and the version of the
+    shape, which is raised when a field changes."""
+
+    kind: str
+    type: type[R]
+    version: int = 1
+
+    def write(self, path: Path, record: R | NotMeasured) -> None:
+        """At once or not at all, so that a reader never sees half of a record."""
+        write(path, {"kind": self.kind, "version": self.version, **plain(record)})
+
+    def read(self, path: Path) -> R | NotMeasured:
+        """The record in this file. A report of many cells goes on without a file that cannot be used."""
+        try:
+            return self.parse(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return Missing(f"there is no {path.name} of this cell")
+        except (OSError, ValueError, RecursionError) as error:
+            return NotMeasured(f"{path.name} cannot be used: {error}")
+
+    def parse(self, text: str) -> R | NotMeasured:
+        """The record in this text. ValueError unless it is a complete one of this kind and version."""
+        head = json.loads(text)
+        if not isinstance(head, dict):
+            raise ValueError(f"a record is an object, not {type(head).__name__}")
+        if head.get("kind") != self.kind:
+            raise ValueError(f"kind is {head.get('kind')!r}, not {self.kind!r}")
+        if head.get("version") != self.version:
+            raise ValueError(f"version is {head.get('version')!r}, not {self.version}; build it again")
+        if head.get("status") == NOT_MEASURED and isinstance(head.get("reason"), str):
+            return NotMeasured(head["reason"])
+        if head.get("status") != MEASURED:
+            raise ValueError(f"status is {head.get('status')!r}, reason {head.get('reason')!r}")
+        return parse(self.type, text)
+
+
+T = TypeVar("T")
+
+
+def parse(record_type: type[T], text: str) -> T:
+    """JSON -> a record of this type, or ValueError that names the first field that is wrong."""
+    from pydantic import ValidationError
+
+    try:
+        found: T = _adapters()(record_type).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the record"
+        raise ValueError(f"{place}: {first['msg']}") from error
+    return found
+
+
+@functools.cache
+def _adapters() -> Any:
+    """pydantic's adapter of each type; imported here: it takes a sixth of a second, and a build needs none."""
+    from pydantic import TypeAdapter
+
+    return functools.cache(TypeAdapter)
+
+
+def plain(value: object) -> Any:
+    """A record, and the records in it, as JSON has them."""
+    if isinstance(value, NotMeasured):
+        missing = {"missing": True} if isinstance(value, Missing) else {}
+        return {"status": NOT_MEASURED, "reason": value.reason, **missing}
+    if is_dataclass(value) and not isinstance(value, type):
+        status = {"status": MEASURED, "reason": None} if isinstance(value, Measured) else {}
+        return {**status, **{part.name: plain(getattr(value, part.name)) for part in fields(value)}}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {plain(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def write(path: Path, record: object) -> None:
+    """Write a record, or plain JSON, at once or not at all."""
+    write_text(path, json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for any text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # SCons runs Python actions as threads of one process: the process id alone is not unique
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+# --- records that are still dictionaries: of comparisons, peers, and timings
+
+Record = dict[str, Any]
+
 FIELDS: dict[str, dict[str, type]] = {
-    "asm": {"entries": dict, "arch": str},
-    "code": {"header": dict, "entries": dict, "sources": dict, "files": dict},
-    "budget": {"figures": list, "broken": list},
-    "guards": {"debug_strings": dict, "sentinel": str},
-    "counters": {"tool": str, "valgrind": str, "libc": str, "cache": dict, "loads": dict},
-    "layers": {"layers": list, "classes": dict, "programs": list, "loads": dict},
-    "tests": {"programs": list},
-    "programs": {"programs": list},
-    "plain": {"stdout": str, "stderr": str},
-    "fuzz": {"programs": list, "seconds": int},
     "bench": {"loads": dict, "rounds": int},
-    "reference": {"verdict": str, "loads": dict},
-    "failure": {"command": str, "log": str, "target": str},
     "experiments": {"comparisons": dict},
+    "failure": {"command": str, "log": str, "target": str},
     "peers": {"loads": dict, "own": list, "rivals": list, "missing": dict},
 }
 
@@ -84,22 +198,3 @@ def load(path: Path, kind: str) -> Record:
         return not_measured(kind, f"there is no {path.name} of this cell")
     except (OSError, ValueError, RecursionError) as error:
         return not_measured(kind, f"{path.name} cannot be used: {error}")
-
-
-def write(path: Path, record: Record) -> None:
-    """Write the record at once or not at all, so that a reader never sees half of one."""
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """The same for any text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # SCons runs Python actions as threads of one process: the process id alone is not unique
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise

@@ -1,279 +1,130 @@
-"""Count the machine code of the entries of a fast path: all of it, along a hit, and layer by layer.
+"""Evidence `asm`: the machine code of the entries of the fast path, and the size of the library.
 
-Reads an object file with line tables, beside it the compiler's assembly of the same source, which layer has
-which lines of the header, and the shared library. Returns the record `asm`. Of each entry, and again (all
-but `tail_calls` and `lines`) of its `hit`:
-
-    instructions  decoded ones, alignment nops between them included (`nops` says how many), padding
-                  behind the end of the symbol excluded
-    branches      jumps, conditional or not; a tail call is one of them
-    tail_calls    jumps out of the function to a place that the object names; a jump through a register
-                  is not counted, since it may be a switch
-    atomics       x86: lock prefixes, and xchg with memory; aarch64: exclusive and LSE instructions
-    stack         the most bytes of stack in use: pushes, the frame, and stores below the stack pointer; the
-                  return address apart, and what is called
-    spills        stores to the frame other than pushes: spilled registers, and locals that are in memory
-    cache_lines   that its bytes lie in, each part beginning at the start of a line
-    lines         instructions and jump labels in the assembly text, see `count_lines`
-
-A hit is the way from the entry to a return that passes the code of the hit's layer, makes the fewest calls,
-has the least of other layers, and is the shortest such. `layers` has what adds up to these counts, layer by
-layer: an inlined function's instructions belong to the innermost layer that it is inlined for, those of none
-to the `frame`.
+A probe that inlines every entry is compiled with line tables, and once more to assembly text. What is counted
+in them, and how, stands in `binary.counting`.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from layermatrix.core import records
-from layermatrix.evidence.binary import dwarf, elf, hit_path
-from layermatrix.evidence.binary.machine import AsmError, architecture
+from layermatrix.build.step import Task
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence.binary.counts import Entry
+from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
+from layermatrix.evidence.kind import Inputs, Kind
 
-FRAME = "frame"
-Attributed = Mapping[hit_path.Node, str]  # instruction -> its layer, or `frame`
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
 
 _SIZED = (".text", ".tdata", ".tbss")
-
-# Labels that a jump can name: GCC's .L7, clang's .LBB0_7. The others (.LFB7, .LVL7, .Lfunc_end0, ...) serve
-# tables of debugging and unwinding; counting them would make -g look like more code.
-_JUMP_LABEL = re.compile(r"\.L(\d+|BB\d+_\d+)$")
-_LABEL = re.compile(r'("[^"]+"|[\w.$@]+):')
-_SECTION = re.compile(r"\.(text|data|bss|section)\b")
-_COMMENT_ON_LINE = re.compile(r"#|//|/\*")
-
-
-class Entry(Protocol):
-    """One entry of a fast path: the inlined function, and the symbol that has it as its body."""
-
-    @property
-    def function(self) -> str: ...
-
-    @property
-    def probe(self) -> str: ...
+ALONG_HIT = "decoded from the object, along the hit path of the first layer"
+DECODED = "decoded from the object: the whole inlined path with its cold part"
+ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 
 
 @dataclass(frozen=True)
-class Origins:
-    """Which lines of the header each layer has: runs of first and last line."""
+class Size:
+    """Bytes of the shared library's code, and of a thread's storage."""
 
-    header: str
-    runs: Mapping[str, Sequence[tuple[int, int]]]
-
-    def layer(self, line: dwarf.SourceLine) -> str | None:
-        if Path(line.file).name != self.header:
-            return None
-        owners = (
-            name
-            for name, runs in self.runs.items()
-            if any(first <= line.line <= last for first, last in runs)
-        )
-        return next(owners, None)
+    text: int
+    tls: int
 
 
 @dataclass(frozen=True)
-class Counting:
-    """How code is counted: where its lines come from, the layer whose hit each entry's is, bytes of a cache
-    line."""
+class Asm(Measured):
+    arch: str
+    entries: Mapping[str, Entry]
+    library: Size | NotMeasured
 
-    origins: Origins
-    hits: Mapping[str, str | None]  # entry -> layer
-    cache_line: int
-
-
-def read_origins(file: Path) -> Origins:
-    """What the build wrote when it printed the header."""
-    text = json.loads(file.read_text(encoding="utf-8"))
-    return Origins(text["header"], text["layers"])
+    def entry(self, name: str) -> Entry | NotMeasured:
+        return self.entries.get(name, NotMeasured(f"entry {name!r} was not counted"))
 
 
-def measure(
-    probe_object: Path,
-    assembly: Path | None,
-    library: Path | None,
-    entries: Mapping[str, Entry],
-    counting: Counting,
-) -> records.Record:
-    """The record `asm` of these entries (name -> function and probe symbol). What a part of the evidence
-    cannot tell is None, with a `<name>_reason`."""
+def _left_out(cell: Cell, project: Project) -> str | None:
+    if cell.has_sanitizer:
+        return "a sanitizer's checks are part of the code"
+    return "the counting is part of the code" if cell.counts_layers else None
+
+
+def _declare(build: Builder) -> Inputs:
+    system = build.cell.variant.system
+    probe, stem = build.source(system.probe), Path(system.probe).stem
+    compiled = build.compiled(f"probe/{stem}.o", probe)
+    text = build.compiler_text(f"probe/{stem}.s", probe, "-S -w", "ASM")  # CC has warned
+    cache_line = build.project.matrix.counters.I1[2]
+    return Inputs(
+        [compiled, text, build.origins, build.libraries[0]],
+        values=[f"{system.entries}, cache line {cache_line}"],
+    )
+
+
+def _take(task: Task) -> Asm | NotMeasured:
+    """sources: the probe's object, its assembly text, which lines of the header each layer has, the library."""
+    from layermatrix.evidence.binary import counting, elf, lines, machine
+
+    probe, assembly, origins, library = task.sources
+    entries = task.variant.system.entries
+    first = {name: task.variant.first_layer(entry.role) for name, entry in entries.items()}
+    hits = {name: layer.name if layer else None for name, layer in first.items()}
+    how = counting.Counting(lines.read(origins), hits, task.project.matrix.counters.I1[2])
     try:
-        file = elf.read(probe_object)
-        arch = architecture(file.machine)
-        listing = None if assembly is None else assembly.read_text(encoding="utf-8", errors="replace")
-        sources, sources_reason = _sources(probe_object)
-        counted = {}
-        for name, entry in entries.items():
-            code = hit_path.read_function(file, entry.probe)
-            attributed = None if sources is None else _attribute(code, sources, counting.origins)
-            counted[name] = {
-                "function": entry.function,
-                "probe": entry.probe,
-                **_count(code, code.steps, counting.cache_line),
-                "stack_reason": None if code.stack(code.steps) is not None else hit_path.DYNAMIC_FRAME,
-                **_lines(listing, entry.probe),
-                **_along_hit(code, attributed, counting.hits.get(name), counting.cache_line, sources_reason),
-            }
-        return records.measured("asm", arch=arch, entries=counted, **_library(library))
-    except (elf.ElfError, AsmError, OSError) as error:
-        return records.not_measured("asm", str(error))
+        arch, counted = counting.count(probe, assembly, entries, how)
+    except (elf.ElfError, machine.AsmError, OSError) as error:
+        return NotMeasured(str(error))
+    return Asm(arch, counted, size_of(library))
 
 
-def _sources(probe_object: Path) -> tuple[dwarf.SourceMap | None, str | None]:
-    try:
-        return dwarf.read(probe_object), None
-    except dwarf.DwarfError as error:
-        return None, str(error)
+def size_of(library: Path) -> Size | NotMeasured:
+    """The sizes of a shared library."""
+    from layermatrix.evidence.binary import elf
 
-
-def _library(library: Path | None) -> records.Record:
-    """Bytes of code and of thread-local storage of the shared library."""
-    if library is None:
-        return {"library": None, "library_reason": "there is no shared library"}
     try:
         sections = elf.read(library).sections
     except elf.ElfError as error:
-        return {"library": None, "library_reason": str(error)}
+        return NotMeasured(str(error))
     sizes = {name: sum(part.size for part in sections if part.name == name) for name in _SIZED}
-    found = {"text": sizes[".text"], "tls": sizes[".tdata"] + sizes[".tbss"]}
-    return {"library": found, "library_reason": None}
+    return Size(text=sizes[".text"], tls=sizes[".tdata"] + sizes[".tbss"])
 
 
-def _attribute(code: hit_path.Function, sources: dwarf.SourceMap, origins: Origins) -> Attributed:
-    found = {}
-    for step in code.steps:
-        owners = (origins.layer(line) for line in sources.lines(*step.node))
-        found[step.node] = next((owner for owner in owners if owner is not None), FRAME)
-    return found
+def _columns(records: Sequence[Asm], view: View) -> list[Column[Asm]]:
+    names = list(dict.fromkeys(name for record in records for name in record.entries))
+    columns = []
+    for name in names:
+        is_first = name == names[0]
+        hit = Heading(f"{name} hit", "instr.", ALONG_HIT)
+        columns.append(Column(hit, _metric(name, "hit_instructions"), brief=is_first))
+        whole = Heading(name, "instr.", DECODED)
+        columns.append(Column(whole, _metric(name, "instructions"), brief=is_first))
+    for name in names[:1]:
+        lines = Heading(f"{name} asm", "lines -S", ASSEMBLY)
+        columns.append(Column(lines, _metric(name, "lines"), beside="asm_lines"))
+        size = Heading(f"{name} code", "bytes", "bytes of machine code")
+        columns.append(Column(size, _metric(name, "bytes")))
+    return columns
 
 
-def _along_hit(
-    code: hit_path.Function,
-    attributed: Attributed | None,
-    layer: str | None,
-    cache_line: int,
-    reason: str | None,
-) -> records.Record:
-    """`hit` and `layers`, each with the reason where it is not known."""
-    if attributed is None:
-        return {"hit": None, "hit_reason": reason, "layers": None, "layers_reason": reason}
-    path = hit_path.cheapest_return(
-        code,
-        cost=lambda step: (step.instruction.is_call, attributed[step.node] not in (FRAME, layer), 1),
-        passes=lambda step: layer is None or attributed[step.node] == layer,
-    )
-    missing = f"no way to a return passes code of layer {layer!r}"
-    hit = None
-    if path is not None:
-        hit = {**_count(code, path, cache_line), "layers": _in_order(attributed[step.node] for step in path)}
-        del hit["tail_calls"]  # it ends with a return
+def _metric(entry: str, metric: str) -> Callable[[Asm], Figure]:
+    def of(record: Asm) -> Figure:
+        found = record.entry(entry)
+        return figure(found if isinstance(found, NotMeasured) else found.metric(metric))
 
-    def share(name: str, steps: Iterable[hit_path.Step]) -> records.Record:
-        return _summed(code, [step for step in steps if attributed[step.node] == name])
-
-    shares = {
-        name: {**share(name, code.steps), "hit": None if path is None else share(name, path)}
-        for name in _in_order(attributed.values())
-    }
-    return {
-        "hit": hit,
-        "hit_reason": None if hit else missing,
-        "layers": shares,
-        "layers_reason": None,
-    }
+    return of
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
-    """Each name once, in the order in which it comes first."""
-    return list(dict.fromkeys(names))
-
-
-def _lines(listing: str | None, function: str) -> records.Record:
-    """The lines of the assembly text, or why they are not counted."""
-    if listing is None:
-        return {"lines": None, "lines_reason": "there is no assembly text"}
-    try:
-        return {"lines": count_lines(listing, function), "lines_reason": None}
-    except AsmError as error:
-        return {"lines": None, "lines_reason": str(error)}
-
-
-def count_code(file: elf.ObjectFile, symbol: str, cache_line: int) -> records.Record:
-    """What the object has of the function `symbol` and its cold part."""
-    code = hit_path.read_function(file, symbol)
-    return _count(code, code.steps, cache_line)
-
-
-def _count(code: hit_path.Function, steps: Sequence[hit_path.Step], cache_line: int) -> records.Record:
-    return {
-        **_summed(code, steps),
-        "stack": code.stack(steps),
-        "cache_lines": len({line for step in steps for line in _cache_lines(step, cache_line)}),
-    }
-
-
-def _summed(code: hit_path.Function, steps: Sequence[hit_path.Step]) -> records.Record:
-    """The counts of which the layers' add up to the whole."""
-
-    def number(what: Callable[[hit_path.Step], bool]) -> int:
-        return sum(what(step) for step in steps)
-
-    return {
-        "instructions": len(steps),
-        "nops": number(lambda step: step.instruction.mnemonic == "nop"),
-        "branches": number(lambda step: step.instruction.is_branch),
-        "calls": number(lambda step: step.instruction.is_call),
-        "tail_calls": number(lambda step: step.leaves),
-        "atomics": number(lambda step: step.instruction.is_atomic),
-        "spills": number(code.is_spill),
-        "bytes": sum(step.instruction.size for step in steps),
-    }
-
-
-def _cache_lines(step: hit_path.Step, size: int) -> Iterator[tuple[hit_path.Part, int]]:
-    first = step.instruction.address - step.part.start
-    for line in range(first // size, (first + step.instruction.size - 1) // size + 1):
-        yield step.part, line
-
-
-def count_lines(listing: str, function: str) -> int:
-    """Lines of a compiler's assembly (`cc -S`, GCC or clang) that are instructions or jump labels of the
-    function: from its label to its `.size`, and the same of its cold part. AsmError without the label.
-    A switch's table in between is data, not code; a prefix on a line of its own (`rex64`) is a line."""
-    inside: set[str] = set()
-    seen, in_code = False, True
-    count = 0
-    wanted = re.compile(re.escape(function) + r"(\.cold(\.\d+)?)?$")
-    for line in _statements(listing):
-        label = _LABEL.match(line)
-        name = label.group(1).strip('"') if label else ""
-        if label and wanted.match(name):
-            inside.add(name)
-            seen = seen or name == function
-        elif line.startswith(".size"):
-            inside.discard(line.removeprefix(".size").split(",")[0].strip().strip('"'))
-        elif _SECTION.match(line):
-            in_code = ".text" in line
-        elif inside and in_code and _is_code(line, name):
-            count += 1
-    if not seen:
-        raise AsmError(f"the assembly has no label {function!r}")
-    return count
-
-
-def _statements(listing: str) -> Iterator[str]:
-    """The lines without indentation, comments and blanks."""
-    for raw in listing.splitlines():
-        line = raw.strip()
-        if line and not _COMMENT_ON_LINE.match(line):
-            yield line
-
-
-def _is_code(line: str, label: str) -> bool:
-    if label:
-        return not label.startswith(".L") or _JUMP_LABEL.match(label) is not None
-    return not line.startswith(".")
+KIND = Kind(
+    name="asm",
+    title="Machine code",
+    doc="the instructions of each entry of the fast path: along a hit, of its whole code, and layer by layer",
+    record=Asm,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    left_out=_left_out,
+    is_figure=True,
+)

@@ -1,20 +1,30 @@
-"""Hold a cell's counts against the budget of its variant.
+"""Evidence `budget`: a cell's counts, held against the budget of its variant.
 
-Reads a record `asm` and the limits; returns the record `budget`. A limit whose figure could not be taken is
-broken, too: what nobody has seen is not kept. Each broken one comes with what every layer has of it, beside
-the same of the variant's ancestor.
+A limit whose figure could not be taken is not met either: what was not measured is not within budget. Each
+figure over its limit comes with what every layer has of it, beside the same of the variant's ancestor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
-from layermatrix.core import records
+from layermatrix.build.step import Task
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence import asm
+from layermatrix.evidence.asm import Asm
+from layermatrix.evidence.binary.counts import HIT
+from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View
+from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
+NAME = "budget"
 LIBRARY = "library"
-HIT = "hit_"
-FRAME = "frame"
 SHOWN_INSTEAD = "instructions"  # of the layers, where a figure is not the sum of theirs
 
 
@@ -31,93 +41,146 @@ class Limit(Protocol):
 Limits = Mapping[str, Mapping[str, Limit]]  # entry or `library` -> metric -> limit
 
 
-def judge(
-    asm: records.Record,
-    limits: Limits,
-    ancestor: tuple[str, records.Record] | None,
-    origins: Mapping[str, str],
-) -> records.Record:
-    """The record `budget`. ancestor: a cell and its record `asm`; origins: where each layer is written."""
-    if not limits:
-        return records.not_measured("budget", "no budget is set for this cell")
-    figures = list(_figures(asm, limits))
-    broken = [_explained(asm, figure, ancestor, origins) for figure in figures if _is_broken(figure)]
-    failures = [figure["sentence"] for figure in broken]
-    return records.measured(
-        "budget", figures=figures, broken=broken, failures=failures, log="\n".join(_log(broken))
+@dataclass(frozen=True)
+class Limited:
+    """A figure and its limit. place: path:line where the limit is written."""
+
+    entry: str
+    metric: str
+    limit: int
+    place: str
+    value: int | NotMeasured
+
+    @property
+    def is_over(self) -> bool:
+        return isinstance(self.value, NotMeasured) or self.value > self.limit
+
+    @property
+    def sentence(self) -> str:
+        """How the figure compares with its limit, on one line."""
+        name, limit = f"{self.entry} {self.metric}", f"{self.limit:,} is the most ({self.place})"
+        if isinstance(self.value, NotMeasured):
+            return f"{name} is not known, and {limit}: {self.value.reason}"
+        return f"{name} is {self.value:,}, and {limit}"
+
+
+@dataclass(frozen=True)
+class LayerShare:
+    """What a layer has of a figure here, and in the ancestor; where it is written."""
+
+    layer: str
+    value: int
+    ancestor: int
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class OverBudget(Limited):
+    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its figure.
+    shares: which metric the layers' figures are of."""
+
+    ancestor: str | None
+    ancestor_value: int | None
+    shares: str
+    layers: tuple[LayerShare, ...]
+
+
+@dataclass(frozen=True)
+class Budget(Measured):
+    figures: tuple[Limited, ...]
+    over: tuple[OverBudget, ...]
+
+
+def _left_out(cell: Cell, project: Project) -> str | None:
+    return None if cell.limits else "no budget is set for this cell"
+
+
+def _declare(build: Builder) -> Inputs:
+    cell = build.cell
+    ancestors = [
+        other
+        for other in build.cells
+        if other.variant.name in cell.variant.lineage[:-1] and replace(other, variant=cell.variant) == cell
+    ]
+    return Inputs(
+        [build.file("evidence/asm.json")],
+        values=[str(cell.limits)],
+        after=[build.file(build.at(f"{other.build_dir}/evidence/asm.json")) for other in ancestors],
     )
 
 
-def sentence(figure: records.Record) -> str:
-    """What is wrong with a broken limit, on one line."""
-    name = f"{figure['entry']} {figure['metric']}"
-    limit = f"{figure['limit']:,} is the most ({figure['place']})"
-    if figure["value"] is None:
-        return f"{name} is not known, and {limit}: {figure['reason']}"
-    return f"{name} is {figure['value']:,}, and {limit}"
+def _take(task: Task) -> Budget:
+    """sources: the record `asm`."""
+    catalogue = task.project.catalogue
+    origins = {
+        name: f"templates/{layer.template}, {catalogue.places[name]}"
+        for name, layer in catalogue.layers.items()
+    }
+    counted = asm.KIND.format.read(task.sources[0])
+    return judge(counted, task.cell.limits, _ancestor(task), origins)
 
 
-def value(asm: records.Record, entry: str, metric: str) -> tuple[int | None, str | None]:
-    """A figure of a record `asm`, or why there is none."""
-    if not records.is_measured(asm):
-        return None, asm["reason"]
-    if entry == LIBRARY:
-        return (asm.get("library") or {}).get(metric), asm.get("library_reason")
-    found = asm["entries"].get(entry)
-    if found is None:
-        return None, f"entry {entry!r} was not counted"
-    return _metric(found, metric), found.get("hit_reason" if metric.startswith(HIT) else f"{metric}_reason")
+def _ancestor(task: Task) -> tuple[str, Asm] | None:
+    """Cell and counts of the nearest variant that this one extends, where that cell was counted."""
+    for name in reversed(task.variant.lineage[:-1]):
+        cell = replace(task.cell, variant=task.project.variants[name])
+        record = asm.KIND.format.read(task.root / cell.build_dir / "evidence" / "asm.json")
+        if isinstance(record, Asm):
+            return cell.id, record
+    return None
 
 
-def _metric(counted: records.Record, metric: str) -> int | None:
-    """A metric of an entry or of a layer's share in it."""
-    if metric.startswith(HIT):
-        counted, metric = counted.get("hit") or {}, metric.removeprefix(HIT)
-    found = counted.get(metric)
-    return found if isinstance(found, int) else None
+def judge(
+    record: Asm | NotMeasured, limits: Limits, ancestor: tuple[str, Asm] | None, origins: Mapping[str, str]
+) -> Budget:
+    """ancestor: a cell and its counts; origins: where each layer is written."""
+    figures = tuple(
+        Limited(entry, metric, limit.most, limit.place, value(record, entry, metric))
+        for entry, metrics in limits.items()
+        for metric, limit in metrics.items()
+    )
+    over = tuple(_explained(record, figure, ancestor, origins) for figure in figures if figure.is_over)
+    return Budget(figures, over)
 
 
-def _figures(asm: records.Record, limits: Limits) -> Iterator[records.Record]:
-    for entry, metrics in limits.items():
-        for metric, limit in metrics.items():
-            found, reason = value(asm, entry, metric)
-            why = (reason or "nobody counts it") if found is None else None
-            yield {
-                "entry": entry,
-                "metric": metric,
-                "limit": limit.most,
-                "place": limit.place,
-                "value": found,
-                "reason": why,
-            }
-
-
-def _is_broken(figure: records.Record) -> bool:
-    return figure["value"] is None or figure["value"] > figure["limit"]
+def value(record: Asm | NotMeasured, entry: str, metric: str) -> int | NotMeasured:
+    """A figure of the counts."""
+    if isinstance(record, NotMeasured):
+        return record
+    if entry != LIBRARY:
+        found = record.entry(entry)
+        return found if isinstance(found, NotMeasured) else found.metric(metric)
+    if isinstance(record.library, NotMeasured):
+        return record.library
+    size = getattr(record.library, metric, None)
+    return size if isinstance(size, int) else NotMeasured(f"{metric} is not counted")
 
 
 def _explained(
-    asm: records.Record,
-    figure: records.Record,
-    ancestor: tuple[str, records.Record] | None,
+    record: Asm | NotMeasured,
+    figure: Limited,
+    ancestor: tuple[str, Asm] | None,
     origins: Mapping[str, str],
-) -> records.Record:
-    """A broken figure with the layers that it consists of, those of the ancestor beside them."""
-    entry, metric = figure["entry"], figure["metric"]
-    own = _shares(asm, entry, metric)
-    other = _shares(ancestor[1], entry, metric) if ancestor else {}
-    layers = [
-        {"layer": name, "value": own.get(name, 0), "ancestor": other.get(name, 0), "from": origins.get(name)}
+) -> OverBudget:
+    """The figure with the layers that it consists of, those of the ancestor beside them."""
+    own = _shares(record, figure)
+    other = _shares(ancestor[1], figure) if ancestor else {}
+    layers = tuple(
+        LayerShare(name, own.get(name, 0), other.get(name, 0), origins.get(name))
         for name in dict.fromkeys((*own, *other))
-    ]
-    return {
-        **figure,
-        "sentence": sentence(figure),
-        "ancestor": ancestor[0] if ancestor else None,
-        "ancestor_value": value(ancestor[1], entry, metric)[0] if ancestor else None,
-        "shares": _shared_metric(metric),
-        "layers": layers,
-    }
+    )
+    before = value(ancestor[1], figure.entry, figure.metric) if ancestor else None
+    return OverBudget(
+        figure.entry,
+        figure.metric,
+        figure.limit,
+        figure.place,
+        figure.value,
+        ancestor=ancestor[0] if ancestor else None,
+        ancestor_value=before if isinstance(before, int) else None,
+        shares=_shared_metric(figure.metric),
+        layers=layers,
+    )
 
 
 def _shared_metric(metric: str) -> str:
@@ -126,33 +189,71 @@ def _shared_metric(metric: str) -> str:
     return metric if name not in ("stack", "cache_lines") else f"{hit}{SHOWN_INSTEAD}"
 
 
-def _shares(asm: records.Record, entry: str, metric: str) -> dict[str, int]:
+def _shares(record: Asm | NotMeasured, figure: Limited) -> dict[str, int]:
     """Layer -> what it has of a metric; the layers that have nothing are left out."""
-    if not records.is_measured(asm) or entry == LIBRARY:
+    if isinstance(record, NotMeasured) or figure.entry == LIBRARY:
         return {}
-    layers = asm["entries"].get(entry, {}).get("layers") or {}
-    shares = {name: _metric(share, _shared_metric(metric)) for name, share in layers.items()}
-    return {name: count for name, count in shares.items() if count}
+    entry = record.entry(figure.entry)
+    if isinstance(entry, NotMeasured) or isinstance(entry.layers, NotMeasured):
+        return {}
+    shares = {name: entry.share(name, _shared_metric(figure.metric)) for name in entry.layers}
+    return {name: count for name, count in shares.items() if isinstance(count, int) and count}
 
 
-def _log(figures: Iterable[records.Record]) -> Iterator[str]:
-    """Every broken limit, for whoever sees no table; the same layers only once."""
+# --- what is told of it
+
+
+def _checks(record: Budget) -> list[Check]:
+    if not record.over:
+        return [Check(NAME, Status.PASSED)]
+    others = f" (and {len(record.over) - 1} more)" if record.over[1:] else ""
+    reason = f"{record.over[0].sentence}{others}"
+    return [Check(NAME, Status.FAILED, reason, log="\n".join(log(record.over)))]
+
+
+def log(figures: Sequence[OverBudget]) -> Iterator[str]:
+    """Every figure over its limit, for a reader who sees no table; the same layers only once."""
     shown = set()
-    for broken in figures:
-        yield f"over budget: {broken['sentence']}"
-        if broken["ancestor_value"] is not None:
-            yield f"  {broken['ancestor']} has {broken['ancestor_value']:,}"
-        if (broken["entry"], broken["shares"]) not in shown:
-            yield from _layers(broken)
-        shown.add((broken["entry"], broken["shares"]))
+    for over in figures:
+        yield f"over budget: {over.sentence}"
+        if over.ancestor_value is not None:
+            yield f"  {over.ancestor} has {over.ancestor_value:,}"
+        if (over.entry, over.shares) not in shown:
+            yield from _layers(over)
+        shown.add((over.entry, over.shares))
 
 
-def _layers(broken: records.Record) -> Iterator[str]:
-    if broken["layers"]:
-        before = broken["ancestor"] or "(no ancestor was built)"
-        yield f"  {broken['shares']} by layer, beside {before}:"
-    width = max((len(share["layer"]) for share in broken["layers"]), default=0)
-    for share in broken["layers"]:
-        change = f"{share['value'] - share['ancestor']:+6}" if broken["ancestor"] else " " * 6
-        origin = f"  {share['from']}" if share["from"] else ""
-        yield f"    {share['layer']:<{width}} {share['value']:>6} {change}{origin}"
+def _layers(over: OverBudget) -> Iterator[str]:
+    if over.layers:
+        before = over.ancestor or "(no ancestor was built)"
+        yield f"  {over.shares} by layer, beside {before}:"
+    width = max((len(share.layer) for share in over.layers), default=0)
+    for share in over.layers:
+        change = f"{share.value - share.ancestor:+6}" if over.ancestor else " " * 6
+        origin = f"  {share.origin}" if share.origin else ""
+        yield f"    {share.layer:<{width}} {share.value:>6} {change}{origin}"
+
+
+def _columns(records: Sequence[Budget], view: View) -> list[Column[Budget]]:
+    heading = Heading(
+        "budget", "within", "limits of the variant's budget, and how many are met", group="checks"
+    )
+    return [Column(heading, _within)]
+
+
+def _within(record: Budget) -> Figure:
+    limits, over = len(record.figures), len(record.over)
+    return Figure(f"{limits - over}/{limits}", FigureKind.BAD if over else FigureKind.GOOD)
+
+
+KIND = Kind(
+    name=NAME,
+    title="Budget",
+    doc="whether the counts are within the budget of the variant",
+    record=Budget,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    left_out=_left_out,
+    checks=_checks,
+)

@@ -1,61 +1,107 @@
-"""Count in the text that is compiled what a reader counts there: conditional code, runtime checks, lines.
+"""Evidence `code`: what a reader counts in the text that is compiled: conditional code, runtime checks, lines.
 
 Reads the C files that a probe includes, the generated header among them, and the probe as the preprocessor
-leaves it. Returns the record `code`.
-
-    conditional paths  preprocessor lines that choose between texts (#if, #ifdef, #ifndef, #elif); the guards
-                       against a second inclusion choose nothing and are left out
-    runtime checks     mentions, in what the preprocessor left, of the variables (`switches`) by which code is
-                       switched on and off at run time
-
-Of an entry both are counted in its function and in every function that it calls and that is defined for
-inlining, once for each call: what the compiler has before it when it has inlined the path. The text decides,
-not the object, because a compiler merges and hoists such reads as it likes.
+leaves it; `source.reading` says how they are counted.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix.core import records
+from layermatrix.build.step import Task
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
+from layermatrix.evidence.kind import Inputs, Kind
+from layermatrix.evidence.source.reading import (
+    CodeError,
+    Program,
+    conditionals,
+    find,
+    included,
+    lines,
+    stripped,
+)
 
-_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
-_COMMENT_OR_TEXT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
-_DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(\w+)[ \t]*([^\n]*)$", re.MULTILINE)
-_CHOOSING = ("if", "ifdef", "ifndef", "elif")
-# a definition at the left margin, as formatters leave it: a signature, then a body between lone braces
-_FUNCTION = re.compile(r"^(\w[^;{}=#]*)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
-_ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
-_CALLED = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
-_ALIAS = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(\w+)[ \t]*$", re.MULTILINE)
-_WORD = re.compile(r"(?<![\w.>])[A-Za-z_]\w*")  # not the name of a field
-_OUT_OF_LINE = re.compile(r"\b(noinline|COLD|cold)\b")
 
-
-class Entry(Protocol):
+class Function(Protocol):
     @property
     def function(self) -> str: ...
 
 
-class CodeError(ValueError):
-    """Text that cannot be counted, and why."""
+@dataclass(frozen=True)
+class HeaderText:
+    """The generated header."""
+
+    name: str
+    lines: int
+    conditional_paths: int
 
 
 @dataclass(frozen=True)
-class Counts:
-    """checks: how often each switch is mentioned; paths: conditional preprocessor lines."""
+class EntryText:
+    """An entry's function with every function that it inlines. switches: mentions of each."""
 
-    checks: Mapping[str, int] = field(default_factory=dict)
-    paths: int = 0
+    function: str
+    runtime_checks: int
+    switches: Mapping[str, int]
+    conditional_paths: int
 
-    def plus(self, other: Counts) -> Counts:
-        names = dict.fromkeys((*self.checks, *other.checks))
-        both = {name: self.checks.get(name, 0) + other.checks.get(name, 0) for name in names}
-        return Counts(both, self.paths + other.paths)
+
+@dataclass(frozen=True)
+class Sources:
+    """The library's C files with what they include, but for the header."""
+
+    files: int
+    conditional_paths: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A file's lines, and how many a report says that it has."""
+
+    lines: int
+    reported: str
+
+
+@dataclass(frozen=True)
+class Code(Measured):
+    header: HeaderText
+    entries: Mapping[str, EntryText]
+    sources: Sources
+    files: Mapping[str, Lines]
+
+
+def _declare(build: Builder) -> Inputs:
+    system, reported = build.cell.variant.system, build.project.catalogue.lines
+    probe = build.source(system.probe)
+    text = build.compiler_text(f"probe/{Path(system.probe).stem}.i", probe, "-E -P -w", "PREPROCESS")
+    counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *reported])
+    return Inputs(
+        [probe, text, build.header],
+        needs=[build.source(name) for name in counted],
+        values=[f"{system.switches}, {reported}"],
+    )
+
+
+def _take(task: Task) -> Code | NotMeasured:
+    """sources: the probe's text, the same from the preprocessor, the generated header."""
+    probe, preprocessed, header = task.sources
+    system = task.variant.system
+    top = next(folder for folder in probe.parents if folder / system.probe == probe)
+    return measure(
+        probe,
+        preprocessed,
+        [header.parent, top],
+        header.name,
+        system.entries,
+        system.switches,
+        [*system.modules, *system.sources, *system.interpose],
+        task.project.catalogue.lines,
+    )
 
 
 def measure(
@@ -63,14 +109,13 @@ def measure(
     preprocessed: Path,
     folders: Sequence[Path],
     header: str,
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, Function],
     switches: Sequence[str],
     sources: Sequence[str],
-    told: Mapping[str, str],
-) -> records.Record:
-    """The record `code`. folders: where includes are looked for, in order. header: the generated one's name.
-    sources: the library's C files; they are counted with what they include, except the header. told: file ->
-    how many lines somebody said it should have; those files are counted, too."""
+    reported: Mapping[str, str],
+) -> Code | NotMeasured:
+    """folders: where includes are looked for, in order. header: the generated one's name. sources: the library's
+    C files. reported: file -> how many lines a report says that it has; those files are counted, too."""
     try:
         texts = included(probe, folders)
         if header not in texts:
@@ -78,117 +123,70 @@ def measure(
         written = Program([stripped(text) for text in texts.values()], ())
         compiled = Program([stripped(preprocessed.read_text(encoding="utf-8"))], tuple(switches))
         counted = {name: _entry(written, compiled, entry.function) for name, entry in entries.items()}
-        files = {name: _file(name, folders, words) for name, words in told.items()}
+        files = {name: _file(name, folders, words) for name, words in reported.items()}
         library = _library(sources, folders, header)
     except (CodeError, OSError) as error:
-        return records.not_measured("code", str(error))
+        return NotMeasured(str(error))
     own = texts[header]
-    about = {"name": header, "lines": _lines(own), "conditional_paths": conditionals(stripped(own))}
-    return records.measured("code", header=about, entries=counted, sources=library, files=files)
+    return Code(HeaderText(header, lines(own), conditionals(stripped(own))), counted, library, files)
 
 
-def _entry(written: Program, compiled: Program, function: str) -> records.Record:
+def _entry(written: Program, compiled: Program, function: str) -> EntryText:
     checks = compiled.counts(function).checks
-    return {
-        "function": function,
-        "runtime_checks": sum(checks.values()),
-        "switches": dict(checks),
-        "conditional_paths": written.counts(function).paths,
-    }
+    return EntryText(function, sum(checks.values()), dict(checks), written.counts(function).paths)
 
 
-def _library(sources: Sequence[str], folders: Sequence[Path], header: str) -> records.Record:
+def _library(sources: Sequence[str], folders: Sequence[Path], header: str) -> Sources:
     texts: dict[str, str] = {}
     for name in sources:
-        path = _find(name, folders)
+        path = find(name, folders)
         if path is None:
             raise CodeError(f"there is no {name}, of which the library is compiled")
         texts.update(included(path, folders))
     texts.pop(header, None)
-    paths = sum(conditionals(stripped(text)) for text in texts.values())
-    return {"files": len(texts), "conditional_paths": paths}
+    return Sources(len(texts), sum(conditionals(stripped(text)) for text in texts.values()))
 
 
-def _file(name: str, folders: Sequence[Path], told: str) -> records.Record:
-    path = _find(name, folders)
+def _file(name: str, folders: Sequence[Path], reported: str) -> Lines:
+    path = find(name, folders)
     if path is None:
         raise CodeError(f"there is no {name} whose lines could be counted")
-    return {"lines": _lines(path.read_text(encoding="utf-8")), "told": told}
+    return Lines(lines(path.read_text(encoding="utf-8")), reported)
 
 
-def _lines(text: str) -> int:
-    return len(text.splitlines())
+PATHS = "conditional paths in the text of the entry and of what it inlines"
+CHECKS = "runtime checks in the text of the entry and of what it inlines"
+WHOLE = "conditional paths of the whole header"
 
 
-def included(start: Path, folders: Sequence[Path]) -> dict[str, str]:
-    """The text of a C file and of all that it includes by "name" from these folders, by name."""
-    texts: dict[str, str] = {}
-    waiting = [(start.name, start)]
-    while waiting:
-        name, path = waiting.pop(0)
-        if name in texts:
-            continue
-        texts[name] = path.read_text(encoding="utf-8")
-        for inner in _INCLUDE.findall(texts[name]):
-            found = _find(inner, folders)
-            if found is not None:
-                waiting.append((inner, found))
-    return texts
+def _columns(records: Sequence[Code], view: View) -> list[Column[Code]]:
+    lines = Heading("header", "lines", "lines of the generated header")
+    columns: list[Column[Code]] = [Column(lines, lambda record: figure(record.header.lines))]
+    names = list(dict.fromkeys(name for record in records for name in record.entries))
+    for name in names:
+        beside = ("conditional_paths", "runtime_checks") if name == names[0] else (None, None)
+        paths, checks = Heading(f"{name} paths", "count", PATHS), Heading(f"{name} checks", "count", CHECKS)
+        columns.append(Column(paths, _of(name, lambda entry: entry.conditional_paths), beside=beside[0]))
+        columns.append(Column(checks, _of(name, lambda entry: entry.runtime_checks), beside=beside[1]))
+    whole = Heading("header paths", "count", WHOLE)
+    return [*columns, Column(whole, lambda record: figure(record.header.conditional_paths))]
 
 
-def _find(name: str, folders: Iterable[Path]) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+def _of(entry: str, value: Callable[[EntryText], int]) -> Callable[[Code], Figure]:
+    def of(record: Code) -> Figure:
+        found = record.entries.get(entry)
+        return figure(NotMeasured(f"entry {entry!r} was not counted") if found is None else value(found))
+
+    return of
 
 
-def stripped(text: str) -> str:
-    """C without comments and the contents of strings, every line where it was."""
-    return _COMMENT_OR_TEXT.sub(lambda found: "\n" * found.group().count("\n"), text)
-
-
-def conditionals(text: str) -> int:
-    """The preprocessor lines that choose between texts, in C without comments."""
-    directives = [(found.group(1), found.group(2)) for found in _DIRECTIVE.finditer(text)]
-    following = [*directives[1:], ("", "")]  # one more than needed where there is none
-    return sum(
-        word in _CHOOSING and not _is_guard(condition, after)
-        for (word, condition), after in zip(directives, following, strict=False)
-    )
-
-
-def _is_guard(condition: str, after: tuple[str, str]) -> bool:
-    """Whether the next preprocessor line defines what this one asks for."""
-    word, rest = after
-    return word == "define" and rest.split()[:1] != [] and rest.split()[0] in _WORD.findall(condition)
-
-
-class Program:
-    """The functions of some C text without comments, and what is reached from them by inlining."""
-
-    def __init__(self, texts: Sequence[str], switches: tuple[str, ...]) -> None:
-        self.switches = switches
-        self.aliases = {name: target for text in texts for name, target in _ALIAS.findall(text)}
-        self.bodies: dict[str, str] = {}
-        for text in texts:
-            for signature, body in _FUNCTION.findall(text):
-                name = _CALLED.search(_ATTRIBUTE.sub("", signature))
-                if name and not _OUT_OF_LINE.search(signature):
-                    self.bodies[name[1]] = body
-
-    def counts(self, function: str) -> Counts:
-        """What stands in the function, and in those that it calls."""
-        if function not in self.bodies:
-            raise CodeError(f"no function {function!r} is defined in what the probe includes")
-        return self._counts(function)
-
-    def _counts(self, function: str, callers: tuple[str, ...] = ()) -> Counts:
-        if function in callers:
-            raise CodeError(f"{function!r} calls itself")
-        body = self.bodies[function]
-        words = _WORD.findall(body)
-        own = {name: words.count(name) for name in self.switches if name in words}
-        total = Counts(own, conditionals(body))
-        for word in _CALLED.findall(body):
-            called = self.aliases.get(word, word)
-            if called in self.bodies:
-                total = total.plus(self._counts(called, (*callers, function)))
-        return total
+KIND = Kind(
+    name="code",
+    title="Text",
+    doc="what the text of the fast path leaves open: conditional paths, and checks at run time",
+    record=Code,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    is_figure=True,
+)

@@ -1,6 +1,6 @@
-"""Count what an operation of each load costs, in a model of a processor: instructions, misses, branches.
+"""Evidence `counters`: what an operation of each load costs in a model of a processor.
 
-Runs benchmark programs under cachegrind with a library preloaded or none. Returns the record `counters`. The
+Runs benchmark programs under cachegrind with a library preloaded or none. The
 counts are those of a model, not of the machine that runs it. They repeat but for the digits of the time that
 the benchmark prints: in five runs on a busy machine, each load of three cells, they differed by at most 0.003
 instructions, 0.0007 branches and 0.0002 misses an operation.
@@ -24,13 +24,20 @@ per_op      raw - own_share: what the library is answerable for. Its own instruc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from layermatrix.build import toolchain
-from layermatrix.core import process, records
-from layermatrix.evidence.binary import elf
+from layermatrix.build.step import Task
+from layermatrix.core import preload, process
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
+from layermatrix.evidence.kind import Inputs, Kind
+from layermatrix.evidence.tools import loads as load_commands
 from layermatrix.evidence.tools.cachegrind import (
     EVENTS,
     Cachegrind,
@@ -41,8 +48,94 @@ from layermatrix.evidence.tools.cachegrind import (
 )
 from layermatrix.evidence.tools.hardware import Perf
 
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
+PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
+NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
+RAW = "simulated; the benchmark's own share included"
+
 Counts = dict[str, float]
 Count = Callable[[Sequence[str]], Counted]
+
+
+@dataclass(frozen=True)
+class CountedLoad(Measured):
+    """ops: operations of the longer run; args: changes with the program's arguments; the others: event -> how
+    many an operation."""
+
+    ops: int
+    args: str
+    per_op: Mapping[str, float]
+    own_share: Mapping[str, float]
+    raw: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Hardware(Measured):
+    """Load -> event -> how many an operation, as the machine itself counts."""
+
+    loads: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Counters(Measured):
+    """cache: each simulated cache as bytes, ways, bytes of a line."""
+
+    tool: str
+    valgrind: str
+    libc: str
+    cache: Mapping[str, tuple[int, ...]]
+    conditions: tuple[str, ...]
+    loads: Mapping[str, CountedLoad | NotMeasured]
+    hardware: Hardware | NotMeasured
+
+    def load(self, name: str | None) -> CountedLoad | NotMeasured:
+        """What was counted of a load; without a name, of the only one."""
+        if name is None and len(self.loads) == 1:
+            return next(iter(self.loads.values()))
+        return self.loads.get(name or "", NotMeasured("this load is not counted"))
+
+
+def l1_misses(counts: Mapping[str, float]) -> float:
+    """Misses of both first-level caches."""
+    return counts["i1_misses"] + counts["d1_misses"]
+
+
+def _left_out(cell: Cell, project: Project) -> str | None:
+    return None if cell.is_counted else "only release cells without a sanitizer are counted"
+
+
+def _declare(build: Builder) -> Inputs:
+    empty = [build.empty] if build.empty else []
+    return Inputs([*build.libraries[:1], *empty, *build.benches], values=[_conditions(build.project)])
+
+
+def _conditions(project: Project) -> str:
+    """What the counters depend on besides the binaries: loads, simulated caches, C library, and tools."""
+    chosen = project.matrix.counters
+    loads = [
+        (name, project.matrix.loads[name].program, project.matrix.loads[name].counted)
+        for name in chosen.loads
+    ]
+    tools = [load_commands.state(tool) for tool in ("valgrind", "perf", "setarch", "taskset")]
+    permitted = PERF_PERMISSION.read_text(encoding="ascii") if PERF_PERMISSION.is_file() else None
+    return repr((loads, chosen.I1, chosen.D1, chosen.LL, toolchain.libc(), tools, permitted))
+
+
+def _take(task: Task) -> Counters | NotMeasured:
+    """sources: the shared library, unless the baseline is counted; the empty one; the benchmarks."""
+    library, others = (None, task.sources) if task.of_baseline else (task.sources[0], task.sources[1:])
+    empty = next((path for path in others if path.suffix == ".so"), None)
+    if empty is None:
+        return NotMeasured("the project has no empty library, which shows the benchmark's own share")
+    chosen = task.project.matrix.counters
+    commands = load_commands.commands(task.project, chosen.loads, others)
+    loads = [Load(name, command) for name, command in commands.items()]
+    cache = CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL)
+    tools = Tools(shutil.which("valgrind"), shutil.which("perf"))
+    return measure(loads, library, empty, cache, tools)
 
 
 @dataclass(frozen=True)
@@ -72,55 +165,52 @@ class Tools:
 
 def measure(
     loads: Sequence[Load],
-    preload: Path | None,
+    library: Path | None,
     empty: Path,
     cache: CacheModel,
     tools: Tools,
     *,
     run: process.Run = process.run,
-) -> records.Record:
-    """The record `counters`. preload: the library, None for the system's own; empty: the library that does
-    nothing. A load that fails is "not measured" with its reason, and so is the record when none succeeds."""
+) -> Counters | NotMeasured:
+    """library: what is preloaded, None for the system's own; empty: the library that does nothing. The record
+    is not measured where no load is."""
     if tools.valgrind is None:
-        return records.not_measured("counters", "valgrind is not installed")
+        return NotMeasured("valgrind is not installed")
     before, conditions = steady(run)
     bench = Cachegrind(tools.valgrind, cache, run, before=before)
     version = bench.version()
-    results = {load.name: _load(bench, load, preload, empty) for load in loads}
-    failed = [result["reason"] for result in results.values() if not records.is_measured(result)]
+    results = {load.name: _load(bench, load, library, empty) for load in loads}
+    failed = [result.reason for result in results.values() if isinstance(result, NotMeasured)]
     if len(failed) == len(results):
-        return records.not_measured("counters", failed[0] if failed else "no load is counted")
-    return records.measured(
-        "counters",
+        return NotMeasured(failed[0] if failed else "no load is counted")
+    return Counters(
         tool=f"{version} cachegrind",
         valgrind=version,
         libc=toolchain.libc(),
-        cache={name: list(shape) for name, shape in vars(cache).items()},
-        conditions=conditions,
+        cache={"I1": cache.I1, "D1": cache.D1, "LL": cache.LL},
+        conditions=tuple(conditions),
         loads=results,
-        hardware=_hardware(loads, preload, tools.perf, run),
+        hardware=_hardware(loads, library, tools.perf, run),
     )
 
 
-def _load(bench: Cachegrind, load: Load, preload: Path | None, empty: Path) -> records.Record:
+def _load(bench: Cachegrind, load: Load, library: Path | None, empty: Path) -> CountedLoad | NotMeasured:
+    from layermatrix.evidence.binary import elf
+
     try:
         program = _functions(Path(load.command[0]))
-        ops, (raw, _) = _slope(load, lambda command: bench.count(command, preload, program))
+        ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program))
         _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
-    except (CountersError, elf.ElfError) as error:
-        return {"status": records.NOT_MEASURED, "reason": f"{load.name}: {error}"}
-    return {
-        "status": records.MEASURED,
-        "ops": ops,
-        "args": load.digest,
-        "per_op": {name: round(raw[name] - own[name], 6) for name in EVENTS},
-        "own_share": _rounded(own),
-        "raw": _rounded(raw),
-    }
+    except (CountersError, preload.NotLoadedError, elf.ElfError) as error:
+        return NotMeasured(f"{load.name}: {error}")
+    per_op = {name: round(raw[name] - own[name], 6) for name in EVENTS}
+    return CountedLoad(ops, load.digest, per_op, _rounded(own), _rounded(raw))
 
 
 def _functions(program: Path) -> Collection[str]:
-    """The functions of a program's own. ElfError, CountersError where nobody can tell them."""
+    """The functions of a program's own. ElfError, CountersError where they cannot be told."""
+    from layermatrix.evidence.binary import elf
+
     found = {
         symbol.name
         for symbol in elf.read(program).symbols
@@ -132,21 +222,20 @@ def _functions(program: Path) -> Collection[str]:
 
 
 def _hardware(
-    loads: Sequence[Load], preload: Path | None, perf: str | None, run: process.Run
-) -> records.Record:
+    loads: Sequence[Load], library: Path | None, perf: str | None, run: process.Run
+) -> Hardware | NotMeasured:
     """What the machine itself counts for each operation; nothing is taken off."""
     if perf is None:
-        return records.not_measured("hardware", "perf is not installed")
+        return NotMeasured("perf is not installed")
     tool = Perf(perf, run)
-
     counted = {}
     try:
         for load in loads:
-            _, (events,) = _slope(load, lambda command: tool.count(command, preload))
+            _, (events,) = _slope(load, lambda command: tool.count(command, library))
             counted[load.name] = _rounded(events)
-    except CountersError as error:
-        return records.not_measured("hardware", str(error))
-    return records.measured("hardware", loads=counted)
+    except (CountersError, preload.NotLoadedError) as error:
+        return NotMeasured(str(error))
+    return Hardware(counted)
 
 
 def _rounded(counts: Counts) -> Counts:
@@ -193,3 +282,48 @@ def _reported_ops(load: Load, stdout: bytes) -> int:
     if type(ops) is not int:
         raise CountersError(f"it does not say its number of operations as {load.ops_field!r}")
     return ops
+
+
+# --- columns
+
+
+def _columns(records: Sequence[Counters], view: View) -> list[Column[Counters]]:
+    each, missed, load = f"per {view.work}", f"miss/{view.work}", view.headline
+
+    def heading(head: str, unit: str, method: str) -> Heading:
+        return Heading(head, unit, method, "counters")
+
+    return [
+        Column(heading("instr.", each, NET), _of(load, lambda counted: counted.per_op["instructions"], 1)),
+        Column(heading("mispred.", each, NET), _of(load, lambda counted: counted.per_op["mispredicted"], 3)),
+        Column(
+            heading("L1", missed, NET), _of(load, lambda counted: l1_misses(counted.per_op), 3), brief=True
+        ),
+        Column(
+            heading("L1 whole", missed, RAW),
+            _of(load, lambda counted: l1_misses(counted.raw), 3),
+            beside="l1_misses",
+        ),
+    ]
+
+
+def _of(load: str | None, value: Callable[[CountedLoad], float], digits: int) -> Callable[[Counters], Figure]:
+    def of(record: Counters) -> Figure:
+        counted = record.load(load)
+        return figure(counted if isinstance(counted, NotMeasured) else value(counted), digits)
+
+    return of
+
+
+KIND = Kind(
+    name="counters",
+    title="Counters",
+    doc="what an operation of each load costs: instructions, branches, and misses in a simulated processor",
+    record=Counters,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    left_out=_left_out,
+    of_baseline=True,
+    is_figure=True,
+)

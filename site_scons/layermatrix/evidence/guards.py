@@ -1,17 +1,14 @@
-"""Prove that a release has no debug code in it, and that the proof is not blind.
+"""Evidence `guards`: that a release has no debug code in it, and that the proof is not blind.
 
-Reads a cell's library, its objects, and the C texts that they were compiled from. Returns the record
-`guards`: counts of debug statements, messages and forbidden references for each file and layer, and
-`checks`, each with the mistakes that it found:
+Reads a cell's library, its objects, and the C texts that they were compiled from. Counts debug statements,
+messages and forbidden references for each file and layer, and checks:
 
     statements   every debug statement has a sentinel that no other one has
     same code    the objects are the same when debug code was left out before they were compiled
     nothing left no object refers to a forbidden function, and no sentinel is in the library
     control      where debug code is compiled in, each of its sentinels is found: the search is not blind
 
-A check that makes no sense in a cell claims nothing there, and says why. `verdict` says in a word what is
-known of debug code: absent, found (as it has to be), kept, not claimed, or failed; `failures` and `log` are
-empty but for the last.
+A check that makes no sense in a cell claims nothing there, and its reason is recorded.
 """
 
 from __future__ import annotations
@@ -19,23 +16,246 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from layermatrix.core import records
-from layermatrix.evidence import references
-from layermatrix.evidence.binary import elf, object_diff
-from layermatrix.evidence.references import Compiled, Reference, Rule
+from layermatrix.build import printing
+from layermatrix.build.step import Step, StepError, Task
+from layermatrix.core.errors import SpecErrors
+from layermatrix.core.records import Measured
+from layermatrix.evidence.builder import Builder, Node
+from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, not_measured
+from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.evidence.source import statements
 from layermatrix.evidence.source.places import Places
 from layermatrix.evidence.source.statements import Gathered, Statement
+
+if TYPE_CHECKING:
+    from layermatrix.evidence.binary import elf, object_diff
+    from layermatrix.evidence.references import Compiled, Rule
 
 EXAMPLES = 5
 _EXAMPLE_BYTES = 120
 
 STATEMENTS, SAME_CODE, NOTHING_LEFT, CONTROL = "statements", "same code", "nothing left", "control"
-ABSENT, FOUND, KEPT = "absent", "found", "kept"
-PASSED, FAILED, NOT_CLAIMED = "passed", "failed", "not claimed"
 NO_MACRO = "the spec does not say what debug code looks like (system: debug)"
+ONLY_PLAIN = "only release and debug cells without a sanitizer are checked"
+ALWAYS = "debug_output: always, so debug code is part of the release"
+
+
+class Claim(Enum):
+    """What came of one of these checks."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CLAIMED = "not claimed"
+
+
+class Verdict(Enum):
+    """What is known of debug code: absent; found, as it has to be in a debug build; kept in a release by the
+    variant's choice."""
+
+    ABSENT = "absent"
+    FOUND = "found"
+    KEPT = "kept"
+    NOT_CLAIMED = "not claimed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class GuardCheck:
+    """mistakes: what it found wrong, each as a line `path:line:column: error: ...`. facts: what it looked at."""
+
+    name: str
+    status: Claim
+    reason: str | None = None
+    mistakes: tuple[str, ...] = ()
+    facts: Mapping[str, int] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Debug messages in the library."""
+
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statements:
+    count: int
+
+
+@dataclass(frozen=True)
+class ForbiddenCalls:
+    count: int
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OfSource:
+    """Of a file or a layer: debug statements, messages left in the library, forbidden references."""
+
+    statements: int
+    strings: int
+    forbidden: int
+
+
+@dataclass(frozen=True)
+class Guards(Measured):
+    verdict: Verdict
+    sentinel: str
+    debug_strings: Messages
+    statements: Statements
+    forbidden: ForbiddenCalls
+    sources: Mapping[str, OfSource]
+    checks: tuple[GuardCheck, ...]
+
+
+# --- how it is declared
+
+
+def _declare(build: Builder) -> Inputs:
+    objects = list(dict.fromkeys(one for library in build.libraries for one in library.sources))
+    system, texts = build.cell.variant.system, _texts(build, objects)
+    return Inputs(
+        [build.libraries[0], *objects, *_more(build, objects, texts), *texts],
+        needs=build.templates,
+        values=[f"{system.debug}, {build.cell.variant.forbidden}"],
+    )
+
+
+def _more(build: Builder, objects: Sequence[Node], texts: Sequence[Node]) -> list[Node]:
+    """What only some cells need: preprocessed files, objects with line tables."""
+    cell, debug = build.cell, build.cell.variant.system.debug
+    if cell.mode == "debug":
+        return [_preprocessed(build, one) for one in objects]
+    if cell.mode != "release" or cell.has_sanitizer:
+        return []
+    if cell.variant.debug_output == "always" or debug is None:
+        return [_traced(build, "traced", one, one.sources[0]) for one in objects]
+    copies = _bare(build, texts)
+    sources = [copies.get(one.sources[0].path, one.sources[0]) for one in objects]
+    return [
+        _traced(build, "bare", one, source, copies="bare")
+        for one, source in zip(objects, sources, strict=True)
+    ]
+
+
+def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
+    """The C files of the library, and every header that they may include."""
+    modules = build.cell.variant.system.modules
+    compiled = [*(one.sources[0] for one in objects), *(build.source(name) for name in modules)]
+    folders = dict.fromkeys([build.sources, *(str(Path(one.path).parent) for one in compiled)])
+    headers = [file for name in folders for file in build.glob(f"#{name}/*.h")]
+    return [*dict.fromkeys([*compiled, *headers, build.header])]
+
+
+def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
+    """Each of these files without debug code: its path -> the copy."""
+    system, gen = build.cell.variant.system, Path(build.folder, "gen")
+    printed: Mapping[str, Step] = {
+        system.header: printing.print_bare_header,
+        system.unity: printing.print_unity,
+    }
+    made, plain = {}, []
+    for text in texts:
+        path = Path(text.path)
+        if path.is_relative_to(gen):
+            made[text.path] = build.printed(f"bare/gen/{path.name}", printed[path.name])
+        else:
+            plain.append(text)
+    targets = [f"bare/src/{Path(text.path).relative_to(build.sources)}" for text in plain]
+    copies = build.made("LEAVE", targets, plain, leave_out_debug, values=[str(system.debug)])
+    return made | {text.path: copy for text, copy in zip(plain, copies, strict=True)}
+
+
+def _name_of(build: Builder, compiled: Node) -> Path:
+    return Path(compiled.path).relative_to(Path(build.folder, "obj"))
+
+
+def _traced(build: Builder, folder: str, compiled: Node, source: Node, *, copies: str = "") -> Node:
+    """The library's object once more, with line tables."""
+    return build.compiled(f"{folder}/obj/{_name_of(build, compiled)}", source, copies=copies)
+
+
+def _preprocessed(build: Builder, compiled: Node) -> Node:
+    """An object's C file with its conditionals decided."""
+    name = _name_of(build, compiled).with_suffix(".i")
+    return build.compiler_text(f"cpp/{name}", compiled.sources[0], "-E", "CPP")
+
+
+def leave_out_debug(task: Task) -> None:
+    """Copies of C files without what the system's debug macro guards; one target a source. To a compiler they
+    are the files themselves: names and numbers of lines are the same."""
+    from layermatrix.evidence.source import strip
+
+    debug = task.variant.system.debug
+    assert debug is not None
+    for source, target in zip(task.sources, task.targets, strict=True):
+        shown = source.relative_to(task.root).as_posix()
+        try:
+            text = strip.without(source.read_text(encoding="utf-8"), debug.macro, shown)
+        except SpecErrors as errors:
+            raise StepError(str(errors)) from errors
+        target.write_text(f'#line 1 "{shown}"\n{text}', encoding="utf-8")
+
+
+# --- how it is taken
+
+
+def _take(task: Task) -> Guards:
+    """sources: the shared library; its objects, in the cell's obj/; the same with line tables in bare/obj/ or
+    traced/obj/ (else the objects themselves have some); preprocessed C files; the C files and headers."""
+    cell = task.cell
+    if cell.mode == "debug":
+        return present(_subject(task))
+    if cell.mode != "release" or cell.has_sanitizer:
+        return counted(_subject(task), ONLY_PLAIN)
+    if cell.variant.debug_output == "always":
+        return counted(_subject(task), ALWAYS)
+    return absent(_subject(task, bare=cell.variant.system.debug is not None))
+
+
+def _subject(task: Task, *, bare: bool = False) -> Subject:
+    """bare: the objects with line tables were printed and compiled without debug code."""
+    from layermatrix.emit import linemap
+
+    variant, templates = task.variant, task.root / "templates"
+    library, *others = task.sources
+    texts = [path for path in others if path.suffix not in (".o", ".i")]
+    traced = variant.without_debug() if bare else variant
+    header = next(path for path in texts if path.name == variant.system.header).read_text(encoding="utf-8")
+    return Subject(
+        binary=library,
+        objects=_compiled(task, others, texts),
+        texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
+        written=Places(variant.system.header, lambda: linemap.of_header(variant, templates, header)),
+        traced=Places(variant.system.header, lambda: linemap.of_header(traced, templates)),
+        sentinel=variant.system.sentinel,
+        prints=variant.system.debug.prints if variant.system.debug else (),
+        rules=variant.forbidden,
+        preprocessed=tuple(path.read_text(errors="replace") for path in others if path.suffix == ".i"),
+    )
+
+
+def _compiled(task: Task, files: Sequence[Path], texts: Sequence[Path]) -> tuple[Compiled, ...]:
+    """The cell's objects, each with its source and the same object with line tables."""
+    from layermatrix.evidence.references import Compiled
+
+    folder = task.folder
+    own = [path for path in files if path.suffix == ".o" and path.is_relative_to(folder / "obj")]
+    made = []
+    for path in own:
+        name = path.relative_to(folder / "obj")
+        alike = [other for other in files if other.parts[-len(name.parts) - 1 :] == ("obj", *name.parts)]
+        ends = f"/{name.with_suffix('').as_posix()}."
+        source = next(text for text in texts if f"{text.with_suffix('').as_posix()}.".endswith(ends))
+        shown = source.relative_to(task.root).as_posix()
+        made.append(Compiled(shown, path, next((other for other in alike if other != path), path)))
+    return tuple(made)
 
 
 @dataclass(frozen=True)
@@ -54,30 +274,31 @@ class Subject:
     preprocessed: tuple[str, ...] = field(default=(), repr=False)
 
 
-def absent(subject: Subject) -> records.Record:
+def absent(subject: Subject) -> Guards:
     """The record of a release: nothing of the debug code may be left."""
     findings = _Findings(subject)
     control = _not_claimed(CONTROL, "taken in debug cells, where the messages have to be found")
     checks = [_same_code(subject), _nothing_left(findings), control]
     if not subject.prints:
         checks[0] = _not_claimed(SAME_CODE, NO_MACRO)
-    return _record(findings, checks, ABSENT)
+    return _record(findings, checks, Verdict.ABSENT)
 
 
-def present(subject: Subject) -> records.Record:
+def present(subject: Subject) -> Guards:
     """The record of a debug build: every message has to be found."""
     why = "debug code is part of a debug build"
     findings = _Findings(subject)
     absence = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT)]
     control = _control(findings)
-    return _record(findings, [*absence, control], FOUND if control["status"] == PASSED else NOT_CLAIMED)
+    passed = control.status is Claim.PASSED
+    return _record(findings, [*absence, control], Verdict.FOUND if passed else Verdict.NOT_CLAIMED)
 
 
-def counted(subject: Subject, why: str) -> records.Record:
+def counted(subject: Subject, why: str) -> Guards:
     """The record of a cell in which nothing is claimed: its counts."""
     findings = _Findings(subject)
     checks = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT, CONTROL)]
-    return _record(findings, checks, KEPT if findings.messages else NOT_CLAIMED)
+    return _record(findings, checks, Verdict.KEPT if findings.messages else Verdict.NOT_CLAIMED)
 
 
 # --- what is there
@@ -87,6 +308,9 @@ class _Findings:
     """What the library has of debug code."""
 
     def __init__(self, subject: Subject) -> None:
+        from layermatrix.evidence import references
+        from layermatrix.evidence.binary import elf
+
         self.subject = subject
         pattern = re.compile(subject.sentinel)
         self.messages = messages(elf.read(subject.binary), re.compile(subject.sentinel.encode()))
@@ -130,14 +354,16 @@ def _strings(file: elf.ObjectFile) -> Iterator[bytes]:
 # --- the checks
 
 
-def _statements(gathered: Gathered, prints: Sequence[str]) -> records.Record:
+def _statements(gathered: Gathered, prints: Sequence[str]) -> GuardCheck:
     if not prints:
         return _not_claimed(STATEMENTS, NO_MACRO)
-    return _check(STATEMENTS, list(gathered.mistakes), statements=len(gathered.statements))
+    return _check(STATEMENTS, gathered.mistakes, {"statements": len(gathered.statements)})
 
 
-def _same_code(subject: Subject) -> records.Record:
+def _same_code(subject: Subject) -> GuardCheck:
     """Each object beside the one that was compiled without debug code."""
+    from layermatrix.evidence.binary import object_diff
+
     sections = size = 0
     wrong = []
     for compiled in subject.objects:
@@ -145,10 +371,12 @@ def _same_code(subject: Subject) -> records.Record:
         count, length = object_diff.compared(compiled.file)
         sections, size = sections + count, size + length
     facts = {"objects": len(subject.objects), "sections": sections, "bytes": size}
-    return _check(SAME_CODE, wrong, **facts)
+    return _check(SAME_CODE, wrong, facts)
 
 
 def _differences(compiled: Compiled) -> list[object_diff.Difference]:
+    from layermatrix.evidence.binary import object_diff
+
     return object_diff.compare(compiled.file, compiled.traced_file)
 
 
@@ -162,7 +390,7 @@ def _tell(compiled: Compiled, difference: object_diff.Difference, places: Places
     return places.spot(*line).error(what) if line else f"{compiled.source}: error: {what}"
 
 
-def _nothing_left(findings: _Findings) -> records.Record:
+def _nothing_left(findings: _Findings) -> GuardCheck:
     wrong = [reference.error() for reference in findings.references]
     for statement in findings.gathered.statements:
         if findings.is_in_library(statement):
@@ -175,10 +403,10 @@ def _nothing_left(findings: _Findings) -> records.Record:
     for message in findings.unknown_messages():
         wrong.append(f"{library}: error: no debug statement has this message, but the library: {message}")
     rules = [f"{' '.join(rule.symbols)}: {rule.reason}" for rule in findings.subject.rules]
-    return _check(NOTHING_LEFT, wrong, sentinels=len(findings.gathered.statements), rules=rules)
+    return _check(NOTHING_LEFT, wrong, {"sentinels": len(findings.gathered.statements)}, rules)
 
 
-def _control(findings: _Findings) -> records.Record:
+def _control(findings: _Findings) -> GuardCheck:
     subject, gathered = findings.subject, findings.gathered
     if not subject.prints:
         return _not_claimed(CONTROL, NO_MACRO)
@@ -190,44 +418,41 @@ def _control(findings: _Findings) -> records.Record:
     ]
     if not wanted:
         wrong.append(f"{subject.binary.name}: error: no debug statement is compiled in, so none can be found")
-    return _check(CONTROL, wrong, sentinels=len(wanted), left_out=len(gathered.statements) - len(wanted))
+    facts = {"sentinels": len(wanted), "left_out": len(gathered.statements) - len(wanted)}
+    return _check(CONTROL, wrong, facts)
 
 
-def _check(name: str, wrong: list[str], **facts: object) -> records.Record:
-    return {"name": name, "status": FAILED if wrong else PASSED, "reason": None, "mistakes": wrong, **facts}
+def _check(
+    name: str, wrong: Sequence[str], facts: Mapping[str, int], rules: Sequence[str] = ()
+) -> GuardCheck:
+    return GuardCheck(name, Claim.FAILED if wrong else Claim.PASSED, None, tuple(wrong), facts, tuple(rules))
 
 
-def _not_claimed(name: str, why: str) -> records.Record:
-    return {"name": name, "status": NOT_CLAIMED, "reason": why, "mistakes": []}
+def _not_claimed(name: str, why: str) -> GuardCheck:
+    return GuardCheck(name, Claim.NOT_CLAIMED, why)
 
 
 # --- the record
 
 
-def _record(findings: _Findings, checks: list[records.Record], verdict: str) -> records.Record:
+def _record(findings: _Findings, checks: list[GuardCheck], verdict: Verdict) -> Guards:
     found = findings.messages
     checks = [_statements(findings.gathered, findings.subject.prints), *checks]
-    failures = [f"{check['name']}: {mistake}" for check in checks for mistake in check["mistakes"]]
-    return records.measured(
-        "guards",
-        verdict=FAILED if failures else verdict,
-        failures=failures,
-        log="\n".join(mistake for check in checks for mistake in check["mistakes"]),
+    failed = any(check.mistakes for check in checks)
+    symbols = tuple(sorted({reference.symbol for reference in findings.references}))
+    return Guards(
+        verdict=Verdict.FAILED if failed else verdict,
         sentinel=findings.subject.sentinel,
-        debug_strings={"count": len(found), "examples": [found[name] for name in sorted(found)[:EXAMPLES]]},
-        statements={"count": len(findings.gathered.statements)},
-        forbidden={"count": len(findings.references), "symbols": _symbols(findings.references)},
+        debug_strings=Messages(len(found), tuple(found[name] for name in sorted(found)[:EXAMPLES])),
+        statements=Statements(len(findings.gathered.statements)),
+        forbidden=ForbiddenCalls(len(findings.references), symbols),
         sources=_sources(findings),
-        checks=checks,
+        checks=tuple(checks),
     )
 
 
-def _symbols(found: Sequence[Reference]) -> list[str]:
-    return sorted({reference.symbol for reference in found})
-
-
-def _sources(findings: _Findings) -> dict[str, dict[str, int]]:
-    """Of each file and layer: statements, messages left in the library, forbidden references."""
+def _sources(findings: _Findings) -> dict[str, OfSource]:
+    """What each file and layer has."""
     sources: dict[str, dict[str, int]] = {}
 
     def count(owner: str, what: str) -> None:
@@ -239,4 +464,56 @@ def _sources(findings: _Findings) -> dict[str, dict[str, int]]:
             count(statement.spot.owner, "strings")
     for reference in findings.references:
         count(reference.spot.owner, "forbidden")
-    return {name: sources[name] for name in sorted(sources)}
+    return {name: OfSource(**sources[name]) for name in sorted(sources)}
+
+
+# --- what is told of it
+
+
+def _checks(record: Guards) -> list[Check]:
+    return [_told(check) for check in record.checks if check.status is not Claim.NOT_CLAIMED]
+
+
+def _told(check: GuardCheck) -> Check:
+    if not check.mistakes:
+        return Check(check.name, Status.PASSED)
+    return Check(check.name, Status.FAILED, check.mistakes[0], log="\n".join(check.mistakes))
+
+
+DEBUG_CODE = (
+    "absent: same objects without debug code, no forbidden call, no message; found: a debug build has every"
+    " message, so the search is not blind; kept: part of the release by the variant's choice"
+)
+
+
+def _columns(records: Sequence[Guards], view: View) -> list[Column[Guards]]:
+    strings = Heading("debug str.", "count", "debug strings left in the library", "checks")
+    code = Heading("debug", "code", DEBUG_CODE, "checks")
+    return [
+        Column(strings, lambda record: figure(record.debug_strings.count)),
+        Column(code, _verdict, brief=True),
+    ]
+
+
+def _verdict(record: Guards) -> Figure:
+    if record.verdict is Verdict.NOT_CLAIMED:
+        return not_measured(next((check.reason for check in record.checks if check.reason), None))
+    good = {
+        Verdict.FAILED: FigureKind.BAD,
+        Verdict.ABSENT: FigureKind.GOOD,
+        Verdict.FOUND: FigureKind.GOOD,
+    }
+    return Figure(record.verdict.value, good.get(record.verdict, FigureKind.MEASURED))
+
+
+KIND = Kind(
+    name="guards",
+    title="Debug code",
+    doc="that a release has no debug code in it, and that the search for it is not blind",
+    record=Guards,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    checks=_checks,
+    is_figure=True,
+)

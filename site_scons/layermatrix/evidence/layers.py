@@ -1,30 +1,43 @@
-"""Establish what each layer does in a load: what it is asked for and gives, and what that costs.
+"""Evidence `layers`: what each layer does in a load: what it is asked for and gives, and what that costs.
 
 Runs a benchmark program twice: with a library preloaded whose layers count and that writes the counts as JSON
 at exit (see `check_counts` for what is expected of them), and with the library as it is shipped, under
-valgrind, for the instructions that are spent in each layer's lines. Returns the record `layers`.
+valgrind, for the instructions that are spent in each layer's lines.
 
 A library whose counts do not add up has ended the program by itself; here they are added up once more, so
-that a figure is never taken from counts that lie.
+that a figure is never taken from counts that are wrong.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layermatrix.core import process, records
+from layermatrix.build.step import Task
+from layermatrix.core import preload, process
+from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence.binary import lines
+from layermatrix.evidence.binary.counts import FRAME
+from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View
+from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.evidence.tools import linecost
+from layermatrix.evidence.tools import loads as load_commands
 
-Counts = dict[str, Any]
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
+Counts = dict[str, Any]  # the JSON that a library wrote, once `check_counts` has passed it
 OwnerOf = Callable[[str, int], str | None]  # file and line -> layer, `frame`, or None: neither
 
-FRAME, ELSEWHERE = "frame", "elsewhere"
+ELSEWHERE = "elsewhere"
 COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")
 # ours -> which way, and for what a block was moved
 MOVES = {
@@ -39,6 +52,108 @@ MOVES = {
 
 class CountsError(ValueError):
     """Counts that cannot be used, and why."""
+
+
+@dataclass(frozen=True)
+class Instructions(Measured):
+    """Instructions a request, by layer; its frees and the slow paths are part of them."""
+
+    layers: Mapping[str, float]
+    frame: float
+    elsewhere: float
+    total: float
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """Blocks and bytes. hit_rate: of the entries; share: of all requests; kept_rate: of the offers; None where
+    there were none. classes: class -> counter -> blocks, of the classes that the layer met."""
+
+    entries: int
+    hits: int
+    misses: int
+    offered: int
+    accepted: int
+    refused: int
+    hit_rate: float | None
+    share: float | None
+    kept_rate: float | None
+    refilled: int
+    topped_up: int
+    taken_in: int
+    handed_up: int
+    spilled: int
+    drained: int
+    held_bytes: int
+    peak_bytes: int
+    classes: Mapping[str, Mapping[str, int]]
+
+    @property
+    def handled(self) -> int:
+        """How often the layer handled a block."""
+        moved = (self.refilled, self.topped_up, self.taken_in, self.handed_up, self.spilled, self.drained)
+        return self.entries + self.offered + sum(moved)
+
+
+@dataclass(frozen=True)
+class LoadCounts:
+    """What the layers did in one load."""
+
+    requests: int
+    frees: int
+    unserved: int
+    threads: Mapping[str, int]
+    layers: Mapping[str, LayerCounts]
+    instructions: Instructions | NotMeasured
+
+
+@dataclass(frozen=True)
+class Layers(Measured):
+    """classes: with their sizes in bytes. programs: whether each load ran and its counts add up."""
+
+    layers: tuple[str, ...]
+    classes: Mapping[str, int]
+    programs: tuple[Check, ...]
+    loads: Mapping[str, LoadCounts]
+
+
+def _left_out(cell: Cell, project: Project) -> str | None:
+    return None if cell.counts_layers else "its layers do not count; a cell of another mode has them"
+
+
+def _declare(build: Builder) -> Inputs:
+    loads = [(load.name, load.program, load.counted) for load in build.project.matrix.loads.values()]
+    return Inputs(
+        [build.libraries[0], build.shipped.libraries[0], build.shipped.origins, *build.benches],
+        values=[f"{loads}, valgrind {load_commands.state('valgrind')}"],
+    )
+
+
+def _take(task: Task) -> Layers:
+    """sources: the shared library whose layers count, the one that is shipped with line tables, which lines of
+    its header each layer has, and the benchmark programs."""
+    counting, shipped, origins, *programs = task.sources
+    stats = task.variant.system.stats
+    assert stats is not None
+    subject = Subject(
+        layers=[layer.name for layer in task.variant.layers],
+        classes={size_class.name: size_class.size for size_class in task.variant.classes},
+        counting=counting,
+        variable=stats.env,
+        shipped=shipped,
+        owner=owner_in(lines.read(origins)),
+    )
+    commands = load_commands.commands(task.project, task.project.matrix.loads, programs)
+    return measure(commands, subject, shutil.which("valgrind"))
+
+
+def owner_in(origins: lines.Origins) -> OwnerOf:
+    """Whose a line of C is: a layer's, the frame's, or, outside the generated header, nobody's."""
+
+    def owner(file: str, line: int) -> str | None:
+        return origins.layer(file, line) or FRAME if origins.covers(file) else None
+
+    return owner
 
 
 @dataclass(frozen=True)
@@ -62,18 +177,15 @@ def measure(
     *,
     run: process.Run = process.run,
     timeout: float = 600.0,
-) -> records.Record:
-    """The record `layers` of these loads (name -> command). A load that fails is a failed one of
-    `programs`."""
+) -> Layers:
+    """Of these loads (name -> command). A load that fails is a failed one of `programs`."""
     results, measured = [], {}
     for name, command in loads.items():
         result, load = _load(name, command, subject, valgrind, run, timeout)
         results.append(result)
         if load is not None:
             measured[name] = load
-    return records.measured(
-        "layers", layers=list(subject.layers), classes=dict(subject.classes), programs=results, loads=measured
-    )
+    return Layers(tuple(subject.layers), dict(subject.classes), tuple(results), measured)
 
 
 def _load(
@@ -83,27 +195,27 @@ def _load(
     valgrind: str | None,
     run: process.Run,
     timeout: float,
-) -> tuple[records.Record, records.Record | None]:
-    result = {"name": name, "status": "passed", "reason": None, "log": "", "command": shlex.join(command)}
+) -> tuple[Check, LoadCounts | None]:
+    shown = shlex.join(command)
     try:
         counts = _count(command, subject, run, timeout)
-    except CountsError as error:
-        return {**result, "status": "failed", "reason": str(error), "log": str(error)}, None
-    load = summary(counts, subject)
+    except (CountsError, preload.NotLoadedError) as error:
+        return Check(name, Status.FAILED, str(error), log=str(error), command=shown), None
+    costs: Instructions | NotMeasured
     try:
-        costs = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
-        load["instructions"] = _per_request(costs, subject, load["requests"])
-    except linecost.LineCostError as error:
-        load["instructions"] = {"status": records.NOT_MEASURED, "reason": str(error)}
-    return result, load
+        spent = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
+        costs = _per_request(spent, subject, sum(counts["requests"]))
+    except (linecost.LineCostError, preload.NotLoadedError) as error:
+        costs = NotMeasured(str(error))
+    return Check(name, Status.PASSED, command=shown), summary(counts, subject, costs)
 
 
 def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: float) -> Counts:
     """The counts of one run, checked."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "counts.json")
-        environment = process.environment(subject.counting, **{subject.variable: str(file)})
-        finished = run(command, environment=environment, timeout=timeout)
+        extra = {subject.variable: str(file)}
+        finished = preload.run_with(subject.counting, command, run=run, timeout=timeout, extra=extra)
         if finished.failure:
             raise CountsError(finished.failure)
         try:
@@ -173,46 +285,45 @@ def _moved(by_purpose: Mapping[str, Sequence[int]], index: int) -> int:
 # --- figures
 
 
-def summary(counts: Counts, subject: Subject) -> records.Record:
+def summary(counts: Counts, subject: Subject, costs: Instructions | NotMeasured) -> LoadCounts:
     """One load's figures: of the whole, and of each layer, with those of its classes."""
     requests = sum(counts["requests"])
-    return {
-        "requests": requests,
-        "frees": sum(counts["frees"]),
-        "unserved": sum(counts["unserved"]),
-        "threads": dict(counts["threads"]),
-        "layers": {name: _layer(counts, name, subject.classes, requests) for name in subject.layers},
-    }
+    return LoadCounts(
+        requests=requests,
+        frees=sum(counts["frees"]),
+        unserved=sum(counts["unserved"]),
+        threads=dict(counts["threads"]),
+        layers={name: _layer(counts, name, subject.classes, requests) for name in subject.layers},
+        instructions=costs,
+    )
 
 
-def _layer(counts: Counts, name: str, classes: Mapping[str, int], requests: int) -> records.Record:
-    """Blocks and bytes; `hit_rate` of the entries, `share` of all requests, `kept_rate` of the offers. None
-    where nobody asked."""
+def _layer(counts: Counts, name: str, classes: Mapping[str, int], requests: int) -> LayerCounts:
     of = counts["layers"][name]
     totals = {key: sum(of[key]) for key in COUNTERS if key not in ("held", "peak")}
     moves = {ours: sum(of[way].get(purpose, ())) for ours, (way, purpose) in MOVES.items()}
     sizes = list(classes.values())
-    return {
+    return LayerCounts(
         **totals,
-        "hit_rate": _rate(totals["hits"], totals["entries"]),
-        "share": _rate(totals["hits"], requests),
-        "kept_rate": _rate(totals["accepted"], totals["offered"]),
+        hit_rate=_rate(totals["hits"], totals["entries"]),
+        share=_rate(totals["hits"], requests),
+        kept_rate=_rate(totals["accepted"], totals["offered"]),
         **moves,
-        **{f"{key}_bytes": sum(map(int.__mul__, of[key], sizes)) for key in ("held", "peak")},
-        "classes": {
+        held_bytes=sum(map(int.__mul__, of["held"], sizes)),
+        peak_bytes=sum(map(int.__mul__, of["peak"], sizes)),
+        classes={
             class_name: {key: of[key][index] for key in COUNTERS}
             for index, class_name in enumerate(classes)
             if any(of[key][index] for key in COUNTERS)
         },
-    }
+    )
 
 
 def _rate(part: int, whole: int) -> float | None:
     return round(part / whole, 6) if whole else None
 
 
-def _per_request(costs: linecost.LineCosts, subject: Subject, requests: int) -> records.Record:
-    """Instructions a request, by layer; its frees and the slow paths are part of them."""
+def _per_request(costs: linecost.LineCosts, subject: Subject, requests: int) -> Instructions:
     if requests == 0:
         raise linecost.LineCostError("the load made no request")
     spent = dict.fromkeys((*subject.layers, FRAME, ELSEWHERE), 0)
@@ -220,11 +331,39 @@ def _per_request(costs: linecost.LineCosts, subject: Subject, requests: int) -> 
         owner = subject.owner(file, line)
         spent[owner if owner in spent else ELSEWHERE] += cost
     per_request = {name: round(count / requests, 4) for name, count in spent.items()}
-    return {
-        "status": records.MEASURED,
-        "reason": None,
-        "layers": {name: per_request[name] for name in subject.layers},
-        FRAME: per_request[FRAME],
-        ELSEWHERE: per_request[ELSEWHERE],
-        "total": round(sum(spent.values()) / requests, 4),
-    }
+    return Instructions(
+        layers={name: per_request[name] for name in subject.layers},
+        frame=per_request[FRAME],
+        elsewhere=per_request[ELSEWHERE],
+        total=round(sum(spent.values()) / requests, 4),
+    )
+
+
+# --- what is told of it
+
+
+def _checks(record: Layers) -> Sequence[Check]:
+    return record.programs
+
+
+def _columns(records: Sequence[Layers], view: View) -> list[Column[Layers]]:
+    heading = Heading("layers", "counted", "loads in which every layer's counts add up", "checks")
+    return [Column(heading, _counted)] if records else []
+
+
+def _counted(record: Layers) -> Figure:
+    kind = FigureKind.GOOD if len(record.loads) == len(record.programs) else FigureKind.BAD
+    return Figure(f"{len(record.loads)}/{len(record.programs)}", kind)
+
+
+KIND = Kind(
+    name="layers",
+    title="Layers",
+    doc="what each layer does in each load, and the instructions that it takes",
+    record=Layers,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    left_out=_left_out,
+    checks=_checks,
+)

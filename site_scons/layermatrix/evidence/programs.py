@@ -1,55 +1,133 @@
-"""Run test programs, and real programs with a library preloaded, and keep what came of each.
+"""Evidence `programs`: real programs, started by scripts, which must not notice the library.
 
-Returns the records `tests`, `programs` and `plain`. A program or script that cannot run on this machine says
-so with exit status 77 and the reason in its last line; it is "not run", which is not "passed".
+A script runs with the variable PRELOAD empty and with it naming a copy of the library, and starts what it
+tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status of both runs have to be the same, and a
+program has to have loaded the copy. A script finds the cell's folder in LAYERED_CELL, and the length of a soak
+in LAYERED_SOAK.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
-import shlex
 import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from layermatrix.core import process, records
+from layermatrix.build.buildstate import BASELINE
+from layermatrix.build.step import Task
+from layermatrix.core import preload, process
+from layermatrix.core.records import Format, Measured, NotMeasured
+from layermatrix.evidence.builder import Builder, Node
+from layermatrix.evidence.columns import Column, Heading, View
+from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed, unless_interrupted
+from layermatrix.evidence.tools import running
 
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
-LOG_LINES = 40
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
+
 _COMPARED_LINES = 2000  # of each output, for showing the difference; equality is that of all bytes
 
 
-def run_tests(
-    programs: Sequence[Path],
-    timeout: float,
-    *,
-    extra: Mapping[str, str] | None = None,
-    told: Mapping[str, Sequence[str]] | None = None,
-    run: process.Run = process.run,
-) -> records.Record:
-    """The record `tests`. Each program runs alone in a new folder; exit status 0 is passed. A Python file is
-    run by pytest. extra: variables of the environment. told: arguments, by the program's name."""
-
-    def test(program: Path) -> records.Record:
-        command = [*_command(program), *(told or {}).get(program.stem, ())]
-        with _temporary_folder(None) as folder:
-            variables = _environment(folder, dict(extra or {}))
-            finished = run(command, environment=variables, timeout=timeout, folder=folder)
-        return _judge(program.name, finished, _tail(finished.stdout + finished.stderr))
-
-    if not programs:
-        return records.not_measured("tests", "there are no test programs")
-    return records.measured("tests", programs=[test(program) for program in programs])
+@dataclass(frozen=True)
+class Programs(Measured):
+    programs: tuple[Check, ...]
 
 
-def _command(program: Path) -> list[str]:
-    path = os.fspath(program.absolute())
-    pytest = [sys.executable, "-m", "pytest", "-q"]
-    return [*pytest, path] if program.suffix == ".py" else [path]
+@dataclass(frozen=True)
+class Plain(Measured):
+    """What a script prints without the library; each byte is a character."""
+
+    stdout: str
+    stderr: str
+
+
+PLAIN = Format("plain", Plain)
+
+
+# --- how it is declared
+
+
+def _left_out(cell: Cell, project: Project) -> str | None:
+    return "a library with a sanitizer in it cannot be preloaded" if cell.has_sanitizer else None
+
+
+def _declare(build: Builder) -> Inputs:
+    """Each script's result is a file of its own, so that one that changed does not run the others."""
+    scripts = build.glob(build.at(build.project.matrix.programs.scripts))
+    return Inputs([_result(build, script) for script in scripts])
+
+
+def _result(build: Builder, script: Node) -> Node:
+    """One script's result. It depends on the files beside the script, in data/, that the script names. What did
+    not pass, because it failed or could not run here, has no stamp and is tried again by the next build."""
+    path = Path(script.path)
+    text = Path(script.abspath).read_text(encoding="utf-8", errors="replace")
+    used = [file for file in build.glob(f"#{path.parent}/data/*") if Path(file.path).name in text]
+    values = [f"{build.project.matrix.programs}, soak {build.soak}"]
+    plain: Sequence[Node] = ()
+    if running.CELL_VARIABLE not in text:  # then nothing of a cell is in it: one run for all cells
+        target = build.at(f"{BASELINE}/evidence/programs/{path.stem}.plain.json")
+        plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
+    targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
+    sources = [build.libraries[0], script, *plain]
+    return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values)[0]
+
+
+# --- how it is taken
+
+
+def take_plain(task: Task) -> None:
+    """What a script prints without a library. sources: the script. targets: the record."""
+    record = run_plain(task.sources[0], _timeout(task), extra=_of_soak(task))
+    unless_interrupted()
+    PLAIN.write(task.targets[0], record)
+
+
+def take_script(task: Task) -> None:
+    """One script's result. sources: the shared library, the script, and what it prints without a library,
+    unless it needs the cell. targets: the record, and a stamp that only a pass writes. A failure does not end
+    the build here, or the others' results would not be gathered."""
+    library, script, *plain = task.sources
+    record_file, stamp = task.targets
+    kept = PLAIN.read(plain[0]) if plain else None
+    extra = {running.CELL_VARIABLE: str(task.folder), **_of_soak(task)}
+    record = run_preloaded(script, library, _timeout(task), plain=kept, extra=extra)
+    unless_interrupted()
+    KIND.format.write(record_file, record)
+    if isinstance(record, Programs) and all(one.status is Status.PASSED for one in record.programs):
+        stamp.write_text("", encoding="utf-8")
+
+
+def _take(task: Task) -> Programs | NotMeasured:
+    """sources: each script's record."""
+    return gathered([KIND.format.read(path) for path in task.sources])
+
+
+def gathered(parts: Sequence[Programs | NotMeasured]) -> Programs | NotMeasured:
+    """One record of all scripts, from each one's."""
+    if not parts:
+        return NotMeasured("there are no scripts")
+    programs: list[Check] = []
+    for part in parts:
+        if isinstance(part, NotMeasured):
+            return part
+        programs += part.programs
+    return Programs(tuple(programs))
+
+
+def _timeout(task: Task) -> float:
+    return task.project.matrix.programs.timeout + (task.soak or 0)
+
+
+def _of_soak(task: Task) -> dict[str, str]:
+    return {"LAYERED_SOAK": str(task.soak or "")}
+
+
+# --- running
 
 
 def run_plain(
@@ -58,15 +136,14 @@ def run_plain(
     *,
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
-) -> records.Record:
-    """The record `plain` of a script: what it prints with the variable PRELOAD empty, for `run_preloaded`. A
+) -> Plain | NotMeasured:
+    """What a script prints with the variable PRELOAD empty, for `run_preloaded`. A
     script that fails or cannot run has none."""
-    with _temporary_folder(None) as place:
+    with running.temporary_folder() as place:
         finished = _run_script(run, script, place, {**(extra or {}), "PRELOAD": ""}, timeout)
     if finished.failure:
-        return records.not_measured("plain", finished.failure)
-    outputs = {"stdout": finished.stdout, "stderr": finished.stderr}
-    return records.measured("plain", **{name: text.decode("latin-1") for name, text in outputs.items()})
+        return NotMeasured(finished.failure)
+    return Plain(finished.stdout.decode("latin-1"), finished.stderr.decode("latin-1"))
 
 
 def run_preloaded(
@@ -75,57 +152,42 @@ def run_preloaded(
     timeout: float,
     workdir: Path | None = None,
     *,
-    plain: records.Record | None = None,
+    plain: Plain | NotMeasured | None = None,
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
-) -> records.Record:
-    """The record `programs` of one script. It runs with the variable PRELOAD empty and with it naming the
-    library; the script starts what it tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status
-    of both runs have to be the same. Folders are made in `workdir`. extra: variables of the environment.
+) -> Programs | NotMeasured:
+    """One script's result. Folders are made in `workdir`. extra: variables of the environment.
 
-    plain: the record `plain` of the script, which stands for the run without the library if it is the same as
-    what comes with it. Else that run is made: what was kept may be old, or tell the folder of its run."""
+    plain: what was printed without the library stands for that run if it is the same as what comes with it.
+    Else that run is made: what was kept may be old, or may name the folder of its run."""
 
-    def once(place: Path, preload: str) -> process.Finished:
-        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": preload}, timeout)
+    def once(place: Path, loading: str) -> process.Finished:
+        return _run_script(run, script, place, {**(extra or {}), "PRELOAD": loading}, timeout)
 
     if not library.is_file():
-        return records.not_measured("programs", f"{library.name} is not built")
-    name, path = script.stem, os.fspath(library.absolute())
-    kept = plain if plain and records.is_measured(plain) else None
-    with _temporary_folder(workdir) as place:
-        preloaded = once(place, path) if kept else None
-        if kept and preloaded and _is_as_kept(preloaded, kept):
-            result = _passed(name, preloaded)
-        else:
-            today = once(place, "")
-            if today.failure:
-                result = _judge(name, today, _tail(today.stdout + today.stderr), " without the library")
-            else:
-                result = _judge_pair(name, today, preloaded or once(place, path))
-    return records.measured("programs", programs=[result])
+        return NotMeasured(f"{library.name} is not built")
+    try:
+        with running.temporary_folder(workdir) as place, preload.copy_of(library) as copy:
+            check = _beside_plain(script.stem, plain, lambda path: once(place, path), os.fspath(copy.path))
+            environment = process.environment()
+            return Programs(
+                (running.proved(check, lambda: preload.prove_opened(copy, environment, run=run)),)
+            )
+    except preload.NotLoadedError as error:
+        return NotMeasured(str(error))
 
 
-def gathered(parts: Sequence[records.Record]) -> records.Record:
-    """The record `programs` of all scripts, from each one's."""
-    if not parts:
-        return records.not_measured("programs", "there are no scripts")
-    bad = next((part for part in parts if not records.is_measured(part)), None)
-    return bad or records.measured("programs", programs=[one for part in parts for one in part["programs"]])
-
-
-@contextlib.contextmanager
-def _temporary_folder(parent: Path | None) -> Iterator[Path]:
-    if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder).absolute()
-
-
-def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """One in which the user's own settings and language do not matter."""
-    fixed = {"HOME": os.fspath(folder), "TMPDIR": os.fspath(folder), "LC_ALL": "C.UTF-8"}
-    return {**process.environment(), **fixed, **extra}
+def _beside_plain(
+    name: str, plain: Plain | NotMeasured | None, once: Callable[[str], process.Finished], library: str
+) -> Check:
+    """The result of a script with the library, beside what it prints without."""
+    preloaded = once(library) if isinstance(plain, Plain) else None
+    if isinstance(plain, Plain) and preloaded and _is_as_kept(preloaded, plain):
+        return _passed(name, preloaded)
+    today = once("")
+    if today.failure:
+        return running.judge(name, today, " without the library")
+    return _judge_pair(name, today, preloaded or once(library))
 
 
 def _run_script(
@@ -137,60 +199,63 @@ def _run_script(
     work.mkdir()
     path = os.fspath(script.absolute())
     command = [path] if os.access(path, os.X_OK) else ["sh", path]
-    return run(command, environment=_environment(work, extra), timeout=timeout, folder=work)
+    return run(command, environment=running.environment(work, extra), timeout=timeout, folder=work)
 
 
-def _judge(name: str, finished: process.Finished, log: str, where: str = "") -> records.Record:
-    """The result of a run that is judged by its exit status alone."""
-    if finished.status == process.CANNOT_RUN and not finished.timed_out:
-        reason = process.last_line(finished.stdout) or "it gave no reason"
-        return _result(name, NOT_RUN, finished, reason, log)
-    if finished.failure is None:
-        return _result(name, PASSED, finished, None, log)
-    said = finished.failure.removeprefix(finished.end)
-    return _result(name, FAILED, finished, f"{finished.end}{where}{said}", log)
-
-
-def _is_as_kept(preloaded: process.Finished, kept: records.Record) -> bool:
+def _is_as_kept(preloaded: process.Finished, kept: Plain) -> bool:
     outputs = [text.decode("latin-1") for text in (preloaded.stdout, preloaded.stderr)]
-    return preloaded.failure is None and outputs == [kept["stdout"], kept["stderr"]]
+    return preloaded.failure is None and outputs == [kept.stdout, kept.stderr]
 
 
-def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished) -> records.Record:
+def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished) -> Check:
     if preloaded.failure:
-        reason, log = preloaded.failure, _tail(preloaded.stdout + preloaded.stderr)
+        reason, log = preloaded.failure, running.tail(preloaded)
     elif plain.stdout != preloaded.stdout:
         reason, log = "stdout is not the same", _difference(plain.stdout, preloaded.stdout)
     elif plain.stderr != preloaded.stderr:
         reason, log = "stderr is not the same", _difference(plain.stderr, preloaded.stderr)
     else:
         return _passed(name, preloaded)
-    return _result(name, FAILED, preloaded, reason, log)
+    return running.result(name, Status.FAILED, preloaded, reason, log)
 
 
-def _passed(name: str, preloaded: process.Finished) -> records.Record:
-    return _result(name, PASSED, preloaded, None, _tail(preloaded.stdout + preloaded.stderr))
-
-
-def _result(
-    name: str, status: str, finished: process.Finished, reason: str | None, log: str
-) -> records.Record:
-    return {
-        "name": name,
-        "status": status,
-        "seconds": round(finished.seconds, 3),
-        "reason": reason,
-        "log": log,
-        "command": shlex.join(finished.command),
-    }
-
-
-def _tail(output: bytes) -> str:
-    return "\n".join(process.text(output).splitlines()[-LOG_LINES:])
+def _passed(name: str, preloaded: process.Finished) -> Check:
+    return running.result(name, Status.PASSED, preloaded, None, running.tail(preloaded))
 
 
 def _difference(plain: bytes, preloaded: bytes) -> str:
     """The first lines of what differs."""
     old, new = (process.text(output).splitlines()[:_COMPARED_LINES] for output in (plain, preloaded))
     lines = difflib.unified_diff(old, new, "without the library", "with the library", lineterm="")
-    return "\n".join(list(lines)[:LOG_LINES]) or f"they differ in bytes, or behind line {_COMPARED_LINES}"
+    return (
+        "\n".join(list(lines)[: running.LOG_LINES])
+        or f"they differ in bytes, or behind line {_COMPARED_LINES}"
+    )
+
+
+# --- what is told of it
+
+
+def _checks(record: Programs) -> Sequence[Check]:
+    return record.programs
+
+
+SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
+
+
+def _columns(records: Sequence[Programs], view: View) -> list[Column[Programs]]:
+    heading = Heading("programs", "passed", SAME_OUTPUT, "checks")
+    return [Column(heading, lambda record: passed(record.programs), brief=True)]
+
+
+KIND = Kind(
+    name="programs",
+    title="Programs",
+    doc="real programs with the library preloaded: the same output, errors and exit status as without it",
+    record=Programs,
+    columns=_columns,
+    declare=_declare,
+    take=_take,
+    left_out=_left_out,
+    checks=_checks,
+)

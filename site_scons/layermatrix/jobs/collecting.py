@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,49 +14,40 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from layermatrix.analysis.counter_lock import Reference
+    from layermatrix.analysis.results import Results
     from layermatrix.build.request import Selection
-    from layermatrix.core.records import Record
     from layermatrix.jobs.base import Plan
-    from layermatrix.spec.loader import Load
 
-    Table = Callable[[Record, Console, Path], None]
+    Table = Callable[[Results, Console, Path], None]
 
 REPORT = Path("build/report")
 
 
-def write_report(plan: Plan, chosen: Selection, table: Table) -> Record:
+def write_report(plan: Plan, chosen: Selection, table: Table, *, interrupted: bool = False) -> Results:
     """Every report of these cells, and a table on the terminal."""
-    from layermatrix import report
-    from layermatrix.report import terminal
+    from layermatrix.report import registry, terminal
 
-    record = collect(plan, chosen)
-    report.write_all(record, plan.root / REPORT)
-    table(record, terminal.make_console(), REPORT)
-    return record
+    results = collect(plan, chosen, interrupted=interrupted)
+    registry.write_all(results, plan.root / REPORT)
+    table(results, terminal.make_console(), REPORT)
+    return results
 
 
-def collect(plan: Plan, chosen: Selection) -> Record:
-    """Everything that is known of these cells."""
-    from layermatrix.analysis import results
+def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Results:
+    """Everything that is known of these cells. interrupted: what is not there may have been under way."""
+    from layermatrix.analysis import reported, results
 
-    matrix = plan.project.matrix
-    return results.collect(
+    versions = {name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)}
+    found = results.collect(
+        plan.project,
         chosen.cells,
         plan.root,
-        matrix.baseline,
         left_out=chosen.left_out,
-        compilers={
-            name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)
-        },
-        loads={load.name: _described(load) for load in matrix.timed.values()},
-        headline=matrix.timing.headline,
+        compilers=versions,
         reference=reference(plan),
-        places=plan.project.catalogue.places,
+        interrupted=interrupted,
     )
-
-
-def has_failures(cells: Sequence[Record]) -> bool:
-    return any(cell["failed"] for cell in cells)
+    return replace(found, story=reported.tell(found))
 
 
 def reference(plan: Plan) -> Reference:
@@ -70,8 +62,3 @@ def reference(plan: Plan) -> Reference:
         return Reference(lockspec.read(plan.root), identities, plan.project.matrix.counters.limits)
     except SpecErrors as errors:
         return Reference({}, identities, {}, trouble=str(errors).splitlines()[0])
-
-
-def _described(load: Load) -> str:
-    """What a load does, and the command that is timed."""
-    return f"{load.doc} ({' '.join([load.program, *load.args])})"

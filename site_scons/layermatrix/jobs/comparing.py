@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from layermatrix.jobs.base import Build, Outcome, Plan, Work, shown_cells
 
 if TYPE_CHECKING:
+    from layermatrix.analysis.comparison import Comparison, Side
     from layermatrix.analysis.experiments import Trial
     from layermatrix.build.request import Selection
-    from layermatrix.core.records import Record
+    from layermatrix.core.records import NotMeasured
+    from layermatrix.evidence.bench import Bench
+    from layermatrix.model.matrix import Cell
 
 
 def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | None) -> Work:
@@ -23,7 +26,6 @@ def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | N
 
 def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) -> int:
     """Build all sides, take the trials one after the other, keep and print what each shows."""
-    from layermatrix.analysis import comparison
     from layermatrix.report import terminal
 
     outcome, made = Outcome(), []
@@ -33,26 +35,46 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
             made.append(_trial(plan, trial, rounds, outcome))
             if outcome.interrupted:
                 break
-    terminal.comparisons(made, build.chosen.left_out, terminal.make_console(), comparison.FILE)
+    terminal.comparisons(made, build.chosen.left_out, work_word(plan), terminal.make_console())
     return outcome.end()
 
 
-def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Record:
+def work_word(plan: Plan) -> str:
+    """What the catalogue calls one operation."""
+    return "op"
+
+
+def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Comparison:
     """One comparison, timed where there are rounds; an interrupt keeps the rounds that are done."""
-    from layermatrix.analysis import comparison, results
-    from layermatrix.core import records
+    from layermatrix.analysis import comparison
+    from layermatrix.core.records import NotMeasured
     from layermatrix.measure import timing
 
-    timed: dict[str, Record] = {}
+    timed: dict[str, Bench | NotMeasured] = {}
     if rounds:
         with outcome.step():
             timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
-    idle = records.not_measured("bench", "it was not timed: rounds=7 does" if not rounds else "interrupted")
-    sides = results.collect(trial.cells, plan.root, plan.project.matrix.baseline)["cells"]
-    sides = [{**side, "bench": timed.get(side["id"], idle)} for side in sides]
-    libraries = {
-        cell.id: plan.root / cell.build_dir / f"lib{cell.variant.system.libname}.so" for cell in trial.cells
-    }
-    found = comparison.build(trial.question, sides, libraries)
+    idle = NotMeasured("it was not timed: rounds=7 does" if not rounds else "interrupted")
+    sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
+    found = comparison.build(trial.question, sides, work_word(plan))
     comparison.store(plan.root, found)
     return found
+
+
+def _side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
+    """What is known of a cell that is compared, with its timing in this run."""
+    from layermatrix.analysis import comparison, results
+    from layermatrix.evidence import asm, code, counters
+
+    known = results.cell_result(plan.project, cell, plan.root)
+    return comparison.Side(
+        id=cell.id,
+        variant=cell.variant.name,
+        layers=known.layers,
+        failure=known.failure,
+        asm=known.of(asm.KIND),
+        code=known.of(code.KIND),
+        counters=known.of(counters.KIND),
+        bench=bench,
+        library=comparison.digest(plan.root / cell.library),
+    )

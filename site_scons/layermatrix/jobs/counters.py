@@ -5,11 +5,17 @@ With --accept the lock is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.jobs import collecting
+from layermatrix.jobs import collecting, comparing
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.counter_lock import Reference
+    from layermatrix.analysis.results import CellResult
 
 
 def prepare(plan: Plan) -> Work:
@@ -40,27 +46,38 @@ def _run(plan: Plan, build: Build) -> int:
 
 
 def _judge(plan: Plan, chosen: request.Selection) -> int:
-    """Print the comparison, and accept the figures where that is asked for; 1 where a figure is worse or
+    """Print the comparison, and accept the figures where that was requested; 1 where a figure is worse or
     missing."""
-    from layermatrix.analysis import counter_lock, results
+    from layermatrix.analysis import results
+    from layermatrix.analysis.counter_lock import BAD, Verdict
+    from layermatrix.core.records import NotMeasured
     from layermatrix.report import reference as printed
     from layermatrix.report import terminal
-    from layermatrix.spec import lockspec
 
-    against, matrix = collecting.reference(plan), plan.project.matrix
-    cells = results.collect(chosen.cells, plan.root, matrix.baseline, reference=against)["cells"]
-    broken: tuple[str, ...] = counter_lock.BROKEN
-    console = terminal.make_console()
-    printed.print_table(cells, console)
+    against, console = collecting.reference(plan), terminal.make_console()
+    cells = [results.cell_result(plan.project, cell, plan.root, against) for cell in chosen.cells]
+    printed.print_table(cells, comparing.work_word(plan), console)
     hint = "" if plan.asked.accept else "; --accept writes what they cost now"
     printed.print_findings(cells, console, hint)
     if plan.asked.accept:
-        shapes = {name: getattr(matrix.counters, name) for name in ("I1", "D1", "LL")}
-        known = counter_lock.Known(plan.project.variants, matrix.counters.loads, counter_lock.caches(shapes))
-        lock = counter_lock.accepted(against, cells, known)
-        print(counter_lock.write(plan.root, lock) or f"{lockspec.FILE} is as it was\n", end="")
-        broken = (counter_lock.MISSED,)
-    return int(any(cell["reference"].get("verdict", counter_lock.MISSED) in broken for cell in cells))
+        _accept(plan, chosen, against, cells)
+    bad = (Verdict.MISSED,) if plan.asked.accept else BAD
+    compared = [cell.reference for cell in cells]
+    return int(any(isinstance(one, NotMeasured) or one.verdict in bad for one in compared))
+
+
+def _accept(plan: Plan, chosen: request.Selection, against: Reference, cells: Sequence[CellResult]) -> None:
+    """Write what the cells cost now to the lock, and print what changed in it."""
+    from layermatrix.analysis import counter_lock
+    from layermatrix.evidence import counters
+    from layermatrix.spec import lockspec
+
+    wanted = plan.project.matrix.counters
+    shapes = {name: getattr(wanted, name) for name in ("I1", "D1", "LL")}
+    known = counter_lock.Known(plan.project.variants, wanted.loads, counter_lock.caches(shapes))
+    counted = [(cell, found.of(counters.KIND)) for cell, found in zip(chosen.cells, cells, strict=True)]
+    lock = counter_lock.accepted(against, counted, known)
+    print(counter_lock.write(plan.root, lock) or f"{lockspec.FILE} is as it was\n", end="")
 
 
 JOB = Job(

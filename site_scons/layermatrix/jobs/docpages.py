@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import process
+from layermatrix.core import preload, process
 
 if TYPE_CHECKING:
     from layermatrix.model.project import Page
@@ -37,9 +37,14 @@ class Row:
     words: Mapping[str, str]
 
 
-def ask(program: Path, mark: str, timeout: float, run: process.Run = process.run) -> Said:
-    """What the test says. Raises PageError where it fails, or says nothing that belongs to the page."""
-    finished = run([str(program.absolute())], environment=process.environment(), timeout=timeout)
+def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Said:
+    """What the test, which is linked with this library, prints. PageError where it fails, or prints nothing
+    that belongs to the page."""
+    command = [str(program.absolute())]
+    try:
+        finished = preload.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
+    except preload.NotLoadedError as error:
+        raise PageError(str(error)) from error
     if finished.failure:
         raise PageError(f"{program}: {finished.failure}")
     said = heard(process.text(finished.stdout), mark)

@@ -17,10 +17,10 @@ def _run(plan: Plan, build: Build) -> int:
     outcome, status = Outcome(), 0
     with outcome.step():
         status = plan.build(build)
-    results = collecting.collect(plan, build.chosen)
+    results = collecting.collect(plan, build.chosen, interrupted=outcome.interrupted)
     terminal.evidence_tables(results, terminal.make_console())
     # the tables show what failed: 1; where the build itself could not go on, its own status
-    found = any(cell["failed"] and cell["built"] for cell in results["cells"])
+    found = any(cell.failed and cell.built for cell in results.cells)
     outcome.failed(1 if found else status)
     return outcome.end()
 

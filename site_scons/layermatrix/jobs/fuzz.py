@@ -43,13 +43,15 @@ def prepare(plan: Plan) -> Work:
 
 
 def _run(plan: Plan, build: Build, corpus: str, seconds: int) -> int:
+    from layermatrix.build.shell import Shell
     from layermatrix.evidence import fuzz
 
-    outcome = Outcome()
+    outcome, shell = Outcome(), Shell(verbose=False)
     with outcome.step():
         outcome.failed(plan.build(build))
         for cell in build.chosen.cells if outcome.status == 0 else ():
-            record = fuzz.run(plan.root / cell.build_dir, plan.root / corpus, seconds)
+            with shell.under_way(f"searching in {cell.id}"):
+                record = fuzz.run(plan.root / cell.build_dir, plan.root / corpus, seconds)
             print("\n".join(fuzz.lines(cell.id, record)), flush=True)
             outcome.failed(int(fuzz.has_findings(record)))
     return outcome.status

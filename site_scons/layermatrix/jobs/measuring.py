@@ -35,6 +35,7 @@ def _run(plan: Plan, build: Build, table: str, anew: bool) -> int:
     with outcome.step():
         outcome.failed(plan.build(build))
         timing.take(plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), anew=anew)
-    results = collecting.write_report(plan, chosen, getattr(terminal, table))
-    outcome.failed(int(collecting.has_failures(results["cells"])))
+    show = getattr(terminal, table)
+    results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted)
+    outcome.failed(int(any(cell.failed for cell in results.cells)))
     return outcome.end()

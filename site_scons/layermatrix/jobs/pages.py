@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,16 +12,16 @@ from layermatrix.jobs import docpages
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Page, Project
 
 
 @dataclass(frozen=True)
 class _Pages:
-    """A page, what is built for it, and its test program in each variant."""
+    """A page, and what is built for it: its test program in each variant."""
 
     page: Page
     build: Build
-    programs: Mapping[str, Path]
 
 
 def why_missing(project: Project) -> str | None:
@@ -44,9 +43,11 @@ def _page(plan: Plan, page: Page) -> _Pages:
     if len(chosen.cells) != len(page.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
         raise request.RequestError(f"a page is made in one configuration, and these are {ids}")
-    cells = {cell.variant.name: cell for cell in chosen.cells}
-    programs = {name: Path(cells[name].build_dir) / "bin" / page.test for name in page.variants}
-    return _Pages(page, Build(chosen, tuple(map(str, programs.values()))), programs)
+    return _Pages(page, Build(chosen, tuple(_program(cell, page) for cell in chosen.cells)))
+
+
+def _program(cell: Cell, page: Page) -> str:
+    return f"{cell.build_dir}/bin/{page.test}"
 
 
 def _run(plan: Plan, wanted: list[_Pages]) -> int:
@@ -64,7 +65,10 @@ def _compare(plan: Plan, one: _Pages) -> int:
     page, timeout = one.page, plan.project.matrix.tests.timeout
     try:
         printed = {
-            name: docpages.ask(plan.root / path, page.mark, timeout) for name, path in one.programs.items()
+            cell.variant.name: docpages.ask(
+                plan.root / _program(cell, page), plan.root / cell.library, page.mark, timeout
+            )
+            for cell in one.build.chosen.cells
         }
         text = docpages.render(page, docpages.rows_of(printed), plan.root)
     except docpages.PageError as error:

@@ -47,8 +47,7 @@ def _check(chosen: request.Selection) -> None:
 
 
 def _run(plan: Plan, build: Build) -> int:
-    from layermatrix.core import records
-    from layermatrix.measure import peers, timing
+    from layermatrix.measure import contest, peers, progress
     from layermatrix.report import terminal
 
     outcome = Outcome()
@@ -56,17 +55,17 @@ def _run(plan: Plan, build: Build) -> int:
         status = plan.build(build)
         outcome.failed(status)
         if status == 0:
-            with timing.watch() as progress:
+            with progress.watch() as step:
                 peers.take(
                     plan.root,
-                    plan.project.matrix,
+                    plan.project,
                     build.chosen.cells,
                     measuring.rounds_of(plan),
-                    store=lambda record: records.write(plan.root / peers.FILE, record),
-                    on_progress=progress,
+                    store=lambda found: contest.FORMAT.write(plan.root / contest.FILE, found),
+                    on_progress=step,
                 )
     if outcome.status == 0 or outcome.interrupted:
-        terminal.peers(peers.load(plan.root), terminal.make_console(), peers.FILE)
+        terminal.peers(peers.load(plan.root), terminal.make_console(), contest.FILE)
     return outcome.end()
 
 

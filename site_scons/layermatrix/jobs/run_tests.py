@@ -13,7 +13,9 @@ from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
-    from layermatrix.core.records import Record
+    from layermatrix.core.records import NotMeasured
+    from layermatrix.evidence.programs import Programs
+    from layermatrix.evidence.tests import Tests
 
 
 def prepare(plan: Plan) -> Work:
@@ -27,7 +29,7 @@ def _run(plan: Plan, build: Build) -> int:
         outcome.failed(plan.build(build))
         if (plan.root / "tests").is_dir():
             outcome.failed(_pytest(plan))
-    for line in _counts(plan, build.chosen):
+    for line in _counts(plan, build.chosen, outcome.interrupted):
         print(line)
     failed = "interrupted" if outcome.interrupted else "FAILED"
     print(f"tests: {failed if outcome.status else 'passed'}")
@@ -41,25 +43,28 @@ def _pytest(plan: Plan) -> int:
     return subprocess.run(command, cwd=plan.root).returncode
 
 
-def _counts(plan: Plan, chosen: Selection) -> Iterator[str]:
-    """A line a cell: how many of its tests and programs passed, and the first that did not."""
+def _counts(plan: Plan, chosen: Selection, interrupted: bool) -> Iterator[str]:
+    """A line a cell: how many of its tests and programs passed, and the first check that failed."""
     from layermatrix.analysis import results
+    from layermatrix.evidence import programs, tests
 
-    record = results.collect(chosen.cells, plan.root, plan.project.matrix.baseline)
-    for cell in record["cells"]:
-        parts = [_passed(kind, cell[kind]) for kind in ("tests", "programs")]
-        yield f"{cell['id']:<28}{', '.join(parts)}" + (
-            f"  FAILED: {cell['failed']}" if cell["failed"] else ""
-        )
+    for cell in chosen.cells:
+        found = results.cell_result(plan.project, cell, plan.root, interrupted=interrupted)
+        parts = [_passed("tests", found.of(tests.KIND)), _passed("programs", found.of(programs.KIND))]
+        failed = f"  FAILED: {found.failed}" if found.failed else ""
+        yield f"{cell.id:<28}{', '.join(parts)}{failed}"
 
 
-def _passed(kind: str, evidence: Record) -> str:
-    programs = evidence.get("programs")
-    if not programs:
-        return f"{kind} not run: {evidence.get('reason')}"
-    passed = sum(program["status"] == "passed" for program in programs)
-    idle = sum(program["status"] == "not run" for program in programs)
-    return f"{passed} of {len(programs)} {kind} passed" + (f" ({idle} not run)" if idle else "")
+def _passed(kind: str, record: Tests | Programs | NotMeasured) -> str:
+    from layermatrix.core.records import NotMeasured
+    from layermatrix.evidence.kind import Status
+
+    if isinstance(record, NotMeasured):
+        return f"{kind} not run: {record.reason}"
+    statuses = [check.status for check in record.programs]
+    idle = statuses.count(Status.NOT_RUN)
+    passed = f"{statuses.count(Status.PASSED)} of {len(statuses)} {kind} passed"
+    return passed + (f" ({idle} not run)" if idle else "")
 
 
 JOB = Job(

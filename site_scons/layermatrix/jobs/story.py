@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layermatrix.core import records
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -25,20 +26,20 @@ def prepare(plan: Plan) -> Work:
 
 
 def _run(plan: Plan, chosen: Selection) -> int:
-    from layermatrix import report
+    from layermatrix.report import storybook
 
     results = collecting.collect(plan, chosen)
-    failed = [f"{cell['id']}: {cell['failed']}" for cell in results["cells"] if cell["failed"]]
+    failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
     if failed:
         print(*failed, sep="\n", file=sys.stderr)
         why = "no story is written of cells that did not pass; ./sconsw builds and measures them"
         print(why, file=sys.stderr)
         return 1
-    text = report.write_story(results, plan.root / collecting.REPORT)
-    print(f"written: {collecting.REPORT / report.STORY_NAME}")
+    storybook.EXPORTER.write(results, plan.root / collecting.REPORT)
+    written = collecting.REPORT / storybook.EXPORTER.pattern
+    print(f"written: {written}")
     if plan.asked.accept:
-        (plan.root / STORY).parent.mkdir(exist_ok=True)
-        report.write(plan.root / STORY, text)
+        records.write_text(plan.root / STORY, (plan.root / written).read_text(encoding="utf-8"))
         print(f"accepted: {STORY}")
     return 0
 

@@ -11,22 +11,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layermatrix.build import buildstate
-from layermatrix.core import process, records
-from layermatrix.measure import runner, stats
+from layermatrix.core import process
+from layermatrix.core.records import Missing, NotMeasured
+from layermatrix.evidence.bench import Bench, Ratio, Timing
+from layermatrix.measure import contest, runner, stats, timing
+from layermatrix.measure.contest import FILE, Contest, ContestLoad, FloorAbout
 from layermatrix.model.project import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Floor, Matrix, Peer, Peers
+    from layermatrix.model.project import Floor, Load, Peer, Peers
+    from layermatrix.spec.loader import Project
 
-Record = dict[str, Any]
-
-FILE = Path("build/report/peers.json")
 PROGRAMS = Path(buildstate.BASELINE, "bin")
-KIND = "peers"
+
+Figures = Mapping[str, Timing | NotMeasured]  # by name of the library
 
 
 def find(peer: Peer, listing: str) -> Path | None:
@@ -53,35 +55,35 @@ def loader_listing(run: process.Run = process.run) -> str:
 
 def take(
     root: Path,
-    matrix: Matrix,
+    project: Project,
     cells: Sequence[Cell],
     rounds: int,
     *,
-    store: Callable[[Record], None],
+    store: Callable[[Contest], None],
     on_progress: Callable[[runner.Step], None] | None = None,
     listing: str | None = None,
 ) -> None:
     """Time everyone with every load; the record so far is stored after each round."""
-    assert matrix.peers is not None
-    peers = matrix.peers
+    peers = project.matrix.peers
+    assert peers is not None
     found, missing = _libraries(root, peers, loader_listing() if listing is None else listing)
     programs = {load.name: root / PROGRAMS / load.program for load in peers.loads.values()}
 
     def subject(name: str, library: Path | None) -> runner.Subject:
         return runner.Subject(name, programs, library, Path(name))
 
-    base = subject(matrix.baseline.name, None)
+    base = subject(project.matrix.baseline.name, None)
     others = [subject(name, library) for name, library in found.items()]
     rivals = [name for name in found if name != FLOOR]
-    own = [subject(cell.variant.name, _library(root, cell)) for cell in cells]
-    series: dict[str, Record] = {}
+    own = [subject(cell.variant.name, root / cell.library) for cell in cells]
+    series: dict[str, Bench | NotMeasured] = {}
 
-    def keep(path: Path, record: Record) -> None:
+    def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
         if str(path) == own[-1].name:  # the last one of a round
-            store(record_of(peers, base.name, rivals, [one.name for one in own], series, missing))
+            store(contest_of(peers, base.name, rivals, [one.name for one in own], series, missing))
 
-    loads = [runner.Load(load.name, load.args) for load in peers.loads.values()]
+    loads = timing.loads_of(project, peers.loads.values())
     runner.measure(loads, [*others, *own], rounds, base, on_progress=on_progress, store=keep)
 
 
@@ -103,61 +105,55 @@ def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path],
     return found, missing
 
 
-def _library(root: Path, cell: Cell) -> Path:
-    return root / cell.build_dir / f"lib{cell.variant.system.libname}.so"
-
-
-def record_of(
+def contest_of(
     peers: Peers,
     base: str,
     rivals: Sequence[str],
     own: Sequence[str],
-    series: Mapping[str, Record],
+    series: Mapping[str, Bench | NotMeasured],
     missing: Mapping[str, str],
-) -> Record:
-    """The record of one run: of each load everyone's figures, and each cell beside the best of the others and
-    beside the floor."""
-    loads = {}
-    for load in peers.loads.values():
-        figures = {name: record["loads"][load.name] for name, record in series.items()}
-        others = [name for name in (base, *rivals) if figures[name].get("samples")]
-        best = max(others, key=lambda name: figures[name]["median"], default=None)
-        loads[load.name] = {
-            "doc": load.doc,
-            "command": " ".join([load.program, *load.args]),
-            "figures": figures,
-            "best": best,
-            "against_best": _against(figures, best, own),
-            "against_floor": _against(figures, FLOOR, own),
-        }
+) -> Contest:
+    """One run: of each load everyone's figures, and each cell beside the best of the others and beside the
+    floor."""
     floor = peers.floor if FLOOR in series else None
-    return records.measured(
-        KIND,
+    return Contest(
         baseline=base,
-        rivals=list(rivals),
-        floor={"source": floor.source, "doc": floor.doc} if floor else None,
-        own=list(own),
-        rounds=max((record.get("rounds", 0) for record in series.values()), default=0),
+        rivals=tuple(rivals),
+        floor=FloorAbout(floor.source, floor.doc) if floor else None,
+        own=tuple(own),
+        rounds=max((record.rounds for record in series.values() if isinstance(record, Bench)), default=0),
         missing=dict(missing),
-        loads=loads,
+        loads={load.name: _load(load, (base, *rivals), own, series) for load in peers.loads.values()},
     )
 
 
-def _against(figures: Mapping[str, Record], other: str | None, own: Sequence[str]) -> Record:
+def _load(
+    load: Load, others: Sequence[str], own: Sequence[str], series: Mapping[str, Bench | NotMeasured]
+) -> ContestLoad:
+    figures = {
+        name: record.load(load.name) if isinstance(record, Bench) else record
+        for name, record in series.items()
+    }
+    timed = {name: one for name in others if isinstance(one := figures.get(name), Timing)}
+    best = max(timed, key=lambda name: timed[name].median, default=None)
+    command = " ".join([load.program, *load.args])
+    return ContestLoad(
+        load.doc, command, figures, best, _against(figures, best, own), _against(figures, FLOOR, own)
+    )
+
+
+def _against(figures: Figures, other: str | None, own: Sequence[str]) -> dict[str, Ratio]:
     """How many times as fast as this one each of ours is, where both have a figure."""
-    samples = {name: figure["samples"] for name, figure in figures.items() if figure.get("samples")}
-    if other is None or other not in samples:
+    base = figures.get(other) if other else None
+    if not isinstance(base, Timing):
         return {}
-    return {name: _ratio(samples[other], samples[name]) for name in own if name in samples}
+    timed = {name: one for name in own if isinstance(one := figures.get(name), Timing)}
+    return {name: stats.compare(base.samples, one.samples) for name, one in timed.items()}
 
 
-def _ratio(other: Sequence[float], own: Sequence[float]) -> Record:
-    found = stats.compare(other, own)
-    return {"median": found.ratio, "low": found.low, "high": found.high, "verdict": found.word}
-
-
-def load(root: Path) -> Record:
+def load(root: Path) -> Contest | NotMeasured:
     """What the last run found, or that there was none."""
-    if not (root / FILE).exists():
-        return records.not_measured(KIND, "it was not timed beside its peers: ./sconsw peers")
-    return records.load(root / FILE, KIND)
+    found = contest.FORMAT.read(root / FILE)
+    if isinstance(found, Missing):
+        return Missing("it was not timed beside its peers: ./sconsw peers")
+    return found

@@ -8,7 +8,11 @@ subject after each complete round, so that an interrupt keeps the rounds that ar
              to round, so that none always comes first; samples of one round are a pair.
 
 One run of everything comes before the rounds and is not recorded: it warms the machine up, and whatever
-cannot run at all shows there.
+cannot run at all shows there. Every run has to prove which library it used (`core.preload`); a run that does
+not gives no figure.
+
+The program's last line is a JSON object: `ops` and `seconds` give the speed, in millions of operations a
+second; `peak_kib`, where it is there, the highest resident memory in KiB.
 """
 
 from __future__ import annotations
@@ -16,32 +20,38 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from layermatrix.core import process, records
+from layermatrix.core import preload, process
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import bench
+from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.measure import stats
+
+
+Store = Callable[[Path, Bench | NotMeasured], None]
 
 
 @dataclass(frozen=True)
 class Load:
-    """speed_field and peak_field: where the program's JSON line has its speed (in `unit`, higher is better)
-    and its peak memory in KiB."""
+    """A benchmark with its arguments. linked: its programs are linked with the library, whose hot path they
+    have inlined; else the library is preloaded into them. unit: of the speed, in words."""
 
     name: str
     args: tuple[str, ...]
-    unit: str = "Mops/s"
-    speed_field: str = "mops"
-    peak_field: str = "peak_kib"
+    unit: str
+    linked: bool = False
 
 
 @dataclass(frozen=True)
 class Subject:
-    """programs: the benchmark of each load by name. preload: library, or None. store: its bench.json."""
+    """programs: the benchmark of each load by name. library: what they have to use, None for what the system
+    has. store: its bench.json."""
 
     name: str
     programs: Mapping[str, Path]
-    preload: Path | None
+    library: Path | None
     store: Path
 
 
@@ -66,14 +76,15 @@ class _Series:
     """The samples of one subject with one load; failure: why there are no more."""
 
     samples: list[float] = field(default_factory=list)
-    peaks: list[int] = field(default_factory=list)
+    peaks: list[int] = field(default_factory=list)  # none where the program does not report it
     failure: str | None = None
 
 
 @dataclass
 class _Session:
     loads: Sequence[Load]
-    subjects: Sequence[Subject]  # the first is the baseline
+    subjects: Sequence[Subject]
+    baseline: Subject | None  # one of them
     run: process.Run
     timeout: float
     series: dict[tuple[str, str], _Series]
@@ -90,47 +101,50 @@ class _Session:
             return
         if keep:
             series.samples.append(speed)
-            series.peaks.append(peak)
+            series.peaks.extend([] if peak is None else [peak])
 
-    def _figures(self, load: Load, subject: Subject) -> tuple[float, int]:
+    def _figures(self, load: Load, subject: Subject) -> tuple[float, int | None]:
+        """Speed and peak of one run of the benchmark."""
         program = subject.programs.get(load.name)
         if program is None:
             raise RunError(f"there is no program for {load.name}")
-        finished = self.run(
-            [str(program), *load.args],
-            environment=process.environment(subject.preload),
-            timeout=self.timeout,
-        )
-        if finished.failure:
-            raise RunError(f"{program.name}: {finished.failure}")
+        command = [str(program), *load.args]
         try:
+            finished = preload.run_with(
+                subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout
+            )
+            if finished.failure:
+                raise RunError(finished.failure)
             line = process.reported(finished.stdout)
+            return _speed(line), _peak(line)
+        except preload.NotLoadedError as error:
+            raise RunError(str(error)) from error
         except ValueError as error:
             raise RunError(f"{program.name}: {error}") from error
-        return _number(line, load.speed_field, program), int(_number(line, load.peak_field, program))
 
 
 def measure(
     loads: Sequence[Load],
     subjects: Sequence[Subject],
     rounds: int,
-    baseline: Subject,
+    baseline: Subject | None,
     *,
     run: process.Run = process.run,
     clock: Callable[[], float] = time.monotonic,
     timeout: float = 300.0,
     on_progress: Callable[[Step], None] | None = None,
-    store: Callable[[Path, records.Record], None] = records.write,
-) -> dict[str, records.Record]:
+    store: Store = bench.KIND.format.write,
+) -> dict[str, Bench | NotMeasured]:
     """Time every load of the baseline and the subjects in `rounds` rounds (at least 1). Returns the record of
-    each by name; a subject whose program fails is "not measured" for that load, and the others go on."""
-    everyone = [baseline, *subjects]
+    each by name; a subject whose program fails is "not measured" for that load, and the others go on. Without
+    a baseline, each has speeds and no ratio."""
+    everyone = [*([baseline] if baseline else []), *subjects]
     _check(rounds, everyone)
     series = {(subject.name, load.name): _Series() for subject in everyone for load in loads}
-    session = _Session(loads, everyone, run, timeout, series)
+    session = _Session(loads, everyone, baseline, run, timeout, series)
     begin, done = clock(), 0
     total = (rounds + 1) * len(loads) * len(everyone)
-    results: dict[str, records.Record] = {}
+    results: dict[str, Bench | NotMeasured] = {}
     for number in range(rounds + 1):
         for load, subject in _order(loads, everyone, number):
             session.take(load, subject, keep=number > 0)
@@ -156,63 +170,70 @@ def _order(loads: Sequence[Load], everyone: Sequence[Subject], number: int) -> l
     return [(load, subject) for load in loads for subject in turn]
 
 
-def _store_round(
-    session: _Session, rounds: int, store: Callable[[Path, records.Record], None]
-) -> dict[str, records.Record]:
-    baseline = session.subjects[0]
+def _store_round(session: _Session, rounds: int, store: Store) -> dict[str, Bench | NotMeasured]:
     results = {}
     for subject in session.subjects:
-        results[subject.name] = _record(session, subject, baseline, rounds)
+        results[subject.name] = _record(session, subject, rounds)
         store(subject.store, results[subject.name])
     return results
 
 
-def _record(session: _Session, subject: Subject, baseline: Subject, rounds: int) -> records.Record:
-    loads = {}
-    for load in session.loads:
-        own = session.series[subject.name, load.name]
-        other = None if subject is baseline else session.series[baseline.name, load.name]
-        loads[load.name] = _load_record(load, own, other)
-    failed = [load["reason"] for load in loads.values() if load["status"] == records.NOT_MEASURED]
-    if len(failed) == len(loads):
-        reason = failed[0] if failed else "there is no load"
-        return records.not_measured("bench", reason, loads=loads, rounds=rounds)
-    return records.measured("bench", loads=loads, rounds=rounds)
+def _record(session: _Session, subject: Subject, rounds: int) -> Bench | NotMeasured:
+    loads = {load.name: _timing(session, load, subject) for load in session.loads}
+    reasons = [timing.reason for timing in loads.values() if isinstance(timing, NotMeasured)]
+    if len(reasons) == len(loads):
+        return NotMeasured(reasons[0] if reasons else "there is no load")
+    return Bench(loads, rounds)
 
 
-def _load_record(load: Load, own: _Series, baseline: _Series | None) -> records.Record:
+def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeasured:
+    own = session.series[subject.name, load.name]
     if own.failure is not None:
-        return {"status": records.NOT_MEASURED, "reason": own.failure, "unit": load.unit}
+        return NotMeasured(own.failure)
     spread = stats.median_interval(own.samples)
-    result = {
-        "status": records.MEASURED,
-        "unit": load.unit,
-        "samples": list(own.samples),
-        "median": spread.median,
-        "low": spread.low,
-        "high": spread.high,
-        "interval": spread.method,
-        "peak_kib": max(own.peaks),
-    }
-    return result if baseline is None else {**result, **_against(own, baseline)}
+    alone = Timing(
+        unit=load.unit,
+        samples=tuple(own.samples),
+        median=spread.median,
+        low=spread.low,
+        high=spread.high,
+        interval=spread.method,
+        peak_kib=_most(own),
+    )
+    baseline = session.baseline
+    if subject is baseline:
+        return alone
+    if baseline is None:
+        return replace(alone, ratio=NotMeasured("there is no baseline"))
+    return _against(alone, session.series[baseline.name, load.name])
 
 
-def _against(own: _Series, baseline: _Series) -> records.Record:
-    """The part of a load's record that sets it beside the baseline; without one, the reason."""
+def _most(series: _Series) -> int | NotMeasured:
+    return max(series.peaks) if series.peaks else NotMeasured("the program does not report it")
+
+
+def _against(own: Timing, baseline: _Series) -> Timing:
+    """A load's timing set beside the baseline's."""
     if baseline.failure is not None:
-        reason = f"the baseline has no figure: {baseline.failure}"
-        return {"baseline": [], "baseline_peak_kib": None, "ratio": None, "ratio_reason": reason}
-    verdict = stats.compare(baseline.samples, own.samples)
-    return {
-        "baseline": list(baseline.samples),
-        "baseline_peak_kib": max(baseline.peaks),
-        "ratio": {"median": verdict.ratio, "low": verdict.low, "high": verdict.high, "verdict": verdict.word},
-        "ratio_reason": None,
-    }
+        return replace(own, ratio=NotMeasured(f"the baseline has no figure: {baseline.failure}"))
+    return replace(
+        own,
+        baseline=tuple(baseline.samples),
+        baseline_peak_kib=max(baseline.peaks, default=None),
+        ratio=stats.compare(baseline.samples, own.samples),
+    )
 
 
-def _number(line: Mapping[str, object], name: str, program: Path) -> float:
+def _speed(line: Mapping[str, object]) -> float:
+    return _number(line, "ops") / _number(line, "seconds") * 1e-6
+
+
+def _peak(line: Mapping[str, object]) -> int | None:
+    return int(_number(line, "peak_kib")) if "peak_kib" in line else None
+
+
+def _number(line: Mapping[str, object], name: str) -> float:
     value = line.get(name)
-    if type(value) in (int, float) and isinstance(value, (int, float)) and 0 < value < math.inf:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
         return float(value)
-    raise RunError(f"{program.name}: {name!r} in its JSON line is {value!r}, not a number above zero")
+    raise RunError(f"{name!r} in its JSON line is {value!r}, not a number above zero")

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from layermatrix.evidence.bench import Ratio, Verdict
+
 CONFIDENCE = 0.95
 
 
@@ -29,16 +31,6 @@ class Interval:
     high: float
     coverage: float
     method: Literal["95 %", "min..max"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """ratio: how many times as fast the candidate is as the baseline, with its interval."""
-
-    word: Literal["faster", "slower", "level"]
-    ratio: float
-    low: float
-    high: float
 
 
 def median_interval(samples: Sequence[float]) -> Interval:
@@ -74,14 +66,12 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float]) -> Inter
     return median_interval([new / old for old, new in zip(baseline, candidate, strict=True)])
 
 
-def compare(
-    baseline: Sequence[float], candidate: Sequence[float], *, higher_is_better: bool = True
-) -> Verdict:
-    """Whether the candidate is faster, from samples paired by round: speeds, or times with
-    `higher_is_better=False`. "level" when the interval of the ratio holds 1, and after a single round."""
+def compare(baseline: Sequence[float], candidate: Sequence[float], *, higher_is_better: bool = True) -> Ratio:
+    """How many times as fast the candidate is, from samples paired by round: speeds, or times with
+    `higher_is_better=False`. No difference where the interval of the ratio holds 1, and after one round."""
     pairs = (baseline, candidate) if higher_is_better else (candidate, baseline)
     ratio = paired_ratio(*pairs)
-    word: Literal["faster", "slower", "level"] = "level"
-    if ratio.coverage > 0:
-        word = "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "level"
-    return Verdict(word, ratio.median, ratio.low, ratio.high)
+    verdict = Verdict.SAME
+    if ratio.coverage > 0 and not ratio.low <= 1 <= ratio.high:
+        verdict = Verdict.FASTER if ratio.low > 1 else Verdict.SLOWER
+    return Ratio(ratio.median, ratio.low, ratio.high, verdict)

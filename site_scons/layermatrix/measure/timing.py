@@ -1,48 +1,45 @@
 """Time the cells that are built, alone, and keep the figures until their binaries change.
 
 Reads the libraries and benchmark programs of `build/<cell>/` and `build/baseline/bin/`; writes
-`evidence/bench.json` of each. The runs themselves are `bench.runner`'s.
+`evidence/bench.json` of each. `measure.runner` runs them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import buildstate
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import bench
+from layermatrix.evidence.bench import Bench
+from layermatrix.measure import progress, runner
 
 if TYPE_CHECKING:
-    from layermatrix.measure import runner
     from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Load
     from layermatrix.spec.loader import Project
+
+BASELINE = "baseline"  # its name among those that are timed
 
 
 def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
     """Time the release cells without sanitizer; without `anew`, only those whose figures are out of date."""
-    from layermatrix.measure import runner
-
     wanted = rounds or project.matrix.timing.rounds
-    loads = [runner.Load(load.name, load.args) for load in project.matrix.timed.values()]
-    baseline = _subject(project, "baseline", root / buildstate.BASELINE, None)
-    subjects = [
-        _subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells if cell.is_counted
-    ]
+    baseline = _baseline(root, project)
+    subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
     subjects = [subject for subject in subjects if _is_built(subject)]
-    keys = {subject.store: _key(project, subject) for subject in (baseline, *subjects)}
+    keys = {one.store: _key(project, one) for one in (*subjects, *([baseline] if baseline else []))}
     if not anew:
-        subjects = [
-            subject for subject in subjects if not _is_known(subject.store, keys[subject.store], wanted)
-        ]
-    if not (subjects and loads and _is_built(baseline)):
+        subjects = [one for one in subjects if not _is_known(one.store, keys[one.store], wanted)]
+    loads = loads_of(project, project.matrix.timed.values())
+    if not (subjects and loads) or (baseline and not _is_built(baseline)):
         return
-    watch = _Watch()
-    runner.measure(loads, subjects, wanted, baseline, on_progress=watch.step, store=_keyed(keys))
-    watch.end()
+    with progress.watch() as step:
+        runner.measure(loads, subjects, wanted, baseline, on_progress=step, store=_keyed(keys))
 
 
 def side_by_side(
@@ -51,7 +48,7 @@ def side_by_side(
     cells: Sequence[Cell],
     names: Sequence[str],
     rounds: int,
-    into: dict[str, records.Record],
+    into: dict[str, Bench | NotMeasured],
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
@@ -59,26 +56,20 @@ def side_by_side(
     first round on, so that an interrupt keeps what is done. The cells' own `bench.json` stays as it is: it
     was taken beside another baseline.
     """
-    from layermatrix.measure import runner
-
     reason = _untimed(root, project, cells)
     if reason:
-        into.update({cell.id: records.not_measured("bench", reason) for cell in cells})
+        into.update({cell.id: NotMeasured(reason) for cell in cells})
         return
     timed = project.matrix.timed
-    loads = [runner.Load(name, timed[name].args) for name in names if name in timed]
-    first, *others = [_subject(project, cell.id, root / cell.build_dir, _library(cell)) for cell in cells]
+    loads = loads_of(project, [timed[name] for name in names if name in timed])
+    first, *others = [cell_subject(root, project, cell) for cell in cells]
     owners = {subject.store: subject.name for subject in (first, *others)}
-    watch = _Watch()
-    runner.measure(
-        loads,
-        others,
-        rounds,
-        first,
-        on_progress=watch.step,
-        store=lambda path, record: into.__setitem__(owners[path], record),
-    )
-    watch.end()
+
+    def keep(path: Path, record: Bench | NotMeasured) -> None:
+        into[owners[path]] = record
+
+    with progress.watch() as step:
+        runner.measure(loads, others, rounds, first, on_progress=step, store=keep)
 
 
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
@@ -86,80 +77,70 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
     for cell in cells:
         if not cell.is_counted:
             return "only native release cells without a sanitizer are timed"
-        if not _is_built(_subject(project, cell.id, root / cell.build_dir, _library(cell))):
+        if not _is_built(cell_subject(root, project, cell)):
             return f"{cell.id} is not built"
     return None
 
 
-def _library(cell: Cell) -> str:
-    return f"lib{cell.variant.system.libname}.so"
+def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
+    """These loads as they are timed."""
+    return [runner.Load(load.name, load.args, _UNIT, load.is_inlined) for load in loads]
 
 
-def _subject(project: Project, name: str, folder: Path, library: str | None) -> runner.Subject:
-    from layermatrix.measure import runner
+_UNIT = "Mops/s"
 
+
+def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
+    """A cell's programs and library."""
+    folder = root / cell.build_dir
     programs = {load.name: folder / "bin" / load.program for load in project.matrix.timed.values()}
-    return runner.Subject(
-        name, programs, folder / library if library else None, folder / "evidence" / "bench.json"
-    )
+    return runner.Subject(cell.id, programs, root / cell.library, folder / "evidence" / "bench.json")
+
+
+def _baseline(root: Path, project: Project) -> runner.Subject | None:
+    """What every cell is compared with: the programs that are built without a library. None where the project
+    has no such programs."""
+    folder = root / buildstate.BASELINE
+    programs = {
+        load.name: folder / "bin" / load.program
+        for load in project.matrix.timed.values()
+        if not load.is_inlined
+    }
+    return runner.Subject(BASELINE, programs, None, folder / "evidence" / "bench.json") if programs else None
 
 
 def _is_built(subject: runner.Subject) -> bool:
     """Whether all its files are there, and are those of the last build: one that failed leaves older ones
     behind."""
-    files = [*subject.programs.values(), *([subject.preload] if subject.preload else [])]
-    return all(file.is_file() for file in files) and not (subject.store.parent / "failure.json").exists()
+    return (
+        all(file.is_file() for file in _files(subject))
+        and not (subject.store.parent / "failure.json").exists()
+    )
+
+
+def _files(subject: runner.Subject) -> list[Path]:
+    return [*subject.programs.values(), *([subject.library] if subject.library else [])]
 
 
 def _key(project: Project, subject: runner.Subject) -> str:
     """Everything that a figure depends on, except the machine's mood."""
     digest = hashlib.sha256()
-    for file in (*subject.programs.values(), subject.preload):
-        digest.update(file.read_bytes() if file and file.is_file() else b"none")
-    digest.update(repr([(load.name, load.args) for load in project.matrix.timed.values()]).encode())
+    for file in _files(subject):
+        digest.update(file.read_bytes() if file.is_file() else b"none")
+    digest.update(repr(loads_of(project, project.matrix.timed.values())).encode())
     return digest.hexdigest()
 
 
 def _is_known(store: Path, key: str, rounds: int) -> bool:
-    record = records.load(store, "bench")
-    return records.is_measured(record) and record.get("key") == key and bool(record["rounds"] >= rounds)
+    record = bench.KIND.format.read(store)
+    return isinstance(record, Bench) and record.key == key and record.rounds >= rounds
 
 
-def _keyed(keys: Mapping[Path, str]) -> Callable[[Path, records.Record], None]:
+def _keyed(keys: Mapping[Path, str]) -> runner.Store:
     """Write a record together with the key of what was timed."""
 
-    def store(path: Path, record: records.Record) -> None:
-        records.write(path, {**record, "key": keys[path]})
+    def store(path: Path, record: Bench | NotMeasured) -> None:
+        keyed = replace(record, key=keys[path]) if isinstance(record, Bench) else record
+        bench.KIND.format.write(path, keyed)
 
     return store
-
-
-@contextlib.contextmanager
-def watch() -> Iterator[Callable[[runner.Step], None]]:
-    """What shows how far a timing is, while it goes on."""
-    shown = _Watch()
-    try:
-        yield shown.step
-    finally:
-        shown.end()
-
-
-class _Watch:
-    """A line on the terminal that says how far the timing is; nothing where the output is no terminal."""
-
-    def __init__(self) -> None:
-        self.shown = sys.stdout.isatty()
-
-    def step(self, step: runner.Step) -> None:
-        if not self.shown:
-            return
-        left = step.seconds / step.done * (step.total - step.done)
-        what = "warming up" if step.round == 0 else f"round {step.round}"
-        line = (
-            f"timing {step.done}/{step.total}, about {left:.0f} s left: {what}, {step.load}, {step.subject}"
-        )
-        print(f"\r{line[:110]:<110}", end="", flush=True)
-
-    def end(self) -> None:
-        if self.shown:
-            print(f"\r{'':<110}\r", end="", flush=True)

@@ -70,6 +70,11 @@ class Cell:
         return f"build/{self.id}"
 
     @property
+    def library(self) -> str:
+        """Its shared library."""
+        return f"{self.build_dir}/lib{self.variant.system.libname}.so"
+
+    @property
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
         """Its budget: entry -> metric -> limit. Where a sanitizer's code is part of it, or another machine is
         compiled for, no figure is meant."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -385,15 +386,32 @@ class Baseline:
     quoted: Mapping[str, str] = field(hash=False)
 
 
+class Link(Enum):
+    """How a benchmark gets the hot path.
+
+    PRELOADED: it calls functions of the library that is preloaded into it, or the system's. INLINED: it is
+    compiled in each cell with the cell's header, and linked with the cell's library.
+    """
+
+    PRELOADED = "preloaded"
+    INLINED = "inlined"
+
+
 @dataclass(frozen=True)
 class Load:
-    """A benchmark: its program, the arguments when timed (without any it is not), and when simulated."""
+    """A benchmark: its program, the arguments when timed (without any it is not), and when simulated; and how
+    the program gets the hot path."""
 
     name: str
     doc: str
     program: str
     args: tuple[str, ...]
     counted: tuple[str, ...]
+    link: Link = Link.PRELOADED
+
+    @property
+    def is_inlined(self) -> bool:
+        return self.link is Link.INLINED
 
 
 @dataclass(frozen=True)

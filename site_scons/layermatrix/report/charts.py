@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
 
-from layermatrix.analysis import figures, reported
+from layermatrix.analysis import figures
+from layermatrix.analysis.figures import Interval
+from layermatrix.analysis.results import BaselineResult, CellResult, Results
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import asm
+from layermatrix.evidence.columns import number
 from layermatrix.report import table
-
-Record = dict[str, Any]
 
 WIDTH, LABELS, VALUES = 880, 170, 120  # in all; for the names on the left; for the figures on the right
 BAR, BAR_GAP, ROW_GAP = 16, 4, 14
@@ -34,12 +36,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """The bars of one cell, and what the seed quotes for it as a range."""
+    """The bars of one cell, and what is reported of it, as a range."""
 
     name: str
     bars: tuple[Bar, ...]
-    quoted: tuple[float, float] | None = None
-    quoted_text: str = ""
+    reported: tuple[float, float] | None = None
+    reported_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,14 @@ class Chart:
     reference: tuple[float, str] | None = None
 
 
-def of_results(results: Record) -> list[Chart]:
+def of_results(results: Results) -> list[Chart]:
     """The charts of a report, of the cells that the story is about; those without a figure are left out."""
-    told = [cell for cell in results["cells"] if reported.is_told(cell)]
-    results = {**results, "cells": told or results["cells"]}
-    charts = [_speed_chart(results, load) for load in table.loads(results)]
-    charts += [_code_chart(results), _miss_chart(results)]
-    if not results["cells"]:
+    shipped = tuple(cell for cell in results.cells if cell.is_shipped)
+    results = replace(results, cells=shipped or results.cells)
+    if not results.cells:
         return []
+    charts = [_speed_chart(results, load) for load in results.view.loads]
+    charts += [_code_chart(results), _miss_chart(results)]
     return [chart for chart in charts if any(bar.value is not None for row in chart.rows for bar in row.bars)]
 
 
@@ -86,7 +88,7 @@ def _values(chart: Chart) -> Iterable[float]:
     for row in chart.rows:
         for bar in row.bars:
             yield from (value for value in (bar.value, bar.low, bar.high) if value is not None)
-        yield from row.quoted or ()
+        yield from row.reported or ()
     if chart.reference:
         yield chart.reference[0]
 
@@ -142,8 +144,8 @@ def _row(row: Row, y: float, scale: Callable[[float], float]) -> Iterable[str]:
     yield f'<text class="name" x="{LABELS - 12}" y="{middle + 4:.1f}">{escape(row.name)}</text>'
     for index, bar in enumerate(row.bars):
         yield from _bar(bar, y + index * (BAR + BAR_GAP), scale)
-    if row.quoted:
-        yield from _quoted(row, y, scale)
+    if row.reported:
+        yield from _reported(row, y, scale)
 
 
 def _bar(bar: Bar, y: float, scale: Callable[[float], float]) -> Iterable[str]:
@@ -164,70 +166,85 @@ def _bar(bar: Bar, y: float, scale: Callable[[float], float]) -> Iterable[str]:
     yield f'<text class="value" x="{WIDTH}" y="{y + BAR - 4:.1f}">{escape(bar.text)}</text>'
 
 
-def _quoted(row: Row, y: float, scale: Callable[[float], float]) -> Iterable[str]:
-    assert row.quoted is not None
-    low, high = scale(row.quoted[0]), scale(row.quoted[1])
+def _reported(row: Row, y: float, scale: Callable[[float], float]) -> Iterable[str]:
+    assert row.reported is not None
+    low, high = scale(row.reported[0]), scale(row.reported[1])
     left = low if high - low >= 6 else (low + high) / 2 - 3
     yield (
-        f'<rect class="quoted" x="{left:.1f}" y="{y - 3:.1f}" width="{max(high - low, 6):.1f}" '
-        f'height="{_row_height(row) + 6:.1f}" rx="3"><title>{escape(row.quoted_text)}</title></rect>'
+        f'<rect class="reported" x="{left:.1f}" y="{y - 3:.1f}" width="{max(high - low, 6):.1f}" '
+        f'height="{_row_height(row) + 6:.1f}" rx="3"><title>{escape(row.reported_text)}</title></rect>'
     )
 
 
-def _speed_chart(results: Record, load: str) -> Chart:
-    names = table.row_names(results)
-    base = figures.quoted_range(results["baseline"]["quoted"].get("mops"))
+def _speed_chart(results: Results, load: str) -> Chart:
+    names, baseline = table.row_names(results), results.baseline.name
     rows = []
-    for cell in results["cells"]:
+    for cell in results.cells:
         ratio = figures.speed_ratio(cell, load)
-        own = figures.quoted_range(cell["quoted"].get("mops")) if load == results.get("headline") else None
-        quoted = (own[0] / base[1], own[1] / base[0]) if own and base else None
-        text = f"seed: {cell['quoted'].get('mops')} of {results['baseline']['quoted'].get('mops')} Mops/s"
-        bar = Bar(0, ratio[1], f"{ratio[1]:.2f}x", ratio[0], ratio[2]) if ratio else _absent(cell, "bench")
-        rows.append(Row(names[cell["id"]], (bar,), quoted, text if quoted else ""))
-    system = results["baseline"]["name"]
-    return Chart(f"Speed, {load}", f"multiple of the {system}", (load,), tuple(rows), reference=(1.0, system))
+        bar = _absent(ratio) if isinstance(ratio, NotMeasured) else _ratio_bar(ratio)
+        reported, text = _reported_ratio(results, cell) if load == results.headline else (None, "")
+        rows.append(Row(names[cell.id], (bar,), reported, text))
+    return Chart(
+        f"Speed, {load}", f"multiple of the {baseline}", (load,), tuple(rows), reference=(1.0, baseline)
+    )
 
 
-def _code_chart(results: Record) -> Chart:
+def _ratio_bar(ratio: Interval) -> Bar:
+    return Bar(0, ratio.middle, f"{ratio.middle:.2f}x", ratio.low, ratio.high)
+
+
+def _reported_ratio(results: Results, cell: CellResult) -> tuple[tuple[float, float] | None, str]:
+    """The reported speed of a cell as a multiple of the baseline's, and its words."""
+    texts = [results.reported(one, "speed") for one in (cell, results.baseline)]
+    own, base = (figures.reported_range(text) for text in texts)
+    if not own or not base:
+        return None, ""
+    return (own[0] / base[1], own[1] / base[0]), f"reported: {texts[0]} of {texts[1]} {results.view.speed}"
+
+
+def _code_chart(results: Results) -> Chart:
     names, entries = table.row_names(results), table.entries(results)
     rows = []
-    for cell in results["cells"]:
-        counted = [cell["asm"].get("entries", {}).get(entry, {}).get("instructions") for entry in entries]
-        bars = tuple(
-            Bar(index, value, f"{value:,}") if value is not None else _absent(cell, "asm", index)
-            for index, value in enumerate(counted)
-        )
-        quoted = cell["quoted"].get("asm_lines")
-        rows.append(
-            Row(names[cell["id"]], bars, figures.quoted_range(quoted), f"seed: {quoted} lines of assembly")
-        )
+    for cell in results.cells:
+        bars = tuple(_instructions_bar(cell, entry, index) for index, entry in enumerate(entries))
+        text = results.reported(cell, "asm_lines")
+        words = f"reported: {text} lines of assembly"
+        rows.append(Row(names[cell.id], bars, figures.reported_range(text), words))
     return Chart(
         "Code of the fast path", "machine instructions, log scale", tuple(entries), tuple(rows), log=True
     )
 
 
-def _miss_chart(results: Record) -> Chart:
-    names, load = table.row_names(results), results.get("headline")
+def _instructions_bar(cell: CellResult, entry: str, series: int) -> Bar:
+    record = cell.of(asm.KIND)
+    found = record if isinstance(record, NotMeasured) else record.entry(entry)
+    if isinstance(found, NotMeasured):
+        return _absent(found, series)
+    return Bar(series, found.instructions, f"{found.instructions:,}")
+
+
+def _miss_chart(results: Results) -> Chart:
+    names, load, work = table.row_names(results), results.headline, results.view.work
     series = (("the library's", figures.l1_misses), ("with the benchmark's own", figures.raw_l1_misses))
+    named: list[tuple[str, CellResult | BaselineResult]] = [(results.baseline.name, results.baseline)]
+    named += [(names[cell.id], cell) for cell in results.cells]
     rows = []
-    for name, record in [(results["baseline"]["name"], results["baseline"])] + [
-        (names[cell["id"]], cell) for cell in results["cells"]
-    ]:
-        bars = tuple(_miss_bar(record, of(record, load), index) for index, (_, of) in enumerate(series))
-        quoted = record["quoted"].get("l1_misses")
-        rows.append(Row(name, bars, figures.quoted_range(quoted), f"seed: {quoted} L1 misses an operation"))
-    return Chart("L1 misses", "an operation", tuple(title for title, _ in series), tuple(rows))
+    for name, record in named:
+        bars = tuple(_miss_bar(of(record, load), index) for index, (_, of) in enumerate(series))
+        text = results.reported(record, "l1_misses")
+        words = f"reported: {text} L1 misses per {work}"
+        rows.append(Row(name, bars, figures.reported_range(text), words))
+    return Chart("L1 misses", f"per {work}", tuple(title for title, _ in series), tuple(rows))
 
 
-def _miss_bar(record: Record, misses: figures.Interval | None, series: int) -> Bar:
-    if misses is None:
-        return _absent(record, "counters", series)
-    return Bar(series, misses[1], table.number(misses[1], 3))
+def _miss_bar(misses: figures.Value, series: int) -> Bar:
+    if isinstance(misses, NotMeasured):
+        return _absent(misses, series)
+    return Bar(series, misses.middle, number(misses.middle, 3))
 
 
-def _absent(record: Record, kind: str, series: int = 0) -> Bar:
-    return Bar(series, None, f"not measured: {record[kind].get('reason') or 'no reason was given'}")
+def _absent(missing: NotMeasured, series: int = 0) -> Bar:
+    return Bar(series, None, f"not measured: {missing.reason}")
 
 
 def legend(chart: Chart) -> Sequence[tuple[str, str]]:
@@ -235,6 +252,6 @@ def legend(chart: Chart) -> Sequence[tuple[str, str]]:
     found = [(f"s{index}", name) for index, name in enumerate(chart.series)] if len(chart.series) > 1 else []
     if any(bar.low is not None for row in chart.rows for bar in row.bars):
         found.append(("whisker", "interval"))
-    if any(row.quoted for row in chart.rows):
-        found.append(("quoted", "the seed's figure, quoted"))
+    if any(row.reported for row in chart.rows):
+        found.append(("reported", "the reported figure"))
     return [*found, *([("reference", chart.reference[1])] if chart.reference else [])]

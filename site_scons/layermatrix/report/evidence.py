@@ -1,22 +1,33 @@
 """Lay out what the binaries of the selected cells prove, as the tables that `evidence` prints.
 
-Reads a result record; returns `Table`s. Each kind of evidence is a function in `SECTIONS` that gives its
-tables; a new kind is one more of them.
+Reads results; returns `Table`s. The machine code and the budgets have tables of their own, layer by layer;
+what else is checked has the columns of its kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
+from layermatrix.analysis import figures
+from layermatrix.analysis.results import CellResult, Results
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import asm, budget
+from layermatrix.evidence.binary.counts import HIT, Entry
+from layermatrix.evidence.budget import LayerShare, OverBudget
+from layermatrix.evidence.columns import (
+    Figure,
+    FigureKind,
+    Heading,
+    Table,
+    figure,
+    not_applicable,
+    not_measured,
+    number,
+)
 from layermatrix.report import table as tables
-from layermatrix.report.table import Column, Figure, Table
 
-Record = dict[str, Any]
-
-HIT = "hit_"
 LIBRARY = "library"
-METHODS = {
+METRICS = {
     "instructions": "instr.",
     "branches": "branches",
     "calls": "calls",
@@ -28,181 +39,175 @@ METHODS = {
     "cache_lines": "lines",
 }
 HIT_NOTE = (
-    "the cheapest way from the entry to a return through the code of the first layer;"
+    "the shortest way from the entry to a return through the code of the first layer;"
     " stack B: bytes of stack in use; spills: stores to the frame; lines: cache lines of code"
 )
+WHOLE_NOTE = "everything that is inlined, cold parts included"
 LIMIT_NOTE = "max: the budget of the variant"
 
 
-def sections(results: Record) -> Iterator[Table]:
+def sections(results: Results) -> Iterator[Table]:
     """Every table that has a row."""
     for section in SECTIONS:
         yield from (table for table in section(results) if table.rows)
 
 
-def code(results: Record) -> Iterable[Table]:
+def code(results: Results) -> Iterable[Table]:
     """What each entry of the fast path takes: along a hit, and with everything behind it; the library."""
-    counted = [(cell, entry) for cell in results["cells"] for entry in cell["asm"].get("entries", {})]
-    along = {HIT + key: head for key, head in METHODS.items() if key != "tail_calls"}
-    hit = [Column(head, "", _none, _none) for head in along.values()]
-    rows = [_row(cell, entry, list(along)) for cell, entry in counted]
-    yield Table("A hit", (_cells(), *hit), tuple(rows), notes=_notes(results, HIT_NOTE))
-    whole = [Column(head, "", _none, _none) for head in METHODS.values()]
-    whole += [Column("asm", "lines -S", _none, _none), Column("seed asm", "lines", _none, _none)]
-    rows = [(*_row(cell, entry, list(METHODS)), *_lines(results, cell, entry)) for cell, entry in counted]
-    note = "everything that is inlined, cold parts included"
-    yield Table("The whole code", (_cells(), *whole), tuple(rows), notes=_notes(results, note))
-    sized = [cell for cell in results["cells"] if cell["asm"].get("library")]
-    sizes = [Column("text", "bytes", _none, _none), Column("tls", "bytes a thread", _none, _none)]
-    rows = [(_name(cell["id"]), *(_figure(cell, LIBRARY, key) for key in ("text", "tls"))) for cell in sized]
-    yield Table("The library", (_cells(), *sizes), tuple(rows), notes=_notes(results))
+    counted = [(cell, name) for cell in results.cells for name in figures.entry_names(cell)]
+    along = {HIT + key: head for key, head in METRICS.items() if key != "tail_calls"}
+    rows = [_row(cell, name, list(along)) for cell, name in counted]
+    yield _table("Hit path", list(along.values()), rows, _notes(results, HIT_NOTE))
+    rows = [(*_row(cell, name, list(METRICS)), *_lines(results, cell, name)) for cell, name in counted]
+    whole = [*map(Heading, METRICS.values()), Heading("asm", "lines -S")]
+    whole.append(Heading("reported", "lines", reported=True))
+    yield Table("The whole code", (Heading("cell"), *whole), tuple(rows), _notes(results, WHOLE_NOTE))
+    sized = [cell for cell in results.cells if not isinstance(cell.of(asm.KIND), NotMeasured)]
+    rows = [(_name(cell.id), *(_figure(cell, LIBRARY, key) for key in ("text", "tls"))) for cell in sized]
+    sizes = (Heading("cell"), Heading("text", "bytes"), Heading("tls", "bytes a thread"))
+    yield Table("The library", sizes, tuple(rows), _notes(results))
 
 
-def layers(results: Record) -> Iterable[Table]:
+def layers(results: Results) -> Iterable[Table]:
     """How many instructions of each entry are each layer's, cell by cell."""
-    for cell in results["cells"]:
-        counted = cell["asm"].get("entries", {})
-        columns = [Column(entry, part, _none, _none) for entry in counted for part in ("hit", "whole")]
-        found = {name for entry in counted.values() for name in entry.get("layers") or {}}
-        rows = []
-        for layer in sorted(found, key=[*results.get("origins", {}), *sorted(found)].index):
-            shares = [_share(entry, layer, hit) for entry in counted.values() for hit in (True, False)]
-            rows.append((_name(layer), *shares, _written(results, layer)))
-        first, last = Column("layer", "", _none, _none), Column("written", "in", _none, _none)
-        yield Table(f"{cell['id']}: instructions by layer", (first, *columns, last), tuple(rows))
+    for cell in results.cells:
+        entries = _entries(cell)
+        found = {
+            layer
+            for entry in entries.values()
+            if not isinstance(entry.layers, NotMeasured)
+            for layer in entry.layers
+        }
+        order = [*results.origins, *sorted(found)]
+        rows = [
+            (_name(layer), *_shares(entries.values(), layer), _written(results, layer))
+            for layer in sorted(found, key=order.index)
+        ]
+        parts = [Heading(name, part) for name in entries for part in ("hit", "whole")]
+        headings = (Heading("layer"), *parts, Heading("written", "in"))
+        yield Table(f"{cell.id}: instructions by layer", headings, tuple(rows))
 
 
-def checks(results: Record) -> Iterable[Table]:
+def checks(results: Results) -> Iterable[Table]:
     """What else was established about each cell."""
-    columns = tables.check_columns(results)
-    rows = [(_name(cell["id"]), *(column.figure(cell) for column in columns)) for cell in results["cells"]]
-    yield Table("Checks", (_cells(), *columns), tuple(rows))
+    columns = tables.checks_columns(results)
+    rows = [(_name(cell.id), *(column.figure(cell) for column in columns)) for cell in results.cells]
+    yield Table("Checks", (Heading("cell"), *(column.heading for column in columns)), tuple(rows))
 
 
-def broken_budgets(results: Record) -> Iterable[Table]:
-    """Every limit that is broken, with what each layer has of it, beside the same of an ancestor. Those of
+def over_budget(results: Results) -> Iterable[Table]:
+    """Every figure over its limit, with what each layer has of it, beside the same of an ancestor. Those of
     which the layers have the same share one table."""
-    for cell in results["cells"]:
-        alike: dict[tuple[str, str], list[Record]] = {}
-        for broken in cell["budget"].get("broken", ()):
-            alike.setdefault((broken["entry"], broken["shares"]), []).append(broken)
+    for cell in results.cells:
+        record = cell.of(budget.KIND)
+        alike: dict[tuple[str, str], list[OverBudget]] = {}
+        for over in () if isinstance(record, NotMeasured) else record.over:
+            alike.setdefault((over.entry, over.shares), []).append(over)
         for group in alike.values():
-            yield _broken_table(cell, group, results)
+            yield _over_table(cell, group, results)
 
 
-SECTIONS: tuple[Callable[[Record], Iterable[Table]], ...] = (code, layers, checks, broken_budgets)
+SECTIONS: tuple[Callable[[Results], Iterable[Table]], ...] = (code, layers, checks, over_budget)
 
 
-def uncounted(results: Record) -> Iterator[str]:
+def uncounted(results: Results) -> Iterator[str]:
     """The cells without a row in the tables of code, and why."""
-    for cell in results["cells"]:
-        if not cell["asm"].get("entries"):
-            yield f"{cell['id']}: code not counted: {cell['asm'].get('reason')}"
+    for cell in results.cells:
+        record = cell.of(asm.KIND)
+        if isinstance(record, NotMeasured):
+            yield f"{cell.id}: code not counted: {record.reason}"
 
 
-def _cells() -> Column:
-    return Column("cell", "", _none, _none)
-
-
-def _none(_record: Record) -> Figure:
-    return tables.not_applicable()
+def _table(
+    title: str, heads: Sequence[str], rows: Sequence[tuple[Figure, ...]], notes: Sequence[str]
+) -> Table:
+    return Table(title, (Heading("cell"), *map(Heading, heads)), tuple(rows), tuple(notes))
 
 
 def _name(text: str) -> Figure:
-    return Figure(text, tables.NAME)
+    return Figure(text, FigureKind.NAME)
 
 
-def _notes(results: Record, *notes: str) -> tuple[str, ...]:
-    limited = any(cell["budget"].get("figures") for cell in results["cells"])
+def _entries(cell: CellResult) -> dict[str, Entry]:
+    record = cell.of(asm.KIND)
+    return {} if isinstance(record, NotMeasured) else dict(record.entries)
+
+
+def _notes(results: Results, *notes: str) -> tuple[str, ...]:
+    limited = any(not isinstance(cell.of(budget.KIND), NotMeasured) for cell in results.cells)
     return (*notes, LIMIT_NOTE) if limited else notes
 
 
-def _row(cell: Record, entry: str, metrics: Sequence[str]) -> tuple[Figure, ...]:
-    return (_name(f"{cell['id']} {entry}"), *(_figure(cell, entry, metric) for metric in metrics))
+def _row(cell: CellResult, entry: str, metrics: Sequence[str]) -> tuple[Figure, ...]:
+    return (_name(f"{cell.id} {entry}"), *(_figure(cell, entry, metric) for metric in metrics))
 
 
-def _figure(cell: Record, entry: str, metric: str) -> Figure:
+def _figure(cell: CellResult, entry: str, metric: str) -> Figure:
     """A count, and its limit where there is one."""
-    value, reason = _value(cell["asm"], entry, metric)
-    limits = {(one["entry"], one["metric"]): one["limit"] for one in cell["budget"].get("figures", ())}
-    limit = limits.get((entry, metric))
-    if value is None:
-        return tables.not_measured(reason)
-    text = tables.number(value)
+    value = budget.value(cell.of(asm.KIND), entry, metric)
+    if isinstance(value, NotMeasured):
+        return not_measured(value.reason)
+    record = cell.of(budget.KIND)
+    limits = () if isinstance(record, NotMeasured) else record.figures
+    limit = next((one.limit for one in limits if (one.entry, one.metric) == (entry, metric)), None)
     if limit is None:
-        return Figure(text)
-    kind = tables.BAD if value > limit else tables.GOOD
-    return Figure(text, kind, note=f"max {tables.number(limit)}")
+        return Figure(number(value))
+    kind = FigureKind.BAD if value > limit else FigureKind.GOOD
+    return Figure(number(value), kind, note=f"max {number(limit)}")
 
 
-def _value(asm: Record, entry: str, metric: str) -> tuple[int | None, str | None]:
-    if entry == LIBRARY:
-        return asm["library"].get(metric), asm.get("library_reason")
-    counted = asm["entries"][entry]
-    if not metric.startswith(HIT):
-        return counted.get(metric), counted.get(f"{metric}_reason")
-    hit = counted.get("hit") or {}
-    return hit.get(metric.removeprefix(HIT)), counted.get("hit_reason") or counted.get("stack_reason")
-
-
-def _lines(results: Record, cell: Record, entry: str) -> tuple[Figure, Figure]:
-    """Lines of assembly, and what the seed counted of them, which was the first entry's."""
-    counted = cell["asm"]["entries"][entry]
-    own = tables.not_measured(counted.get("lines_reason"))
-    if counted.get("lines") is not None:
-        own = Figure(tables.number(counted["lines"]))
+def _lines(results: Results, cell: CellResult, entry: str) -> tuple[Figure, Figure]:
+    """Lines of assembly, and how many are reported, which is of the first entry."""
+    own = figure(_entries(cell)[entry].lines)
     is_first = entry == next(iter(tables.entries(results)))
-    return own, tables.quoted_lines(cell) if is_first else tables.not_applicable()
+    text = results.reported(cell, "asm_lines") if is_first else None
+    return own, Figure(text, FigureKind.REPORTED) if text else not_applicable()
 
 
-def _share(entry: Record, layer: str, hit: bool) -> Figure:
-    share = (entry.get("layers") or {}).get(layer)
-    if share is None:
-        return tables.not_applicable()
-    if not hit:
-        return Figure(tables.number(share["instructions"]))
-    if share.get("hit") is None:
-        return tables.not_measured(entry.get("hit_reason"))
-    return Figure(tables.number(share["hit"]["instructions"]))
+def _shares(entries: Iterable[Entry], layer: str) -> Iterator[Figure]:
+    """What a layer has of each entry: along its hit, and of the whole."""
+    for entry in entries:
+        has_none = isinstance(entry.layers, NotMeasured) or layer not in entry.layers
+        for metric in (f"{HIT}instructions", "instructions"):
+            yield not_applicable() if has_none else figure(entry.share(layer, metric))
 
 
-def _written(results: Record, layer: str) -> Figure:
-    """The layer's entry in the catalogue; of the frame there is none."""
-    origin = results.get("origins", {}).get(layer)
-    return Figure(origin["entry"]) if origin else tables.not_applicable()
+def _written(results: Results, layer: str) -> Figure:
+    """The layer's entry in the catalogue; the frame has none."""
+    origin = results.origins.get(layer)
+    return Figure(origin.entry) if origin else not_applicable()
 
 
-def _broken_table(cell: Record, group: Sequence[Record], results: Record) -> Table:
-    broken = group[0]
-    ancestor = broken["ancestor"]
-    columns = [Column(broken["shares"].replace("_", " "), "here", _none, _none)]
-    if ancestor:
-        columns += [Column(ancestor, "there", _none, _none), Column("change", "", _none, _none)]
-    columns += [Column("printed", "from", _none, _none), Column("written", "in", _none, _none)]
-    rows = []
-    for share in broken["layers"]:
-        before = [Figure(tables.number(share["ancestor"])), _change(share)] if ancestor else []
-        origin = results.get("origins", {}).get(share["layer"])
-        printed = Figure(origin["template"]) if origin else tables.not_applicable()
-        here = Figure(tables.number(share["value"]))
-        rows.append((_name(share["layer"]), here, *before, printed, _written(results, share["layer"])))
-    title = "\n".join(f"OVER BUDGET  {cell['id']}: {one['sentence']}" for one in group)
+def _over_table(cell: CellResult, group: Sequence[OverBudget], results: Results) -> Table:
+    first = group[0]
+    columns = [Heading(first.shares.replace("_", " "), "here")]
+    if first.ancestor:
+        columns += [Heading(first.ancestor, "there"), Heading("change")]
+    columns += [Heading("printed", "from"), Heading("written", "in")]
+    rows = [_share_row(share, first, results) for share in first.layers]
     if not rows:  # of the library's size, or of what could not be counted
-        rows = [
-            (_name(one["metric"]), _total(one), *([tables.not_applicable()] * (len(columns) - 1)))
-            for one in group
-        ]
-    first = Column("layer", "", _none, _none)
-    return Table(title, (first, *columns), tuple(rows))
+        rest = [not_applicable()] * (len(columns) - 1)
+        rows = [(_name(one.metric), _total(one), *rest) for one in group]
+    title = "\n".join(f"OVER BUDGET  {cell.id}: {one.sentence}" for one in group)
+    return Table(title, (Heading("layer"), *columns), tuple(rows))
 
 
-def _total(broken: Record) -> Figure:
-    if broken["value"] is None:
-        return tables.not_measured(broken["reason"])
-    return Figure(tables.number(broken["value"]), tables.BAD)
+def _share_row(share: LayerShare, over: OverBudget, results: Results) -> tuple[Figure, ...]:
+    origin = results.origins.get(share.layer)
+    before = [Figure(number(share.ancestor)), _change(share)] if over.ancestor else []
+    printed = Figure(origin.template) if origin else not_applicable()
+    return (
+        _name(share.layer), Figure(number(share.value)), *before, printed, _written(results, share.layer)
+    )  # fmt: skip
 
 
-def _change(share: Record) -> Figure:
-    change = share["value"] - share["ancestor"]
-    kind = tables.BAD if change > 0 else tables.GOOD if change < 0 else tables.MEASURED
+def _total(over: OverBudget) -> Figure:
+    if isinstance(over.value, NotMeasured):
+        return not_measured(over.value.reason)
+    return Figure(number(over.value), FigureKind.BAD)
+
+
+def _change(share: LayerShare) -> Figure:
+    change = share.value - share.ancestor
+    kind = FigureKind.BAD if change > 0 else FigureKind.GOOD if change < 0 else FigureKind.MEASURED
     return Figure(f"{change:+,}", kind)

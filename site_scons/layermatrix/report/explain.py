@@ -6,19 +6,21 @@ Reads a resolved `model.Variant` (or the whole `Project`); returns text.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from layermatrix.analysis import layer_path
-from layermatrix.core import records
+from layermatrix.analysis.layercost import LayerCosts
+from layermatrix.core.records import NotMeasured
 from layermatrix.report import layers
 
 if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath, Overlap, Stage
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Variant
+    from layermatrix.model.project import Toggle, Variant
     from layermatrix.spec.loader import Project
 
-Record = dict[str, Any]
+Counted = LayerCosts | NotMeasured | None  # what the layers did, where that is known
 
 WIDTH = 100
 BOX = 64  # inner width of a box of the drawing
@@ -32,7 +34,7 @@ STORAGE = {
 }
 
 
-def explain(variant: Variant, counted: Record | None = None) -> str:
+def explain(variant: Variant, counted: Counted = None) -> str:
     """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
     from `layercost.of_cell`."""
     about = layer_path.describe(variant)
@@ -48,7 +50,7 @@ def explain(variant: Variant, counted: Record | None = None) -> str:
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
-def layer_figures(variant: Variant, counted: Record) -> str:
+def layer_figures(variant: Variant, counted: LayerCosts | NotMeasured) -> str:
     """What the layers of a variant did, alone."""
     titles = {layer.name: layer.title for layer in variant.layers}
     return "\n".join([variant.name, *layers.table(counted, titles)]) + "\n"
@@ -73,31 +75,31 @@ def list_variants(
     return "\n".join(lines) + "\n"
 
 
-def storage_text(layer: Mapping[str, Any]) -> str:
+def storage_text(layer: Stage) -> str:
     """How a layer keeps blocks, and how many."""
-    words = STORAGE.get(layer["storage"], str(layer["storage"]).replace("_", " "))
-    if layer["capacity"]:
-        words += f", {layer['capacity']} blocks a class"
-    if layer["bytes_bound"]:
-        words += f", at most {bytes_text(layer['bytes_bound'])} a class"
+    words = STORAGE.get(layer.storage, str(layer.storage).replace("_", " "))
+    if layer.capacity:
+        words += f", {layer.capacity} blocks a class"
+    if layer.bytes_bound:
+        words += f", at most {bytes_text(layer.bytes_bound)} a class"
     return words
 
 
-def toggle_text(toggle: Mapping[str, Any] | None) -> str:
+def toggle_text(toggle: Toggle | None) -> str:
     """Whether a layer is on, and who decides."""
     if toggle is None:
         return "always on"
-    state = "on" if toggle["default"] else "off"
-    other = "=0 switches it off" if toggle["default"] else "=1 switches it on"
-    return f"{state}; {toggle['env']}{other}"
+    state = "on" if toggle.default else "off"
+    other = "=0 switches it off" if toggle.default else "=1 switches it on"
+    return f"{state}; {toggle.env}{other}"
 
 
-def classes_text(about: Mapping[str, Any], layer: Mapping[str, Any]) -> str:
+def classes_text(about: LayerPath, layer: Stage) -> str:
     """The classes of a layer, runs written as C0-C3."""
-    if layer["serves_all"]:
+    if layer.serves_all:
         return "all classes"
-    order = [cls["name"] for cls in about["classes"]]
-    return runs(layer["classes"], order)
+    order = about.order
+    return runs(layer.classes, order)
 
 
 def runs(names: Sequence[str], order: Sequence[str]) -> str:
@@ -119,80 +121,74 @@ def bytes_text(count: int) -> str:
     return f"{count} bytes"
 
 
-def drawing(about: Record, counted: Record | None = None) -> list[str]:
+def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
     lines = [
         "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
         "",
     ]
-    lines += [f"  {_entry(about)}(size)", *_arrow("")]
-    for layer, label in zip(about["layers"], arrow_labels(about, counted), strict=True):
+    lines += [f"  {about.entry}(size)", *_arrow("")]
+    for layer, label in zip(about.layers, arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
         lines += _arrow(label)
-    backend = about["backend"]
-    return lines + _box(_wrapped(backend["doc"], "", width=BOX), f"{backend['name']} backend", "")
+    backend = about.backend
+    return lines + _box(_wrapped(backend.doc, "", width=BOX), f"{backend.name} backend", "")
 
 
-def _shares(counted: Record | None) -> dict[str, float]:
+def _shares(counted: Counted) -> dict[str, float]:
     """Of the requests of the first load, what each layer serves."""
-    if counted is None or not records.is_measured(counted) or not counted["loads"]:
+    if counted is None or isinstance(counted, NotMeasured) or not counted.loads:
         return {}
-    load = next(iter(counted["loads"].values()))
-    return {name: layer["share"] or 0.0 for name, layer in load["layers"].items()}
+    load = next(iter(counted.loads.values()))
+    return {name: layer.share or 0.0 for name, layer in load.layers.items()}
 
 
-def _heading(about: Record) -> list[str]:
-    lineage = " -> ".join(about["lineage"])
-    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about["settings"].items())
-    lines = [f"{about['variant']}  ({about['source']})", *_wrapped(about["doc"], "  "), ""]
+def _heading(about: LayerPath) -> list[str]:
+    lineage = " -> ".join(about.lineage)
+    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.settings.items())
+    lines = [f"{about.variant}  ({about.source})", *_wrapped(about.doc, "  "), ""]
     lines += [f"  lineage   {lineage}", *_wrapped(f"  settings  {settings}", "", " " * 12)]
-    if about["quoted"]:
-        quoted = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about["quoted"].items())
-        lines += _wrapped(f"  the seed  {quoted}  (quoted, not measured here)", "", " " * 12)
+    if about.reported:
+        figures = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.reported.items())
+        lines += _wrapped(f"  reported  {figures}  (not measured here)", "", " " * 12)
     return lines
 
 
-def _entry(about: Record) -> str:
-    return next(iter(about["entries"].values()), "alloc")
+def _layer_title(layer: Stage) -> str:
+    return f"{layer.title} ({layer.role})"
 
 
-def _layer_title(layer: Record) -> str:
-    return f"{layer['title']} ({layer['role']})"
-
-
-def _layer_lines(about: Record, layer: Record) -> list[str]:
-    lines = _wrapped(layer["doc"], "", width=BOX)
-    if layer["role"] == "refill":
-        lines += _wrapped(f"fills {layer['fills']} from the backend", "", width=BOX)
+def _layer_lines(about: LayerPath, layer: Stage) -> list[str]:
+    lines = _wrapped(layer.doc, "", width=BOX)
+    if layer.role == "refill":
+        lines += _wrapped(f"fills {layer.fills} from the backend", "", width=BOX)
     else:
         lines += _wrapped(f"{classes_text(about, layer)}; {storage_text(layer)}", "", width=BOX)
-    lines += _wrapped(toggle_text(layer["toggle"]), "", width=BOX)
+    lines += _wrapped(toggle_text(layer.toggle), "", width=BOX)
     return lines + [f"! {text}" for text in _layer_overlaps(about, layer)]
 
 
-def _layer_overlaps(about: Record, layer: Record) -> list[str]:
-    order = [cls["name"] for cls in about["classes"]]
-    shared = [
-        name for group in about["overlaps"] if layer["title"] in group["layers"] for name in group["classes"]
-    ]
-    own = [name for name in shared if name in layer["classes"]]
-    return [f"not alone in serving {runs(own, order)}"] if own and layer["role"] == "cache" else []
+def _layer_overlaps(about: LayerPath, layer: Stage) -> list[str]:
+    order = about.order
+    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.classes]
+    own = [name for name in shared if name in layer.classes]
+    return [f"not alone in serving {runs(own, order)}"] if own and layer.role == "cache" else []
 
 
-def _margin(about: Record, layer: Record) -> str:
-    return f"inlined in {_entry(about)}" if layer["inlined"] else "out of line"
+def _margin(about: LayerPath, layer: Stage) -> str:
+    return f"inlined in {about.entry}" if layer.inlined else "out of line"
 
 
-def arrow_labels(about: Record, counted: Record | None = None) -> list[str]:
+def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
     """What the arrow below each layer says; with the share of the requests that go on, in the first load,
     where that was counted."""
     shares, left = _shares(counted), 1.0
     labels = []
-    for layer in about["layers"][:-1]:
-        left -= shares.get(layer["name"], 0.0)
+    for layer in about.layers[:-1]:
+        left -= shares.get(layer.name, 0.0)
         goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares else ""
-        labels.append(("off" if layer["role"] == "refill" else "miss") + goes_on)
+        labels.append(("off" if layer.role == "refill" else "miss") + goes_on)
     return [*labels, "takes blocks from"]
 
 
@@ -207,45 +203,45 @@ def _box(lines: Sequence[str], title: str, margin: str) -> list[str]:
     return [f"{top}  {margin}".rstrip(), *rows, f"  └{'─' * (BOX + 2)}┘"]
 
 
-def _overlaps(about: Record) -> list[str]:
-    order = [cls["name"] for cls in about["classes"]]
-    if not about["overlaps"]:
+def _overlaps(about: LayerPath) -> list[str]:
+    order = about.order
+    if not about.overlaps:
         return ["No class is served by more than one cache."]
     lines = ["Classes that more than one cache serves"]
-    for group in about["overlaps"]:
+    for group in about.overlaps:
         lines += _wrapped(overlap_sentence(group, order), "  ", "      ")
     return lines
 
 
-def overlap_sentence(group: Record, order: Sequence[str]) -> str:
+def overlap_sentence(group: Overlap, order: Sequence[str]) -> str:
     """ "Ring Cache, Front C23 and UltraHot all target C2/C3." """
-    *others, last = group["layers"]
+    *others, last = group.layers
     both = "both" if len(others) == 1 else "all"
-    return f"{', '.join(others)} and {last} {both} target {runs(group['classes'], order).replace(', ', '/')}."
+    return f"{', '.join(others)} and {last} {both} target {runs(group.classes, order).replace(', ', '/')}."
 
 
-def _classes(about: Record) -> list[str]:
+def _classes(about: LayerPath) -> list[str]:
     lines = ["Size classes", "  class     bytes   serves requests of"]
-    for cls in about["classes"]:
-        served = f"{cls['low']} to {cls['high']} bytes"
-        if cls["low"] is None:
-            served = f"none: blocks are aligned to {about['settings']['min_align']} bytes"
-        lines.append(f"  {cls['name']:<8}{cls['size']:>7}   {served}")
+    for cls in about.classes:
+        served = f"{cls.low} to {cls.high} bytes"
+        if cls.low is None:
+            served = f"none: blocks are aligned to {about.settings['min_align']} bytes"
+        lines.append(f"  {cls.name:<8}{cls.size:>7}   {served}")
     return lines
 
 
-def _options(about: Record) -> list[str]:
+def _options(about: LayerPath) -> list[str]:
     lines = ["Options and toggles"]
-    for option in about["options"]:
-        env = f"{option['env']} (default {_value(option['value'])})" if option["env"] else "fixed"
-        lines.append(f"  {option['name']} = {_value(option['value'])}: {env}")
-        lines += _wrapped(option["doc"], "      ")
-    for layer in about["layers"]:
-        if layer["toggle"]:
-            default = "on" if layer["toggle"]["default"] else "off"
-            lines.append(f"  {layer['title']}: {layer['toggle']['env']} (default {default})")
-            lines += _wrapped(layer["doc"], "      ")
-    if not any(layer["toggle"] for layer in about["layers"]):
+    for option in about.options:
+        env = f"{option.env} (default {_value(option.value)})" if option.env else "fixed"
+        lines.append(f"  {option.name} = {_value(option.value)}: {env}")
+        lines += _wrapped(option.doc, "      ")
+    for layer in about.layers:
+        if layer.toggle:
+            default = "on" if layer.toggle.default else "off"
+            lines.append(f"  {layer.title}: {layer.toggle.env} (default {default})")
+            lines += _wrapped(layer.doc, "      ")
+    if not any(layer.toggle for layer in about.layers):
         lines.append("  Layers have no runtime toggle: every one is always on.")
     return lines
 

@@ -1,7 +1,8 @@
-"""The result record as one page, index.html: no script, nothing loaded from elsewhere.
+"""The results as one page, index.html: no script, nothing loaded from elsewhere.
 
-Reads a result record and `report.html.j2` beside this file; returns HTML text. The template escapes whatever
-comes from a record (logs, names, reasons); only pictures and charts made here are let through as they are.
+Reads results and `report.html.j2` beside this file; returns HTML text. The template escapes whatever comes
+from results (logs, names, reasons); only pictures and charts made here are let through as they are. The page
+is the overview; everything that is known of a cell is on the cell's own page.
 """
 
 from __future__ import annotations
@@ -10,22 +11,31 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.analysis import comparison, reported
-from layermatrix.analysis.results import failed, failure_log, repeat_command
-from layermatrix.report import charts, explain, picture
+from layermatrix.analysis import comparison, figures
+from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.figures import Interval
+from layermatrix.analysis.results import CellResult, Results
+from layermatrix.analysis.story import Against, Direction, Step
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import counters, registry
+from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
+from layermatrix.measure.contest import Contest
+from layermatrix.report import charts, explain, exporter, picture
 from layermatrix.report import table as tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-Record = dict[str, Any]
+    from layermatrix.analysis.layer_path import LayerPath
+
+View = dict[str, Any]  # what a template prints
 
 TEMPLATE = "report.html.j2"
 TABLES = (tables.code_table, tables.run_table, tables.text_table)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 
 
-def render(results: Record) -> str:
+def render(results: Results) -> str:
     """The text of index.html."""
     page: str = environment().get_template(TEMPLATE).render(**_view(results))
     return page + "\n"
@@ -44,62 +54,65 @@ def environment() -> Environment:
     )
 
 
-def _view(results: Record) -> Record:
+def _view(results: Results) -> View:
     """Everything that the template prints, ready to print."""
+    peers = results.peers
     return {
         "results": results,
-        "title": f"{results['system']['name'] or 'layermatrix'}: what each variant is, and how it runs",
+        "title": f"{results.system.name}: what each variant is, and how it runs",
         "tables": [_table(make(results)) for make in TABLES],
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
-        "comparisons": [_comparison(found) for found in _comparisons(results)],
-        "no_comparison": results["experiments"].get("reason"),
-        "peers_table": _table(tables.peers_table(results["peers"])) if "loads" in results["peers"] else None,
+        "comparisons": [_comparison(found, results.view.work) for found in _comparisons(results)],
+        "no_comparison": _reason(results.experiments),
+        "peers_table": _table(tables.peers_table(peers)) if isinstance(peers, Contest) else None,
+        "no_peers": _reason(peers),
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
-        "steps": [_step(step) for step in results["story"]["steps"]],
-        "standings": [_standing(item) for item in results["story"]["standings"] if item["verdict"]],
+        "steps": [_step(step) for step in results.story.steps],
+        "standings": [_standing(item) for item in results.story.standings if item.verdict],
         "cards": list(_cards(results)),
-        "variants": [_variant(results, name, about) for name, about in results["variants"].items()],
-        "failures": [cell for cell in results["cells"] if failed(cell)],
-        "failed": failed,
-        "log": failure_log,
-        "repeat": repeat_command,
-        "left_out": explain.by_reason((item["id"], item["reason"]) for item in results["left_out"]),
-        "seed_note": tables.SEED_NOTE,
-        "several": len({step["config"] for step in results["story"]["steps"]}) > 1,
+        "variants": [_variant(results, name, about) for name, about in results.variants.items()],
+        "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
+        "reported_note": tables.REPORTED_NOTE,
+        "several": len({step.config for step in results.story.steps}) > 1,
         "methods": list(_methods(results)),
     }
 
 
-def _table(table: tables.Table) -> Record:
+def _reason(found: object) -> str | None:
+    return found.reason if isinstance(found, NotMeasured) else None
+
+
+def _table(table: Table) -> View:
     reasons = table.reasons()
     return {
         "title": table.title,
-        "columns": table.columns,
+        "headings": table.headings,
         "rows": table.rows,
         "number": {reason: index for index, reason in enumerate(reasons, 1)},
         "reasons": reasons,
         "notes": table.notes,
-        "quotes_seed": table.quotes_seed,
+        "has_reported": table.has_reported,
     }
 
 
-def _comparisons(results: Record) -> Iterable[Record]:
-    return list(results["experiments"].get("comparisons", {}).values())
+def _comparisons(results: Results) -> Iterable[Comparison]:
+    found = results.experiments
+    return found.comparisons.values() if isinstance(found, Experiments) else ()
 
 
-def _comparison(found: Record) -> Record:
-    verdict = found["verdict"]
+def _comparison(found: Comparison, work: str) -> View:
+    verdict = found.verdict
     return {
-        **found,
-        "table": _table(tables.comparison_table(found)),
+        "found": found,
+        "table": _table(tables.comparison_table(found, work)),
         "conclusions": comparison.conclusions(found),
-        "mark": None if verdict is None else verdict["agrees"],
-        "winner": verdict and (verdict["winner"] or "no winner"),
+        "mark": None if verdict is None else verdict.agrees,
+        "winner": verdict and (verdict.winner or "no winner"),
     }
 
 
-def _chart(chart: charts.Chart) -> Record:
+def _chart(chart: charts.Chart) -> View:
     from markupsafe import Markup
 
     # Markup: charts.draw has escaped every text that it was given.
@@ -111,126 +124,112 @@ def _chart(chart: charts.Chart) -> Record:
     }
 
 
-def _step(step: Record) -> Record:
-    projected = step["projected"]
-    told = "no change" if step["expected"] == "level" else step["expected"]
+def _step(step: Step) -> View:
+    expected = "no change" if step.expected is Direction.SAME else step.expected.value
+    measured = step.reason if step.measured is None else step.measured.value + _factor(step.ratio)
     return {
-        **step,
-        "told": told + (f", {reported.span(projected)}" if projected else ""),
-        "found": step["reason"] if step["measured"] is None else _found(step),
-        "verdict": AGREES[step["agrees"]],
-        "extent": step["extent"] if step["agrees"] else None,
+        "step": step,
+        "reported": expected + (f", {step.projected}" if step.projected else ""),
+        "found": measured,
+        "verdict": AGREES[step.agrees],
+        "extent": step.extent.value if step.agrees and step.extent else None,
     }
 
 
-def _found(step: Record) -> str:
-    factor = "" if step["ratio"] is None else f", {step['ratio']:.2f}x"
-    return f"{step['measured']}{factor}"
+def _factor(ratio: float | None) -> str:
+    return "" if ratio is None else f", {ratio:.2f}x"
 
 
-def _standing(item: Record) -> Record:
+def _standing(item: Against) -> View:
+    expected, measured = (one.value if one else "" for one in (item.expected, item.measured))
     return {
-        **item,
-        "agrees": item["verdict"] != "worse than told",
-        "told": f"{item['expected']}, {reported.span(item['projected'])}",
-        "found": f"{item['measured']}, {item['ratio']:.2f}x",
+        "item": item,
+        "reported": f"{expected}, {item.projected}",
+        "found": measured + _factor(item.ratio),
+        "verdict": item.verdict.value if item.verdict else "",
     }
 
 
-def _variant(results: Record, name: str, about: Record) -> Record:
+def _variant(results: Results, name: str, about: LayerPath) -> View:
     from markupsafe import Markup
 
-    order = [cls["name"] for cls in about["classes"]]
     return {
         "name": name,
         "about": about,
         "svg": Markup(picture.draw(about)),  # picture.draw has escaped every text that it was given
         "overlaps": [
-            (explain.runs(group["classes"], order), ", ".join(group["layers"])) for group in about["overlaps"]
+            (explain.runs(group.classes, about.order), ", ".join(group.layers)) for group in about.overlaps
         ],
-        "cells": [_cell(cell) for cell in results["cells"] if cell["variant"] == name],
+        "cells": [_cell(results, cell) for cell in results.cells if cell.variant == name],
     }
 
 
-def _cell(cell: Record) -> Record:
+def _cell(results: Results, cell: CellResult) -> View:
     return {
         "record": cell,
         "verdict": tables.verdict(cell),
-        "asm": _asm_rows(cell["asm"]),
-        "loads": list(cell["bench"].get("loads", {}).items()),
-        "counted": list(cell["counters"].get("loads", {}).items()),
-        "compared": cell["reference"].get("loads", {}),
-        "hardware": cell["counters"].get("hardware"),
-        "programs": [(kind, cell[kind], tables.passed(cell[kind])) for kind in ("tests", "programs")],
+        "kinds": [(kind.title, list(_figures(results, cell, kind))) for kind in registry.KINDS],
+        "checks": cell.checks,
     }
 
 
-def _asm_rows(asm: Record) -> list[tuple[str, list[str]]]:
-    """(what was counted, its figure for each entry); the keys that say nothing in numbers are left out."""
-    entries = asm.get("entries", {})
-    keys = dict.fromkeys(
-        key for entry in entries.values() for key, value in entry.items() if isinstance(value, int)
-    )
-    return [
-        (key.replace("_", " "), [_number(entry.get(key)) for entry in entries.values()])
-        for key in keys
-    ]  # fmt: skip
+def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[str, Figure]]:
+    """What a kind of evidence shows of a cell, each figure under its heading; else why there is nothing."""
+    record = cell.of(kind)
+    if isinstance(record, NotMeasured):
+        yield "", not_measured(record.reason)
+        return
+    for column in kind.columns([record], results.view):
+        yield f"{column.heading.head}, {column.heading.unit}", column.figure(record)
 
 
-def _number(value: float | None) -> str:
-    return "not measured" if value is None else tables.number(value)
-
-
-def _cards(results: Record) -> Iterable[Record]:
+def _cards(results: Results) -> Iterable[View]:
     """The few figures that a reader wants first."""
-    cells = results["cells"]
-    verdicts = [tables.verdict(cell).kind for cell in cells]
-    good = verdicts.count(tables.GOOD)
-    yield {"figure": f"{good} of {len(cells)}", "words": "cells passed", "good": good == len(cells)}
-    told = [cell for cell in cells if reported.is_told(cell)]
-    yield from _fastest(results, told)
-    yield from _shortest(results, told)
-    agrees = results["story"]["agrees"]
-    words = {True: "as told or better", False: "not as told", None: "not decided"}[agrees]
-    yield {"figure": words, "words": "the seed's story, as measured here", "good": agrees is True}
+    verdicts = [tables.verdict(cell).kind for cell in results.cells]
+    good = verdicts.count(FigureKind.GOOD)
+    count = len(results.cells)
+    yield {"figure": f"{good} of {count}", "words": "cells passed", "good": good == count}
+    shipped = [cell for cell in results.cells if cell.is_shipped]
+    yield from _fastest(results, shipped)
+    yield from _shortest(results, shipped)
+    agrees = results.story.agrees
+    words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
+    yield {"figure": words, "words": "what was reported, as measured here", "good": agrees is True}
 
 
-def _fastest(results: Record, cells: list[Record]) -> Iterable[Record]:
-    load = results["headline"]
-    found = [
-        (cell["bench"]["loads"][load]["ratio"]["median"], cell["id"])
-        for cell in cells
-        if cell["bench"].get("loads", {}).get(load, {}).get("ratio")
-    ]
+def _fastest(results: Results, cells: list[CellResult]) -> Iterable[View]:
+    load = results.headline
+    ratios = [(figures.speed_ratio(cell, load), cell.id) for cell in cells]
+    found = [(ratio.middle, cell_id) for ratio, cell_id in ratios if isinstance(ratio, Interval)]
     if found:
         ratio, cell_id = max(found)
-        words = f"the {results['baseline']['name']}'s speed on {load}: {cell_id}, the fastest cell"
+        words = f"the speed of the {results.baseline.name} on {load}: {cell_id}, the fastest cell"
         yield {"figure": f"{ratio:.2f}x", "words": words, "good": ratio >= 1.0}
 
 
-def _shortest(results: Record, cells: list[Record]) -> Iterable[Record]:
-    names = tables.entries(results)
-    counts = [
-        cell["asm"]["entries"][names[0]]["instructions"]
-        for cell in cells
-        if names and names[0] in cell["asm"].get("entries", {})
-    ]
+def _shortest(results: Results, cells: list[CellResult]) -> Iterable[View]:
+    found = [figures.entry_instructions(cell) for cell in cells]
+    counts = [value.middle for value in found if isinstance(value, Interval)]
     if counts:
-        words = f"instructions of {names[0]}, longest and shortest"
-        yield {"figure": f"{max(counts):,} → {min(counts):,}", "words": words, "good": True}
+        words = f"instructions of {tables.entries(results)[0]}, longest and shortest"
+        yield {"figure": f"{max(counts):,.0f} → {min(counts):,.0f}", "words": words, "good": True}
 
 
-def _methods(results: Record) -> Iterable[tuple[str, str]]:
-    """(figure, how it was taken), in the words of the columns and of the evidence itself."""
+def _methods(results: Results) -> Iterable[tuple[str, str]]:
+    """(figure, how it was taken), in the words of the headings and of the evidence itself."""
     seen: set[str] = set()
     for table in (*(make(results) for make in TABLES), *tables.counts_tables(results)):
-        for column in table.columns:
-            if column.method and column.method not in seen:
-                seen.add(column.method)
-                yield f"{column.head}, {column.unit}", column.method
-    counted = next((cell["counters"] for cell in results["cells"] if cell["counters"].get("tool")), None)
+        for heading in table.headings:
+            if heading.method and heading.method not in seen:
+                seen.add(heading.method)
+                yield f"{heading.head}, {heading.unit}", heading.method
+    records = (cell.of(counters.KIND) for cell in results.cells)
+    counted = next((record for record in records if not isinstance(record, NotMeasured)), None)
     if counted:
-        conditions = ", ".join(counted.get("conditions", ()))
-        words = "; the cache is a model, so the counts repeat on any machine"
-        yield "counters", counted["tool"] + words + (f" ({conditions})" if conditions else "")
-    yield from results["loads"].items()
+        conditions = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
+        repeats = "the cache is a model, so the counts repeat on any machine"
+        yield "counters", f"{counted.tool}; {repeats}{conditions}"
+    yield from results.loads.items()
+
+
+EXPORTER = exporter.single("index.html", render)

@@ -1,11 +1,17 @@
-"""The result record as results.json, for programs."""
+"""The results as results.json, for programs."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+
+from layermatrix.analysis import results as collected
+from layermatrix.analysis.results import Results
+from layermatrix.report import exporter
 
 
-def render(results: dict[str, Any]) -> str:
-    """The record itself, readable and with a stable order of keys."""
-    return json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def render(results: Results) -> str:
+    """Everything, readable and with a stable order of keys."""
+    return json.dumps(collected.document(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+EXPORTER = exporter.single("results.json", render)

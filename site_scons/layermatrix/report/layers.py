@@ -1,17 +1,16 @@
 """What each layer of a variant does, as a table of text for each load; for `explain`.
 
-Reads the record that `layercost.of_cell` joins; returns lines.
+Reads the costs that `layercost.of_cell` joins; returns lines.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from layermatrix.core import records
-
-Record = dict[str, Any]
+from layermatrix.analysis.layercost import LayerCost, LayerCosts, LoadCosts
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.kind import Status
 
 WIDTH = 100
 COLUMNS = (
@@ -37,78 +36,78 @@ next layer of the class, at that one's mean. counted: the same change in a build
 """
 
 
-def table(record: Record, titles: Mapping[str, str]) -> list[str]:
+def table(record: LayerCosts | NotMeasured, titles: Mapping[str, str]) -> list[str]:
     """The section of `explain`; titles: by the layers' names. Says why where nothing was counted."""
     heading = "What each layer does"
-    if not records.is_measured(record):
-        return [f"{heading}: {record['reason']}"]
+    if isinstance(record, NotMeasured):
+        return [f"{heading}: {record.reason}"]
     lines = []
-    for name, load in record["loads"].items():
+    for name, load in record.loads.items():
         lines += [f"{heading} in {name}: {_about(load)}", *_rows(load, titles), ""]
-    for result in record.get("programs", ()):
-        if result["status"] == "failed":
-            lines += [f"{heading} in {result['name']}: not known: {result['reason']}", ""]
+    for check in record.programs:
+        if check.status is Status.FAILED:
+            lines += [f"{heading} in {check.name}: not known: {check.reason}", ""]
     lines += textwrap.wrap(" ".join(WORDS.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
     reasons = dict.fromkeys(_reasons(record, titles))
     for reason in reasons:
         lines += textwrap.wrap(reason, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    return [*lines, f"  To count: {record['command']}; with without=all each layer is left out in turn, too."]
+    return [*lines, f"  To count: {record.command}; with without=all each layer is left out in turn, too."]
 
 
-def _about(load: Record) -> str:
-    costs, running = load["instructions"], load["threads"]["running"]
-    said = f"{load['requests']:,} requests"
-    if costs["status"] == records.MEASURED:
-        said += f", {costs['total']:.1f} instructions each"
+def _about(load: LoadCosts) -> str:
+    running = load.threads["running"]
+    words = f"{load.requests:,} requests"
+    if not isinstance(load.instructions, NotMeasured):
+        words += f", {load.instructions.total:.1f} instructions each"
     if running:
-        said += f"; {running} threads were still running and are not counted"
-    return said
+        words += f"; {running} threads were still running and are not counted"
+    return words
 
 
-def _rows(load: Record, titles: Mapping[str, str]) -> Iterator[str]:
+def _rows(load: LoadCosts, titles: Mapping[str, str]) -> Iterator[str]:
     width = max(len(title) for title in titles.values()) + 2
     yield f"  {'':<{width}}" + "".join(f"{name:>{size}}" for name, size in COLUMNS)
-    for name, layer in load["layers"].items():
-        cells = zip(_cells(layer, load["requests"]), COLUMNS, strict=True)
+    for name, layer in load.layers.items():
+        cells = zip(_cells(layer, load.requests), COLUMNS, strict=True)
         yield f"  {titles[name]:<{width}}" + "".join(f"{cell:>{size}}" for cell, (_, size) in cells)
-    costs = load["instructions"]
-    if costs["status"] == records.MEASURED:
+    costs = load.instructions
+    if not isinstance(costs, NotMeasured):
         before = sum(size for _, size in COLUMNS[:9])
-        for title, key in (("the frame", "frame"), ("the rest", "elsewhere")):
-            yield f"  {title:<{width}}" + f"{costs[key]:>{before}.1f}"
+        for title, value in (("the frame", costs.frame), ("the rest", costs.elsewhere)):
+            yield f"  {title:<{width}}" + f"{value:>{before}.1f}"
 
 
-def _cells(layer: Record, requests: int) -> Sequence[str]:
+def _cells(layer: LayerCost, requests: int) -> Sequence[str]:
     return (
-        percent(layer["entries"] / requests if requests else None),
-        percent(layer["hit_rate"]),
-        percent(layer["share"]),
-        percent(layer["kept_rate"]),
-        f"{layer['refilled'] + layer['topped_up'] + layer['taken_in']:,}",
-        f"{layer['handed_up'] + layer['spilled'] + layer['drained']:,}",
-        f"{layer['peak_bytes'] / 1024:.1f}",
-        "-" if layer["code"] is None else f"{layer['code']}",
-        "-" if layer["cost"] is None else f"{layer['cost']:.1f}",
-        change(layer["without"]["estimate"]),
-        change(layer["without"]["measured"]),
+        percent(layer.entries / requests if requests else None),
+        percent(layer.hit_rate),
+        percent(layer.share),
+        percent(layer.kept_rate),
+        f"{layer.refilled + layer.topped_up + layer.taken_in:,}",
+        f"{layer.handed_up + layer.spilled + layer.drained:,}",
+        f"{layer.peak_bytes / 1024:.1f}",
+        "-" if layer.code is None else f"{layer.code}",
+        "-" if layer.cost is None else f"{layer.cost:.1f}",
+        change(layer.without.estimate),
+        change(layer.without.measured),
     )
 
 
-def _reasons(record: Record, titles: Mapping[str, str]) -> Iterator[str]:
+def _reasons(record: LayerCosts, titles: Mapping[str, str]) -> Iterator[str]:
     """Why a layer has no estimate, or no instructions."""
-    if record["code_reason"]:
-        yield f"code: not measured: {record['code_reason']}"
-    for name, load in record["loads"].items():
-        if load["instructions"]["status"] != records.MEASURED:
-            yield f"{name}: instructions not measured: {load['instructions']['reason']}"
+    if record.code_reason:
+        yield f"code: not measured: {record.code_reason}"
+    for name, load in record.loads.items():
+        if isinstance(load.instructions, NotMeasured):
+            yield f"{name}: instructions not measured: {load.instructions.reason}"
             continue
-        for layer, figures in load["layers"].items():
-            if figures["without"]["reason"]:
-                yield f"without {titles[layer]}: not known: {figures['without']['reason']}"
+        for layer, figures in load.layers.items():
+            if figures.without.reason:
+                yield f"without {titles[layer]}: not known: {figures.without.reason}"
 
 
 def percent(rate: float | None) -> str:
-    """A share; "-" where nobody asked."""
+    """A share; "-" where there were no requests."""
     return "-" if rate is None else f"{100 * rate:.1f}%"
 
 

@@ -1,31 +1,32 @@
-"""The result record as results.md: the tables for a README and for the log of a CI run.
+"""The results as results.md: the tables for a README and for the log of a CI run.
 
-Reads a result record; returns Markdown text.
+Reads results; returns Markdown text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from layermatrix.analysis import comparison
-from layermatrix.analysis.results import failed, repeat_command
+from layermatrix.analysis.comparison import Experiments
+from layermatrix.analysis.results import Results
+from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
+from layermatrix.measure.contest import Contest
+from layermatrix.report import exporter
 from layermatrix.report import table as tables
 
-Record = dict[str, Any]
 
-
-def render(results: Record) -> str:
+def render(results: Results) -> str:
     """The text of results.md."""
-    several = len({cell["variant"] for cell in results["cells"]}) < len(results["cells"])
+    several = len({cell.variant for cell in results.cells}) < len(results.cells)
     chosen = [tables.code_table(results), tables.run_table(results), *tables.counts_tables(results)]
     chosen.append(tables.text_table(results))
     blocks = ["# Results", *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])])]
     blocks += [
         _story(results),
         *_experiments(results),
-        *([phase_table(tables.peers_table(results["peers"]))] if "loads" in results["peers"] else []),
+        *([phase_table(tables.peers_table(results.peers))] if isinstance(results.peers, Contest) else []),
         _failures(results),
         _left_out(results),
         host(results),
@@ -33,16 +34,14 @@ def render(results: Record) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def phase_table(table: tables.Table, level: int = 2) -> str:
+def phase_table(table: Table, level: int = 2) -> str:
     """One table with its title, a heading of this level, and its notes."""
     return f"{'#' * level} {escape(table.title)}\n\n{rows(table)}"
 
 
-def rows(table: tables.Table) -> str:
+def rows(table: Table) -> str:
     """One table with its notes."""
-    heads = [
-        f"{escape(column.head)}<br>{escape(column.unit)}".removesuffix("<br>") for column in table.columns
-    ]
+    heads = [_head(heading) for heading in table.headings]
     rule = [":--" if index == 0 else "--:" for index in range(len(heads))]
     reasons = table.reasons()
     fields = [[_figure(figure, reasons) for figure in row] for row in table.rows]
@@ -50,11 +49,15 @@ def rows(table: tables.Table) -> str:
     return "\n".join([*lines, *_notes(table, reasons)])
 
 
-def _notes(table: tables.Table, reasons: list[str]) -> Iterable[str]:
+def _head(heading: Heading) -> str:
+    return f"{escape(heading.head)}<br>{escape(heading.unit)}".removesuffix("<br>")
+
+
+def _notes(table: Table, reasons: list[str]) -> Iterable[str]:
     notes = [f"[{index}] not measured: {escape(reason)}" for index, reason in enumerate(reasons, 1)]
     notes[:0] = map(escape, table.notes)
-    if table.quotes_seed:
-        notes.insert(0, f"*Italic*: {tables.SEED_NOTE}.")
+    if table.has_reported:
+        notes.insert(0, f"*Italic*: {tables.REPORTED_NOTE}.")
     for note in notes:
         yield ""
         yield note
@@ -64,13 +67,13 @@ def _line(fields: Iterable[str]) -> str:
     return f"| {' | '.join(fields)} |"
 
 
-def _figure(figure: tables.Figure, reasons: list[str]) -> str:
-    if figure.kind == tables.MISSING:
+def _figure(figure: Figure, reasons: list[str]) -> str:
+    if figure.kind is FigureKind.MISSING:
         return f"not measured [{reasons.index(figure.reason) + 1}]"
     text = escape(figure.text)
-    if figure.kind == tables.SEED:
+    if figure.kind is FigureKind.REPORTED:
         text = f"*{text}*"
-    elif figure.kind in (tables.NAME, tables.BAD) and text:
+    elif figure.kind in (FigureKind.NAME, FigureKind.BAD) and text:
         text = f"**{text}**"
     return f"{text}<br>{escape(figure.note)}" if figure.note else text
 
@@ -80,43 +83,43 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}<>|\[\]~])", r"\\\1", " ".join(text.split()))
 
 
-def _story(results: Record) -> str:
-    sentences = [f"- {escape(sentence)}" for sentence in results["story"]["sentences"]]
-    return "\n".join(["## The seed's story", "", *sentences]) if sentences else ""
+def _story(results: Results) -> str:
+    sentences = [f"- {escape(sentence)}" for sentence in results.story.sentences]
+    return "\n".join(["## Reported and measured", "", *sentences]) if sentences else ""
 
 
-def _experiments(results: Record) -> Iterable[str]:
-    for found in results["experiments"].get("comparisons", {}).values():
-        yield phase_table(tables.comparison_table(found))
+def _experiments(results: Results) -> Iterable[str]:
+    if not isinstance(results.experiments, Experiments):
+        return
+    for found in results.experiments.comparisons.values():
+        yield phase_table(tables.comparison_table(found, results.view.work))
         lines = [f"- {escape(line)}" for line in comparison.conclusions(found)]
-        if found.get("stale"):
-            lines.append(f"- Built anew since this was measured: {escape(', '.join(found['stale']))}")
+        if found.stale:
+            lines.append(f"- Built anew since this was measured: {escape(', '.join(found.stale))}")
         yield "\n".join(lines)
 
 
-def _failures(results: Record) -> str:
-    bad = [(cell, reason) for cell in results["cells"] if (reason := failed(cell))]
+def _failures(results: Results) -> str:
     lines = [
-        f"- **{escape(cell['id'])}**: {escape(reason)}. Repeat: `{repeat_command(cell)}`"
-        for cell, reason in bad
+        f"- **{escape(cell.id)}**: {escape(cell.failed)}. Repeat: `{cell.repeat}`"
+        for cell in results.cells
+        if cell.failed
     ]
     return "\n".join(["## Failed", "", *lines]) if lines else ""
 
 
-def _left_out(results: Record) -> str:
-    lines = [f"- {escape(item['id'])}: {escape(item['reason'])}" for item in results["left_out"]]
+def _left_out(results: Results) -> str:
+    lines = [f"- {escape(item.id)}: {escape(item.reason)}" for item in results.left_out]
     return "\n".join(["## Left out", "", *lines]) if lines else ""
 
 
-def host(results: Record) -> str:
-    machine = results["host"]
-    about = [
-        f"{machine['cpu']}, {machine['cores']} cores",
-        machine["kernel"],
-        machine["libc"],
-        *machine["compilers"].values(),
-    ]
-    lines = [f"Measured on: {escape('; '.join(about))}."]
-    for name, load in results["loads"].items():
-        lines.append(f"- {escape(name)}: {escape(load)}")
-    return "\n".join(["## How it was measured", "", lines[0], "", *lines[1:]])
+def host(results: Results) -> str:
+    """The machine, and what each load does."""
+    machine = results.host
+    cpu, compilers = f"{machine.cpu}, {machine.cores} cores", machine.compilers.values()
+    about = [cpu, machine.kernel, machine.libc, *compilers]
+    lines = [f"- {escape(name)}: {escape(load)}" for name, load in results.loads.items()]
+    return "\n".join(["## How it was measured", "", f"Measured on: {escape('; '.join(about))}.", "", *lines])
+
+
+EXPORTER = exporter.single("results.md", render)

@@ -1,6 +1,6 @@
 """Draw the path through a variant's layers as an SVG that stands alone and reads in light and dark.
 
-Reads a variant (or its description by `path.describe`); returns SVG text. A row is a layer; the squares on
+Reads a variant's description by `layer_path`; returns SVG text. A row is a layer; the squares on
 its right are the size classes that it serves, marked where more than one cache serves the same class.
 """
 
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from layermatrix.analysis import layer_path
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Variant
-
-Record = dict[str, Any]
+    from layermatrix.analysis.layer_path import LayerPath, Stage
+    from layermatrix.model.project import Toggle
 
 WIDTH = 900
 LEFT, BOX_WIDTH = 26, 560  # of a layer's box
@@ -44,15 +42,10 @@ STYLE = """
 """.replace("\n", "")
 
 
-def path_svg(variant: Variant) -> str:
-    """The picture of a variant's path."""
-    return draw(layer_path.describe(variant))
-
-
-def draw(about: Record, counted: Record | None = None) -> str:
-    """The picture of a path that `path.describe` has described. counted: what its layers did in each load;
+def draw(about: LayerPath, counted: explain.Counted = None) -> str:
+    """The picture of a path that `layer_path` has described. counted: what its layers did in each load;
     the arrows have the shares of the first."""
-    layers = about["layers"]
+    layers = about.layers
     bottom = TOP + len(layers) * (ROW + GAP)
     height = bottom + ROW + 44
     parts = [*_headings(about)]
@@ -60,7 +53,7 @@ def draw(about: Record, counted: Record | None = None) -> str:
         y = TOP + index * (ROW + GAP)
         parts += [*_layer(about, layers[index], y), *_arrow(y + ROW, label)]
     parts += [*_rails(about), *_backend(about, bottom), *_legend(about, bottom + ROW + 26)]
-    title = f"The path of an allocation through the layers of {about['variant']}"
+    title = f"The path of an allocation through the layers of {about.variant}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lm" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>'
@@ -73,59 +66,54 @@ def _text(x: float, y: float, text: str, kind: str = "") -> str:
     return f'<text x="{x:g}" y="{y:g}"{attribute}>{escape(text)}</text>'
 
 
-def _headings(about: Record) -> Iterable[str]:
-    entry = next(iter(about["entries"].values()), "alloc")
-    yield _text(LEFT, 24, f"{entry}(size)", "title")
+def _headings(about: LayerPath) -> Iterable[str]:
+    yield _text(LEFT, 24, f"{about.entry}(size)", "title")
     yield from _arrow(32, "", TOP - 32)
-    for x, cls in zip(_columns(about), about["classes"], strict=True):
-        yield _text(x + _side(about) / 2, TOP - 26, cls["name"], "mid soft")
-        yield _text(x + _side(about) / 2, TOP - 11, str(cls["size"]), "mid soft")
+    for x, cls in zip(_columns(about), about.classes, strict=True):
+        yield _text(x + _side(about) / 2, TOP - 26, cls.name, "mid soft")
+        yield _text(x + _side(about) / 2, TOP - 11, str(cls.size), "mid soft")
     yield _text(SQUARES_LEFT, 20, "size classes, bytes", "soft")
 
 
-def _side(about: Record) -> float:
-    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about["classes"]), 1) - 2)
+def _side(about: LayerPath) -> float:
+    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about.classes), 1) - 2)
 
 
-def _columns(about: Record) -> list[float]:
-    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about["classes"]))]
+def _columns(about: LayerPath) -> list[float]:
+    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about.classes))]
 
 
-def _layer(about: Record, layer: Record, y: float) -> Iterable[str]:
-    toggle = layer["toggle"]
-    unset = " unset" if toggle and not toggle["default"] else ""
+def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
+    toggle = layer.toggle
+    unset = " unset" if toggle and not toggle.default else ""
     yield f'<rect class="box{unset}" x="{LEFT}" y="{y}" width="{BOX_WIDTH}" height="{ROW}" rx="7"/>'
-    yield _text(LEFT + 14, y + 24, layer["title"], "title")
+    yield _text(LEFT + 14, y + 24, layer.title, "title")
     yield _text(LEFT + BOX_WIDTH - 14, y + 24, _switch(toggle), "end soft")
-    yield _text(LEFT + 14, y + 43, f"{layer['role']}: {_what(layer)}", "soft")  # has the line to itself
+    yield _text(LEFT + 14, y + 43, f"{layer.role}: {_what(layer)}", "soft")  # has the line to itself
     yield from _squares(about, layer, y)
 
 
-def _what(layer: Record) -> str:
-    return (
-        f"fills {layer['fills']} from the backend"
-        if layer["role"] == "refill"
-        else explain.storage_text(layer)
-    )
+def _what(layer: Stage) -> str:
+    return f"fills {layer.fills} from the backend" if layer.role == "refill" else explain.storage_text(layer)
 
 
-def _switch(toggle: Record | None) -> str:
+def _switch(toggle: Toggle | None) -> str:
     if toggle is None:
         return "always on"
-    return f"{toggle['env']}, {'on' if toggle['default'] else 'off'} by default"
+    return f"{toggle.env}, {'on' if toggle.default else 'off'} by default"
 
 
-def _squares(about: Record, layer: Record, y: float) -> Iterable[str]:
-    if layer["role"] == "refill":
+def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
+    if layer.role == "refill":
         return
     side = _side(about)
-    shared = {name for group in about["overlaps"] for name in group["classes"]}
-    for x, cls in zip(_columns(about), about["classes"], strict=True):
+    shared = {name for group in about.overlaps for name in group.classes}
+    for x, cls in zip(_columns(about), about.classes, strict=True):
         kind = "not"
-        if cls["name"] in layer["classes"]:
-            alone = "share" if cls["name"] in shared else "own"
-            kind = alone if layer["role"] == "cache" else "behind"
-        words = escape(f"{layer['title']}, {cls['name']}: {SQUARE_WORDS[kind]}")
+        if cls.name in layer.classes:
+            alone = "share" if cls.name in shared else "own"
+            kind = alone if layer.role == "cache" else "behind"
+        words = escape(f"{layer.title}, {cls.name}: {SQUARE_WORDS[kind]}")
         box = f'x="{x:g}" y="{y + (ROW - side) / 2:g}" width="{side:g}" height="{side:g}"'
         yield f'<rect class="{kind}" {box} rx="4"><title>{words}</title></rect>'
 
@@ -146,32 +134,32 @@ def _arrow(y: float, label: str, length: float = GAP) -> Iterable[str]:
         yield _text(x + 12, y + length / 2 + 4, label, "soft")
 
 
-def _rails(about: Record) -> Iterable[str]:
+def _rails(about: LayerPath) -> Iterable[str]:
     """A rail along the layers that are inlined into the caller."""
-    inlined = [index for index, layer in enumerate(about["layers"]) if layer["inlined"]]
+    inlined = [index for index, layer in enumerate(about.layers) if layer.inlined]
     if not inlined:
         return
     top, bottom = TOP + inlined[0] * (ROW + GAP), TOP + inlined[-1] * (ROW + GAP) + ROW
     yield f'<path class="rail" d="M{LEFT - 14} {top}V{bottom}"><title>inlined</title></path>'
 
 
-def _backend(about: Record, y: float) -> Iterable[str]:
-    backend = about["backend"]
+def _backend(about: LayerPath, y: float) -> Iterable[str]:
+    backend = about.backend
     yield f'<rect class="box back" x="{LEFT}" y="{y}" width="{BOX_WIDTH}" height="{ROW}" rx="7"/>'
-    yield _text(LEFT + 14, y + 24, f"{backend['name']} backend", "title")
-    yield _text(LEFT + 14, y + 43, backend["doc"], "soft")
+    yield _text(LEFT + 14, y + 24, f"{backend.name} backend", "title")
+    yield _text(LEFT + 14, y + 43, backend.doc, "soft")
 
 
-def _legend(about: Record, y: float) -> Iterable[str]:
+def _legend(about: LayerPath, y: float) -> Iterable[str]:
     x = float(LEFT - 14)
     yield f'<path class="rail" d="M{x:g} {y - 9:g}v10"/>'
     yield _text(x + 9, y, "inlined into the caller", "soft")
     x += 162
-    kinds = ["own", *(["share"] if about["overlaps"] else []), "behind"]
+    kinds = ["own", *(["share"] if about.overlaps else []), "behind"]
     for kind in kinds:
         yield f'<rect class="{kind}" x="{x:g}" y="{y - 10:g}" width="12" height="12" rx="2"/>'
         yield _text(x + 18, y, SQUARE_WORDS[kind], "soft")
         x += 30 + 6.2 * len(SQUARE_WORDS[kind])
-    if any(layer["toggle"] and not layer["toggle"]["default"] for layer in about["layers"]):
+    if any(layer.toggle and not layer.toggle.default for layer in about.layers):
         yield f'<rect class="box unset" x="{x:g}" y="{y - 10:g}" width="18" height="12" rx="3"/>'
         yield _text(x + 24, y, "off by default", "soft")

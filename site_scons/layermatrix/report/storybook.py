@@ -1,26 +1,33 @@
-"""The story as story.md: what was told of each variant, what was measured, and why the two differ.
+"""The story as story.md: what is reported of each variant, what was measured, and why the two differ.
 
-Reads a result record and `story.md.j2` beside this file; returns Markdown. Every figure is from the record.
+Reads results and `story.md.j2` beside this file; returns Markdown. Every figure is from the results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis import comparison, deviations, figures, reported
-from layermatrix.report import explain, markdown
+from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.results import CellResult, Results
+from layermatrix.analysis.story import Against, Deviation, Direction, Step
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import code
+from layermatrix.evidence.columns import number
+from layermatrix.report import explain, exporter, markdown
 from layermatrix.report import table as tables
 
-Record = dict[str, Any]
+View = dict[str, Any]  # what the template prints
 
 TEMPLATE = "story.md.j2"
 COMMAND = "./sconsw story --accept"
 SOURCE = "build/report/results.json"
 
 
-def render(results: Record) -> str:
+def render(results: Results) -> str:
     """The text of story.md."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -31,26 +38,23 @@ def render(results: Record) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return _tidy(environment.get_template(TEMPLATE).render(**_view(told(results))))
+    return _tidy(environment.get_template(TEMPLATE).render(**_view(shipped(results))))
 
 
-def told(results: Record) -> Record:
-    """The record of those cells alone that the story is about: of the first compiler that has any."""
-    cells = [cell for cell in results["cells"] if reported.is_told(cell)]
-    cells = _in_order([cell for cell in cells if cell["compiler"] == cells[0]["compiler"]])
-    names = {cell["variant"] for cell in cells}
-    less = {
-        **results,
-        "cells": cells,
-        "variants": {name: about for name, about in results["variants"].items() if name in names},
-    }
-    return {**less, "story": reported.tell(less)}
+def shipped(results: Results) -> Results:
+    """Of those cells alone that the story is about: of the first compiler that has any."""
+    found = [cell for cell in results.cells if cell.is_shipped]
+    cells = _in_order([cell for cell in found if cell.compiler == found[0].compiler])
+    names = {cell.variant for cell in cells}
+    variants = {name: about for name, about in results.variants.items() if name in names}
+    less = replace(results, cells=tuple(cells), variants=variants)
+    return replace(less, story=reported.tell(less))
 
 
-def _in_order(cells: list[Record]) -> list[Record]:
+def _in_order(cells: Sequence[CellResult]) -> list[CellResult]:
     """The largest family first, parents before children: as the story went."""
-    roots = [cell["lineage"][0] for cell in cells]
-    return sorted(cells, key=lambda cell: (-roots.count(cell["lineage"][0]), cell["lineage"]))
+    roots = [cell.lineage[0] for cell in cells]
+    return sorted(cells, key=lambda cell: (-roots.count(cell.lineage[0]), cell.lineage))
 
 
 def _tidy(text: str) -> str:
@@ -62,21 +66,23 @@ def _tidy(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _view(results: Record) -> Record:
+def _view(results: Results) -> View:
     """Everything that the template prints, ready to print."""
-    escape, told_story = markdown.escape, results["story"]
+    escape, experiments = markdown.escape, results.experiments
+    why = experiments.reason if isinstance(experiments, NotMeasured) else "no experiment was made"
     return {
-        "title": f"The story of {escape(results['system']['name'] or 'these variants')}",
+        "title": f"The story of {escape(results.system.name)}",
         "command": COMMAND,
         "source": SOURCE,
-        "about": escape(results["system"]["doc"]),
+        "about": escape(results.system.doc),
         "host": escape(_host(results)),
-        "sentences": [escape(line) for line in told_story["sentences"]],
+        "work": escape(results.view.work),
+        "sentences": [escape(line) for line in results.story.sentences],
         "tables": list(_tables(results)),
-        "phases": [_phase(results, cell) for cell in results["cells"]],
-        "wrong": [_wrong(item) for item in told_story["wrong"]],
-        "experiments": [_experiment(found) for found in _asked(results)],
-        "no_experiment": escape(results["experiments"].get("reason") or "no experiment was made"),
+        "phases": [_phase(results, cell) for cell in results.cells],
+        "deviations": [_deviation(item) for item in results.story.deviations],
+        "experiments": [_experiment(found, results.view.work) for found in _asked(results)],
+        "no_experiment": escape(why),
         "modules": _modules(results),
         "no_modules": escape(_why_no_modules(results)),
         "switches": list(switches(results)),
@@ -84,14 +90,14 @@ def _view(results: Record) -> Record:
     }
 
 
-def _host(results: Record) -> str:
-    host = results["host"]
-    compilers = dict.fromkeys(cell["compiler"] for cell in results["cells"])
-    used = [host["compilers"].get(name, name) for name in compilers]
-    return ", ".join([f"{host['cpu']}", f"{host['cores']} cores", host["kernel"], host["libc"], *used])
+def _host(results: Results) -> str:
+    host = results.host
+    compilers = dict.fromkeys(cell.compiler for cell in results.cells)
+    used = [host.compilers.get(name, name) for name in compilers]
+    return ", ".join([host.cpu, f"{host.cores} cores", host.kernel, host.libc, *used])
 
 
-def _tables(results: Record) -> Iterable[str]:
+def _tables(results: Results) -> Iterable[str]:
     for make in (tables.code_table, tables.text_table, tables.run_table):
         yield markdown.phase_table(make(results), level=3)
 
@@ -99,33 +105,32 @@ def _tables(results: Record) -> Iterable[str]:
 # --- one variant
 
 
-def _phase(results: Record, cell: Record) -> Record:
-    own = [step for step in results["story"]["steps"] if step["child"] == cell["variant"]]
-    standings = [item for item in results["story"]["standings"] if item["variant"] == cell["variant"]]
+def _phase(results: Results, cell: CellResult) -> View:
+    own = [step for step in results.story.steps if step.child == cell.variant]
+    standings = [item for item in results.story.standings if item.variant == cell.variant]
     return {
-        "name": markdown.escape(cell["variant"]),
-        "doc": markdown.escape(cell["doc"]),
+        "name": markdown.escape(cell.variant),
+        "doc": markdown.escape(cell.doc),
         "changes": [markdown.escape(line) for line in _changes(results, cell)],
         "rows": [[markdown.escape(text) for text in _step_row(step)] for step in own],
         "standings": [markdown.escape(line) for line in _standings(results, standings)],
     }
 
 
-def _changes(results: Record, cell: Record) -> Iterable[str]:
+def _changes(results: Results, cell: CellResult) -> Iterable[str]:
     """What the variant consists of, and what it has otherwise than the one it comes from."""
-    about = results["variants"]
-    own = about[cell["variant"]]
-    yield f"Layers: {', '.join(layer['title'] for layer in own['layers'])}."
-    order = [cls["name"] for cls in own["classes"]]
-    for group in own["overlaps"]:
-        yield f"{explain.runs(group['classes'], order)}: {', '.join(group['layers'])} overlap."
-    parents = [name for name in own["lineage"] if name in about and name != cell["variant"]]
+    about = results.variants
+    own = about[cell.variant]
+    yield f"Layers: {', '.join(layer.title for layer in own.layers)}."
+    for group in own.overlaps:
+        yield f"{explain.runs(group.classes, own.order)}: {', '.join(group.layers)} overlap."
+    parents = [name for name in own.lineage if name in about and name != cell.variant]
     if not parents:
         return
     parent = about[parents[-1]]
     for words, before, after in (("Gone", parent, own), ("New", own, parent)):
-        names = {layer["name"] for layer in after["layers"]}
-        titles = [layer["title"] for layer in before["layers"] if layer["name"] not in names]
+        names = {layer.name for layer in after.layers}
+        titles = [layer.title for layer in before.layers if layer.name not in names]
         if titles:
             yield f"{words} since {parents[-1]}: {', '.join(titles)}."
     changed = deviations.changed_settings(parent, own)
@@ -133,125 +138,126 @@ def _changes(results: Record, cell: Record) -> Iterable[str]:
         yield f"Changed since {parents[-1]}: {changed}."
 
 
-def _step_row(step: Record) -> list[str]:
-    digits, suffix = reported.shown(step["measure"])
+def _step_row(step: Step) -> list[str]:
+    digits, suffix = reported.shown(step.measure)
 
     def value(of: float | None) -> str:
-        return "not measured" if of is None else f"{tables.number(of, digits)}{suffix}"
+        return "not measured" if of is None else f"{number(of, digits)}{suffix}"
 
-    factor = "" if step["ratio"] is None else f"{tables.number(step['ratio'], 2)}x"
-    verdict = {True: "as told", False: "NOT as told", None: "not decided"}[step["agrees"]]
-    if step["agrees"] and step["extent"]:
-        verdict = step["extent"]
-    if step["reason"]:
-        verdict = f"not measured: {step['reason']}"
-    promised = "no change" if step["expected"] == "level" else step["expected"]
-    if step["projected"]:
-        promised = reported.span(step["projected"])
+    expected = "no change" if step.expected is Direction.SAME else step.expected.value
     return [
-        f"{step['title']} (after {step['parent']})",
-        value(step["parent_value"]),
-        value(step["child_value"]),
-        factor,
-        promised,
-        verdict,
+        f"{step.title} (after {step.parent})",
+        value(step.parent_value),
+        value(step.child_value),
+        _factor(step.ratio),
+        str(step.projected) if step.projected else expected,
+        _verdict(step),
     ]
 
 
-def _standings(results: Record, standings: Iterable[Record]) -> Iterable[str]:
-    baseline = results["baseline"]["name"]
+def _verdict(step: Step) -> str:
+    if step.reason:
+        return f"not measured: {step.reason}"
+    if step.agrees and step.extent:
+        return step.extent.value
+    as_expected = "as reported" if step.is_reported else "as expected"
+    return {True: as_expected, False: f"NOT {as_expected}", None: "not decided"}[step.agrees]
+
+
+def _factor(ratio: float | None) -> str:
+    return "" if ratio is None else f"{number(ratio, 2)}x"
+
+
+def _standings(results: Results, standings: Iterable[Against]) -> Iterable[str]:
+    baseline = results.baseline.name
     for item in standings:
-        if item["ratio"] is None:
+        if item.measured is None:
             continue
-        line = f"On {item['load']}: {item['measured']}, {tables.number(item['ratio'], 2)}x the {baseline}"
-        if item["projected"]:
-            line += f"; told was {item['expected']}, {reported.span(item['projected'])}"
+        line = f"On {item.load}: {item.measured.value}, {_factor(item.ratio)} the {baseline}"
+        if item.projected and item.expected:
+            line += f"; reported: {item.expected.value}, {item.projected}"
         yield f"{line}."
 
 
-# --- what went otherwise
+# --- what is not as reported
 
 
-def _wrong(item: Record) -> Record:
-    ratio = "not measured" if item["ratio"] is None else f"{tables.number(item['ratio'], 2)}x"
-    projected = reported.span(item["projected"]) if item["projected"] else "a change in the other direction"
+def _deviation(item: Deviation) -> View:
+    ratio = _factor(item.ratio) or "not measured"
+    projected = str(item.projected) if item.projected else "a change in the other direction"
     return {
-        "title": markdown.escape(f"{item['variant']} against {item['against']}: {item['figure']}"),
-        "text": markdown.escape(f"Told: {projected}. Measured: {ratio}, {item['verdict']}."),
-        "why": [markdown.escape(reason) for reason in item["why"]],
-        "before": markdown.escape(item["against"]),
-        "after": markdown.escape(item["variant"]),
+        "title": markdown.escape(f"{item.variant} against {item.against}: {item.figure}"),
+        "text": markdown.escape(f"Reported: {projected}. Measured: {ratio}, {item.verdict}."),
+        "why": [markdown.escape(reason) for reason in item.why],
+        "before": markdown.escape(item.against),
+        "after": markdown.escape(item.variant),
         "rows": [
-            [
-                markdown.escape(row["name"]),
-                tables.number(row["before"], 3),
-                tables.number(row["after"], 3),
-                "" if row["ratio"] is None else f"{tables.number(row['ratio'], 2)}x",
-            ]
-            for row in item["counters"]
+            [markdown.escape(row.name), number(row.before, 3), number(row.after, 3), _factor(row.ratio)]
+            for row in item.counters
         ],
     }
 
 
-def _asked(results: Record) -> Iterable[Record]:
+def _asked(results: Results) -> Sequence[Comparison]:
     """The experiments, and behind them what each layer brings."""
-    found = results["experiments"].get("comparisons", {}).values()
-    return sorted(found, key=lambda one: one["verdict"] is None)
+    if not isinstance(results.experiments, Experiments):
+        return []
+    return sorted(results.experiments.comparisons.values(), key=lambda one: one.verdict is None)
 
 
-def _experiment(found: Record) -> Record:
+def _experiment(found: Comparison, work: str) -> View:
     lines = comparison.conclusions(found)
-    if found.get("stale"):
-        lines.append(f"Built anew since this was measured: {', '.join(found['stale'])}.")
+    if found.stale:
+        lines.append(f"Built anew since this was measured: {', '.join(found.stale)}.")
     return {
-        "question": markdown.escape(found["question"]),
-        "doc": markdown.escape(found["doc"]),
-        "command": found["command"],
+        "question": markdown.escape(found.question),
+        "doc": markdown.escape(found.doc),
+        "command": found.command,
         "lines": [markdown.escape(line) for line in lines],
-        "table": markdown.rows(tables.comparison_table(found)),
+        "table": markdown.rows(tables.comparison_table(found, work)),
     }
 
 
 # --- modules and switches
 
 
-def _modules(results: Record) -> list[list[str]]:
-    counted = [cell["code"]["files"] for cell in results["cells"] if cell["code"].get("files")]
-    files: Record = counted[0] if counted else {}
-    rows = []
-    for name, about in files.items():
-        promised = figures.quoted_range(about["told"])
-        verdict = ""
-        if promised:
-            verdict = (
-                "more"
-                if about["lines"] > promised[1]
-                else "fewer"
-                if about["lines"] < promised[0]
-                else "as told"
-            )
-        rows.append([f"`{name}`", tables.number(about["lines"]), f"*{about['told']}*", verdict])
-    return rows
+def _modules(results: Results) -> list[list[str]]:
+    records = (cell.of(code.KIND) for cell in results.cells)
+    files = next((record.files for record in records if not isinstance(record, NotMeasured)), {})
+    return [
+        [f"`{name}`", number(about.lines), f"*{about.reported}*", _length(about)]
+        for name, about in files.items()
+    ]
 
 
-def _why_no_modules(results: Record) -> str:
-    return next(
-        (cell["code"]["reason"] for cell in results["cells"] if cell["code"].get("reason")), "no file is told"
-    )
+def _length(about: code.Lines) -> str:
+    """How the lines of a file are beside the reported ones."""
+    expected = figures.reported_range(about.reported)
+    if not expected:
+        return ""
+    if about.lines > expected[1]:
+        return "more"
+    return "fewer" if about.lines < expected[0] else "as reported"
 
 
-def switches(results: Record) -> Iterable[Record]:
+def _why_no_modules(results: Results) -> str:
+    records = (cell.of(code.KIND) for cell in results.cells)
+    reasons = (record.reason for record in records if isinstance(record, NotMeasured))
+    return next(reasons, "no file has a reported length")
+
+
+def switches(results: Results) -> Iterable[View]:
     """Of each variant that has any: its switches, with what is said about them in the catalogue."""
-    for name, about in results["variants"].items():
+    for name, about in results.variants.items():
         rows = [
-            [f"`{layer['toggle']['env']}`", layer["title"], _state(layer["toggle"]["default"]), layer["doc"]]
-            for layer in about["layers"]
-            if layer["toggle"]
+            [f"`{layer.toggle.env}`", layer.title, _state(layer.toggle.default), layer.doc]
+            for layer in about.layers
+            if layer.toggle
         ]
         rows += [
-            [f"`{option['env']}`", option["name"], _state(option["value"]), option["doc"]]
-            for option in about["options"]
-            if option["env"]
+            [f"`{option.env}`", option.name, _state(option.value), option.doc]
+            for option in about.options
+            if option.env
         ]
         if rows:
             escaped = [[row[0], *map(markdown.escape, row[1:])] for row in rows]
@@ -260,3 +266,6 @@ def switches(results: Record) -> Iterable[Record]:
 
 def _state(value: bool | int) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+EXPORTER = exporter.single("story.md", render)

@@ -1,7 +1,7 @@
 """Print the phase table and the matrix table on a terminal, or plainly where there is none.
 
-Reads a result record; writes to a rich console. Every column names its unit, a figure of the seed is marked
-as the seed's, and one that nobody took says why.
+Reads results; writes to a rich console. Every column names its unit, a reported figure is marked as one, and
+a figure that was not measured says why.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import itertools
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from layermatrix.analysis import comparison
-from layermatrix.analysis.results import failed, failure_log, repeat_command
+from layermatrix.analysis.comparison import Comparison
+from layermatrix.analysis.results import CellResult, LeftOut, Results
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.columns import Figure, FigureKind, Table
+from layermatrix.measure.contest import Contest
 from layermatrix.report import reference
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
@@ -24,15 +28,14 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-Record = dict[str, Any]
-
 REPORT_DIR = Path("build/report")
 PLAIN_WIDTH = 120  # where the output is no terminal
 LOG_LINES = 15  # of what failed first
 GAP, MARGIN = 2, 1  # between columns, and beside a table
 STYLES = {
-    tables.MEASURED: "", tables.SEED: "dim italic", tables.MISSING: "yellow", tables.NOT_APPLICABLE: "dim",
-    tables.NAME: "bold", tables.GOOD: "green", tables.BAD: "bold red", tables.ASIDE: "dim",
+    FigureKind.MEASURED: "", FigureKind.REPORTED: "dim italic", FigureKind.MISSING: "yellow",
+    FigureKind.NOT_APPLICABLE: "dim", FigureKind.NAME: "bold", FigureKind.GOOD: "green",
+    FigureKind.BAD: "bold red", FigureKind.ASIDE: "dim",
 }  # fmt: skip
 
 
@@ -49,8 +52,8 @@ def make_console(file: IO[str] | None = None) -> Console:
     return Console(file=stream, width=PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False)
 
 
-def phase_table(results: Record, console: Console, report_dir: Path = REPORT_DIR) -> None:
-    """What the code is, how it runs, whether that is the seed's story, and where the reports lie."""
+def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
+    """What the code is, how it runs, whether that is as reported, and where the reports lie."""
     for table in (tables.code_table(results), tables.run_table(results)):
         _print_table(table, console, baseline=True)
     _print_sentences(results, console)
@@ -59,39 +62,39 @@ def phase_table(results: Record, console: Console, report_dir: Path = REPORT_DIR
     _print_reports(console, report_dir)
 
 
-def matrix_table(results: Record, console: Console, report_dir: Path = REPORT_DIR) -> None:
+def matrix_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
     """One line a cell, then what failed and how to repeat it, then what was left out."""
     _print_table(tables.matrix_table(results), console, baseline=False)
     _print_reference(results, console)
     _print_failures(results, console)
-    _print_left_out(results, console)
+    _print_left_out(results.left_out, console)
     _print_count(results, console)
     _print_reports(console, report_dir)
 
 
 def comparisons(
-    made: list[Record], left_out: Iterable[tuple[str, str]], console: Console, file: Path
+    made: Sequence[Comparison], left_out: Iterable[tuple[str, str]], work: str, console: Console
 ) -> None:
-    """A table for each comparison, what it shows, and where it is kept."""
-    for made_one in made:
-        _print_table(tables.comparison_table(made_one), console, baseline=True)
-        for line in comparison.conclusions(made_one):
+    """A table for each comparison, what it shows, and where it is kept. work: the word for one operation."""
+    for one in made:
+        _print_table(tables.comparison_table(one, work), console, baseline=True)
+        for line in comparison.conclusions(one):
             console.print(line, markup=False, style="bold" if line.startswith("Verdict") else "")
         console.print()
-    _print_left_out({"left_out": [{"id": name, "reason": reason} for name, reason in left_out]}, console)
-    console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
+    _print_left_out([LeftOut(name, reason) for name, reason in left_out], console)
+    console.print(f"Kept in {comparison.FILE}; ./sconsw report shows it.", markup=False)
 
 
-def peers(found: Record, console: Console, file: Path) -> None:
+def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
     """The table of the job `peers`, or why there is none."""
-    if "loads" not in found:
-        console.print(f"not measured: {found['reason']}", markup=False)
+    if isinstance(found, NotMeasured):
+        console.print(f"not measured: {found.reason}", markup=False)
         return
     _print_table(tables.peers_table(found), console, baseline=False)
     console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
 
 
-def evidence_tables(results: Record, console: Console) -> None:
+def evidence_tables(results: Results, console: Console) -> None:
     """What the binaries prove, section by section; then what failed, and what was left out."""
     from layermatrix.report import evidence
 
@@ -100,35 +103,35 @@ def evidence_tables(results: Record, console: Console) -> None:
     for line in evidence.uncounted(results):
         console.print(line, style="dim", markup=False, soft_wrap=True)
     _print_failures(results, console)
-    _print_left_out(results, console)
+    _print_left_out(results.left_out, console)
     _print_count(results, console)
 
 
-def _print_count(results: Record, console: Console) -> None:
-    kinds = [tables.verdict(cell).kind for cell in results["cells"]]
-    bad, good = kinds.count(tables.BAD), kinds.count(tables.GOOD)
+def _print_count(results: Results, console: Console) -> None:
+    kinds = [tables.verdict(cell).kind for cell in results.cells]
+    bad, good = kinds.count(FigureKind.BAD), kinds.count(FigureKind.GOOD)
     words = f"{len(kinds)} cells: {good} passed, {bad} failed, {len(kinds) - good - bad} not tested."
     console.print(words, style="bold red" if bad else "bold")
 
 
-def _print_table(table: tables.Table, console: Console, *, baseline: bool) -> None:
+def _print_table(table: Table, console: Console, *, baseline: bool) -> None:
     reasons = table.reasons()
     for piece in fitted(table, console.width):
         console.print(_rich_table(piece, reasons, baseline=baseline))
-    notes = [f"[{index}] not measured: {reason}" for index, reason in enumerate(reasons, 1)]
-    notes[:0] = table.notes
-    if table.quotes_seed:
-        notes.insert(0, f"seed: {tables.SEED_NOTE}")
+    notes = [*table.notes, *(f"[{index}] not measured: {reason}" for index, reason in enumerate(reasons, 1))]
+    if table.has_reported:
+        notes.insert(0, f"reported: {tables.REPORTED_NOTE}")
     for note in notes:
         console.print(note, style="dim", markup=False)
     console.print()
 
 
-def fitted(table: tables.Table, width: int) -> list[tables.Table]:
+def fitted(table: Table, width: int) -> list[Table]:
     """The table in pieces that fit: columns of one group together where that can be, the names in each."""
     room = width - 2 * MARGIN - _width(table, 0)
     pieces: list[list[int]] = [[]]
-    for _group, members in itertools.groupby(range(1, len(table.columns)), lambda i: table.columns[i].group):
+    indexes = range(1, len(table.headings))
+    for _group, members in itertools.groupby(indexes, lambda index: table.headings[index].group):
         group = list(members)
         if pieces[-1] and _widths(table, pieces[-1] + group) > room:
             pieces.append([])
@@ -139,26 +142,26 @@ def fitted(table: tables.Table, width: int) -> list[tables.Table]:
     return [_piece(table, [0, *indexes], number) for number, indexes in enumerate(pieces)]
 
 
-def _widths(table: tables.Table, indexes: Iterable[int]) -> int:
+def _widths(table: Table, indexes: Iterable[int]) -> int:
     return sum(_width(table, index) + GAP for index in indexes)
 
 
-def _width(table: tables.Table, index: int) -> int:
+def _width(table: Table, index: int) -> int:
     reasons = table.reasons()
     texts = [_text(row[index], reasons).plain for row in table.rows]
     lines = [line for text in texts for line in text.split("\n")]
-    return max(len(line) for line in (table.columns[index].head, table.columns[index].unit, *lines))
+    return max(len(line) for line in (table.headings[index].head, table.headings[index].unit, *lines))
 
 
-def _piece(table: tables.Table, indexes: list[int], number: int) -> tables.Table:
-    return tables.Table(
+def _piece(table: Table, indexes: list[int], number: int) -> Table:
+    return Table(
         table.title if number == 0 else f"{table.title} (continued)",
-        tuple(table.columns[index] for index in indexes),
+        tuple(table.headings[index] for index in indexes),
         tuple(tuple(row[index] for index in indexes) for row in table.rows),
     )
 
 
-def _rich_table(table: tables.Table, reasons: list[str], *, baseline: bool) -> RichTable:
+def _rich_table(table: Table, reasons: list[str], *, baseline: bool) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -171,69 +174,69 @@ def _rich_table(table: tables.Table, reasons: list[str], *, baseline: bool) -> R
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for index, column in enumerate(table.columns):
-        style = "dim italic" if column.quoted else "bold"
-        heading = Text(f"{column.head}\n{column.unit}", style=style)
-        made.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    for index, heading in enumerate(table.headings):
+        style = "dim italic" if heading.reported else "bold"
+        head = Text(f"{heading.head}\n{heading.unit}", style=style)
+        made.add_column(head, justify="right" if index else "left", no_wrap=True)
     for index, row in enumerate(table.rows):
         made.add_row(*(_text(figure, reasons) for figure in row), end_section=baseline and index == 0)
     return made
 
 
-def _text(figure: tables.Figure, reasons: list[str]) -> Text:
+def _text(figure: Figure, reasons: list[str]) -> Text:
     from rich.text import Text
 
-    if figure.kind == tables.MISSING:
+    if figure.kind is FigureKind.MISSING:
         return Text(f"n.m. [{reasons.index(figure.reason) + 1}]", style=STYLES[figure.kind])
     # A name of two words takes two lines, as the figures beside it do.
-    words = figure.text.replace(" ", "\n") if figure.kind == tables.NAME else figure.text
+    words = figure.text.replace(" ", "\n") if figure.kind is FigureKind.NAME else figure.text
     text = Text(words, style=STYLES[figure.kind])
     if figure.note:
         text.append(f"\n{figure.note}", style="dim")
     return text
 
 
-def _print_sentences(results: Record, console: Console) -> None:
-    sentences = results["story"]["sentences"]
+def _print_sentences(results: Results, console: Console) -> None:
+    sentences = results.story.sentences
     if not sentences:
         return
-    console.print("The story", style="bold")
+    console.print("Reported and measured", style="bold")
     for sentence in sentences:
         console.print(f"- {sentence}", style="yellow" if "NOT " in sentence else "", markup=False)
     console.print()
 
 
-def _print_reference(results: Record, console: Console) -> None:
+def _print_reference(results: Results, console: Console) -> None:
     """Whether the counters are as they were accepted; where not, what tells more."""
-    words, well = reference.sentence(results["cells"])
+    words, well = reference.sentence(results.cells)
     if words:
         hint = "" if well else " ./sconsw counters says more."
         console.print(words + hint, style="" if well else "bold red", markup=False, soft_wrap=True)
         console.print()
 
 
-def _print_failures(results: Record, console: Console) -> None:
-    bad = [(cell, reason) for cell in results["cells"] if (reason := failed(cell))]
+def _print_failures(results: Results, console: Console) -> None:
+    bad = [cell for cell in results.cells if cell.failed]
     if not bad:
         return
     console.print("Failed", style="bold red")
-    for index, (cell, reason) in enumerate(bad):
-        console.print(f"{cell['id']}: {reason}", style="red", markup=False, soft_wrap=True)
+    for index, cell in enumerate(bad):
+        console.print(f"{cell.id}: {cell.failed}", style="red", markup=False, soft_wrap=True)
         if index == 0:
             for line in _end_of_log(cell):
                 console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
-        console.print(f"  repeat: {repeat_command(cell)}", markup=False, soft_wrap=True)
+        console.print(f"  repeat: {cell.repeat}", markup=False, soft_wrap=True)
     console.print()
 
 
-def _end_of_log(cell: Record) -> list[str]:
+def _end_of_log(cell: CellResult) -> list[str]:
     """The last lines without control characters: a log may hold anything, and a terminal obeys it."""
-    lines = failure_log(cell).splitlines()[-LOG_LINES:]
+    lines = cell.failure_log.splitlines()[-LOG_LINES:]
     return ["".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines]
 
 
-def _print_left_out(results: Record, console: Console) -> None:
-    reasons = by_reason((item["id"], item["reason"]) for item in results["left_out"])
+def _print_left_out(left_out: Iterable[LeftOut], console: Console) -> None:
+    reasons = by_reason((item.id, item.reason) for item in left_out)
     if not reasons:
         return
     console.print("Left out", style="bold")
@@ -247,8 +250,7 @@ def _some(ids: list[str], shown: int = 3) -> str:
 
 
 def _print_reports(console: Console, report_dir: Path) -> None:
-    from layermatrix.report import HTML_NAME, JSON_NAME
+    from layermatrix.report import registry
 
-    names: Iterable[str] = (HTML_NAME, JSON_NAME)
-    paths = ", ".join(str(report_dir / name) for name in names)
-    console.print(f"Reports: {paths}", markup=False, soft_wrap=True)
+    first, *others = (exporter.pattern for exporter in registry.EXPORTERS)
+    console.print(f"Reports: {report_dir / first}; {', '.join(others)}", markup=False, soft_wrap=True)

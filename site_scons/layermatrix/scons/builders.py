@@ -6,16 +6,17 @@ here: the compiler's identity, the resolved variant, its templates, and the modu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import SCons.Errors
 from SCons.Action import Action
 
-from layermatrix.build import shell
+from layermatrix.build import dependencies, shell
+from layermatrix.build.buildstate import BASELINE
+from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core.errors import SpecErrors
-from layermatrix.evidence import steps
 from layermatrix.scons import run
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 Env = Any
 Node = Any
-
-LIBRARY = Path(__file__).resolve().parents[1]
-GENERATOR = ("emit/printer.py", "model/project.py")  # what printed text depends on besides templates
 
 
 def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
@@ -62,13 +60,11 @@ def lone_library(env: Env, source: str) -> list[Node]:
     return list(env.SharedLibrary(target, object_of(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
 
 
-def printed(
-    env: Env, names: Sequence[str], how: steps.Step, *modules: str, folder: str = "gen"
-) -> list[Node]:
-    """Generated files. They depend on the resolved variant, the templates that it uses, and the generator."""
+def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> list[Node]:
+    """Generated files. They depend on the resolved variant, and the templates that it uses."""
     variant = env["LAYERED_CELL"].variant
     targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
-    made = step(env, "GENERATE", targets, [source], how, [*GENERATOR, *modules])
+    made = step(env, "GENERATE", targets, [source], how)
     env.Depends(made, templates(env))
     return made
 
@@ -91,31 +87,43 @@ def step(
     word: str,
     targets: Sequence[str],
     sources: Sequence[Node],
-    how: steps.Step,
-    modules: Iterable[str],
+    how: Step,
+    module: str = "",
 ) -> list[Node]:
-    """Files that a Python step makes. SCons knows the step's own code; what it calls is declared here.
-    modules: files of the library, by their paths in it."""
+    """Files that a Python step makes. They are out of date when its module changes, or any that it imports,
+    directly or not; SCons itself knows no more than the step's own code. module: the one that counts, where
+    it is not the one that defines the step."""
 
     def execute(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
         _run_step(how, target, source, env)
 
     made = env.Command(targets, sources, Action(execute, word))
-    env.Depends(made, [env.File(literal(LIBRARY / name)) for name in ("evidence/steps.py", *modules)])
+    name = module or how.__module__
+    env.Depends(made, env.Value(f"{name} {dependencies.library().digest(name)}"))
     return list(made)
 
 
-def _run_step(how: steps.Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
     """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
     build: BuildState = env["LAYERED"]
-    cell = env["LAYERED_CELL"]
-    task = steps.Task(build.root, build.project, cell, _paths(target), _paths(source), build.asked.soak)
+    folder = Path(env.Dir("#$BUILD_DIR").abspath)
+    task = Task(
+        build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
+        build.asked.soak, of_baseline=is_baseline(env),
+    )  # fmt: skip
     try:
-        how(task)
-    except steps.StepError as error:
+        with build.shell.under_way(str(target[0])):
+            how(task)
+    except StepError as error:
         if not error.recorded:
-            shell.note_failure(build.root / env["BUILD_DIR"], how.__name__, str(error), str(target[0]))
+            shell.note_failure(folder, how.__name__, str(error), str(target[0]))
         raise SCons.Errors.BuildError(target[0], str(error)) from None
+
+
+def is_baseline(env: Env) -> bool:
+    """Whether this is the environment of programs on the system's own functions."""
+    build: BuildState = env["LAYERED"]
+    return bool(env["BUILD_DIR"] == f"{build.top}{BASELINE}")
 
 
 def literal(path: str | Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import link_options, shell, toolchain
+from layermatrix.build import failure, link_options, toolchain
 from layermatrix.build.buildstate import BASELINE
 from layermatrix.model import matrix
 from layermatrix.scons import builders, run
@@ -66,7 +66,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if cell.counts_layers:
         made["LAYERED_TWIN"] = _twin(env, made)
     if not run.is_dry():
-        shell.failure_file(build.root / folder).unlink(missing_ok=True)  # this build will tell again
+        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
 
 

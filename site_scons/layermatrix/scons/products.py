@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from SCons.Action import Action
 
+from layermatrix.build import printing
 from layermatrix.core import process
-from layermatrix.evidence import steps
 from layermatrix.scons import builders
 from layermatrix.scons.builders import printed
 
@@ -31,7 +31,7 @@ def header(env: Env) -> list[Node]:
     """The generated header, printed from the variant by the templates that it uses; and which of its lines
     each layer has."""
     name = env["LAYERED_CELL"].variant.system.header
-    return printed(env, [name, f"{name}{ORIGINS}"], steps.print_header, "emit/linemap.py")
+    return printed(env, [name, f"{name}{ORIGINS}"], printing.print_header)
 
 
 def libraries(env: Env) -> list[Node]:
@@ -72,13 +72,32 @@ def _library_sources(env: Env) -> list[Node]:
     counting = system.stats.sources if cell.counts_layers else ()
     others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
-    unit = printed(env, [system.unity], steps.print_unity) if cell.variant.layout == "unity" else []
+    unit = printed(env, [system.unity], printing.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
 
 
-def benches(env: Env, pattern: str) -> list[Node]:
-    """The benchmark programs, one for each C file of the pattern. They link no library: it is preloaded."""
-    return [] if env["LAYERED_CELL"].has_sanitizer else _programs(env, [pattern])
+def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
+    """The benchmark programs, one for each C file of the pattern.
+
+    They link no library: it is preloaded. Only programs whose loads the matrix file calls `link: inlined` are
+    linked with `built`, the cell's libraries; without that, as for the baseline, they are not made.
+    """
+    if env["LAYERED_CELL"].has_sanitizer:
+        return []
+    inlined = {load.program for load in env["LAYERED"].project.matrix.loads.values() if load.is_inlined}
+    sources = _matching(env, [pattern])
+    linked = [source for source in sources if Path(source.path).stem in inlined]
+    made = _programs(env, [source for source in sources if source not in linked])
+    if built:
+        # one that has everything inlined calls nothing of the library, and has to load it all the same
+        flags = [*env["LINKFLAGS"], "-Wl,--no-as-needed"]
+        made += _programs(env, linked, LINKFLAGS=flags, **_shared(env, built[0]))
+    return made
+
+
+def _shared(env: Env, library: Node) -> dict[str, list[Any]]:
+    """What links a program with the cell's shared library, wherever the build folder is moved."""
+    return {"LIBS": [library, *env.get("LIBS", [])], "RPATH": [env.Literal("\\$$ORIGIN/..")]}
 
 
 def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
@@ -94,17 +113,16 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
     env.Append(**variables)
     if env["LAYERED_CELL"].has_sanitizer:
         why = "not built with a sanitizer"
-        others = [
-            source for pattern in (*wanted.static, *wanted.alone) for source in env.Glob(build.at(pattern))
-        ]
+        linked = _matching(env, [*wanted.sources, *wanted.inside])
+        others = _matching(env, [*wanted.static, *wanted.alone])
         return [
-            *_programs(env, [*wanted.sources, *wanted.inside], LIBS=[static], LAYERED_NO_CXX=why),
+            *_programs(env, linked, LIBS=[static], LAYERED_NO_CXX=why),
             *(_stand_in(env, source, why) for source in others),
         ]
     return [
-        *_programs(env, wanted.sources, LIBS=[shared], RPATH=[env.Literal("\\$$ORIGIN/..")]),
-        *_programs(env, [*wanted.static, *wanted.inside], LIBS=[static]),
-        *_programs(env, wanted.alone),
+        *_programs(env, _matching(env, wanted.sources), **_shared(env, shared)),
+        *_programs(env, _matching(env, [*wanted.static, *wanted.inside]), LIBS=[static]),
+        *_programs(env, _matching(env, wanted.alone)),
     ]
 
 
@@ -128,12 +146,17 @@ def fuzzers(env: Env, **variables: Any) -> list[Node]:
     ]
 
 
-def _programs(env: Env, patterns: Sequence[str], **variables: Any) -> list[Node]:
-    """A program for each file of the patterns; where there is no C++ compiler, a stand-in for one in C++."""
+def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
+    """The files of these patterns."""
     build: BuildState = env["LAYERED"]
+    return [source for pattern in patterns for source in env.Glob(build.at(pattern))]
+
+
+def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]:
+    """A program for each of these files; where there is no C++ compiler, a stand-in for one in C++."""
     env = env.Clone(**variables)
     made = []
-    for source in (source for pattern in patterns for source in env.Glob(build.at(pattern))):
+    for source in sources:
         why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
         if why:
             made += [_stand_in(env, source, why)]

@@ -16,7 +16,7 @@ from typing import Any
 import SCons.Errors
 import SCons.Script
 
-from layermatrix.build import request, shell, targets, toolchain, usertools
+from layermatrix.build import dependencies, printing, request, shell, targets, toolchain, usertools
 from layermatrix.build.buildstate import BuildState
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SelectionError, SpecErrors
@@ -24,7 +24,7 @@ from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
 from layermatrix.jobs import base, registry
 from layermatrix.model import matrix
-from layermatrix.scons import builders, run
+from layermatrix.scons import run
 from layermatrix.spec import loader
 
 Env = Any
@@ -68,7 +68,7 @@ def project(
         run.refuse(str(error))
     except OSError as error:
         run.refuse(f"{error.filename}: {error.strerror}")
-    generator = [builders.LIBRARY / name for name in builders.GENERATOR]
+    generator = dependencies.library().closure(printing.__name__)
     closures = Closures(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )

@@ -15,9 +15,9 @@ import SCons.Errors
 import SCons.Script
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.evidence import graph
 from layermatrix.scons.builders import compiled, compiler_text, lone_library, printed, step, templates
 from layermatrix.scons.cells import baseline, cells
+from layermatrix.scons.evidence import evidence
 from layermatrix.scons.products import benches, fuzzers, header, libraries, tests
 from layermatrix.scons.project import project
 from layermatrix.scons.targets import compiledb, install, jobs, lint
@@ -27,7 +27,7 @@ Method = Callable[..., Any]
 
 METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
 METHODS_OF_A_CELL: tuple[Method, ...] = (
-    header, libraries, benches, tests, fuzzers, *graph.METHODS,
+    header, libraries, benches, tests, fuzzers, evidence,
     compiled, compiler_text, lone_library, printed, templates, step,
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core import process
+from layermatrix.core import preload, process
 
 # our name -> cachegrind's events. "mr"/"mw": misses of reads and writes; "Bc"/"Bi": conditional and
 # indirect branches, "m": mispredicted
@@ -74,29 +74,27 @@ class Cachegrind:
         finished = self.run([self.valgrind, "--version"], environment=process.environment(), timeout=60)
         return process.last_line(finished.stdout) or "valgrind"
 
-    def count(self, command: Sequence[str], preload: Path | None, functions: Collection[str]) -> Counted:
-        """One run of this command, whose first word is a file: all events, and those of these functions.
-        CountersError when it fails."""
+    def count(self, command: Sequence[str], library: Path | None, functions: Collection[str]) -> Counted:
+        """One run of this command, whose first word is a file, with the library preloaded, None for none: all
+        events, and those of these functions. CountersError when it fails."""
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            finished = self.run(
-                self._command(folder, command, preload),
-                environment=_environment(preload),
-                timeout=self.timeout,
-                folder=folder,
-            )
+            folder, environment = Path(name), _environment(library)
+            words = self._command(folder, command, library)
+            finished = self.run(words, environment=environment, timeout=self.timeout, folder=folder)
             if finished.failure:
                 raise CountersError(finished.failure)
             if not (folder / OUT).exists():
                 raise CountersError("valgrind wrote no counts")
+            ran = preload.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
+            preload.prove(ran, Path(LIBRARY) if library else None, run=self.run)
             text = (folder / OUT).read_text(encoding="utf-8", errors="replace")
         return Counted(parse(text, functions), finished.stdout)
 
-    def _command(self, folder: Path, command: Sequence[str], preload: Path | None) -> list[str]:
+    def _command(self, folder: Path, command: Sequence[str], library: Path | None) -> list[str]:
         """Short names for program and library, whatever the real ones are."""
         (folder / PROGRAM).symlink_to(Path(command[0]).absolute())
-        if preload is not None:
-            (folder / LIBRARY).symlink_to(preload.absolute())
+        if library is not None:
+            (folder / LIBRARY).symlink_to(library.absolute())
         options = ["--tool=cachegrind", "--cache-sim=yes", "--branch-sim=yes", *self.cache.options()]
         options += ["--vgdb=no", "--fair-sched=try", f"--cachegrind-out-file={OUT}", f"--log-file={LOG}"]
         return [*self.before, self.valgrind, *options, f"./{PROGRAM}", *command[1:]]
@@ -124,9 +122,9 @@ def _processor() -> int:
     return ours[(next(_turn) + os.getpid()) % len(ours)]
 
 
-def _environment(preload: Path | None) -> dict[str, str]:
+def _environment(library: Path | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return {**kept, "LC_ALL": "C", **({"LD_PRELOAD": f"./{LIBRARY}"} if preload is not None else {})}
+    return {**kept, "LC_ALL": "C", **({preload.VARIABLE: f"./{LIBRARY}"} if library else {})}
 
 
 # --- cachegrind's file: `events:` names the columns, `fn=` begins a function's lines, `summary:` ends it

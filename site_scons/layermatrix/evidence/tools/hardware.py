@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core import process
+from layermatrix.core import preload, process
 from layermatrix.evidence.tools.cachegrind import Counted, CountersError, Events
 
 # our name -> perf's event, in user mode, which is what ordinary users may count
@@ -30,20 +30,20 @@ class Perf:
     run: process.Run = process.run
     timeout: float = 600.0
 
-    def count(self, command: Sequence[str], preload: Path | None) -> Counted:
-        """One run of this command. CountersError with perf's own words when it cannot be counted."""
-        with tempfile.TemporaryDirectory() as folder:
+    def count(self, command: Sequence[str], library: Path | None) -> Counted:
+        """One run of this command with the library preloaded, None for none. CountersError with perf's own
+        words when it cannot be counted."""
+        with tempfile.TemporaryDirectory() as folder, preload.link_to(library) as link:
             out = Path(folder, "out")
             options = ["stat", "-x", ",", "-e", ",".join(EVENTS.values()), "-o", str(out), "--"]
-            finished = self.run(
-                [self.perf, *options, *command],
-                environment=process.environment(preload, LC_ALL="C"),
-                timeout=self.timeout,
-            )
+            words, environment = [self.perf, *options, *command], preload.environment(link, LC_ALL="C")
+            finished = self.run(words, environment=environment, timeout=self.timeout)
             if finished.failure:
                 raise CountersError(f"perf: {_cause(finished)}")
             if not out.exists():
                 raise CountersError("perf wrote no counts")
+            ran = preload.Ran(Path(command[0]), environment, None, finished.stdout, finished.stderr)
+            preload.prove(ran, link, run=self.run)
             text = out.read_text(encoding="utf-8", errors="replace")
         return Counted((parse(text),), finished.stdout)
 

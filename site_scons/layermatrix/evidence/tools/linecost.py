@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from layermatrix.core import process
+from layermatrix.core import preload, process
 
 OPTIONS = ("--tool=callgrind", "--dump-line=yes", "--compress-strings=no", "--compress-pos=no")
 
@@ -35,20 +35,20 @@ def measure(
     """The instructions of every line of the library in one run of the command."""
     if valgrind is None:
         raise LineCostError("valgrind is not installed")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, preload.link_to(library) as link:
         out = Path(folder, "out")
         named = str(out).replace("%", "%%")  # valgrind expands %p and the like in file names
         files = [f"--callgrind-out-file={named}", f"--log-file={named}.log"]
-        finished = run(
-            [valgrind, *OPTIONS, *files, *command],
-            environment=process.environment(library),
-            timeout=timeout,
-        )
+        environment = preload.environment(link)
+        finished = run([valgrind, *OPTIONS, *files, *command], environment=environment, timeout=timeout)
         if finished.failure:
             raise LineCostError(finished.failure)
         if not out.exists():
             raise LineCostError("valgrind wrote no counts")
-        costs = parse(out.read_text(encoding="utf-8", errors="replace").splitlines(), library.name)
+        ran = preload.Ran(Path(command[0]), environment, None, finished.stdout, finished.stderr)
+        preload.prove(ran, link, run=run)
+        # valgrind names an object by its file, not by a link to it
+        costs = parse(out.read_text(encoding="utf-8", errors="replace").splitlines(), library.resolve().name)
     if not costs:
         raise LineCostError(f"the program ran no line of {library.name}")
     return costs

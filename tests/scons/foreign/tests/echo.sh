@@ -1,3 +1,3 @@
 #!/bin/sh
 # A program that has nothing to do with the pool, and is not disturbed by it.
-LD_PRELOAD="$PRELOAD" echo hello
+env LD_PRELOAD="$PRELOAD" echo hello

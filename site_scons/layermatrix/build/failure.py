@@ -1,0 +1,23 @@
+"""The record of a cell's first failure: which command failed, for which file, and what it printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermatrix.core.records import Format, Measured
+
+
+@dataclass(frozen=True)
+class Failure(Measured):
+    command: str
+    log: str
+    target: str
+
+
+FORMAT = Format("failure", Failure)
+
+
+def file_of(folder: Path) -> Path:
+    """Where the failure of the cell in this folder is recorded."""
+    return folder / "evidence" / "failure.json"

@@ -1,0 +1,48 @@
+"""The steps that print a variant's files: its header, the header without debug code, its translation unit.
+
+Each reads the resolved variant and templates/; see `emit` for how they are printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.build.step import StepError, Task
+from layermatrix.core import records
+from layermatrix.core.errors import SpecErrors
+
+if TYPE_CHECKING:
+    from layermatrix.model.project import Variant
+
+
+def print_header(task: Task) -> None:
+    """The variant's header, and which of its lines each layer has."""
+    from layermatrix.emit import linemap, printer
+
+    _print(task, printer.render_header)
+    lines = linemap.of_header(task.variant, task.root / "templates").runs()
+    records.write(task.targets[1], {"header": task.targets[0].name, "layers": lines})
+
+
+def print_bare_header(task: Task) -> None:
+    """The variant's header without any debug code."""
+    from layermatrix.emit import printer
+
+    _print(task, lambda variant, folder: printer.render_header(variant.without_debug(), folder))
+
+
+def print_unity(task: Task) -> None:
+    """The translation unit that includes the variant's modules in order."""
+    from layermatrix.emit import printer
+
+    _print(task, printer.render_unity)
+
+
+def _print(task: Task, render: Callable[[Variant, Path], str]) -> None:
+    try:
+        text = render(task.variant, task.root / "templates")
+    except SpecErrors as errors:
+        raise StepError(str(errors)) from errors
+    task.targets[0].write_text(text, encoding="utf-8")

@@ -1,0 +1,48 @@
+"""Notice that a file is opened, by any process, with the kernel's inotify."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_IN_OPEN = 0x20
+_EVENTS_AT_ONCE = 1 << 16  # bytes
+
+
+@contextlib.contextmanager
+def watch(file: Path) -> Iterator[Callable[[], bool | None]]:
+    """A function that says whether the file was opened since the context began; None where the kernel does
+    not tell."""
+    notices = _notices_of(file)
+    if notices is None:
+        yield lambda: None
+        return
+    try:
+        yield lambda: _has_some(notices)
+    finally:
+        os.close(notices)
+
+
+def _notices_of(file: Path) -> int | None:
+    """A descriptor from which events can be read; None where there is no inotify, or none left."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        notices: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    except AttributeError:
+        return None
+    if notices < 0:
+        return None
+    if libc.inotify_add_watch(notices, os.fsencode(file), _IN_OPEN) < 0:
+        os.close(notices)
+        return None
+    return notices
+
+
+def _has_some(notices: int) -> bool:
+    try:
+        return bool(os.read(notices, _EVENTS_AT_ONCE))
+    except BlockingIOError:
+        return False

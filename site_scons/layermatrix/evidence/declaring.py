@@ -1,0 +1,52 @@
+"""Declare every kind of evidence of the registry for a cell: the files that hold it, and of what they are made.
+
+A gate has a second file, `<kind>.passed`, which only a pass writes: a failure is never taken for settled, and
+the next build tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from layermatrix.evidence import registry
+from layermatrix.evidence.builder import Builder, Node
+from layermatrix.evidence.kind import Kind
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Nodes of the build. figures: what needs no test to run; every: these, and the others."""
+
+    figures: tuple[Node, ...]
+    every: tuple[Node, ...]
+
+
+def declare(build: Builder) -> Declared:
+    """The evidence of a cell, or what there is of the baseline."""
+    kinds = [kind for kind in registry.KINDS if kind.declare and (kind.of_baseline or not build.of_baseline)]
+    made = [(kind, _node(build, kind)) for kind in kinds]
+    return Declared(
+        tuple(node for kind, nodes in made if kind.is_figure for node in nodes),
+        tuple(node for _, nodes in made for node in nodes),
+    )
+
+
+def _node(build: Builder, kind: Kind[Any]) -> Sequence[Node]:
+    record = f"evidence/{kind.name}.json"
+    reason = kind.left_out(build.cell, build.project)
+    if reason or kind.declare is None:
+        return build.made("EVIDENCE", [record], [], kind.leave_out, module=kind.module, values=[reason or ""])
+    inputs = kind.declare(build)
+    targets = [record, f"evidence/{kind.name}.passed"] if kind.is_gate else [record]
+    return build.made(
+        "EVIDENCE",
+        targets,
+        inputs.sources,
+        kind.establish,
+        module=kind.module,
+        needs=inputs.needs,
+        values=inputs.values,
+        after=inputs.after,
+    )

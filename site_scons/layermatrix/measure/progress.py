@@ -1,0 +1,47 @@
+"""Show how far a timing is: one line that changes on a terminal, else a line every ten seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from layermatrix.measure.runner import Step
+
+WIDTH = 110
+SECONDS_BETWEEN = 10.0  # where the output is no terminal
+
+
+@contextlib.contextmanager
+def watch(output: TextIO | None = None) -> Iterator[Callable[[Step], None]]:
+    """What is to be called after each run."""
+    output = output or sys.stdout
+    if not output.isatty():
+        yield _Log(output).step
+        return
+    try:
+        yield lambda step: print(f"\r{line(step)[:WIDTH]:<{WIDTH}}", end="", flush=True, file=output)
+    finally:
+        print(f"\r{'':<{WIDTH}}\r", end="", flush=True, file=output)
+
+
+def line(step: Step) -> str:
+    """Where the timing is, and how long the rest takes if it goes on as before."""
+    left = step.seconds / step.done * (step.total - step.done)
+    what = "warming up" if step.round == 0 else f"round {step.round}"
+    return f"timing {step.done}/{step.total}, about {left:.0f} s left: {what}, {step.load}, {step.subject}"
+
+
+class _Log:
+    """Prints a step when the last one printed is long past."""
+
+    def __init__(self, output: TextIO) -> None:
+        self.output = output
+        self.printed = 0.0
+
+    def step(self, step: Step) -> None:
+        if step.seconds - self.printed >= SECONDS_BETWEEN:
+            self.printed = step.seconds
+            print(line(step), flush=True, file=self.output)

@@ -1,0 +1,32 @@
+"""What an exporter is: the files that it writes below build/report/, and how it makes their text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermatrix.analysis.results import Results
+from layermatrix.core import records
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """pattern: the names of its files. render: results -> the text of each file."""
+
+    pattern: str
+    render: Callable[[Results], Mapping[str, str]]
+
+    def write(self, results: Results, folder: Path) -> None:
+        """Its files, each whole or not at all; those of an earlier report that no longer belong to it go."""
+        files = self.render(results)
+        for old in folder.glob(self.pattern):
+            if old.relative_to(folder).as_posix() not in files:
+                old.unlink()
+        for name, text in files.items():
+            records.write_text(folder / name, text)
+
+
+def single(name: str, render: Callable[[Results], str]) -> Exporter:
+    """The exporter of one file."""
+    return Exporter(name, lambda results: {name: render(results)})

@@ -1,0 +1,151 @@
+"""The evidence of a cell: what `layermatrix.evidence` declares, in nodes of SCons.
+
+`CellBuilder` is what the kinds of evidence see of a cell's environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layermatrix.build.step import Step
+from layermatrix.build.toolchain import LINE_TABLES
+from layermatrix.evidence import declaring
+from layermatrix.scons import builders, products
+
+if TYPE_CHECKING:
+    from layermatrix.build.buildstate import BuildState
+    from layermatrix.model.matrix import Cell
+
+Env = Any
+Node = Any
+
+
+def evidence(
+    env: Env,
+    built: Sequence[Node] = (),
+    tests: Sequence[Node] = (),
+    benches: Sequence[Node] = (),
+    empty: str | None = None,
+) -> list[Node]:
+    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what the
+    sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a library
+    that does next to nothing, which shows what a benchmark itself costs."""
+    declared = declaring.declare(CellBuilder(env, built, tests, benches, empty))
+    if not builders.is_baseline(env):
+        env.Alias("figures", declared.figures)
+    env.Alias("evidence", declared.every)
+    return list(declared.every)
+
+
+class CellBuilder:
+    """A cell's environment as `evidence.builder.Builder`."""
+
+    def __init__(
+        self,
+        env: Env,
+        libraries: Sequence[Node],
+        tests: Sequence[Node] = (),
+        benches: Sequence[Node] = (),
+        empty: str | None = None,
+    ) -> None:
+        self.env = env
+        self.libraries, self.tests, self.benches = libraries, tests, benches
+        self._empty = empty
+        self._build: BuildState = env["LAYERED"]
+        self.project = self._build.project
+        self.cell: Cell = env["LAYERED_CELL"]
+        self.cells = self._build.selection.cells
+        self.soak = self._build.asked.soak
+        self.folder: str = env["BUILD_DIR"]
+        self.sources = self._build.sources
+        self.of_baseline = builders.is_baseline(env)
+
+    @cached_property
+    def _printed(self) -> list[Node]:
+        return products.header(self.env)
+
+    @property
+    def header(self) -> Node:
+        return self._printed[0]
+
+    @property
+    def origins(self) -> Node:
+        return self._printed[1]
+
+    @property
+    def templates(self) -> Sequence[Node]:
+        return builders.templates(self.env)
+
+    @cached_property
+    def empty(self) -> Node | None:
+        return builders.lone_library(self.env, self._empty)[0] if self._empty else None
+
+    @cached_property
+    def shipped(self) -> CellBuilder:
+        twin = self.env["LAYERED_TWIN"]
+        return CellBuilder(twin, products.libraries(twin))
+
+    def at(self, path: str) -> str:
+        return self._build.at(path)
+
+    def source(self, name: str) -> Node:
+        return self.env.File(f"#{self.sources}/{name}")
+
+    def file(self, path: str) -> Node:
+        return self.env.File(self._place(path))
+
+    def glob(self, pattern: str) -> Sequence[Node]:
+        found: list[Node] = self.env.Glob(self._place(pattern))
+        return found
+
+    def _place(self, path: str) -> str:
+        return path if path.startswith("#") else f"#$BUILD_DIR/{path}"
+
+    def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
+        variables: dict[str, Any] = {"CCFLAGS": [*self._flags, *LINE_TABLES]}
+        if copies:
+            own = {f"{self.folder}/gen": "gen", self.sources: "src"}
+            others = [folder for folder in self.env["CPPPATH"] if str(folder).lstrip("#") not in own]
+            moved = [f"#$BUILD_DIR/{copies}/{name}" for name in own.values()]
+            variables["CPPPATH"] = [*moved, *others]
+        return builders.compiled(self.env, self._place(target), source, **variables)[0]
+
+    def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
+        place = self._place(target)
+        made = builders.compiler_text(self.env, place, source, flags, word, CCFLAGS=self._flags)
+        self.env.Depends(made, self.header)  # said outright: a header that is being printed was not waited for
+        return made[0]
+
+    @property
+    def _flags(self) -> list[Any]:
+        """Those of the cell without tables for a debugger, which are no code."""
+        return [flag for flag in self.env.Flatten([self.env["CCFLAGS"]]) if flag != "-g"]
+
+    def printed(self, target: str, how: Step) -> Node:
+        path = Path(target)
+        return builders.printed(self.env, [path.name], how, folder=path.parent.as_posix())[0]
+
+    def made(
+        self,
+        word: str,
+        targets: Sequence[str],
+        sources: Sequence[Node],
+        how: Step,
+        *,
+        module: str = "",
+        needs: Sequence[Node] = (),
+        values: Sequence[str] = (),
+        after: Sequence[Node] = (),
+        once: bool = False,
+    ) -> Sequence[Node]:
+        places = [self._place(target) for target in targets]
+        files = [self.env.File(place) for place in places]
+        if once and all(file.has_builder() for file in files):
+            return files
+        made = builders.step(self.env, word, places, sources, how, module)
+        self.env.Depends(made, [*needs, *(self.env.Value(text) for text in values)])
+        self.env.Requires(made, list(after))
+        return made
