@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClassRange:
-    """A size class, with its lowest and highest request; None where no request reaches it."""
+class Words:
+    """What a domain calls things: a key, all of them, what a layer stores, and the path of a request. A profile
+    has its own, as `words` of a variant's `extra`."""
+
+    key: str = "key"
+    keys: str = "Keys"
+    stored: str = "entry"
+    path: str = "The path of a request"
+
+
+@dataclass(frozen=True)
+class KeyAbout:
+    """A key with its values. requests: which ones it serves, in words; empty where that is not known."""
 
     name: str
-    size: int
-    low: int | None
-    high: int | None
+    values: Mapping[str, str | bool | int]
+    requests: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Stage:
     doc: str
     role: str
     storage: str
-    classes: tuple[str, ...]
+    keys: tuple[str, ...]
     serves_all: bool
     capacity: int
     bytes_bound: int
@@ -47,9 +57,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Classes that the same caches serve, which are more than one."""
+    """Keys that the same caches serve, which are more than one."""
 
-    classes: tuple[str, ...]
+    keys: tuple[str, ...]
     layers: tuple[str, ...]
 
 
@@ -72,7 +82,8 @@ class LayerPath:
     reported: Mapping[str, str]
     settings: Mapping[str, str]
     entries: Mapping[str, str]
-    classes: tuple[ClassRange, ...]
+    words: Words
+    keys: tuple[KeyAbout, ...]
     layers: tuple[Stage, ...]
     overlaps: tuple[Overlap, ...]
     options: tuple[Option, ...]
@@ -80,8 +91,8 @@ class LayerPath:
 
     @property
     def order(self) -> list[str]:
-        """The names of the classes, in order."""
-        return [cls.name for cls in self.classes]
+        """The names of the keys."""
+        return [key.name for key in self.keys]
 
     @property
     def entry(self) -> str:
@@ -101,7 +112,8 @@ def describe(variant: Variant) -> LayerPath:
         reported=dict(variant.reported),
         settings=settings(variant),
         entries={name: entry.function for name, entry in variant.system.entries.items()},
-        classes=tuple(class_ranges(variant)),
+        words=Words(**variant.extra.get("words", {})),
+        keys=tuple(keys(variant)),
         layers=tuple(
             _stage(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
         ),
@@ -116,36 +128,27 @@ def settings(variant: Variant) -> dict[str, str]:
     return {name: str(value) for name, value in variant.settings.items()}
 
 
-def class_ranges(variant: Variant) -> list[ClassRange]:
-    """Each size class with the requests that it serves."""
-    step, slots = variant.extra.get("lookup_step", 1), variant.extra.get("size_index", ())
-    reached: dict[int, tuple[int, int]] = {}
-    for slot, index in enumerate(slots):
-        low, high = (slot - 1) * step + 1, slot * step
-        known = reached.get(index)
-        reached[index] = (known[0] if known else max(low, 0), high)
-    none = (None, None)
-    return [
-        ClassRange(key.name, int(key.values.get("size", 0)), *reached.get(key.index, none))
-        for key in variant.keys
-    ]
+def keys(variant: Variant) -> list[KeyAbout]:
+    """Each key, with its values and what is known of the requests that it serves."""
+    requests = variant.extra.get("requests", {})
+    return [KeyAbout(key.name, dict(key.values), requests.get(key.name, "")) for key in variant.keys]
 
 
 def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
-    """The classes that more than one cache serves, those with the same caches together.
+    """The keys that more than one cache serves, those with the same caches together.
 
     Overflow and refill layers stand behind the caches by design, so they do not count as overlapping.
     """
     serving: dict[str, list[str]] = {}
     for layer in caches:
-        for cls in layer.keys:
-            serving.setdefault(cls.name, []).append(layer.title)
-    order = {cls.name: cls.index for layer in caches for cls in layer.keys}
+        for key in layer.keys:
+            serving.setdefault(key.name, []).append(layer.title)
+    order = {key.name: key.index for layer in caches for key in layer.keys}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(serving, key=order.__getitem__):
         if len(serving[name]) > 1:
             groups.setdefault(tuple(serving[name]), []).append(name)
-    return [Overlap(tuple(classes), titles) for titles, classes in groups.items()]
+    return [Overlap(tuple(names), titles) for titles, names in groups.items()]
 
 
 def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stage:
@@ -155,7 +158,7 @@ def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stag
         doc=layer.doc,
         role=layer.role,
         storage=layer.storage,
-        classes=tuple(cls.name for cls in layer.keys),
+        keys=tuple(key.name for key in layer.keys),
         serves_all=layer.serves_all,
         capacity=layer.capacity,
         bytes_bound=layer.bytes_bound,

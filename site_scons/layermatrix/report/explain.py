@@ -45,7 +45,7 @@ def explain(variant: Variant, counted: Counted = None) -> str:
         drawing(about, counted),
         _overlaps(about),
         layers.table(counted, titles) if counted else [],
-        _classes(about),
+        _keys(about),
         _options(about),
     ]
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
@@ -76,14 +76,21 @@ def list_variants(
     return "\n".join(lines) + "\n"
 
 
-def storage_text(layer: Stage) -> str:
-    """How a layer keeps blocks, and how many."""
-    words = STORAGE.get(layer.storage, str(layer.storage).replace("_", " "))
+def storage_text(about: LayerPath, layer: Stage) -> str:
+    """How a layer stores things, and how many."""
+    text, words = STORAGE.get(layer.storage, layer.storage.replace("_", " ")), about.words
     if layer.capacity:
-        words += f", {layer.capacity} blocks a class"
+        text += f", {layer.capacity} {plural(words.stored)} a {words.key}"
     if layer.bytes_bound:
-        words += f", at most {bytes_text(layer.bytes_bound)} a class"
-    return words
+        text += f", at most {bytes_text(layer.bytes_bound)} a {words.key}"
+    return text
+
+
+def plural(word: str) -> str:
+    """entries, blocks, classes."""
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def toggle_text(toggle: Toggle | None) -> str:
@@ -95,12 +102,9 @@ def toggle_text(toggle: Toggle | None) -> str:
     return f"{state}; {toggle.env}{other}"
 
 
-def classes_text(about: LayerPath, layer: Stage) -> str:
-    """The classes of a layer, runs written as C0-C3."""
-    if layer.serves_all:
-        return "all classes"
-    order = about.order
-    return runs(layer.classes, order)
+def keys_text(about: LayerPath, layer: Stage) -> str:
+    """The keys of a layer, runs written as C0-C3."""
+    return f"all {plural(about.words.key)}" if layer.serves_all else runs(layer.keys, about.order)
 
 
 def runs(names: Sequence[str], order: Sequence[str]) -> str:
@@ -125,11 +129,7 @@ def bytes_text(count: int) -> str:
 def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
-    lines = [
-        "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
-        "",
-    ]
-    lines += [f"  {about.entry}(size)", *_arrow("")]
+    lines = [about.words.path, "", f"  {about.entry}", *_arrow("")]
     for layer, label in zip(about.layers, arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
         lines += _arrow(label)
@@ -165,15 +165,15 @@ def _layer_lines(about: LayerPath, layer: Stage) -> list[str]:
     if layer.role == "refill":
         lines += _wrapped(f"fills {layer.fills} from the backend", "", width=BOX)
     else:
-        lines += _wrapped(f"{classes_text(about, layer)}; {storage_text(layer)}", "", width=BOX)
+        lines += _wrapped(f"{keys_text(about, layer)}; {storage_text(about, layer)}", "", width=BOX)
     lines += _wrapped(toggle_text(layer.toggle), "", width=BOX)
     return lines + [f"! {text}" for text in _layer_overlaps(about, layer)]
 
 
 def _layer_overlaps(about: LayerPath, layer: Stage) -> list[str]:
     order = about.order
-    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.classes]
-    own = [name for name in shared if name in layer.classes]
+    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.keys]
+    own = [name for name in shared if name in layer.keys]
     return [f"not alone in serving {runs(own, order)}"] if own and layer.role == "cache" else []
 
 
@@ -207,8 +207,8 @@ def _box(lines: Sequence[str], title: str, margin: str) -> list[str]:
 def _overlaps(about: LayerPath) -> list[str]:
     order = about.order
     if not about.overlaps:
-        return ["No class is served by more than one cache."]
-    lines = ["Classes that more than one cache serves"]
+        return [f"No {about.words.key} is served by more than one cache."]
+    lines = [f"{plural(about.words.key).capitalize()} that more than one cache serves"]
     for group in about.overlaps:
         lines += _wrapped(overlap_sentence(group, order), "  ", "      ")
     return lines
@@ -218,17 +218,22 @@ def overlap_sentence(group: Overlap, order: Sequence[str]) -> str:
     """ "Ring Cache, Front C23 and UltraHot all target C2/C3." """
     *others, last = group.layers
     both = "both" if len(others) == 1 else "all"
-    return f"{', '.join(others)} and {last} {both} target {runs(group.classes, order).replace(', ', '/')}."
+    return f"{', '.join(others)} and {last} {both} target {runs(group.keys, order).replace(', ', '/')}."
 
 
-def _classes(about: LayerPath) -> list[str]:
-    lines = ["Size classes", "  class     bytes   serves requests of"]
-    for cls in about.classes:
-        served = f"{cls.low} to {cls.high} bytes"
-        if cls.low is None:
-            served = f"none: blocks are aligned to {about.settings['min_align']} bytes"
-        lines.append(f"  {cls.name:<8}{cls.size:>7}   {served}")
+def _keys(about: LayerPath) -> list[str]:
+    """The keys with their values, each in its column."""
+    names = list(dict.fromkeys(name for key in about.keys for name in key.values))
+    served = "   serves requests of" if any(key.requests for key in about.keys) else ""
+    lines = [about.words.keys, _row(about.words.key, names, served)]
+    for key in about.keys:
+        values = [str(key.values.get(name, "")) for name in names]
+        lines.append(_row(key.name, values, f"   {key.requests}" if key.requests else ""))
     return lines
+
+
+def _row(name: str, values: Sequence[str], rest: str) -> str:
+    return f"  {name:<8}{''.join(f'{value:>7}' for value in values)}{rest}"
 
 
 def _options(about: LayerPath) -> list[str]:

@@ -67,20 +67,21 @@ def _text(x: float, y: float, text: str, kind: str = "") -> str:
 
 
 def _headings(about: LayerPath) -> Iterable[str]:
-    yield _text(LEFT, 24, f"{about.entry}(size)", "title")
+    yield _text(LEFT, 24, about.entry, "title")
     yield from _arrow(32, "", TOP - 32)
-    for x, cls in zip(_columns(about), about.classes, strict=True):
-        yield _text(x + _side(about) / 2, TOP - 26, cls.name, "mid soft")
-        yield _text(x + _side(about) / 2, TOP - 11, str(cls.size), "mid soft")
-    yield _text(SQUARES_LEFT, 20, "size classes, bytes", "soft")
+    for x, key in zip(_columns(about), about.keys, strict=True):
+        value = next(iter(key.values.values()), "")
+        yield _text(x + _side(about) / 2, TOP - 26, key.name, "mid soft")
+        yield _text(x + _side(about) / 2, TOP - 11, str(value), "mid soft")
+    yield _text(SQUARES_LEFT, 20, about.words.keys, "soft")
 
 
 def _side(about: LayerPath) -> float:
-    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about.classes), 1) - 2)
+    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about.keys), 1) - 2)
 
 
 def _columns(about: LayerPath) -> list[float]:
-    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about.classes))]
+    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about.keys))]
 
 
 def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
@@ -89,12 +90,16 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
     yield f'<rect class="box{unset}" x="{LEFT}" y="{y}" width="{BOX_WIDTH}" height="{ROW}" rx="7"/>'
     yield _text(LEFT + 14, y + 24, layer.title, "title")
     yield _text(LEFT + BOX_WIDTH - 14, y + 24, _switch(toggle), "end soft")
-    yield _text(LEFT + 14, y + 43, f"{layer.role}: {_what(layer)}", "soft")  # has the line to itself
+    yield _text(LEFT + 14, y + 43, f"{layer.role}: {_what(about, layer)}", "soft")  # has the line to itself
     yield from _squares(about, layer, y)
 
 
-def _what(layer: Stage) -> str:
-    return f"fills {layer.fills} from the backend" if layer.role == "refill" else explain.storage_text(layer)
+def _what(about: LayerPath, layer: Stage) -> str:
+    return (
+        f"fills {layer.fills} from the backend"
+        if layer.role == "refill"
+        else explain.storage_text(about, layer)
+    )
 
 
 def _switch(toggle: Toggle | None) -> str:
@@ -107,13 +112,13 @@ def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
     if layer.role == "refill":
         return
     side = _side(about)
-    shared = {name for group in about.overlaps for name in group.classes}
-    for x, cls in zip(_columns(about), about.classes, strict=True):
+    shared = {name for group in about.overlaps for name in group.keys}
+    for x, key in zip(_columns(about), about.keys, strict=True):
         kind = "not"
-        if cls.name in layer.classes:
-            alone = "share" if cls.name in shared else "own"
+        if key.name in layer.keys:
+            alone = "share" if key.name in shared else "own"
             kind = alone if layer.role == "cache" else "behind"
-        words = escape(f"{layer.title}, {cls.name}: {SQUARE_WORDS[kind]}")
+        words = escape(f"{layer.title}, {key.name}: {SQUARE_WORDS[kind]}")
         box = f'x="{x:g}" y="{y + (ROW - side) / 2:g}" width="{side:g}" height="{side:g}"'
         yield f'<rect class="{kind}" {box} rx="4"><title>{words}</title></rect>'
 

@@ -46,6 +46,14 @@ STORAGES = (
 )
 
 
+WORDS = {
+    "key": "class",
+    "keys": "Size classes",
+    "stored": "block",
+    "path": "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
+}
+
+
 @dataclass(frozen=True)
 class Malloc(Profile):
     """Keys are called classes, and have a size in bytes."""
@@ -63,7 +71,8 @@ class Malloc(Profile):
             yield Objection(("checks", "min_align"), what, "or set 'checks: none'")
 
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
-        return sizes.lookup(keys, int(settings["min_align"]))
+        align = int(settings["min_align"])
+        return {**sizes.lookup(keys, align), "requests": sizes.requests(keys, align), "words": WORDS}
 
 
 MALLOC = Malloc(
