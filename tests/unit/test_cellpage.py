@@ -38,7 +38,7 @@ def test_spec_picture_and_every_kind_of_evidence_are_there(whole: Page) -> None:
     ids = {value for name, value in whole.attributes if name == "id"}
     assert {"spec", "path", "reference", *(kind.name for kind in registry.KINDS)} <= ids
     assert whole.attributes.count(("class", "lm")) == 1
-    for words in ("variants/old.yaml", "linked list, 64 for each class", "SYS_RING=1 switches it on"):
+    for words in ("variants/old.yaml", "linked list, 64 blocks a class", "SYS_RING=1 switches it on"):
         assert words in whole.text
 
 

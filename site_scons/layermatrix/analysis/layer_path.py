@@ -58,8 +58,9 @@ class Backend:
 
 @dataclass(frozen=True)
 class LayerPath:
-    """Everything that a picture of a variant's path shows. key: what a key is called; keys: their names in
-    order; columns: what is shown of each one, by heading. front: the name of the first role."""
+    """Everything that a picture of a variant's path shows. title: what the path is. key: what a key is called;
+    keys: their names in order; columns: what is shown of each one, by heading. stored: what layers store.
+    front: the name of the first role."""
 
     variant: str
     doc: str
@@ -68,7 +69,9 @@ class LayerPath:
     reported: Mapping[str, str]
     settings: Mapping[str, str]
     entries: Mapping[str, str]
+    title: str
     key: str
+    stored: str
     keys: tuple[str, ...]
     columns: Mapping[str, Sequence[str]]
     front: str
@@ -100,7 +103,9 @@ def describe(variant: Variant, profile: Profile) -> LayerPath:
         reported=dict(variant.reported),
         settings=settings(variant),
         entries={name: entry.function for name, entry in variant.system.entries.items()},
+        title=profile.path,
         key=profile.key,
+        stored=profile.stored,
         keys=tuple(key.name for key in variant.keys),
         columns=profile.key_columns(variant.keys, variant.settings),
         front=front,

@@ -70,9 +70,9 @@ def storage_text(about: LayerPath, layer: Stage) -> str:
         return f"fills {layer.fills} from the backend"
     words = "stores nothing" if layer.storage == NO_STORAGE else layer.storage.replace("_", " ")
     if layer.capacity:
-        words += f", {layer.capacity} for each {about.key}"
+        words += f", {layer.capacity} {about.stored} a {about.key}"
     if layer.bytes_bound:
-        words += f", at most {bytes_text(layer.bytes_bound)} for each {about.key}"
+        words += f", at most {bytes_text(layer.bytes_bound)} a {about.key}"
     return words
 
 
@@ -112,7 +112,7 @@ def bytes_text(count: int) -> str:
 def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
-    lines = ["The path of a request through the layers", "", f"  {about.entry}()", *_arrow("")]
+    lines = [about.title, "", f"  {about.entry}", *_arrow("")]
     for layer, label in zip(about.layers, arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
         lines += _arrow(label)

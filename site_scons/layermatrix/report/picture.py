@@ -53,7 +53,7 @@ def draw(about: LayerPath, counted: explain.Counted = None) -> str:
         y = TOP + index * (ROW + GAP)
         parts += [*_layer(about, layers[index], y), *_arrow(y + ROW, label)]
     parts += [*_rails(about), *_backend(about, bottom), *_legend(about, bottom + ROW + 26)]
-    title = f"The path of a request through the layers of {about.variant}"
+    title = f"{about.variant}: {about.title}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lm" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>'
@@ -67,7 +67,7 @@ def _text(x: float, y: float, text: str, kind: str = "") -> str:
 
 
 def _headings(about: LayerPath) -> Iterable[str]:
-    yield _text(LEFT, 24, f"{about.entry}()", "title")
+    yield _text(LEFT, 24, about.entry, "title")
     yield from _arrow(32, "", TOP - 32)
     head, values = next(iter(about.columns.items()), ("", ()))
     for place, (x, key) in enumerate(zip(_columns(about), about.keys, strict=True)):

@@ -68,20 +68,16 @@ class Malloc(Profile):
     def key_columns(
         self, keys: Sequence[Key], settings: Mapping[str, str | int]
     ) -> Mapping[str, Sequence[str]]:
-        align = int(settings["min_align"])
-        ranges = sizes.ranges(keys, align)
-        none = f"none: blocks are aligned to {align} bytes"
-        served = [
-            f"{ranges[key.index][0]} to {ranges[key.index][1]} bytes" if key.index in ranges else none
-            for key in keys
-        ]
-        return {"bytes": [str(key["size"]) for key in keys], "serves requests of": served}
+        served = sizes.requests(keys, int(settings["min_align"]))
+        return {"bytes": [str(key["size"]) for key in keys], "serves requests of": list(served.values())}
 
 
 MALLOC = Malloc(
     name="malloc",
     words={"keys": "classes"},
     key="class",
+    stored="blocks",
+    path="The path of an allocation; a free goes the same way: the first layer with room takes the block",
     roles={role.name: role for role in ROLES},
     settings={setting.name: setting for setting in SETTINGS},
     storages={storage.name: storage for storage in STORAGES},

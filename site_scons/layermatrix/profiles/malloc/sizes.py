@@ -34,6 +34,19 @@ def aligned(classes: Sequence[Key], alignment: int) -> list[Key]:
     return [one for one in classes if one.number("size") % alignment == 0]
 
 
+def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
+    """Which requests each class serves, in words."""
+    found, low = {}, 0
+    for one in classes:
+        size = one.number("size")
+        if size % step:
+            found[one.name] = f"none: blocks are aligned to {step} bytes"
+        else:
+            found[one.name] = f"{low} to {size} bytes"
+            low = size + 1
+    return found
+
+
 def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     """max_size: the largest request in bytes that a class serves. index: entry i is the class for
     (i-1) * step + 1 to i * step bytes; entry 0 is for 0."""
@@ -42,13 +55,3 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     sizes = range(0, largest + 1, step)
     index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
     return {"max_size": largest, "lookup_step": step, "size_index": index}
-
-
-def ranges(keys: Sequence[Key], align: int) -> dict[int, tuple[int, int]]:
-    """The lowest and the highest request that each class serves, by its index; none that no request reaches."""
-    found = lookup(keys, align)
-    step, reached = found["lookup_step"], dict[int, tuple[int, int]]()
-    for slot, index in enumerate(found["size_index"]):
-        low, high = max((slot - 1) * step + 1, 0), slot * step
-        reached[index] = (reached[index][0] if index in reached else low, high)
-    return reached
