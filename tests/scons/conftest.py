@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from layermatrix.build import usertools
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +104,11 @@ class Project:
 
     def record(self, cell: str, kind: str) -> Any:
         """An evidence file of a cell."""
-        return json.loads(self.read(f"build/{cell}/evidence/{kind}.json"))
+        return self.record_of(self.path(f"build/{cell}"), kind)
+
+    def record_of(self, folder: Path, kind: str) -> Any:
+        """The same of the cell that is built in this folder."""
+        return json.loads((folder / "evidence" / f"{kind}.json").read_text(encoding="utf-8"))
 
     def append(self, name: str, text: str) -> None:
         with (self.root / name).open("a", encoding="utf-8") as file:
@@ -173,5 +178,6 @@ def foreign(tmp_path: Path) -> Project:
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The user's own settings of SCons and of the libraries under test stay outside."""
-    for name in [name for name in os.environ if name.startswith(("SCONS", "HAKMEM_", "LD_PRELOAD"))]:
+    own = ("SCONS", "HAKMEM_", "LD_PRELOAD", *usertools.DOCS)
+    for name in [name for name in os.environ if name.startswith(own)]:
         monkeypatch.delenv(name)

@@ -46,6 +46,7 @@ case "$*" in
         ;;
     "-m SCons"*)
         shift 2
+        log "paths <${PYTHONPATH-}> <${PYTHONHOME-}>"
         log "scons in $PWD"
         for word in "$@"; do log "word <$word>"; done
         exit "${FAKE_STATUS:-0}"
@@ -152,6 +153,11 @@ def test_scons_runs_in_the_folder_of_the_script_wherever_it_is_called_from(
     assert copy.calls("scons") == [f"scons in {copy.root}"]
 
 
+def test_the_users_python_packages_stay_outside(copy: Copy, tmp_path: Path) -> None:
+    copy.run(PYTHONPATH=str(tmp_path), PYTHONHOME=str(tmp_path))
+    assert copy.calls("paths") == ["paths <> <>"]
+
+
 def test_a_link_to_the_script_finds_the_project(copy: Copy, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(copy.root / "sconsw")
@@ -168,7 +174,7 @@ def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_says
     assert copy.calls("venv", "pip") == ["venv", "pip requirements.lock"]
     second = copy.run()
     assert second.said == []
-    assert copy.calls() == [f"scons in {copy.root}"]
+    assert copy.calls("venv", "pip", "question") == []
 
 
 def test_a_changed_lock_makes_the_environment_anew(copy: Copy) -> None:
@@ -379,6 +385,16 @@ def test_a_real_environment_runs_the_scons_of_the_lock(real: Copy) -> None:
     assert ended.status == 5, ended.said
     assert "[('exit', '5'), ('x', 'a  b')]" in ended.out
     assert real.run("-Q", "exit=0").said == []
+
+
+def test_a_package_of_the_users_own_does_not_replace_one_of_the_lock(real: Copy, tmp_path: Path) -> None:
+    wrong = tmp_path / "own" / "SCons"
+    wrong.mkdir(parents=True)
+    wrong.joinpath("__init__.py").write_text("raise SystemExit('the wrong SCons')\n")
+    ended = real.run("-Q", "exit=0", PYTHONPATH=str(wrong.parent))
+    if "(from versions: none)" in (real.root / ".venv.log").read_text():
+        pytest.skip(f"the package index cannot be reached: {ended.said[-1]}")
+    assert (ended.status, ended.out) == (0, "[('exit', '0')]\n")
 
 
 def test_a_real_pip_without_an_index_ends_in_one_line(real: Copy) -> None:

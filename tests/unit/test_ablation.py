@@ -11,7 +11,9 @@ import pytest
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model import ablation
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, Variant, load_project
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = load_project(ROOT)

@@ -10,8 +10,9 @@ import report_samples as samples
 
 from layermatrix.analysis import layer_path
 from layermatrix.model.matrix import Cell
+from layermatrix.model.project import Project
 from layermatrix.report import explain
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.spec.loader import load_project
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_classes_that_several_caches_serve_are_named_together(project: Project) 
 
 
 def test_an_overflow_layer_does_not_overlap(project: Project) -> None:
-    assert layer_path.overlaps(project.variants["phase2"].caches) == []
+    assert layer_path.overlaps(project.variants["phase2"].with_role("cache")) == []
 
 
 def test_what_is_inlined_and_what_is_not_is_marked(project: Project) -> None:
@@ -70,7 +71,7 @@ def test_size_ranges_leave_no_request_out(project: Project) -> None:
     ranges = [cls for cls in layer_path.class_ranges(project.variants["phase2"]) if cls.low is not None]
     assert ranges[0].low == 0
     assert all((below.high or 0) + 1 == above.low for below, above in itertools.pairwise(ranges))
-    assert ranges[-1].high == project.variants["phase2"].max_size
+    assert ranges[-1].high == project.variants["phase2"].extra["max_size"]
 
 
 def test_options_show_their_variable_and_default(project: Project) -> None:

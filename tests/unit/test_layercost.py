@@ -18,9 +18,10 @@ from layermatrix.evidence.binary.counts import Entry, Share, Sums
 from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadCounts
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Variant
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 from layermatrix.report import explain
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.spec.loader import load_project
 
 STATS = "sentinel: 'toy:'\n  stats: {mode: stats, of: release, env: TOY_COUNTS}"
 COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused")

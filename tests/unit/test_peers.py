@@ -12,7 +12,7 @@ import toy_specs
 
 from layermatrix.measure import peers
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Floor, Load, Peer, Peers
+from layermatrix.model.measuring import Floor, Load, Peer, Peers
 from layermatrix.report import html, markdown, table, terminal
 from layermatrix.spec.loader import load_project
 

@@ -19,11 +19,10 @@ from layermatrix.analysis.counter_lock import (
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.counters import CountedLoad, Counters
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Limit
+from layermatrix.model.measuring import METRICS, Limit
 from layermatrix.spec import lockspec
 from layermatrix.spec.loader import load_project
 from layermatrix.spec.lockspec import Accepted, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 ROOT = Path(__file__).parents[2]
 CACHES = "I1 32768/8/64, D1 32768/8/64, LL 8388608/16/64"

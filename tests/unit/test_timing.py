@@ -13,10 +13,11 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import runner, timing
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 
-class Bench:
+class Session:
     """Built cells of a small project, and a runner that only notes what it was asked to time."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,39 +57,39 @@ class Bench:
 
 
 @pytest.fixture
-def bench(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(project(), monkeypatch)
+def bench(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Session:
+    return Session(project(), monkeypatch)
 
 
-def test_figures_are_kept_while_the_binaries_are_the_same(bench: Bench) -> None:
+def test_figures_are_kept_while_the_binaries_are_the_same(bench: Session) -> None:
     assert bench.take() == ["base-release-gcc", "base-release-clang"]
     assert bench.take() == []
 
 
-def test_a_changed_library_is_timed_again_and_alone(bench: Bench) -> None:
+def test_a_changed_library_is_timed_again_and_alone(bench: Session) -> None:
     bench.take()
     bench.file("build/base-release-gcc/libtoy.so", "another")
     assert bench.take() == ["base-release-gcc"]
 
 
-def test_a_changed_benchmark_is_timed_again(bench: Bench) -> None:
+def test_a_changed_benchmark_is_timed_again(bench: Session) -> None:
     bench.take()
     bench.file("build/base-release-clang/bin/bench", "another")
     assert bench.take() == ["base-release-clang"]
 
 
-def test_anew_means_anew(bench: Bench) -> None:
+def test_anew_means_anew(bench: Session) -> None:
     bench.take()
     assert len(bench.take(anew=True)) == 2
 
 
-def test_more_rounds_than_there_are_is_a_reason(bench: Bench) -> None:
+def test_more_rounds_than_there_are_is_a_reason(bench: Session) -> None:
     bench.take(rounds=2)
     assert bench.take(rounds=1) == []
     assert len(bench.take(rounds=3)) == 2
 
 
-def test_debug_sanitizer_and_foreign_cells_are_not_timed(bench: Bench) -> None:
+def test_debug_sanitizer_and_foreign_cells_are_not_timed(bench: Session) -> None:
     variant = bench.project.variants["base"]
     others = [
         Cell(variant, "debug", "gcc"),
@@ -98,22 +99,22 @@ def test_debug_sanitizer_and_foreign_cells_are_not_timed(bench: Bench) -> None:
     assert bench.take(others) == []
 
 
-def test_a_cell_that_failed_is_not_timed_with_what_an_older_build_left(bench: Bench) -> None:
+def test_a_cell_that_failed_is_not_timed_with_what_an_older_build_left(bench: Session) -> None:
     bench.file("build/base-release-gcc/evidence/failure.json", "{}")
     assert bench.take() == ["base-release-clang"]
 
 
-def test_a_cell_without_a_library_is_not_timed(bench: Bench) -> None:
+def test_a_cell_without_a_library_is_not_timed(bench: Session) -> None:
     (bench.root / "build/base-release-gcc/libtoy.so").unlink()
     assert bench.take() == ["base-release-clang"]
 
 
-def test_nothing_is_timed_without_a_baseline(bench: Bench) -> None:
+def test_nothing_is_timed_without_a_baseline(bench: Session) -> None:
     (bench.root / "build/baseline/bin/bench").unlink()
     assert bench.take() == []
 
 
-def test_sides_are_timed_against_the_first_and_their_own_records_stay(bench: Bench) -> None:
+def test_sides_are_timed_against_the_first_and_their_own_records_stay(bench: Session) -> None:
     bench.take()
     stored = bench.root / "build/base-release-gcc/evidence/bench.json"
     before = stored.read_text(encoding="utf-8")
@@ -128,14 +129,14 @@ def test_a_load_that_is_only_counted_is_not_timed_side_by_side(
     project: Callable[..., Path], matrix: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = matrix("loads:\n", "loads:\n  counted_only: {doc: Some., program: bench, counted: [--ops, 1]}\n")
-    bench = Bench(project(matrix=text), monkeypatch)
+    bench = Session(project(matrix=text), monkeypatch)
     made: dict[str, Bench | NotMeasured] = {}
     names = ["counted_only", "mixed"]
     timing.side_by_side(bench.root, bench.project, bench.cells, names, 5, made)
     assert bench.loads == ["mixed"]
 
 
-def test_sides_that_cannot_be_timed_say_why(bench: Bench) -> None:
+def test_sides_that_cannot_be_timed_say_why(bench: Session) -> None:
     made: dict[str, Bench | NotMeasured] = {}
     variant = bench.project.variants["base"]
     timing.side_by_side(bench.root, bench.project, [Cell(variant, "debug", "gcc")], ["mixed"], 5, made)
@@ -146,7 +147,7 @@ def test_sides_that_cannot_be_timed_say_why(bench: Bench) -> None:
     assert made["base-release-gcc"] == NotMeasured("base-release-clang is not built")
 
 
-def test_the_record_says_what_was_timed(bench: Bench) -> None:
+def test_the_record_says_what_was_timed(bench: Session) -> None:
     bench.take()
     text = (bench.root / "build/base-release-gcc/evidence/bench.json").read_text(encoding="utf-8")
     assert len(json.loads(text)["key"]) == 64

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from layermatrix.core import records
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.counters import CountedLoad, Counters
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Lock, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Limit
+    from layermatrix.model.measuring import Limit
 
 
 class Verdict(Enum):

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layermatrix.model.project import Option, Toggle
+from layermatrix.model.layers import Option, Toggle
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Layer, Variant
+    from layermatrix.model.layers import Layer
+    from layermatrix.model.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,14 @@ def describe(variant: Variant) -> LayerPath:
         doc=variant.doc,
         source=variant.source,
         lineage=variant.lineage,
-        reported=dict(variant.quoted),
+        reported=dict(variant.reported),
         settings=settings(variant),
         entries={name: entry.function for name, entry in variant.system.entries.items()},
         classes=tuple(class_ranges(variant)),
         layers=tuple(
             _stage(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
         ),
-        overlaps=tuple(overlaps(variant.caches)),
+        overlaps=tuple(overlaps(variant.with_role("cache"))),
         options=tuple(variant.options.values()),
         backend=Backend(variant.system.name, variant.system.doc),
     )
@@ -112,26 +113,22 @@ def describe(variant: Variant) -> LayerPath:
 
 def settings(variant: Variant) -> dict[str, str]:
     """The variant's settings as a reader names them."""
-    return {
-        "toggles": variant.toggles,
-        "debug_output": variant.debug_output,
-        "layout": variant.layout,
-        "fast_path": variant.fast_path,
-        "min_align": str(variant.min_align),
-        "checks": variant.checks,
-        "tls": variant.tls,
-    }
+    return {name: str(value) for name, value in variant.settings.items()}
 
 
 def class_ranges(variant: Variant) -> list[ClassRange]:
     """Each size class with the requests that it serves."""
-    step = variant.lookup_step
+    step, slots = variant.extra.get("lookup_step", 1), variant.extra.get("size_index", ())
     reached: dict[int, tuple[int, int]] = {}
-    for slot, index in enumerate(variant.size_index):
+    for slot, index in enumerate(slots):
         low, high = (slot - 1) * step + 1, slot * step
         known = reached.get(index)
         reached[index] = (known[0] if known else max(low, 0), high)
-    return [ClassRange(cls.name, cls.size, *reached.get(cls.index, (None, None))) for cls in variant.classes]
+    none = (None, None)
+    return [
+        ClassRange(key.name, int(key.values.get("size", 0)), *reached.get(key.index, none))
+        for key in variant.keys
+    ]
 
 
 def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
@@ -141,9 +138,9 @@ def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
     """
     serving: dict[str, list[str]] = {}
     for layer in caches:
-        for cls in layer.classes:
+        for cls in layer.keys:
             serving.setdefault(cls.name, []).append(layer.title)
-    order = {cls.name: cls.index for layer in caches for cls in layer.classes}
+    order = {cls.name: cls.index for layer in caches for cls in layer.keys}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(serving, key=order.__getitem__):
         if len(serving[name]) > 1:
@@ -158,7 +155,7 @@ def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stag
         doc=layer.doc,
         role=layer.role,
         storage=layer.storage,
-        classes=tuple(cls.name for cls in layer.classes),
+        classes=tuple(cls.name for cls in layer.keys),
         serves_all=layer.serves_all,
         capacity=layer.capacity,
         bytes_bound=layer.bytes_bound,

@@ -19,6 +19,7 @@ from layermatrix.analysis.story import Story
 from layermatrix.build import buildstate, failure, toolchain
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
+from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Load, Project
+    from layermatrix.model.measuring import Load
+    from layermatrix.model.project import Project
 
 SCHEMA = 2
 BUILD = "build"
@@ -246,7 +248,7 @@ def collect(
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
         peers=peers.load(root),
-        origins=_origins(project, cells),
+        origins=_origins(project, root, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
         beside=BESIDE,
     )
@@ -278,11 +280,12 @@ def _described(load: Load) -> str:
     return f"{load.doc} ({' '.join([load.program, *load.args])})"
 
 
-def _origins(project: Project, cells: Sequence[Cell]) -> dict[str, Origin]:
+def _origins(project: Project, root: Path, cells: Sequence[Cell]) -> dict[str, Origin]:
     layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
     places = project.catalogue.places
     return {
-        name: Origin(f"templates/{layer.template}", places.get(name, "")) for name, layer in layers.items()
+        name: Origin(f"templates/{printer.template_of(layer, root / 'templates')}", places.get(name, ""))
+        for name, layer in layers.items()
     }
 
 
@@ -297,7 +300,7 @@ def cell_result(
     """What is known of one cell. interrupted: its build was; what it has not made has not failed."""
     folder = root / cell.build_dir
     failed = _failure(folder)
-    built = failed is None and _library_exists(folder, cell.variant.system.libname)
+    built = failed is None and _library_exists(folder, cell.variant.system.library)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
     if interrupted:
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
@@ -314,7 +317,7 @@ def cell_result(
         doc=cell.variant.doc,
         lineage=cell.variant.lineage,
         layers=tuple(layer.title for layer in cell.variant.layers),
-        reported=dict(cell.variant.quoted),
+        reported=dict(cell.variant.reported),
         built=built,
         failure=failed,
         evidence=evidence,
@@ -355,7 +358,7 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / buildstate.BASELINE / "evidence", project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
-    return BaselineResult(baseline.name, dict(baseline.quoted), records)
+    return BaselineResult(baseline.name, dict(baseline.reported), records)
 
 
 # --- the machine

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Project, Variant
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 
 
 class StepError(Exception):

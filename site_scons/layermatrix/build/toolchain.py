@@ -29,7 +29,7 @@ from layermatrix.model.matrix import COMPILER_COMMAND, family_of
 CACHE = Path("build/.toolchain.json")
 CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # in the name of a C compiler, and of its C++ companion
 C_COMPILER = re.compile(r"(.*?)(gcc|clang|cc)((?:-[\d.]+)?)")  # a prefix, the compiler, its version
-ZIG = (sys.executable, "-E", "-m", "ziglang", "cc")
+ZIG = (sys.executable, "-m", "ziglang", "cc")
 LINE_TABLES = ("-g", "-gdwarf-4")  # they add no code; a version that every compiler writes alike
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
@@ -225,7 +225,7 @@ def _find(
         return Missing(name, HOW_TO_GET.get(name, f"{name} is not installed"))
     key = " ".join(command)
     entry = _current(known, key, files)
-    if entry is None or not entry.keys() >= {"version", "triple", "family"}:
+    if entry is None or not entry.keys() >= {"version", "triple"}:
         try:
             entry = known[key] = {"files": files, **_ask(command, environment)}
         except _DoesNotRunError as error:
@@ -239,22 +239,34 @@ def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mappin
     found = _find(text, command, known, environment)
     if isinstance(found, Missing):
         raise SelectionError(f"CC={text}: {found.reason}")
-    family = known[" ".join(command)]["family"]
-    if family is None:
+    entry = known[" ".join(command)]
+    if "family" not in entry:
+        entry["family"] = "zig" if _is_zig(command) else _family(command, environment)
+    if entry["family"] is None:
         raise SelectionError(f"CC={text}: neither a gcc nor a clang; it says {found.version!r}")
-    return replace(found, name=family)
+    return replace(found, name=entry["family"])
 
 
-def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Version text, target triple and family, by running the compiler."""
+def _is_zig(command: Sequence[str]) -> bool:
+    return "ziglang" in command or any(Path(word).name == "zig" for word in command)
+
+
+def _family(command: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """What a compiler says of itself in its macros; gcc's are in clang, too."""
+    finished = _run((*command, "-dM", "-E", "-x", "c", os.devnull), QUESTION_SECONDS, environment)
+    macros = process.text(finished.stdout)
+    return "clang" if "__clang__" in macros else "gcc" if "__GNUC__" in macros else None
+
+
+def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Version text and target triple, by running the compiler."""
     said = _answer((*command, "--version"), environment)
-    if "zig" in command[-2:] or "ziglang" in command:
+    if _is_zig(command):
         version = "zig " + _answer((*command[:-1], "version"), environment)
         # its -dumpmachine names a target that it does not compile for
-        return {"version": version, "triple": _triple(said), "family": "zig"}
-    family = "clang" if "clang version" in said else "gcc" if "Free Software Foundation" in said else None
+        return {"version": version, "triple": _triple(said)}
     target = _answer((*command, "-dumpmachine"), environment)
-    return {"version": said.splitlines()[0].strip(), "triple": _triple(target), "family": family}
+    return {"version": said.splitlines()[0].strip(), "triple": _triple(target)}
 
 
 def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:

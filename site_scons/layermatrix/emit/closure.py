@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from layermatrix.core import records
 
 if TYPE_CHECKING:
-    from layermatrix.spec.loader import Variant
+    from layermatrix.model.variants import Variant
 
 Compute = Callable[["Variant", Path], list[str]]
 
@@ -33,7 +33,8 @@ class Closures:
 
     def of(self, variant: Variant) -> list[str]:
         """Names of templates, relative to the templates' folder."""
-        key = hashlib.sha256(variant.as_value().encode()).hexdigest()
+        own = [(self.templates / layer.own_template).is_file() for layer in variant.layers]
+        key = hashlib.sha256(f"{variant.as_value()}{own}".encode()).hexdigest()
         entry = self.known.get(key)
         if entry is None or entry["stamps"] != self._stamps(entry["names"]):
             names = list(self.compute(variant, self.templates))

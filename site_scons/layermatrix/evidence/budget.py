@@ -111,9 +111,11 @@ def _declare(build: Builder) -> Inputs:
 
 def _take(task: Task) -> Budget:
     """sources: the record `asm`."""
+    from layermatrix.emit import printer
+
     catalogue = task.project.catalogue
     origins = {
-        name: f"templates/{layer.template}, {catalogue.places[name]}"
+        name: f"templates/{printer.template_of(layer, task.root / 'templates')}, {catalogue.places[name]}"
         for name, layer in catalogue.layers.items()
     }
     counted = asm.KIND.format.read(task.sources[0])

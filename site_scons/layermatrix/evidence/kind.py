@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
+NO_PROBE = "the system has no probe, a C file of functions that inline the entries"  # why code is not counted
+
 R = TypeVar("R", bound=Measured)
 
 
@@ -149,7 +151,9 @@ class Kind(Generic[R]):
 def _told(failed: Sequence[Check], of: int) -> str:
     """What failed, for the log of a build."""
     names = ", ".join(check.name for check in failed)
-    return "\n".join([f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)])
+    return "\n".join(
+        [f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)]
+    )
 
 
 def unless_interrupted(task: Task) -> None:

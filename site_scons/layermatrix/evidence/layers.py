@@ -137,7 +137,7 @@ def _take(task: Task) -> Layers:
     assert stats is not None
     subject = Subject(
         layers=[layer.name for layer in task.variant.layers],
-        classes={size_class.name: size_class.size for size_class in task.variant.classes},
+        classes={key.name: key.number("size") for key in task.variant.keys},
         counting=counting,
         variable=stats.env,
         shipped=shipped,

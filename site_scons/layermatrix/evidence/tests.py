@@ -22,7 +22,7 @@ from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
 from layermatrix.evidence.tools import running
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Suite
+    from layermatrix.model.measuring import Suite
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The answer `list`: the variants, and the cells that are selected or left out."""
+"""The answer `list`: the variants, the cells that are selected or left out, and the compilers of those."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from layermatrix.jobs.base import Answer, Plan
@@ -13,7 +14,17 @@ if TYPE_CHECKING:
 def text(plan: Plan, chosen: Selection) -> str:
     from layermatrix.report import explain
 
-    return explain.list_variants(plan.project, chosen.cells, chosen.left_out)
+    listed = explain.list_variants(plan.project, chosen.cells, chosen.left_out)
+    return "\n".join([listed.rstrip("\n"), "", *_compilers(plan, chosen)])
+
+
+def _compilers(plan: Plan, chosen: Selection) -> list[str]:
+    """What each compiler of these cells is, with the flags that the user gives."""
+    lines = []
+    for cell in {cell.compiler: cell for cell in chosen.cells}.values():
+        found = plan.compiler_of(cell)
+        lines.append(f"{found.name} is {shlex.join(found.command)}: {found.identity}")
+    return lines
 
 
 JOB = Answer(name="list", doc="the variants, and the cells that are selected or left out", text=text)

@@ -19,12 +19,12 @@ from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing
 from layermatrix.measure import contest, runner, stats, timing
 from layermatrix.measure.contest import FILE, Contest, ContestLoad, FloorAbout
-from layermatrix.model.project import FLOOR
+from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Floor, Load, Peer, Peers
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.measuring import Floor, Load, Peer, Peers
+    from layermatrix.model.project import Project
 
 PROGRAMS = Path(buildstate.BASELINE, "bin")
 

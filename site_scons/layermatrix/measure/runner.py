@@ -29,7 +29,6 @@ from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.measure import stats
 
-
 Store = Callable[[Path, Bench | NotMeasured], None]
 
 

@@ -20,8 +20,8 @@ from layermatrix.measure import progress, runner
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Load
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.measuring import Load
+    from layermatrix.model.project import Project
 
 BASELINE = "baseline"  # its name among those that are timed
 

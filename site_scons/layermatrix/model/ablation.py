@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.matrix import ALL, Cell
-from layermatrix.model.project import Layer, Variant
+from layermatrix.model.layers import ALL, Layer
+from layermatrix.model.matrix import Cell
+from layermatrix.model.variants import Variant
 
 INFIX = "_without_"
 
@@ -50,11 +51,6 @@ def whole_of(cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
     return [cell, *found]
 
 
-def left_out_of(variant: Variant, base: Variant) -> Layer:
-    """The layer of `base` that this variant of it lacks."""
-    return next(layer for layer in base.layers if variant.name == _name(base, layer.name))
-
-
 def without(variant: Variant, name: str) -> Variant:
     """The variant with this layer left out; AblationError where the others cannot do without it."""
     layers = [layer for layer in variant.layers if layer.name != name]
@@ -74,7 +70,7 @@ def without(variant: Variant, name: str) -> Variant:
         doc=f"{variant.name} without {title}.",
         lineage=(*variant.lineage, made),
         layers=tuple(replace(layer, position=place) for place, layer in enumerate(layers, start=1)),
-        quoted={},
+        reported={},
         budget={},
     )
 
@@ -89,8 +85,8 @@ def _check_roles(variant: Variant, layers: Sequence[Layer]) -> None:
         (fixed, "refilled only by layers that can be switched off"),
         (stores, "kept by no layer"),
     ):
-        covered = {size_class.index for layer in members for size_class in layer.classes}
-        missing = [size_class.name for size_class in variant.classes if size_class.index not in covered]
+        covered = {size_class.index for layer in members for size_class in layer.keys}
+        missing = [size_class.name for size_class in variant.keys if size_class.index not in covered]
         if missing:
             raise AblationError(f"class {missing[0]} would be {otherwise}")
 

@@ -16,9 +16,10 @@ from layermatrix.report import layers
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Overlap, Stage
+    from layermatrix.model.layers import Toggle
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Toggle, Variant
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.project import Project
+    from layermatrix.model.variants import Variant
 
 Counted = LayerCosts | NotMeasured | None  # what the layers did, where that is known
 

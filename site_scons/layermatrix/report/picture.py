@@ -14,7 +14,7 @@ from layermatrix.report import explain
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Stage
-    from layermatrix.model.project import Toggle
+    from layermatrix.model.layers import Toggle
 
 WIDTH = 900
 LEFT, BOX_WIDTH = 26, 560  # of a layer's box

@@ -116,7 +116,9 @@ class CellBuilder:
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
         made = builders.compiler_text(self.env, place, source, flags, word, CCFLAGS=self._flags)
-        self.env.Depends(made, self.header)  # said outright: a header that is being printed was not waited for
+        self.env.Depends(
+            made, self.header
+        )  # said outright: a header that is being printed was not waited for
         return made[0]
 
     @property

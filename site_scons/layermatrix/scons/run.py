@@ -35,8 +35,8 @@ def is_dry() -> bool:
 def child() -> list[str]:
     """The command that starts SCons again in the project's folder, without variables and targets.
 
-    -u looks for SConstruct in the folders above, too; -E keeps the user's PYTHONPATH out, as sconsw does.
+    -u looks for SConstruct in the folders above, too.
     """
     files = [f"--file={script}" for script in SCons.Script.GetOption("file") or ()]
     jobs = SCons.Script.GetOption("num_jobs")
-    return [sys.executable, "-E", "-m", "SCons", "-Q", "-u", f"-j{jobs}", *files]
+    return [sys.executable, "-m", "SCons", "-Q", "-u", f"-j{jobs}", *files]

@@ -1,0 +1,136 @@
+"""The package as strangers get it: a wheel in an environment of its own, used in a project elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.scons.conftest import COMPILER, LIMIT, ROOT, Project, Run
+
+INDEX = ("Could not find a version", "Connection", "Failed to establish", "Temporary failure")
+
+
+def run(*command: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in command]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(words, cwd=folder, env=plain, capture_output=True, text=True, timeout=LIMIT)
+
+
+def pip(python: str | Path, *words: str | Path) -> None:
+    done = run(python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words)
+    if any(said in done.stderr for said in INDEX):
+        pytest.skip(f"the package index cannot be reached: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone has that packages are made of."""
+    root = tmp_path_factory.mktemp("clone") / "clone"
+    root.mkdir()
+    for name in ("pyproject.toml", "LICENSE", "README.md", "SConstruct"):
+        shutil.copy2(ROOT / name, root)
+    for name in ("site_scons", "docs", "variants"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source)
+    (made,) = folder.glob("layermatrix-*.whl")
+    return made
+
+
+@pytest.fixture(scope="session")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the wheel and what it depends on, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv") / "venv"
+    assert run(sys.executable, "-m", "venv", folder).returncode == 0
+    pip(folder / "bin/python", "install", "--quiet", wheel)
+    return folder / "bin/python"
+
+
+class Stranger(Project):
+    """The project foreign/ with nothing of this repository in it, and SCons of the wheel's environment."""
+
+    def __init__(self, root: Path, python: Path) -> None:
+        super().__init__(root)
+        self.python = python
+
+    def scons(self, *words: str) -> Run:
+        done = run(self.python.with_name("scons"), "-Q", "verbose=1", *words, folder=self.root)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def stranger(python: Path, tmp_path: Path) -> Stranger:
+    shutil.copytree(Path(__file__).parent / "foreign", tmp_path / "pool")
+    project = Stranger(tmp_path / "pool", python)
+    project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
+    project.edit("SConstruct", 'tools=["layered"],', 'tools=["default", "layered"],')
+    project.edit("SConstruct", '["tools/site_tools"]', '[PyPackageDir("layermatrix.site_tools")]')
+    return project
+
+
+def test_the_wheel_has_the_library_the_tool_and_the_templates_of_reports(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    library = ROOT / "site_scons"
+    for file in (library / "layermatrix").rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            assert file.relative_to(library).as_posix() in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"layermatrix"}
+
+
+def test_a_wheel_can_be_made_of_the_sdist(source: Path, python: Path, tmp_path: Path) -> None:
+    """`pip wheel` of an unpacked sdist, which has nothing but what it carries."""
+    script = (
+        "import sys\nfrom hatchling.builders.sdist import SdistBuilder\n"
+        "print(next(SdistBuilder(sys.argv[1]).build(directory=sys.argv[2])))"
+    )
+    pip(sys.executable, "install", "--quiet", "--target", tmp_path / "hatch", "hatchling")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'hatch')!r})\n{script}"
+    done = run(sys.executable, "-c", code, source, tmp_path)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(done.stdout.strip()) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.glob("layermatrix-*/")
+    pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path / "out", unpacked)
+    assert list((tmp_path / "out").glob("layermatrix-*.whl"))
+
+
+def test_another_project_is_built_checked_and_reported_with_the_installed_wheel(
+    stranger: Stranger, cc: str
+) -> None:
+    where = run(stranger.python, "-c", "import layermatrix; print(layermatrix.__file__)").stdout
+    assert Path(where.strip()).is_relative_to(stranger.python.parents[1])
+    stranger.build("rounds=1", "phases")
+    folder = f"build/small-release-{cc}"
+    for name in ("gen/pool_gen.h", "libpool.so", "libpool.a"):
+        assert stranger.path(f"{folder}/{name}").is_file()
+    assert stranger.record(f"small-release-{cc}", "tests")["programs"][0]["status"] == "passed"
+    assert "<html" in stranger.read("build/report/index.html")
+    assert stranger.build("variant=small", "checks").actions == []
+
+
+def test_a_plain_scons_without_the_packages_says_what_to_install(stranger: Stranger, tmp_path: Path) -> None:
+    """The library is there, and so is SCons, but none of what the library imports."""
+    lib = tmp_path / "lib"
+    site = next(stranger.python.parents[1].glob("lib/python*/site-packages"))
+    for name in ("SCons", "layermatrix"):
+        shutil.copytree(site / name, lib / name)
+    script = f"import sys; sys.path.insert(0, {str(lib)!r}); import SCons.Script; SCons.Script.main()"
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    done = run(base, "-I", "-S", "-c", script, "-Q", "libs", folder=stranger.root)
+    assert done.returncode == 2
+    said = next(line for line in done.stderr.splitlines() if line)
+    assert "the tool 'layered' needs packages that this Python does not have: pyyaml, jinja2, " in said
+    assert "-m pip install pyyaml jinja2 " in said
+    assert "Traceback" not in done.stderr
