@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Env = Any
 Node = Any
+
+TABLES = re.compile(r"-g(\d|gdb\d?|dwarf(-\d)?)?")  # flags for a debugger's tables
 
 
 def evidence(
@@ -105,7 +108,7 @@ class CellBuilder:
         return path if path.startswith("#") else f"#$BUILD_DIR/{path}"
 
     def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
-        variables: dict[str, Any] = {"CCFLAGS": [*self._flags, *LINE_TABLES]}
+        variables: dict[str, Any] = self._flags(*LINE_TABLES)
         if copies:
             own = {f"{self.folder}/gen": "gen", self.sources: "src"}
             others = [folder for folder in self.env["CPPPATH"] if str(folder).lstrip("#") not in own]
@@ -115,16 +118,19 @@ class CellBuilder:
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
-        made = builders.compiler_text(self.env, place, source, flags, word, CCFLAGS=self._flags)
-        self.env.Depends(
-            made, self.header
-        )  # said outright: a header that is being printed was not waited for
+        made = builders.compiler_text(self.env, place, source, flags, word, **self._flags())
+        self.env.Depends(made, self.header)  # declared: SCons would not wait for one that is being printed
         return made[0]
 
-    @property
-    def _flags(self) -> list[Any]:
-        """Those of the cell without tables for a debugger, which are no code."""
-        return [flag for flag in self.env.Flatten([self.env["CCFLAGS"]]) if flag != "-g"]
+    def _flags(self, *more: str) -> dict[str, list[Any]]:
+        """Those of the cell without tables for a debugger, which are no code; and more."""
+        return {
+            name: [
+                *(flag for flag in self.env.Flatten([self.env[name]]) if not TABLES.fullmatch(str(flag))),
+                *added,
+            ]
+            for name, added in (("CCFLAGS", more), ("LAYERED_CFLAGS", ()))
+        }
 
     def printed(self, target: str, how: Step) -> Node:
         path = Path(target)

@@ -1,0 +1,74 @@
+"""A library built by zig, the compiler for machines that have none, and programs that run with it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import sysconfig
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.scons.conftest import LIMIT, ROOT, Run
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+FIRST_BUILD = 2 * LIMIT  # zig compiles a C library of its own first
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python that has ziglang beside all that this one has."""
+    if importlib.util.find_spec("ziglang"):
+        return sys.executable
+    folder = tmp_path_factory.mktemp("zig") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=LIMIT)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    command = [
+        folder / "bin/python", "-m", "pip", "--no-input", "install", "--quiet", "--require-hashes",
+        "--no-deps", "-r", ROOT / "requirements-zig.lock",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=FIRST_BUILD)
+    if done.returncode:
+        pytest.skip(f"ziglang cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+    return str(folder / "bin/python")
+
+
+def scons(project: Project, python: str, *words: str) -> Run:
+    command = [python, "-m", "SCons", "-Q", "verbose=1", "compiler=zig", *words]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=FIRST_BUILD)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+# Fails where its malloc is not the library's.
+PRELOADED = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void)
+{
+    Dl_info from;
+    return !(dladdr((void *)malloc, &from) && strstr(from.dli_fname, "release-zig/libhakmem.so"));
+}
+"""
+
+
+def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str) -> None:
+    """Linker options that zig does not have are left out, and each is named once."""
+    cell = "build/phase3-release-zig"
+    run = scons(fresh, python, "variant=phase3", "libs", f"{cell}/bin/test_api")
+    lines = run.stderr.splitlines()
+    for option in ("-Bsymbolic-functions", "--dynamic-list=csrc/replaceable.list"):
+        assert lines.count(f"zig has no linker option {option}: it is left out") == 1
+    assert scons(fresh, python, "variant=phase3", "libs").actions == []
+    fresh.write("preloaded.c", PRELOADED)
+    compile_it = [python, "-m", "ziglang", "cc", "-o", "preloaded", "preloaded.c"]
+    subprocess.run(compile_it, cwd=fresh.root, check=True, timeout=FIRST_BUILD)
+    preload = {"LD_PRELOAD": str(fresh.path(f"{cell}/libhakmem.so"))}
+    for program, variables in ((f"{cell}/bin/test_api", {}), ("preloaded", preload)):
+        done = subprocess.run([fresh.path(program)], env=variables, capture_output=True, timeout=LIMIT)
+        assert done.returncode == 0, (program, done.stderr)
