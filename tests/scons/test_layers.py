@@ -285,8 +285,9 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
 ) -> None:
     driver, overflow = layer
     limits = {c: limit(overflow, c) for c in reachable(driver.variant)}
-    counted = driver.run([word for c, most in limits.items() for word in fill_and_empty(c.number("size"),
-    most)]) spilled = 0
+    words = [word for c, most in limits.items() for word in fill_and_empty(c.number("size"), most)]
+    counted = driver.run(words)
+    spilled = 0
     for size_class, most in limits.items():
         assert counted.of(overflow, size_class, "offered") == most
         assert counted.of(overflow, size_class, "accepted") == most
@@ -305,7 +306,7 @@ def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer
     driver, refill = layer
     sizes = reachable(driver.variant)
     for cache in driver.variant.with_role("cache"):
-        counted = driver.run([f"a:{c.number("size")}:1" for c in sizes], on=[cache, refill])
+        counted = driver.run([f"a:{c['size']}:1" for c in sizes], on=[cache, refill])
         for size_class in sizes:
             batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_tls.h
             assert counted.of(refill, size_class, "hits") == 1

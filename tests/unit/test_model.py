@@ -161,8 +161,9 @@ def test_a_child_may_give_its_layers_anew(project: Write) -> None:
 
 def test_roles_are_told_apart(project: Write) -> None:
     base = loaded(project(), "base")
-    by_role = [[layer.name for layer in part] for part in map(base.with_role, ("cache", "overflow",
-    "refill"))] assert by_role == [["stack"], ["list"], ["refill"]]
+    roles = ("cache", "overflow", "refill")
+    by_role = [[layer.name for layer in base.with_role(role)] for role in roles]
+    assert by_role == [["stack"], ["list"], ["refill"]]
 
 
 def test_with_an_ultra_fast_path_only_the_first_layer_is_hot(project: Write) -> None:

@@ -77,8 +77,8 @@ BAD_TEXT = {
     "a: !!seq {}": "1:4: error: tag '!!seq' is not allowed; leave it out",
     "a: !!binary abcd": "1:4: error: tag '!!binary' is not allowed; leave it out",
     "a: !!int twelve": "1:4: error: 'twelve' does not fit its tag; leave the tag out",
-    "a: 010": "1:4: error: '010' could be a decimal or an octal number; leave its leading zeroes out, or put
-    it in", "a: -00": "1:4: error: '-00' could be a decimal or an octal number",
+    "a: 010": "1:4: error: '010' could be a decimal or an octal number",
+    "a: -00": "1:4: error: '-00' could be a decimal or an octal number",
     'a: "\\0"': "1:4: error: '\\x00' holds a control character",
     "a: 1\nb: 2\na: 3": "3:1: error: key 'a' is given twice; first on line 1",
 }
