@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Words:
-    """What a domain calls things: a key, all of them, what a layer stores, and the path of a request. A profile
-    has its own, as `words` of a variant's `extra`."""
+    """What a domain calls things: a key, all of them, what a layer stores, the path of a request, what the
+    last layer does with the system behind it. A profile has its own, as `words` of a variant's `extra`."""
 
     key: str = "key"
     keys: str = "Keys"
     stored: str = "entry"
     path: str = "The path of a request"
+    supply: str = "works on"
 
 
 @dataclass(frozen=True)

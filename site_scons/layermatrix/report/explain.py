@@ -88,7 +88,7 @@ def storage_text(about: LayerPath, layer: Stage) -> str:
 
 def plural(word: str) -> str:
     """entries, blocks, classes."""
-    if word.endswith("y"):
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
@@ -190,7 +190,7 @@ def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
         left -= shares.get(layer.name, 0.0)
         goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares else ""
         labels.append(("off" if layer.role == "refill" else "miss") + goes_on)
-    return [*labels, "takes blocks from"]
+    return [*labels, about.words.supply]
 
 
 def _arrow(label: str) -> list[str]:

@@ -50,6 +50,7 @@ WORDS = {
     "key": "class",
     "keys": "Size classes",
     "stored": "block",
+    "supply": "takes blocks from",
     "path": "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
 }
 
