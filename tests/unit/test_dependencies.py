@@ -71,10 +71,10 @@ USES = {
     "bench": ("evidence/columns.py",),
 }
 OTHERS = {
-    "asm": "evidence/tools/cachegrind.py",
-    "budget": "evidence/tools/cachegrind.py",
-    "code": "evidence/binary/elf.py",
-    "guards": "evidence/tools/running.py",
+    "asm": "core/process.py",
+    "budget": "core/process.py",
+    "code": "core/process.py",
+    "guards": "core/process.py",
     "counters": "evidence/source/csource.py",
     "tests": "evidence/binary/elf.py",
     "programs": "evidence/source/csource.py",

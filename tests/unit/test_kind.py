@@ -10,7 +10,6 @@ import pytest
 
 from layermatrix.build import printing
 from layermatrix.build.step import StepError, Task
-from layermatrix.core import interrupt
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, counters, programs, registry, tests
 from layermatrix.evidence.kind import Check, Kind, Status
@@ -79,9 +78,8 @@ def test_a_test_finds_its_cell(task: Make) -> None:
     assert result.log == str(made.root / "cell")
 
 
-def test_an_interrupted_suite_writes_nothing(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupt, "interrupted", lambda: True)
-    made = task(SUITE, {"test_a": "exit 1"})
+def test_an_interrupted_suite_writes_nothing(task: Make) -> None:
+    made = replace(task(SUITE, {"test_a": "exit 1"}), interrupted=lambda: True)
     with pytest.raises(StepError, match="interrupted"):
         tests.KIND.establish(made)
     assert not made.targets[0].exists()
@@ -129,11 +127,8 @@ def test_a_script_finds_its_cell_and_the_length_of_a_soak(
         assert result.log.split() == [str(made.root / "cell"), *told.split()]
 
 
-def test_a_script_that_was_interrupted_leaves_no_result(
-    script: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(interrupt, "interrupted", lambda: True)
-    made = script("exit 1")
+def test_a_script_that_was_interrupted_leaves_no_result(script: Make) -> None:
+    made = replace(script("exit 1"), interrupted=lambda: True)
     with pytest.raises(StepError, match="interrupted"):
         programs.take_script(made)
     assert not made.targets[0].exists()

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from layermatrix.build.step import StepError, Task
-from layermatrix.core import interrupt
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
@@ -134,7 +133,7 @@ class Kind(Generic[R]):
         failed."""
         assert self.take is not None
         record = self.take(task)
-        unless_interrupted()
+        unless_interrupted(task)
         self.format.write(task.targets[0], record)
         checks = self.judge(record)
         failed = [check for check in checks if check.status is Status.FAILED]
@@ -157,7 +156,7 @@ def _told(failed: Sequence[Check], of: int) -> str:
     )
 
 
-def unless_interrupted() -> None:
+def unless_interrupted(task: Task) -> None:
     """A program that Ctrl-C has ended says nothing about the library."""
-    if interrupt.interrupted():
+    if task.interrupted():
         raise StepError("interrupted", recorded=True)

@@ -83,7 +83,7 @@ def _result(build: Builder, script: Node) -> Node:
 def take_plain(task: Task) -> None:
     """What a script prints without a library. sources: the script. targets: the record."""
     record = run_plain(task.sources[0], _timeout(task), extra=_of_soak(task))
-    unless_interrupted()
+    unless_interrupted(task)
     PLAIN.write(task.targets[0], record)
 
 
@@ -96,7 +96,7 @@ def take_script(task: Task) -> None:
     kept = PLAIN.read(plain[0]) if plain else None
     extra = {running.CELL_VARIABLE: str(task.folder), **_of_soak(task)}
     record = run_preloaded(script, library, _timeout(task), plain=kept, extra=extra)
-    unless_interrupted()
+    unless_interrupted(task)
     KIND.format.write(record_file, record)
     if isinstance(record, Programs) and all(one.status is Status.PASSED for one in record.programs):
         stamp.write_text("", encoding="utf-8")

@@ -100,7 +100,7 @@ def _spec(cell: CellResult, about: LayerPath) -> Iterable[nested.Block]:
         for layer in about.layers
     )
     yield nested.Block(
-        "layers", ("", "role", explain.plural(about.words.key), "storage", "switch", "what it does"), rows
+        "layers", ("", "role", f"serves, by {about.key}", "storage", "switch", "what it does"), rows
     )
     if about.options:
         options = tuple(

@@ -46,15 +46,6 @@ STORAGES = (
 )
 
 
-WORDS = {
-    "key": "class",
-    "keys": "Size classes",
-    "stored": "block",
-    "supply": "takes blocks from",
-    "path": "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
-}
-
-
 @dataclass(frozen=True)
 class Malloc(Profile):
     """Keys are called classes, and have a size in bytes."""
@@ -72,14 +63,21 @@ class Malloc(Profile):
             yield Objection(("checks", "min_align"), what, "or set 'checks: none'")
 
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
-        align = int(settings["min_align"])
-        return {**sizes.lookup(keys, align), "requests": sizes.requests(keys, align), "words": WORDS}
+        return sizes.lookup(keys, int(settings["min_align"]))
+
+    def key_columns(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int]
+    ) -> Mapping[str, Sequence[str]]:
+        served = sizes.requests(keys, int(settings["min_align"]))
+        return {"bytes": [str(key["size"]) for key in keys], "serves requests of": list(served.values())}
 
 
 MALLOC = Malloc(
     name="malloc",
     words={"keys": "classes"},
     key="class",
+    stored="blocks",
+    path="The path of an allocation; a free goes the same way: the first layer with room takes the block",
     roles={role.name: role for role in ROLES},
     settings={setting.name: setting for setting in SETTINGS},
     storages={storage.name: storage for storage in STORAGES},
