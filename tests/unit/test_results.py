@@ -32,7 +32,7 @@ def built(root: Path, cell: Cell, **evidence: Measured) -> Cell:
     """Lay a cell's library and evidence down as a build does."""
     folder = root / cell.build_dir
     (folder / "evidence").mkdir(parents=True)
-    (folder / f"lib{cell.variant.system.libname}.a").touch()
+    (folder / f"lib{cell.variant.system.library}.a").touch()
     for kind in registry.KINDS:
         if kind.name in evidence:
             kind.format.write(folder / "evidence" / f"{kind.name}.json", evidence[kind.name])

@@ -21,6 +21,8 @@ from layermatrix.build.toolchain import (
     fuzzer_missing,
     sanitizer_missing,
 )
+from layermatrix.build.usertools import UserTools
+from layermatrix.core.errors import SelectionError
 
 ANSWERS = """
 case "$*" in
@@ -257,6 +259,10 @@ def test_a_sanitizer_whose_program_does_not_start_is_missing(workshop: Workshop)
     [
         (("gcc",), ("g++",)),
         (("clang",), ("clang++",)),
+        (("ccache", "gcc-12"), ("ccache", "g++-12")),
+        (("/opt/x/clang-16",), ("/opt/x/clang++-16",)),
+        (("aarch64-linux-gnu-gcc",), ("aarch64-linux-gnu-g++",)),
+        (("cc",), ("c++",)),
         (("python", "-m", "ziglang", "cc"), ("python", "-m", "ziglang", "c++")),
     ],
 )
@@ -289,3 +295,75 @@ def test_a_cxx_compiler_without_its_library_says_what_is_missing_each_time(works
     tried = len(workshop.calls())
     assert cxx_missing(clang, workshop.cache) == said
     assert len(workshop.calls()) > tried
+
+
+# --- the user's own compiler
+
+
+def with_macros(workshop: Workshop, name: str, macros: str) -> None:
+    script = ANSWERS.format(name=name, version="12.2.0", link=RUNS)
+    workshop.add(name, script.replace("    *)", f"    *-dM*) echo '{macros}' ;;\n    *)"))
+
+
+def given(workshop: Workshop, *names: str, **texts: str) -> dict[str, Toolchain | Missing]:
+    return find_compilers(names, workshop.cache, UserTools(texts))
+
+
+def test_a_given_compiler_takes_the_place_of_its_family_and_comes_first(workshop: Workshop) -> None:
+    workshop.add_compiler("clang")
+    with_macros(workshop, "own-cc", "#define __GNUC__ 12")
+    found = given(workshop, "clang", "gcc", CC="own-cc", CXX="own-c++", CFLAGS="-O3")
+    assert list(found) == ["gcc", "clang"]
+    own = found["gcc"]
+    assert isinstance(own, Toolchain)
+    assert (own.command, own.cxx) == (("own-cc",), ("own-c++",))
+    assert own.identity == "own-cc (Fake) 12.2.0, x86_64-fake-linux, CFLAGS=-O3"
+
+
+def test_a_compiler_that_has_clangs_macros_is_a_clang(workshop: Workshop) -> None:
+    with_macros(workshop, "mycc", "#define __clang__ 1 and __GNUC__ 4")
+    assert list(given(workshop, CC="mycc")) == ["clang"]
+
+
+def test_a_given_compiler_is_asked_once_only(workshop: Workshop) -> None:
+    with_macros(workshop, "mycc", "#define __GNUC__ 4")
+    first = given(workshop, CC="mycc")
+    asked = workshop.calls()
+    assert given(workshop, CC="mycc") == first
+    assert workshop.calls() == asked
+
+
+def test_what_is_neither_a_gcc_nor_a_clang_is_refused(workshop: Workshop) -> None:
+    workshop.add_compiler("tcc", "0.9")
+    with pytest.raises(
+        SelectionError, match=r"CC=tcc: neither a gcc nor a clang; it says 'tcc \(Fake\) 0.9'"
+    ):
+        given(workshop, CC="tcc")
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("gcc,clang", []),
+        ("gcc, gcc-12", ["gcc-12"]),
+        ("clang-16", ["clang-16"]),
+        ("x86_64-linux-gnu-gcc-12", ["x86_64-linux-gnu-gcc-12"]),
+        ("gc", []),
+        ("gcc*", []),
+        ("/usr/bin/gcc", []),
+    ],
+)
+def test_commands_are_told_from_names_and_patterns(text: str, commands: list[str]) -> None:
+    assert toolchain.commands(text) == commands
+
+
+# --- options of the linker
+
+
+def test_a_linker_is_asked_once_for_each_option(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.add_compiler("gcc", link='case "$*" in *-Bno*) exit 1 ;; esac')
+    gcc = workshop.found("gcc")
+    for _ in range(2):
+        assert toolchain.links(gcc, "-Wl,-Byes", tmp_path, workshop.cache)
+        assert not toolchain.links(gcc, "-Wl,-Bno", tmp_path, workshop.cache)
+    assert len([call for call in workshop.calls() if "-shared" in call]) == 2

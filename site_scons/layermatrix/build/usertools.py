@@ -44,7 +44,7 @@ class UserTools:
 
     def arguments(self) -> list[str]:
         """What a child build has to be given again; it has the environment already."""
-        return [f"{name}={self.texts[name]}" for name in self.typed if name in self.texts]
+        return [f"{name}={self.texts.get(name, '')}" for name in self.typed]
 
 
 def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> UserTools:

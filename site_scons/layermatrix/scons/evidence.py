@@ -119,9 +119,7 @@ class CellBuilder:
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
         made = builders.compiler_text(self.env, place, source, flags, word, **self._flags())
-        self.env.Depends(
-            made, self.header
-        )  # said outright: a header that is being printed was not waited for
+        self.env.Depends(made, self.header)  # declared: SCons would not wait for one that is being printed
         return made[0]
 
     def _flags(self, *more: str) -> dict[str, list[Any]]:

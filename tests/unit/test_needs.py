@@ -1,0 +1,48 @@
+"""`needs`: what the tool asks of the Python that runs SCons is what the package depends on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import SCons
+import SCons.Errors
+
+from layermatrix.scons import needs
+
+PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+def test_the_packages_are_the_dependencies_of_the_wheel() -> None:
+    text = PROJECT.read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', listed))
+    assert len(bounds) == listed.count("\n")
+    assert bounds.pop("scons") == ".".join(map(str, needs.SCONS))
+    assert set(bounds) == set(needs.PACKAGES.values())
+    assert f'requires-python = ">={needs.PYTHON[0]}.{needs.PYTHON[1]}"' in text
+
+
+def test_nothing_is_missing_here() -> None:
+    needs.check()
+
+
+def test_an_old_scons_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SCons, "__version__", "4.4.0")
+    with pytest.raises(SCons.Errors.UserError, match=r"'layered' needs SCons 4\.5 or newer; this is 4\.4\.0"):
+        needs.check()
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(needs, "PACKAGES", {"sys": "sys", "no_such_module": "such"})
+    with pytest.raises(
+        SCons.Errors.UserError, match=r"does not have: such; install them: .* -m pip install such$"
+    ):
+        needs.check()
+    tmp_path.joinpath("sconsw").write_text("", encoding="utf-8")
+    with pytest.raises(SCons.Errors.UserError, match=r"or run \./sconsw, which has its own$"):
+        needs.check()
