@@ -45,7 +45,7 @@ from layermatrix.evidence.guards import Verdict as DebugCode
 from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.programs import Programs
 from layermatrix.evidence.tests import Tests
-from layermatrix.model.project import Option, Toggle
+from layermatrix.model.layers import Option, Toggle
 
 Evidence = Measured | NotMeasured
 
