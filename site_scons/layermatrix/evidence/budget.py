@@ -76,8 +76,8 @@ class LayerShare:
 
 @dataclass(frozen=True)
 class OverBudget(Limited):
-    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its figure.
-    shares: which metric the layers' figures are of."""
+    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its
+    figure. shares: which metric the layers' figures are of."""
 
     ancestor: str | None
     ancestor_value: int | None
