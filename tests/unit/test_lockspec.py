@@ -96,7 +96,6 @@ DAMAGED = [
         "15:112",
         "unknown key 'branchs' in load 'churn'; did you mean 'branches'?",
     ),
-    ('"01234567"', "01234567", "15:23", "'01234567' could be a decimal or an octal number"),
     ('"01234567"', "12345678", "15:23", "'args' must be eight hexadecimal digits in quotes, not 12345678"),
     ("release:", "relese:", "14:7", "the name of a mode must be one of release, debug, stats, not 'relese'"),
     ('  libc: "glibc 2.36"\n', "", "8:3", "an item of 'references' has no 'libc'"),

@@ -13,6 +13,7 @@ import report_samples as samples
 from layermatrix.analysis import layer_path
 from layermatrix.analysis.layercost import LayerCost, LayerCosts, LoadCosts, Without
 from layermatrix.core.records import NotMeasured
+from layermatrix.profiles.malloc.profile import MALLOC
 from layermatrix.report import picture
 from layermatrix.spec.loader import load_project
 
@@ -27,7 +28,7 @@ def squares(svg: str) -> Counter[str]:
 
 def test_every_variant_has_a_well_formed_picture() -> None:
     for variant in load_project(Path(__file__).parents[2]).variants.values():
-        root = ElementTree.fromstring(picture.draw(layer_path.describe(variant)))
+        root = ElementTree.fromstring(picture.draw(layer_path.describe(variant, MALLOC)))
         words = " ".join(text.text or "" for text in root.iter(f"{SVG}text"))
         assert all(layer.title in words for layer in variant.layers)
 
@@ -36,7 +37,9 @@ def test_no_text_of_a_box_runs_into_another() -> None:
     wide = {"soft": 6.6, "title": 8.5}  # pixels of a letter, in a font that is none of the narrow ones
     for variant in load_project(Path(__file__).parents[2]).variants.values():
         lines: dict[str, list[tuple[float, float]]] = {}
-        for text in ElementTree.fromstring(picture.draw(layer_path.describe(variant))).iter(f"{SVG}text"):
+        for text in ElementTree.fromstring(picture.draw(layer_path.describe(variant, MALLOC))).iter(
+            f"{SVG}text"
+        ):
             *ends, kind = (text.get("class") or "soft").split()
             x, length = float(text.get("x", 0)), wide[kind] * len(text.text or "")
             if ends != ["mid"]:

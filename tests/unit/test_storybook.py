@@ -178,6 +178,7 @@ def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
 
 def _switch_rows(project: Any) -> list[list[str]]:
     from layermatrix.analysis import layer_path
+    from layermatrix.profiles.malloc.profile import MALLOC
 
-    about = {name: layer_path.describe(variant) for name, variant in project.variants.items()}
+    about = {name: layer_path.describe(variant, MALLOC) for name, variant in project.variants.items()}
     return [row for item in storybook.switches(samples.phases(variants=about)) for row in item["rows"]]

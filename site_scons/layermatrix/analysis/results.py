@@ -25,6 +25,8 @@ from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.measure import peers
+from layermatrix.model.catalogue import Unit
+from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
     from layermatrix.analysis.comparison import Experiments
@@ -39,7 +41,6 @@ SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
 INTERRUPTED = NotMeasured("interrupted")
-BESIDE = {"speed": "mops"}
 SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
@@ -208,6 +209,7 @@ class Results:
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
     beside: Mapping[str, str]
+    unit: Unit
     story: Story = field(default_factory=Story)
     schema: int = field(default=SCHEMA)
 
@@ -222,7 +224,7 @@ class Results:
     def view(self) -> View:
         """The words in which kinds of evidence name their columns."""
         loads = tuple(sorted(self.loads, key=lambda name: name != self.headline))
-        return View(loads, baseline=self.baseline.name)
+        return View(loads, self.unit.work, self.unit.figure, self.baseline.name)
 
 
 def collect(
@@ -237,20 +239,22 @@ def collect(
 ) -> Results:
     """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
     `reference` is what each cell's counters are compared with."""
-    matrix, system = project.matrix, project.catalogue.system
+    matrix, catalogue = project.matrix, project.catalogue
+    system, profile = catalogue.system, profiles.of(catalogue.profile)
     return Results(
         system=System(system.name, system.doc),
         host=host(compilers or {}),
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline or next(iter(matrix.timed), None),
         cells=tuple(cell_result(project, cell, root, reference, interrupted=interrupted) for cell in cells),
-        variants={cell.variant.name: layer_path.describe(cell.variant) for cell in cells},
+        variants={cell.variant.name: layer_path.describe(cell.variant, profile) for cell in cells},
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
         peers=peers.load(root),
         origins=_origins(project, root, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
-        beside=BESIDE,
+        beside={one.beside or name: name for name, one in catalogue.reported.items()},
+        unit=catalogue.unit,
     )
 
 

@@ -204,7 +204,8 @@ class Integer(Kind):
         value = value_of(node)
         if type(value) is int and value in self.allowed and value % self.step == 0:
             return value
-        raise self.refuse(node)
+        digits = isinstance(value, str) and value.isdecimal()
+        raise self.refuse(node, "write it without quotes and leading zeroes" if digits else None)
 
 
 class Number(Kind):

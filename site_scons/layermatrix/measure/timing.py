@@ -84,10 +84,7 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     """These loads as they are timed."""
-    return [runner.Load(load.name, load.args, _UNIT, load.is_inlined) for load in loads]
-
-
-_UNIT = "Mops/s"
+    return [runner.Load(load.name, load.args, project.catalogue.unit, load.is_inlined) for load in loads]
 
 
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:

@@ -43,11 +43,16 @@ class Unit(Record):
     better: Direction = Better.HIGHER
 
 
+# measured figures beside which a reported one can stand, by the names that evidence has for them
+MEASURED = ("speed", "asm_lines", "l1_misses", "conditional_paths", "runtime_checks")
+
+
 @dataclass(frozen=True)
 class ReportedFigure(Record):
     """A figure that a variant may quote under `reported:`, shown beside what is measured.
 
-    type: `number` is a figure or a range of two (`40-50`), `text` anything.
+    type: `number` is a figure or a range of two (`40-50`), `text` anything. beside: the measured figure
+    beside which it stands, where that has another name.
     """
 
     name: OwnName
@@ -55,6 +60,7 @@ class ReportedFigure(Record):
     unit: Label = ""
     better: Direction = Better.HIGHER
     type: Annotated[str, OneOf("number", "text")] = "number"
+    beside: Annotated[str, OneOf(*MEASURED)] | None = None
 
 
 @dataclass(frozen=True)

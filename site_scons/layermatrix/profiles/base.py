@@ -22,12 +22,15 @@ class Objection:
 
 @dataclass(frozen=True)
 class Profile:
-    """words: what files call the core's own words. roles, settings, storages, unit: those of a catalogue that
+    """words: what files call the core's own words. key, stored, path: what reports call a key, what layers store,
+    and the path. roles, settings, storages, unit: those of a catalogue that
     declares none of its own; a setting or a storage of a catalogue goes before one of the same name."""
 
     name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     key: str = "key"
+    stored: str = "entries"
+    path: str = "The path of a request through the layers"
     roles: Mapping[str, Role] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
     storages: Mapping[str, Storage] = field(default_factory=dict)
@@ -44,3 +47,10 @@ class Profile:
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
         """Further values for templates, as `variant.extra`."""
         return {}
+
+    def key_columns(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int]
+    ) -> Mapping[str, Sequence[str]]:
+        """What a reader is shown of each key: heading -> a text for each."""
+        names = dict.fromkeys(name for key in keys for name in key.values)
+        return {name: [str(key.values.get(name, "")) for key in keys] for name in names}

@@ -68,9 +68,10 @@ class Lineage:
         files: Mapping[str, File],
     ) -> None:
         self.catalogue, self.words, self.files = catalogue, words, files
-        self.layers = layers.names("layers") if catalogue else None  # None: nothing can be said of layers
+        self.layers = layers.names("layers") or None  # None: nothing can be said of layers
         self.broken_layers = [name for name in self.layers or () if not layers.sound("layers", name)]
-        self.options = layers.names("options") if catalogue else None
+        known = catalogue is not None and (layers.names("options") or layers.sound("options"))
+        self.options = layers.names("options") if known else None
         self.document = layers
         self.drafts: dict[str, Draft] = {}
 

@@ -151,7 +151,7 @@ def _read_experiments(
         return {}
     document = reading.open_document(folder / EXPERIMENTS, f"{FOLDER}/{EXPERIMENTS}", {}, report)
     spec = reading.read(ExperimentsSpec, document)
-    if spec is None or (not document.sound("experiments") and not hasattr(spec, "experiments")):
+    if spec is None:
         return {}
     matrix.check_experiments(spec, names, plan, file, document)
     return dict(spec.experiments)

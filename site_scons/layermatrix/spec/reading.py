@@ -189,6 +189,8 @@ def _partly(kind: type[T], data: dict[str, Any], document: Document) -> T:
         value = _sound_part(hints[field.name], field.name, data, document)
         if value is MISSING:
             value = field.default_factory() if callable(field.default_factory) else field.default
+        if value is MISSING and get_origin(bare(hints[field.name])) is Mapping:
+            value = {}
         if value is not MISSING:
             object.__setattr__(record, field.name, value)
     return record

@@ -27,7 +27,6 @@ _TEXT = _TAG + "str"
 # What YAML 1.2 takes for a number: no octal or sexagesimal ones, no underscores.
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _SCALAR_TAGS = [_TAG + name for name in ("bool", "int", "float", "null")]
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -249,9 +248,6 @@ class _Builder:
             return float(text)
         if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
             self._spoil(place, f"{quote(text)} is no number that can be used")
-        elif _LEADING_ZERO.fullmatch(text):
-            hint = "leave its leading zeroes out, or put it in quotes"
-            self._spoil(place, f"{quote(text)} could be a decimal or an octal number", hint)
         return _BOOLEANS.get(text.lower() if text[1:].islower() or text.isupper() else "", text)
 
     def _refuse_tag(self, tag: str, place: Place) -> None:

@@ -65,11 +65,19 @@ class Malloc(Profile):
     def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
         return sizes.lookup(keys, int(settings["min_align"]))
 
+    def key_columns(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int]
+    ) -> Mapping[str, Sequence[str]]:
+        served = sizes.requests(keys, int(settings["min_align"]))
+        return {"bytes": [str(key["size"]) for key in keys], "serves requests of": list(served.values())}
+
 
 MALLOC = Malloc(
     name="malloc",
     words={"keys": "classes"},
     key="class",
+    stored="blocks",
+    path="The path of an allocation; a free goes the same way: the first layer with room takes the block",
     roles={role.name: role for role in ROLES},
     settings={setting.name: setting for setting in SETTINGS},
     storages={storage.name: storage for storage in STORAGES},

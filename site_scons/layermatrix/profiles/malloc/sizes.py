@@ -34,6 +34,19 @@ def aligned(classes: Sequence[Key], alignment: int) -> list[Key]:
     return [one for one in classes if one.number("size") % alignment == 0]
 
 
+def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
+    """Which requests each class serves, in words."""
+    found, low = {}, 0
+    for one in classes:
+        size = one.number("size")
+        if size % step:
+            found[one.name] = f"none: blocks are aligned to {step} bytes"
+        else:
+            found[one.name] = f"{low} to {size} bytes"
+            low = size + 1
+    return found
+
+
 def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     """max_size: the largest request in bytes that a class serves. index: entry i is the class for
     (i-1) * step + 1 to i * step bytes; entry 0 is for 0."""
