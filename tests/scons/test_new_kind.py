@@ -1,4 +1,4 @@
-"""A kind of evidence is one module and its line in the registry: then every report has it, and its failures."""
+"""A kind of evidence is one module and a line of the registry: then every report has it and its failures."""
 
 from __future__ import annotations
 

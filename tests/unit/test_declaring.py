@@ -15,7 +15,8 @@ from layermatrix.build.step import Step
 from layermatrix.evidence import asm, budget, counters, declaring, layers, programs, registry
 from layermatrix.evidence.builder import Node
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 
 @dataclass(frozen=True)

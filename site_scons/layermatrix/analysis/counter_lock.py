@@ -1,7 +1,8 @@
 """Compare what an operation costs now with what was accepted, and accept what it costs.
 
-Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse", "new" where nothing was accepted that could be compared with, or "not
-measured" where the load could not be counted now.
+Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse",
+"new" where nothing was accepted that could be compared with, or "not measured" where the load could not be
+counted now.
 """
 
 from __future__ import annotations

@@ -29,9 +29,10 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Task:
-    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak test,
-    where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
-    functions. interrupted: whether the build was told to stop. Whatever a step reads of the project comes from here, so every step depends on `model`."""
+    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak
+    test, where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
+    functions. interrupted: whether the build was told to stop. Whatever a step reads of the project comes
+    from here, so every step depends on `model`."""
 
     root: Path
     project: Project

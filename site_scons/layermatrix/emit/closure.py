@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from layermatrix.core import records
 
@@ -55,7 +55,7 @@ def _stamp(path: Path) -> str:
     return f"{found.st_mtime_ns}:{found.st_size}"
 
 
-def _read(store: Path) -> records.Record:
+def _read(store: Path) -> dict[str, Any]:
     """What is remembered; nothing when the file is missing or damaged, which costs only time."""
     try:
         known = json.loads(store.read_text(encoding="utf-8"))

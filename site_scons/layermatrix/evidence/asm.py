@@ -68,7 +68,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Asm | NotMeasured:
-    """sources: the probe's object, its assembly text, which lines of the header each layer has, the library."""
+    """sources: the probe's object, its assembly text, which lines of the header each layer has, library."""
     from layermatrix.evidence.binary import counting, elf, lines, machine
 
     probe, assembly, origins, library = task.sources

@@ -1,4 +1,4 @@
-"""Evidence `code`: what a reader counts in the text that is compiled: conditional code, runtime checks, lines.
+"""Evidence `code`: what a reader counts in the compiled text: conditional code, runtime checks, lines.
 
 Reads the C files that a probe includes, the generated header among them, and the probe as the preprocessor
 leaves it; `source.reading` says how they are counted.
@@ -124,8 +124,9 @@ def measure(
     sources: Sequence[str],
     reported: Mapping[str, str],
 ) -> Code | NotMeasured:
-    """folders: where includes are looked for, in order. header: the generated one's name. sources: the library's
-    C files. reported: file -> how many lines a report says that it has; those files are counted, too."""
+    """folders: where includes are looked for, in order. header: the generated one's name. sources: the
+    library's C files. reported: file -> how many lines a report says that it has; those files are counted,
+    too."""
     try:
         texts = included(probe, folders)
         if header not in texts:

@@ -65,7 +65,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class GuardCheck:
-    """mistakes: what it found wrong, each as a line `path:line:column: error: ...`. facts: what it looked at."""
+    """mistakes: what is wrong, each as a line `path:line:column: error: ...`. facts: what was looked at."""
 
     name: str
     status: Claim

@@ -35,8 +35,8 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that had to be so: a program that ran, a budget that was held against. reason: why it failed or
-    did not run; log: what a reader needs to see of it, for instance the end of a program's output."""
+    """One thing that had to be so: a program that ran, a budget that was held against. reason: why it failed
+    or did not run; log: what a reader needs to see of it, for instance the end of a program's output."""
 
     name: str
     status: Status

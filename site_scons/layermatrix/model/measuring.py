@@ -99,8 +99,8 @@ class Link(enum.Enum):
 
 @dataclass(frozen=True)
 class Load(Record):
-    """A benchmark: its program, how that gets the hot path, and its arguments when it is timed (without any it
-    is not) and when it is simulated."""
+    """A benchmark: its program, how that gets the hot path, and its arguments when it is timed (without any
+    it is not) and when it is simulated."""
 
     name: OwnName
     doc: Sentence

@@ -33,9 +33,9 @@ def evidence(
     benches: Sequence[Node] = (),
     empty: str | None = None,
 ) -> list[Node]:
-    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what the
-    sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a library
-    that does next to nothing, which shows what a benchmark itself costs."""
+    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what
+    the sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a
+    library that does next to nothing, which shows what a benchmark itself costs."""
     declared = declaring.declare(CellBuilder(env, built, tests, benches, empty))
     if not builders.is_baseline(env):
         env.Alias("figures", declared.figures)
