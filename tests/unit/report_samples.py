@@ -15,7 +15,7 @@ from layermatrix.analysis.comparison import Comparison, Experiments, Question, S
 from layermatrix.analysis.counter_lock import ComparedFigure, ComparedLoad
 from layermatrix.analysis.counter_lock import Comparison as Reference
 from layermatrix.analysis.counter_lock import Verdict as Against
-from layermatrix.analysis.layer_path import Backend, ClassRange, LayerPath, Overlap, Stage
+from layermatrix.analysis.layer_path import Backend, LayerPath, Overlap, Stage
 from layermatrix.analysis.results import (
     BaselineResult,
     CellResult,
@@ -45,6 +45,7 @@ from layermatrix.evidence.guards import Verdict as DebugCode
 from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.programs import Programs
 from layermatrix.evidence.tests import Tests
+from layermatrix.model.catalogue import Unit
 from layermatrix.model.layers import Option, Toggle
 
 Evidence = Measured | NotMeasured
@@ -281,7 +282,7 @@ def untested(variant: str, **changes: Any) -> CellResult:
 # --- variants
 
 
-def layer(title: str, role: str, classes: Sequence[str], **changes: Any) -> Stage:
+def layer(title: str, role: str, keys: Sequence[str], **changes: Any) -> Stage:
     """A layer as `layer_path` describes it."""
     described = Stage(
         name=title.lower(),
@@ -289,13 +290,15 @@ def layer(title: str, role: str, classes: Sequence[str], **changes: Any) -> Stag
         doc=f"What {title} does.",
         role=role,
         storage="none" if role == "refill" else "linked_list",
-        classes=tuple(classes),
-        serves_all=list(classes) == ["C0", "C1"],
+        keys=tuple(keys),
+        serves_all=list(keys) == ["C0", "C1"],
         capacity=0 if role == "refill" else 64,
         bytes_bound=0,
         toggle=None,
         inlined=True,
-        fills="List" if role == "refill" else None,
+        is_front=role == "cache",
+        stores=role != "refill",
+        fills="List" if role == "refill" else "",
     )
     return replace(described, **changes)
 
@@ -310,7 +313,12 @@ def about(variant: str = "old") -> LayerPath:
         reported=REPORTED.get(variant, {}),
         settings={"toggles": "env", "debug_output": "always" if variant == "old" else "guarded"},
         entries={"alloc": "fast_alloc", "free": "fast_free"},
-        classes=(ClassRange("C0", 16, 0, 16), ClassRange("C1", 32, 17, 32)),
+        title="The path of a request",
+        key="class",
+        stored="blocks",
+        keys=("C0", "C1"),
+        columns={"bytes": ("16", "32"), "serves requests of": ("0 to 16 bytes", "17 to 32 bytes")},
+        front="cache",
         layers=(
             layer("Stack", "cache", ["C0", "C1"]),
             layer("Ring", "cache", ["C1"], toggle=Toggle("SYS_RING", False)),
@@ -318,7 +326,7 @@ def about(variant: str = "old") -> LayerPath:
             layer("Refill", "refill", ["C0", "C1"], inlined=False),
         ),
         overlaps=(Overlap(("C1",), ("Stack", "Ring")),),
-        options=(Option("spill", "Spill early.", "bool", False, 0, 1, "SYS_SPILL"),),
+        options=(Option("spill", "Spill early.", "bool", False, env="SYS_SPILL"),),
         backend=Backend("sys", "A backend."),
     )
 
@@ -390,6 +398,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
         origins={"list": Origin("templates/layers/list.h.j2", "variants/layers.yaml:40")},
         left_out=(),
         beside={"speed": "mops"},
+        unit=Unit("op", "Mops/s"),
     )
     made = replace(made, **changes)
     return replace(made, story=reported.tell(made))

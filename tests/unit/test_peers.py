@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 import report_samples
 import toy_specs
 
-from layermatrix.measure import peers
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
+from layermatrix.evidence.columns import FigureKind
+from layermatrix.measure import contest, peers
+from layermatrix.measure.contest import Contest, FloorAbout
+from layermatrix.model.catalogue import Better, Unit
 from layermatrix.model.matrix import Cell
 from layermatrix.model.measuring import Floor, Load, Peer, Peers
 from layermatrix.report import html, markdown, table, terminal
@@ -69,7 +75,13 @@ def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
     found = contest_of(TWO, timed, ["fast"], gone="it is not installed")
     shown = table.peers_table(found)
-    assert [heading.head for heading in shown.headings] == ["load", "system malloc", "fast", "mine", "mine to"]
+    assert [heading.head for heading in shown.headings] == [
+        "load",
+        "system malloc",
+        "fast",
+        "mine",
+        "mine to",
+    ]
     speeds, peaks = shown.rows
     assert [figure.text for figure in speeds] == ["swap", "10.0", "20.0", "25.0", "1.25x"]
     assert [figure.text for figure in peaks[1:4]] == ["1,000"] * 3
