@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from layermatrix.analysis import layercost
+from layermatrix.analysis import layer_path, layercost
 from layermatrix.analysis.layercost import LayerCosts
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm, layers
@@ -20,6 +20,7 @@ from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadC
 from layermatrix.model.matrix import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
+from layermatrix.profiles.malloc.profile import MALLOC
 from layermatrix.report import explain
 from layermatrix.spec.loader import load_project
 
@@ -167,7 +168,8 @@ def test_a_failure_is_the_counting_cells_own(toy: Project, tmp_path: Path) -> No
 
 def text(toy: Project, root: Path) -> str:
     variant: Variant = toy.variants["base"]
-    return explain.explain(variant, layercost.of_cell(Cell(variant, "release", "gcc"), root))
+    about = layer_path.describe(variant, MALLOC)
+    return explain.explain(about, layercost.of_cell(Cell(variant, "release", "gcc"), root))
 
 
 def test_explain_says_how_to_get_figures_when_there_are_none(toy: Project, tmp_path: Path) -> None:
