@@ -58,10 +58,7 @@ DRAWER = """
   drawer:
     title: Drawer
     doc: Counts who looks into it.
-    role: cache
-    classes: all
-    storage: array_stack
-    capacity: 1
+    role: shelf
 """
 DRAWER_TEMPLATE = """
 {% macro functions(layer) %}
@@ -86,7 +83,7 @@ def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc:
     text = " ".join(run.stdout.split())
     assert "What does each layer of small bring?" in text
     assert "small_without_shelf: not built" in text
-    assert f"small_without_system-release-{cc}: class page would be refilled by no layer" in text
+    assert f"small_without_system-release-{cc}: page would be served by no source layer" in text
     sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}
     assert list(sides) == ["small", "small_without_drawer", "small_without_shelf"]
     counts = [sides[name]["asm"]["entries"]["take"]["instructions"] for name in list(sides)[:2]]

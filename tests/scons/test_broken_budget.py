@@ -28,7 +28,7 @@ def test_a_layer_that_grows_breaks_the_budget_and_is_told_with_the_difference(
         assert f"phase1-release-{cc} has " in run.stderr
         told = run.stderr.split("alloc hit_instructions is")[1].splitlines()
         line = next(line for line in told if line.split()[:1] == ["unified_cache"])
-        assert "templates/layers/unified_cache.h.j2, variants/layers.yaml:" in line
+        assert "templates/storage/linked_list.h.j2, variants/layers.yaml:" in line
         assert int(line.split()[1]) == int(line.split()[2]) > 20, "phase1 does not pass this layer in a hit"
     assert not project.path(f"build/phase2-release-{cc}/evidence/budget.passed").exists()
     record = project.record(f"phase2-release-{cc}", "budget")

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.scons.conftest import COMPILER, LIMIT, ROOT, Project, copy_tree
 
-from layermatrix.model.project import Layer, SizeClass, Variant
+from layermatrix.model.layers import Key, Layer
+from layermatrix.model.variants import Variant
 from layermatrix.spec.loader import load_project
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def write_variants(project: Project) -> list[str]:
     project.write("variants/switched.yaml", SWITCHED.format(added=", ".join(added)))
     apart = [layer for layer in CATALOGUE if is_apart(layer)]
     for layer in apart:
-        behind = [other.name for other in (*PARENT.overflow, *PARENT.refills)]
+        behind = [other.name for other in (*PARENT.with_role("overflow"), *PARENT.with_role("refill"))]
         layers = ", ".join([layer.name, *behind])
         project.write(f"variants/alone_{layer.name}.yaml", ALONE.format(layers=layers))
     return ["switched", *(f"alone_{layer.name}" for layer in apart)]
@@ -135,7 +136,7 @@ class Counted:
     orders: Mapping[int, list[list[int]]]
     counts: Mapping[str, Any]
 
-    def of(self, layer: Layer, size_class: SizeClass, *keys: str) -> int:
+    def of(self, layer: Layer, size_class: Key, *keys: str) -> int:
         found: Any = self.counts["layers"][layer.name]
         for key in keys:
             found = found[key]
@@ -179,9 +180,9 @@ class Driver:
         }
 
 
-def reachable(variant: Variant) -> list[SizeClass]:
+def reachable(variant: Variant) -> list[Key]:
     """The classes that requests fall into."""
-    return [size_class for size_class in variant.classes if size_class.index in variant.size_index]
+    return [size_class for size_class in variant.keys if size_class.index in variant.extra["size_index"]]
 
 
 def fill_and_empty(size: int, blocks: int) -> list[str]:
@@ -215,11 +216,11 @@ def layer(driver: Driver, counting: Project, name: str) -> tuple[Driver, Layer]:
     return driver, next(layer for layer in driver.variant.layers if layer.name == name)
 
 
-def limit(layer: Layer, size_class: SizeClass) -> int:
+def limit(layer: Layer, size_class: Key) -> int:
     """Blocks of the class that the layer may hold; none of a class that it does not serve."""
-    if size_class not in layer.classes:
+    if size_class not in layer.keys:
         return 0
-    return layer.limits[size_class.index - layer.first_class]
+    return layer.limits[size_class.index - layer.first]
 
 
 # --- the layers, one at a time
@@ -228,7 +229,7 @@ def limit(layer: Layer, size_class: SizeClass) -> int:
 def test_the_driver_itself_asks_for_no_block(driver: Driver) -> None:
     counted = driver.run([])
     assert sum(counted.counts["requests"]) == 0
-    assert counted.counts["classes"] == [size_class.size for size_class in driver.variant.classes]
+    assert counted.counts["classes"] == [size_class.number("size") for size_class in driver.variant.keys]
     assert list(counted.counts["layers"]) == [layer.name for layer in driver.variant.layers]
 
 
@@ -243,7 +244,8 @@ def test_a_cache_serves_its_classes_in_its_order_within_its_bound(layer: tuple[D
     driver, cache = layer
     classes = reachable(driver.variant)
     counted = driver.run(
-        [word for c in classes for word in fill_and_empty(c.size, limit(cache, c) + EXTRA)], on=[cache]
+        [word for c in classes for word in fill_and_empty(c.number("size"), limit(cache, c) + EXTRA)],
+        on=[cache],
     )
     for size_class in classes:
         most = limit(cache, size_class)
@@ -259,7 +261,7 @@ def test_a_cache_serves_its_classes_in_its_order_within_its_bound(layer: tuple[D
             "peak": most, "held": 0,
         }  # fmt: skip
         model = DISCIPLINES[cache.storage](most)
-        _, second = counted.orders[size_class.size]
+        _, second = counted.orders[size_class.number("size")]
         kept = [block for block in range(blocks) if model.push(block)]
         assert kept == list(range(most))
         assert second[:most] == [model.pop() for _ in kept]
@@ -270,8 +272,8 @@ def test_a_cache_that_is_off_is_not_asked_while_the_others_are(layer: tuple[Driv
     driver, cache = layer
     if cache.toggle is None:
         pytest.skip(f"{cache.name} has no toggle: it is always on")
-    others = [other for other in driver.variant.caches if other is not cache]
-    words = [word for c in reachable(driver.variant) for word in fill_and_empty(c.size, EXTRA)]
+    others = [other for other in driver.variant.with_role("cache") if other is not cache]
+    words = [word for c in reachable(driver.variant) for word in fill_and_empty(c.number("size"), EXTRA)]
     counts = driver.run(words, on=others).counts["layers"]
     assert sum(counts[cache.name]["entries"]) == sum(counts[cache.name]["offered"]) == 0
     assert sum(counts[others[0].name]["entries"]) > 0
@@ -283,7 +285,8 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
 ) -> None:
     driver, overflow = layer
     limits = {c: limit(overflow, c) for c in reachable(driver.variant)}
-    counted = driver.run([word for c, most in limits.items() for word in fill_and_empty(c.size, most)])
+    words = [word for c, most in limits.items() for word in fill_and_empty(c.number("size"), most)]
+    counted = driver.run(words)
     spilled = 0
     for size_class, most in limits.items():
         assert counted.of(overflow, size_class, "offered") == most
@@ -291,7 +294,7 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
         assert counted.of(overflow, size_class, "refused") == 0
         assert most // 2 < counted.of(overflow, size_class, "peak") <= most
         spilled += counted.of(overflow, size_class, "out", "spill")
-        _, second = counted.orders[size_class.size]
+        _, second = counted.orders[size_class.number("size")]
         newest = range(most - 1, most - 1 - most // 4, -1)
         assert second[: len(newest)] == list(newest)
     assert spilled > 0, "what a refill left there and what was freed are more than the bound"
@@ -302,17 +305,17 @@ def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer
     """Into the layer that it needs; or else into the first cache with room."""
     driver, refill = layer
     sizes = reachable(driver.variant)
-    for cache in driver.variant.caches:
-        counted = driver.run([f"a:{c.size}:1" for c in sizes], on=[cache, refill])
+    for cache in driver.variant.with_role("cache"):
+        counted = driver.run([f"a:{c['size']}:1" for c in sizes], on=[cache, refill])
         for size_class in sizes:
-            batch = min(max(4096 // size_class.size, 4), 64)  # tiny_tls.h
+            batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_tls.h
             assert counted.of(refill, size_class, "hits") == 1
-            stores = (*driver.variant.caches, *driver.variant.overflow)
+            stores = (*driver.variant.with_role("cache"), *driver.variant.with_role("overflow"))
             taken = {store.name: counted.of(store, size_class, "in", "refill") for store in stores}
             filled = {name: blocks for name, blocks in taken.items() if blocks}
             if refill.needs:
                 assert filled == dict.fromkeys(refill.needs, batch - 1)
-            elif size_class in cache.classes:
+            elif size_class in cache.keys:
                 assert filled == {cache.name: min(batch - 1, limit(cache, size_class))}
             else:
                 assert filled == {}, "no cache is there for it, so the rest of the batch goes home"
@@ -320,7 +323,7 @@ def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer
 
 def test_with_every_toggle_off_the_overflow_and_the_last_refill_serve_all(driver: Driver) -> None:
     sizes = reachable(driver.variant)
-    counts = driver.run([word for c in sizes for word in fill_and_empty(c.size, 100)]).counts
+    counts = driver.run([word for c in sizes for word in fill_and_empty(c.number("size"), 100)]).counts
     served = {name: sum(layer["hits"]) for name, layer in counts["layers"].items()}
     assert all(served[layer.name] == 0 for layer in driver.variant.toggled_layers)
     assert sum(served.values()) == sum(counts["requests"]) == 200 * len(sizes)
@@ -331,8 +334,8 @@ def test_the_slow_path_tops_up_and_spills_the_first_layer(counting: Project) -> 
     variant = LOADED.variants["phase2"]
     first = variant.layers[0]
     counted = Driver(counting, variant).run(fill_and_empty(64, first.capacity + EXTRA))
-    size_class = next(c for c in variant.classes if c.size == 64)
-    (overflow,) = variant.overflow
+    size_class = next(c for c in variant.keys if c.number("size") == 64)
+    (overflow,) = variant.with_role("overflow")
     assert (
         counted.of(first, size_class, "in", "top_up") == counted.of(overflow, size_class, "out", "top_up") > 0
     )
@@ -384,14 +387,14 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
 ) -> None:
     copy_tree(counting.root, tmp_path / "project")
     broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
-    ring = next(layer for layer in broken.variant.caches if layer.storage == "ring")
-    size_class = ring.classes[0]
+    ring = next(layer for layer in broken.variant.with_role("cache") if layer.storage == "ring")
+    size_class = ring.keys[0]
     keep = "    ring->added++;"
     broken.project.edit(
         "templates/storage/ring.h.j2", keep, f"    if (class != {size_class.index}) {keep.strip()}"
     )
     broken.project.build("variant=switched", "mode=stats", "libs")
-    done = broken.try_run(fill_and_empty(size_class.size, 3), on=[ring])
+    done = broken.try_run(fill_and_empty(size_class.number("size"), 3), on=[ring])
     assert done.returncode < 0
     assert done.stderr == (
         f"hakmem: stats: {ring.title}, class {size_class.name}: in - out = held does not hold: 3, 0, 0\n"

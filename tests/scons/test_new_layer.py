@@ -1,4 +1,4 @@
-"""A new layer is one entry in the catalogue and one template: one is added, from YAML to running code."""
+"""A new layer is one entry in the catalogue: from YAML to running code, and the suite stays green."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,22 +26,6 @@ doc: Phase 2 with a spare cache in front.
 extends: phase2
 add: [{layer: spare_cache, before: unified_cache}]
 """
-TEMPLATE = """
-{% import "storage/linked_list.h.j2" as storage %}
-{% macro state(layer, variant) %}
-{{ storage.state(layer) }}
-{%- endmacro %}
-{% macro field(layer) %}
-{{ storage.field(layer) }}
-{%- endmacro %}
-{% macro initial(layer, variant) %}
-{{ storage.initial(layer) }}
-{%- endmacro %}
-{% macro functions(layer, variant) %}
-{{ storage.functions(layer) }}
-{{ storage.bounded_push(layer) }}
-{%- endmacro %}
-"""
 PROGRAM = """
 #include <malloc.h>
 #include <stdlib.h>
@@ -59,11 +44,10 @@ int main(void)
 
 def add_layer(project: Project) -> None:
     project.append("variants/layers.yaml", ENTRY)
-    project.write("templates/layers/spare_cache.h.j2", TEMPLATE)
     project.write("variants/mine.yaml", VARIANT)
 
 
-def test_a_new_layer_is_one_entry_and_one_template(project: Project, cc: str) -> None:
+def test_a_new_layer_is_one_entry(project: Project, cc: str) -> None:
     add_layer(project)
     run = project.build("variant=phase*,mine", "libs")
     assert run.variants == {"mine"}, "an entry that nobody uses changes no other variant"
@@ -109,11 +93,37 @@ def test_a_new_layer_is_counted_like_the_others(project: Project, cc: str) -> No
     assert 10 <= spare["held"][3] <= 96
 
 
-def test_a_layer_without_a_template_is_an_error_that_names_the_file(project: Project) -> None:
-    add_layer(project)
-    project.path("templates/layers/spare_cache.h.j2").unlink()
+def test_a_layer_with_neither_storage_nor_template_is_an_error_that_names_the_file(project: Project) -> None:
+    entry = ENTRY.replace("role: cache", "role: refill").replace(
+        "    storage: linked_list\n    capacity: 96\n", ""
+    )
+    project.append("variants/layers.yaml", entry)
+    project.write("variants/mine.yaml", "doc: Phase 2.\nextends: phase2\nadd: [spare_cache]\n")
     run = project.scons("variant=mine", "libs")
     assert run.status == 2
-    assert "spare_cache.h.j2" in run.stderr
+    assert "templates/layers/spare_cache.h.j2:1:1: error: no such template" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.actions == []
+
+
+def test_a_template_of_its_own_goes_before_that_of_the_storage(project: Project, cc: str) -> None:
+    add_layer(project)
+    project.build("variant=mine", "headers")
+    own = project.read("templates/storage/linked_list.h.j2").replace("typedef", "// its own\ntypedef", 1)
+    project.write("templates/layers/spare_cache.h.j2", own)
+    run = project.build("variant=mine,phase2", "headers")
+    assert run.variants == {"mine"}
+    assert "// its own" in project.read(f"build/mine-release-{cc}/gen/tiny_alloc_fast_gen.h")
+
+
+def test_the_suite_is_green_with_a_new_layer_and_a_new_variant_in_the_matrix(project: Project) -> None:
+    add_layer(project)
+    project.edit("variants/matrix.yaml", "variant: [phase0,", "variant: [mine, phase0,")
+    suite = ["tests/golden", "tests/unit/test_model.py", "tests/unit/test_linemap.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout

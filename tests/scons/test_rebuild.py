@@ -53,15 +53,19 @@ def test_a_changed_layer_of_the_catalogue_makes_the_variants_with_it_again(proje
 
 
 def test_a_layers_template_makes_only_the_variants_with_that_layer_again(project: Project) -> None:
-    template = "templates/layers/ring_cache.h.j2"
-    project.edit(template, "{{ storage.state(layer) }}", "// A thought.\n{{ storage.state(layer) }}")
+    template = "templates/storage/ring.h.j2"
+    project.edit(
+        template,
+        "typedef struct {{ layer.name }}_ring {",
+        "// A thought.\ntypedef struct {{ layer.name }}_ring {",
+    )
     run = project.build("libs")
     assert run.variants == {"phase0", "phase1"}
     assert {file.split("-")[0] for file in run.made("CC")} == {"phase0", "phase1"}
 
 
 def test_a_template_comment_prints_the_same_header_and_compiles_nothing(project: Project) -> None:
-    project.append("templates/layers/ring_cache.h.j2", "{# a thought #}")
+    project.append("templates/storage/ring.h.j2", "{# a thought #}")
     run = project.build("libs")
     assert {action.split()[0] for action in run.actions} == {"GENERATE"}
 

@@ -40,6 +40,38 @@ def test_every_mistake_of_every_file_is_told_at_once(fresh: Project) -> None:
     )
 
 
+TYPOS = [
+    ("layers.yaml", "    - shared_pool.c", "    - shared_pol.c",
+     "no file 'csrc/shared_pol.c'; did you mean 'shared_pool.c'?"),
+    ("layers.yaml", "probe: tiny_probe_alloc", "probe: tiny_probe_aloc",
+     "csrc/probe/tiny_probe.c has no function 'tiny_probe_aloc'; did you mean 'tiny_probe_alloc'?"),
+    ("layers.yaml", "    capacity: 32\n", "    capacity: 032\n",
+     "not '032'; write it without quotes and leading zeroes"),
+    ("matrix.yaml", "tests/csrc/test_*.c,", "tests/csrc/tset_*.c,", "no file matches 'tests/csrc/tset_*.c'"),
+    ("matrix.yaml", "scripts: tests/programs/*.sh", "scripts: tests/programs/*.bash",
+     "no file matches 'tests/programs/*.bash'"),
+    ("matrix.yaml", "program: bench_larson\n    args", "program: bench_larsen\n    args",
+     "no C file is called 'bench_larsen'; did you mean 'bench_larson'?"),
+    ("matrix.yaml", "rounds: 7", "rounds: 1:30",
+     "'rounds' must be a whole number from 1 to 1000, not '1:30'"),
+    ("phase0.yaml", 'mops: "23.6"', "mops: very fast", "'mops' must be a figure or a range of two"),
+    ("phase2.yaml", "fast_path: ultra", "fast_path: ultra\n  capacity: {ring_cache: 64}",
+     "layer 'ring_cache' is not in this variant"),
+]  # fmt: skip
+
+
+def test_a_typo_in_a_name_of_something_is_told_with_its_place(fresh: Project) -> None:
+    for file, old, new, _ in TYPOS:
+        text = fresh.read(f"variants/{file}")
+        fresh.write(f"variants/{file}", text.replace(old, new, 1))
+    fresh.write("variants/x.yml", "doc: It is not read.\n")
+    run = fresh.scons("libs")
+    assert_refused(run, *(what for *_, what in TYPOS))
+    stray = "x.yml:1:1: error: is not read: the name of a spec file ends in .yaml; rename it to x.yaml"
+    assert f"variants/{stray}" in run.stderr
+    assert len(run.stderr.splitlines()) == sum(1 for *_, what in TYPOS) + 1, run.stderr
+
+
 def test_yaml_that_cannot_be_read_is_told_with_its_place(fresh: Project) -> None:
     fresh.write("variants/phase1.yaml", "doc: [unclosed\n")
     assert_refused(fresh.scons("libs"), "variants/phase1.yaml:2:1: error:")
@@ -52,19 +84,19 @@ def test_a_job_stops_at_a_mistake_as_a_build_does(fresh: Project) -> None:
 
 
 def test_a_mistake_in_a_template_is_told_with_its_line(project: Project) -> None:
-    project.append("templates/layers/ring_cache.h.j2", "{% if %}\n")
+    project.append("templates/storage/ring.h.j2", "{% if %}\n")
     run = project.scons("libs")
     assert run.status == 2
-    assert "templates/layers/ring_cache.h.j2:" in run.stderr
+    assert "templates/storage/ring.h.j2:" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.actions == []
 
 
 def test_an_undefined_name_in_a_template_fails_the_cells_that_print_it(project: Project, cc: str) -> None:
     project.edit(
-        "templates/layers/ring_cache.h.j2",
-        "{{ storage.state(layer) }}",
-        "{{ storage.state(layer) }}{{ laier }}",
+        "templates/storage/ring.h.j2",
+        "typedef struct {{ layer.name }}_ring {",
+        "{{ laier }}typedef struct {{ layer.name }}_ring {",
     )
     run = project.scons("-k", "libs")
     assert run.status == 2

@@ -11,7 +11,9 @@ import pytest
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model import ablation
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, Variant, load_project
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = load_project(ROOT)
@@ -62,7 +64,7 @@ def test_the_variant_is_named_for_what_it_lacks(toy: Project) -> None:
     ("layer", "reason"),
     [
         ("list", "layer 'refill' needs 'list'"),
-        ("refill", "class C0 would be refilled by no layer"),
+        ("refill", "C0 would be served by no refill layer"),
         ("ring", "base has no layer 'ring'; known: stack, list, refill"),
     ],
 )
@@ -72,7 +74,7 @@ def test_why_a_layer_cannot_be_left_out_is_said(toy: Project, layer: str, reason
 
 
 def test_the_last_refill_that_nobody_can_switch_off_stays() -> None:
-    with pytest.raises(ablation.AblationError, match="only by layers that can be switched off"):
+    with pytest.raises(ablation.AblationError, match="only by refill layers that can be switched off"):
         ablation.without(REAL.variants["phase1"], "legacy_refill")
 
 

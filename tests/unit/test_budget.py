@@ -11,7 +11,7 @@ from layermatrix.evidence import budget
 from layermatrix.evidence.asm import Asm, Size
 from layermatrix.evidence.binary.counts import Counts, Entry, Hit, Share, Sums
 from layermatrix.evidence.kind import Status
-from layermatrix.spec.shapes import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
+from layermatrix.model.budgets import CODE_METRICS, ENTRY_METRICS, LIBRARY_METRICS
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import report_samples as samples
 from test_html import Page
 
-from layermatrix.analysis.results import KINDS
+from layermatrix.analysis.results import CellResult
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import registry
+from layermatrix.evidence.kind import Status
 from layermatrix.report import cellpage
 
 
-def page(cell: samples.Record) -> Page:
+def page(cell: CellResult) -> Page:
     return Page(cellpage.render(samples.record([cell]), cell))
 
 
@@ -30,15 +36,13 @@ def test_the_page_is_well_formed_and_loads_and_runs_nothing(whole: Page) -> None
 
 def test_spec_picture_and_every_kind_of_evidence_are_there(whole: Page) -> None:
     ids = {value for name, value in whole.attributes if name == "id"}
-    assert {"spec", "path", *KINDS} <= ids
+    assert {"spec", "path", "reference", *(kind.name for kind in registry.KINDS)} <= ids
     assert whole.attributes.count(("class", "lm")) == 1
     for words in ("variants/old.yaml", "linked list, 64 blocks a class", "SYS_RING=1 switches it on"):
         assert words in whole.text
 
 
 def test_figures_of_each_kind_are_on_the_page(whole: Page) -> None:
-    cell = samples.cell("old")
-    assert cell["asm"]["entries"]["alloc"]["instructions"] == 800
     for words in (
         "800",
         "[sys:1] words",
@@ -46,40 +50,46 @@ def test_figures_of_each_kind_are_on_the_page(whole: Page) -> None:
         "test_threads",
         "sqlite",
         "runtime checks",
+        "not measured: perf is not installed",
+        "addresses not randomised, on one processor",
+        "no reference for this load",
     ):
         assert words in whole.text
 
 
-def test_a_key_that_nobody_knew_of_is_shown() -> None:
-    cell = samples.cell("old")
-    cell["asm"]["entries"]["alloc"]["moon_phase"] = 12345
-    cell["weather"] = {"kind": "weather", "status": "measured", "reason": None, "rain": {"here": {"mm": 77}}}
-    text = page(cell).text
-    assert "moon phase" in text
-    assert "12,345" in text
-    assert "Weather" in text
-    assert "77" in text
+def test_the_checks_of_debug_code_stand_with_what_they_found_in_each_file_and_layer() -> None:
+    broken = page(samples.cell("mid", guards=samples.broken_guards())).text
+    assert "puts in work is forbidden in a release: <no output>" in broken
+    text = cellpage.render(samples.record([samples.cell("old")]), samples.cell("old"))
+    assert "taken elsewhere" in text
+    assert "layer ring" in text
 
 
 def test_what_was_not_measured_says_why() -> None:
-    kinds = {kind: samples.absent(kind, f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
+    kinds = {kind: NotMeasured(f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
     text = page(samples.cell("old", **kinds)).text
     for kind in kinds:
         assert f"not measured: no {kind} here" in text
 
 
+def test_a_load_that_was_not_counted_says_why() -> None:
+    counted = samples.counters(10, 0.0, 0.1)
+    loads = {**counted.loads, "swap": NotMeasured("swap: exit status 1")}
+    found = page(samples.cell("old", counters=replace(counted, loads=loads)))
+    assert "not measured: swap: exit status 1" in found.text
+
+
 def test_a_cell_that_was_not_built_shows_its_command_and_its_log() -> None:
-    failure = {"command": "gcc -c x.c", "log": "x.c:1:1: error: <no>", "target": "x.o"}
-    absent = {kind: samples.absent(kind, "not built") for kind in KINDS}
-    found = page(samples.cell("mid", built=False, failure=failure, **absent))
-    for words in ("build failed: x.o", "gcc -c x.c", "x.c:1:1: error: <no>", "failed"):
+    failure = Failure("gcc -c x.c", "x.c:1:1: error: <no>", "x.o")
+    found = page(samples.unbuilt("mid", failure=failure))
+    for words in ("x.o could not be built", "gcc -c x.c", "x.c:1:1: error: <no>", "failed"):
         assert words in found.text
     assert "./sconsw variant=mid mode=release compiler=gcc checks" in found.text
 
 
 def test_the_log_of_a_failed_test_is_escaped() -> None:
-    bad = samples.program("test_x", "failed", "<i>why</i>", "<script>alert(1)</script>")
-    cell = samples.cell("mid", tests=samples.ran("tests", bad))
+    bad = samples.program("test_x", Status.FAILED, "<i>why</i>", "<script>alert(1)</script>")
+    cell = samples.cell("mid", tests=samples.tests(bad))
     text = cellpage.render(samples.record([cell]), cell)
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from layermatrix.emit.closure import Closures
-from layermatrix.spec.loader import Variant, load_project
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 
 class Setting:

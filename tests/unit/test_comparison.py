@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +11,29 @@ import pytest
 import report_samples as samples
 
 from layermatrix.analysis import comparison
-from layermatrix.core import records
+from layermatrix.analysis.comparison import Comparison, Experiments, Side, Verdict
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import NotMeasured
 
-Record = dict[str, Any]
 
-
-def side(name: str, speeds: list[float] | None = None, **changes: Any) -> Record:
-    """A cell of this name that was timed with these speeds on `mixed`."""
-    bench = samples.absent("bench", "it was not timed")
-    if speeds:
-        bench = records.measured("bench", rounds=len(speeds), loads={"mixed": {"samples": speeds}})
-    cell = samples.cell("new", bench=bench, **changes)
-    return {**cell, "variant": name, "id": f"{name}-release-gcc"}
+def side(name: str, speeds: list[float] | None = None, library: str | None = None, **changes: Any) -> Side:
+    """A side of this name that was timed with these speeds on `mixed`."""
+    bench = samples.timed(speeds) if speeds else NotMeasured("it was not timed")
+    cell = replace(samples.cell("new", **changes), variant=name, id=f"{name}-release-gcc")
+    return samples.side(cell, bench, library)
 
 
 def question(figure: str | None = "speed", kept: str | None = None) -> comparison.Question:
     return comparison.Question("q", "One or two?", "Why.", ("mixed",), figure, kept, "./sconsw ab")
 
 
-def ask(sides: list[Record], figure: str | None = "speed", kept: str | None = None) -> Record:
-    libraries = {one["id"]: Path("/nowhere") for one in sides}
-    return comparison.build(question(figure, kept), sides, libraries)
+def ask(sides: list[Side], figure: str | None = "speed", kept: str | None = None) -> Comparison:
+    return comparison.build(question(figure, kept), sides, "op")
+
+
+def verdict_of(found: Comparison) -> Verdict:
+    assert found.verdict is not None
+    return found.verdict
 
 
 SLOW, FAST = [10.0, 10.1, 10.2, 9.9, 10.0, 10.1, 10.0], [12.0, 12.1, 12.2, 11.9, 12.0, 12.1, 12.0]
@@ -39,76 +43,76 @@ NOISY = [10.0, 12.0, 9.0, 10.5, 9.5, 11.0, 9.9]
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_faster_side_wins_whichever_comes_first(order: tuple[int, int]) -> None:
     sides = [side("one", SLOW), side("two", FAST)]
-    verdict = ask([sides[index] for index in order])["verdict"]
-    assert verdict["winner"] == "two"
-    assert verdict["text"] == "two is faster than one on mixed: 1.20x (1.20-1.20, 95 % of 7 rounds)."
+    verdict = verdict_of(ask([sides[index] for index in order]))
+    assert verdict.winner == "two"
+    assert verdict.text == "two is faster than one on mixed: 1.20x (1.20-1.20, 95 % of 7 rounds)."
 
 
 def test_intervals_that_overlap_show_no_difference() -> None:
-    verdict = ask([side("one", SLOW), side("two", NOISY)])["verdict"]
-    assert verdict["winner"] is None
-    assert comparison.NO_DIFFERENCE in verdict["text"]
-    assert "two against one on mixed" in verdict["text"]
+    verdict = verdict_of(ask([side("one", SLOW), side("two", NOISY)]))
+    assert verdict.winner is None
+    assert comparison.NO_DIFFERENCE in verdict.text
+    assert "two against one on mixed" in verdict.text
 
 
 def test_of_three_sides_one_has_to_be_faster_than_both() -> None:
-    assert ask([side("a", SLOW), side("b", SLOW), side("c", FAST)])["verdict"]["winner"] == "c"
-    assert ask([side("a", SLOW), side("b", FAST), side("c", FAST)])["verdict"]["winner"] is None
+    assert verdict_of(ask([side("a", SLOW), side("b", SLOW), side("c", FAST)])).winner == "c"
+    assert verdict_of(ask([side("a", SLOW), side("b", FAST), side("c", FAST)])).winner is None
 
 
 def test_a_single_round_decides_nothing() -> None:
-    verdict = ask([side("one", [10.0]), side("two", [20.0])])["verdict"]
-    assert verdict["winner"] is None
-    assert verdict["text"] == "speed on mixed was timed only once, which shows no difference."
+    verdict = verdict_of(ask([side("one", [10.0]), side("two", [20.0])]))
+    assert verdict.winner is None
+    assert verdict.text == "speed on mixed was timed only once, which shows no difference."
 
 
 def test_what_was_not_timed_decides_nothing_and_says_why() -> None:
-    verdict = ask([side("one", SLOW), side("two")])["verdict"]
-    assert verdict["winner"] is None
-    assert verdict["text"] == "speed on mixed is not measured: two: it was not timed."
+    verdict = verdict_of(ask([side("one", SLOW), side("two")]))
+    assert verdict.winner is None
+    assert verdict.text == "speed on mixed is not measured: two: it was not timed."
 
 
 def test_instructions_decide_without_a_timing() -> None:
     few, many = samples.counters(20, 0, 0.3), samples.counters(30, 0, 0.3)
-    verdict = ask([side("one", counters=many), side("two", counters=few)], "instructions")["verdict"]
-    assert verdict["winner"] == "two"
-    assert verdict["text"] == "two takes fewer instructions than one on mixed: 20.0 and 30.0 an operation."
+    verdict = verdict_of(ask([side("one", counters=many), side("two", counters=few)], "instructions"))
+    assert verdict.winner == "two"
+    assert verdict.text == "two takes fewer instructions than one on mixed: 20.0 and 30.0 per op."
 
 
-def test_a_trifle_of_instructions_is_level() -> None:
+def test_a_trifle_of_instructions_is_no_difference() -> None:
     sides = [side(name, counters=samples.counters(count, 0, 0.3)) for name, count in (("a", 30), ("b", 30.1))]
-    verdict = ask(sides, "instructions")["verdict"]
-    assert verdict["winner"] is None
-    assert "b is level with a on mixed" in verdict["text"]
+    verdict = verdict_of(ask(sides, "instructions"))
+    assert verdict.winner is None
+    assert "b does not differ from a on mixed" in verdict.text
 
 
 def test_a_load_that_is_not_counted_is_not_replaced_by_another() -> None:
     sides = [side("one"), side("two")]
-    pair = comparison.weigh("instructions", "server", *sides)
-    assert (pair["word"], pair["reason"]) == (
-        None,
-        "instructions on server are not measured: one: this load is not counted",
-    )
+    pair = comparison.weigh("instructions", "server", sides[0], sides[1])
+    assert pair.word is None
+    assert pair.text == "instructions on server are not measured: one: this load is not counted"
 
 
 def test_the_winner_is_held_against_what_was_kept() -> None:
     sides = [side("one", SLOW), side("two", FAST)]
-    assert ask(sides, kept="two")["verdict"]["agrees"] is True
+    assert verdict_of(ask(sides, kept="two")).agrees is True
     found = ask(sides, kept="one")
-    assert found["verdict"]["agrees"] is False
-    assert comparison.conclusions(found)[0].endswith("The phases kept one.")
+    assert verdict_of(found).agrees is False
+    assert comparison.conclusions(found)[0].endswith(" one was kept.")
 
 
 def test_without_a_deciding_figure_each_side_is_set_beside_the_first() -> None:
     sides = [side("whole", SLOW), side("less", FAST, counters=samples.counters(9.5, 0, 0.5))]
     found = ask(sides, figure=None)
-    assert found["verdict"] is None
+    assert found.verdict is None
     (line,) = comparison.conclusions(found)
-    assert line.startswith("less: mixed: speed better (1.20x), instructions level (1.00x), misses worse")
+    assert line.startswith(
+        "less: mixed: speed better (1.20x), instructions no difference (1.00x), misses worse"
+    )
 
 
 def test_a_side_that_was_not_built_says_so() -> None:
-    failure = {"command": "cc", "log": "no", "target": "x.o"}
+    failure = Failure("cc", "no", "x.o")
     found = ask([side("whole"), side("less", failure=failure)], figure=None)
     assert comparison.conclusions(found) == ["less: not built: x.o failed."]
 
@@ -116,21 +120,35 @@ def test_a_side_that_was_not_built_says_so() -> None:
 def test_the_file_keeps_comparisons_of_other_names(tmp_path: Path) -> None:
     first = ask([side("one", SLOW), side("two", FAST)])
     comparison.store(tmp_path, first)
-    comparison.store(tmp_path, {**first, "name": "other"})
-    assert list(comparison.load(tmp_path)["comparisons"]) == ["q", "other"]
+    comparison.store(tmp_path, replace(first, name="other"))
+    assert list(loaded(tmp_path)) == ["q", "other"]
+
+
+def test_what_was_stored_is_loaded_as_it_was(tmp_path: Path) -> None:
+    first = ask([side("one", SLOW), side("two", counters=NotMeasured("no valgrind"))])
+    comparison.store(tmp_path, first)
+    assert replace(loaded(tmp_path)["q"], stale=()) == first
+
+
+def loaded(root: Path) -> Mapping[str, Comparison]:
+    found = comparison.load(root)
+    assert isinstance(found, Experiments), found
+    return found.comparisons
 
 
 def test_a_comparison_of_libraries_that_have_changed_is_stale(tmp_path: Path) -> None:
-    sides = [side("one", SLOW), side("two", FAST)]
-    libraries = {one["id"]: tmp_path / "build" / one["id"] / "libx.so" for one in sides}
+    libraries = {name: tmp_path / "build" / f"{name}-release-gcc" / "libx.so" for name in ("one", "two")}
     for library in libraries.values():
         library.parent.mkdir(parents=True)
         library.write_text("binary", encoding="utf-8")
-    comparison.store(tmp_path, comparison.build(question(), sides, libraries))
-    assert comparison.load(tmp_path)["comparisons"]["q"]["stale"] == []
-    libraries["two-release-gcc"].write_text("another", encoding="utf-8")
-    assert comparison.load(tmp_path)["comparisons"]["q"]["stale"] == ["two"]
+    built = comparison.digest(libraries["one"])
+    comparison.store(tmp_path, ask([side("one", SLOW, built), side("two", FAST, built)]))
+    assert loaded(tmp_path)["q"].stale == ()
+    libraries["two"].write_text("another", encoding="utf-8")
+    assert loaded(tmp_path)["q"].stale == ("two",)
 
 
 def test_without_a_file_it_says_what_makes_one(tmp_path: Path) -> None:
-    assert "./sconsw ab" in comparison.load(tmp_path)["reason"]
+    found = comparison.load(tmp_path)
+    assert isinstance(found, NotMeasured)
+    assert "./sconsw ab" in found.reason

@@ -1,4 +1,4 @@
-"""What a step in Python depends on: found in its imports, for a made-up library and for every kind of evidence."""
+"""What a step in Python depends on: its imports, in a made-up library and for every kind of evidence."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ USES = {
     "bench": ("evidence/columns.py",),
 }
 OTHERS = {
-    "asm": "evidence/tools/cachegrind.py",
-    "budget": "evidence/tools/cachegrind.py",
-    "code": "evidence/binary/elf.py",
-    "guards": "evidence/tools/running.py",
+    "asm": "core/process.py",
+    "budget": "core/process.py",
+    "code": "core/process.py",
+    "guards": "core/process.py",
     "counters": "evidence/source/csource.py",
     "tests": "evidence/binary/elf.py",
     "programs": "evidence/source/csource.py",
@@ -95,7 +95,7 @@ def test_each_kind_depends_on_the_modules_that_it_uses_and_on_no_others(kind: st
 
 def test_a_generated_header_depends_on_all_that_prints_it() -> None:
     found = names(Library(), printing.__name__)
-    assert {"emit/printer.py", "emit/linemap.py", "model/project.py"} <= found
+    assert {"emit/printer.py", "model/variants.py"} <= found
     assert not [name for name in found if name.startswith("evidence/")]
 
 

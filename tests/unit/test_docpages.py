@@ -10,7 +10,7 @@ import toy_specs
 
 from layermatrix.core import process
 from layermatrix.jobs import docpages
-from layermatrix.model.project import Page
+from layermatrix.model.measuring import Page
 from layermatrix.spec.loader import load_project
 
 PAGE = Page("table", "Who finds what.", "test_it", "found:", ("base", "other"))

@@ -9,7 +9,9 @@ import pytest
 
 from layermatrix.core.errors import SpecErrors
 from layermatrix.emit.printer import comment, render_header, render_unity, serves, template_closure, tidy
-from layermatrix.spec.loader import Layer, Variant, load_project
+from layermatrix.model.layers import Layer
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 Change = Callable[[str, str], str]
@@ -79,7 +81,7 @@ def test_a_changed_template_is_read_anew(variant: Variant, templates: Write) -> 
 def test_a_template_sees_nothing_that_the_variants_value_leaves_out(
     variant: Variant, templates: Write
 ) -> None:
-    folder = templates({"unity.c.j2": "{{ variant.quoted.mops }}"})
+    folder = templates({"unity.c.j2": "{{ variant.reported.mops }}"})
     assert mistakes(render_unity, variant, folder) == [
         "templates/unity.c.j2:1:1: error: 'dict object' has no attribute 'mops'"
     ]
@@ -194,11 +196,31 @@ def test_templates_may_refer_to_each_other_in_a_circle(variant: Variant, templat
 
 
 def test_a_layer_without_a_template_is_named(variant: Variant, templates: Write) -> None:
-    folder = templates({"layers/list.h.j2": None})
+    folder = templates({"layers/list.h.j2": None, "layers/refill.h.j2": None})
     for render in (render_header, template_closure):
         assert mistakes(render, variant, folder) == [
-            "templates/layers/list.h.j2:1:1: error: no such template; layer 'list' of base is printed from it"
+            (
+                "templates/layers/refill.h.j2:1:1: error: no such template; "
+                "layer 'refill' of base is printed from it"
+            ),
+            (
+                "templates/storage/linked_list.h.j2:1:1: error: no such template; layer 'list' of base "
+                "(storage linked_list) is printed from it; "
+                "or give the layer its own, templates/layers/list.h.j2"
+            ),
         ]
+
+
+def test_a_layer_without_a_template_of_its_own_is_printed_from_that_of_its_storage(
+    variant: Variant, templates: Write
+) -> None:
+    storage = POP.format("stored_pop(); // {{ layer.name }}")
+    folder = templates({"layers/list.h.j2": None, "storage/linked_list.h.j2": storage})
+    assert "stored_pop(); // list\n" in render_header(variant, folder)
+    assert "storage/linked_list.h.j2" in template_closure(variant, folder)
+    templates({"storage/linked_list.h.j2": storage})  # and its own goes before that
+    assert "list_pop(); // 4096\n" in render_header(variant, folder)
+    assert "storage/linked_list.h.j2" not in template_closure(variant, folder)
 
 
 def test_a_missing_skeleton_is_named(variant: Variant, templates: Write) -> None:
@@ -244,8 +266,11 @@ def test_a_template_that_is_not_utf_8_is_refused(variant: Variant, templates: Wr
     ("text", "what"),
     [
         ("{{ varaint.name }}", "'varaint' is undefined"),
-        ("{{ variant.nmae }}", "'layermatrix.model.project.Variant object' has no attribute 'nmae'"),
-        ("{{ variant.min_align + 'a' }}", "TypeError: unsupported operand type(s) for +: 'int' and 'str'"),
+        ("{{ variant.nmae }}", "'layermatrix.model.variants.Variant object' has no attribute 'nmae'"),
+        (
+            "{{ variant.settings.min_align + 'a' }}",
+            "TypeError: unsupported operand type(s) for +: 'int' and 'str'",
+        ),
         ("{{ 1 // 0 }}", "ZeroDivisionError: integer division or modulo by zero"),
     ],
 )
@@ -261,7 +286,7 @@ def test_a_mistake_inside_a_macro_is_told_in_the_macros_template(variant: Varian
     assert mistakes(render_header, variant, templates({"storage/array.h.j2": macro})) == [
         (
             "templates/storage/array.h.j2:3:1: error: "
-            "'layermatrix.model.project.Layer object' has no attribute 'nothing'"
+            "'layermatrix.model.layers.Layer object' has no attribute 'nothing'"
         )
     ]
 

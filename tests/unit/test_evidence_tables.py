@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import report_samples as samples
 from rich.console import Console
 
+from layermatrix.analysis.results import CellResult
+from layermatrix.core.records import NotMeasured
 from layermatrix.report import evidence, terminal
 
 
-def printed(*cells: samples.Record) -> str:
+def printed(*cells: CellResult) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=120, no_color=True, highlight=False)
     terminal.evidence_tables(samples.record(cells), console)
@@ -20,17 +23,17 @@ def printed(*cells: samples.Record) -> str:
 def test_each_section_has_a_row_for_each_cell() -> None:
     results = samples.record([samples.cell("old"), samples.cell("mid")])
     titles = {table.title: table for table in evidence.sections(results)}
-    assert len(titles["A hit"].rows) == len(titles["The whole code"].rows) == 4  # two entries each
+    assert len(titles["Hit path"].rows) == len(titles["The whole code"].rows) == 4  # two entries each
     assert len(titles["Checks"].rows) == 2
     assert titles["old-release-gcc: instructions by layer"].rows
 
 
-def test_a_figure_stands_beside_its_limit_and_the_seeds_count_beside_ours() -> None:
+def test_a_figure_stands_beside_its_limit_and_the_reported_count_beside_ours() -> None:
     text = printed(samples.cell("old"))
     assert "max 22" in text
     assert "max: the budget of the variant" in text
     assert " 2000 " in text
-    assert "seed: quoted from the seed, not measured here" in text
+    assert "reported: reported, not measured here" in text
 
 
 def test_a_layer_is_shown_with_its_instructions_and_its_place_in_the_catalogue() -> None:
@@ -39,31 +42,30 @@ def test_a_layer_is_shown_with_its_instructions_and_its_place_in_the_catalogue()
     assert line.split() == ["list", "2", "796", "2", "5", "variants/layers.yaml:40"]
 
 
-def test_a_broken_budget_is_shown_with_its_layers_and_the_change() -> None:
+def test_a_figure_over_budget_is_shown_with_its_layers_and_the_change() -> None:
     text = printed(samples.cell("old", budget=samples.budget(21)))
     shown = text.split("OVER BUDGET  old-release-gcc: ")[1]
     assert shown.startswith("alloc instructions is 22, and 21 is the most (variants/old.yaml:7)")
-    (line,) = [line for line in shown.splitlines() if line.split()[:1] == ["list"]]
+    line = next(line for line in shown.splitlines() if line.split()[:1] == ["list"])
     assert line.split() == ["list", "18", "8", "+10", "templates/layers/list.h.j2", "variants/layers.yaml:40"]
     assert "older-release-gcc" in shown
     assert "1 cells: 0 passed, 1 failed" in text
 
 
-def test_a_kept_budget_shows_no_table_of_broken_ones() -> None:
+def test_a_variant_within_budget_shows_no_table_of_it() -> None:
     assert "OVER BUDGET" not in printed(samples.cell("old"))
 
 
 def test_a_cell_that_was_not_counted_says_why() -> None:
-    absent = samples.absent("asm", "a sanitizer's checks are part of the code")
-    nothing = samples.absent("budget", "no budget is set for this cell")
+    absent = NotMeasured("a sanitizer's checks are part of the code")
+    nothing = NotMeasured("no budget is set for this cell")
     text = printed(samples.cell("old", asm=absent, budget=nothing))
     assert "old-release-gcc: code not counted: a sanitizer's checks are part of the code" in text
     assert "not measured: no budget is set for this cell" in text
 
 
 def test_what_has_no_hit_says_why() -> None:
-    cell = samples.cell("old")
-    cell["asm"]["entries"]["free"].update(hit=None, hit_reason="no way to a return")
-    for share in cell["asm"]["entries"]["free"]["layers"].values():
-        share["hit"] = None
+    whole, none = samples.asm(800), NotMeasured("no way to a return")
+    free = replace(whole.entries["free"], hit=none, layers=none)
+    cell = samples.cell("old", asm=replace(whole, entries={**whole.entries, "free": free}))
     assert "not measured: no way to a return" in printed(cell)

@@ -13,7 +13,8 @@ from layermatrix.build import request
 from layermatrix.build.request import RequestError
 from layermatrix.build.toolchain import Toolchain
 from layermatrix.jobs import ab, registry
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import records
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import fuzz
 
 SAYS = "echo '#4 NEW cov: 31 ft: 9' >&2; echo 'stat::number_of_executed_units: 1200' >&2"
@@ -26,12 +26,17 @@ def add_fuzzer(cell: Path, text: str) -> Path:
     return program
 
 
+def searches(record: fuzz.Fuzz | NotMeasured) -> tuple[fuzz.Search, ...]:
+    assert isinstance(record, fuzz.Fuzz)
+    return record.programs
+
+
 def test_a_search_that_finds_nothing_says_how_far_it_came(cell: Path) -> None:
     add_fuzzer(cell, SAYS)
     record = fuzz.run(cell, cell / "seeds", 3)
-    assert records.load(cell / "evidence/fuzz.json", "fuzz") == record
-    (program,) = record["programs"]
-    assert (program["status"], program["executions"], program["reached"]) == ("clean", 1200, 31)
+    assert fuzz.FORMAT.read(cell / "evidence/fuzz.json") == record
+    (program,) = searches(record)
+    assert (program.status, program.executions, program.reached) == (fuzz.Outcome.CLEAN, 1200, 31)
     assert not fuzz.has_findings(record)
     assert fuzz.lines("a-cell", record) == ["a-cell: fuzz_it: clean, 1,200 inputs in 3 s"]
 
@@ -59,16 +64,16 @@ def test_a_finding_is_told_with_what_broke_and_the_command_that_shows_it(cell: P
 
 def test_an_old_finding_is_not_taken_for_a_new_one(cell: Path) -> None:
     add_fuzzer(cell, f"{FINDS}; exit 77")
-    assert len(fuzz.run(cell, cell / "seeds", 3)["programs"][0]["findings"]) == 1
+    assert len(searches(fuzz.run(cell, cell / "seeds", 3))[0].findings) == 1
     add_fuzzer(cell, SAYS)
-    (program,) = fuzz.run(cell, cell / "seeds", 3)["programs"]
-    assert (program["status"], program["findings"]) == ("clean", [])
+    (program,) = searches(fuzz.run(cell, cell / "seeds", 3))
+    assert (program.status, program.findings) == (fuzz.Outcome.CLEAN, ())
 
 
 def test_the_sanitizers_summary_is_the_cause_where_the_program_said_nothing(cell: Path) -> None:
     add_fuzzer(cell, "echo 'SUMMARY: AddressSanitizer: heap-buffer-overflow a.c:3' >&2; exit 1")
-    (program,) = fuzz.run(cell, cell / "seeds", 3)["programs"]
-    assert program["reason"] == "SUMMARY: AddressSanitizer: heap-buffer-overflow a.c:3"
+    (program,) = searches(fuzz.run(cell, cell / "seeds", 3))
+    assert program.reason == "SUMMARY: AddressSanitizer: heap-buffer-overflow a.c:3"
 
 
 def test_a_search_that_did_not_take_place_is_no_clean_one(cell: Path) -> None:

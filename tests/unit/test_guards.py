@@ -15,6 +15,7 @@ from layermatrix.evidence import guards
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.references import Compiled
 from layermatrix.evidence.source.places import Places
+from layermatrix.model.system import Allowed
 
 SENTINEL = r"\[demo:[a-z0-9_.]+\]"
 CODE = """
@@ -30,7 +31,7 @@ int work(int n)
 }
 void *get(void) { return malloc(8); }
 """
-RULE = SimpleNamespace(symbols=("put*", "printf"), reason="it prints.", allowed={})
+RULE = SimpleNamespace(symbols=("put*", "printf"), reason="it prints.", allowed=())
 
 Make = Callable[..., guards.Subject]
 
@@ -156,9 +157,11 @@ def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(sub
 
 def test_a_file_may_be_allowed_what_others_are_not(subject: Make) -> None:
     code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
-    allowing = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"demo.c": "It has to."})
+    allowing = SimpleNamespace(
+        symbols=("puts",), reason="it prints.", allowed=[Allowed("demo.c", "It has to.")]
+    )
     assert mistakes(guards.absent(subject(code=code, rules=(allowing,)))) == []
-    other = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed={"mo.c": "It has to."})
+    other = SimpleNamespace(symbols=("puts",), reason="it prints.", allowed=[Allowed("mo.c", "It has to.")])
     assert len(mistakes(guards.absent(subject(code=code, rules=(other,))))) == 1
 
 

@@ -8,6 +8,10 @@ from html.parser import HTMLParser
 import pytest
 import report_samples as samples
 
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import registry
+from layermatrix.evidence.kind import Status
 from layermatrix.report import charts, html
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -85,13 +89,13 @@ def test_figures_story_method_and_machine_are_on_the_page(page: Page) -> None:
         "Made-up CPU",
     ):
         assert words in page.text
-    assert "quoted from the seed, not measured here" in page.text
+    assert "reported, not measured here" in page.text
 
 
 def test_experiments_stand_on_the_page_with_verdict_and_command(page: Page) -> None:
     for words in ("Mid or new?", "Verdict: new.", "no difference that this run can show", "./sconsw ab same"):
         assert words in page.text
-    none = samples.absent("experiments", "no experiment was made")
+    none = NotMeasured("no experiment was made")
     without = Page(html.render(samples.phases(experiments=none)))
     assert "not measured: no experiment was made" in without.text
 
@@ -104,38 +108,36 @@ def test_a_variant_has_a_picture_and_a_section_for_each_of_its_cells() -> None:
 
 
 def test_logs_and_names_are_escaped() -> None:
-    bad = samples.program("<b>test</b>", "failed", "<i>why</i>", "<script>alert(1)</script>")
-    text = html.render(samples.record([samples.cell("mid", doc="<u>", tests=samples.ran("tests", bad))]))
+    bad = samples.program("<b>test</b>", Status.FAILED, "<i>why</i>", "<script>alert(1)</script>")
+    text = html.render(samples.record([samples.cell("mid", doc="<u>", tests=samples.tests(bad))]))
     for tag in ("<script", "<i>why", "<b>test"):
         assert tag not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
 def test_a_failed_cell_is_shown_with_log_and_command() -> None:
-    failure = {"command": "gcc -c x.c", "log": "x.c:1:1: error: no", "target": "x.o"}
-    kinds = {
-        kind: samples.absent(kind, "not built") for kind in ("asm", "guards", "counters", "tests", "programs")
-    }
-    cell = samples.cell(
-        "mid", built=False, failure=failure, bench=samples.absent("bench", "not built"), **kinds
-    )
+    cell = samples.unbuilt("mid", failure=Failure("gcc -c x.c", "x.c:1:1: error: no", "x.o"))
     text = Page(html.render(samples.record([cell]))).text
-    assert "build failed: x.o" in text
+    assert "build: x.o could not be built" in text
     assert "x.c:1:1: error: no" in text
     assert "./sconsw variant=mid mode=release compiler=gcc checks" in text
 
 
-def test_the_checks_of_debug_code_stand_with_what_they_found_in_each_file_and_layer() -> None:
-    text = html.render(
-        samples.record([samples.cell("old"), samples.cell("mid", guards=samples.broken_guards())])
-    )
-    assert "taken elsewhere" in text
-    assert "<td>layer ring</td><td>3</td><td>2</td><td>0</td>" in text
+def test_every_check_of_a_cell_is_there_with_what_came_of_it() -> None:
+    text = html.render(samples.record([samples.cell("mid", guards=samples.broken_guards())]))
+    assert "<td>tests</td><td>test_threads</td>" in text
+    assert "<td>guards</td><td>nothing left</td>" in text
     assert "puts in work is forbidden in a release: &lt;no output&gt;" in text
 
 
+def test_every_kind_of_evidence_has_its_figures_with_each_cell() -> None:
+    text = Page(html.render(samples.record([samples.cell("old")]))).text
+    for kind in registry.KINDS:
+        assert kind.title in text
+
+
 def test_what_was_not_measured_says_why() -> None:
-    kinds = {kind: samples.absent(kind, f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
+    kinds = {kind: NotMeasured(f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
     text = Page(html.render(samples.record([samples.cell("mid", **kinds)]))).text
     for kind in kinds:
         assert f"not measured: no {kind} here" in text
@@ -166,9 +168,7 @@ def test_bars_grow_with_their_values_on_a_log_scale() -> None:
 
 
 def test_a_bar_that_was_not_measured_is_no_bar() -> None:
-    record = samples.record(
-        [samples.cell("old"), samples.cell("mid", bench=samples.absent("bench", "it crashed"))]
-    )
+    record = samples.record([samples.cell("old"), samples.cell("mid", bench=NotMeasured("it crashed"))])
     svg = charts.draw(charts.of_results(record)[0])
     assert svg.count('class="bar s0"') == 1
     assert "not measured: it crashed" in svg
@@ -184,19 +184,3 @@ def test_negative_counts_stay_inside_the_chart() -> None:
 def test_ticks_are_round_numbers() -> None:
     assert charts.ticks(0, 1.4, log=False) == [0.0, 0.5, 1.0]
     assert charts.ticks(10, 10000, log=True) == [10, 100, 1000, 10000]
-
-
-def test_the_counts_of_a_cell_stand_beside_the_benchmarks_own_and_both() -> None:
-    page = html.render(samples.phases())
-    assert "benchmark's own, taken off" in page
-    assert '<td>60.0000</td><td class="none">0.5000</td><td class="none">60.5000</td>' in page
-    assert "Counted by the machine itself" in page
-    assert "not measured: perf is not installed" in page
-    assert "addresses not randomised, on one processor" in page
-
-
-def test_a_load_that_was_not_counted_says_why() -> None:
-    counters = samples.counters(10, 0.0, 0.1)
-    counters["loads"]["swap"] = {"status": "not measured", "reason": "swap: exit status 1"}
-    page = html.render(samples.record([samples.cell("old", counters=counters)]))
-    assert "not measured: swap: exit status 1" in page

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from layermatrix.emit import linemap, printer
-from layermatrix.spec.loader import Variant, load_project
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermatrix.core.errors import SpecErrors
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 HERE = Machine("gcc 12.2, x86_64", "glibc 2.36", "valgrind-3.19.0", "I1 32768/8/64")
 THERE = replace(HERE, compiler='odd "gcc": 9 #\\')
@@ -96,7 +96,7 @@ DAMAGED = [
         "15:112",
         "unknown key 'branchs' in load 'churn'; did you mean 'branches'?",
     ),
-    ('"01234567"', "01234567", "15:23", "'args' must be eight hexadecimal digits in quotes, not 01234567"),
+    ('"01234567"', "12345678", "15:23", "'args' must be eight hexadecimal digits in quotes, not 12345678"),
     ("release:", "relese:", "14:7", "the name of a mode must be one of release, debug, stats, not 'relese'"),
     ('  libc: "glibc 2.36"\n', "", "8:3", "an item of 'references' has no 'libc'"),
     ("references:", "<<<<<<< HEAD\nreferences:", "8:11", "bad YAML"),

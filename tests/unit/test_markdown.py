@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import report_samples as samples
 
+from layermatrix.analysis.comparison import Experiments
+from layermatrix.evidence.kind import Status
 from layermatrix.report import markdown
 
 
@@ -17,7 +20,7 @@ def test_every_row_of_a_table_has_as_many_fields_as_its_head() -> None:
         assert {row.count("|") for row in rows} == {rows[0].count("|")}
 
 
-def test_conditional_paths_and_runtime_checks_stand_beside_those_of_the_seed() -> None:
+def test_conditional_paths_and_runtime_checks_stand_beside_the_reported_ones() -> None:
     text = markdown.render(samples.phases())
     assert "| **old-release-gcc** | 877 | 0 | *26* | 36 | *38* | 0 | 18 | 2 |" in text
 
@@ -30,32 +33,32 @@ def test_experiments_are_shown_with_their_verdict() -> None:
 
 
 def test_a_comparison_that_is_out_of_date_says_so() -> None:
-    experiments = samples.experiments()
-    experiments["comparisons"]["same"]["stale"] = ["old"]
-    text = markdown.render(samples.phases(experiments=experiments))
+    made = samples.experiments().comparisons
+    stale = Experiments({**made, "same": replace(made["same"], stale=("old",))})
+    text = markdown.render(samples.phases(experiments=stale))
     assert text.count("Built anew since this was measured: old") == 1
 
 
 def test_a_pipe_or_a_tag_in_a_name_does_not_break_the_table() -> None:
-    text = markdown.render(samples.phases(baseline=samples.baseline(name="a|b <i>")))
+    text = markdown.render(samples.phases(baseline=replace(samples.baseline(), name="a|b <i>")))
     assert "**a\\|b \\<i\\>**" in text
 
 
-def test_figures_of_the_seed_are_in_italics_and_explained() -> None:
+def test_reported_figures_are_in_italics_and_explained() -> None:
     text = markdown.render(samples.phases())
     assert "*1000-1200*" in text
-    assert "*Italic*: quoted from the seed, not measured here." in text
+    assert "*Italic*: reported, not measured here." in text
 
 
 def test_what_was_not_measured_has_a_numbered_reason() -> None:
-    text = markdown.render(samples.record([samples.cell("old", counters=samples.absent("counters"))]))
+    text = markdown.render(samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)]))
     assert "not measured [1]" in text
     assert "[1] not measured: valgrind is not installed" in text
 
 
 def test_failed_cells_stand_with_the_command_that_repeats_them() -> None:
-    bad = samples.program("test_b", "failed", "exit status 1")
-    text = markdown.render(samples.record([samples.cell("mid", tests=samples.ran("tests", bad))]))
+    bad = samples.program("test_b", Status.FAILED, "exit status 1")
+    text = markdown.render(samples.record([samples.cell("mid", tests=samples.tests(bad))]))
     assert "Repeat: `./sconsw variant=mid mode=release compiler=gcc checks`" in text
 
 
@@ -67,11 +70,11 @@ def test_a_matrix_has_a_line_for_each_cell() -> None:
 def test_the_counts_of_every_load_have_a_table_with_branches() -> None:
     text = markdown.render(samples.phases())
     for load, verdict in (("mixed", "kept"), ("swap", "new")):
-        table = text.split(f"## What an operation costs: {load}")[1].split("##")[0]
+        table = text.split(f"## What one op costs: {load}")[1].split("##")[0]
         assert "| branches<br>per op |" in table
         assert f"| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 | {verdict} |" in table
 
 
 def test_where_nothing_was_counted_there_is_no_table_of_counts() -> None:
-    record = samples.record([samples.cell("old", counters=samples.absent("counters"))])
-    assert "What an operation costs" not in markdown.render(record)
+    record = samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)])
+    assert "What one op costs" not in markdown.render(record)

@@ -12,8 +12,10 @@ from toy_specs import marked
 
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Fuzz
-from layermatrix.spec.loader import Limit, Stats, Variant, load_project, spec_files
+from layermatrix.model.measuring import Fuzz, Limit
+from layermatrix.model.system import Allowed, Stats
+from layermatrix.model.variants import Variant
+from layermatrix.spec.loader import load_project, spec_files
 
 Write = Callable[..., Path]
 Mistakes = Callable[..., list[str]]
@@ -35,13 +37,14 @@ def loaded(root: Path, name: str = "mine") -> Variant:
 
 def test_a_layer_has_its_implied_values_filled_in(project: Write) -> None:
     stack, full_list, refill = loaded(project(), "base").layers
-    assert [size_class.name for size_class in stack.classes] == ["C1", "C2"]
-    assert (stack.class_mask, stack.first_class, stack.last_class) == (0b0110, 1, 2)
+    assert [size_class.name for size_class in stack.keys] == ["C1", "C2"]
+    assert (stack.mask, stack.first, stack.last) == (0b0110, 1, 2)
     assert stack.contiguous
     assert not stack.serves_all
     assert full_list.serves_all
     assert (full_list.capacity, full_list.bytes_bound) == (0, 4096)
-    assert stack.template == "layers/stack.h.j2"
+    assert (stack.own_template, stack.storage_template) == ("layers/stack.h.j2", "storage/array_stack.h.j2")
+    assert refill.storage_template is None
     assert [layer.position for layer in (stack, full_list, refill)] == [1, 2, 3]
 
 
@@ -69,7 +72,7 @@ def test_rules_of_what_is_forbidden_hold_for_the_variants_that_they_name(
     system = loaded(root).system
     assert system.debug is not None
     assert (system.debug.macro, system.debug.prints) == ("TALK", ("say", "tell"))
-    assert system.forbidden[0].allowed == {"b.c": "It has to."}
+    assert system.forbidden[0].allowed == (Allowed("b.c", "It has to."),)
 
 
 def test_a_variant_without_debug_code_is_another_value(project: Write) -> None:
@@ -95,24 +98,30 @@ def test_the_variable_for_the_counts_is_no_toggles(mistakes: Mistakes, layers: C
 def test_classes_are_in_the_order_of_the_table_whatever_the_spec_says(project: Write, layers: Change) -> None:
     root = project(layers=layers("classes: C1-C2", "classes: [C3, C0-C1]"))
     stack = loaded(root, "base").layers[0]
-    assert [size_class.name for size_class in stack.classes] == ["C0", "C1", "C3"]
+    assert [size_class.name for size_class in stack.keys] == ["C0", "C1", "C3"]
     assert not stack.contiguous
 
 
 def test_settings_that_nobody_makes_have_defaults(project: Write) -> None:
     base = loaded(project(), "base")
-    settings = (base.toggles, base.debug_output, base.layout, base.fast_path, base.min_align, base.tls)
-    assert settings == ("fixed", "guarded", "modules", "inline", 16, "initial_exec")
+    assert (base.toggles, base.debug_output, base.layout, base.fast_path) == (
+        "fixed",
+        "guarded",
+        "modules",
+        "inline",
+    )
+    assert (base.settings["min_align"], base.settings["tls"]) == (16, "initial_exec")
+    assert (base.numbers["min_align"], base.numbers["checks"], base.numbers["tls"]) == (16, 1, 0)
 
 
 def test_a_child_has_its_parents_settings_but_not_its_figures(project: Write) -> None:
-    parent = "doc: P.\nextends: base\nset: {layout: unity, toggles: env}\nquoted: {mops: '1-2'}\n"
+    parent = "doc: P.\nextends: base\nset: {layout: unity, toggles: env}\nreported: {mops: '1-2'}\n"
     root = project(parent=parent, mine="doc: M.\nextends: parent\nset: {toggles: fixed}\n")
     mine = loaded(root)
     assert (mine.layout, mine.toggles) == ("unity", "fixed")
     assert mine.lineage == ("base", "parent", "mine")
-    assert loaded(root, "parent").quoted == {"mops": "1-2"}
-    assert mine.quoted == {}
+    assert loaded(root, "parent").reported == {"mops": "1-2"}
+    assert mine.reported == {}
     assert mine.source == "variants/mine.yaml"
 
 
@@ -152,15 +161,14 @@ def test_a_child_may_give_its_layers_anew(project: Write) -> None:
 
 def test_roles_are_told_apart(project: Write) -> None:
     base = loaded(project(), "base")
-    by_role = [[layer.name for layer in part] for part in (base.caches, base.overflow, base.refills)]
+    roles = ("cache", "overflow", "refill")
+    by_role = [[layer.name for layer in base.with_role(role)] for role in roles]
     assert by_role == [["stack"], ["list"], ["refill"]]
 
 
 def test_with_an_ultra_fast_path_only_the_first_layer_is_hot(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\nset: {fast_path: ultra}\n")
     assert [layer.name for layer in loaded(root).hot_layers] == ["stack"]
-    assert [layer.name for layer in loaded(root).cold_layers] == ["list", "refill"]
-    assert loaded(root, "base").cold_layers == ()
 
 
 def test_only_a_variant_with_environment_toggles_has_toggled_layers(project: Write) -> None:
@@ -192,8 +200,8 @@ def test_a_variant_changes_the_capacity_of_a_layer_for_itself_and_its_children(p
     ("capacity", "mistake"),
     [
         ("{stak: 5}", "14: error: unknown layer 'stak'; did you mean 'stack'?"),
-        ("{list: 5}", "14: error: layer 'list' has no capacity in blocks"),
-        ("{ring: 48}", "20: error: a ring's capacity is a power of two, not 48"),
+        ("{list: 5}", "14: error: layer 'list' has no capacity of its own to change"),
+        ("{ring: 48}", "14: error: layer 'ring' is not in this variant; known: stack, list, refill"),
         ("{stack: 0}", "21: error: layer 'stack' must be a whole number from 1 to 65535, not 0"),
     ],
 )
@@ -206,14 +214,14 @@ def test_a_capacity_that_a_layer_cannot_have_is_an_error(
 
 def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\nset: {min_align: 8, checks: none}\n")
-    assert loaded(root).size_index == (0, 0, 1, 2, 2, 3, 3, 3, 3)
-    assert loaded(root, "base").size_index == (1, 1, 2, 3, 3)
+    assert loaded(root).extra["size_index"] == [0, 0, 1, 2, 2, 3, 3, 3, 3]
+    assert loaded(root, "base").extra["size_index"] == [1, 1, 2, 3, 3]
 
 
 def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Change) -> None:
     base = loaded(project(layers=layers("C3: 64", "C3: 72")), "base")
-    assert base.max_size == 32
-    assert len(base.size_index) == 32 // base.lookup_step + 1
+    assert base.extra["max_size"] == 32
+    assert len(base.extra["size_index"]) == 32 // base.extra["lookup_step"] + 1
 
 
 # --- a class table of its own
@@ -226,19 +234,19 @@ def test_a_variant_may_have_its_own_classes_and_hands_them_on(project: Write) ->
     )
     for name in ("base", "mine"):
         variant = loaded(root, name)
-        assert [(one.name, one.index, one.size) for one in variant.classes] == [
+        assert [(one.name, one.index, one["size"]) for one in variant.keys] == [
             ("A", 0, 16),
             ("B", 1, 48),
             ("C", 2, 64),
         ]
-        assert all(layer.classes == variant.classes and layer.serves_all for layer in variant.layers)
-        assert variant.size_index == (0, 0, 1, 1, 2)
+        assert all(layer.keys == variant.keys and layer.serves_all for layer in variant.layers)
+        assert variant.extra["size_index"] == [0, 0, 1, 1, 2]
 
 
 def test_a_layer_for_some_classes_serves_those_of_the_same_names(project: Write) -> None:
     root = project(base="doc: B.\nlayers: [stack, list, refill]\nclasses: {C1: 32, X: 48, C2: 64}")
     stack = loaded(root, "base").layers[0]
-    assert [(one.name, one.size) for one in stack.classes] == [("C1", 32), ("C2", 64)]
+    assert [(one.name, one["size"]) for one in stack.keys] == [("C1", 32), ("C2", 64)]
 
 
 def test_a_layer_for_classes_that_the_variant_does_not_have_is_an_error(mistakes: Mistakes) -> None:
@@ -339,11 +347,11 @@ def test_each_layer_knows_where_its_entry_stands(project: Write) -> None:
         assert lines[int(line) - 1] == f"  {name}:"
 
 
-def test_quoted_figures_and_unused_layers_do_not_change_the_value(project: Write, layers: Change) -> None:
+def test_reported_figures_and_unused_layers_do_not_change_the_value(project: Write, layers: Change) -> None:
     before = loaded(project(mine="doc: M.\nextends: base")).as_value()
     root = project(
         layers=layers("doc: A ring.", "doc: A better ring."),
-        mine="doc: M.\nextends: base\nquoted: {mops: '12'}",
+        mine="doc: M.\nextends: base\nreported: {mops: '12'}",
     )
     assert loaded(root).as_value() == before
 
@@ -360,7 +368,7 @@ def test_switches_are_the_systems_and_told_lines_rebuild_nothing(project: Write,
 def test_the_value_is_one_line_of_json(project: Write) -> None:
     value = loaded(project(), "base").as_value()
     assert "\n" not in value
-    assert json.loads(value)["layers"][0]["classes"][0] == {"name": "C1", "index": 1, "size": 16}
+    assert json.loads(value)["layers"][0]["keys"][0] == {"name": "C1", "index": 1, "values": {"size": 16}}
 
 
 # --- what does not go together
@@ -387,7 +395,7 @@ TOGETHER = [
     ),
     (
         "doc: M.\nlayers: [list, «stack, refill]",
-        "layer 'stack' (cache) stands after 'list' (overflow); the order is caches, overflow, refill",
+        "layer 'stack' (cache) stands after 'list' (overflow); the order is cache, overflow, refill",
     ),
     ("doc: M.\nlayers: [list, «list, refill]", "'list' is in 'layers' twice"),
     ("doc: M.\nlayers: [«stack, list]", "no layer has the role refill; the last one must have it"),
@@ -439,25 +447,25 @@ def test_a_conflict_is_told_once_where_the_variant_brought_it_in(mistakes: Mista
 def test_classes_that_no_layer_keeps_are_named(mistakes: Mistakes, layers: Change) -> None:
     text = layers("    classes: all\n    storage: linked_list", "    classes: C3\n    storage: linked_list")
     assert mistakes(layers=text) == [
-        "variants/base.yaml:2:10: error: class C0 is kept by no cache and no overflow layer"
+        "variants/base.yaml:2:10: error: class C0 is stored by no cache and no overflow layer"
     ]
     assert mistakes(
         layers=text,
         mine="doc: M.\nlayers: [list, refill]",
         base="doc: B.\nlayers: [ring, stack, list, refill]",
-    ) == ["variants/mine.yaml:2:10: error: classes C0, C1, C2 are kept by no cache and no overflow layer"]
+    ) == ["variants/mine.yaml:2:10: error: classes C0, C1, C2 are stored by no cache and no overflow layer"]
 
 
 def test_classes_that_no_layer_refills_are_named(mistakes: Mistakes, layers: Change) -> None:
     text = layers("    classes: all\n    storage: none", "    classes: C0-C2\n    storage: none")
-    assert mistakes(layers=text) == ["variants/base.yaml:2:10: error: class C3 is refilled by no layer"]
+    assert mistakes(layers=text) == ["variants/base.yaml:2:10: error: class C3 is served by no refill layer"]
 
 
 def test_a_refill_that_can_be_switched_off_is_not_the_only_one(mistakes: Mistakes, layers: Change) -> None:
     text = layers("storage: none", "storage: none\n    toggle: {env: TOY_REFILL, default: on}")
     mine = "doc: M.\nlayers: [list, refill]\nset: {{toggles: {}}}"
     assert mistakes(layers=text, mine=mine.format("fixed")) == []
-    what = "classes C0, C1, C2, C3 are refilled only by layers that can be switched off"
+    what = "classes C0, C1, C2, C3 are served only by refill layers that can be switched off"
     assert mistakes(layers=text, mine=mine.format("env")) == [f"variants/mine.yaml:2:10: error: {what}"]
 
 
@@ -504,14 +512,14 @@ def test_a_variant_with_a_broken_parent_still_tells_its_own_mistakes(mistakes: M
 
 def test_a_broken_layer_is_no_unknown_layer(mistakes: Mistakes, layers: Change) -> None:
     said = mistakes(layers=layers("    role: overflow", "    role: overfull"))
-    assert [line.split(" error: ")[0] for line in said] == ["variants/layers.yaml:37:11:"]
+    assert [line.split(" error: ")[0] for line in said] == ["variants/layers.yaml:39:11:"]
 
 
 def test_a_catalogue_that_cannot_be_read_makes_no_layer_unknown(mistakes: Mistakes) -> None:
-    said = mistakes(layers=None, mine="doc: M.\nextends: base\nadd: [whatever]\nset: {min_align: 1}")
+    said = mistakes(layers=None, mine="doc: M.\nextends: base\nadd: [whatever]\nset: [1]")
     assert said == [
         "variants/layers.yaml:1:1: error: cannot be read: no such file or directory",
-        "variants/mine.yaml:4:18: error: 'min_align' must be 8 or 16, not 1",
+        "variants/mine.yaml:4:6: error: 'set' must be a mapping, not a list",
     ]
 
 

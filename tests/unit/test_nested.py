@@ -48,8 +48,11 @@ def test_a_wide_table_is_turned() -> None:
     assert block.rows[3] == ("figure 3", "3", "3")
 
 
-def test_a_figure_that_is_missing_says_why_from_the_reason_beside_it() -> None:
-    value = {"lines": None, "lines_reason": "no text", "bytes": 4, "bytes_reason": None}
+MISSING = {"status": "not measured", "reason": "no text"}
+
+
+def test_a_figure_that_is_missing_says_why_in_its_place() -> None:
+    value = {"status": "measured", "reason": None, "lines": MISSING, "bytes": 4}
     (pairs,) = laid_out(value)
     assert pairs.pairs == (("lines", "not measured: no text"), ("bytes", "4"))
     (table,) = laid_out({"entries": {"alloc": value}})
@@ -57,9 +60,14 @@ def test_a_figure_that_is_missing_says_why_from_the_reason_beside_it() -> None:
     assert table.rows == (("alloc", "not measured: no text", "4"),)
 
 
+def test_a_row_that_is_missing_says_why_once() -> None:
+    (table,) = laid_out({"loads": {"mixed": {"ops": 4, "args": "x"}, "swap": MISSING}})
+    assert table.rows == (("mixed", "4", "x"), ("swap", "not measured: no text", ""))
+
+
 def test_a_part_that_was_not_measured_says_why() -> None:
     (block,) = laid_out({"hardware": {"kind": "hardware", "status": "not measured", "reason": "no perf"}})
-    assert (block.title, block.pairs) == ("hardware", (("", "not measured: no perf"),))
+    assert block.pairs == (("hardware", "not measured: no perf"),)
 
 
 def test_a_list_of_records_is_a_table_with_the_logs_of_those_that_failed_below() -> None:
@@ -77,11 +85,11 @@ def test_columns_of_words_are_told_from_those_of_figures() -> None:
     checks = {
         "a": {
             "count": 3,
-            "note": "a sentence that somebody is to read",
+            "note": "a sentence for a reader",
             "place": "x.yaml:7",
-            "told": "20-50",
+            "reported": "20-50",
         },
-        "b": {"count": None, "count_reason": "no text", "note": "", "place": "y.yaml:8", "told": "2,624"},
+        "b": {"count": MISSING, "note": "", "place": "y.yaml:8", "reported": "2,624"},
     }
     (block,) = laid_out({"checks": checks})
     assert [block.heads[place] for place in sorted(block.wordy)] == ["note", "place"]

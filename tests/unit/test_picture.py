@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import report_samples as samples
 
-from layermatrix.core import records
+from layermatrix.analysis import layer_path
+from layermatrix.analysis.layercost import LayerCost, LayerCosts, LoadCosts, Without
+from layermatrix.core.records import NotMeasured
+from layermatrix.profiles.malloc.profile import MALLOC
 from layermatrix.report import picture
 from layermatrix.spec.loader import load_project
 
@@ -24,7 +28,7 @@ def squares(svg: str) -> Counter[str]:
 
 def test_every_variant_has_a_well_formed_picture() -> None:
     for variant in load_project(Path(__file__).parents[2]).variants.values():
-        root = ElementTree.fromstring(picture.path_svg(variant))
+        root = ElementTree.fromstring(picture.draw(layer_path.describe(variant, MALLOC)))
         words = " ".join(text.text or "" for text in root.iter(f"{SVG}text"))
         assert all(layer.title in words for layer in variant.layers)
 
@@ -33,7 +37,9 @@ def test_no_text_of_a_box_runs_into_another() -> None:
     wide = {"soft": 6.6, "title": 8.5}  # pixels of a letter, in a font that is none of the narrow ones
     for variant in load_project(Path(__file__).parents[2]).variants.values():
         lines: dict[str, list[tuple[float, float]]] = {}
-        for text in ElementTree.fromstring(picture.path_svg(variant)).iter(f"{SVG}text"):
+        for text in ElementTree.fromstring(picture.draw(layer_path.describe(variant, MALLOC))).iter(
+            f"{SVG}text"
+        ):
             *ends, kind = (text.get("class") or "soft").split()
             x, length = float(text.get("x", 0)), wide[kind] * len(text.text or "")
             if ends != ["mid"]:
@@ -42,13 +48,29 @@ def test_no_text_of_a_box_runs_into_another() -> None:
             assert all(left[1] < right[0] for left, right in itertools.pairwise(spans)), variant.name
 
 
+def costs(shares: dict[str, float]) -> LayerCosts:
+    """What layers did that serve these shares of the requests."""
+    nothing = dict.fromkeys(
+        ("entries", "hits", "misses", "offered", "accepted", "refused", "refilled", "topped_up", "taken_in",
+         "handed_up", "spilled", "drained", "held_bytes", "peak_bytes"), 0,
+    )  # fmt: skip
+    layers = {
+        name: LayerCost(
+            **nothing, hit_rate=None, share=share, kept_rate=None, classes={}, cost=None, code=None,
+            without=Without(None, None, None),
+        )
+        for name, share in shares.items()
+    }  # fmt: skip
+    load = LoadCosts(100, 100, 0, {"running": 0}, layers, NotMeasured("no valgrind"))
+    return LayerCosts(tuple(shares), {}, (), {"churn": load}, None, "./sconsw layers")
+
+
 def test_arrows_say_how_many_of_the_requests_go_on_where_that_was_counted() -> None:
     about = samples.about()
-    served = {about["layers"][0]["name"]: {"share": 0.75}, about["layers"][1]["name"]: {"share": 0.2}}
-    counted = records.measured("layers", loads={"churn": {"layers": served}})
+    counted = costs({about.layers[0].name: 0.75, about.layers[1].name: 0.2})
     assert "miss, 25.00% of the requests go on" in picture.draw(about, counted)
     assert "miss, 5.00% of the requests go on" in picture.draw(about, counted)
-    for nothing in (None, records.not_measured("layers", "not counted yet")):
+    for nothing in (None, NotMeasured("not counted yet")):
         assert "go on" not in picture.draw(about, nothing)
 
 
@@ -65,8 +87,8 @@ def test_a_layer_that_is_off_by_default_has_a_dashed_box() -> None:
 
 def test_texts_of_the_spec_are_escaped() -> None:
     about = samples.about()
-    about["layers"][0]["title"] = "<script>&"
-    svg = picture.draw(about)
+    first = replace(about.layers[0], title="<script>&")
+    svg = picture.draw(replace(about, layers=(first, *about.layers[1:])))
     assert "<script>" not in svg
     assert "&lt;script&gt;&amp;" in svg
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix.build import pkgconfig
-from layermatrix.model.project import System
+from layermatrix.model.system import System
 from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]

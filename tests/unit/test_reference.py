@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import report_samples as samples
 
 from layermatrix.analysis import counter_lock
-from layermatrix.analysis.counter_lock import Known, Reference
-from layermatrix.core import records
-from layermatrix.model.project import Limit
+from layermatrix.analysis.counter_lock import (
+    ComparedFigure,
+    ComparedLoad,
+    Comparison,
+    Known,
+    Reference,
+    Verdict,
+)
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.counters import CountedLoad, Counters
+from layermatrix.model.matrix import Cell
+from layermatrix.model.measuring import METRICS, Limit
 from layermatrix.spec import lockspec
+from layermatrix.spec.loader import load_project
 from layermatrix.spec.lockspec import Accepted, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
+ROOT = Path(__file__).parents[2]
 CACHES = "I1 32768/8/64, D1 32768/8/64, LL 8388608/16/64"
 HERE = Machine("gcc 12.2, x86_64", "glibc 2.36", "valgrind-3.19.0", CACHES)
 COMPILERS = {"gcc": "gcc 12.2, x86_64"}
@@ -35,55 +44,90 @@ def was(**changes: float) -> Accepted:
     return Accepted(ARGS, {**NOW, **changes})
 
 
-def compared(accepted: Accepted | None, **lock: Accepted) -> Any:
-    """The comparison of the sample's load `mixed`, of which this was accepted."""
-    known = {place(): accepted} if accepted else {}
-    return Reference(known, COMPILERS, LIMITS).of(samples.cell("old"))["loads"]["mixed"]
+def counted(**loads: CountedLoad | NotMeasured) -> Counters:
+    """Counters of two loads."""
+    load = CountedLoad(
+        1000, ARGS, NOW, dict.fromkeys(NOW, 0.5), {name: one + 0.5 for name, one in NOW.items()}
+    )
+    shapes = {"I1": (32768, 8, 64), "D1": (32768, 8, 64), "LL": (8388608, 16, 64)}
+    return Counters(
+        tool="valgrind-3.19.0 cachegrind",
+        valgrind="valgrind-3.19.0",
+        libc="glibc 2.36",
+        cache=shapes,
+        conditions=(),
+        loads={"mixed": load, "swap": load, **loads},
+        hardware=NotMeasured("perf is not installed"),
+    )
 
 
-def test_what_costs_the_same_is_kept() -> None:
-    found = compared(was())
-    assert (found["verdict"], found["reason"]) == ("kept", None)
-    assert found["figures"]["instructions"] == {"old": 60.0, "new": 60.0, "allowed": 4, "verdict": "kept"}
-    assert list(found["figures"]) == list(METRICS)
+def costing(**changes: float) -> CountedLoad:
+    """The load of the samples with other costs."""
+    load = counted().loads["mixed"]
+    assert isinstance(load, CountedLoad)
+    return replace(load, per_op={**NOW, **changes})
+
+
+@pytest.fixture(scope="module")
+def cell() -> Cell:
+    variant = load_project(ROOT).variants["phase2"]
+    return Cell(replace(variant, name="old"), "release", "gcc")
+
+
+def against(
+    lock: dict[Place, Accepted], cell: Cell, counters: Counters | NotMeasured | None = None
+) -> Comparison:
+    found = Reference(lock, COMPILERS, LIMITS).of(cell, counters or counted())
+    assert isinstance(found, Comparison)
+    return found
+
+
+def compared(cell: Cell, accepted: Accepted) -> ComparedLoad:
+    """The comparison of the load `mixed`, of which this was accepted."""
+    return against({place(): accepted}, cell).loads["mixed"]
+
+
+def test_what_costs_the_same_is_kept(cell: Cell) -> None:
+    found = compared(cell, was())
+    assert (found.verdict, found.reason) == (Verdict.KEPT, None)
+    assert found.figures["instructions"] == ComparedFigure(60.0, 60.0, 4, Verdict.KEPT)
+    assert list(found.figures) == list(METRICS)
 
 
 @pytest.mark.parametrize(
     ("old", "allowed", "verdict"),
     [
-        (56.0, 4.0, "kept"),  # 10 percent would be 5.6: the hard limit is less
-        (55.9, 4.0, "worse"),
-        (64.1, 4.0, "better"),
-        (30.0, 3.0, "worse"),  # 10 percent
-        (5.0, 1.0, "worse"),  # 10 percent would be 0.5: the soft limit is more
+        (56.0, 4.0, Verdict.KEPT),  # 10 percent would be 5.6: the hard limit is less
+        (55.9, 4.0, Verdict.WORSE),
+        (64.1, 4.0, Verdict.BETTER),
+        (30.0, 3.0, Verdict.WORSE),  # 10 percent
+        (5.0, 1.0, Verdict.WORSE),  # 10 percent would be 0.5: the soft limit is more
     ],
 )
 def test_a_figure_may_grow_by_percent_or_soft_but_not_by_more_than_hard(
-    old: float, allowed: float, verdict: str
+    cell: Cell, old: float, allowed: float, verdict: Verdict
 ) -> None:
-    figure = compared(was(instructions=old))["figures"]["instructions"]
-    assert figure["allowed"] == pytest.approx(allowed)
-    assert figure["verdict"] == verdict
+    figure = compared(cell, was(instructions=old)).figures["instructions"]
+    assert figure.allowed == pytest.approx(allowed)
+    assert figure.verdict is verdict
 
 
-def test_a_figure_below_zero_has_the_soft_limit() -> None:
-    assert compared(was(instructions=-2.0))["figures"]["instructions"]["allowed"] == 1
+def test_a_figure_below_zero_has_the_soft_limit(cell: Cell) -> None:
+    assert compared(cell, was(instructions=-2.0)).figures["instructions"].allowed == 1
 
 
-def test_a_limit_of_nothing_takes_what_rounds_to_the_same() -> None:
-    cell = samples.cell("old")
-    cell["counters"]["loads"]["mixed"]["per_op"]["branches"] = 4.2504
-    found = Reference({place(): was()}, COMPILERS, LIMITS).of(cell)["loads"]["mixed"]
-    assert found["figures"]["branches"]["verdict"] == "kept"
-    cell["counters"]["loads"]["mixed"]["per_op"]["branches"] = 4.251
-    found = Reference({place(): was()}, COMPILERS, LIMITS).of(cell)["loads"]["mixed"]
-    assert found["figures"]["branches"]["verdict"] == "worse"
+@pytest.mark.parametrize(("branches", "verdict"), [(4.2504, Verdict.KEPT), (4.251, Verdict.WORSE)])
+def test_a_limit_of_nothing_takes_what_rounds_to_the_same(
+    cell: Cell, branches: float, verdict: Verdict
+) -> None:
+    found = against({place(): was()}, cell, counted(mixed=costing(branches=branches))).loads["mixed"]
+    assert found.figures["branches"].verdict is verdict
 
 
-def test_a_figure_without_limits_is_judged_by_nobody() -> None:
-    found = compared(was(d1_misses=0.0))
-    assert found["figures"]["d1_misses"] == {"old": 0.0, "new": 0.9, "allowed": None, "verdict": "kept"}
-    assert found["verdict"] == "kept"
+def test_a_figure_without_limits_is_never_worse(cell: Cell) -> None:
+    found = compared(cell, was(d1_misses=0.0))
+    assert found.figures["d1_misses"] == ComparedFigure(0.0, 0.9, None, Verdict.KEPT)
+    assert found.verdict is Verdict.KEPT
 
 
 @pytest.mark.parametrize(
@@ -98,38 +142,34 @@ def test_a_figure_without_limits_is_judged_by_nobody() -> None:
     ],
     ids=["nothing", "another compiler", "another variant", "another load", "other arguments"],
 )  # fmt: skip
-def test_what_has_no_reference_is_new_and_not_passed(lock: dict[Place, Accepted], reason: str) -> None:
-    found = Reference(lock, COMPILERS, LIMITS).of(samples.cell("old"))
-    assert found["loads"]["mixed"] == {"verdict": "new", "reason": reason, "figures": {}}
-    assert found["verdict"] == "new"
-    assert records.check(found, "reference") is found
+def test_what_has_no_reference_is_new_and_not_passed(
+    cell: Cell, lock: dict[Place, Accepted], reason: str
+) -> None:
+    found = against(lock, cell)
+    assert found.loads["mixed"] == ComparedLoad(Verdict.NEW, reason, {})
+    assert found.verdict is Verdict.NEW
 
 
-def test_the_gravest_verdict_is_the_cells() -> None:
-    lock = {place(): was(instructions=10), place("swap"): was()}
-    assert Reference(lock, COMPILERS, LIMITS).of(samples.cell("old"))["verdict"] == "worse"
-    lock = {place(): was(instructions=100), place("swap"): was()}
-    assert Reference(lock, COMPILERS, LIMITS).of(samples.cell("old"))["verdict"] == "better"
-    assert counter_lock.gravest({}) == "not measured"
+def test_the_gravest_verdict_is_the_cells(cell: Cell) -> None:
+    assert against({place(): was(instructions=10), place("swap"): was()}, cell).verdict is Verdict.WORSE
+    assert against({place(): was(instructions=100), place("swap"): was()}, cell).verdict is Verdict.BETTER
+    assert counter_lock.gravest([]) is Verdict.MISSED
 
 
-def test_a_load_that_could_not_be_counted_is_not_taken_for_kept() -> None:
-    cell = samples.cell("old")
-    cell["counters"]["loads"]["swap"] = records.not_measured("counters", "swap: exit status 1")
-    found = Reference({place(): was()}, COMPILERS, LIMITS).of(cell)
-    assert found["verdict"] == "not measured"
-    assert found["loads"]["swap"]["reason"] == "swap: exit status 1"
+def test_a_load_that_could_not_be_counted_is_not_taken_for_kept(cell: Cell) -> None:
+    found = against({place(): was()}, cell, counted(swap=NotMeasured("swap: exit status 1")))
+    assert found.verdict is Verdict.MISSED
+    assert found.loads["swap"].reason == "swap: exit status 1"
 
 
-def test_a_cell_without_counters_is_not_compared() -> None:
-    cell = samples.cell("old", counters=samples.absent("counters"))
-    found = Reference({}, COMPILERS, LIMITS).of(cell)
-    assert found == records.not_measured("reference", "valgrind is not installed")
+def test_a_cell_without_counters_is_not_compared(cell: Cell) -> None:
+    missing = NotMeasured("valgrind is not installed")
+    assert Reference({}, COMPILERS, LIMITS).of(cell, missing) == missing
 
 
-def test_a_lock_with_a_mistake_is_told_in_place_of_a_comparison() -> None:
-    found = Reference({}, COMPILERS, {}, trouble="x.lock:3:1: error: bad").of(samples.cell("old"))
-    assert found == records.not_measured("reference", "x.lock:3:1: error: bad")
+def test_a_lock_with_a_mistake_is_told_in_place_of_a_comparison(cell: Cell) -> None:
+    found = Reference({}, COMPILERS, {}, trouble="x.lock:3:1: error: bad").of(cell, counted())
+    assert found == NotMeasured("x.lock:3:1: error: bad")
 
 
 # --- accepting
@@ -137,21 +177,21 @@ def test_a_lock_with_a_mistake_is_told_in_place_of_a_comparison() -> None:
 KNOWN = Known(variants=("old", "mid"), loads=("mixed", "swap"), caches=CACHES)
 
 
-def test_accepting_replaces_what_was_counted_and_leaves_the_rest() -> None:
+def test_accepting_replaces_what_was_counted_and_leaves_the_rest(cell: Cell) -> None:
     elsewhere = Machine("gcc 13", "glibc 2.40", "valgrind-3.22.0", CACHES)
     lock = {
         place(): was(instructions=1.0),
         place(variant="mid"): was(instructions=2.0),
         place(machine=elsewhere): was(instructions=3.0),
     }
-    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
+    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [(cell, counted())], KNOWN)
     assert found == {**lock, place(): was(), place("swap"): was()}
 
 
-def test_a_figure_that_has_not_moved_stays_as_it_was() -> None:
+def test_a_figure_that_has_not_moved_stays_as_it_was(cell: Cell) -> None:
     lock = {place(): was(instructions=59.996, branches=4.24)}
     lock[place("swap")] = Accepted("76543210", {**NOW, "instructions": 59.996})
-    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [samples.cell("old")], KNOWN)
+    found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [(cell, counted())], KNOWN)
     assert found[place()] == was(instructions=59.996, branches=4.25)
     assert found[place("swap")] == was()  # other arguments: nothing of it can be kept
 
@@ -162,9 +202,12 @@ def test_what_no_machine_can_ask_for_any_more_is_gone() -> None:
     assert counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [], KNOWN) == {}
 
 
-def test_what_was_not_counted_is_not_accepted() -> None:
-    cells = [samples.cell("old", counters=samples.absent("counters")), samples.cell("mid")]
-    cells[1]["counters"]["loads"]["swap"] = records.not_measured("counters", "no")
+def test_what_was_not_counted_is_not_accepted(cell: Cell) -> None:
+    other = replace(cell, variant=replace(cell.variant, name="mid"))
+    cells: list[tuple[Cell, Counters | NotMeasured]] = [
+        (cell, NotMeasured("valgrind is not installed")),
+        (other, counted(swap=NotMeasured("no"))),
+    ]
     lock = {place(): was(instructions=1.0), place("swap", "mid"): was(instructions=2.0)}
     found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), cells, KNOWN)
     assert found.keys() == {*lock, place("mixed", "mid")}

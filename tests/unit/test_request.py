@@ -14,7 +14,8 @@ from layermatrix.build.toolchain import Missing, Toolchain
 from layermatrix.core.errors import SelectionError
 from layermatrix.jobs import registry
 from layermatrix.jobs.base import Job, Plan
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 GCC = Toolchain("gcc", ("gcc",), "gcc 12", "x86_64-linux-gnu")
 STATS = "stats: {mode: stats, of: release, env: TOY_COUNTS}"

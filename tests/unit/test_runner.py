@@ -14,9 +14,11 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import KIND, Bench, Ratio, Timing, Verdict
 from layermatrix.measure import runner
 from layermatrix.measure.runner import Load, Subject
+from layermatrix.model.catalogue import Better, Unit
 
-MIXED = Load("mixed", ("--ops", "100"), "Mops/s")
-CHAIN = Load("chain", ("--ops", "7", "--threads", "1"), "Mops/s")
+UNIT = Unit("op", "Mops/s")
+MIXED = Load("mixed", ("--ops", "100"), UNIT)
+CHAIN = Load("chain", ("--ops", "7", "--threads", "1"), UNIT)
 Answer = Callable[[str, str, int], object]  # subject, load, how often it ran before -> speed
 
 
@@ -188,6 +190,17 @@ def test_a_program_that_is_linked_with_the_library_has_nothing_preloaded_and_has
             assert timing(found, "mixed").samples == (20.0,)
         else:
             assert found == NotMeasured(f"mixed used {library}, not {used[0]}")
+
+
+def test_where_less_is_better_the_figure_is_nanoseconds_an_operation(tmp_path: Path) -> None:
+    load = replace(MIXED, unit=Unit("op", "ns/op", Better.LOWER))
+    results = runner.measure(
+        [load], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=Machine(steady)
+    )
+    found = timing(results["quick"], "mixed")
+    assert (found.samples, found.unit) == ((50.0,), "ns/op")
+    assert isinstance(found.ratio, Ratio)
+    assert found.ratio.median == 2.0
 
 
 def test_a_peak_that_the_program_does_not_report_is_not_measured(tmp_path: Path) -> None:

@@ -10,21 +10,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from toy_specs import marked
 
-from layermatrix.core.errors import Report, SpecError, SpecErrors
+from layermatrix.core.errors import Report
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import yamlnodes
-from layermatrix.spec.loader import load_project
-from layermatrix.spec.matrixspec import METRICS
 from layermatrix.spec.yamlnodes import Mapping, Scalar, Sequence, read_document
 
 Mistakes = Callable[..., list[str]]
 Change = Callable[[str, str], str]
 
 LIBYAML = hasattr(yaml, "CSafeLoader")
-SPECS = Path(__file__).resolve().parents[2] / "variants"
 
 
 def read(path: Path, content: str | bytes) -> tuple[object, list[str]]:
@@ -77,7 +73,6 @@ BAD_TEXT = {
     "a: !!seq {}": "1:4: error: tag '!!seq' is not allowed; leave it out",
     "a: !!binary abcd": "1:4: error: tag '!!binary' is not allowed; leave it out",
     "a: !!int twelve": "1:4: error: 'twelve' does not fit its tag; leave the tag out",
-    "a: 0b_": "1:4: error: '0b_' is no number that can be used",
     'a: "\\0"': "1:4: error: '\\x00' holds a control character",
     "a: 1\nb: 2\na: 3": "3:1: error: key 'a' is given twice; first on line 1",
 }
@@ -157,8 +152,6 @@ def test_the_small_project_is_sound(mistakes: Mistakes) -> None:
     assert mistakes() == []
 
 
-NO_STORAGE = "a refill keeps no blocks, and only a refill has storage none"
-STORAGES = "array_stack, ring, magazine, linked_list, packed_list, none"
 LAYER_KEYS = "title, doc, role, classes, storage, capacity, bytes, toggle, needs, conflicts"
 
 # what is replaced in the small catalogue; by what, with a « where the error has to point; what is said there
@@ -191,9 +184,20 @@ IN_LAYERS = [
     (
         "storage: array_stack",
         "storage: «array_stak",
-        f"'storage' must be one of {STORAGES}, not 'array_stak'; did you mean 'array_stack'?",
+        "unknown storage 'array_stak'; did you mean 'array_stack'?",
     ),
     ("capacity: 32", "capacity: «many", "'capacity' must be a whole number from 1 to 65535, not 'many'"),
+    (
+        "capacity: 32",
+        "capacity: «040",
+        (
+            "'capacity' must be a whole number from 1 to 65535, not '040'; "
+            "write it without quotes and leading zeroes"
+        ),
+    ),
+    ("capacity: 32", "capacity: «0x20", "'capacity' must be a whole number from 1 to 65535, not '0x20'"),
+    ("capacity: 32", "capacity: «1_000", "'capacity' must be a whole number from 1 to 65535, not '1_000'"),
+    ("capacity: 32", "capacity: «1:30", "'capacity' must be a whole number from 1 to 65535, not '1:30'"),
     ("capacity: 32", "capacity: «0", "'capacity' must be a whole number from 1 to 65535, not 0"),
     ("capacity: 32", "capacity: «65536", "'capacity' must be a whole number from 1 to 65535, not 65536"),
     ("capacity: 32", "capacity: «[1]", "'capacity' must be a whole number from 1 to 65535, not a list"),
@@ -209,18 +213,18 @@ IN_LAYERS = [
     (
         "storage: array_stack\n    capacity: 32",
         "storage: magazine\n    capacity: «33",
-        "a magazine pair's capacity is even, not 33",
+        "a magazine's capacity is even, not 33",
     ),
     (
         "storage: linked_list\n    bytes: 4096\n",
         "storage: «linked_list\n",
-        "a linked_list needs a bound: 'capacity', 'bytes' or both",
+        "a layer with storage linked_list needs a bound: 'capacity', 'bytes' or both",
     ),
     ("needs: [list]", "capacity: «3", "a layer without storage has no bound"),
     (
         "storage: none",
         "storage: «ring",
-        f"storage 'ring' does not go with role refill; {NO_STORAGE}",
+        "storage 'ring' does not go with role refill; layers of this role have none",
     ),
     ("classes: C1-C2", "classes: «C1-C9", "unknown class 'C9'; known: C0, C1, C2, C3"),
     ("classes: C1-C2", "classes: «C2-C1", "the range 'C2-C1' runs backwards; write C1-C2"),
@@ -236,7 +240,7 @@ IN_LAYERS = [
     (
         "{env: TOY_STACK, default: on}",
         "{env: «toy, default: on}",
-        "'env' must be the name of an environment variable, such as HAKMEM_RING, not 'toy'",
+        "'env' must be the name of an environment variable, such as FRONT_RING, not 'toy'",
     ),
     ("toggle: {env: TOY_STACK, default: on}", "«toggle: {env: TOY_STACK}", "'toggle' has no 'default'"),
     ("{env: TOY_STACK, default: on}", "{env: TOY_STACK, default: «1}", "'default' must be on or off, not 1"),
@@ -250,7 +254,11 @@ IN_LAYERS = [
     ("C2: 32", "C2: «16", "class C2 (16) is not larger than C1 (16)"),
     ("C2: 32", "C2: «33", "class 'C2' must be a whole number from 8 to 65536, a multiple of 8, not 33"),
     ("C3: 64", "C3: 64, «all: 72", "a class cannot be called 'all': that is the word for every class"),
-    ("{C0: 8, C1: 16, C2: 32, C3: 64}", "«[C0]", "'classes' must be a mapping, not a list"),
+    (
+        "{C0: 8, C1: 16, C2: 32, C3: 64}",
+        "«[C0]",
+        "class 'C0' must be a whole number from 8 to 65536, a multiple of 8, not nothing",
+    ),
     (
         "classes: {C0: 8, C1: 16, C2: 32, C3: 64}",
         "«classes: {}",
@@ -328,14 +336,14 @@ IN_LAYERS = [
     (
         "{function: take, probe: probe_take}",
         "{function: take, probe: probe_take, role: «first}",
-        "'role' must be one of cache, overflow, refill, not 'first'",
+        "unknown role 'first'; known: cache, overflow, refill",
     ),
     (
         "{alloc: {function: take",
         "{«library: {function: take",
         "an entry cannot be called 'library': budgets use that",
     ),
-    ("[a.c, b.c]", "«a.c", "'modules' must be a list of 1 or more, not 'a.c'"),
+    ("[a.c, b.c]", "«a.c", "'modules' must be a list, not 'a.c'"),
 ]
 
 
@@ -358,7 +366,7 @@ def test_every_mistake_of_every_file_is_told_at_once(
     )
     assert [line.split("error: ")[1].split(",")[0] for line in said] == [
         "unknown layer 'stak'; did you mean 'stack'?",
-        "'layout' must be one of unity",
+        "'layout' must be one of modules",
         "'doc' must be a sentence or two without backslashes",
         "a ring's capacity is a power of two",
         "'rounds' must be a whole number from 1 to 1000",
@@ -368,6 +376,7 @@ def test_every_mistake_of_every_file_is_told_at_once(
 
 # --- a variant's file
 
+A_FIGURE = "a figure or a range of two, such as '23.6' or '40-50'"
 IN_A_VARIANT = [
     ("«layers: [list, refill]", "the file has no 'doc'"),
     ("«doc: X.", "a variant has 'layers', or 'extends' another one"),
@@ -379,7 +388,7 @@ IN_A_VARIANT = [
         "doc: X.\nextends: base\nlayers: [list, refill]\nadd: [«stack]",
         "'remove' and 'add' change the layers of another variant, but here are 'layers'",
     ),
-    ("doc: X.\nextends: base\nset: {layout: «3}", "'layout' must be one of unity, modules, not 3"),
+    ("doc: X.\nextends: base\nset: {layout: «3}", "'layout' must be one of modules, unity, not 3"),
     (
         "doc: X.\nextends: base\nset: {«togles: env}",
         "unknown key 'togles' in 'set'; did you mean 'toggles'?",
@@ -388,16 +397,24 @@ IN_A_VARIANT = [
         "doc: X.\nextends: base\nset: {tls: «dynamic}",
         "'tls' must be one of initial_exec, global_dynamic, not 'dynamic'; did you mean 'global_dynamic'?",
     ),
-    ("doc: X.\nextends: base\nset: {min_align: «12}", "'min_align' must be 8 or 16, not 12"),
+    ("doc: X.\nextends: base\nset: {min_align: «12}", "'min_align' must be one of 8, 16, not 12"),
     ("doc: X.\nextends: base\nset: «[a]", "'set' must be a mapping, not a list"),
     ("doc: X.\nextends: base\nadd: [«{before: list}]", "an item of 'add' has no 'layer'"),
     (
-        "doc: X.\nextends: base\nadd: [{layer: ring, before: list, after: «stack}]",
+        "doc: X.\nextends: base\nadd: [{layer: ring, before: list, «after: stack}]",
         "give 'before' or 'after', not both",
     ),
     (
-        "doc: X.\nextends: base\nquoted: {mops: «23.6}",
-        "quoted figure 'mops' must be text, not 23.6; put it in quotes",
+        "doc: X.\nextends: base\nreported: {mops: «23.6}",
+        f"reported figure 'mops' must be {A_FIGURE}, not 23.6; put it in quotes",
+    ),
+    (
+        "doc: X.\nextends: base\nreported: {mops: «very fast}",
+        f"reported figure 'mops' must be {A_FIGURE}, not 'very fast'",
+    ),
+    (
+        "doc: X.\nextends: base\nreported: {«mosp: '2'}",
+        "unknown reported figure 'mosp'; did you mean 'mops'?",
     ),
     (
         "doc: X.\nextends: base\nset: {checks: «ful}",
@@ -439,7 +456,7 @@ IN_A_VARIANT = [
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: {debug-gcc: «many}}}",
-        "the limit for debug-gcc must be a whole number from 0 to 2147483647, not 'many'",
+        "configuration 'debug-gcc' must be a whole number from 0 to 2147483647, not 'many'",
     ),
     ("doc: X.\nextends: base\nbudget: {alloc: «[calls]}", "entry 'alloc' must be a mapping, not a list"),
     ("doc: X.\nextends: base\n«extends: base", "key 'extends' is given twice; first on line 2"),
@@ -498,7 +515,7 @@ IN_MATRIX = [
     (
         "64]}",
         "64], limits: {branches: {percent: «.nan, soft: 1, hard: 1}}}",
-        "'percent' must be a number from 0 to 1000, not .nan",
+        "'percent' must be a number from 0 to 1000, not '.nan'",
     ),
     (
         "64]}",
@@ -515,66 +532,3 @@ def test_a_mistake_in_the_matrix_gives_one_error_in_its_place(
 ) -> None:
     text, line, column = marked(matrix(old, new))
     assert mistakes(matrix=text) == [f"variants/matrix.yaml:{line}:{column}: error: {what}"]
-
-
-# --- whatever the files hold, mistakes come out and nothing else
-
-REAL = {path.name: path.read_bytes() for path in sorted(SPECS.glob("*.yaml"))}
-PIECES = [word for content in REAL.values() for word in content.split()]
-ODD = [
-    *(
-        b": ",
-        b"- ",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b"\n",
-        b"  ",
-        b"\t",
-        b"'",
-        b'"',
-        b"|",
-        b"#",
-        b"---\n",
-        b"? ",
-        b"<<: ",
-    ),
-    *(b"&a ", b"*a", b"!!int ", b"!!python/object:os.system ", b"%", b"\\", b"\0", b"\xff", b"\xef\xbb\xbf"),
-    *(b"~", b"on", b"0b_", b"1:30", b".inf", b"1e999", b"2020-01-01", b"9" * 5000, b"C0-C3", b"all", b"env"),
-]
-EDIT = st.tuples(
-    st.sampled_from(sorted(REAL)),
-    st.floats(0, 1),
-    st.integers(0, 30),
-    st.one_of(st.sampled_from([*ODD, *PIECES]), st.binary(max_size=8), st.text(max_size=8).map(str.encode)),
-)
-
-
-@settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(edits=st.lists(EDIT, min_size=1, max_size=4))
-def test_any_bytes_give_errors_with_a_place_and_never_a_traceback(
-    edits: list[tuple[str, float, int, bytes]], tmp_path: Path
-) -> None:
-    files = dict(REAL)
-    for name, where, length, piece in edits:
-        at = int(where * len(files[name]))
-        files[name] = files[name][:at] + piece + files[name][at + length :]
-    (tmp_path / "variants").mkdir(exist_ok=True)
-    for name, content in files.items():
-        (tmp_path / "variants" / name).write_bytes(content)
-    said = ""
-    found: list[SpecError] = []
-    try:
-        load_project(tmp_path)
-    except SpecErrors as errors:
-        said, found = str(errors), errors.errors
-    assert all(error.line >= 1 and error.column >= 1 for error in found)
-    assert len(said.splitlines()) == len(found)
-    said.encode()  # whatever the terminal

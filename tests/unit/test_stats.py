@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from layermatrix.evidence.bench import Ratio, Verdict
 from layermatrix.measure import stats
+from layermatrix.model.catalogue import Better
 
 SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40)
 
@@ -65,7 +66,7 @@ def test_a_verdict_needs_an_interval_of_the_ratio_that_leaves_out_one(
 
 
 def test_shorter_times_are_faster_and_the_ratio_is_still_one_of_speeds() -> None:
-    verdict = stats.compare([2.0, 2.0], [1.0, 1.0], higher_is_better=False)
+    verdict = stats.compare([2.0, 2.0], [1.0, 1.0], better=Better.LOWER)
     assert verdict == Ratio(2.0, 2.0, 2.0, Verdict.FASTER)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import jinja2
 import pytest
 import report_samples as samples
 
+from layermatrix.analysis.comparison import Experiments
+from layermatrix.analysis.results import Results, document
+from layermatrix.core.records import NotMeasured, plain
 from layermatrix.model import matrix
 from layermatrix.report import markdown, storybook
 from layermatrix.spec.loader import load_project
-
-Record = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
@@ -28,13 +30,13 @@ def numbers(text: str) -> set[str]:
 
 
 def values(of: object) -> Iterator[float | str]:
-    """Every number and every text in a record, but for the sentences that were made of them."""
+    """Every number and every text in results, but for the sentences that were made of them."""
     if isinstance(of, dict):
         for key, value in of.items():
-            if key not in ("sentences", "why", "verdict", "text", "reason"):
+            if key not in ("sentences", "why", "verdict", "text", "reason", "failed"):
                 yield from values(value)
         if isinstance(of.get("i1_misses"), float):
-            yield of["i1_misses"] + of["d1_misses"]  # what the seed calls L1 misses is both
+            yield of["i1_misses"] + of["d1_misses"]  # what is reported as L1 misses is both
     elif isinstance(of, list):
         for value in of:
             yield from values(value)
@@ -42,7 +44,7 @@ def values(of: object) -> Iterator[float | str]:
         yield of
 
 
-def known(record: Record) -> set[str]:
+def known(record: object) -> set[str]:
     """Each number of a record as it may be printed, with up to three digits behind the point."""
     found: set[str] = set()
     for value in values(record):
@@ -62,20 +64,19 @@ def lengths(of: object) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def record() -> Record:
+def record() -> Results:
     return samples.phases()
 
 
 @pytest.fixture(scope="module")
-def text(record: Record) -> str:
+def text(record: Results) -> str:
     return storybook.render(record)
 
 
-def test_every_number_of_the_story_stems_from_the_record(record: Record, text: str) -> None:
-    compared = [
-        pair["ratio"] for one in record["experiments"]["comparisons"].values() for pair in one["pairs"]
-    ]
-    stem = known(record) | known({"pairs": compared}) | known(storybook.told(record)["story"])
+def test_every_number_of_the_story_stems_from_the_results(record: Results, text: str) -> None:
+    assert isinstance(record.experiments, Experiments)
+    compared = [pair.ratio for one in record.experiments.comparisons.values() for pair in one.pairs]
+    stem = known(document(record)) | known(plain(compared)) | known(plain(storybook.shipped(record).story))
     assert len(numbers(text)) > 50
     assert numbers(text) - stem == set()
 
@@ -83,13 +84,12 @@ def test_every_number_of_the_story_stems_from_the_record(record: Record, text: s
 def test_no_figure_is_typed_in_the_template() -> None:
     source = (ROOT / "site_scons/layermatrix/report" / storybook.TEMPLATE).read_text(encoding="utf-8")
     printed = "".join(words for _, kind, words in jinja2.Environment().lex(source) if kind == "data")
-    assert "Told and measured" in printed
+    assert "Reported and measured" in printed
     assert numbers(printed) == set()
 
 
 def test_a_changed_figure_changes_the_story(text: str) -> None:
-    cells = [samples.cell(name) for name in samples.LINEAGE]
-    cells[0]["asm"] = samples.asm(777)
+    cells = [samples.cell("old", asm=samples.asm(777)), *map(samples.cell, samples.LINEAGE[1:])]
     changed = storybook.render(samples.record(cells))
     assert "old 777" in changed
     assert "777" not in text
@@ -97,36 +97,32 @@ def test_a_changed_figure_changes_the_story(text: str) -> None:
 
 def test_each_variant_says_what_is_gone_and_how_far_it_came(text: str) -> None:
     assert "## mid" in text
-    steps = [
-        line
-        for line in text.splitlines()
-        if line.startswith("| Instructions of the allocation path (after old)")
-    ]
+    steps = [line for line in text.splitlines() if line.startswith("| Instructions of alloc (after old)")]
     assert [step.split(" (after old)")[1] for step in steps] == [
-        " | 800 | 300 | 0.38x | 0.50-0.60x | farther than told |"
+        " | 800 | 300 | 0.38x | 0.50-0.60x | farther than reported |"
     ]
     assert "Changed since old: debug output always → guarded." in text
 
 
-def test_variants_are_told_in_the_order_of_their_descent() -> None:
-    other = {**samples.cell("split"), "variant": "apart", "id": "apart-release-gcc", "lineage": ["apart"]}
+def test_variants_stand_in_the_order_of_their_descent() -> None:
+    other = replace(samples.cell("split"), variant="apart", id="apart-release-gcc", lineage=("apart",))
     cells = [other, *(samples.cell(name) for name in ("new", "old", "mid"))]
-    about = {cell["variant"]: samples.about(cell["variant"]) for cell in cells}
+    about = {cell.variant: samples.about(cell.variant) for cell in cells}
     text = storybook.render(samples.record(cells, variants=about))
     places = [text.index(f"\n## {name}\n") for name in ("old", "mid", "new", "apart")]
     assert places == sorted(places)
 
 
-def test_what_went_otherwise_has_a_section_with_its_reason(text: str) -> None:
-    begin = text.index("## Where the projection was wrong, and why")
-    section = text[begin : text.index("## The questions of the way")]
+def test_what_is_not_as_reported_has_a_section_with_its_reason(text: str) -> None:
+    begin = text.index("## What is not as reported, and why")
+    section = text[begin : text.index("## Experiments")]
     assert "### new against system malloc: Speed on mixed" in section
-    assert "Told: 0.70-0.90x. Measured: 1.30x, better than told." in section
-    assert "- An operation of new and of the system malloc: instructions 9.5 and 40.0" in section
+    assert "Reported: 0.70-0.90x. Measured: 1.30x, better than reported." in section
+    assert "- new and the system malloc, per op: instructions 9.5 and 40.0" in section
     assert "| instructions | 40.000 | 9.500 | 0.24x |" in section
 
 
-def test_experiments_modules_and_switches_are_told(text: str) -> None:
+def test_experiments_modules_and_switches_are_there(text: str) -> None:
     assert "Verdict: new. new is faster than mid on mixed: 1.20x" in text
     assert "| `sys_state.c` | 73 | *200-300* | fewer |" in text
     assert "| `SYS_RING` | Ring | off | What Ring does. |" in text
@@ -134,8 +130,8 @@ def test_experiments_modules_and_switches_are_told(text: str) -> None:
 
 
 def test_what_was_not_measured_says_why() -> None:
-    none = samples.absent("experiments", "no experiment was made")
-    cells = [samples.cell(name, counters=samples.absent("counters")) for name in ("old", "mid")]
+    none = NotMeasured("no experiment was made")
+    cells = [samples.cell(name, counters=samples.NOT_INSTALLED) for name in ("old", "mid")]
     text = storybook.render(samples.record(cells, experiments=none))
     assert "Not measured: no experiment was made" in text
     assert "not measured: old: valgrind is not installed" in text
@@ -182,6 +178,7 @@ def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
 
 def _switch_rows(project: Any) -> list[list[str]]:
     from layermatrix.analysis import layer_path
+    from layermatrix.profiles.malloc.profile import MALLOC
 
-    about = {name: layer_path.describe(variant) for name, variant in project.variants.items()}
-    return [row for item in storybook.switches({"variants": about}) for row in item["rows"]]
+    about = {name: layer_path.describe(variant, MALLOC) for name, variant in project.variants.items()}
+    return [row for item in storybook.switches(samples.phases(variants=about)) for row in item["rows"]]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import report_samples as samples
 from rich.console import Console
 
+from layermatrix.analysis.results import LeftOut, Results
+from layermatrix.build.failure import Failure
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.guards import Verdict
+from layermatrix.evidence.kind import Status
 from layermatrix.report import table, terminal
 
 
-def printed(record: samples.Record, *, matrix: bool = False, width: int = 120) -> str:
+def printed(record: Results, *, matrix: bool = False, width: int = 120) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, no_color=True, highlight=False)
     (terminal.matrix_table if matrix else terminal.phase_table)(record, console)
@@ -33,14 +39,14 @@ def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> No
 
 def test_every_column_names_its_unit() -> None:
     for made in (table.code_table(samples.phases()), table.run_table(samples.phases())):
-        assert all(column.unit for column in made.columns[1:])
+        assert all(heading.unit for heading in made.headings[1:])
 
 
-def test_figures_of_the_seed_are_marked_as_such() -> None:
+def test_reported_figures_are_marked_as_such() -> None:
     text = printed(samples.phases())
-    assert "seed: quoted from the seed, not measured here" in text
-    assert "seed asm" in text
-    assert "seed L1" in text
+    assert "reported: reported, not measured here" in text
+    heads = [line.split() for line in text.splitlines() if "reported" in line.split()]
+    assert sum(line.count("reported") for line in heads) == 3  # assembly, L1, speed
 
 
 def test_speeds_stand_with_their_spread_and_ratio() -> None:
@@ -53,19 +59,19 @@ def test_speeds_stand_with_their_spread_and_ratio() -> None:
 @pytest.mark.parametrize("width", [120, 100, 72])
 def test_no_figure_is_cut_off_at_any_width(width: int) -> None:
     text = printed(samples.phases(), width=width)
-    assert max(map(len, text.split("The story")[0].splitlines())) <= width
+    assert max(map(len, text.split("Reported and measured")[0].splitlines())) <= width
     assert "…" not in text
     assert text.count("1,200") == 1
 
 
 def test_a_table_that_is_too_wide_is_split_between_loads() -> None:
     pieces = terminal.fitted(table.run_table(samples.phases()), 72)
-    assert [piece.columns[0].head for piece in pieces] == ["variant"] * len(pieces)
-    assert [column.head for column in pieces[-1].columns] == ["variant", "server", "ratio to", "peak"]
+    assert [piece.headings[0].head for piece in pieces] == ["variant"] * len(pieces)
+    assert [heading.head for heading in pieces[-1].headings] == ["variant", "server", "ratio to", "peak"]
 
 
 def test_what_was_not_measured_is_never_a_zero_and_says_why() -> None:
-    record = samples.record([samples.cell("old", counters=samples.absent("counters"))])
+    record = samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)])
     text = printed(record)
     assert re.search(r"old +n\.m\. \[1\] +n\.m\. \[1\] +n\.m\. \[1\]", text)
     assert "[1] not measured: valgrind is not installed" in text
@@ -80,30 +86,31 @@ def test_a_figure_below_zero_is_explained() -> None:
 
 
 def test_the_baseline_has_no_ratio_where_it_was_not_timed() -> None:
-    record = samples.phases(baseline=samples.baseline(bench=samples.absent("bench", "no program")))
+    record = samples.phases(baseline=samples.baseline(bench=NotMeasured("no program")))
     assert "1.00x" not in printed(record)
 
 
 def test_the_phase_table_ends_with_the_story_and_the_reports() -> None:
     text = printed(samples.phases())
-    assert "- Instructions of the allocation path: old 800 > mid 300 > new 22 = split 22." in text
+    assert "- Instructions of alloc: old 800 > mid 300 > new 22 = split 22." in text
     assert text.rstrip().endswith(
-        f"Reports: {Path('build/report/index.html')}; results.json, results.md, junit.xml, story.md, cells/*.html"
+        f"Reports: {Path('build/report/index.html')}; "
+        "results.json, results.md, junit.xml, story.md, cells/*.html"
     )
 
 
 def test_the_matrix_table_has_a_line_a_cell_and_counts_them() -> None:
     text = printed(samples.record([samples.cell("old"), samples.cell("old", mode="debug")]), matrix=True)
     line = " ".join(line_of(text, "old-release-gcc").split())
-    assert line == "old-release-gcc yes 2/2 1/1 kept 5 800 0.910 0.50x"
+    assert line == "old-release-gcc yes 5 800 kept 0.910 2/2 1/1 0.50x"
     assert "2 cells: 2 passed, 0 failed, 0 not tested." in text
 
 
 def test_a_failed_cell_is_shown_with_the_end_of_its_log_and_the_command_to_repeat_it() -> None:
     log = "\n".join(f"line {number}" for number in range(40))
-    failure = {"command": "gcc -c x.c", "log": log, "target": "x.o"}
-    text = printed(samples.record([samples.cell("mid", built=False, failure=failure)]), matrix=True)
-    assert "mid-release-gcc: build failed: x.o" in text
+    cell = samples.unbuilt("mid", failure=Failure("gcc -c x.c", log, "x.o"))
+    text = printed(samples.record([cell]), matrix=True)
+    assert "mid-release-gcc: build: x.o could not be built" in text
     assert "line 39" in text
     assert "line 20" not in text
     assert "repeat: ./sconsw variant=mid mode=release compiler=gcc checks" in text
@@ -118,22 +125,21 @@ def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> N
 
 
 def test_a_cell_that_claims_nothing_of_its_debug_code_says_why() -> None:
-    silent = {**samples.guards(0), "verdict": "not claimed"}
+    checks = samples.guards(0).checks
+    silent = replace(samples.guards(0), verdict=Verdict.NOT_CLAIMED, checks=checks[1:])
     text = printed(samples.record([samples.cell("mid", guards=silent)]), matrix=True)
     assert "[1] not measured: taken elsewhere" in text
 
 
 def test_a_log_cannot_send_control_characters_to_the_terminal() -> None:
-    bad = samples.program("test_b", "failed", "exit status 1", "\x1b[2Jgone [bold]not markup[/bold]")
-    text = printed(samples.record([samples.cell("mid", tests=samples.ran("tests", bad))]))
+    bad = samples.program("test_b", Status.FAILED, "exit status 1", "\x1b[2Jgone [bold]not markup[/bold]")
+    text = printed(samples.record([samples.cell("mid", tests=samples.tests(bad))]))
     assert "\x1b" not in text
     assert "?[2Jgone [bold]not markup[/bold]" in text
 
 
 def test_cells_that_were_left_out_are_shown_with_the_reason() -> None:
-    left_out = [
-        {"id": f"{name}-release-clang", "reason": "clang is not installed"} for name in samples.LINEAGE
-    ]
+    left_out = tuple(LeftOut(f"{name}-release-clang", "clang is not installed") for name in samples.LINEAGE)
     text = printed(samples.phases(left_out=left_out), matrix=True)
     assert (
         "old-release-clang, mid-release-clang, new-release-clang and 1 more: clang is not installed" in text
@@ -141,7 +147,7 @@ def test_cells_that_were_left_out_are_shown_with_the_reason() -> None:
 
 
 def test_a_cell_without_tests_is_not_counted_as_passed() -> None:
-    record = samples.record([samples.cell("old", tests=samples.absent("tests", "no emulator"))])
+    record = samples.record([samples.cell("old", tests=NotMeasured("no emulator"))])
     assert "1 cells: 0 passed, 0 failed, 1 not tested." in printed(record, matrix=True)
 
 
@@ -156,3 +162,12 @@ def test_output_that_is_no_terminal_is_plain_and_120_wide() -> None:
 def test_an_empty_record_prints_without_fault() -> None:
     assert "0 cells" in printed(samples.record([]), matrix=True)
     assert "What the code is" in printed(samples.record([]))
+
+
+def test_a_cell_whose_build_was_interrupted_is_not_called_failed() -> None:
+    reason = NotMeasured("interrupted")
+    cell = replace(samples.cell("old", tests=reason, bench=reason), interrupted=True)
+    unbuilt = replace(samples.unbuilt("mid"), interrupted=True)
+    text = printed(samples.record([cell, unbuilt]), matrix=True)
+    assert "2 cells: 0 passed, 0 failed, 2 not tested." in text
+    assert "Failed" not in text

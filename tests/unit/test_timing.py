@@ -13,7 +13,8 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import runner, timing
 from layermatrix.model.matrix import Cell
-from layermatrix.spec.loader import Project, load_project
+from layermatrix.model.project import Project
+from layermatrix.spec.loader import load_project
 
 
 class Session:

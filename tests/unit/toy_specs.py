@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LAYERS = """
 doc: A small catalogue.
+profile: malloc
+reported: {mops: {title: speed, unit: Mops/s}}
 system:
   name: toy
   doc: A toy.

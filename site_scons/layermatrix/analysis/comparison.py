@@ -17,8 +17,8 @@ from layermatrix.analysis import figures
 from layermatrix.analysis.figures import Interval, Value
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
-from layermatrix.evidence.asm import Asm
 from layermatrix.evidence import bench
+from layermatrix.evidence.asm import Asm
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.evidence.code import Code
 from layermatrix.evidence.counters import Counters

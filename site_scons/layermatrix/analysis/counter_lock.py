@@ -1,7 +1,8 @@
 """Compare what an operation costs now with what was accepted, and accept what it costs.
 
-Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse", "new" where nothing was accepted that could be compared with, or "not
-measured" where the load could not be counted now.
+Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse",
+"new" where nothing was accepted that could be compared with, or "not measured" where the load could not be
+counted now.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import TYPE_CHECKING
 from layermatrix.core import records
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.counters import CountedLoad, Counters
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Lock, Machine, Place
-from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Limit
+    from layermatrix.model.measuring import Limit
 
 
 class Verdict(Enum):

@@ -12,7 +12,8 @@ from layermatrix.build import request
 from layermatrix.core.errors import SelectionError
 from layermatrix.model import ablation, matrix
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Experiment, Project
+from layermatrix.model.measuring import Experiment
+from layermatrix.model.project import Project
 
 
 @dataclass(frozen=True)

@@ -10,45 +10,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layermatrix.model.project import Option, Toggle
+from layermatrix.model.layers import Option, Toggle
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Layer, Variant
-
-
-@dataclass(frozen=True)
-class ClassRange:
-    """A size class, with its lowest and highest request; None where no request reaches it."""
-
-    name: str
-    size: int
-    low: int | None
-    high: int | None
+    from layermatrix.model.layers import Layer
+    from layermatrix.model.variants import Variant
+    from layermatrix.profiles.base import Profile
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer on the path. toggle: None where it cannot be switched off; fills: what a refill fills."""
+    """A layer on the path. keys: those that it serves, by name. toggle: None where it cannot be switched off.
+    is_front: of the first role. stores: whether its role stores anything; fills: what one that does not
+    fills."""
 
     name: str
     title: str
     doc: str
     role: str
     storage: str
-    classes: tuple[str, ...]
+    keys: tuple[str, ...]
     serves_all: bool
     capacity: int
     bytes_bound: int
     toggle: Toggle | None
     inlined: bool
-    fills: str | None
+    is_front: bool
+    stores: bool
+    fills: str
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Classes that the same caches serve, which are more than one."""
+    """Keys that the same layers of the first role serve, which are more than one."""
 
-    classes: tuple[str, ...]
+    keys: tuple[str, ...]
     layers: tuple[str, ...]
 
 
@@ -62,7 +58,9 @@ class Backend:
 
 @dataclass(frozen=True)
 class LayerPath:
-    """Everything that a picture of a variant's path shows."""
+    """Everything that a picture of a variant's path shows. title: what the path is. key: what a key is called;
+    keys: their names in order; columns: what is shown of each one, by heading. stored: what layers store.
+    front: the name of the first role."""
 
     variant: str
     doc: str
@@ -71,16 +69,21 @@ class LayerPath:
     reported: Mapping[str, str]
     settings: Mapping[str, str]
     entries: Mapping[str, str]
-    classes: tuple[ClassRange, ...]
+    title: str
+    key: str
+    stored: str
+    keys: tuple[str, ...]
+    columns: Mapping[str, Sequence[str]]
+    front: str
     layers: tuple[Stage, ...]
     overlaps: tuple[Overlap, ...]
     options: tuple[Option, ...]
     backend: Backend
 
     @property
-    def order(self) -> list[str]:
-        """The names of the classes, in order."""
-        return [cls.name for cls in self.classes]
+    def titles(self) -> dict[str, str]:
+        """The layers' titles by their names."""
+        return {layer.name: layer.title for layer in self.layers}
 
     @property
     def entry(self) -> str:
@@ -88,23 +91,28 @@ class LayerPath:
         return next(iter(self.entries.values()))
 
 
-def describe(variant: Variant) -> LayerPath:
-    """The path of a variant."""
+def describe(variant: Variant, profile: Profile) -> LayerPath:
+    """The path of a variant. profile: the catalogue's."""
     hot = {layer.name for layer in variant.hot_layers}
-    toggled = {layer.name for layer in variant.toggled_layers}
+    toggled, front = {layer.name for layer in variant.toggled_layers}, front_role(variant)
     return LayerPath(
         variant=variant.name,
         doc=variant.doc,
         source=variant.source,
         lineage=variant.lineage,
-        reported=dict(variant.quoted),
+        reported=dict(variant.reported),
         settings=settings(variant),
         entries={name: entry.function for name, entry in variant.system.entries.items()},
-        classes=tuple(class_ranges(variant)),
+        title=profile.path,
+        key=profile.key,
+        stored=profile.stored,
+        keys=tuple(key.name for key in variant.keys),
+        columns=profile.key_columns(variant.keys, variant.settings),
+        front=front,
         layers=tuple(
             _stage(layer, variant, layer.name in hot, layer.name in toggled) for layer in variant.layers
         ),
-        overlaps=tuple(overlaps(variant.caches)),
+        overlaps=tuple(overlaps(variant.with_role(front))),
         options=tuple(variant.options.values()),
         backend=Backend(variant.system.name, variant.system.doc),
     )
@@ -112,64 +120,53 @@ def describe(variant: Variant) -> LayerPath:
 
 def settings(variant: Variant) -> dict[str, str]:
     """The variant's settings as a reader names them."""
-    return {
-        "toggles": variant.toggles,
-        "debug_output": variant.debug_output,
-        "layout": variant.layout,
-        "fast_path": variant.fast_path,
-        "min_align": str(variant.min_align),
-        "checks": variant.checks,
-        "tls": variant.tls,
-    }
+    return {name: str(value) for name, value in variant.settings.items()}
 
 
-def class_ranges(variant: Variant) -> list[ClassRange]:
-    """Each size class with the requests that it serves."""
-    step = variant.lookup_step
-    reached: dict[int, tuple[int, int]] = {}
-    for slot, index in enumerate(variant.size_index):
-        low, high = (slot - 1) * step + 1, slot * step
-        known = reached.get(index)
-        reached[index] = (known[0] if known else max(low, 0), high)
-    return [ClassRange(cls.name, cls.size, *reached.get(cls.index, (None, None))) for cls in variant.classes]
+def front_role(variant: Variant) -> str:
+    """The first role: that of the layers that are tried first."""
+    return next(iter(variant.roles))
 
 
-def overlaps(caches: Sequence[Layer]) -> list[Overlap]:
-    """The classes that more than one cache serves, those with the same caches together.
+def overlaps(front: Sequence[Layer]) -> list[Overlap]:
+    """The keys that more than one layer of the first role serves, those with the same layers together.
 
-    Overflow and refill layers stand behind the caches by design, so they do not count as overlapping.
+    Layers of other roles stand behind these by design, so they do not count as overlapping.
     """
     serving: dict[str, list[str]] = {}
-    for layer in caches:
-        for cls in layer.classes:
-            serving.setdefault(cls.name, []).append(layer.title)
-    order = {cls.name: cls.index for layer in caches for cls in layer.classes}
+    for layer in front:
+        for key in layer.keys:
+            serving.setdefault(key.name, []).append(layer.title)
+    order = {key.name: key.index for layer in front for key in layer.keys}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(serving, key=order.__getitem__):
         if len(serving[name]) > 1:
             groups.setdefault(tuple(serving[name]), []).append(name)
-    return [Overlap(tuple(classes), titles) for titles, classes in groups.items()]
+    return [Overlap(tuple(names), titles) for titles, names in groups.items()]
 
 
 def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stage:
+    stores = variant.roles[layer.role].storage != "none"
     return Stage(
         name=layer.name,
         title=layer.title,
         doc=layer.doc,
         role=layer.role,
         storage=layer.storage,
-        classes=tuple(cls.name for cls in layer.classes),
+        keys=tuple(key.name for key in layer.keys),
         serves_all=layer.serves_all,
         capacity=layer.capacity,
         bytes_bound=layer.bytes_bound,
         toggle=layer.toggle if toggled else None,
         inlined=inlined,
-        fills=_fills(layer, variant) if layer.role == "refill" else None,
+        is_front=layer.role == front_role(variant),
+        stores=stores,
+        fills="" if stores else _fills(layer, variant),
     )
 
 
-def _fills(refill: Layer, variant: Variant) -> str:
-    """What a refill layer fills: the layer that it needs, otherwise the caches."""
-    titles = {layer.name: layer.title for layer in variant.layers}
-    needed = [titles[name] for name in refill.needs if name in titles]
-    return " and ".join(needed) if needed else "the first cache with room"
+def _fills(layer: Layer, variant: Variant) -> str:
+    """The layers that one without a storage fills: those that it needs, otherwise the first with room."""
+    titles = {other.name: other.title for other in variant.layers}
+    needed = [titles[name] for name in layer.needs if name in titles]
+    return " and ".join(needed) if needed else f"the first {front_role(variant)} with room"

@@ -25,8 +25,9 @@ from layermatrix.evidence import asm, layers
 from layermatrix.evidence.kind import Check
 from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadCounts
 from layermatrix.model import ablation
+from layermatrix.model.layers import Layer
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Layer, Variant
+from layermatrix.model.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _moved(
 ) -> Iterator[tuple[Layer | None, int]]:
     """Where the hits and the accepted offers of each class go to."""
     below = [other for other in rest.layers if other.position >= layer.position]
-    for size_class in layer.classes:
+    for size_class in layer.keys:
         figures = load.layers[layer.name].classes.get(size_class.name, {})
         for what, roles in (("hits", ("cache", "overflow", "refill")), ("accepted", ("cache", "overflow"))):
             if figures.get(what):
@@ -200,7 +201,7 @@ def _moved(
                     other
                     for other in below
                     if other.role in roles
-                    and size_class in other.classes
+                    and size_class in other.keys
                     and _mean(load, costs, other) is not None
                 )
                 yield next(fit, None), figures[what]

@@ -19,11 +19,14 @@ from layermatrix.analysis.story import Story
 from layermatrix.build import buildstate, failure, toolchain
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
+from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.measure import peers
+from layermatrix.model.catalogue import Unit
+from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
     from layermatrix.analysis.comparison import Experiments
@@ -31,13 +34,13 @@ if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Load, Project
+    from layermatrix.model.measuring import Load
+    from layermatrix.model.project import Project
 
 SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
 INTERRUPTED = NotMeasured("interrupted")
-BESIDE = {"speed": "mops"}
 SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
@@ -206,6 +209,7 @@ class Results:
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
     beside: Mapping[str, str]
+    unit: Unit
     story: Story = field(default_factory=Story)
     schema: int = field(default=SCHEMA)
 
@@ -220,7 +224,7 @@ class Results:
     def view(self) -> View:
         """The words in which kinds of evidence name their columns."""
         loads = tuple(sorted(self.loads, key=lambda name: name != self.headline))
-        return View(loads, baseline=self.baseline.name)
+        return View(loads, self.unit.work, self.unit.figure, self.baseline.name)
 
 
 def collect(
@@ -235,20 +239,22 @@ def collect(
 ) -> Results:
     """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
     `reference` is what each cell's counters are compared with."""
-    matrix, system = project.matrix, project.catalogue.system
+    matrix, catalogue = project.matrix, project.catalogue
+    system, profile = catalogue.system, profiles.of(catalogue.profile)
     return Results(
         system=System(system.name, system.doc),
         host=host(compilers or {}),
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline or next(iter(matrix.timed), None),
         cells=tuple(cell_result(project, cell, root, reference, interrupted=interrupted) for cell in cells),
-        variants={cell.variant.name: layer_path.describe(cell.variant) for cell in cells},
+        variants={cell.variant.name: layer_path.describe(cell.variant, profile) for cell in cells},
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
         peers=peers.load(root),
-        origins=_origins(project, cells),
+        origins=_origins(project, root, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
-        beside=BESIDE,
+        beside={one.beside or name: name for name, one in catalogue.reported.items()},
+        unit=catalogue.unit,
     )
 
 
@@ -278,11 +284,12 @@ def _described(load: Load) -> str:
     return f"{load.doc} ({' '.join([load.program, *load.args])})"
 
 
-def _origins(project: Project, cells: Sequence[Cell]) -> dict[str, Origin]:
+def _origins(project: Project, root: Path, cells: Sequence[Cell]) -> dict[str, Origin]:
     layers = {layer.name: layer for cell in cells for layer in cell.variant.layers}
     places = project.catalogue.places
     return {
-        name: Origin(f"templates/{layer.template}", places.get(name, "")) for name, layer in layers.items()
+        name: Origin(f"templates/{printer.template_of(layer, root / 'templates')}", places.get(name, ""))
+        for name, layer in layers.items()
     }
 
 
@@ -297,7 +304,7 @@ def cell_result(
     """What is known of one cell. interrupted: its build was; what it has not made has not failed."""
     folder = root / cell.build_dir
     failed = _failure(folder)
-    built = failed is None and _library_exists(folder, cell.variant.system.libname)
+    built = failed is None and _library_exists(folder, cell.variant.system.library)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
     if interrupted:
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
@@ -314,7 +321,7 @@ def cell_result(
         doc=cell.variant.doc,
         lineage=cell.variant.lineage,
         layers=tuple(layer.title for layer in cell.variant.layers),
-        reported=dict(cell.variant.quoted),
+        reported=dict(cell.variant.reported),
         built=built,
         failure=failed,
         evidence=evidence,
@@ -355,7 +362,7 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / buildstate.BASELINE / "evidence", project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
-    return BaselineResult(baseline.name, dict(baseline.quoted), records)
+    return BaselineResult(baseline.name, dict(baseline.reported), records)
 
 
 # --- the machine

@@ -43,7 +43,7 @@ class Library:
         return digest.hexdigest()
 
     def _files(self, module: str) -> list[Path]:
-        """The file of a module, and those of the packages that it is in; none for what is no module of ours."""
+        """The file of a module, and those of the packages that it is in; none for a module of others."""
         top, *names = module.split(".")
         if top != self.folder.name:
             return []
@@ -67,7 +67,7 @@ class Library:
 
 
 def _imports(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """The names that these statements import; of `from a import b` both `a` and `a.b`, which may be a module."""
+    """The names that these statements import; of `from a import b` also `a.b`, which may be a module."""
     waiting: list[ast.AST] = list(statements)
     while waiting:
         node = waiting.pop()

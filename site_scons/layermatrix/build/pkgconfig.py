@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from layermatrix.model.project import System
+from layermatrix.model.system import System
 
 
 def render(system: System, prefix: str, private: Iterable[str] = ()) -> str:
@@ -23,7 +23,7 @@ def render(system: System, prefix: str, private: Iterable[str] = ()) -> str:
         f"Description: {system.doc}",
         f"Version: {system.version}",
         "Cflags: -I${includedir}",
-        f"Libs: -L${{libdir}} -l{system.libname}",
+        f"Libs: -L${{libdir}} -l{system.library}",
         f"Libs.private: {' '.join(private)}".rstrip(),
     ]
     return "\n".join(lines) + "\n"

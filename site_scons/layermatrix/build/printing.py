@@ -14,16 +14,19 @@ from layermatrix.core import records
 from layermatrix.core.errors import SpecErrors
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Variant
+    from layermatrix.model.variants import Variant
 
 
 def print_header(task: Task) -> None:
     """The variant's header, and which of its lines each layer has."""
-    from layermatrix.emit import linemap, printer
+    from layermatrix.emit import printer
 
-    _print(task, printer.render_header)
-    lines = linemap.of_header(task.variant, task.root / "templates").runs()
-    records.write(task.targets[1], {"header": task.targets[0].name, "layers": lines})
+    try:
+        header = printer.print_header(task.variant, task.root / "templates")
+    except SpecErrors as errors:
+        raise StepError(str(errors)) from errors
+    task.targets[0].write_text(header.text, encoding="utf-8")
+    records.write(task.targets[1], {"header": task.targets[0].name, "layers": header.runs()})
 
 
 def print_bare_header(task: Task) -> None:

@@ -19,6 +19,7 @@ from layermatrix.build.targets import AXES, Kind, Target, Variable
 from layermatrix.build.usertools import UserTools
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model import ablation, matrix
+from layermatrix.model.layers import ALL
 from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
@@ -197,7 +198,7 @@ def select(
         axes = first.axes(project) if isinstance(first, Target) else {}
     named = asked.cell_names()
     if named and not asked.axes:  # build/<cell>/... says which cell is meant
-        axes = dict.fromkeys(AXES, matrix.ALL)
+        axes = dict.fromkeys(AXES, ALL)
     chosen = matrix.select(project, available=compilers, **{**axes, **asked.axes})
     cells, left_out = [], list(chosen.left_out)
     for cell in chosen.cells:
@@ -222,7 +223,7 @@ def select(
 def _check_layers(project: Project, asked: Request) -> None:
     """What `without=` names are layers."""
     for name in asked.without:
-        if name not in (*project.catalogue.layers, matrix.ALL):
+        if name not in (*project.catalogue.layers, ALL):
             hint = hint_for(name, project.catalogue.layers)
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.model.matrix import Cell
-from layermatrix.model.project import Project, Variant
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 
 
 class StepError(Exception):
@@ -22,11 +23,16 @@ class StepError(Exception):
         self.recorded = recorded
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Task:
-    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak test,
-    where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
-    functions. Whatever a step reads of the project comes from here, so every step depends on `model`."""
+    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak
+    test, where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
+    functions. interrupted: whether the build was told to stop. Whatever a step reads of the project comes
+    from here, so every step depends on `model`."""
 
     root: Path
     project: Project
@@ -36,6 +42,7 @@ class Task:
     sources: tuple[Path, ...]
     soak: int | None = None
     of_baseline: bool = False
+    interrupted: Callable[[], bool] = _never
 
     @property
     def variant(self) -> Variant:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import usertools
 from layermatrix.build.usertools import UserTools
 from layermatrix.model import matrix
+from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from layermatrix.model.project import Project
@@ -48,12 +49,12 @@ def shipped(project: Project) -> Mapping[str, str]:
     """Everything that the matrix names, in all modes but the one in which layers count."""
     stats = project.catalogue.system.stats
     modes = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
-    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or matrix.ALL}
+    return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or ALL}
 
 
 def every_cell(project: Project) -> Mapping[str, str]:
     """The whole matrix, as far as it is shipped."""
-    return {**dict.fromkeys(AXES, matrix.ALL), **shipped(project)}
+    return {**dict.fromkeys(AXES, ALL), **shipped(project)}
 
 
 def always(_project: Project) -> str | None:

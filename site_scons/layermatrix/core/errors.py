@@ -79,6 +79,11 @@ def quote(text: str) -> str:
     return repr(text)
 
 
+def article(noun: str) -> str:
+    """A noun with its article."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def suggest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that `name` was probably meant to be, or None."""
     by_folded = {known.casefold(): known for known in names}

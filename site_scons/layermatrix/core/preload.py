@@ -211,7 +211,7 @@ def _refusal(ran: Ran) -> str:
 def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     """The objects that the loader loads for a program in this environment: the name that was asked for ->
     the file. NotLoadedError where no loader can tell."""
-    name, program = ran.program.name, _in(ran.folder, ran.program).absolute()
+    name, program = ran.program.name, _in(ran.folder, ran.program).resolve()  # $ORIGIN is where that lies
     try:
         loader = elfloader.of_program(program)
     except elfloader.NoLoaderError as error:

@@ -1,7 +1,7 @@
 """Records: what was established, as frozen dataclasses in memory and as JSON in files.
 
-Reads and writes JSON files such as `build/<cell>/evidence/<kind>.json`. A file says what it holds (`kind`), in
-which `version` of that shape, whether it was measured (`status`), and why not (`reason`). What is missing,
+Reads and writes JSON files such as `build/<cell>/evidence/<kind>.json`. A file says what it holds (`kind`),
+in which `version` of that shape, whether it was measured (`status`), and why not (`reason`). What is missing,
 damaged, or of another version is `NotMeasured` with the reason, never an exception and never a figure.
 """
 
@@ -99,7 +99,7 @@ def parse(record_type: type[T], text: str) -> T:
 
 @functools.cache
 def _adapters() -> Any:
-    """pydantic's adapter of each type; imported here: it takes a sixth of a second, and a build needs none."""
+    """pydantic's adapter of each type; imported here, since it takes a sixth of a second."""
     from pydantic import TypeAdapter
 
     return functools.cache(TypeAdapter)
@@ -139,62 +139,3 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
-
-
-# --- records that are still dictionaries: of comparisons, peers, and timings
-
-Record = dict[str, Any]
-
-FIELDS: dict[str, dict[str, type]] = {
-    "bench": {"loads": dict, "rounds": int},
-    "experiments": {"comparisons": dict},
-    "failure": {"command": str, "log": str, "target": str},
-    "peers": {"loads": dict, "own": list, "rivals": list, "missing": dict},
-}
-
-
-class RecordError(ValueError):
-    """A record that is not what its kind asks for."""
-
-
-def measured(kind: str, **fields: Any) -> Record:
-    """A record of something that was established."""
-    return {"kind": kind, "status": MEASURED, "reason": None, **fields}
-
-
-def not_measured(kind: str, reason: str, **fields: Any) -> Record:
-    """A record of something that could not be established, and why."""
-    return {"kind": kind, "status": NOT_MEASURED, "reason": reason, **fields}
-
-
-def is_measured(record: Record) -> bool:
-    return bool(record["status"] == MEASURED)
-
-
-def check(record: object, kind: str) -> Record:
-    """The record itself when it is a complete one of this kind; RecordError otherwise."""
-    if not isinstance(record, dict):
-        raise RecordError(f"a record is an object, not {type(record).__name__}")
-    if record.get("kind") != kind:
-        raise RecordError(f"kind is {record.get('kind')!r}, not {kind!r}")
-    if record.get("status") == NOT_MEASURED:
-        if not isinstance(record.get("reason"), str):
-            raise RecordError("not measured, and no reason given")
-        return record
-    if record.get("status") != MEASURED:
-        raise RecordError(f"status is {record.get('status')!r}")
-    for field, wanted in FIELDS.get(kind, {}).items():
-        if type(record.get(field)) is not wanted:
-            raise RecordError(f"field {field!r} is missing or not a JSON {wanted.__name__}")
-    return record
-
-
-def load(path: Path, kind: str) -> Record:
-    """The record in this file. A missing or damaged file is a record that says so, never an exception:
-    the report of many cells goes on without it."""
-    try:
-        return check(json.loads(path.read_text(encoding="utf-8")), kind)
-    except FileNotFoundError:
-        return not_measured(kind, f"there is no {path.name} of this cell")
-    except (OSError, ValueError, RecursionError) as error:
-        return not_measured(kind, f"{path.name} cannot be used: {error}")

@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from layermatrix.core import records
 
 if TYPE_CHECKING:
-    from layermatrix.spec.loader import Variant
+    from layermatrix.model.variants import Variant
 
 Compute = Callable[["Variant", Path], list[str]]
 
@@ -33,7 +33,8 @@ class Closures:
 
     def of(self, variant: Variant) -> list[str]:
         """Names of templates, relative to the templates' folder."""
-        key = hashlib.sha256(variant.as_value().encode()).hexdigest()
+        own = [(self.templates / layer.own_template).is_file() for layer in variant.layers]
+        key = hashlib.sha256(f"{variant.as_value()}{own}".encode()).hexdigest()
         entry = self.known.get(key)
         if entry is None or entry["stamps"] != self._stamps(entry["names"]):
             names = list(self.compute(variant, self.templates))
@@ -54,7 +55,7 @@ def _stamp(path: Path) -> str:
     return f"{found.st_mtime_ns}:{found.st_size}"
 
 
-def _read(store: Path) -> records.Record:
+def _read(store: Path) -> dict[str, Any]:
     """What is remembered; nothing when the file is missing or damaged, which costs only time."""
     try:
         known = json.loads(store.read_text(encoding="utf-8"))

@@ -1,19 +1,17 @@
 """Say from which line of which template each line of a variant's header was printed.
 
-Reads a resolved `model.Variant` and the folder of templates; nothing is written. The header is printed once
-more, with a mark in front of every line break that a template has; `emit` prints the real one without them.
-A mark holds the layer that the frame calls it a part of, the template's line and, behind it, the lines of the
-templates that called the macro.
+Reads a resolved `Variant` and the folder of templates; nothing is written. The header is printed with marks
+in its templates' text: each piece of text carries its template and line, and each `{{ ... }}` whose value
+has such marks puts its own place around them. Only messages ask for this; which layer a line belongs to is
+known from the header itself, see `printer.Header`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from jinja2.ext import Extension
@@ -25,141 +23,123 @@ from layermatrix.emit import printer
 if TYPE_CHECKING:
     import jinja2
 
-    from layermatrix.model.project import Layer, Variant
+    from layermatrix.model.layers import Layer
+    from layermatrix.model.variants import Variant
 
 # private characters of Unicode, which no C source has a use for
-_OPEN, _CLOSE, _NEXT = "\ue000", "\ue001", "\ue002"
-_MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
-_CALL = "_mark_line"
+_LINE, _BEGIN, _END, _STOP = "\ue000", "\ue001", "\ue002", "\ue003"
+_MARK = re.compile(f"([{_LINE}{_BEGIN}][^{_STOP}]*{_STOP}|{_END})")
+_CALL = "_mark_call"
 
 Chain = tuple[Place, ...]
-Told = tuple[Chain, "str | None"]  # what a mark says: places, and the layer that the line is called a part of
 
 
 @dataclass(frozen=True)
 class LineMap:
-    """`chains[i]` tells of line i + 1: the template's own line first, then those that asked for it, the
-    skeleton's last. Empty where nobody can tell. `parts[i]`: the layer of which the frame calls it a part."""
+    """`chains[i]` tells of line i + 1: the template's own line first, then those that printed it, the
+    skeleton's last. Empty where it is not known. `owners[i]`: the layer that the line belongs to."""
 
     chains: tuple[Chain, ...]
     layers: tuple[Layer, ...]
-    parts: tuple[str | None, ...] = ()
+    owners: tuple[str | None, ...] = ()
 
     def chain(self, line: int) -> Chain:
         """Of a line of the header, counted from 1; empty for a line that it does not have."""
         return self.chains[line - 1] if 0 < line <= len(self.chains) else ()
 
     def layer(self, line: int) -> Layer | None:
-        """The layer whose template has the line printed, itself or by a macro, or of which the frame calls it
-        a part; None: the frame."""
-        by_template = {layer.template: layer for layer in self.layers}
-        names = (place.path.partition("/")[2] for place in self.chain(line))
-        printed_by = next((by_template[name] for name in names if name in by_template), None)
-        part_of = self.parts[line - 1] if 0 < line <= len(self.parts) else None
-        return printed_by or next((layer for layer in self.layers if layer.name == part_of), None)
-
-    def runs(self) -> dict[str, list[tuple[int, int]]]:
-        """The lines of each layer, as first and last line of every run."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for line in range(1, len(self.chains) + 1):
-            layer = self.layer(line)
-            if layer is None:
-                continue
-            own = found.setdefault(layer.name, [])
-            if own and own[-1][1] == line - 1:
-                own[-1] = (own[-1][0], line)
-            else:
-                own.append((line, line))
-        return found
+        """The layer that the line belongs to; None: the frame."""
+        name = self.owners[line - 1] if 0 < line <= len(self.owners) else None
+        return next((layer for layer in self.layers if layer.name == name), None)
 
 
 def of_header(variant: Variant, templates_dir: Path, printed: str | None = None) -> LineMap:
-    """The map of the header that `emit.render_header` gives, or has given: `printed`. SpecErrors as there."""
-    marked = printer.header_text(variant, templates_dir, _Marks).split("\n")
-    lines = [_MARK.sub("", line) for line in marked]
-    if printer.tidy("\n".join(lines)) != (printed or printer.render_header(variant, templates_dir)):
+    """The map of the header that `printer.render_header` gives, or has given: `printed`. SpecErrors as
+    there."""
+    traced = printer.header_text(variant, templates_dir, _Marks).split("\n")
+    plain, owners = printer.without_marks(_MARK.sub("", line) for line in traced)
+    if printer.tidy("\n".join(plain)) != (printed or printer.render_header(variant, templates_dir)):
         return LineMap((), variant.layers)  # a template looks at what a macro prints, and sees the marks
-    told = _fill_in(_first_mark(line) for line in marked)
-    kept = [told[index] for index in printer.kept_lines(lines)]
-    return LineMap(tuple(chain for chain, _ in kept), variant.layers, tuple(part for _, part in kept))
+    chains = _chains(traced)
+    kept = printer.kept_lines(plain)
+    return LineMap(
+        tuple(chains[index] for index in kept), variant.layers, tuple(owners[index] for index in kept)
+    )
 
 
-def _first_mark(line: str) -> Told | None:
-    found = _MARK.search(line)
-    if found is None:
-        return None
-    part, *places = found.group(1).split(_NEXT)
-    split = (place.rpartition(":") for place in places)
-    return tuple(Place(path, int(number), 1) for path, _, number in split), part or None
+def _chains(traced: Iterable[str]) -> list[Chain]:
+    """The chain of each line: its first mark's place, and the calls around that."""
+    around: list[Place] = []
+    told: list[Chain | None] = []
+    for line in traced:
+        first: Chain | None = None
+        for piece in _MARK.findall(line):
+            if piece == _END:
+                around.pop()
+            elif piece[0] == _BEGIN:
+                around.append(_place(piece))
+            else:
+                first = first or (_place(piece), *reversed(around))
+        told.append(first)
+    return _fill_in(told)
 
 
-def _fill_in(told: Iterable[Told | None]) -> list[Told]:
+def _place(mark: str) -> Place:
+    path, _, line = mark[1:-1].rpartition(":")
+    return Place(path, int(line), 1)
+
+
+def _fill_in(told: list[Chain | None]) -> list[Chain]:
     """A line without a mark is part of a longer expression, which the next mark follows."""
-    filled: list[Told] = []
-    following: Told = ((), None)
-    for one in reversed(list(told)):
+    filled: list[Chain] = []
+    following: Chain = ()
+    for one in reversed(told):
         following = one or following
         filled.append(following)
     return filled[::-1]
 
 
 class _Marks(Extension):
-    """Puts a mark behind every piece of a template's text that is more than blanks or ends a line."""
+    """Puts a mark behind every piece of a template's text that is more than blanks or ends a line, and asks
+    of each expression whether what it gives holds marks."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         super().__init__(environment)
-        environment.globals[_CALL] = _mark
+        environment.globals[_CALL] = _around
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        path = stream.filename or stream.name or ""
         for token in stream:
             if token.type == "data":
-                yield from _marked(token)
+                yield Token(token.lineno, "data", _marked(token, path))
+            elif token.type == "variable_begin":
+                yield token
+                yield from _opening(token.lineno, f"{path}:{token.lineno}")
+            elif token.type == "variable_end":
+                yield Token(token.lineno, "rparen", ")")
+                yield token
             else:
                 yield token
 
 
-def _marked(text: Token) -> Iterator[Token]:
-    """The tokens of a template's text with `{{ _mark_line(<line>) }}` in its lines."""
+def _opening(line: int, place: str) -> Iterator[Token]:
+    """The tokens of `_mark_call("<place>", (`; the expression's end closes it."""
+    for kind, value in (("name", _CALL), ("lparen", "("), ("string", place), ("comma", ",")):
+        yield Token(line, kind, value)
+
+
+def _around(place: str, value: object) -> object:
+    """What an expression gives, with its place around it where it was printed by templates."""
+    if isinstance(value, str) and _LINE in value:
+        return f"{_BEGIN}{place}{_STOP}{value}{_END}"
+    return value
+
+
+def _marked(text: Token, path: str) -> str:
+    """A template's text with a mark behind what stands in each of its lines."""
     lines = text.value.split("\n")
-    for offset, line in enumerate(lines):
-        number = text.lineno + offset
-        is_last = offset == len(lines) - 1
-        if line:
-            yield Token(number, "data", line)
-        if line.strip() or not is_last:
-            for kind, value in (
-                ("variable_begin", "{{"),
-                ("name", _CALL),
-                ("lparen", "("),
-                ("integer", number),
-                ("rparen", ")"),
-                ("variable_end", "}}"),
-            ):
-                yield Token(number, kind, value)  # type: ignore[arg-type]  # an integer's value is one
-        if not is_last:
-            yield Token(number, "data", "\n")
-
-
-def _mark(line: int) -> str:
-    """Called while a template is printed: this line of it, and the lines that are waiting for it."""
-    (path, _), *callers = _printing(sys._getframe(1))
-    places = [f"{path}:{line}" for path, line in ((path, line), *callers)]
-    return _OPEN + _NEXT.join([_part(sys._getframe(1)), *places]) + _CLOSE
-
-
-def _part(frame: FrameType | None) -> str:
-    """The layer of the innermost `part_of` in which the line is printed; empty without one."""
-    while frame is not None:
-        if frame.f_code is printer.part_of.__code__:
-            return str(frame.f_locals["layer"].name)
-        frame = frame.f_back
-    return ""
-
-
-def _printing(frame: FrameType | None) -> Iterator[tuple[str, int]]:
-    """The templates that are being printed, as path and line, the innermost first."""
-    while frame is not None:
-        template: jinja2.Template | None = frame.f_globals.get("__jinja_template__")
-        if template is not None:
-            yield str(template.filename), template.get_corresponding_lineno(frame.f_lineno)
-        frame = frame.f_back
+    last = len(lines) - 1
+    return "\n".join(
+        f"{line}{_LINE}{path}:{text.lineno + offset}{_STOP}" if line.strip() or offset < last else line
+        for offset, line in enumerate(lines)
+    )

@@ -7,21 +7,58 @@ because a build with nothing to print does not need it.
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.core.errors import Place, Report, SpecError, SpecErrors, hint_for, quote
-from layermatrix.model.project import Layer, Variant
+from layermatrix.model.layers import Layer
+from layermatrix.model.variants import Variant
 
 if TYPE_CHECKING:
     import jinja2
     import jinja2.ext
 
 COMMENT_WIDTH = 100
+# Around what is printed for the sake of a layer: private characters of Unicode, which no C source has a use
+# for.
+OPEN, NAMED, CLOSE = "\ue010", "\ue011", "\ue012"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A printed header. layers: for each line the name of the layer that it belongs to; None: the frame's."""
+
+    text: str
+    layers: tuple[str | None, ...]
+
+    def runs(self) -> dict[str, list[tuple[int, int]]]:
+        """The lines of each layer, as first and last line of every run; lines count from 1."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for line, name in enumerate(self.layers, start=1):
+            if name is None:
+                continue
+            own = found.setdefault(name, [])
+            if own and own[-1][1] == line - 1:
+                own[-1] = (own[-1][0], line)
+            else:
+                own.append((line, line))
+        return found
+
+
+class LayerMacros:
+    """The macros of a layer's template; what they return is marked as the layer's."""
+
+    def __init__(self, layer: str, module: Any) -> None:
+        self._layer, self._module = layer, module
+
+    def __getattr__(self, name: str) -> Any:
+        macro = getattr(self._module, name)
+        return (lambda *values: mark(self._layer, macro(*values))) if callable(macro) else macro
 
 
 @dataclass(frozen=True)
@@ -29,24 +66,34 @@ class PrintedLayer:
     """What the skeleton has of a layer: `model`, its values, and `t`, the macros of its template."""
 
     model: Layer
-    t: Any
+    t: LayerMacros
+
+
+def print_header(variant: Variant, templates_dir: Path) -> Header:
+    """The variant's fast-path header, and which of its lines each layer has."""
+    return recorded(header_text(variant, templates_dir))
 
 
 def render_header(variant: Variant, templates_dir: Path) -> str:
     """The text of the variant's fast-path header."""
-    return tidy(header_text(variant, templates_dir))
+    return print_header(variant, templates_dir).text
 
 
 def header_text(variant: Variant, templates_dir: Path, *extensions: type[jinja2.ext.Extension]) -> str:
-    """The header as the templates give it, not tidied yet; `extensions` are jinja2's, see `linemap`."""
+    """The header as the templates give it, with the marks of layers; `extensions` are jinja2's, see
+    `linemap`."""
     templates = _Templates(templates_dir, variant, extensions)
-    templates.closure([variant.system.skeleton, *_layer_templates(variant)])
-    layers = [PrintedLayer(layer, templates.module(layer.template)) for layer in variant.layers]
+    templates.closure([variant.system.skeleton, *templates.of_layers()])
+    layers = [
+        PrintedLayer(layer, LayerMacros(layer.name, templates.module(templates.of_layer(layer))))
+        for layer in variant.layers
+    ]
     return templates.render(variant.system.skeleton, layers=layers)
 
 
 def render_unity(variant: Variant, templates_dir: Path) -> str:
     """The text of the unit that includes the variant's modules."""
+    assert variant.system.unity_skeleton is not None
     templates = _Templates(templates_dir, variant)
     templates.closure([variant.system.unity_skeleton])
     return tidy(templates.render(variant.system.unity_skeleton))
@@ -57,14 +104,15 @@ def template_closure(variant: Variant, templates_dir: Path) -> list[str]:
 
     The unit's is among them where the variant's layout has a unit.
     """
-    unity = [variant.system.unity_skeleton] if variant.layout == "unity" else []
-    return _Templates(templates_dir, variant).closure(
-        [variant.system.skeleton, *unity, *_layer_templates(variant)]
-    )
+    unity = [variant.system.unity_skeleton or ""] if variant.layout == "unity" else []
+    templates = _Templates(templates_dir, variant)
+    return templates.closure([variant.system.skeleton, *unity, *templates.of_layers()])
 
 
-def _layer_templates(variant: Variant) -> list[str]:
-    return [layer.template for layer in variant.layers]
+def template_of(layer: Layer, templates_dir: Path) -> str:
+    """The template that a layer is printed from: its own, or, where it has none, that of its storage."""
+    own = (templates_dir / layer.own_template).is_file()
+    return layer.own_template if own or layer.storage_template is None else layer.storage_template
 
 
 class _Templates:
@@ -77,7 +125,7 @@ class _Templates:
 
         self.folder = folder
         # these are no part of `as_value`, so nothing may be printed of them
-        self.variant = replace(variant, quoted={}, budget={})
+        self.variant = replace(variant, reported={}, budget={}, roles={})
         self.declared: set[str] = set()
         self.environment = jinja2.Environment(
             loader=jinja2.FunctionLoader(self._load),
@@ -91,6 +139,12 @@ class _Templates:
         self.environment.globals["part_of"] = part_of
         self.environment.filters["serves"] = serves
         self.environment.filters["comment"] = comment
+
+    def of_layer(self, layer: Layer) -> str:
+        return template_of(layer, self.folder)
+
+    def of_layers(self) -> list[str]:
+        return [self.of_layer(layer) for layer in self.variant.layers]
 
     def closure(self, roots: list[str]) -> list[str]:
         """`roots` and what they include, import or extend; SpecErrors with all that is wrong with them."""
@@ -150,9 +204,14 @@ class _Templates:
     def _report_missing(self, name: str, place: Place, report: Report) -> None:
         there = [path.relative_to(self.folder).as_posix() for path in self.folder.glob("**/*.j2")]
         if place.path == self.variant.source:
-            owner = next((layer.name for layer in self.variant.layers if layer.template == name), None)
-            needed = f"layer {quote(owner)} of {self.variant.name}" if owner else self.variant.name
-            report.error(Place(self.shown(name), 1, 1), f"no such template; {needed} is printed from it")
+            owner = next((layer for layer in self.variant.layers if self.of_layer(layer) == name), None)
+            needed = f"layer {quote(owner.name)} of {self.variant.name}" if owner else self.variant.name
+            stored = f" (storage {owner.storage})" if owner and name == owner.storage_template else ""
+            what = f"no such template; {needed}{stored} is printed from it"
+            hint = (
+                f"or give the layer its own, {self.shown(owner.own_template)}" if owner and stored else None
+            )
+            report.error(Place(self.shown(name), 1, 1), what, hint)
         else:
             report.error(place, f"no template {quote(name)}", hint_for(name, there))
 
@@ -208,31 +267,71 @@ def explanation(problem: BaseException) -> str:
 
 
 def serves(layer: Layer, variable: str) -> str:
-    """A C condition: the class in `variable` is one of the layer's. Empty if the layer serves every class."""
+    """A C condition: the key in `variable` is one of the layer's. Empty if the layer serves every key."""
     if layer.serves_all:
         return ""
-    first, last = layer.first_class, layer.last_class
+    first, last = layer.first, layer.last
     if first == last:
         return f"{variable} == {first}u"
     if not layer.contiguous:
-        wide = "ull" if layer.class_mask >> 32 else "u"
-        return f"((0x{layer.class_mask:x}{wide} >> {variable}) & 1u)"
+        wide = "ull" if layer.mask >> 32 else "u"
+        return f"((0x{layer.mask:x}{wide} >> {variable}) & 1u)"
     at_most = f"{variable} <= {last}u"
     return at_most if first == 0 else f"{variable} >= {first}u && {at_most}"
 
 
 def part_of(layer: Layer, caller: Callable[[], str]) -> str:
-    """`{% call part_of(layer) %}`: the text in there is what the frame has for the sake of this layer.
-
-    It is printed as it is; `linemap` takes it for the layer's.
-    """
-    return caller()
+    """`{% call part_of(layer) %}`: the text in there is what the frame has for the sake of this layer."""
+    return mark(layer.name, caller())
 
 
 def comment(text: str, indent: int = 0) -> str:
     """Text as a `//` comment, wrapped; `indent` is what the template puts in front of it."""
     lines = textwrap.wrap(text, COMMENT_WIDTH - indent - len("// "), break_long_words=False)
     return ("\n" + " " * indent).join(f"// {line}" for line in lines)
+
+
+# --- marks
+
+
+def mark(layer: str, text: str) -> str:
+    """Text as a layer's; blanks around it stay outside, and what is blank stays as it is."""
+    body = text.strip()
+    if not body:
+        return text
+    start = text.index(body)
+    return f"{text[:start]}{OPEN}{layer}{NAMED}{body}{CLOSE}{text[start + len(body) :]}"
+
+
+def recorded(marked: str) -> Header:
+    """The text without its marks, tidied; the layer of a line is that of its first character."""
+    lines, owners = without_marks(marked.split("\n"))
+    kept = kept_lines(lines)
+    return Header(tidy("\n".join(lines)), tuple(owners[index] for index in kept))
+
+
+def without_marks(marked: Iterable[str]) -> tuple[list[str], list[str | None]]:
+    """Lines without their marks, and the layer of each."""
+    lines: list[str] = []
+    owners: list[str | None] = []
+    within: list[str] = []
+    for line in marked:
+        text, owner = "", within[-1] if within else None
+        for piece in _PIECES.split(line):
+            if piece.startswith(OPEN):
+                within.append(piece[1:-1])
+            elif piece == CLOSE:
+                within.pop()
+            elif piece:
+                if not text.strip():
+                    owner = within[-1] if within else None
+                text += piece
+        lines.append(text)
+        owners.append(owner)
+    return lines, owners
+
+
+_PIECES = re.compile(f"({OPEN}[^{NAMED}]*{NAMED}|{CLOSE})")
 
 
 def tidy(text: str) -> str:

@@ -16,7 +16,7 @@ from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.binary.counts import Entry
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
-from layermatrix.evidence.kind import Inputs, Kind
+from layermatrix.evidence.kind import NO_PROBE, Inputs, Kind
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -47,6 +47,8 @@ class Asm(Measured):
 
 
 def _left_out(cell: Cell, project: Project) -> str | None:
+    if not cell.variant.system.probe:
+        return NO_PROBE
     if cell.has_sanitizer:
         return "a sanitizer's checks are part of the code"
     return "the counting is part of the code" if cell.counts_layers else None
@@ -54,6 +56,7 @@ def _left_out(cell: Cell, project: Project) -> str | None:
 
 def _declare(build: Builder) -> Inputs:
     system = build.cell.variant.system
+    assert system.probe is not None
     probe, stem = build.source(system.probe), Path(system.probe).stem
     compiled = build.compiled(f"probe/{stem}.o", probe)
     text = build.compiler_text(f"probe/{stem}.s", probe, "-S -w", "ASM")  # CC has warned
@@ -65,7 +68,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Asm | NotMeasured:
-    """sources: the probe's object, its assembly text, which lines of the header each layer has, the library."""
+    """sources: the probe's object, its assembly text, which lines of the header each layer has, library."""
     from layermatrix.evidence.binary import counting, elf, lines, machine
 
     probe, assembly, origins, library = task.sources

@@ -14,10 +14,10 @@ from layermatrix.build.step import Task
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import asm
 from layermatrix.evidence.asm import Asm
-from layermatrix.evidence.binary.counts import HIT
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status
+from layermatrix.model.budgets import HIT
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -76,8 +76,8 @@ class LayerShare:
 
 @dataclass(frozen=True)
 class OverBudget(Limited):
-    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its figure.
-    shares: which metric the layers' figures are of."""
+    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its
+    figure. shares: which metric the layers' figures are of."""
 
     ancestor: str | None
     ancestor_value: int | None
@@ -111,9 +111,11 @@ def _declare(build: Builder) -> Inputs:
 
 def _take(task: Task) -> Budget:
     """sources: the record `asm`."""
+    from layermatrix.emit import printer
+
     catalogue = task.project.catalogue
     origins = {
-        name: f"templates/{layer.template}, {catalogue.places[name]}"
+        name: f"templates/{printer.template_of(layer, task.root / 'templates')}, {catalogue.places[name]}"
         for name, layer in catalogue.layers.items()
     }
     counted = asm.KIND.format.read(task.sources[0])

@@ -1,7 +1,7 @@
 """What a build offers to a kind of evidence that declares how it is taken.
 
-The SCons tool hands an object over that does this. Nodes are passed on unopened: a kind knows their paths, and
-of which files they are made.
+The SCons tool hands an object over that does this. Nodes are passed on unopened: a kind knows their paths,
+and of which files they are made.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Node(Protocol):
 
 
 class Builder(Protocol):
-    """One cell, and how its files are made. Paths are relative to the cell's folder, or begin with `#` and are
-    relative to the folder of SConstruct; `at` gives those of the project's own files."""
+    """One cell, and how its files are made. Paths are relative to the cell's folder, or begin with `#` and
+    are relative to the folder of SConstruct; `at` gives those of the project's own files."""
 
     @property
     def project(self) -> Project: ...
@@ -100,8 +100,8 @@ class Builder(Protocol):
     def glob(self, pattern: str) -> Sequence[Node]: ...
 
     def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
-        """The object of a file, with line tables. copies: a folder of the cell whose gen/ and src/ are searched
-        for headers, in place of those that the library is compiled from."""
+        """The object of a file, with line tables. copies: a folder of the cell whose gen/ and src/ are
+        searched for headers, in place of those that the library is compiled from."""
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         """What the compiler prints with these flags in place of -c."""
@@ -124,5 +124,5 @@ class Builder(Protocol):
     ) -> Sequence[Node]:
         """Files that a step makes. They are out of date when the step's module changes or any module that it
         imports, directly or not; or one of `needs`; or a text of `values`. module: the one that counts, where
-        it is not the one that defines the step. after: only the order. once: another cell may have declared the
-        same files."""
+        it is not the one that defines the step. after: only the order. once: another cell may have declared
+        the same files."""

@@ -1,4 +1,4 @@
-"""Evidence `code`: what a reader counts in the text that is compiled: conditional code, runtime checks, lines.
+"""Evidence `code`: what a reader counts in the compiled text: conditional code, runtime checks, lines.
 
 Reads the C files that a probe includes, the generated header among them, and the probe as the preprocessor
 leaves it; `source.reading` says how they are counted.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Task
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
-from layermatrix.evidence.kind import Inputs, Kind
+from layermatrix.evidence.kind import NO_PROBE, Inputs, Kind
 from layermatrix.evidence.source.reading import (
     CodeError,
     Program,
@@ -25,6 +25,10 @@ from layermatrix.evidence.source.reading import (
     lines,
     stripped,
 )
+
+if TYPE_CHECKING:
+    from layermatrix.model.matrix import Cell
+    from layermatrix.model.project import Project
 
 
 class Function(Protocol):
@@ -75,8 +79,13 @@ class Code(Measured):
     files: Mapping[str, Lines]
 
 
+def _left_out(cell: Cell, project: Project) -> str | None:
+    return None if cell.variant.system.probe else NO_PROBE
+
+
 def _declare(build: Builder) -> Inputs:
     system, reported = build.cell.variant.system, build.project.catalogue.lines
+    assert system.probe is not None
     probe = build.source(system.probe)
     text = build.compiler_text(f"probe/{Path(system.probe).stem}.i", probe, "-E -P -w", "PREPROCESS")
     counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *reported])
@@ -91,6 +100,7 @@ def _take(task: Task) -> Code | NotMeasured:
     """sources: the probe's text, the same from the preprocessor, the generated header."""
     probe, preprocessed, header = task.sources
     system = task.variant.system
+    assert system.probe is not None
     top = next(folder for folder in probe.parents if folder / system.probe == probe)
     return measure(
         probe,
@@ -114,8 +124,9 @@ def measure(
     sources: Sequence[str],
     reported: Mapping[str, str],
 ) -> Code | NotMeasured:
-    """folders: where includes are looked for, in order. header: the generated one's name. sources: the library's
-    C files. reported: file -> how many lines a report says that it has; those files are counted, too."""
+    """folders: where includes are looked for, in order. header: the generated one's name. sources: the
+    library's C files. reported: file -> how many lines a report says that it has; those files are counted,
+    too."""
     try:
         texts = included(probe, folders)
         if header not in texts:
@@ -188,5 +199,6 @@ KIND = Kind(
     columns=_columns,
     declare=_declare,
     take=_take,
+    left_out=_left_out,
     is_figure=True,
 )

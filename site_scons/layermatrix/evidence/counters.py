@@ -12,12 +12,13 @@ Each figure is a slope: the program runs with N operations and with N/4, and
 so that process start, dynamic loading and warm-up, which both runs have, cancel. Of each event three figures:
 
 raw         everything that the program and the library do.
-own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it.
-            That hands out blocks in the way that misses the cache least, and what it spends on that is left
-            out. So the loop, its mispredicted branches, and the touching of lines that no allocator can keep
-            in the cache, are the benchmark's.
+own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it. That
+            answers in the way that misses the cache least, and what it spends on that is left out. So the loop,
+            its mispredicted branches, and the touching of lines that no library can keep in the cache, are the
+            benchmark's. A benchmark that has the hot path inlined cannot do without it: its share is not known
+            and nothing is taken off.
 per_op      raw - own_share: what the library is answerable for. Its own instructions, branches and misses;
-            the call; and what it costs the benchmark (or, below 0, saves it) by where it puts blocks, or by
+            the call; and what it costs the benchmark (or, below 0, saves it) by where it puts data, or by
             throwing the benchmark's lines out of the cache.
 """
 
@@ -63,7 +64,7 @@ Count = Callable[[Sequence[str]], Counted]
 @dataclass(frozen=True)
 class CountedLoad(Measured):
     """ops: operations of the longer run; args: changes with the program's arguments; the others: event -> how
-    many an operation."""
+    many an operation. own_share: empty where nothing was taken off."""
 
     ops: int
     args: str
@@ -128,11 +129,10 @@ def _take(task: Task) -> Counters | NotMeasured:
     """sources: the shared library, unless the baseline is counted; the empty one; the benchmarks."""
     library, others = (None, task.sources) if task.of_baseline else (task.sources[0], task.sources[1:])
     empty = next((path for path in others if path.suffix == ".so"), None)
-    if empty is None:
-        return NotMeasured("the project has no empty library, which shows the benchmark's own share")
-    chosen = task.project.matrix.counters
-    commands = load_commands.commands(task.project, chosen.loads, others)
-    loads = [Load(name, command) for name, command in commands.items()]
+    chosen, known = task.project.matrix.counters, task.project.matrix.loads
+    names = [name for name in chosen.loads if not (task.of_baseline and known[name].is_inlined)]
+    commands = load_commands.commands(task.project, names, others)
+    loads = [Load(name, command, known[name].is_inlined) for name, command in commands.items()]
     cache = CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL)
     tools = Tools(shutil.which("valgrind"), shutil.which("perf"))
     return measure(loads, library, empty, cache, tools)
@@ -141,10 +141,12 @@ def _take(task: Task) -> Counters | NotMeasured:
 @dataclass(frozen=True)
 class Load:
     """A benchmark's command with the option that says how many operations, e.g. (prog, --ops, 400000);
-    it prints one JSON line with the number of operations that it has done."""
+    it prints one JSON line with the number of operations that it has done. linked: the program is linked with
+    the library; else that is preloaded."""
 
     name: str
     command: tuple[str, ...]
+    linked: bool = False
     ops_option: str = "--ops"
     ops_field: str = "ops"
 
@@ -166,14 +168,14 @@ class Tools:
 def measure(
     loads: Sequence[Load],
     library: Path | None,
-    empty: Path,
+    empty: Path | None,
     cache: CacheModel,
     tools: Tools,
     *,
     run: process.Run = process.run,
 ) -> Counters | NotMeasured:
-    """library: what is preloaded, None for the system's own; empty: the library that does nothing. The record
-    is not measured where no load is."""
+    """library: what is used, None for the system's own; empty: the library that does nothing. The record is not
+    measured where no load is."""
     if tools.valgrind is None:
         return NotMeasured("valgrind is not installed")
     before, conditions = steady(run)
@@ -194,12 +196,20 @@ def measure(
     )
 
 
-def _load(bench: Cachegrind, load: Load, library: Path | None, empty: Path) -> CountedLoad | NotMeasured:
+def _load(
+    bench: Cachegrind, load: Load, library: Path | None, empty: Path | None
+) -> CountedLoad | NotMeasured:
     from layermatrix.evidence.binary import elf
 
+    if empty is None and not load.linked:
+        return NotMeasured("the project has no empty library, which shows the benchmark's own share")
     try:
         program = _functions(Path(load.command[0]))
-        ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program))
+        ops, (raw, _) = _slope(
+            load, lambda command: bench.count(command, library, program, linked=load.linked)
+        )
+        if load.linked:
+            return CountedLoad(ops, load.digest, _rounded(raw), {}, _rounded(raw))
         _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
     except (CountersError, preload.NotLoadedError, elf.ElfError) as error:
         return NotMeasured(f"{load.name}: {error}")
@@ -231,7 +241,7 @@ def _hardware(
     counted = {}
     try:
         for load in loads:
-            _, (events,) = _slope(load, lambda command: tool.count(command, library))
+            _, (events,) = _slope(load, lambda command: tool.count(command, library, linked=load.linked))
             counted[load.name] = _rounded(events)
     except (CountersError, preload.NotLoadedError) as error:
         return NotMeasured(str(error))

@@ -1,4 +1,4 @@
-"""Declare every kind of evidence of the registry for a cell: the files that hold it, and of what they are made.
+"""Declare every kind of evidence of the registry for a cell: its files, and what they are made of.
 
 A gate has a second file, `<kind>.passed`, which only a pass writes: a failure is never taken for settled, and
 the next build tries again.

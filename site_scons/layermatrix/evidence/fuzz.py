@@ -10,27 +10,56 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from layermatrix.core import process, records
+from layermatrix.core import process
+from layermatrix.core.records import Format, Measured, NotMeasured
 
 PATIENCE = 120.0  # seconds beyond those that were asked for: starting, and the last input
-FOUND, CLEAN = "found", "clean"
 
 
-def run(cell: Path, seeds: Path, seconds: int, *, run: process.Run = process.run) -> records.Record:
+class Outcome(Enum):
+    FOUND = "found"
+    CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Search:
+    """One program's: executions, how many inputs it tried; reached, how many places of the code; findings, the
+    new inputs that break something; command, how to see the first again."""
+
+    name: str
+    status: Outcome
+    reason: str | None
+    executions: int | None
+    reached: int | None
+    findings: tuple[str, ...]
+    command: str
+
+
+@dataclass(frozen=True)
+class Fuzz(Measured):
+    programs: tuple[Search, ...]
+    seconds: int
+
+
+FORMAT = Format("fuzz", Fuzz)
+
+
+def run(cell: Path, seeds: Path, seconds: int, *, run: process.Run = process.run) -> Fuzz | NotMeasured:
     """Search for so many seconds with each program of the cell, and write down what came of it."""
     programs = sorted((cell / "fuzz/bin").glob("*"))
-    if not programs:
-        record = records.not_measured("fuzz", "there is no fuzzer of this cell")
-    else:
-        results = [_search(program, cell / "fuzz", seeds, seconds, run) for program in programs]
-        record = records.measured("fuzz", programs=results, seconds=seconds)
-    records.write(cell / "evidence/fuzz.json", record)
+    record: Fuzz | NotMeasured = NotMeasured("there is no fuzzer of this cell")
+    if programs:
+        searches = (_search(program, cell / "fuzz", seeds, seconds, run) for program in programs)
+        record = Fuzz(tuple(searches), seconds)
+    FORMAT.write(cell / "evidence/fuzz.json", record)
     return record
 
 
-def _search(program: Path, work: Path, seeds: Path, seconds: int, run: process.Run) -> records.Record:
+def _search(program: Path, work: Path, seeds: Path, seconds: int, run: process.Run) -> Search:
     corpus, findings = work / "corpus" / program.name, work / "findings" / program.name
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,15 +72,15 @@ def _search(program: Path, work: Path, seeds: Path, seconds: int, run: process.R
     finished = run(command, environment=process.environment(), timeout=seconds + PATIENCE)
     said = process.text(finished.stderr)
     new = sorted(str(path) for path in set(findings.iterdir()) - known)
-    return {
-        "name": program.name,
-        "status": FOUND if finished.failure else CLEAN,
-        "reason": _cause(said) or finished.failure if finished.failure else None,
-        "executions": _last_number(r"stat::number_of_executed_units:\s*(\d+)", said),
-        "reached": _last_number(r" cov: (\d+)", said),
-        "findings": new,
-        "command": shlex.join([str(program), *new[:1]]),
-    }
+    return Search(
+        name=program.name,
+        status=Outcome.FOUND if finished.failure else Outcome.CLEAN,
+        reason=_cause(said) or finished.failure if finished.failure else None,
+        executions=_last_number(r"stat::number_of_executed_units:\s*(\d+)", said),
+        reached=_last_number(r" cov: (\d+)", said),
+        findings=tuple(new),
+        command=shlex.join([str(program), *new[:1]]),
+    )
 
 
 def _last_number(pattern: str, said: str) -> int | None:
@@ -67,22 +96,19 @@ def _cause(said: str) -> str | None:
     return own or summary
 
 
-def has_findings(record: records.Record) -> bool:
+def has_findings(record: Fuzz | NotMeasured) -> bool:
     """Whether something broke, or nothing was tried at all."""
-    return not records.is_measured(record) or any(
-        program["status"] == FOUND for program in record["programs"]
-    )
+    return isinstance(record, NotMeasured) or any(one.status is Outcome.FOUND for one in record.programs)
 
 
-def lines(cell: str, record: records.Record) -> list[str]:
+def lines(cell: str, record: Fuzz | NotMeasured) -> list[str]:
     """A line a program; for a finding, what broke and how to see it again."""
-    if not records.is_measured(record):
-        return [f"{cell}: not run: {record['reason']}"]
+    if isinstance(record, NotMeasured):
+        return [f"{cell}: not run: {record.reason}"]
     text = []
-    for program in record["programs"]:
-        tried = "?" if program["executions"] is None else f"{program['executions']:,}"
-        how = f"{program['status']}, {tried} inputs in {record['seconds']} s"
-        text.append(f"{cell}: {program['name']}: {how}")
-        if program["status"] == FOUND:
-            text += [f"  {program['reason']}", f"  {program['command']}"]
+    for program in record.programs:
+        tried = "?" if program.executions is None else f"{program.executions:,}"
+        text.append(f"{cell}: {program.name}: {program.status.value}, {tried} inputs in {record.seconds} s")
+        if program.status is Outcome.FOUND:
+            text += [f"  {program.reason}", f"  {program.command}"]
     return text

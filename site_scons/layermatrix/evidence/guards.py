@@ -65,7 +65,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class GuardCheck:
-    """mistakes: what it found wrong, each as a line `path:line:column: error: ...`. facts: what it looked at."""
+    """mistakes: what is wrong, each as a line `path:line:column: error: ...`. facts: what was looked at."""
 
     name: str
     status: Claim
@@ -153,13 +153,15 @@ def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
     return [*dict.fromkeys([*compiled, *headers, build.header])]
 
 
+NO_SENTINEL = r"(?!)"  # matches nothing, where a system has no sentinels
+
+
 def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
     """Each of these files without debug code: its path -> the copy."""
     system, gen = build.cell.variant.system, Path(build.folder, "gen")
-    printed: Mapping[str, Step] = {
-        system.header: printing.print_bare_header,
-        system.unity: printing.print_unity,
-    }
+    printed: dict[str, Step] = {system.header: printing.print_bare_header}
+    if system.unity:
+        printed[system.unity] = printing.print_unity
     made, plain = {}, []
     for text in texts:
         path = Path(text.path)
@@ -234,7 +236,7 @@ def _subject(task: Task, *, bare: bool = False) -> Subject:
         texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
         written=Places(variant.system.header, lambda: linemap.of_header(variant, templates, header)),
         traced=Places(variant.system.header, lambda: linemap.of_header(traced, templates)),
-        sentinel=variant.system.sentinel,
+        sentinel=variant.system.sentinel or NO_SENTINEL,
         prints=variant.system.debug.prints if variant.system.debug else (),
         rules=variant.forbidden,
         preprocessed=tuple(path.read_text(errors="replace") for path in others if path.suffix == ".i"),

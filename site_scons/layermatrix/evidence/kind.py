@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from layermatrix.build.step import StepError, Task
-from layermatrix.core import interrupt
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
@@ -20,6 +19,8 @@ from layermatrix.evidence.columns import Column, Figure, FigureKind, View
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
+
+NO_PROBE = "the system has no probe, a C file of functions that inline the entries"  # why code is not counted
 
 R = TypeVar("R", bound=Measured)
 
@@ -34,8 +35,8 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that had to be so: a program that ran, a budget that was held against. reason: why it failed or
-    did not run; log: what a reader needs to see of it, for instance the end of a program's output."""
+    """One thing that had to be so: a program that ran, a budget that was held against. reason: why it failed
+    or did not run; log: what a reader needs to see of it, for instance the end of a program's output."""
 
     name: str
     status: Status
@@ -132,7 +133,7 @@ class Kind(Generic[R]):
         failed."""
         assert self.take is not None
         record = self.take(task)
-        unless_interrupted()
+        unless_interrupted(task)
         self.format.write(task.targets[0], record)
         checks = self.judge(record)
         failed = [check for check in checks if check.status is Status.FAILED]
@@ -150,10 +151,12 @@ class Kind(Generic[R]):
 def _told(failed: Sequence[Check], of: int) -> str:
     """What failed, for the log of a build."""
     names = ", ".join(check.name for check in failed)
-    return "\n".join([f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)])
+    return "\n".join(
+        [f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)]
+    )
 
 
-def unless_interrupted() -> None:
+def unless_interrupted(task: Task) -> None:
     """A program that Ctrl-C has ended says nothing about the library."""
-    if interrupt.interrupted():
+    if task.interrupted():
         raise StepError("interrupted", recorded=True)

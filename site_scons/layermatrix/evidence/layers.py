@@ -66,8 +66,8 @@ class Instructions(Measured):
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """Blocks and bytes. hit_rate: of the entries; share: of all requests; kept_rate: of the offers; None where
-    there were none. classes: class -> counter -> blocks, of the classes that the layer met."""
+    """Blocks and bytes. hit_rate: of the entries; share: of all requests; kept_rate: of the offers; None
+    where there were none. classes: class -> counter -> blocks, of the classes that the layer met."""
 
     entries: int
     hits: int
@@ -130,14 +130,14 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Layers:
-    """sources: the shared library whose layers count, the one that is shipped with line tables, which lines of
-    its header each layer has, and the benchmark programs."""
+    """sources: the shared library whose layers count, the one that is shipped with line tables, which lines
+    of its header each layer has, and the benchmark programs."""
     counting, shipped, origins, *programs = task.sources
     stats = task.variant.system.stats
     assert stats is not None
     subject = Subject(
         layers=[layer.name for layer in task.variant.layers],
-        classes={size_class.name: size_class.size for size_class in task.variant.classes},
+        classes={key.name: key.number("size") for key in task.variant.keys},
         counting=counting,
         variable=stats.env,
         shipped=shipped,

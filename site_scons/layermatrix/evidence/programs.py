@@ -2,8 +2,8 @@
 
 A script runs with the variable PRELOAD empty and with it naming a copy of the library, and starts what it
 tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status of both runs have to be the same, and a
-program has to have loaded the copy. A script finds the cell's folder in LAYERED_CELL, and the length of a soak
-in LAYERED_SOAK.
+program has to have loaded the copy. A script finds the cell's folder in LAYERED_CELL, and the length of a
+soak in LAYERED_SOAK.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _result(build: Builder, script: Node) -> Node:
-    """One script's result. It depends on the files beside the script, in data/, that the script names. What did
-    not pass, because it failed or could not run here, has no stamp and is tried again by the next build."""
+    """One script's result. It depends on the files beside the script, in data/, that the script names. What
+    did not pass, because it failed or could not run here, has no stamp and is tried again by the next
+    build."""
     path = Path(script.path)
     text = Path(script.abspath).read_text(encoding="utf-8", errors="replace")
     used = [file for file in build.glob(f"#{path.parent}/data/*") if Path(file.path).name in text]
@@ -83,7 +84,7 @@ def _result(build: Builder, script: Node) -> Node:
 def take_plain(task: Task) -> None:
     """What a script prints without a library. sources: the script. targets: the record."""
     record = run_plain(task.sources[0], _timeout(task), extra=_of_soak(task))
-    unless_interrupted()
+    unless_interrupted(task)
     PLAIN.write(task.targets[0], record)
 
 
@@ -96,7 +97,7 @@ def take_script(task: Task) -> None:
     kept = PLAIN.read(plain[0]) if plain else None
     extra = {running.CELL_VARIABLE: str(task.folder), **_of_soak(task)}
     record = run_preloaded(script, library, _timeout(task), plain=kept, extra=extra)
-    unless_interrupted()
+    unless_interrupted(task)
     KIND.format.write(record_file, record)
     if isinstance(record, Programs) and all(one.status is Status.PASSED for one in record.programs):
         stamp.write_text("", encoding="utf-8")

@@ -6,7 +6,7 @@ line tables of an object with the same code that was compiled with -g.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -15,6 +15,13 @@ from typing import Protocol
 
 from layermatrix.evidence.binary import dwarf, elf, object_diff
 from layermatrix.evidence.source.places import Places, Spot
+
+
+class Allowed(Protocol):
+    """A C file that may do what is forbidden to the others."""
+
+    @property
+    def source(self) -> str: ...
 
 
 class Rule(Protocol):
@@ -27,7 +34,7 @@ class Rule(Protocol):
     def reason(self) -> str: ...
 
     @property
-    def allowed(self) -> Mapping[str, str]: ...
+    def allowed(self) -> Iterable[Allowed]: ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def _of_object(compiled: Compiled, rules: Sequence[Rule], places: Places) -> Ite
             continue
         function = object_diff.function_at(compiled.file, relocation.section, relocation.offset)
         spot = _spot(compiled, relocation, places)
-        if not any(spot.path == name or spot.path.endswith(f"/{name}") for name in rule.allowed):
+        if not any(f"/{spot.path}".endswith(f"/{one.source}") for one in rule.allowed):
             yield Reference(relocation.symbol.name, rule, function, spot)
 
 

@@ -1,4 +1,4 @@
-"""The kinds of evidence, in the order in which reports show them. A new kind is one module and one line here."""
+"""The kinds of evidence, in the order in which reports show them. A new kind is one module and a line here."""
 
 from __future__ import annotations
 

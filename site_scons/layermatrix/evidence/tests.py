@@ -1,4 +1,4 @@
-"""Evidence `tests`: the test programs and scripts of the matrix file, each run alone; exit status 0 is passed.
+"""Evidence `tests`: the test programs and scripts of the matrix file, each run alone; status 0 is passed.
 
 They find the cell's folder in the variable LAYERED_CELL. A Python file is run by pytest. A program that is
 linked with the shared library passes only if it loads the cell's own.
@@ -22,7 +22,7 @@ from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
 from layermatrix.evidence.tools import running
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Suite
+    from layermatrix.model.measuring import Suite
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def run(
     linked: Mapping[str, Path] | None = None,
     run: process.Run = process.run,
 ) -> Tests | NotMeasured:
-    """extra: variables of the environment. arguments, and the library that it is linked with: by the program's
-    name."""
+    """extra: variables of the environment. arguments, and the library that it is linked with: by the
+    program's name."""
 
     def test(program: Path) -> Check:
         command = [*_command(program), *(arguments or {}).get(program.stem, ())]

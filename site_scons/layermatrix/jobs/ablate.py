@@ -7,13 +7,13 @@ from dataclasses import replace
 from layermatrix.build.targets import ROUNDS
 from layermatrix.jobs import comparing
 from layermatrix.jobs.base import Job, Plan, Work
-from layermatrix.model import matrix
+from layermatrix.model.layers import ALL
 
 
 def prepare(plan: Plan) -> Work:
     from layermatrix.analysis import experiments
 
-    plan = replace(plan, asked=replace(plan.asked, without=plan.asked.without or (matrix.ALL,)))
+    plan = replace(plan, asked=replace(plan.asked, without=plan.asked.without or (ALL,)))
     chosen = plan.select(JOB)
     trials = experiments.ablations(plan.project, chosen)
     return comparing.work(plan, chosen, trials, plan.asked.number(ROUNDS))

@@ -18,8 +18,10 @@ from layermatrix.build import request, targets
 from layermatrix.build.toolchain import Toolchain
 
 if TYPE_CHECKING:
+    from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
+    from layermatrix.model.variants import Variant
 
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
@@ -56,6 +58,13 @@ class Plan:
     def select(self, job: Job) -> request.Selection:
         """The cells that this job is about."""
         return request.select(self.project, self.asked, self.compilers, job.axes(self.project))
+
+    def describe(self, variant: Variant) -> LayerPath:
+        """The path of a variant, as the reports show it."""
+        from layermatrix.analysis import layer_path
+        from layermatrix.profiles import registry
+
+        return layer_path.describe(variant, registry.of(self.project.catalogue.profile))
 
     def compiler_of(self, cell: Cell) -> Toolchain:
         """The compiler of a selected cell, which is there."""

@@ -35,13 +35,10 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
             made.append(_trial(plan, trial, rounds, outcome))
             if outcome.interrupted:
                 break
-    terminal.comparisons(made, build.chosen.left_out, work_word(plan), terminal.make_console())
+    terminal.comparisons(
+        made, build.chosen.left_out, plan.project.catalogue.unit.work, terminal.make_console()
+    )
     return outcome.end()
-
-
-def work_word(plan: Plan) -> str:
-    """What the catalogue calls one operation."""
-    return "op"
 
 
 def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Comparison:
@@ -56,7 +53,7 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
             timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
     idle = NotMeasured("it was not timed: rounds=7 does" if not rounds else "interrupted")
     sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
-    found = comparison.build(trial.question, sides, work_word(plan))
+    found = comparison.build(trial.question, sides, plan.project.catalogue.unit.work)
     comparison.store(plan.root, found)
     return found
 

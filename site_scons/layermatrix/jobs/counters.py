@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.jobs import collecting, comparing
+from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _judge(plan: Plan, chosen: request.Selection) -> int:
 
     against, console = collecting.reference(plan), terminal.make_console()
     cells = [results.cell_result(plan.project, cell, plan.root, against) for cell in chosen.cells]
-    printed.print_table(cells, comparing.work_word(plan), console)
+    printed.print_table(cells, plan.project.catalogue.unit.work, console)
     hint = "" if plan.asked.accept else "; --accept writes what they cost now"
     printed.print_findings(cells, console, hint)
     if plan.asked.accept:

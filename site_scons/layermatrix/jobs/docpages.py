@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from layermatrix.core import preload, process
 
 if TYPE_CHECKING:
-    from layermatrix.model.project import Page
+    from layermatrix.model.measuring import Page
 
 FOLDER = Path("docs")
 SHOWN_LINES = 40  # of a difference

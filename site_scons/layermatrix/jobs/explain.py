@@ -16,7 +16,8 @@ def text(plan: Plan, chosen: Selection) -> str:
 
     first = {cell.variant.name: cell for cell in reversed(chosen.cells)}  # of each variant the first cell
     return "\n".join(
-        explain.explain(cell.variant, layercost.of_cell(cell, plan.root)) for cell in reversed(first.values())
+        explain.explain(plan.describe(cell.variant), layercost.of_cell(cell, plan.root))
+        for cell in reversed(first.values())
     )
 
 

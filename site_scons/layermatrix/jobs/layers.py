@@ -48,7 +48,7 @@ def _run(plan: Plan, build: Build, own: Sequence[Cell]) -> int:
     with outcome.step():
         outcome.failed(plan.build(build))
     for cell in own:
-        print(explain.layer_figures(cell.variant, layercost.of_cell(cell, plan.root)))
+        print(explain.layer_figures(plan.describe(cell.variant), layercost.of_cell(cell, plan.root)))
     return outcome.status
 
 

@@ -13,7 +13,8 @@ from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Page, Project
+    from layermatrix.model.measuring import Page
+    from layermatrix.model.project import Project
 
 
 @dataclass(frozen=True)

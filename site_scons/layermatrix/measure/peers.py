@@ -19,12 +19,14 @@ from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing
 from layermatrix.measure import contest, runner, stats, timing
 from layermatrix.measure.contest import FILE, Contest, ContestLoad, FloorAbout
-from layermatrix.model.project import FLOOR
+from layermatrix.model.catalogue import Better
+from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
+    from layermatrix.model.catalogue import Unit
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Floor, Load, Peer, Peers
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.measuring import Floor, Load, Peer, Peers
+    from layermatrix.model.project import Project
 
 PROGRAMS = Path(buildstate.BASELINE, "bin")
 
@@ -66,6 +68,7 @@ def take(
     """Time everyone with every load; the record so far is stored after each round."""
     peers = project.matrix.peers
     assert peers is not None
+    unit = project.catalogue.unit
     found, missing = _libraries(root, peers, loader_listing() if listing is None else listing)
     programs = {load.name: root / PROGRAMS / load.program for load in peers.loads.values()}
 
@@ -81,7 +84,8 @@ def take(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
         if str(path) == own[-1].name:  # the last one of a round
-            store(contest_of(peers, base.name, rivals, [one.name for one in own], series, missing))
+            names = [one.name for one in own]
+            store(contest_of(peers, unit, base.name, rivals, names, series, missing))
 
     loads = timing.loads_of(project, peers.loads.values())
     runner.measure(loads, [*others, *own], rounds, base, on_progress=on_progress, store=keep)
@@ -107,6 +111,7 @@ def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path],
 
 def contest_of(
     peers: Peers,
+    unit: Unit,
     base: str,
     rivals: Sequence[str],
     own: Sequence[str],
@@ -123,32 +128,44 @@ def contest_of(
         own=tuple(own),
         rounds=max((record.rounds for record in series.values() if isinstance(record, Bench)), default=0),
         missing=dict(missing),
-        loads={load.name: _load(load, (base, *rivals), own, series) for load in peers.loads.values()},
+        loads={
+            load.name: _load(load, unit.better, (base, *rivals), own, series) for load in peers.loads.values()
+        },
     )
 
 
 def _load(
-    load: Load, others: Sequence[str], own: Sequence[str], series: Mapping[str, Bench | NotMeasured]
+    load: Load,
+    better: Better,
+    others: Sequence[str],
+    own: Sequence[str],
+    series: Mapping[str, Bench | NotMeasured],
 ) -> ContestLoad:
     figures = {
         name: record.load(load.name) if isinstance(record, Bench) else record
         for name, record in series.items()
     }
     timed = {name: one for name in others if isinstance(one := figures.get(name), Timing)}
-    best = max(timed, key=lambda name: timed[name].median, default=None)
+    first = max if better is Better.HIGHER else min
+    best = first(timed, key=lambda name: timed[name].median, default=None)
     command = " ".join([load.program, *load.args])
     return ContestLoad(
-        load.doc, command, figures, best, _against(figures, best, own), _against(figures, FLOOR, own)
+        load.doc,
+        command,
+        figures,
+        best,
+        against_best=_against(figures, better, best, own),
+        against_floor=_against(figures, better, FLOOR, own),
     )
 
 
-def _against(figures: Figures, other: str | None, own: Sequence[str]) -> dict[str, Ratio]:
+def _against(figures: Figures, better: Better, other: str | None, own: Sequence[str]) -> dict[str, Ratio]:
     """How many times as fast as this one each of ours is, where both have a figure."""
     base = figures.get(other) if other else None
     if not isinstance(base, Timing):
         return {}
     timed = {name: one for name in own if isinstance(one := figures.get(name), Timing)}
-    return {name: stats.compare(base.samples, one.samples) for name, one in timed.items()}
+    return {name: stats.compare(base.samples, one.samples, better) for name, one in timed.items()}
 
 
 def load(root: Path) -> Contest | NotMeasured:

@@ -12,7 +12,8 @@ cannot run at all shows there. Every run has to prove which library it used (`co
 not gives no figure.
 
 The program's last line is a JSON object: `ops` and `seconds` give the speed, in millions of operations a
-second; `peak_kib`, where it is there, the highest resident memory in KiB.
+second, or, where less is better, in nanoseconds an operation; `peak_kib`, where it is there, the highest
+resident memory in KiB.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.measure import stats
-
+from layermatrix.model.catalogue import Better, Unit
 
 Store = Callable[[Path, Bench | NotMeasured], None]
 
@@ -36,11 +37,11 @@ Store = Callable[[Path, Bench | NotMeasured], None]
 @dataclass(frozen=True)
 class Load:
     """A benchmark with its arguments. linked: its programs are linked with the library, whose hot path they
-    have inlined; else the library is preloaded into them. unit: of the speed, in words."""
+    have inlined; else the library is preloaded into them."""
 
     name: str
     args: tuple[str, ...]
-    unit: str
+    unit: Unit
     linked: bool = False
 
 
@@ -116,7 +117,7 @@ class _Session:
             if finished.failure:
                 raise RunError(finished.failure)
             line = process.reported(finished.stdout)
-            return _speed(line), _peak(line)
+            return _speed(line, load.unit), _peak(line)
         except preload.NotLoadedError as error:
             raise RunError(str(error)) from error
         except ValueError as error:
@@ -192,7 +193,7 @@ def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeas
         return NotMeasured(own.failure)
     spread = stats.median_interval(own.samples)
     alone = Timing(
-        unit=load.unit,
+        unit=load.unit.figure,
         samples=tuple(own.samples),
         median=spread.median,
         low=spread.low,
@@ -205,14 +206,14 @@ def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeas
         return alone
     if baseline is None:
         return replace(alone, ratio=NotMeasured("there is no baseline"))
-    return _against(alone, session.series[baseline.name, load.name])
+    return _against(alone, session.series[baseline.name, load.name], load.unit)
 
 
 def _most(series: _Series) -> int | NotMeasured:
     return max(series.peaks) if series.peaks else NotMeasured("the program does not report it")
 
 
-def _against(own: Timing, baseline: _Series) -> Timing:
+def _against(own: Timing, baseline: _Series, unit: Unit) -> Timing:
     """A load's timing set beside the baseline's."""
     if baseline.failure is not None:
         return replace(own, ratio=NotMeasured(f"the baseline has no figure: {baseline.failure}"))
@@ -220,12 +221,13 @@ def _against(own: Timing, baseline: _Series) -> Timing:
         own,
         baseline=tuple(baseline.samples),
         baseline_peak_kib=max(baseline.peaks, default=None),
-        ratio=stats.compare(baseline.samples, own.samples),
+        ratio=stats.compare(baseline.samples, own.samples, unit.better),
     )
 
 
-def _speed(line: Mapping[str, object]) -> float:
-    return _number(line, "ops") / _number(line, "seconds") * 1e-6
+def _speed(line: Mapping[str, object], unit: Unit) -> float:
+    ops, seconds = _number(line, "ops"), _number(line, "seconds")
+    return ops / seconds * 1e-6 if unit.better is Better.HIGHER else seconds / ops * 1e9
 
 
 def _peak(line: Mapping[str, object]) -> int | None:

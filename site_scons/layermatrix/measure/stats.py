@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layermatrix.evidence.bench import Ratio, Verdict
+from layermatrix.model.catalogue import Better
 
 CONFIDENCE = 0.95
 
@@ -66,10 +67,10 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float]) -> Inter
     return median_interval([new / old for old, new in zip(baseline, candidate, strict=True)])
 
 
-def compare(baseline: Sequence[float], candidate: Sequence[float], *, higher_is_better: bool = True) -> Ratio:
-    """How many times as fast the candidate is, from samples paired by round: speeds, or times with
-    `higher_is_better=False`. No difference where the interval of the ratio holds 1, and after one round."""
-    pairs = (baseline, candidate) if higher_is_better else (candidate, baseline)
+def compare(baseline: Sequence[float], candidate: Sequence[float], better: Better = Better.HIGHER) -> Ratio:
+    """How many times as fast the candidate is, from samples paired by round: speeds, or times, of which lower
+    ones are better. No difference where the interval of the ratio holds 1, and after one round."""
+    pairs = (baseline, candidate) if better is Better.HIGHER else (candidate, baseline)
     ratio = paired_ratio(*pairs)
     verdict = Verdict.SAME
     if ratio.coverage > 0 and not ratio.low <= 1 <= ratio.high:

@@ -20,8 +20,8 @@ from layermatrix.measure import progress, runner
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Load
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.measuring import Load
+    from layermatrix.model.project import Project
 
 BASELINE = "baseline"  # its name among those that are timed
 
@@ -84,10 +84,7 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     """These loads as they are timed."""
-    return [runner.Load(load.name, load.args, _UNIT, load.is_inlined) for load in loads]
-
-
-_UNIT = "Mops/s"
+    return [runner.Load(load.name, load.args, project.catalogue.unit, load.is_inlined) for load in loads]
 
 
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.matrix import ALL, Cell
-from layermatrix.model.project import Layer, Variant
+from layermatrix.model.layers import ALL, Layer
+from layermatrix.model.matrix import Cell
+from layermatrix.model.variants import Variant
 
 INFIX = "_without_"
 
@@ -50,11 +51,6 @@ def whole_of(cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
     return [cell, *found]
 
 
-def left_out_of(variant: Variant, base: Variant) -> Layer:
-    """The layer of `base` that this variant of it lacks."""
-    return next(layer for layer in base.layers if variant.name == _name(base, layer.name))
-
-
 def without(variant: Variant, name: str) -> Variant:
     """The variant with this layer left out; AblationError where the others cannot do without it."""
     layers = [layer for layer in variant.layers if layer.name != name]
@@ -74,25 +70,27 @@ def without(variant: Variant, name: str) -> Variant:
         doc=f"{variant.name} without {title}.",
         lineage=(*variant.lineage, made),
         layers=tuple(replace(layer, position=place) for place, layer in enumerate(layers, start=1)),
-        quoted={},
+        reported={},
         budget={},
     )
 
 
 def _check_roles(variant: Variant, layers: Sequence[Layer]) -> None:
-    """Blocks of every class are kept by some layer, and fetched by some refill."""
-    refills = [layer for layer in layers if layer.role == "refill"]
-    fixed = [layer for layer in refills if not (variant.is_env and layer.toggle)]
-    stores = [layer for layer in layers if layer.role != "refill"]
+    """Every key is stored by some layer, where roles have to store, and answered by one of the last role."""
+    last = list(variant.roles)[-1]
+    answering = [layer for layer in layers if layer.role == last]
+    fixed = [layer for layer in answering if not (variant.is_env and layer.toggle)]
+    storing = [layer for layer in layers if layer in variant.storing_layers]
+    stored = any(role.storage == "required" for role in variant.roles.values())
     for members, otherwise in (
-        (refills, "refilled by no layer"),
-        (fixed, "refilled only by layers that can be switched off"),
-        (stores, "kept by no layer"),
+        (answering, f"served by no {last} layer"),
+        (fixed, f"served only by {last} layers that can be switched off"),
+        *(((storing, "stored by no layer"),) if stored else ()),
     ):
-        covered = {size_class.index for layer in members for size_class in layer.classes}
-        missing = [size_class.name for size_class in variant.classes if size_class.index not in covered]
+        covered = {key.index for layer in members for key in layer.keys}
+        missing = [key.name for key in variant.keys if key.index not in covered]
         if missing:
-            raise AblationError(f"class {missing[0]} would be {otherwise}")
+            raise AblationError(f"{missing[0]} would be {otherwise}")
 
 
 def _wanted(variant: Variant, names: Sequence[str]) -> list[str]:

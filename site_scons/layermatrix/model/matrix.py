@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from layermatrix.core.errors import SelectionError, hint_for, quote
-from layermatrix.model.project import BudgetLimit, Project, Rule, Variant
+from layermatrix.model.budgets import BudgetLimit
+from layermatrix.model.layers import ALL
+from layermatrix.model.plan import AXES, Rule
+from layermatrix.model.project import Project
+from layermatrix.model.variants import Variant
 
-ALL = "all"
-AXES = ("variant", "mode", "compiler", "sanitizer", "target")
 COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
 Names = tuple[str, ...]
 Available = Mapping[str, object]  # compiler -> what was found; one with a `reason` is missing for that reason
@@ -72,7 +74,7 @@ class Cell:
     @property
     def library(self) -> str:
         """Its shared library."""
-        return f"{self.build_dir}/lib{self.variant.system.libname}.so"
+        return f"{self.build_dir}/lib{self.variant.system.library}.so"
 
     @property
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
@@ -90,11 +92,6 @@ class Selection:
     left_out: tuple[tuple[str, str], ...]
 
 
-def expand_matrix(project: Project, available: Available | None = None) -> Selection:
-    """Every cell of the axes, less those of the rules and those whose compiler is missing."""
-    return _cells(project, project.matrix.axes, available)
-
-
 def select(
     project: Project,
     variant: str | None = None,
@@ -109,7 +106,7 @@ def select(
     Each text is a name, a comma list, a pattern or `all`; SelectionError if nothing is called so.
     """
     given = {"variant": variant, "mode": mode, "compiler": compiler, "sanitizer": sanitizer, "target": target}
-    known = {**project.matrix.axes, "variant": tuple(project.variants)}
+    known = {**{axis: project.matrix.axes[axis] for axis in AXES}, "variant": tuple(project.variants)}
     wanted = {}
     for axis, text in given.items():
         names = known[axis]
@@ -127,7 +124,7 @@ def family_of(compiler: str) -> str:
 
 def with_compilers(project: Project, names: Iterable[str]) -> Project:
     """The project with these compilers on their axis."""
-    axes = {**project.matrix.axes, "compiler": tuple(names)}
+    axes = replace(project.matrix.axes, compiler=tuple(names))
     return replace(project, matrix=replace(project.matrix, axes=axes))
 
 
@@ -152,7 +149,7 @@ def _default(project: Project, axis: str, known: Names, available: Available | N
 
     Of compilers that is the first one that is here; of variants, all that the axis names.
     """
-    patterns = project.matrix.default.get(axis)
+    patterns = project.matrix.default[axis]
     if patterns:
         return choose(axis, ",".join(patterns), known)
     if axis == "variant":
@@ -163,7 +160,7 @@ def _default(project: Project, axis: str, known: Names, available: Available | N
     return known[:1]
 
 
-def _cells(project: Project, axes: Mapping[str, Iterable[str]], available: Available | None) -> Selection:
+def _cells(project: Project, axes: Mapping[str, Names], available: Available | None) -> Selection:
     cells, left_out = [], []
     for variant, *configuration in itertools.product(*(axes[axis] for axis in AXES)):
         cell = Cell(project.variants[variant], *configuration)

@@ -1,1 +1,1 @@
-"""What one domain of hot paths adds to the core."""
+"""What one domain of hot paths adds to the core: a catalogue names its profile, or none."""

@@ -92,14 +92,16 @@ def _spec(cell: CellResult, about: LayerPath) -> Iterable[nested.Block]:
         (
             layer.title,
             layer.role,
-            explain.classes_text(about, layer),
-            explain.storage_text(layer),
+            explain.keys_text(about, layer),
+            explain.storage_text(about, layer),
             explain.toggle_text(layer.toggle),
             layer.doc,
         )
         for layer in about.layers
     )
-    yield nested.Block("layers", ("", "role", "classes", "storage", "switch", "what it does"), rows)
+    yield nested.Block(
+        "layers", ("", "role", f"serves, by {about.key}", "storage", "switch", "what it does"), rows
+    )
     if about.options:
         options = tuple(
             (option.name, _value(option.value), option.env or "fixed", option.doc) for option in about.options

@@ -1,6 +1,6 @@
 """Explain a variant in words and in a drawing of boxes and arrows; list the variants and the cells.
 
-Reads a resolved `model.Variant` (or the whole `Project`); returns text.
+Reads a variant's description by `layer_path` (or the whole `Project`); returns text.
 """
 
 from __future__ import annotations
@@ -9,51 +9,40 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from layermatrix.analysis import layer_path
 from layermatrix.analysis.layercost import LayerCosts
 from layermatrix.core.records import NotMeasured
+from layermatrix.model.layers import NO_STORAGE
 from layermatrix.report import layers
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Overlap, Stage
+    from layermatrix.model.layers import Toggle
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.project import Toggle, Variant
-    from layermatrix.spec.loader import Project
+    from layermatrix.model.project import Project
 
 Counted = LayerCosts | NotMeasured | None  # what the layers did, where that is known
 
 WIDTH = 100
 BOX = 64  # inner width of a box of the drawing
-STORAGE = {
-    "array_stack": "array stack",
-    "linked_list": "linked list",
-    "packed_list": "packed list",
-    "magazine": "magazine pair",
-    "ring": "ring",
-    "none": "holds nothing",
-}
 
 
-def explain(variant: Variant, counted: Counted = None) -> str:
+def explain(about: LayerPath, counted: Counted = None) -> str:
     """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
     from `layercost.of_cell`."""
-    about = layer_path.describe(variant)
-    titles = {layer.name: layer.title for layer in variant.layers}
     sections = [
         _heading(about),
         drawing(about, counted),
         _overlaps(about),
-        layers.table(counted, titles) if counted else [],
-        _classes(about),
+        layers.table(counted, about.titles) if counted else [],
+        _keys(about),
         _options(about),
     ]
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
-def layer_figures(variant: Variant, counted: LayerCosts | NotMeasured) -> str:
+def layer_figures(about: LayerPath, counted: LayerCosts | NotMeasured) -> str:
     """What the layers of a variant did, alone."""
-    titles = {layer.name: layer.title for layer in variant.layers}
-    return "\n".join([variant.name, *layers.table(counted, titles)]) + "\n"
+    return "\n".join([about.variant, *layers.table(counted, about.titles)]) + "\n"
 
 
 def list_variants(
@@ -75,13 +64,15 @@ def list_variants(
     return "\n".join(lines) + "\n"
 
 
-def storage_text(layer: Stage) -> str:
-    """How a layer keeps blocks, and how many."""
-    words = STORAGE.get(layer.storage, str(layer.storage).replace("_", " "))
+def storage_text(about: LayerPath, layer: Stage) -> str:
+    """How a layer stores what it hands out, and how much; or what one without a storage fills."""
+    if not layer.stores:
+        return f"fills {layer.fills} from the backend"
+    words = "stores nothing" if layer.storage == NO_STORAGE else layer.storage.replace("_", " ")
     if layer.capacity:
-        words += f", {layer.capacity} blocks a class"
+        words += f", {layer.capacity} {about.stored} a {about.key}"
     if layer.bytes_bound:
-        words += f", at most {bytes_text(layer.bytes_bound)} a class"
+        words += f", at most {bytes_text(layer.bytes_bound)} a {about.key}"
     return words
 
 
@@ -94,12 +85,9 @@ def toggle_text(toggle: Toggle | None) -> str:
     return f"{state}; {toggle.env}{other}"
 
 
-def classes_text(about: LayerPath, layer: Stage) -> str:
-    """The classes of a layer, runs written as C0-C3."""
-    if layer.serves_all:
-        return "all classes"
-    order = about.order
-    return runs(layer.classes, order)
+def keys_text(about: LayerPath, layer: Stage) -> str:
+    """The keys of a layer, runs written as C0-C3."""
+    return f"every {about.key}" if layer.serves_all else runs(layer.keys, about.keys)
 
 
 def runs(names: Sequence[str], order: Sequence[str]) -> str:
@@ -124,11 +112,7 @@ def bytes_text(count: int) -> str:
 def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
     """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
     share of the requests that go on, in the first load, where that was counted."""
-    lines = [
-        "The path of an allocation (a free goes the same way: the first layer with room takes the block)",
-        "",
-    ]
-    lines += [f"  {about.entry}(size)", *_arrow("")]
+    lines = [about.title, "", f"  {about.entry}", *_arrow("")]
     for layer, label in zip(about.layers, arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
         lines += _arrow(label)
@@ -160,20 +144,17 @@ def _layer_title(layer: Stage) -> str:
 
 
 def _layer_lines(about: LayerPath, layer: Stage) -> list[str]:
+    serves = f"{keys_text(about, layer)}; " if layer.stores else ""
     lines = _wrapped(layer.doc, "", width=BOX)
-    if layer.role == "refill":
-        lines += _wrapped(f"fills {layer.fills} from the backend", "", width=BOX)
-    else:
-        lines += _wrapped(f"{classes_text(about, layer)}; {storage_text(layer)}", "", width=BOX)
+    lines += _wrapped(f"{serves}{storage_text(about, layer)}", "", width=BOX)
     lines += _wrapped(toggle_text(layer.toggle), "", width=BOX)
     return lines + [f"! {text}" for text in _layer_overlaps(about, layer)]
 
 
 def _layer_overlaps(about: LayerPath, layer: Stage) -> list[str]:
-    order = about.order
-    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.classes]
-    own = [name for name in shared if name in layer.classes]
-    return [f"not alone in serving {runs(own, order)}"] if own and layer.role == "cache" else []
+    shared = [name for group in about.overlaps if layer.title in group.layers for name in group.keys]
+    own = [name for name in shared if name in layer.keys]
+    return [f"not alone in serving {runs(own, about.keys)}"] if own and layer.is_front else []
 
 
 def _margin(about: LayerPath, layer: Stage) -> str:
@@ -188,7 +169,7 @@ def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
     for layer in about.layers[:-1]:
         left -= shares.get(layer.name, 0.0)
         goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares else ""
-        labels.append(("off" if layer.role == "refill" else "miss") + goes_on)
+        labels.append(("miss" if layer.stores else "off") + goes_on)
     return [*labels, "takes blocks from"]
 
 
@@ -204,12 +185,11 @@ def _box(lines: Sequence[str], title: str, margin: str) -> list[str]:
 
 
 def _overlaps(about: LayerPath) -> list[str]:
-    order = about.order
     if not about.overlaps:
-        return ["No class is served by more than one cache."]
-    lines = ["Classes that more than one cache serves"]
+        return [f"No {about.key} is served by more than one {about.front}."]
+    lines = [f"What more than one {about.front} serves"]
     for group in about.overlaps:
-        lines += _wrapped(overlap_sentence(group, order), "  ", "      ")
+        lines += _wrapped(overlap_sentence(group, about.keys), "  ", "      ")
     return lines
 
 
@@ -217,16 +197,20 @@ def overlap_sentence(group: Overlap, order: Sequence[str]) -> str:
     """ "Ring Cache, Front C23 and UltraHot all target C2/C3." """
     *others, last = group.layers
     both = "both" if len(others) == 1 else "all"
-    return f"{', '.join(others)} and {last} {both} target {runs(group.classes, order).replace(', ', '/')}."
+    return f"{', '.join(others)} and {last} {both} target {runs(group.keys, order).replace(', ', '/')}."
 
 
-def _classes(about: LayerPath) -> list[str]:
-    lines = ["Size classes", "  class     bytes   serves requests of"]
-    for cls in about.classes:
-        served = f"{cls.low} to {cls.high} bytes"
-        if cls.low is None:
-            served = f"none: blocks are aligned to {about.settings['min_align']} bytes"
-        lines.append(f"  {cls.name:<8}{cls.size:>7}   {served}")
+def _keys(about: LayerPath) -> list[str]:
+    """Every key with what there is to show of it, in columns."""
+    heads, columns = [about.key, *about.columns], [about.keys, *about.columns.values()]
+    widths = [max(map(len, (head, *column))) for head, column in zip(heads, columns, strict=True)]
+    lines = []
+    for row in (heads, *zip(*columns, strict=True)):
+        fields = [
+            f"{text:>{width}}" if text.isdigit() or column.isdigit() else f"{text:<{width}}"
+            for text, width, column in zip(row, widths, [texts[0] for texts in columns], strict=True)
+        ]
+        lines.append(f"  {'   '.join(fields)}".rstrip())
     return lines
 
 

@@ -158,7 +158,7 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
         "about": about,
         "svg": Markup(picture.draw(about)),  # picture.draw has escaped every text that it was given
         "overlaps": [
-            (explain.runs(group.classes, about.order), ", ".join(group.layers)) for group in about.overlaps
+            (explain.runs(group.keys, about.keys), ", ".join(group.layers)) for group in about.overlaps
         ],
         "cells": [_cell(results, cell) for cell in results.cells if cell.variant == name],
     }

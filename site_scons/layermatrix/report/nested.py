@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-HIDDEN = ("kind", "status", "reason", "missing", "key")  # said above the blocks, or of no use to a reader
+HIDDEN = ("kind", "version", "missing", "key")  # said above the blocks, or of no use to a reader
 LONG = ("log", "command")  # shown below a table, of what failed
 WIDE = 6  # columns; a table with more of them than rows is turned
 SENTENCE = 24  # characters; what is longer is read, not compared
-MISSING = "not measured"
+MEASURED, MISSING = "measured", "not measured"
 _FIGURE = re.compile(r"[-+]?[\d,.]+(-[\d,.]+)?")  # or a span of two
 
 
@@ -58,11 +58,12 @@ def blocks(value: Any, title: str = "") -> Iterator[Block]:
 
 
 def _of_mapping(value: Mapping[str, Any], title: str) -> Iterator[Block]:
-    flat = {name: item for name, item in value.items() if _is_flat(item) and name not in HIDDEN}
-    pairs = tuple((words(name), shown(item)) for name, item in _told(flat) if name not in LONG)
+    if is_missing(value):
+        yield Block(title, pairs=(("", shown(value)),))
+        return
+    flat = [name for name, item in value.items() if _is_flat(item) and name not in (*HIDDEN, *LONG)]
+    pairs = tuple((words(name), text) for name in flat if (text := _field(value, name)))
     texts = tuple((name, str(value[name])) for name in LONG if value.get(name))
-    if value.get("status") == MISSING:
-        pairs = (("", f"{MISSING}: {value.get('reason')}"), *pairs)
     if pairs or texts:
         yield Block(title, pairs=pairs, texts=texts)
     for name, item in value.items():
@@ -75,9 +76,9 @@ def _of_mapping(value: Mapping[str, Any], title: str) -> Iterator[Block]:
 def _of_rows(value: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[Block]:
     """A dict of dicts: one table of what is flat in them, then what is nested."""
     heads = _heads(value.values())
-    rows = [(name, *(_field(item, head) for head in heads)) for name, item in value.items()]
-    if heads:
-        yield _turned(title, heads, rows)
+    rows = [(name, *_fields(item, heads)) for name, item in value.items()]
+    if heads or any(map(is_missing, value.values())):
+        yield _turned(title, heads or [""], rows)
     for key in dict.fromkeys(key for item in value.values() for key in item if not _is_flat(item[key])):
         inner = {name: item[key] for name, item in value.items() if item.get(key)}
         if all(isinstance(part, Mapping) and all(map(_is_flat, part.values())) for part in inner.values()):
@@ -85,6 +86,15 @@ def _of_rows(value: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[Blo
         else:
             for name, part in inner.items():
                 yield from blocks({key: part}, _join(title, name))
+
+
+def _fields(item: Mapping[str, Any], heads: Sequence[str]) -> Iterator[str]:
+    """The fields of a row; of what was not measured only the reason."""
+    if is_missing(item):
+        yield shown(item)
+        yield from [""] * (len(heads) - 1)
+    else:
+        yield from (_field(item, head) for head in heads)
 
 
 def _of_records(value: Sequence[Any], title: str) -> Iterator[Block]:
@@ -111,48 +121,34 @@ def _turned(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -
 
 
 def _heads(items: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The flat keys of these dicts that say anything, less those that give the reason of another."""
-    keys = dict.fromkeys(key for item in items for key in item if _is_flat(item[key]))
-    every = list(items) if not isinstance(items, list) else items
-    return [
-        key
-        for key in keys
-        if key != "kind" and not _is_reason(key, keys) and any(_field(item, key) for item in every)
-    ]
-
-
-def _is_reason(key: str, keys: Iterable[str]) -> bool:
-    return key.endswith("_reason") and key.removesuffix("_reason") in keys
+    """The flat keys of these dicts that say anything."""
+    every = [item for item in items if not is_missing(item)]
+    keys = dict.fromkeys(key for item in every for key in item if _is_flat(item[key]) and key not in HIDDEN)
+    return [key for key in keys if any(_field(item, key) for item in every)]
 
 
 def _field(item: Mapping[str, Any], key: str) -> str:
-    if item.get(key) is None:
-        reason = item.get(f"{key}_reason")
-        return f"{MISSING}: {reason}" if reason else ""
-    return shown(item[key])
+    """A value; that something was measured goes without saying."""
+    is_usual = item.get(key) is None or (key, item[key]) == ("status", MEASURED)
+    return "" if is_usual else shown(item[key])
 
 
-def _told(flat: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The items that say anything; one that is missing says why where its reason stands beside it."""
-    for name, item in flat.items():
-        if _is_reason(name, flat):
-            continue
-        reason = flat.get(f"{name}_reason")
-        if item is not None:
-            yield name, item
-        elif reason:
-            yield name, f"{MISSING}: {reason}"
+def is_missing(value: Any) -> bool:
+    """Whether this stands in the place of something that was not measured."""
+    return isinstance(value, Mapping) and value.get("status") == MISSING
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether a value is shown on one line: a number, a text, or a list of them."""
+    """Whether a value is shown on one line: a number, a text, a list of them, or why there is none."""
     if isinstance(value, list):
         return all(not isinstance(item, (Mapping, list)) for item in value)
-    return not isinstance(value, Mapping)
+    return not isinstance(value, Mapping) or is_missing(value)
 
 
 def shown(value: Any) -> str:
-    """A number, a text, or a list of them, for people."""
+    """A number, a text, or a list of them, for people; or why there is none."""
+    if isinstance(value, Mapping):
+        return f"{MISSING}: {value.get('reason')}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

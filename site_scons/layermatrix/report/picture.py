@@ -1,7 +1,7 @@
 """Draw the path through a variant's layers as an SVG that stands alone and reads in light and dark.
 
 Reads a variant's description by `layer_path`; returns SVG text. A row is a layer; the squares on
-its right are the size classes that it serves, marked where more than one cache serves the same class.
+its right are the keys that it serves, marked where more than one layer of the first role serves the same key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from layermatrix.report import explain
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Stage
-    from layermatrix.model.project import Toggle
+    from layermatrix.model.layers import Toggle
 
 WIDTH = 900
 LEFT, BOX_WIDTH = 26, 560  # of a layer's box
@@ -53,7 +53,7 @@ def draw(about: LayerPath, counted: explain.Counted = None) -> str:
         y = TOP + index * (ROW + GAP)
         parts += [*_layer(about, layers[index], y), *_arrow(y + ROW, label)]
     parts += [*_rails(about), *_backend(about, bottom), *_legend(about, bottom + ROW + 26)]
-    title = f"The path of an allocation through the layers of {about.variant}"
+    title = f"{about.variant}: {about.title}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lm" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>'
@@ -67,20 +67,22 @@ def _text(x: float, y: float, text: str, kind: str = "") -> str:
 
 
 def _headings(about: LayerPath) -> Iterable[str]:
-    yield _text(LEFT, 24, f"{about.entry}(size)", "title")
+    yield _text(LEFT, 24, about.entry, "title")
     yield from _arrow(32, "", TOP - 32)
-    for x, cls in zip(_columns(about), about.classes, strict=True):
-        yield _text(x + _side(about) / 2, TOP - 26, cls.name, "mid soft")
-        yield _text(x + _side(about) / 2, TOP - 11, str(cls.size), "mid soft")
-    yield _text(SQUARES_LEFT, 20, "size classes, bytes", "soft")
+    head, values = next(iter(about.columns.items()), ("", ()))
+    for place, (x, key) in enumerate(zip(_columns(about), about.keys, strict=True)):
+        yield _text(x + _side(about) / 2, TOP - 26, key, "mid soft")
+        if values:
+            yield _text(x + _side(about) / 2, TOP - 11, values[place], "mid soft")
+    yield _text(SQUARES_LEFT, 20, f"{about.key}{', ' if head else ''}{head}", "soft")
 
 
 def _side(about: LayerPath) -> float:
-    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about.classes), 1) - 2)
+    return min(SQUARE_MAX, SQUARES_WIDTH / max(len(about.keys), 1) - 2)
 
 
 def _columns(about: LayerPath) -> list[float]:
-    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about.classes))]
+    return [SQUARES_LEFT + index * (_side(about) + 2) for index in range(len(about.keys))]
 
 
 def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
@@ -89,12 +91,10 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
     yield f'<rect class="box{unset}" x="{LEFT}" y="{y}" width="{BOX_WIDTH}" height="{ROW}" rx="7"/>'
     yield _text(LEFT + 14, y + 24, layer.title, "title")
     yield _text(LEFT + BOX_WIDTH - 14, y + 24, _switch(toggle), "end soft")
-    yield _text(LEFT + 14, y + 43, f"{layer.role}: {_what(layer)}", "soft")  # has the line to itself
+    yield _text(
+        LEFT + 14, y + 43, f"{layer.role}: {explain.storage_text(about, layer)}", "soft"
+    )  # has the line to itself
     yield from _squares(about, layer, y)
-
-
-def _what(layer: Stage) -> str:
-    return f"fills {layer.fills} from the backend" if layer.role == "refill" else explain.storage_text(layer)
 
 
 def _switch(toggle: Toggle | None) -> str:
@@ -104,26 +104,28 @@ def _switch(toggle: Toggle | None) -> str:
 
 
 def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
-    if layer.role == "refill":
+    if not layer.stores:
         return
-    side = _side(about)
-    shared = {name for group in about.overlaps for name in group.classes}
-    for x, cls in zip(_columns(about), about.classes, strict=True):
+    side, meaning = _side(about), _meanings(about)
+    shared = {name for group in about.overlaps for name in group.keys}
+    for x, key in zip(_columns(about), about.keys, strict=True):
         kind = "not"
-        if cls.name in layer.classes:
-            alone = "share" if cls.name in shared else "own"
-            kind = alone if layer.role == "cache" else "behind"
-        words = escape(f"{layer.title}, {cls.name}: {SQUARE_WORDS[kind]}")
+        if key in layer.keys:
+            alone = "share" if key in shared else "own"
+            kind = alone if layer.is_front else "behind"
+        words = escape(f"{layer.title}, {key}: {meaning[kind]}")
         box = f'x="{x:g}" y="{y + (ROW - side) / 2:g}" width="{side:g}" height="{side:g}"'
         yield f'<rect class="{kind}" {box} rx="4"><title>{words}</title></rect>'
 
 
-SQUARE_WORDS = {
-    "own": "the only cache that serves it",
-    "share": "served by more than one cache",
-    "behind": "served behind the caches",
-    "not": "not served",
-}
+def _meanings(about: LayerPath) -> dict[str, str]:
+    """What each kind of square says of a key."""
+    return {
+        "own": f"the only {about.front} that serves it",
+        "share": f"served by more than one {about.front}",
+        "behind": f"served behind the {about.front}",
+        "not": "not served",
+    }
 
 
 def _arrow(y: float, label: str, length: float = GAP) -> Iterable[str]:
@@ -158,8 +160,8 @@ def _legend(about: LayerPath, y: float) -> Iterable[str]:
     kinds = ["own", *(["share"] if about.overlaps else []), "behind"]
     for kind in kinds:
         yield f'<rect class="{kind}" x="{x:g}" y="{y - 10:g}" width="12" height="12" rx="2"/>'
-        yield _text(x + 18, y, SQUARE_WORDS[kind], "soft")
-        x += 30 + 6.2 * len(SQUARE_WORDS[kind])
+        yield _text(x + 18, y, _meanings(about)[kind], "soft")
+        x += 30 + 6.2 * len(_meanings(about)[kind])
     if any(layer.toggle and not layer.toggle.default for layer in about.layers):
         yield f'<rect class="box unset" x="{x:g}" y="{y - 10:g}" width="18" height="12" rx="3"/>'
         yield _text(x + 24, y, "off by default", "soft")

@@ -13,8 +13,8 @@ from layermatrix.analysis.counter_lock import BAD, ComparedFigure, ComparedLoad,
 from layermatrix.analysis.results import CellResult
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import number
+from layermatrix.model.measuring import METRICS
 from layermatrix.spec import lockspec
-from layermatrix.spec.matrixspec import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -123,7 +123,7 @@ def _changes(results: Results, cell: CellResult) -> Iterable[str]:
     own = about[cell.variant]
     yield f"Layers: {', '.join(layer.title for layer in own.layers)}."
     for group in own.overlaps:
-        yield f"{explain.runs(group.classes, own.order)}: {', '.join(group.layers)} overlap."
+        yield f"{explain.runs(group.keys, own.keys)}: {', '.join(group.layers)} overlap."
     parents = [name for name in own.lineage if name in about and name != cell.variant]
     if not parents:
         return

@@ -31,7 +31,7 @@ from layermatrix.evidence.columns import (
 )
 from layermatrix.evidence.kind import Kind
 from layermatrix.measure.contest import Contest
-from layermatrix.model.project import FLOOR
+from layermatrix.model.measuring import FLOOR
 
 AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
 RATIOS = "median of the ratios of the rounds, with its interval"

@@ -16,6 +16,7 @@ from SCons.Action import Action
 from layermatrix.build import dependencies, shell
 from layermatrix.build.buildstate import BASELINE
 from layermatrix.build.step import Step, StepError, Task
+from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
 from layermatrix.scons import run
 
@@ -109,7 +110,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
-        build.asked.soak, of_baseline=is_baseline(env),
+        build.asked.soak, is_baseline(env), interrupt.interrupted,
     )  # fmt: skip
     try:
         with build.shell.under_way(str(target[0])):

@@ -12,6 +12,7 @@ from layermatrix.scons import builders, run
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
+    from layermatrix.model.variants import Variant
 
 Env = Any
 
@@ -37,6 +38,13 @@ def baseline(env: Env) -> Env:
     return made
 
 
+def _settings_of(variant: Variant) -> dict[str, str | int]:
+    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER as C sees
+    it."""
+    values = {f"LAYERED_{name.upper()}": value for name, value in variant.settings.items()}
+    return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
+
+
 def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     """folder: where its files go, relative to the project's."""
     build: BuildState = env["LAYERED"]
@@ -44,9 +52,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     path = f"{build.top}{folder}"
     made = env.Clone(
         LAYERED_CELL=cell,
-        LAYERED_MIN_ALIGN=cell.variant.min_align,
-        LAYERED_CHECKS=cell.variant.checks_level,
-        LAYERED_TLS=cell.variant.tls,
+        **_settings_of(cell.variant),
         LAYERED_IDENTITY=env.Value(compiler.identity),
         BUILD_DIR=path,
         CC=_words(compiler.command),

@@ -33,9 +33,9 @@ def evidence(
     benches: Sequence[Node] = (),
     empty: str | None = None,
 ) -> list[Node]:
-    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what the
-    sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a library
-    that does next to nothing, which shows what a benchmark itself costs."""
+    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what
+    the sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a
+    library that does next to nothing, which shows what a benchmark itself costs."""
     declared = declaring.declare(CellBuilder(env, built, tests, benches, empty))
     if not builders.is_baseline(env):
         env.Alias("figures", declared.figures)
@@ -119,9 +119,7 @@ class CellBuilder:
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
         made = builders.compiler_text(self.env, place, source, flags, word, **self._flags())
-        self.env.Depends(
-            made, self.header
-        )  # said outright: a header that is being printed was not waited for
+        self.env.Depends(made, self.header)  # declared: SCons would not wait for one that is being printed
         return made[0]
 
     def _flags(self, *more: str) -> dict[str, list[Any]]:

@@ -46,7 +46,7 @@ def libraries(env: Env) -> list[Node]:
         [builders.object_of(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
         for names in (system.shared_only, system.static_only)
     )
-    path = f"#$BUILD_DIR/lib{system.libname}"
+    path = f"#$BUILD_DIR/lib{system.library}"
     flags = ["$LINKFLAGS", "-shared", f"-Wl,-soname,{system.soname}", "$SHARED_LINKFLAGS"]
     shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
     if system.soversion:

@@ -24,6 +24,7 @@ from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
 from layermatrix.jobs import base, registry
 from layermatrix.model import matrix
+from layermatrix.model.project import Project
 from layermatrix.scons import run
 from layermatrix.spec import loader
 
@@ -107,11 +108,9 @@ def _asked(others: Iterable[str], default: bool) -> request.Request:
     )
 
 
-def _project_and_compilers(
-    env: Env, root: Path, asked: request.Request
-) -> tuple[loader.Project, request.Compilers]:
+def _project_and_compilers(env: Env, root: Path, asked: request.Request) -> tuple[Project, request.Compilers]:
     """The project, whose compilers are those of the matrix and those that the command line names."""
-    loaded = loader.load_project(root)
+    loaded = loader.load_project(root, env["LAYERED_SOURCES"])
     named = toolchain.commands(asked.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}

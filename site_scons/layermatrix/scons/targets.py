@@ -51,7 +51,7 @@ def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Se
     place = builders.literal(destdir + prefix)
     system = build.project.catalogue.system
     text = env.Value(pkgconfig.render(system, prefix, private))
-    pc_file = f"{place}/lib/pkgconfig/{system.libname}.pc"
+    pc_file = f"{place}/lib/pkgconfig/{system.library}.pc"
     described = env.Command(pc_file, text, Action(write_text, "INSTALL"))
     found = [node for header in headers for node in env.Glob(build.at(header))]
     wanted = [*_installed_libraries(env, f"{place}/lib", built), *env.Install(f"{place}/include", found)]
@@ -64,7 +64,7 @@ def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[N
     shared, *others = built
     system = env["LAYERED"].project.catalogue.system
     made: list[Node] = env.Install(folder, others)
-    plain = f"lib{system.libname}.so"
+    plain = f"lib{system.library}.so"
     if not system.soversion:
         return [*made, *env.Install(folder, shared)]
     full = f"{plain}.{system.soversion}"

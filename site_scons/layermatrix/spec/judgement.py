@@ -1,21 +1,21 @@
-"""Whether a variant's layers go together: order, what they need, what they exclude, the classes they serve.
+"""Whether a variant's layers go together: order, what they need, what they exclude, the keys they serve.
 
-Reads a `Draft` whose list of layers is known, and the catalogue's layers; reports. One mistake is told
-once, so later questions are asked only when the earlier ones have a good answer.
+Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is told once, so later
+questions are asked only when the earlier ones have a good answer.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from layermatrix.core.errors import Place, Report, quote
-from layermatrix.spec.lineage import Draft
-from layermatrix.spec.schema import Placed
-from layermatrix.spec.shapes import ROLES, LayerSpec, VariantSpec
-
-MARKED = 16  # bytes of the smallest block that has room for a link and a mark
+from layermatrix.core.errors import Place, quote
+from layermatrix.model.layers import Key
+from layermatrix.spec.catalogue import Vocabulary, lacking, served
+from layermatrix.spec.lineage import Draft, Placed
+from layermatrix.spec.reading import Document
+from layermatrix.spec.shapes import LayerSpec, VariantSpec
 
 
 @dataclass(frozen=True)
@@ -23,36 +23,49 @@ class Judgement:
     """The question put to one variant."""
 
     spec: VariantSpec
+    document: Document
     draft: Draft
     layers: Mapping[str, LayerSpec]  # of the catalogue
-    served: Mapping[str, tuple[int, ...]]  # layer -> indexes of its classes
-    classes: tuple[tuple[str, int], ...]  # names and sizes
-    report: Report
+    words: Vocabulary
+    has_unit: bool  # the modules can be compiled as one
 
-    def judge(self) -> bool:
-        """Whether all is well; reported if not."""
-        already = len(self.report.errors)
-        questions = (self._order, self._refill, self._relations, self._coverage, self._alignment)
+    def judge(self) -> None:
+        """Report the first thing that is wrong, and what is wrong in the same way."""
+        questions = (
+            self._order, self._last_role, self._relations, self._keys, self._coverage, self._settings,
+        )  # fmt: skip
         for question in questions:
             question()
-            if len(self.report.errors) > already:
-                return False
-        return True
+            if not self.document.sound():
+                return
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The variant's table of keys."""
+        return self.draft.keys or self.words.keys
+
+    def served(self, name: str) -> list[Key]:
+        return own_keys(self.layers[name], self.draft, self.words)
+
+    def _error(self, place: Place, what: str, hint: str | None = None) -> None:
+        self.document.report.error(place, what, hint)
+        self.document.broken.add(("layers",))
 
     def _role(self, name: str) -> str:
-        return self.layers[name].role.value
+        return self.layers[name].role
 
     def _order(self) -> None:
         for above, below in itertools.pairwise(self.draft.layers):
-            if ROLES.index(self._role(above.value)) > ROLES.index(self._role(below.value)):
-                what = f"layer {quote(below.value)} ({self._role(below.value)}) stands after "
-                what += f"{quote(above.value)} ({self._role(above.value)})"
-                self.report.error(self._own(below, above), what, "the order is caches, overflow, refill")
+            upper, lower = self._role(above.value), self._role(below.value)
+            if self.words.rank(upper) > self.words.rank(lower):
+                what = f"layer {quote(below.value)} ({lower}) stands after {quote(above.value)} ({upper})"
+                self._error(self._own(below, above), what, f"the order is {', '.join(self.words.roles)}")
 
-    def _refill(self) -> None:
-        if not any(self._role(layer.value) == "refill" for layer in self.draft.layers):
-            place = self._blame(lambda name: self._role(name) == "refill")
-            self.report.error(place, "no layer has the role refill", "the last one must have it")
+    def _last_role(self) -> None:
+        last = self.words.last_role
+        if not any(self._role(layer.value) == last for layer in self.draft.layers):
+            place = self._blame(lambda name: self._role(name) == last)
+            self._error(place, f"no layer has the role {last}", "the last one must have it")
 
     def _relations(self) -> None:
         """What a layer needs is there, and what it conflicts with is not."""
@@ -60,68 +73,103 @@ class Judgement:
         told: set[frozenset[str]] = set()
         for name, layer in present.items():
             for need in self.layers[name].needs:
-                if need.value not in present:
-                    what = f"layer {quote(name)} needs {quote(need.value)}, which is not in this variant"
-                    self.report.error(self._removed(need.value) or layer.place, what)
+                if need not in present:
+                    what = f"layer {quote(name)} needs {quote(need)}, which is not in this variant"
+                    self._error(self._removed(need) or layer.place, what)
             for enemy in self.layers[name].conflicts:
-                pair = frozenset((name, enemy.value))
-                if enemy.value in present and pair not in told:
+                pair = frozenset((name, enemy))
+                if enemy in present and pair not in told:
                     told.add(pair)
-                    what = f"layer {quote(name)} conflicts with {quote(enemy.value)}"
-                    self.report.error(self._own(layer, present[enemy.value]), what)
+                    what = f"layer {quote(name)} conflicts with {quote(enemy)}"
+                    self._error(self._own(layer, present[enemy]), what)
+
+    def _keys(self) -> None:
+        """A variant's own table has the keys that its layers serve, with what their storages need."""
+        if self.draft.keys is None:
+            return
+        noun, names = self.words.profile.key, [key.name for key in self.keys]
+        for layer in self.draft.layers:
+            wanted = served(self.layers[layer.value], self.words.keys)
+            missing = [key.name for key in wanted if key.name not in names]
+            what = lacking(self.layers[layer.value], self.served(layer.value), self.words.storages)
+            if len(wanted) < len(self.words.keys) and missing:
+                table = quote(self.words.profile.words.get("keys", "keys"))
+                what = f"layer {quote(layer.value)} serves {noun} {quote(missing[0])}, "
+                what += f"which is not in this variant's {table}"
+            if what:
+                own = layer.place.path == self.document.shown
+                self._error(layer.place if own else self.document.key_place(), what)
 
     def _coverage(self) -> None:
-        """Blocks of every class are kept by some layer, and fetched by some refill."""
-        self._covered(("cache", "overflow"), "kept by no cache and no overflow layer")
-        already = len(self.report.errors)
-        self._covered(("refill",), "refilled by no layer")
-        if len(self.report.errors) == already:
-            self._covered(("refill",), "refilled only by layers that can be switched off", self._is_fixed)
+        """Every key is stored by some layer, where roles store at all, and answered by one of the last
+        role."""
+        storing, last = self.words.storing, self.words.last_role
+        if storing:
+            roles = " and no ".join(storing)
+            self._covered(storing, f"stored by no {roles} layer")
+        if self.document.sound():
+            self._covered((last,), f"served by no {last} layer")
+        if self.document.sound():
+            what = f"served only by {last} layers that can be switched off"
+            self._covered((last,), what, self._is_fixed)
 
     def _is_fixed(self, name: str) -> bool:
-        """Whether nobody can switch this layer off at run time."""
+        """Whether this layer cannot be switched off at run time."""
         return self.draft.settings["toggles"] != "env" or self.layers[name].toggle is None
 
     def _covered(
-        self, roles: tuple[str, ...], otherwise: str, counts: Callable[[str], bool] = lambda _name: True
+        self, roles: Collection[str], otherwise: str, counts: Callable[[str], bool] = lambda _name: True
     ) -> None:
         named = [layer.value for layer in self.draft.layers if self._role(layer.value) in roles]
-        members = [name for name in named if counts(name)]
-        covered = {index for name in members for index in self.served[name]}
-        missing = [name for index, (name, _) in enumerate(self.classes) if index not in covered]
+        covered = {key.index for name in named if counts(name) for key in self.served(name)}
+        missing = [key.name for key in self.keys if key.index not in covered]
         if missing:
             place = self._blame(lambda name: self._role(name) in roles)
-            self.report.error(place, f"{subject(missing)} {otherwise}")
+            self._error(place, f"{subject(self.words.profile.key, missing)} {otherwise}")
 
-    def _alignment(self) -> None:
-        align = int(self.draft.settings["min_align"])
-        if not any(size % align == 0 for _, size in self.classes):
-            place = self._setting("min_align")
-            self.report.error(place, f"no class has a size that is a multiple of 'min_align', {align}")
-        elif align < MARKED and self.draft.settings["checks"] != "none":
-            what = f"checks mark free blocks in their second word, so they need 'min_align', {MARKED}"
-            self.report.error(self._setting("checks", "min_align"), what, "or set 'checks: none'")
+    def _settings(self) -> None:
+        """What the profile has against the settings; a unit is compiled only where there is one."""
+        if self.draft.settings["layout"] == "unity" and not self.has_unit:
+            what = (
+                "'layout: unity' needs the system's 'unity' and 'unity_skeleton', which the catalogue lacks"
+            )
+            self._error(self._setting("layout"), what)
+        for objection in self.words.profile.objections(self.keys, self.draft.settings):
+            self._error(self._setting(*objection.settings), objection.what, objection.hint)
 
     def _setting(self, *names: str) -> Place:
         """Where the variant itself makes the first of these settings."""
-        made = [getattr(self.spec.set, name) for name in names if self.spec.set]
-        return next((setting.place for setting in made if setting), self.spec.place)
+        made = [name for name in names if name in self.spec.set.settings]
+        return self.document.place("set", made[0]) if made else self.document.key_place()
 
-    def _own(self, *layers: Placed[str]) -> Place:
+    def _own(self, *layers: Placed) -> Place:
         """The place of the first of these layers that the variant's own file names; else of the first."""
-        own = [layer.place for layer in layers if layer.place.path == self.spec.place.path]
+        own = [layer.place for layer in layers if layer.place.path == self.document.shown]
         return own[0] if own else layers[0].place
 
     def _removed(self, name: str) -> Place | None:
-        return next((gone.place for gone in self.spec.remove if gone.value == name), None)
+        gone = [i for i, removed in enumerate(self.spec.remove) if removed == name]
+        return self.document.place("remove", gone[0]) if gone else None
 
     def _blame(self, concerns: Callable[[str], bool]) -> Place:
         """Where something is missing: the removal of a layer that it concerns, or the list of layers."""
-        removed = [gone.place for gone in self.spec.remove if concerns(gone.value)]
-        listed = [layer.place for layer in self.spec.layers]
-        return next(iter((*removed, *listed)), self.spec.place)
+        removed = [("remove", i) for i, name in enumerate(self.spec.remove) if concerns(name)]
+        path = removed[0] if removed else ("layers", 0) if self.spec.layers else ()
+        return self.document.place(*path) if path else self.document.key_place()
 
 
-def subject(classes: list[str]) -> str:
+def own_keys(layer: LayerSpec, draft: Draft, words: Vocabulary) -> list[Key]:
+    """What a layer serves of a variant's keys: all, or those of the names that it serves of the
+    catalogue's."""
+    of_catalogue = served(layer, words.keys)
+    if draft.keys is None:
+        return of_catalogue
+    names = {key.name for key in of_catalogue}
+    serves_all = len(of_catalogue) == len(words.keys)
+    return [key for key in draft.keys if serves_all or key.name in names]
+
+
+def subject(noun: str, names: list[str]) -> str:
     """The start of a sentence: "class C1 is", or "classes C1, C2 are"."""
-    return f"class {classes[0]} is" if len(classes) == 1 else f"classes {', '.join(classes)} are"
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{noun} {names[0]} is" if len(names) == 1 else f"{plural} {', '.join(names)} are"

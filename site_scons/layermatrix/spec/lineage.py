@@ -1,8 +1,8 @@
 """What each variant consists of, after `extends`, `remove`, `add` and `set`.
 
-Reads the shapes of the catalogue and of the variants; gives a `Draft` a variant, and reports names that
-nobody knows. Whether the layers of a draft go together is asked in `judgement`, and only where nothing
-else is wrong.
+Reads the records of the catalogue and of the variants; gives a `Draft` a variant, and reports names that
+nothing has. Whether the layers of a draft go together is asked in `judgement`, and only where nothing else is
+wrong.
 """
 
 from __future__ import annotations
@@ -10,31 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from layermatrix.core.errors import Report, hint_for, quote
-from layermatrix.model.project import Budget, BudgetLimit
-from layermatrix.spec.schema import Placed
-from layermatrix.spec.shapes import (
-    ENTRY_METRICS,
-    LIBRARY,
-    LIBRARY_METRICS,
-    ROLES,
-    AddSpec,
-    CatalogueSpec,
-    LayerSpec,
-    OptionSpec,
-    VariantSpec,
-)
+from layermatrix.core.errors import Place, hint_for, quote
+from layermatrix.core.kinds import Integer, Misfit, OneOf, describe, text_of, value_of
+from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
+from layermatrix.model.catalogue import Setting
+from layermatrix.model.layers import Key
+from layermatrix.model.system import LIBRARY
+from layermatrix.spec.catalogue import Vocabulary, check_keys, table
+from layermatrix.spec.reading import Document, report_misfit
+from layermatrix.spec.shapes import PARTS_OF_SET, AddSpec, CatalogueSpec, VariantSpec
 
-DEFAULTS: Mapping[str, str | int] = {
-    "toggles": "fixed",
-    "debug_output": "guarded",
-    "layout": "modules",
-    "fast_path": "inline",
-    "min_align": 16,
-    "checks": "basic",
-    "tls": "initial_exec",
-}
 FROM_ENVIRONMENT = "env"  # an option's value that says so
+CAPACITY = Integer(1, 65_535)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer's name and where it was written."""
+
+    value: str
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -45,41 +40,44 @@ class Draft:
     """
 
     lineage: tuple[str, ...] = ()
-    layers: tuple[Placed[str], ...] = ()
-    settings: Mapping[str, str | int] = field(default_factory=lambda: dict(DEFAULTS))
+    layers: tuple[Placed, ...] = ()
+    settings: Mapping[str, str | int] = field(default_factory=dict)
     options: Mapping[str, str | bool | int] = field(default_factory=dict)
     capacities: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = field(default_factory=dict)
-    classes: tuple[tuple[str, int], ...] | None = None  # names and sizes; None: the catalogue's
+    keys: tuple[Key, ...] | None = None  # None: the catalogue's
     known: bool = False
 
 
-NOTHING = Draft(known=True)  # what a variant starts from that extends none
-BROKEN = Draft()
+@dataclass(frozen=True)
+class File:
+    """A variant's file: the document, and what is sound of it."""
+
+    document: Document
+    spec: VariantSpec | None
 
 
 class Lineage:
     """Drafts the variants, each after the one that it extends."""
 
     def __init__(
-        self, catalogue: CatalogueSpec | None, variants: Mapping[str, VariantSpec | None], report: Report
+        self,
+        catalogue: CatalogueSpec | None,
+        words: Vocabulary | None,
+        layers: Document,
+        files: Mapping[str, File],
     ) -> None:
-        self.variants = variants
-        self.report = report
-        self.layers: dict[str, LayerSpec | None] | None = None  # None: the catalogue's could not be read
-        self.options: dict[str, OptionSpec | None] | None = None
-        if catalogue and (catalogue.layers or catalogue.sound("layers")):
-            self.layers = {name.value: layer for name, layer in catalogue.layers}
-        if catalogue and (catalogue.options or catalogue.sound("options")):
-            self.options = {name.value: option for name, option in catalogue.options}
-        self.entries: list[str] | None = None
-        if catalogue and catalogue.system:
-            self.entries = [name.value for name, _ in catalogue.system.entries]
+        self.catalogue, self.words, self.files = catalogue, words, files
+        self.layers = layers.names("layers") or None  # None: nothing can be said of layers
+        self.broken_layers = [name for name in self.layers or () if not layers.sound("layers", name)]
+        known = catalogue is not None and (layers.names("options") or layers.sound("options"))
+        self.options = layers.names("options") if known else None
+        self.document = layers
         self.drafts: dict[str, Draft] = {}
 
     def draft_all(self) -> dict[str, Draft]:
         """A draft of each variant, parents before children."""
-        for name in self.variants:
+        for name in self.files:
             for member in reversed(list(self._undrafted(name))):
                 self.drafts[member] = self._draft(member)
         return self.drafts
@@ -88,190 +86,253 @@ class Lineage:
         """`start`, the variant that it extends, and so on, as far as they are not drafted; each once."""
         seen: set[str] = set()
         name: str | None = start
-        while name is not None and name in self.variants and name not in self.drafts and name not in seen:
+        while name is not None and name in self.files and name not in self.drafts and name not in seen:
             seen.add(name)
             yield name
-            name = self._parent_name(name)
-
-    def _parent_name(self, name: str) -> str | None:
-        spec = self.variants.get(name)
-        return spec.extends.value if spec and spec.extends else None
+            spec = self.files[name].spec
+            name = spec.extends if spec else None
 
     def _draft(self, name: str) -> Draft:
-        spec = self.variants[name]
+        file = self.files[name]
+        spec, document = file.spec, file.document
         if spec is None:
-            return BROKEN
-        already = len(self.report.errors)
-        parent = self._parent(name, spec)
-        self._check_names(spec)
-        options = {**parent.options, **self._options(spec)}
-        capacities = {**parent.capacities, **self._capacities(spec)}
-        known = parent.known and spec.sound("extends", "layers", "remove", "add", "classes")
-        layers: tuple[Placed[str], ...] = ()
-        if known and len(self.report.errors) == already:
-            layers = self._layers(spec, parent)
+            return Draft()
+        parent = self._parent(name, spec, document)
+        self._check_shape(spec, document)
+        self._check_names(spec, document)
+        if self.words:
+            check_keys(spec.keys, self.words.profile, document)
+        sound = parent.known and all(
+            document.sound(key) for key in ("extends", "layers", "remove", "add", "keys", "set")
+        )
+        layers = self._layers(spec, parent, document) if sound else ()
+        settings = {**parent.settings, **self._settings(spec, document)}
+        options = {**parent.options, **self._options(spec, document)}
         return Draft(
             lineage=(*parent.lineage, name),
             layers=layers,
-            settings={**parent.settings, **own_settings(spec)},
+            settings=settings,
             options=options,
-            capacities=capacities,
-            budget=merged({} if spec.budget.lifts else parent.budget, self._budget(spec)),
-            classes=own_classes(spec) or parent.classes,
-            known=known and len(self.report.errors) == already,
+            capacities={**parent.capacities, **self._capacities(spec, layers, document)},
+            budget=merged({} if spec.budget is None else parent.budget, self._budget(spec, document)),
+            keys=table(spec.keys) or parent.keys,
+            known=sound and document.sound(),
         )
 
-    def _parent(self, name: str, spec: VariantSpec) -> Draft:
+    def _parent(self, name: str, spec: VariantSpec, document: Document) -> Draft:
         if spec.extends is None:
-            return NOTHING if spec.sound("extends") else BROKEN
-        wanted = spec.extends.value
-        if wanted not in self.variants:
-            hint = hint_for(wanted, [known for known in self.variants if known != name])
-            self.report.error(spec.extends.place, f"unknown variant {quote(wanted)}", hint)
-        elif wanted not in self.drafts:
+            defaults = {key: one.default for key, one in self.words.settings.items()} if self.words else {}
+            return Draft(settings=defaults, known=document.sound("extends"))
+        if spec.extends not in self.files:
+            hint = hint_for(spec.extends, [known for known in self.files if known != name])
+            document.error(("extends",), f"unknown variant {quote(spec.extends)}", hint)
+        elif spec.extends not in self.drafts:
             self._refuse_circle(name)
-        return self.drafts.get(wanted, BROKEN)
+        return self.drafts.get(spec.extends, Draft())
 
     def _refuse_circle(self, name: str) -> None:
         """All variants on a circle are undrafted when one of them is reached; told at the first by name."""
         circle = list(self._undrafted(name))
         first = circle.index(min(circle))
         ordered = circle[first:] + circle[:first]
-        spec = self.variants[ordered[0]]
-        if spec and spec.extends:
-            circle_shown = " -> ".join([*ordered, ordered[0]])
-            self.report.error(spec.extends.place, f"circular extends: {circle_shown}")
+        shown = " -> ".join([*ordered, ordered[0]])
+        self.files[ordered[0]].document.error(("extends",), f"circular extends: {shown}")
 
-    def _check_names(self, spec: VariantSpec) -> None:
+    def _check_shape(self, spec: VariantSpec, document: Document) -> None:
+        """A variant gives its layers, or changes those of another one."""
+        if not all(document.sound(key) for key in ("extends", "layers", "remove", "add")):
+            return
+        change = ("remove", 0) if spec.remove else ("add", 0, "layer") if spec.add else None
+        if spec.layers and change:
+            what = "'remove' and 'add' change the layers of another variant, but here are 'layers'"
+            document.error(change, what)
+        elif not spec.extends and change:
+            what = "'remove' and 'add' need a variant to change"
+            document.error(change, what, "say which one with 'extends'")
+        elif not spec.extends and not spec.layers:
+            document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
+
+    def _check_names(self, spec: VariantSpec, document: Document) -> None:
         """Every layer that is named is in the catalogue."""
-        added = [part for item in spec.add for part in (item.layer, item.before, item.after)]
-        for name in (*spec.layers, *spec.remove, *added):
-            if name and self.layers is not None and name.value not in self.layers:
-                hint = hint_for(name.value, self.layers)
-                self.report.error(name.place, f"unknown layer {quote(name.value)}", hint)
+        named = [
+            ((key, i), name) for key in ("layers", "remove") for i, name in enumerate(getattr(spec, key))
+        ]
+        added = [
+            (("add", i, key), getattr(item, key))
+            for i, item in enumerate(spec.add)
+            for key in ("layer", "before", "after")
+        ]
+        for path, name in (*named, *added):
+            if name and self.layers is not None and name not in self.layers:
+                document.error(path, f"unknown layer {quote(name)}", hint_for(name, self.layers))
 
-    def _layers(self, spec: VariantSpec, parent: Draft) -> tuple[Placed[str], ...]:
-        layers = list(spec.layers or parent.layers)
-        for gone in spec.remove:
-            found = [layer for layer in layers if layer.value == gone.value]
+    def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> tuple[Placed, ...]:
+        own = [Placed(name, document.place("layers", i)) for i, name in enumerate(spec.layers)]
+        layers = own or list(parent.layers)
+        for index, gone in enumerate(spec.remove):
+            found = [layer for layer in layers if layer.value == gone]
             if found:
                 layers.remove(found[0])
             else:
-                hint = hint_for(gone.value, [layer.value for layer in layers])
-                what = f"layer {quote(gone.value)} is not in {quote(parent.lineage[-1])}"
-                self.report.error(gone.place, what, hint)
-        for item in spec.add:
-            self._add(item, layers)
+                hint = hint_for(gone, [layer.value for layer in layers])
+                what = f"layer {quote(gone)} is not in {quote(parent.lineage[-1])}"
+                document.error(("remove", index), what, hint)
+        for index, item in enumerate(spec.add):
+            self._add(item, index, layers, document)
         return tuple(layers)
 
-    def _add(self, item: AddSpec, layers: list[Placed[str]]) -> None:
+    def _add(self, item: AddSpec, index: int, layers: list[Placed], document: Document) -> None:
         names = [layer.value for layer in layers]
         beside = item.before or item.after
-        if item.layer.value in names:
-            what = f"layer {quote(item.layer.value)} is in this variant already"
-            self.report.error(item.layer.place, what, "remove it as well if you want to move it")
+        place = document.place("add", index, "layer")
+        if item.layer in names:
+            what = f"layer {quote(item.layer)} is in this variant already"
+            document.error(("add", index, "layer"), what, "remove it as well if you want to move it")
         elif beside is None:
-            layers.insert(self._end_of_role(item.layer.value, names), item.layer)
-        elif beside.value not in names:
-            what = f"layer {quote(beside.value)} is not in this variant"
-            self.report.error(beside.place, what, hint_for(beside.value, names))
+            layers.insert(self._end_of_role(item.layer, names), Placed(item.layer, place))
+        elif beside not in names:
+            what = f"layer {quote(beside)} is not in this variant"
+            document.error(
+                ("add", index, "before" if item.before else "after"), what, hint_for(beside, names)
+            )
         else:
-            layers.insert(names.index(beside.value) + (1 if item.after else 0), item.layer)
+            layers.insert(names.index(beside) + (1 if item.after else 0), Placed(item.layer, place))
 
     def _end_of_role(self, name: str, names: list[str]) -> int:
-        """Where a layer goes that is added without a word on where: behind the last one of its role."""
+        """Where a layer goes that is added without a place: behind the last one of its role."""
         rank = self._rank(name)
         return max((index + 1 for index, other in enumerate(names) if self._rank(other) <= rank), default=0)
 
     def _rank(self, name: str) -> int:
-        layer = self.layers.get(name) if self.layers else None
-        return ROLES.index(layer.role.value) if layer and layer.sound("role") else len(ROLES)
+        layer = self.catalogue.layers.get(name) if self.catalogue else None
+        return self.words.rank(layer.role) if layer and self.words else 1000
 
-    def _capacities(self, spec: VariantSpec) -> dict[str, int]:
-        """The capacities that this variant sets, as far as they are right."""
-        given = spec.set.capacity if spec.set else ()
+    # --- set
+
+    def _settings(self, spec: VariantSpec, document: Document) -> dict[str, str | int]:
+        """The settings that this variant makes, as far as they are right. Nothing is said of them where the
+        catalogue's cannot be read."""
+        if self.words is None or not self.document.sound("settings"):
+            return {}
         good = {}
-        for name, blocks in given:
-            if blocks and self.layers is not None and self._check_capacity(name, blocks, self.layers):
-                good[name.value] = blocks.value
+        for name, node in spec.set.settings.items():
+            setting = self.words.settings.get(name)
+            if setting is None:
+                known = [*self.words.settings, *PARTS_OF_SET]
+                what = f"unknown key {quote(name)} in 'set'"
+                document.error(("set", name), what, hint_for(name, known), at_key=True)
+                continue
+            try:
+                good[name] = chosen(setting, node)
+            except Misfit as wrong:
+                report_misfit(wrong, ("set", name), document)
         return good
 
-    def _check_capacity(
-        self, name: Placed[str], blocks: Placed[int], layers: Mapping[str, LayerSpec | None]
-    ) -> bool:
-        if name.value not in layers:
-            hint = hint_for(name.value, layers)
-            self.report.error(name.place, f"unknown layer {quote(name.value)}", hint)
-            return False
-        layer = layers[name.value]
-        if layer is None or not layer.sound("storage", "capacity"):
-            return False
-        if layer.capacity is None:
-            self.report.error(name.place, f"layer {quote(name.value)} has no capacity in blocks")
-            return False
-        return layer.suits(blocks, self.report)
+    def _capacities(
+        self, spec: VariantSpec, layers: tuple[Placed, ...], document: Document
+    ) -> dict[str, int]:
+        """The capacities that this variant sets, as far as they are right."""
+        good = {}
+        names = [layer.value for layer in layers]
+        for name, node in spec.set.capacity.items():
+            path = ("set", "capacity", name)
+            if self.layers is None or name in self.broken_layers:
+                continue
+            if name not in self.layers:
+                document.error(path, f"unknown layer {quote(name)}", hint_for(name, self.layers), at_key=True)
+            elif names and name not in names:
+                what = f"layer {quote(name)} is not in this variant"
+                document.error(path, what, hint_for(name, names), at_key=True)
+            else:
+                good.update(self._capacity(name, node, path, document))
+        return good
 
-    def _budget(self, spec: VariantSpec) -> Budget:
+    def _capacity(self, name: str, node: object, path: tuple[str, ...], document: Document) -> dict[str, int]:
+        assert self.catalogue is not None
+        assert self.words is not None
+        layer = self.catalogue.layers[name]
+        storage = self.words.storages.get(layer.storage)
+        try:
+            if layer.capacity is None or storage is None:
+                what = f"layer {quote(name)} has no capacity of its own to change"
+                raise Misfit(what, whole=True)
+            capacity = CAPACITY.read(node)
+        except Misfit as wrong:
+            report_misfit(wrong, path, document)
+            return {}
+        misfit = storage.misfit(capacity)
+        if misfit:
+            document.error(path, misfit)
+        return {} if misfit else {name: capacity}
+
+    def _options(self, spec: VariantSpec, document: Document) -> dict[str, str | bool | int]:
+        """The options that this variant sets, as far as they are right."""
+        good = {}
+        for name, node in spec.set.options.items():
+            if self.options is not None and self._check_option(name, node, document):
+                value = value_of(node)
+                assert isinstance(value, (str, bool, int))
+                good[name] = value
+        return good
+
+    def _check_option(self, name: str, node: object, document: Document) -> bool:
+        assert self.options is not None
+        path = ("set", "options", name)
+        if name not in self.options:
+            hint = hint_for(name, self.options)
+            document.error(path, f"unknown option {quote(name)}", hint, at_key=True)
+            return False
+        option = self.catalogue.options.get(name) if self.catalogue else None
+        if option is None or not self.document.sound("options", name):
+            return False
+        if text_of(node) == FROM_ENVIRONMENT:
+            if option.env is None:
+                document.error(path, f"option {quote(name)} has no environment variable")
+            return option.env is not None
+        expects = option.refusal(value_of(node))
+        if expects:
+            what = f"option {quote(name)} must be {expects}, not {describe(node)}"
+            document.error(path, what)
+        return not expects
+
+    # --- budget
+
+    def _budget(self, spec: VariantSpec, document: Document) -> Budget:
         """The limits that this variant sets, as far as they are right."""
         good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
-        for entry, metrics in spec.budget.entries:
-            known = self._metrics_of(entry)
-            for metric, limits in metrics or ():
-                if known is not None and metric.value not in known:
-                    what = f"unknown metric {quote(metric.value)}"
-                    self.report.error(metric.place, what, hint_for(metric.value, known))
-                elif limits is not None:
-                    own = {word: BudgetLimit(most.value, most.place.shown) for word, most in limits}
-                    good.setdefault(entry.value, {})[metric.value] = own
+        for entry, metrics in (spec.budget or {}).items():
+            known = self._metrics_of(entry, document)
+            for metric, limits in metrics.items():
+                path = ("budget", entry, metric)
+                if known is not None and metric not in known:
+                    what = f"unknown metric {quote(metric)}"
+                    document.error(path, what, hint_for(metric, known), at_key=True)
+                else:
+                    own = {
+                        word: BudgetLimit(most, document.place(*path, word).shown)
+                        for word, most in limits.items()
+                    }
+                    good.setdefault(entry, {})[metric] = own
         return good
 
-    def _metrics_of(self, entry: Placed[str]) -> tuple[str, ...] | None:
-        """What can be limited of an entry; None of one that nobody knows, which is reported."""
-        if entry.value == LIBRARY:
+    def _metrics_of(self, entry: str, document: Document) -> tuple[str, ...] | None:
+        """What can be limited of an entry; None of an unknown one, which is reported."""
+        if entry == LIBRARY:
             return LIBRARY_METRICS
-        if self.entries is not None and entry.value not in self.entries:
-            hint = hint_for(entry.value, [*self.entries, LIBRARY])
-            self.report.error(entry.place, f"unknown entry {quote(entry.value)}", hint)
+        entries = self.document.names("system", "entries") if self.catalogue else None
+        if entries is not None and entry not in entries:
+            hint = hint_for(entry, [*entries, LIBRARY])
+            document.error(("budget", entry), f"unknown entry {quote(entry)}", hint, at_key=True)
             return None
         return ENTRY_METRICS
 
-    def _options(self, spec: VariantSpec) -> dict[str, str | bool | int]:
-        """The options that this variant sets, as far as they are right."""
-        given = spec.set.options if spec.set else ()
-        good = {}
-        for name, value in given:
-            if value and self.options is not None and self._check_option(name, value, self.options):
-                good[name.value] = value.value
-        return good
 
-    def _check_option(
-        self, name: Placed[str], value: Placed[str | bool | int], options: Mapping[str, OptionSpec | None]
-    ) -> bool:
-        if name.value not in options:
-            hint = hint_for(name.value, options)
-            self.report.error(name.place, f"unknown option {quote(name.value)}", hint)
-            return False
-        option = options[name.value]
-        if option is None or not option.sound():
-            return False
-        if value.value == FROM_ENVIRONMENT:
-            if option.env is None:
-                self.report.error(value.place, f"option {quote(name.value)} has no environment variable")
-            return option.env is not None
-        return option.accepts(value, f"option {quote(name.value)}", self.report)
+def chosen(setting: Setting, node: object) -> str | int:
+    """The value of a setting that is meant; Misfit where there is none."""
+    by_text = {str(value): value for value in setting.values}
+    return by_text[OneOf(*by_text).read(node)]
 
 
 def merged(parent: Budget, own: Budget) -> Budget:
     """A parent's limits with those of a child, which replace single metrics."""
     return {entry: {**parent.get(entry, {}), **own.get(entry, {})} for entry in {**parent, **own}}
-
-
-def own_classes(spec: VariantSpec) -> tuple[tuple[str, int], ...]:
-    """The class table that a variant gives itself."""
-    return tuple((name.value, size.value) for name, size in spec.classes if size)
-
-
-def own_settings(spec: VariantSpec) -> dict[str, str | int]:
-    """The settings that a variant makes itself."""
-    given = {name: getattr(spec.set, name) for name in DEFAULTS} if spec.set else {}
-    return {name: value.value for name, value in given.items() if value}

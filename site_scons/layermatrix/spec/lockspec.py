@@ -4,24 +4,24 @@ Reads and prints it. The text is sorted, and has a line for each load of a cell,
 change of one line; whoever edits it by hand is told where it is wrong.
 """
 
-# ruff: noqa: RUF009  `key` makes a dataclass field, which ruff cannot know
-
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from layermatrix.core.errors import Report
-from layermatrix.spec.matrixspec import METRICS
-from layermatrix.spec.schema import ListOf, MapOf, Number, OneOf, Placed, Record, Shape, Text, key
-from layermatrix.spec.shapes import MODES, NAME, load
+from layermatrix.core.kinds import Name, Number, PlainLine, Record, Text
+from layermatrix.model.measuring import METRICS
+from layermatrix.model.system import Mode
+from layermatrix.spec import reading
 
 FILE = Path("variants/counters.lock")
 DIGITS = 3
-IDENTITY = Text("one line", r"[^\n\r\t]+")
-FIGURE = Number(-1e9, 1e9)
+Figure = Annotated[float, Number(-1e9, 1e9)]
+Digest = Annotated[str, Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}")]
 HEAD = """\
 # What an operation of each load costs in each cell, the benchmark's own share taken off. `./sconsw counters`
 # compares with it, `./sconsw counters --accept` writes it: commit it with the change that moved a figure.
@@ -67,71 +67,44 @@ Lock = Mapping[Place, Accepted]
 
 
 @dataclass(frozen=True)
-class AcceptedSpec(Shape):
+class AcceptedSpec(Record):
     """A field for each of METRICS."""
 
-    args: Placed[str] = key(Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}"))
-    instructions: Placed[float] = key(FIGURE)
-    i1_misses: Placed[float] = key(FIGURE)
-    d1_misses: Placed[float] = key(FIGURE)
-    ll_misses: Placed[float] = key(FIGURE)
-    branches: Placed[float] = key(FIGURE)
-    mispredicted: Placed[float] = key(FIGURE)
+    args: Digest
+    instructions: Figure
+    i1_misses: Figure
+    d1_misses: Figure
+    ll_misses: Figure
+    branches: Figure
+    mispredicted: Figure
 
     def accepted(self) -> Accepted:
-        return Accepted(self.args.value, {name: getattr(self, name).value for name in METRICS})
-
-
-_LOADS = MapOf(NAME, Record(AcceptedSpec), "load")
-_MODES = MapOf(OneOf(*MODES), _LOADS, "mode")
+        return Accepted(self.args, {name: getattr(self, name) for name in METRICS})
 
 
 @dataclass(frozen=True)
-class MachineSpec(Shape):
+class MachineSpec(Record):
     """The figures of one machine: variant -> mode -> load."""
 
-    compiler: Placed[str] = key(IDENTITY)
-    libc: Placed[str] = key(IDENTITY)
-    valgrind: Placed[str] = key(IDENTITY)
-    caches: Placed[str] = key(IDENTITY)
-    variants: tuple[
-        tuple[
-            Placed[str],
-            tuple[tuple[Placed[str], tuple[tuple[Placed[str], AcceptedSpec | None], ...] | None], ...] | None,
-        ],
-        ...,
-    ] = key(MapOf(NAME, _MODES, "variant"))
+    compiler: PlainLine
+    libc: PlainLine
+    valgrind: PlainLine
+    caches: PlainLine
+    variants: Mapping[Name, Mapping[Mode, Mapping[Name, AcceptedSpec]]]
 
     def machine(self) -> Machine:
-        return Machine(self.compiler.value, self.libc.value, self.valgrind.value, self.caches.value)
+        return Machine(self.compiler, self.libc, self.valgrind, self.caches)
 
     def entries(self) -> Iterator[tuple[Place, Accepted]]:
-        machine = self.machine()
-        for variant, modes in self.variants:
-            for mode, loads in modes or ():
-                for name, spec in loads or ():
-                    if spec:
-                        yield Place(machine, variant.value, mode.value, name.value), spec.accepted()
+        for variant, modes in self.variants.items():
+            for mode, loads in modes.items():
+                for name, spec in loads.items():
+                    yield Place(self.machine(), variant, mode, name), spec.accepted()
 
 
 @dataclass(frozen=True)
-class LockSpec(Shape):
-    references: tuple[MachineSpec, ...] = key(ListOf(Record(MachineSpec)))
-
-    def check(self, report: Report) -> Iterable[str]:
-        seen: dict[Machine, int] = {}
-        for spec in self.references:
-            if not spec.sound():
-                continue
-            if spec.machine() in seen:
-                report.error(
-                    spec.place, "this machine is here twice", f"first on line {seen[spec.machine()]}"
-                )
-            seen.setdefault(spec.machine(), spec.place.line)
-        return ()
-
-
-_LOCK = Record(LockSpec)
+class LockSpec(Record):
+    references: tuple[MachineSpec, ...]
 
 
 def read(root: Path) -> dict[Place, Accepted]:
@@ -139,10 +112,23 @@ def read(root: Path) -> dict[Place, Accepted]:
     if not (root / FILE).exists():
         return {}
     report = Report()
-    spec = load(_LOCK, root / FILE, FILE.as_posix(), report)
+    document = reading.open_document(root / FILE, FILE.as_posix(), {}, report)
+    spec = reading.read(LockSpec, document)
+    if spec and document.sound():
+        _refuse_repetition(spec, document)
     report.raise_if_any()
     assert spec is not None
     return {place: accepted for machine in spec.references for place, accepted in machine.entries()}
+
+
+def _refuse_repetition(spec: LockSpec, document: reading.Document) -> None:
+    seen: dict[Machine, int] = {}
+    for index, one in enumerate(spec.references):
+        line = document.place("references", index).line
+        if one.machine() in seen:
+            what = "this machine is here twice"
+            document.error(("references", index), what, f"first on line {seen[one.machine()]}")
+        seen.setdefault(one.machine(), line)
 
 
 # --- printing

@@ -24,13 +24,11 @@ MAX_CHARACTERS_OF_A_NUMBER = 40  # Python refuses to convert very long ones
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _TEXT = _TAG + "str"
-_CONSTRUCT = yaml.constructor.SafeConstructor()
-_CONVERTERS = {
-    _TAG + "bool": _CONSTRUCT.construct_yaml_bool,
-    _TAG + "int": _CONSTRUCT.construct_yaml_int,
-    _TAG + "float": _CONSTRUCT.construct_yaml_float,
-    _TAG + "null": _CONSTRUCT.construct_yaml_null,
-}
+# What YAML 1.2 takes for a number: no octal or sexagesimal ones, no underscores.
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+_SCALAR_TAGS = [_TAG + name for name in ("bool", "int", "float", "null")]
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -151,7 +149,6 @@ class _Builder:
             _stop(self.report, start, "is empty")
 
     def _take_all(self, loader: Any) -> None:
-        self.resolve = loader.resolve
         try:
             event = loader.get_event()
             while not isinstance(event, yaml.StreamEndEvent):
@@ -231,28 +228,27 @@ class _Builder:
             self._spoil(place, f"{quote(text)} holds a control character")
             return text
         explicit = event.tag not in (None, "!", _TEXT)
-        if explicit and event.tag not in _CONVERTERS:
+        if explicit and event.tag not in _SCALAR_TAGS:
             self._refuse_tag(event.tag, place)
             return text
         if not explicit and not (event.tag is None and event.implicit[0]):
             return text
-        tag: str = self.resolve(yaml.ScalarNode, text, (True, False))
-        if explicit and tag != event.tag:
+        value = self._convert(text, place)
+        if explicit and isinstance(value, str):
             self._spoil(place, f"{quote(text)} does not fit its tag", "leave the tag out")
-            return text
-        return self._convert(tag, text, place)
-
-    def _convert(self, tag: str, text: str, place: Place) -> str | bool | int | float | None:
-        if tag not in _CONVERTERS:  # text, and what YAML 1.1 reads as a date or as a merge key
-            return text
-        try:
-            if len(text) > MAX_CHARACTERS_OF_A_NUMBER:
-                raise ValueError
-            value: bool | int | float | None = _CONVERTERS[tag](yaml.ScalarNode(tag, text))
-        except (ValueError, OverflowError):
-            self._spoil(place, f"{quote(text)} is no number that can be used")
-            return text
         return value
+
+    def _convert(self, text: str, place: Place) -> str | bool | int | float | None:
+        """What a plain word is. A date, a merge key or a number of another base is text."""
+        if text in ("", "~", "null"):
+            return None
+        if _INTEGER.fullmatch(text) and len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
+            return int(text)
+        if _FLOAT.fullmatch(text) and len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
+            return float(text)
+        if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+            self._spoil(place, f"{quote(text)} is no number that can be used")
+        return _BOOLEANS.get(text.lower() if text[1:].islower() or text.isupper() else "", text)
 
     def _refuse_tag(self, tag: str, place: Place) -> None:
         short = f"!!{tag[len(_TAG) :]}" if tag.startswith(_TAG) else tag

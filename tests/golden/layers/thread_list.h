@@ -369,7 +369,7 @@ void tiny_front_drain(void)
 }
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
-    {"thread_list", "Thread List", "cache", "linked_list",
+    {"thread_list", "Thread List", "cache", "packed_list",
      0x7u, 8, held_by_thread_list},
     {"tls_sll", "TLS SLL", "overflow", "linked_list",
      0x7u, 0, held_by_tls_sll},

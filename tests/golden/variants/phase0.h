@@ -1,5 +1,6 @@
 // phase0: the tiny allocator's fast path. Generated from variants/phase0.yaml; do not edit.
-// The seed's baseline. All eleven layers, each behind a runtime toggle, debug output compiled in.
+// The HAKMEM report's baseline. All eleven layers, each behind a runtime toggle, debug output
+// compiled in.
 //
 // Layers, in the order in which a request meets them:
 //   1. FastCache (cache)

@@ -10,7 +10,7 @@
 
 enum { USES = 64, LOCALS = 8 };
 
-static char texts[2048][16];
+static char texts[2048][32];
 
 static unsigned long number(int count, char **words, const char *option, unsigned long otherwise)
 {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from layermatrix.core.records import NotMeasured
+from layermatrix.model.budgets import HIT
 
 FRAME = "frame"  # what is no layer's
-HIT = "hit_"  # in front of the name of a metric that is taken along a hit
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which lines of the generated header each layer has, as the build wrote it down when it printed the header."""
+"""Which lines of the generated header each layer has, as the build wrote it when it printed the header."""
 
 from __future__ import annotations
 

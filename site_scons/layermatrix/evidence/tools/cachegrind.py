@@ -74,19 +74,28 @@ class Cachegrind:
         finished = self.run([self.valgrind, "--version"], environment=process.environment(), timeout=60)
         return process.last_line(finished.stdout) or "valgrind"
 
-    def count(self, command: Sequence[str], library: Path | None, functions: Collection[str]) -> Counted:
-        """One run of this command, whose first word is a file, with the library preloaded, None for none: all
-        events, and those of these functions. CountersError when it fails."""
+    def count(
+        self,
+        command: Sequence[str],
+        library: Path | None,
+        functions: Collection[str],
+        *,
+        linked: bool = False,
+    ) -> Counted:
+        """One run of this command, whose first word is a file, with the library, None for none: all events, and
+        those of these functions. linked: the program is linked with the library; else that is preloaded.
+        CountersError when it fails."""
+        preloaded = None if linked else library
         with tempfile.TemporaryDirectory() as name:
-            folder, environment = Path(name), _environment(library)
-            words = self._command(folder, command, library)
+            folder, environment = Path(name), _environment(preloaded)
+            words = self._command(folder, command, preloaded)
             finished = self.run(words, environment=environment, timeout=self.timeout, folder=folder)
             if finished.failure:
                 raise CountersError(finished.failure)
             if not (folder / OUT).exists():
                 raise CountersError("valgrind wrote no counts")
             ran = preload.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
-            preload.prove(ran, Path(LIBRARY) if library else None, run=self.run)
+            preload.prove(ran, Path(LIBRARY) if preloaded else library, run=self.run)
             text = (folder / OUT).read_text(encoding="utf-8", errors="replace")
         return Counted(parse(text, functions), finished.stdout)
 

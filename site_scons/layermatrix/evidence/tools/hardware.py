@@ -30,10 +30,11 @@ class Perf:
     run: process.Run = process.run
     timeout: float = 600.0
 
-    def count(self, command: Sequence[str], library: Path | None) -> Counted:
-        """One run of this command with the library preloaded, None for none. CountersError with perf's own
-        words when it cannot be counted."""
-        with tempfile.TemporaryDirectory() as folder, preload.link_to(library) as link:
+    def count(self, command: Sequence[str], library: Path | None, *, linked: bool = False) -> Counted:
+        """One run of this command with the library, None for none. linked: the program is linked with it; else
+        it is preloaded. CountersError with perf's own words when it cannot be counted."""
+        preloaded = None if linked else library
+        with tempfile.TemporaryDirectory() as folder, preload.link_to(preloaded) as link:
             out = Path(folder, "out")
             options = ["stat", "-x", ",", "-e", ",".join(EVENTS.values()), "-o", str(out), "--"]
             words, environment = [self.perf, *options, *command], preload.environment(link, LC_ALL="C")
@@ -43,7 +44,7 @@ class Perf:
             if not out.exists():
                 raise CountersError("perf wrote no counts")
             ran = preload.Ran(Path(command[0]), environment, None, finished.stdout, finished.stderr)
-            preload.prove(ran, link, run=self.run)
+            preload.prove(ran, link or library, run=self.run)
             text = out.read_text(encoding="utf-8", errors="replace")
         return Counted((parse(text),), finished.stdout)
 

@@ -1,0 +1,384 @@
+"""What a single value of a file may be: a name, a path, a number, one of a few words.
+
+A record declares its fields with these (`capacity: Capacity`), pydantic asks them when a file is read, and
+what does not fit is a `Misfit`, which says what is wrong and what helps; `spec.reading` finds the place. A
+value is an object with `text`, as it is written, and `value`, what YAML makes of it. Nothing here imports
+pydantic, so that the records can be used without it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
+
+from layermatrix.core.errors import quote, suggest
+
+LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
+C_KEYWORDS = re.findall(
+    r"\w+",
+    """
+    alignas alignof asm auto bool break case char const constexpr continue default do double else enum extern
+    false float for goto if inline int long nullptr register restrict return short signed sizeof static
+    static_assert struct switch thread_local true typedef typeof typeof_unqual union unsigned void volatile
+    while
+    """,
+)
+
+
+class Misfit(ValueError):  # noqa: N818  it is what does not fit
+    """What is wrong with a value: `what` follows the value's name; in a `whole` sentence, "{slot}" is the
+    name.
+
+    at: where in the value, if it has parts.
+    """
+
+    def __init__(
+        self, what: str, hint: str | None = None, at: tuple[str | int, ...] = (), *, whole: bool = False
+    ) -> None:
+        super().__init__(what)
+        self.what, self.hint, self.at, self.whole = what, hint, at, whole
+
+
+class KeyName(str):
+    """The name of a mapping's entry, as it is handed to the entry's own field `name`."""
+
+    __slots__ = ()
+
+
+def describe(node: object) -> str:
+    """What a value is, for the end of "must be X, not ..."."""
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if isinstance(node, list):
+        return "a list"
+    value, text = value_of(node), text_of(node)
+    if value is None:
+        return "nothing"
+    return quote(value) if isinstance(value, str) else str(value if text is None else text)[:40]
+
+
+def text_of(node: object) -> str | None:
+    """A single value as it is written; None of a list or a mapping."""
+    return node if isinstance(node, str) else getattr(node, "text", None)
+
+
+def value_of(node: object) -> object:
+    """What YAML makes of a single value."""
+    return node if isinstance(node, str) else getattr(node, "value", node)
+
+
+class Kind:
+    """What a value must be. `expects` finishes the sentence "must be ..."."""
+
+    expects = ""
+    schema: Mapping[str, object] = MappingProxyType({})  # JSON Schema
+
+    def read(self, node: object) -> Any:
+        """The value; Misfit where it is none of this kind."""
+        raise NotImplementedError
+
+    def refuse(self, node: object, hint: str | None = None) -> Misfit:
+        return Misfit(f"must be {self.expects}, not {describe(node)}", hint)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, object]:
+        return dict(self.schema)
+
+
+class Text(Kind):
+    """Text that fits a pattern as a whole, at most `longest` characters."""
+
+    def __init__(self, expects: str = "text", fits: str | None = None, longest: int = 500) -> None:
+        self.expects, self.longest = expects, longest
+        self.pattern = re.compile(fits, re.ASCII) if fits else None
+        self.schema = {"type": "string", "maxLength": longest, **({"pattern": f"^{fits}$"} if fits else {})}
+
+    def read(self, node: object) -> str:
+        value = value_of(node)
+        if not isinstance(value, str):
+            raise self.refuse(node, "put it in quotes" if isinstance(value, (bool, int, float)) else None)
+        if not value.strip():
+            raise Misfit(f"must be {self.expects}, not empty")
+        if len(value) > self.longest:
+            raise Misfit(f"is longer than {self.longest} characters")
+        if self.pattern and not self.pattern.fullmatch(value):
+            raise self.refuse(node)
+        return value
+
+
+class _Sentence(Text):
+    """Text for readers, as one line: it is printed into `//` comments."""
+
+    def read(self, node: object) -> str:
+        return " ".join(super().read(node).split())
+
+
+class _Identifier(Text):
+    """A name that C takes."""
+
+    def read(self, node: object) -> str:
+        name = super().read(node)
+        if name in C_KEYWORDS:
+            raise Misfit(f"must be {self.expects}, not the keyword {quote(name)}")
+        return name
+
+
+class _Regex(Text):
+    """A regular expression, for text and for bytes, that does not match everything."""
+
+    def read(self, node: object) -> str:
+        found = super().read(node)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # "possible nested set" is a mistake, too
+                re.compile(found.encode("ascii"))
+                matches_nothing = re.compile(found).match("")
+        except (re.error, RecursionError, OverflowError, Warning) as problem:
+            raise Misfit(f"is no regular expression: {problem}") from None
+        if matches_nothing:
+            raise Misfit("matches even the empty text")
+        return found
+
+
+class OneOf(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.expects = f"one of {', '.join(words)}"
+        self.schema = {"enum": list(words)}
+
+    def read(self, node: object) -> str:
+        text = text_of(node)
+        if text in self.words:  # the word `none` or `off` is text here
+            return text
+        likely = suggest(text, self.words) if text is not None else None
+        raise self.refuse(node, f"did you mean {quote(likely)}?" if likely else None)
+
+
+class EnumOf(OneOf):
+    """The member of an enumeration with this value."""
+
+    def __init__(self, members: type[enum.Enum]) -> None:
+        super().__init__(*(str(member.value) for member in members))
+        self.members = members
+
+    def read(self, node: object) -> Any:
+        return self.members(super().read(node))
+
+
+class _Choice(Kind):
+    """One value of an enumeration that a file declares: a whole number, or any word as it is written."""
+
+    expects = "a word or a whole number"
+    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "integer"]})
+
+    def read(self, node: object) -> str | int:
+        value, text = value_of(node), text_of(node)
+        if type(value) is int:
+            return value
+        if text and value is not None:
+            return text
+        raise self.refuse(node)
+
+
+class Integer(Kind):
+    """A whole number from `low` to `high`, a multiple of `step`."""
+
+    def __init__(self, low: int, high: int, step: int = 1) -> None:
+        self.allowed, self.step = range(low, high + 1), step
+        self.expects = f"a whole number from {low} to {high}" + (
+            f", a multiple of {step}" if step > 1 else ""
+        )
+        self.schema = {"type": "integer", "minimum": low, "maximum": high, "multipleOf": step}
+
+    def read(self, node: object) -> int:
+        value = value_of(node)
+        if type(value) is int and value in self.allowed and value % self.step == 0:
+            return value
+        digits = isinstance(value, str) and value.isdecimal()
+        raise self.refuse(node, "write it without quotes and leading zeroes" if digits else None)
+
+
+class Number(Kind):
+    """A number, whole or not, from `low` to `high`."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self.expects = f"a number from {low:g} to {high:g}"
+        self.schema = {"type": "number", "minimum": low, "maximum": high}
+
+    def read(self, node: object) -> float:
+        value = value_of(node)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
+            return float(value)
+        raise self.refuse(node)
+
+
+class _Boolean(Kind):
+    expects = "on or off"
+    schema: Mapping[str, object] = MappingProxyType({"type": "boolean"})
+
+    def read(self, node: object) -> bool:
+        value = value_of(node)
+        if isinstance(value, bool):
+            return value
+        raise self.refuse(node)
+
+
+class _Value(Kind):
+    expects = "a word, a whole number or on/off"
+    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "integer", "boolean"]})
+
+    def read(self, node: object) -> str | bool | int:
+        value = value_of(node)
+        if isinstance(value, (str, bool, int)):
+            return value
+        raise self.refuse(node)
+
+
+class _Word(Kind):
+    """Any single value, as it is written: an argument of a program."""
+
+    expects = "a single value"
+    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "number", "boolean"]})
+
+    def read(self, node: object) -> str:
+        text = text_of(node)
+        if text:
+            return text
+        raise self.refuse(node)
+
+
+class Own(Kind):
+    """The name of the entry that a record is, which nobody writes inside it."""
+
+    def read(self, node: object) -> str:
+        if isinstance(node, KeyName):
+            return str(node)
+        raise Misfit("is the entry's own name", "leave it out")
+
+
+class _Around:
+    """What is asked of a list or a mapping before its parts are read."""
+
+    def before(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(self.before, handler(source))
+
+
+class Items(_Around):
+    """A list. `alone`: one value may stand for a list of one. `unique`: no value twice."""
+
+    def __init__(self, at_least: int = 0, unique: bool = False, alone: bool = False) -> None:
+        self.at_least, self.unique, self.alone = at_least, unique, alone
+        self.expects = f"a list of {at_least} or more" if at_least else "a list"
+
+    def before(self, value: Any) -> Any:
+        if self.alone and value_of(value) is not None and text_of(value) is not None:
+            return [value]
+        if not isinstance(value, list):
+            raise Misfit(f"must be {self.expects}, not {describe(value)}")
+        if len(value) < self.at_least:
+            raise Misfit(f"must be {self.expects}, not {len(value)}")
+        if self.unique:
+            self._refuse_repetition([text_of(part) for part in value])
+        return value
+
+    def _refuse_repetition(self, texts: Sequence[str | None]) -> None:
+        for index, text in enumerate(texts):
+            if text is not None and text in texts[:index]:
+                raise Misfit(f"{quote(text)} is in {{slot}} twice", at=(index,), whole=True)
+
+
+class Entries(_Around):
+    """A mapping of the user's own names. `named`: each entry is a record that has its name as a field."""
+
+    def __init__(self, at_least: int = 0, at_most: int = 1000, named: bool = False) -> None:
+        self.at_least, self.at_most, self.named = at_least, at_most, named
+
+    def before(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Misfit(f"must be a mapping, not {describe(value)}")
+        if not self.at_least <= len(value) <= self.at_most:
+            span = f"{self.at_least} to {self.at_most}"
+            raise Misfit(f"{{slot}} must have {span} entries, not {len(value)}", whole=True)
+        if not self.named:
+            return value
+        return {
+            key: {"name": KeyName(key), **part} if isinstance(part, dict) else part
+            for key, part in value.items()
+        }
+
+
+class OrNone(_Around):
+    """The word `none` may stand for the whole value, which is None then."""
+
+    def before(self, value: Any) -> Any:
+        return None if value_of(value) == "none" else value
+
+
+class Short(_Around):
+    """A single value may stand for a mapping with this key alone."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def before(self, value: Any) -> Any:
+        return {self.key: value} if text_of(value) is not None and value_of(value) is not None else value
+
+
+class Record:
+    """A base for dataclasses that are read from a mapping: a key that is no field of theirs is a mistake."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+
+NAME = _Identifier("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63)
+_INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # of the project's folder
+
+Name = Annotated[str, NAME]
+OwnName = Annotated[str, Own()]
+Sentence = Annotated[str, _Sentence("a sentence or two without backslashes", r"[^\\]+")]
+Line = Annotated[
+    str, Text("one line without quotes and backslashes", r'[^"\\\n\r\t]+', longest=80)
+]  # goes into C strings
+PlainLine = Annotated[str, Text("one line", r"[^\n\r\t]+")]
+Question = Annotated[str, Text("one line", r"[^\n\r\t]+", longest=100)]
+File = Annotated[str, Text("a relative path", _INSIDE + r"[\w./+-]+")]
+Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+")]
+CFile = Annotated[str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c")]
+Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")]
+SharedLibrary = Annotated[str, Text("the name of a shared library, such as libm.so.6", r"[\w.+-]+\.so[\w.]*")]
+EnvironmentName = Annotated[
+    str, Text("the name of an environment variable, such as FRONT_RING", r"[A-Z_][A-Z0-9_]*", longest=100)
+]
+Version = Annotated[str, Text("a version in quotes, such as '1.2.0'", r"\d[\w.+~-]*", longest=40)]
+SoVersion = Annotated[str, Text("numbers in quotes, such as '1' or '1.2.0'", r"\d+(\.\d+){0,2}", longest=40)]
+Symbol = Annotated[
+    str, Text("the name of a C function or a pattern such as *printf", r"(?=.*\w)[\w*?]+", longest=100)
+]
+Regex = Annotated[str, _Regex("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200)]
+Label = Annotated[str, Text("text", longest=40)]
+Capacity = Annotated[int, Integer(1, 65_535)]
+Bytes = Annotated[int, Integer(1, 2**30)]
+Seconds = Annotated[int, Integer(1, 86_400)]
+Switch = Annotated[bool, _Boolean()]
+Value = Annotated["str | bool | int", _Value()]
+Word = Annotated[str, _Word()]
+Choice = Annotated["str | int", _Choice()]
+Names = Annotated[tuple[Name, ...], Items(unique=True)]
+Files = Annotated[tuple[File, ...], Items(unique=True)]
+Globs = Annotated[tuple[Glob, ...], Items(unique=True, alone=True)]

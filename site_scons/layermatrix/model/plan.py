@@ -1,0 +1,101 @@
+"""The resolved matrix.yaml: which cells there are, and what is run and measured in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from layermatrix.core.kinds import Entries, Items, Misfit, Name, OneOf, Pattern, Record, Sentence
+from layermatrix.model.budgets import COMPILERS
+from layermatrix.model.measuring import (
+    Baseline,
+    Counters,
+    Fuzz,
+    Load,
+    Page,
+    Peers,
+    Programs,
+    Suite,
+    Timing,
+)
+from layermatrix.model.system import MODES
+
+AXES = ("variant", "mode", "compiler", "sanitizer", "target")
+SANITIZERS = ("none", "asan", "ubsan", "tsan")
+Patterns = Annotated[tuple[Pattern, ...], Items(1, alone=True)]
+
+
+@dataclass(frozen=True)
+class Axes(Record):
+    """The values of each axis, in the order in which cells are listed."""
+
+    variant: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ("all",)
+    mode: Annotated[tuple[Annotated[str, OneOf(*MODES)], ...], Items(1, unique=True)] = ("release", "debug")
+    compiler: Annotated[tuple[Annotated[str, OneOf(*COMPILERS)], ...], Items(1, unique=True)] = (
+        "gcc",
+        "clang",
+    )
+    sanitizer: Annotated[tuple[Annotated[str, OneOf(*SANITIZERS)], ...], Items(1, unique=True)] = ("none",)
+    target: Annotated[tuple[Name, ...], Items(1, unique=True)] = ("native",)
+
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = getattr(self, axis)
+        return found
+
+
+@dataclass(frozen=True)
+class Cells(Record):
+    """A choice of cells: those with one of the values given, on each axis that is given."""
+
+    variant: Patterns = ()
+    mode: Patterns = ()
+    compiler: Patterns = ()
+    sanitizer: Patterns = ()
+    target: Patterns = ()
+
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = getattr(self, axis)
+        return found
+
+    def items(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The axes that are given, with their values."""
+        pairs = [(axis, getattr(self, axis)) for axis in AXES]
+        return [(axis, values) for axis, values in pairs if values]
+
+
+@dataclass(frozen=True)
+class Rule(Record):
+    """Cells to leave out: those with one of the values on each axis named."""
+
+    exclude: Cells
+    reason: Sentence
+
+    def __post_init__(self) -> None:
+        if not self.exclude.items():
+            hint = f"name one of {', '.join(AXES)}"
+            raise Misfit("this rule leaves every cell out", hint, ("exclude",), whole=True)
+
+
+@dataclass(frozen=True)
+class Matrix(Record):
+    """matrix.yaml. In a resolved project, the axis of variants holds names, not patterns."""
+
+    doc: Sentence
+    axes: Axes = field(default_factory=Axes)
+    rules: tuple[Rule, ...] = ()
+    default: Cells = field(default_factory=Cells)
+    tests: Suite = field(default_factory=Suite)
+    programs: Programs = field(default_factory=Programs)
+    fuzz: Fuzz | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+    loads: Annotated[Mapping[Name, Load], Entries(named=True)] = field(default_factory=dict, hash=False)
+    timing: Timing = field(default_factory=Timing)
+    counters: Counters = field(default_factory=Counters)
+    peers: Peers | None = None
+    pages: Annotated[Mapping[Name, Page], Entries(named=True)] = field(default_factory=dict, hash=False)
+
+    @property
+    def timed(self) -> dict[str, Load]:
+        """The loads that are not counted only, by name."""
+        return {name: load for name, load in self.loads.items() if load.args}

@@ -1,0 +1,125 @@
+"""Variants: a named choice of layers, keys and settings, as templates print it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from layermatrix.model import budgets
+from layermatrix.model.budgets import Budget, BudgetLimit
+from layermatrix.model.layers import Key, Layer, Option, Role
+from layermatrix.model.system import Forbidden, System
+
+UNPRINTED = ("reported", "budget", "roles")  # fields of a variant that templates do not see
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named choice of layers and settings.
+
+    settings: what was chosen of each one, by its name. numbers: the same as C sees it. macros: the numbers of
+    those with a macro, by that.
+    extra: what the catalogue's profile computes for templates.
+    """
+
+    name: str
+    doc: str
+    source: str  # variants/<name>.yaml
+    lineage: tuple[str, ...]  # the variants that it extends, the first one first, and itself
+    keys: tuple[Key, ...]
+    layers: tuple[Layer, ...]
+    settings: Mapping[str, str | int] = field(hash=False)
+    numbers: Mapping[str, int] = field(hash=False)
+    macros: Mapping[str, int] = field(hash=False)
+    options: Mapping[str, Option] = field(hash=False)
+    extra: Mapping[str, Any] = field(hash=False)
+    system: System
+    roles: Mapping[str, Role] = field(hash=False)
+    reported: Mapping[str, str] = field(hash=False)
+    budget: Budget = field(hash=False)
+
+    @property
+    def toggles(self) -> str:
+        """env: layers are switched by the environment; fixed."""
+        return str(self.settings["toggles"])
+
+    @property
+    def debug_output(self) -> str:
+        """always, guarded; absent: see `without_debug`."""
+        return str(self.settings["debug_output"])
+
+    @property
+    def layout(self) -> str:
+        """unity, modules."""
+        return str(self.settings["layout"])
+
+    @property
+    def fast_path(self) -> str:
+        """inline: every layer is part of the inlined path; ultra: the first one is."""
+        return str(self.settings["fast_path"])
+
+    @property
+    def hot_layers(self) -> tuple[Layer, ...]:
+        """The layers that are part of the inlined path."""
+        return self.layers if self.fast_path == "inline" else self.layers[:1]
+
+    @property
+    def storing_layers(self) -> tuple[Layer, ...]:
+        """The layers whose role is to store what they hand out."""
+        return tuple(layer for layer in self.layers if self.roles[layer.role].storage == "required")
+
+    def with_role(self, role: str) -> tuple[Layer, ...]:
+        """The layers that play this role."""
+        return tuple(layer for layer in self.layers if layer.role == role)
+
+    @property
+    def is_env(self) -> bool:
+        """Whether layers are switched by the environment."""
+        return self.toggles == "env"
+
+    @property
+    def toggled_layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if layer.toggle and self.is_env)
+
+    @property
+    def env_options(self) -> tuple[Option, ...]:
+        return tuple(option for option in self.options.values() if option.env)
+
+    @property
+    def forbidden(self) -> tuple[Forbidden, ...]:
+        """The system's rules that hold for this variant."""
+        toggles = "env" if self.toggled_layers else "fixed"
+        options = "env" if self.env_options else "fixed"
+        return tuple(
+            rule for rule in self.system.forbidden if rule.when is None or rule.when.holds(toggles, options)
+        )
+
+    def without_debug(self) -> Variant:
+        """The variant as it is printed with no debug code at all, guarded or not."""
+        return replace(self, settings={**self.settings, "debug_output": "absent"})
+
+    def as_value(self) -> str:
+        """Everything that a template can see, as one line of JSON that only changes when that does."""
+        return json.dumps(plain(self, leave_out=UNPRINTED), separators=(",", ":"))
+
+    def first_layer(self, role: str | None) -> Layer | None:
+        """The first layer with this role, or of all."""
+        return next((layer for layer in self.layers if role in (None, layer.role)), None)
+
+    def limits(self, mode: str, compiler: str) -> dict[str, dict[str, BudgetLimit]]:
+        """What the budget sets for a cell: entry -> metric -> limit."""
+        return budgets.limits(self.budget, mode, compiler)
+
+
+def plain(record: Any, leave_out: tuple[str, ...] = ()) -> Any:
+    """A record, and the records in it, as dicts and lists; without the fields `leave_out`."""
+    if is_dataclass(record):
+        names = (part.name for part in fields(record) if part.name not in leave_out)
+        return {name: plain(getattr(record, name)) for name in names}
+    if isinstance(record, Mapping):
+        return {name: plain(value) for name, value in record.items()}
+    if isinstance(record, (tuple, list)):
+        return [plain(value) for value in record]
+    return record

@@ -1,0 +1,1 @@
+"""Allocators: keys are size classes, and a request is served by the smallest one that holds it."""

@@ -1,0 +1,57 @@
+"""Size classes: which sizes there can be, and which class serves a request.
+
+A class honours an alignment when its size is a multiple of it; only such classes serve requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from layermatrix.core.kinds import Integer, Misfit
+from layermatrix.model.layers import Key
+
+SIZE = Integer(8, 65_536, step=8)
+
+
+def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
+    """Sizes are numbers, and rise."""
+    last: Key | None = None
+    for one in classes:
+        try:
+            SIZE.read(one.values.get("size"))
+        except Misfit as wrong:
+            yield one.name, wrong
+            continue
+        if last and one.number("size") <= last.number("size"):
+            what = f"class {one.name} ({one['size']}) is not larger than {last.name} ({last['size']})"
+            yield one.name, Misfit(what, whole=True)
+        last = one
+
+
+def aligned(classes: Sequence[Key], alignment: int) -> list[Key]:
+    """The classes that serve requests."""
+    return [one for one in classes if one.number("size") % alignment == 0]
+
+
+def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
+    """Which requests each class serves, in words."""
+    found, low = {}, 0
+    for one in classes:
+        size = one.number("size")
+        if size % step:
+            found[one.name] = f"none: blocks are aligned to {step} bytes"
+        else:
+            found[one.name] = f"{low} to {size} bytes"
+            low = size + 1
+    return found
+
+
+def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
+    """max_size: the largest request in bytes that a class serves. index: entry i is the class for
+    (i-1) * step + 1 to i * step bytes; entry 0 is for 0."""
+    serving = aligned(classes, step)
+    largest = max(one.number("size") for one in serving)
+    sizes = range(0, largest + 1, step)
+    index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
+    return {"max_size": largest, "lookup_step": step, "size_index": index}

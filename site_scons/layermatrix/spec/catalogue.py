@@ -1,0 +1,335 @@
+"""layers.yaml: the questions that take two of its entries, and the resolved catalogue.
+
+`Vocabulary` is what the catalogue and its profile say together: roles, keys, settings, storages. It is there
+even where the file has mistakes, as far as they leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from layermatrix.core.errors import hint_for, quote
+from layermatrix.core.kinds import Misfit
+from layermatrix.model.catalogue import Catalogue, Setting
+from layermatrix.model.layers import ALL, NO_STORAGE, Key, Layer, Role, Storage
+from layermatrix.model.system import LIBRARY
+from layermatrix.profiles import registry
+from layermatrix.profiles.base import Profile
+from layermatrix.spec.reading import Document, Path, report_misfit
+from layermatrix.spec.shapes import CatalogueSpec, LayerSpec
+
+ONE_KEY = (Key("any", 0),)  # of a catalogue that tells no requests apart
+CORE_SETTINGS = (
+    Setting(
+        "toggles", "Whether layers are switched by the environment, at start-up.", ("fixed", "env"), "fixed"
+    ),
+    Setting("debug_output", "Debug code: compiled in always, or guarded.", ("guarded", "always"), "guarded"),
+    Setting("layout", "The modules compiled apart, or as one unit.", ("modules", "unity"), "modules"),
+    Setting("fast_path", "Every layer is inlined, or the first one alone.", ("inline", "ultra"), "inline"),
+)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What variants are described in. keys: none where the file's are broken."""
+
+    profile: Profile
+    roles: Mapping[str, Role]
+    keys: tuple[Key, ...]
+    settings: Mapping[str, Setting]
+    storages: Mapping[str, Storage]
+
+    def rank(self, role: str) -> int:
+        """The place of a role in a variant's order."""
+        return list(self.roles).index(role) if role in self.roles else len(self.roles)
+
+    @property
+    def last_role(self) -> str:
+        """The role that answers every request."""
+        return list(self.roles)[-1]
+
+    @property
+    def storing(self) -> tuple[str, ...]:
+        """The roles that store what they hand out."""
+        return tuple(name for name, role in self.roles.items() if role.storage == "required")
+
+
+def vocabulary(spec: CatalogueSpec) -> Vocabulary:
+    profile = registry.of(spec.profile)
+    core = {setting.name: setting for setting in CORE_SETTINGS}
+    return Vocabulary(
+        profile,
+        spec.roles or profile.roles or {"layer": Role("layer")},
+        table(spec.keys) or ONE_KEY,
+        {**core, **profile.settings, **spec.settings},
+        {**profile.storages, **spec.storages},
+    )
+
+
+def table(keys: Mapping[str, Mapping[str, str | bool | int]]) -> tuple[Key, ...]:
+    return tuple(Key(name, index, values) for index, (name, values) in enumerate(keys.items()))
+
+
+# --- checking
+
+
+def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
+    """Report what does not fit between the entries."""
+    check_keys(spec.keys, words.profile, document)
+    for name, layer in spec.layers.items():
+        _check_layer(layer, words, document)
+        _check_relations(name, layer, document)
+    _check_options(spec, document)
+    if document.sound("system"):
+        _check_system(spec, words, document)
+    _check_environment(spec, document)
+
+
+def check_keys(
+    keys: Mapping[str, Mapping[str, str | bool | int]], profile: Profile, document: Document
+) -> None:
+    """A table of keys is as the profile wants it, and none is called as all of them are."""
+    if ALL in keys:
+        what = f"a {profile.key} cannot be called 'all': that is the word for every {profile.key}"
+        document.error(("keys", ALL), what, at_key=True)
+    for name, wrong in profile.misfits(table(keys)):
+        at = ("keys", name, "size")
+        if document.sound("keys", name):
+            place = document.place(*at)
+            slot = f"{profile.key} {quote(name)}"
+            what = wrong.what if wrong.whole else f"{slot} {wrong.what}"
+            document.report.error(place, what, wrong.hint)
+            document.broken.add(at)
+
+
+def _check_layer(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
+    """Its role, its storage, and the bounds that the storage needs."""
+    path = ("layers", layer.name)
+    if layer.role not in words.roles:
+        _unknown(document, (*path, "role"), "role", layer.role, words.roles)
+        return
+    wanted = words.roles[layer.role].storage
+    storage = words.storages.get(layer.storage)
+    if layer.storage != NO_STORAGE and storage is None:
+        _unknown(document, (*path, "storage"), "storage", layer.storage, [*words.storages, NO_STORAGE])
+    elif storage is None and wanted == "required":
+        what = f"a layer with role {layer.role} needs a 'storage'"
+        document.error((*path, "storage"), what, hint_for("", words.storages))
+    elif storage and wanted == "none":
+        what = f"storage {quote(layer.storage)} does not go with role {layer.role}"
+        document.error((*path, "storage"), what, "layers of this role have none")
+    else:
+        _check_bounds(layer, storage, words.keys, document)
+    if not document.sound("keys"):
+        return
+    for place, found in select(layer.keys, words.keys, words.profile.key):
+        if isinstance(found, Misfit):
+            report_misfit(found, (*path, "keys", place), document)
+    lack = lacking(layer, served(layer, words.keys), words.storages)
+    if lack:
+        document.error((*path, "keys"), lack)
+
+
+def _check_bounds(layer: LayerSpec, storage: Storage | None, keys: Sequence[Key], document: Document) -> None:
+    path = ("layers", layer.name)
+    given = {name: bound for name, bound in (("capacity", layer.capacity), ("bytes", layer.bytes)) if bound}
+    for name in given:
+        if storage is None:
+            document.error((*path, name), "a layer without storage has no bound")
+            return
+        if name not in storage.bounds:
+            document.error((*path, name), f"storage {storage.name} is not bounded by {quote(name)}")
+            return
+    if storage and not given:
+        bounds = ", ".join(quote(name) for name in storage.bounds)
+        needed = f"a {bounds}" if len(storage.bounds) == 1 else f"a bound: {bounds} or both"
+        document.error((*path, "storage"), f"a layer with storage {storage.name} needs {needed}")
+    wrong = storage.misfit(layer.capacity) if storage and layer.capacity else None
+    if wrong:
+        document.error((*path, "capacity"), wrong)
+
+
+def select(given: Iterable[str], keys: Sequence[Key], noun: str) -> Iterator[tuple[int, list[int] | Misfit]]:
+    """`all`, `C2` or `C0-C3`, or several of them: for each place its keys' indexes, or what is wrong
+    there."""
+    names, found = [key.name for key in keys], set[int]()
+    for place, item in enumerate(given):
+        indexes = list(range(len(names))) if item == ALL else _range(item, names, noun)
+        if isinstance(indexes, list):
+            twice = next((index for index in indexes if index in found), None)
+            if twice is not None:
+                yield place, Misfit(f"{noun} {quote(names[twice])} is given twice", whole=True)
+            found.update(indexes)
+        yield place, indexes
+
+
+def _range(item: str, names: list[str], noun: str) -> list[int] | Misfit:
+    ends = [item] if item in names else [end.strip() for end in item.split("-", 1)]
+    unknown = next((end for end in ends if end not in names), None)
+    if unknown is not None:
+        return Misfit(f"unknown {noun} {quote(unknown)}", hint_for(unknown, names), whole=True)
+    first, last = names.index(ends[0]), names.index(ends[-1])
+    if first > last:
+        what = f"the range {quote(item)} runs backwards"
+        return Misfit(what, f"write {ends[1]}-{ends[0]}", whole=True)
+    return list(range(first, last + 1))
+
+
+def served(layer: LayerSpec, keys: Sequence[Key]) -> list[Key]:
+    """The keys that a sound layer serves, in the order of the table."""
+    parts = [found for _, found in select(layer.keys, keys, "") if isinstance(found, list)]
+    return [key for key in keys if any(key.index in part for part in parts)]
+
+
+def lacking(layer: LayerSpec, keys: Iterable[Key], storages: Mapping[str, Storage]) -> str | None:
+    """What one of these keys does not have that the layer's storage needs."""
+    storage = storages.get(layer.storage)
+    needs = {"size": 1, **storage.needs} if storage and layer.bytes else storage.needs if storage else {}
+    for key in keys:
+        for name, least in needs.items():
+            value = key.values.get(name)
+            if type(value) is not int or value < least:
+                has = (
+                    f"{quote(key.name)} has {value}" if type(value) is int else f"{quote(key.name)} has none"
+                )
+                return f"storage {layer.storage} needs a {quote(name)} of {least} or more, but {has}"
+    return None
+
+
+def _check_relations(name: str, layer: LayerSpec, document: Document) -> None:
+    """What a layer needs and what it conflicts with are other layers."""
+    known = document.names("layers")
+    for key, others in (("needs", layer.needs), ("conflicts", layer.conflicts)):
+        for place, other in enumerate(others):
+            at = ("layers", name, key, place)
+            if other not in known:
+                _unknown(document, at, "layer", other, known)
+            elif other == name:
+                document.error(at, f"layer {quote(name)} is in its own {quote(key)}")
+            elif key == "conflicts" and other in layer.needs:
+                document.error(at, f"layer {quote(name)} needs {quote(other)} as well")
+
+
+def _check_options(spec: CatalogueSpec, document: Document) -> None:
+    """The default is a value of the option, and so are its bounds."""
+    for name, option in spec.options.items():
+        at = ("options", name)
+        bounds = [key for key in ("min", "max") if getattr(option, key) is not None]
+        if bounds and option.type == "bool":
+            what = f"an option of type bool has no {quote(bounds[0])}"
+            document.error((*at, bounds[0]), what)
+        elif option.low > option.high:
+            document.error((*at, "max"), f"'max' is less than 'min', {option.low}")
+        elif expects := option.refusal(option.default):
+            what = f"'default' must be {expects}, not {as_written(option.default)}"
+            document.error((*at, "default"), what)
+
+
+def _check_system(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
+    """A file that is allowed something is one of the library's, an entry's role is one of the roles."""
+    system = spec.system
+    sources = [name for group, names in system.files.items() if group != "probe" for name in names]
+    if not sources:
+        document.error(("system",), "'system' names no source", "'modules' or 'sources'", at_key=True)
+    if (system.unity is None) != (system.unity_skeleton is None):
+        what = "'unity' and 'unity_skeleton' go together"
+        document.error(("system", "unity" if system.unity else "unity_skeleton"), what, at_key=True)
+    for index, rule in enumerate(system.forbidden):
+        for place, allowed in enumerate(rule.allowed):
+            if allowed.source not in sources:
+                at = ("system", "forbidden", index, "allowed", place, "source")
+                what = f"the library has no source {quote(allowed.source)}"
+                document.error(at, what, hint_for(allowed.source, sources))
+    for name, entry in system.entries.items():
+        if name == LIBRARY:
+            what = f"an entry cannot be called {quote(LIBRARY)}: budgets use that"
+            document.error(("system", "entries", name), what, at_key=True)
+        if entry.role is not None and entry.role not in words.roles:
+            _unknown(document, ("system", "entries", name, "role"), "role", entry.role, words.roles)
+
+
+def _check_environment(spec: CatalogueSpec, document: Document) -> None:
+    """No two switches listen to the same environment variable."""
+    switches: list[tuple[Path, str, str]] = []
+    for name, layer in spec.layers.items():
+        switches += [(("layers", name, "toggle", "env"), name, layer.toggle.env)] if layer.toggle else []
+    for name, option in spec.options.items():
+        switches += [(("options", name, "env"), name, option.env)] if option.env else []
+    stats = spec.system.stats if document.sound("system") else None
+    owners = {stats.env: "stats"} if stats else {}
+    for path, name, env in sorted(switches, key=lambda one: document.place(*one[0]).line):
+        if env in owners:
+            document.error(path, f"{env} is taken by {quote(owners[env])} already")
+        owners.setdefault(env, name)
+
+
+def _unknown(document: Document, path: Path, noun: str, name: str, known: Iterable[str]) -> None:
+    document.error(path, f"unknown {noun} {quote(name)}", hint_for(name, known))
+
+
+def as_written(value: str | bool | int) -> str:
+    """A value as a user would write it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return quote(value) if isinstance(value, str) else str(value)
+
+
+# --- resolving, once all is well
+
+
+def resolve(spec: CatalogueSpec, words: Vocabulary, document: Document) -> Catalogue:
+    layers = {
+        name: resolve_layer(layer, words, words.keys, served(layer, words.keys))
+        for name, layer in spec.layers.items()
+    }
+    return Catalogue(
+        doc=spec.doc,
+        system=spec.system,
+        profile=spec.profile,
+        unit=spec.unit or words.profile.unit,
+        reported=spec.reported,
+        roles=words.roles,
+        keys=words.keys,
+        settings=words.settings,
+        storages=words.storages,
+        options=spec.options,
+        layers=layers,
+        places={name: document.key_place("layers", name).shown for name in spec.layers},
+        lines=spec.lines,
+    )
+
+
+def resolve_layer(spec: LayerSpec, words: Vocabulary, keys: Sequence[Key], own: Sequence[Key]) -> Layer:
+    """A layer of a table of keys, of which it serves its own."""
+    return Layer(
+        name=spec.name,
+        title=spec.title,
+        doc=spec.doc,
+        role=spec.role,
+        keys=tuple(own),
+        storage=spec.storage,
+        capacity=spec.capacity or 0,
+        bytes_bound=spec.bytes or 0,
+        limits=limits(spec.capacity or 0, spec.bytes or 0, own, words.storages.get(spec.storage)),
+        toggle=spec.toggle,
+        needs=spec.needs,
+        conflicts=spec.conflicts,
+        serves_all=len(own) == len(keys),
+        position=0,
+    )
+
+
+def limits(capacity: int, size_bound: int, own: Sequence[Key], storage: Storage | None) -> tuple[int, ...]:
+    """Entries that fit, for each key from the first to the last; by the tightest of the bounds."""
+    if storage is None:
+        return ()
+    by_index = {
+        key.index: min(
+            ([capacity] if capacity else [])
+            + ([max(size_bound // key.number("size"), 1)] if size_bound else [])
+            + [storage.most]
+        )
+        for key in own
+    }
+    return tuple(by_index.get(index, 0) for index in range(own[0].index, own[-1].index + 1))

@@ -1,0 +1,53 @@
+"""Evidence is out of date when a module changes that establishes it, and only then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.scons.conftest import Project
+
+LIBRARY = "tools/layermatrix"
+
+
+@pytest.fixture
+def checked(foreign: Project) -> Project:
+    """The small project with all its evidence established."""
+    foreign.build("variant=small", "checks")
+    return foreign
+
+
+def made_anew(project: Project) -> set[str]:
+    """The kinds of evidence that the next build establishes again, of the cell and of the baseline."""
+    run = project.build("variant=small", "checks")
+    assert not run.made("CC"), "the code is what it was"
+    names = {name.rpartition("/")[2].removesuffix(".json") for name in run.made("EVIDENCE")}
+    return names - {"echo", "echo.plain"}
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "kinds"),
+    [
+        ("core/process.py", "KEPT_BYTES = 16", "KEPT_BYTES = 17", {"counters", "tests", "programs"}),
+        ("evidence/tools/cachegrind.py", "timeout: float = 600.0", "timeout: float = 601.0", {"counters"}),
+        ("evidence/source/reading.py", '("if", "ifdef"', '("ifdef", "if"', {"code"}),
+        ("evidence/binary/machine.py", "_LOCK_PREFIX = 0xF0", "_LOCK_PREFIX = 0xF1", {"asm", "guards"}),
+        ("report/junit.py", "FORBIDDEN = ", "UNWANTED = FORBIDDEN = ", set()),
+        ("measure/stats.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.96", set()),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.endswith(".py") else "",
+)
+def test_a_changed_constant_makes_that_evidence_anew_which_it_has_a_part_in(
+    checked: Project, module: str, old: str, new: str, kinds: set[str]
+) -> None:
+    checked.edit(f"{LIBRARY}/{module}", old, new)
+    found = made_anew(checked)
+    assert kinds <= found
+    assert found - kinds <= LEFT_OUT | ({"budget"} if "asm" in kinds else set())
+    assert made_anew(checked) == set()
+
+
+# evidence that this cell does not have: its file gives the reason
+LEFT_OUT = {"budget", "layers"}
