@@ -259,7 +259,7 @@ class _Word(Kind):
 
 
 class Own(Kind):
-    """The name of the entry that a record is, which nobody writes inside it."""
+    """The name of the entry that a record is, which is not written inside it."""
 
     def read(self, node: object) -> str:
         if isinstance(node, KeyName):
