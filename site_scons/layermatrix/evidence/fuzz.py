@@ -27,8 +27,8 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Search:
-    """One program's: executions, how many inputs it tried; reached, how many places of the code; findings, the
-    new inputs that break something; command, how to see the first again."""
+    """One program's. executions: inputs that it tried; reached: places of the code; findings: new inputs that
+    break something; command: how to see the first again."""
 
     name: str
     status: Outcome

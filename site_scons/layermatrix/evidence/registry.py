@@ -1,4 +1,4 @@
-"""The kinds of evidence, in the order in which reports show them. A new kind is one module and a line here."""
+"""The kinds of evidence, in the order in which reports show them. A new kind is a module and a line."""
 
 from __future__ import annotations
 

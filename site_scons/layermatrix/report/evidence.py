@@ -12,7 +12,7 @@ from layermatrix.analysis import figures
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm, budget
-from layermatrix.evidence.binary.counts import HIT, Entry
+from layermatrix.evidence.binary.counts import Entry
 from layermatrix.evidence.budget import LayerShare, OverBudget
 from layermatrix.evidence.columns import (
     Figure,
@@ -24,6 +24,7 @@ from layermatrix.evidence.columns import (
     not_measured,
     number,
 )
+from layermatrix.model.budgets import HIT
 from layermatrix.report import table as tables
 
 LIBRARY = "library"

@@ -1,7 +1,7 @@
-"""The file variants/counters.lock: what each load cost in each cell when somebody accepted it.
+"""The file variants/counters.lock: the accepted cost of each load in each cell.
 
 Reads and prints it. The text is sorted, and has a line for each load of a cell, so that a change of one is a
-change of one line; whoever edits it by hand is told where it is wrong.
+change of one line; a mistake of an edit by hand is reported with its place.
 """
 
 from __future__ import annotations
