@@ -95,9 +95,7 @@ def test_the_variable_for_the_counts_is_no_toggles(mistakes: Mistakes, layers: C
     assert line.endswith("error: TOY_STACK is taken by 'stats' already")
 
 
-def test_classes_are_in_the_order_of_the_table_in_any_order_of_the_spec(
-    project: Write, layers: Change
-) -> None:
+def test_classes_are_in_the_order_of_the_table(project: Write, layers: Change) -> None:
     root = project(layers=layers("classes: C1-C2", "classes: [C3, C0-C1]"))
     stack = loaded(root, "base").layers[0]
     assert [size_class.name for size_class in stack.keys] == ["C0", "C1", "C3"]

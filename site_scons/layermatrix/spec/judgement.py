@@ -1,7 +1,7 @@
 """Whether a variant's layers go together: order, what they need, what they exclude, the keys they serve.
 
-Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is reported once, so later
-questions are asked only when the earlier ones have a good answer.
+Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is reported once, so
+later questions are asked only when the earlier ones have a good answer.
 """
 
 from __future__ import annotations

@@ -95,11 +95,13 @@ class MachineSpec(Record):
     def machine(self) -> Machine:
         return Machine(self.compiler, self.libc, self.valgrind, self.caches)
 
-    def entries(self) -> Iterator[tuple[Place, Accepted]]:
-        for variant, modes in self.variants.items():
-            for mode, loads in modes.items():
-                for name, spec in loads.items():
-                    yield Place(self.machine(), variant, mode, name), spec.accepted()
+    def entries(self) -> dict[Place, Accepted]:
+        return {
+            Place(self.machine(), variant, mode, name): spec.accepted()
+            for variant, modes in self.variants.items()
+            for mode, loads in modes.items()
+            for name, spec in loads.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read(root: Path) -> dict[Place, Accepted]:
         _refuse_repetition(spec, document)
     report.raise_if_any()
     assert spec is not None
-    return {place: accepted for machine in spec.references for place, accepted in machine.entries()}
+    return {place: one for machine in spec.references for place, one in machine.entries().items()}
 
 
 def _refuse_repetition(spec: LockSpec, document: reading.Document) -> None:
