@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import pytest
 import report_samples
 import toy_specs
 
-from layermatrix.measure import peers
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
+from layermatrix.evidence.columns import FigureKind
+from layermatrix.measure import contest, peers
+from layermatrix.measure.contest import Contest, FloorAbout
+from layermatrix.model.catalogue import Better, Unit
 from layermatrix.model.matrix import Cell
 from layermatrix.model.measuring import Floor, Load, Peer, Peers
 from layermatrix.report import html, markdown, table, terminal
 from layermatrix.spec.loader import load_project
 
-Record = dict[str, Any]
-
+UNIT = Unit("op", "Mops/s")
 LOAD = Load("swap", "swaps", "bench_swap", ("--ops", "10"), ())
 FAST = Peer("fast", "libfast.so.1", "libfast1")
 GONE = Peer("gone", "libgone.so.2", "libgone2")
@@ -38,59 +43,74 @@ def test_a_peer_is_found_where_the_loader_has_it_and_nowhere_else(tmp_path: Path
     assert peers.find(FAST, listing) is None
 
 
-def series(**speeds: list[float]) -> dict[str, Record]:
+def series(**speeds: list[float]) -> dict[str, Bench | NotMeasured]:
     return {
-        name.replace("_", " "): {"rounds": len(found), "loads": {"swap": load(found)}}
+        name.replace("_", " "): Bench(loads={"swap": timing(found)}, rounds=len(found))
         for name, found in speeds.items()
     }
 
 
-def load(speeds: list[float]) -> Record:
+def timing(speeds: list[float]) -> Timing:
     ordered = sorted(speeds)
     middle = ordered[len(ordered) // 2]
-    return {"samples": speeds, "median": middle, "low": ordered[0], "high": ordered[-1], "peak_kib": 1000}
+    return Timing("Mops/s", tuple(speeds), middle, ordered[0], ordered[-1], "95 %", 1000)
+
+
+def contest_of(
+    peers_spec: Peers, timed: dict[str, Bench | NotMeasured], rivals: list[str], **missing: str
+) -> Contest:
+    return peers.contest_of(peers_spec, UNIT, "system malloc", rivals, ["mine"], timed, missing)
 
 
 def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = peers.record_of(TWO, "system malloc", ["fast"], ["mine"], timed, {"gone": "is not installed"})
-    swap = found["loads"]["swap"]
-    assert swap["best"] == "fast"
-    assert swap["against_best"]["mine"]["median"] == pytest.approx(1.25)
-    assert swap["command"] == "bench_swap --ops 10"
+    found = contest_of(TWO, timed, ["fast"], gone="is not installed")
+    swap = found.loads["swap"]
+    assert swap.best == "fast"
+    assert swap.against_best["mine"].median == pytest.approx(1.25)
+    assert swap.command == "bench_swap --ops 10"
 
 
 def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = peers.record_of(TWO, "system malloc", ["fast"], ["mine"], timed, {"gone": "it is not installed"})
+    found = contest_of(TWO, timed, ["fast"], gone="it is not installed")
     shown = table.peers_table(found)
-    assert [column.head for column in shown.columns] == ["load", "system malloc", "fast", "mine", "mine to"]
+    assert [heading.head for heading in shown.headings] == [
+        "load",
+        "system malloc",
+        "fast",
+        "mine",
+        "mine to",
+    ]
     speeds, peaks = shown.rows
     assert [figure.text for figure in speeds] == ["swap", "10.0", "20.0", "25.0", "1.25x"]
     assert [figure.text for figure in peaks[1:4]] == ["1,000"] * 3
     assert "gone: not measured: it is not installed" in shown.notes
 
 
-def with_floor(**speeds: list[float]) -> Record:
+def with_floor(**speeds: list[float]) -> Contest:
     """The record of a run in which the floor is there."""
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, **speeds)
-    return peers.record_of(WITH_FLOOR, "system malloc", ["fast"], ["mine"], timed, {})
+    return contest_of(WITH_FLOOR, timed, ["fast"])
 
 
 def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> None:
     found = with_floor(floor=[40.0, 50.0, 50.0, 50.0, 50.0, 40.0], mine=[25.0] * 6)
-    swap = found["loads"]["swap"]
-    assert swap["best"] == "fast"
-    assert swap["against_best"]["mine"]["median"] == pytest.approx(1.25)
-    assert swap["against_floor"]["mine"] == {"median": 0.5, "low": 0.5, "high": 0.625, "verdict": "slower"}
-    assert (found["rivals"], found["floor"]["doc"]) == (["fast"], "reference, none to use")
+    swap = found.loads["swap"]
+    assert swap.best == "fast"
+    assert swap.against_best["mine"].median == pytest.approx(1.25)
+    assert swap.against_floor["mine"] == Ratio(0.5, 0.5, 0.625, Verdict.SLOWER)
+    assert (found.rivals, found.floor) == (
+        ("fast",),
+        FloorAbout("src/bench/floor_pool.c", "reference, none to use"),
+    )
 
 
 def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay() -> None:
     timed = series(system_malloc=[10.0], fast=[20.0], mine=[25.0])
-    timed["floor"] = {"rounds": 1, "loads": {"swap": {"status": "not measured", "reason": "it crashed"}}}
-    found = peers.record_of(WITH_FLOOR, "system malloc", ["fast"], ["mine"], timed, {})
-    assert found["loads"]["swap"]["against_floor"] == {}
+    timed["floor"] = NotMeasured("it crashed")
+    found = contest_of(WITH_FLOOR, timed, ["fast"])
+    assert found.loads["swap"].against_floor == {}
     shown = table.peers_table(found)
     assert [figure.text for figure in shown.rows[0][-2:]] == ["1.25x", "-"]
     assert shown.reasons() == ["it crashed"]
@@ -98,7 +118,7 @@ def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay(
 
 def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() -> None:
     shown = table.peers_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
-    heads = [(column.head, column.unit) for column in shown.columns]
+    heads = [(heading.head, heading.unit) for heading in shown.headings]
     assert heads[2:] == [
         ("fast", "Mops/s"),
         ("floor", "Mops/s, reference"),
@@ -108,37 +128,47 @@ def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() ->
     ]
     assert [figure.text for figure in shown.rows[0][3:]] == ["50.0", "25.0", "1.25x", "0.50x"]
     assert [figure.note for figure in shown.rows[0][5:]] == ["1.25-1.25", "0.50-0.50"]
-    assert shown.rows[0][3].kind == table.ASIDE
+    assert shown.rows[0][3].kind is FigureKind.ASIDE
     assert shown.notes[0] == "floor: reference, none to use (src/bench/floor_pool.c)"
 
 
 def test_every_report_shows_the_floor_and_what_it_is() -> None:
     found = with_floor(floor=[50.0] * 6, mine=[25.0] * 6)
-    results = {**report_samples.phases(), "peers": found}
+    results = replace(report_samples.phases(), peers=found)
     console = terminal.make_console(plain := io.StringIO())
-    terminal.peers(found, console, peers.FILE)
+    terminal.peers(found, console, contest.FILE)
     for text in (plain.getvalue(), html.render(results), markdown.render(results)):
         assert "the floor" in text
         assert "reference, none to use" in text
 
 
-def test_a_record_from_before_there_was_a_floor_is_shown_as_it_is() -> None:
-    timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = peers.record_of(TWO, "system malloc", ["fast"], ["mine"], timed, {})
-    del found["floor"], found["loads"]["swap"]["against_floor"]
-    assert [column.head for column in table.peers_table(found).columns][-2:] == ["mine", "mine to"]
+def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
+    timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[5.0] * 6)
+    less = Unit("op", "ns/op", Better.LOWER)
+    found = peers.contest_of(TWO, less, "system malloc", ["fast"], ["mine"], timed, {})
+    swap = found.loads["swap"]
+    assert swap.best == "system malloc"
+    assert swap.against_best["mine"] == Ratio(2, 2, 2, Verdict.FASTER)
 
 
 def test_a_load_that_nobody_could_run_has_no_best() -> None:
-    broken = {"status": "not measured", "reason": "it crashed", "unit": "Mops/s"}
-    timed = {name: {"loads": {"swap": broken}, "rounds": 1} for name in ("system malloc", "mine")}
-    found = peers.record_of(TWO, "system malloc", [], ["mine"], timed, {})
-    assert found["loads"]["swap"]["best"] is None
+    crashed = NotMeasured("it crashed")
+    timed: dict[str, Bench | NotMeasured] = {"system malloc": crashed, "mine": crashed}
+    found = contest_of(TWO, timed, [])
+    assert found.loads["swap"].best is None
     assert table.peers_table(found).reasons() == ["it crashed"]
 
 
 def test_where_nothing_was_timed_the_reason_names_the_command(tmp_path: Path) -> None:
-    assert "./sconsw peers" in peers.load(tmp_path)["reason"]
+    found = peers.load(tmp_path)
+    assert isinstance(found, NotMeasured)
+    assert "./sconsw peers" in found.reason
+
+
+def test_what_was_found_is_read_again(tmp_path: Path) -> None:
+    found = with_floor(floor=[50.0] * 6, mine=[25.0] * 6)
+    contest.FORMAT.write(tmp_path / contest.FILE, found)
+    assert peers.load(tmp_path) == found
 
 
 PEERS = """
@@ -210,15 +240,15 @@ def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
 
 def test_a_floor_that_is_not_built_is_left_out_with_the_reason(project: Any, tmp_path: Path) -> None:
     loaded = load_project(project(matrix=peers_text(FLOOR_LINE)))
-    stored: list[Record] = []
+    stored: list[Contest] = []
     program = tmp_path / peers.PROGRAMS / "bench"
     program.parent.mkdir(parents=True)
     program.write_text('#!/bin/sh\necho \'{"ops": 15, "seconds": 1e-5, "peak_kib": 7}\'\n', encoding="utf-8")
     program.chmod(0o755)
     cell = Cell(loaded.variants["base"], "release", "gcc")
     peers.take(tmp_path, loaded, [cell], 1, store=stored.append, listing="")
-    assert stored[-1]["missing"]["floor"] == "build/baseline/bin/floor_pool.so is not built"
-    assert stored[-1]["floor"] is None
+    assert stored[-1].missing["floor"] == "build/baseline/bin/floor_pool.so is not built"
+    assert stored[-1].floor is None
     assert (
         "floor: not measured: build/baseline/bin/floor_pool.so is not built"
         in table.peers_table(stored[-1]).notes

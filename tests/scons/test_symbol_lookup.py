@@ -1,0 +1,145 @@
+"""examples/symbol_lookup through the installed wheel: a hot path that is no allocator, from the spec to the report."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.scons.conftest import COMPILER, ROOT
+from tests.scons.wheels import Stranger, run
+
+pytest_plugins = ["tests.scons.wheels"]
+
+EXAMPLE = ROOT / "examples/symbol_lookup"
+VARIANTS = ("scan", "hashed", "cached", "interned")
+OF_ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|block|\bfree\b|mops", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def lookup(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """The example in a folder of its own. The tests go on with what those before them have built."""
+    root = tmp_path_factory.mktemp("example") / "symbol_lookup"
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("build"))
+    project = Stranger(root, python)
+    project.edit("variants/matrix.yaml", "compiler: [gcc, clang]", f"compiler: [{COMPILER.name}]")
+    project.edit("variants/matrix.yaml", "--ops, 2000000", "--ops, 200000")
+    return project
+
+
+def results(project: Stranger) -> Any:
+    return json.loads(project.read("build/report/results.json"))
+
+
+def cells(*variants: str, mode: str = "release") -> set[str]:
+    return {f"{variant}-{mode}-{COMPILER.name}" for variant in variants}
+
+
+def test_it_is_small_and_uses_nothing_of_this_repository(lookup: Stranger) -> None:
+    assert len(lookup.read("variants/layers.yaml").splitlines()) <= 40
+    code = "import layermatrix, sys; print(layermatrix.__file__, *sys.path, sep='\\n')"
+    for line in run(lookup.python, "-c", code, folder=lookup.root).stdout.splitlines():
+        assert not Path(line).is_relative_to(ROOT)
+
+
+def test_help_and_lists_speak_of_lookups(lookup: Stranger) -> None:
+    for words in (["list"], ["explain", "variant=cached"], ["-h"]):
+        assert not OF_ALLOCATORS.search(lookup.build(*words).stdout), words
+
+
+def test_headers_and_libraries_of_every_variant_are_made(lookup: Stranger) -> None:
+    lookup.build("headers", "libs")
+    for cell in cells(*VARIANTS):
+        for name in ("gen/symbols_gen.h", "libsymbols.so", "libsymbols.a"):
+            assert lookup.path(f"build/{cell}/{name}").is_file()
+    assert "SYMBOLS_COMPARE 0" in lookup.read(f"build/interned-release-{COMPILER.name}/gen/symbols_gen.h")
+
+
+def test_every_kind_of_evidence_is_established(lookup: Stranger) -> None:
+    lookup.build("checks")
+    for cell in cells(*VARIANTS):
+        (program,) = lookup.record(cell, "tests")["programs"]
+        assert (program["name"], program["status"]) == ("test_symbols", "passed")
+        assert lookup.record(cell, "asm")["entries"]["lookup"]["instructions"] > 0
+        assert lookup.record(cell, "code")["header"]["name"] == "symbols_gen.h"
+        assert lookup.record(cell, "guards")["status"] == "measured"
+    (budget,) = cells("interned")
+    assert {figure["metric"] for figure in lookup.record(budget, "budget")["figures"]} == {
+        "hit_instructions",
+        "calls",
+    }
+    assert lookup.build("checks").actions == []
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_an_inlined_load_is_counted_and_each_layer_makes_it_cheaper(lookup: Stranger) -> None:
+    lookup.build("evidence")
+    counted = [
+        lookup.record(f"{name}-release-{COMPILER.name}", "counters")["loads"]["loop"] for name in VARIANTS
+    ]
+    instructions = [load["per_op"]["instructions"] for load in counted]
+    assert instructions == sorted(instructions, reverse=True)
+    assert [load["own_share"] for load in counted] == [{}] * len(VARIANTS)  # nothing can be taken off
+
+
+def test_the_matrix_job_times_what_is_inlined_and_reports_it(lookup: Stranger) -> None:
+    run = lookup.build("variant=hashed,cached", "rounds=2", "matrix")
+    assert cells("hashed", "cached") | cells("hashed", "cached", mode="debug") <= set(run.stdout.split())
+    timed = {
+        cell["id"]: cell["bench"]["loads"]["loop"]
+        for cell in results(lookup)["cells"]
+        if cell["mode"] == "release"
+    }
+    assert timed.keys() == cells("hashed", "cached")
+    for load in timed.values():
+        assert (load["unit"], len(load["samples"])) == ("M lookups/s", 2)
+        assert load["ratio"]["reason"] == "there is no baseline"
+
+
+def test_a_program_that_loads_another_library_has_no_speed(
+    lookup: Stranger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = cells("cached")
+    library = lookup.path(f"build/{cell}/libsymbols.so")
+    other = shutil.copy(library, tmp_path)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    lookup.edit(
+        "SConstruct", "env = Environment(\n", "import os\n\nenv = Environment(\n    ENV=os.environ,\n"
+    )
+    lookup.scons("variant=cached", "rounds=1", "bench")
+    reason = lookup.record(cell, "bench")["reason"]
+    assert reason == f"bench_loop was run without {library}; it loaded {other}"
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    lookup.build("variant=cached", "rounds=2", "phases")
+
+
+def test_a_variant_is_set_beside_itself_without_each_layer(lookup: Stranger) -> None:
+    run = lookup.build("variant=cached", "rounds=2", "ablate")
+    assert "M lookups/s" in run.stdout
+    (comparison,) = json.loads(lookup.read("build/report/experiments.json"))["comparisons"].values()
+    names = [side["variant"] for side in comparison["sides"]]
+    assert names == ["cached", "cached_without_inline_cache", "cached_without_hash_table"]
+
+
+def test_a_question_is_answered_without_a_baseline(lookup: Stranger) -> None:
+    run = lookup.build("rounds=6", "ab")
+    assert "Does an inline cache pay in front of a hash table?" in run.stdout
+    assert "cached" in next(line for line in run.stdout.splitlines() if line.startswith("Verdict: "))
+
+
+def test_no_report_speaks_of_an_allocator(lookup: Stranger) -> None:
+    lookup.build("report")
+    for name in (
+        "index.html",
+        "results.md",
+        "results.json",
+        "junit.xml",
+        f"cells/cached-release-{COMPILER.name}.html",
+    ):
+        found = OF_ALLOCATORS.search(
+            re.sub(r"<style>.*?</style>", "", lookup.read(f"build/report/{name}"), flags=re.S)
+        )
+        assert found is None, f"{name}: {found}"
