@@ -94,9 +94,26 @@ def test_a_files_path_says_which_cell_is_meant(project: Project, cc: str) -> Non
     assert run.cells == {f"phase3-debug-{cc}"}
 
 
-def test_a_dry_run_of_a_job_runs_nothing(fresh: Project) -> None:
-    fresh.build("-n", "phases")
+def test_a_dry_run_of_a_job_says_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
+    run = fresh.build("-n", "phases", "variant=phase3")
+    assert f"phases would build checks, benches of 1 cell (phase3-release-{cc}):" in run.stdout
+    assert f"LINK     phase3-release-{cc}/libhakmem.so" in run.stdout
+    assert "phases would then time 2 loads in 7 rounds, and write build/report/" in run.stdout
     assert not list(fresh.path("build").glob("phase*"))
+
+
+def test_every_job_has_a_dry_run(project: Project) -> None:
+    jobs = [job.name for job in registry.JOBS if job.kind is targets.Kind.JOB and job.name != "fuzz"]
+    run = project.build("-n", *jobs)
+    for name in jobs:
+        assert f"\n{name} would " in f"\n{run.stdout}"
+    assert not project.path("build/report").exists()
+
+
+def test_list_and_explain_are_both_answered(project: Project) -> None:
+    run = project.build("list", "explain", "variant=phase3")
+    assert "variants/phase0.yaml" in run.stdout
+    assert "┌─ " in run.stdout.partition("lineage")[2]
 
 
 def test_compiledb_describes_the_first_selected_cell(project: Project, cc: str) -> None:

@@ -141,3 +141,6 @@ def test_ctrl_c_ends_a_job_soon_and_keeps_what_was_finished(foreign: Project, cc
     assert "build/report/index.html" in stdout
     assert "Traceback" not in stderr
     assert not foreign.path(f"build/small-release-{cc}/evidence/tests.json").exists()
+    (cell,) = json.loads(foreign.read("build/report/results.json"))["cells"]
+    assert (cell["failed"], cell["tests"]["reason"]) == (None, "interrupted")
+    assert "Failed" not in stdout

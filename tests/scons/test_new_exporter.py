@@ -11,11 +11,12 @@ CSV = '''"""The results as cells.csv, for spreadsheets."""
 
 from __future__ import annotations
 
+from layermatrix.analysis.results import Results
 from layermatrix.report import exporter
 
 
-def render(results: exporter.Record) -> str:
-    return "".join(f"{cell['id']},{cell['failed'] or 'passed'}\\n" for cell in results["cells"])
+def render(results: Results) -> str:
+    return "".join(f"{cell.id},{cell.failed or 'passed'}\\n" for cell in results.cells)
 
 
 EXPORTER = exporter.single("cells.csv", render)
