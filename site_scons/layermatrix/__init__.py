@@ -1,9 +1,9 @@
 """layermatrix: a layered C hot path, described in YAML, printed by templates, built and measured.
 
-A plain Python library. It knows nothing of SCons, whose tool `layered` imports it, and nothing of
-allocators, whose names come from the YAML files. Data flows one way: `yamlnodes` and `schema` serve
-`spec` (YAML -> checked shapes), `model` makes resolved variants of them, `matrix` makes cells of those,
-`emit` prints a variant; `evidence`, `bench` and `report` meet only in result records.
+A plain Python library; only the package `scons` imports SCons. It knows nothing of what the hot path is for:
+names come from the spec files, and what one domain adds from `profiles`. Data flows one way: `spec` (YAML ->
+checked records), `model` (the resolved project), `emit` (a header), then `evidence`, `measure`, `analysis`
+and `report`. README.md beside this file has the packages.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scons import wheels
 
 from layermatrix.build import usertools
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
@@ -120,6 +121,18 @@ class Project:
         path.write_text(text, encoding="utf-8")
 
 
+class Stranger(Project):
+    """The project foreign/ with nothing of this repository in it, and SCons of the wheel's environment."""
+
+    def __init__(self, root: Path, python: Path) -> None:
+        super().__init__(root)
+        self.python = python
+
+    def scons(self, *words: str) -> Run:
+        done = wheels.run(self.python.with_name("scons"), "-Q", "verbose=1", *words, folder=self.root)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+
 def copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
 
@@ -173,6 +186,35 @@ def foreign(tmp_path: Path) -> Project:
     project = Project(tmp_path / "pool")
     project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
     return project
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone has that packages are made of."""
+    root = tmp_path_factory.mktemp("clone") / "clone"
+    root.mkdir()
+    for name in ("pyproject.toml", "LICENSE", "README.md", "SConstruct"):
+        shutil.copy2(ROOT / name, root)
+    for name in ("site_scons", "docs", "variants"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    wheels.pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source)
+    (made,) = folder.glob("layermatrix-*.whl")
+    return made
+
+
+@pytest.fixture(scope="session")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the wheel and what it depends on, and nothing else."""
+    folder = tmp_path_factory.mktemp("venv") / "venv"
+    assert wheels.run(sys.executable, "-m", "venv", folder).returncode == 0
+    wheels.pip(folder / "bin/python", "install", "--quiet", wheel)
+    return folder / "bin/python"
 
 
 @pytest.fixture(autouse=True)

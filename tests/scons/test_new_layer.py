@@ -50,7 +50,7 @@ def add_layer(project: Project) -> None:
 def test_a_new_layer_is_one_entry(project: Project, cc: str) -> None:
     add_layer(project)
     run = project.build("variant=phase*,mine", "libs")
-    assert run.variants == {"mine"}, "an entry that nobody uses changes no other variant"
+    assert run.variants == {"mine"}, "an entry that is not used changes no other variant"
     assert "Spare Cache" in project.path(f"build/mine-release-{cc}/gen/tiny_alloc_fast_gen.h").read_text(
         encoding="utf-8"
     )

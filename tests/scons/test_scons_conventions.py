@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.scons.conftest import LIMIT
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -86,6 +90,36 @@ def test_a_folder_that_cannot_be_made_is_named(foreign: Project) -> None:
     foreign.write("build", "a file\n")
     run = foreign.scons("libs")
     assert (run.status, run.stderr) == (2, f"{foreign.path('build')}: File exists\n")
+
+
+def test_a_folder_that_is_read_only_is_named_and_questions_are_answered(foreign: Project) -> None:
+    """In a name space of its own, where the tree is mounted read-only: root may write wherever it can."""
+    foreign.build("headers")
+    here = shlex.quote(str(foreign.root))
+    script = f'mount --bind {here} {here} && mount -o remount,ro,bind {here} && cd {here} && exec "$@"'
+    words = [
+        "unshare",
+        "--mount",
+        "--map-root-user",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        "-B",
+        "-m",
+        "SCons",
+    ]
+
+    def run(*targets: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*words, "-Q", *targets], capture_output=True, text=True, timeout=LIMIT)
+
+    listed = run("list", "variant=small")
+    if "unshare" in listed.stderr or "mount:" in listed.stderr:
+        pytest.skip(f"no read-only mount can be made here: {listed.stderr.splitlines()[0]}")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    built = run("libs")
+    assert (built.returncode, built.stderr) == (2, f"{foreign.path('build')}: cannot be written to\n")
 
 
 # --- in a project of other targets

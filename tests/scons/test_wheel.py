@@ -9,10 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.scons.conftest import COMPILER, ROOT
-from tests.scons.wheels import Stranger, pip, run
-
-pytest_plugins = ["tests.scons.wheels"]
+from tests.scons.conftest import COMPILER, ROOT, Stranger
+from tests.scons.wheels import pip, run
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=LIMIT)
     (site,) = folder.glob("lib/python*/site-packages")
     (site / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    command = [
+    command: list[str | Path] = [
         folder / "bin/python", "-m", "pip", "--no-input", "install", "--quiet", "--require-hashes",
         "--no-deps", "-r", ROOT / "requirements-zig.lock",
     ]  # fmt: skip

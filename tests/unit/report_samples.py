@@ -316,6 +316,7 @@ def about(variant: str = "old") -> LayerPath:
         title="The path of a request",
         key="class",
         stored="blocks",
+        supply="takes blocks from",
         keys=("C0", "C1"),
         columns={"bytes": ("16", "32"), "serves requests of": ("0 to 16 bytes", "17 to 32 bytes")},
         front="cache",

@@ -95,14 +95,14 @@ def test_the_variable_for_the_counts_is_no_toggles(mistakes: Mistakes, layers: C
     assert line.endswith("error: TOY_STACK is taken by 'stats' already")
 
 
-def test_classes_are_in_the_order_of_the_table_whatever_the_spec_says(project: Write, layers: Change) -> None:
+def test_classes_are_in_the_order_of_the_table(project: Write, layers: Change) -> None:
     root = project(layers=layers("classes: C1-C2", "classes: [C3, C0-C1]"))
     stack = loaded(root, "base").layers[0]
     assert [size_class.name for size_class in stack.keys] == ["C0", "C1", "C3"]
     assert not stack.contiguous
 
 
-def test_settings_that_nobody_makes_have_defaults(project: Write) -> None:
+def test_settings_that_are_not_made_have_defaults(project: Write) -> None:
     base = loaded(project(), "base")
     assert (base.toggles, base.debug_output, base.layout, base.fast_path) == (
         "fixed",

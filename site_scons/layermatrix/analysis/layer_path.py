@@ -60,6 +60,7 @@ class Backend:
 class LayerPath:
     """Everything that a picture of a variant's path shows. title: what the path is. key: what a key is called;
     keys: their names in order; columns: what is shown of each one, by heading. stored: what layers store.
+    supply: what the last layer does with the backend.
     front: the name of the first role."""
 
     variant: str
@@ -72,6 +73,7 @@ class LayerPath:
     title: str
     key: str
     stored: str
+    supply: str
     keys: tuple[str, ...]
     columns: Mapping[str, Sequence[str]]
     front: str
@@ -106,6 +108,7 @@ def describe(variant: Variant, profile: Profile) -> LayerPath:
         title=profile.path,
         key=profile.key,
         stored=profile.stored,
+        supply=profile.supply,
         keys=tuple(key.name for key in variant.keys),
         columns=profile.key_columns(variant.keys, variant.settings),
         front=front,

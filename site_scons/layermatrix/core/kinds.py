@@ -259,7 +259,7 @@ class _Word(Kind):
 
 
 class Own(Kind):
-    """The name of the entry that a record is, which nobody writes inside it."""
+    """The name of the entry that a record is, which is not written inside it."""
 
     def read(self, node: object) -> str:
         if isinstance(node, KeyName):
@@ -350,6 +350,7 @@ NAME = _Identifier("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63)
 _INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # of the project's folder
 
 Name = Annotated[str, NAME]
+Term = Annotated[str, Text("a word", r"[A-Za-z_][\w-]*", longest=63)]  # never a name in C
 OwnName = Annotated[str, Own()]
 Sentence = Annotated[str, _Sentence("a sentence or two without backslashes", r"[^\\]+")]
 Line = Annotated[

@@ -70,7 +70,7 @@ def of_header(variant: Variant, templates_dir: Path, printed: str | None = None)
 def _chains(traced: Iterable[str]) -> list[Chain]:
     """The chain of each line: its first mark's place, and the calls around that."""
     around: list[Place] = []
-    told: list[Chain | None] = []
+    marked: list[Chain | None] = []
     for line in traced:
         first: Chain | None = None
         for piece in _MARK.findall(line):
@@ -80,8 +80,8 @@ def _chains(traced: Iterable[str]) -> list[Chain]:
                 around.append(_place(piece))
             else:
                 first = first or (_place(piece), *reversed(around))
-        told.append(first)
-    return _fill_in(told)
+        marked.append(first)
+    return _fill_in(marked)
 
 
 def _place(mark: str) -> Place:
@@ -89,18 +89,18 @@ def _place(mark: str) -> Place:
     return Place(path, int(line), 1)
 
 
-def _fill_in(told: list[Chain | None]) -> list[Chain]:
+def _fill_in(marked: list[Chain | None]) -> list[Chain]:
     """A line without a mark is part of a longer expression, which the next mark follows."""
     filled: list[Chain] = []
     following: Chain = ()
-    for one in reversed(told):
+    for one in reversed(marked):
         following = one or following
         filled.append(following)
     return filled[::-1]
 
 
 class _Marks(Extension):
-    """Puts a mark behind every piece of a template's text that is more than blanks or ends a line, and asks
+    """Puts a mark after every piece of a template's text that is more than blanks or ends a line, and asks
     of each expression whether what it gives holds marks."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
@@ -136,7 +136,7 @@ def _around(place: str, value: object) -> object:
 
 
 def _marked(text: Token, path: str) -> str:
-    """A template's text with a mark behind what stands in each of its lines."""
+    """A template's text with a mark after the text of each of its lines."""
     lines = text.value.split("\n")
     last = len(lines) - 1
     return "\n".join(

@@ -22,7 +22,7 @@ class AblationError(Exception):
 
 
 def expand(cells: Iterable[Cell], names: Sequence[str]) -> tuple[list[Cell], list[tuple[str, str]]]:
-    """Each cell, and behind it the same without each of these layers in turn (`all`: each that it has).
+    """Each cell, and after it the same without each of these layers in turn (`all`: each that it has).
 
     Beside them (cell id, reason) of what cannot be: a layer that another one needs, or the last refill.
     """

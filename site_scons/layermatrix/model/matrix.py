@@ -173,7 +173,7 @@ def _cells(project: Project, axes: Mapping[str, Names], available: Available | N
 
 
 def _missing(compiler: str, available: Available | None) -> str | None:
-    """Why a compiler cannot be used; None if it can, or if nobody looked."""
+    """Why a compiler cannot be used; None if it can, or if compilers were not looked for."""
     if available is None:
         return None
     if compiler not in available:

@@ -21,6 +21,7 @@ from layermatrix.core.kinds import (
     Sentence,
     SoVersion,
     Symbol,
+    Term,
     Version,
 )
 
@@ -38,7 +39,7 @@ class Entry(Record):
 
     function: Name
     probe: Name
-    role: Name | None = None
+    role: Term | None = None
 
 
 @dataclass(frozen=True)

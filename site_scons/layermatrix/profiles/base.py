@@ -22,15 +22,17 @@ class Objection:
 
 @dataclass(frozen=True)
 class Profile:
-    """words: what files call the core's own words. key, stored, path: what reports call a key, what layers store,
-    and the path. roles, settings, storages, unit: those of a catalogue that
-    declares none of its own; a setting or a storage of a catalogue goes before one of the same name."""
+    """words: what files call the core's own words. key, stored, path, supply: what reports call a key, what
+    layers store, the path, and what the last layer does with the system behind it. roles, settings, storages,
+    unit: those of a catalogue that declares none of its own; a setting or a storage of a catalogue goes before
+    one of the same name."""
 
     name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     key: str = "key"
     stored: str = "entries"
     path: str = "The path of a request through the layers"
+    supply: str = "works on"
     roles: Mapping[str, Role] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
     storages: Mapping[str, Storage] = field(default_factory=dict)

@@ -170,7 +170,7 @@ def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
         left -= shares.get(layer.name, 0.0)
         goes_on = f", {100 * max(left, 0.0):.2f}% of the requests go on" if shares else ""
         labels.append(("miss" if layer.stores else "off") + goes_on)
-    return [*labels, "takes blocks from"]
+    return [*labels, about.supply]
 
 
 def _arrow(label: str) -> list[str]:

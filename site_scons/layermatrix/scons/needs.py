@@ -15,7 +15,7 @@ import SCons
 import SCons.Errors
 
 PYTHON = (3, 10)
-SCONS = (4, 5)
+SCONS = (4, 4)
 # module -> the package that has it. The packages' versions are in pyproject.toml.
 PACKAGES = {
     "yaml": "pyyaml",

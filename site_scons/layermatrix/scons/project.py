@@ -6,6 +6,7 @@ no graph ends the run here: answers, and the jobs, which drive SCons themselves.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -56,13 +57,13 @@ def project(
     if default is None:
         default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
-        (root / "build").mkdir(exist_ok=True)
         asked = _asked(getattr(variables, "keys", lambda: variables)(), default)
         loaded, compilers = _project_and_compilers(env, root, asked)
         plan = base.Plan(root, loaded, asked, compilers, run.child())
         texts = base.answers(plan)
         if texts:
             run.answer("\n".join(texts))
+        _make_folder(root / "build")
         _run_jobs(plan)
         selection = _selected(plan)
     except (SpecErrors, SelectionError, request.RequestError) as error:
@@ -81,6 +82,13 @@ def project(
     if "compiledb" in asked.names:  # the tool costs time, and notes every object from now on
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises OSError where nothing can be written, before SCons itself fails to write its database."""
+    folder.mkdir(exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, "cannot be written to", str(folder))
 
 
 def _folders(env: Env) -> tuple[Path, str]:

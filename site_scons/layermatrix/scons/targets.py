@@ -99,7 +99,7 @@ def jobs(env: Env) -> None:
         )
         env.Help(text, append=SCons.Script.help_text is not None)  # what the project says of itself stays
         return
-    _check_targets(build)
+    _check_targets(env)
     for job in registry.JOBS:
         if job.kind is targets.Kind.JOB and job.name not in default_ans:
             env.Clean(env.Alias(job.name), [builders.literal(path) for path in _made_by(build, job.name)])
@@ -107,13 +107,12 @@ def jobs(env: Env) -> None:
         env.Default(registry.JOBS[0].name)
 
 
-def _check_targets(build: BuildState) -> None:
+def _check_targets(env: Env) -> None:
     """Refuse what is neither ours nor declared by now, unless the rest of SConstruct may declare it."""
+    build: BuildState = env["LAYERED"]
     if not build.default or SCons.Script.DEFAULT_TARGETS:
         return
-    files = [
-        name for name in build.asked.names if SCons.Script.Entry(builders.literal(f"#{name}")).has_builder()
-    ]
+    files = [name for name in build.asked.names if env.Entry(builders.literal(f"#{name}")).has_builder()]
     names = [*(target.name for target in registry.TARGETS), *default_ans, *files]
     try:
         request.check_targets(build.asked, names)

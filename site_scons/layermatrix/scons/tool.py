@@ -15,7 +15,6 @@ import SCons.Errors
 import SCons.Script
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.scons.builders import compiled, compiler_text, lone_library, printed, step, templates
 from layermatrix.scons.cells import baseline, cells
 from layermatrix.scons.evidence import evidence
 from layermatrix.scons.products import benches, fuzzers, header, libraries, tests
@@ -26,10 +25,7 @@ Env = Any
 Method = Callable[..., Any]
 
 METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
-METHODS_OF_A_CELL: tuple[Method, ...] = (
-    header, libraries, benches, tests, fuzzers, evidence,
-    compiled, compiler_text, lone_library, printed, templates, step,
-)  # fmt: skip
+METHODS_OF_A_CELL: tuple[Method, ...] = (header, libraries, benches, tests, fuzzers, evidence)
 
 # The tools whose builders are used -> a construction variable that tells that they are there. A tool that is
 # loaded twice would reset what the project has set since.

@@ -78,7 +78,10 @@ def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
     """Report what does not fit between the entries."""
     check_keys(spec.keys, words.profile, document)
     for name, layer in spec.layers.items():
-        _check_layer(layer, words, document)
+        if document.sound("roles") and document.sound("storages"):
+            _check_storage(layer, words, document)
+        if document.sound("keys"):
+            _check_served(layer, words, document)
         _check_relations(name, layer, document)
     _check_options(spec, document)
     if document.sound("system"):
@@ -103,7 +106,7 @@ def check_keys(
             document.broken.add(at)
 
 
-def _check_layer(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
+def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
     """Its role, its storage, and the bounds that the storage needs."""
     path = ("layers", layer.name)
     if layer.role not in words.roles:
@@ -120,18 +123,21 @@ def _check_layer(layer: LayerSpec, words: Vocabulary, document: Document) -> Non
         what = f"storage {quote(layer.storage)} does not go with role {layer.role}"
         document.error((*path, "storage"), what, "layers of this role have none")
     else:
-        _check_bounds(layer, storage, words.keys, document)
-    if not document.sound("keys"):
-        return
+        _check_bounds(layer, storage, document)
+
+
+def _check_served(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
+    """Its keys, and what its storage needs of them."""
+    path = ("layers", layer.name, "keys")
     for place, found in select(layer.keys, words.keys, words.profile.key):
         if isinstance(found, Misfit):
-            report_misfit(found, (*path, "keys", place), document)
+            report_misfit(found, (*path, place), document)
     lack = lacking(layer, served(layer, words.keys), words.storages)
     if lack:
-        document.error((*path, "keys"), lack)
+        document.error(path, lack)
 
 
-def _check_bounds(layer: LayerSpec, storage: Storage | None, keys: Sequence[Key], document: Document) -> None:
+def _check_bounds(layer: LayerSpec, storage: Storage | None, document: Document) -> None:
     path = ("layers", layer.name)
     given = {name: bound for name, bound in (("capacity", layer.capacity), ("bytes", layer.bytes)) if bound}
     for name in given:
@@ -245,7 +251,7 @@ def _check_system(spec: CatalogueSpec, words: Vocabulary, document: Document) ->
         if name == LIBRARY:
             what = f"an entry cannot be called {quote(LIBRARY)}: budgets use that"
             document.error(("system", "entries", name), what, at_key=True)
-        if entry.role is not None and entry.role not in words.roles:
+        if entry.role is not None and entry.role not in words.roles and document.sound("roles"):
             _unknown(document, ("system", "entries", name, "role"), "role", entry.role, words.roles)
 
 

@@ -1,7 +1,7 @@
 """Whether a variant's layers go together: order, what they need, what they exclude, the keys they serve.
 
-Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is told once, so later
-questions are asked only when the earlier ones have a good answer.
+Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is reported once, so
+later questions are asked only when the earlier ones have a good answer.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Judgement:
     def _relations(self) -> None:
         """What a layer needs is there, and what it conflicts with is not."""
         present = {layer.value: layer for layer in self.draft.layers}
-        told: set[frozenset[str]] = set()
+        seen: set[frozenset[str]] = set()
         for name, layer in present.items():
             for need in self.layers[name].needs:
                 if need not in present:
@@ -78,8 +78,8 @@ class Judgement:
                     self._error(self._removed(need) or layer.place, what)
             for enemy in self.layers[name].conflicts:
                 pair = frozenset((name, enemy))
-                if enemy in present and pair not in told:
-                    told.add(pair)
+                if enemy in present and pair not in seen:
+                    seen.add(pair)
                     what = f"layer {quote(name)} conflicts with {quote(enemy)}"
                     self._error(self._own(layer, present[enemy]), what)
 

@@ -131,7 +131,8 @@ class Lineage:
         return self.drafts.get(spec.extends, Draft())
 
     def _refuse_circle(self, name: str) -> None:
-        """All variants on a circle are undrafted when one of them is reached; told at the first by name."""
+        """All variants on a circle are undrafted when one of them is reached; reported once, at the first
+        by name."""
         circle = list(self._undrafted(name))
         first = circle.index(min(circle))
         ordered = circle[first:] + circle[:first]
@@ -199,7 +200,7 @@ class Lineage:
             layers.insert(names.index(beside) + (1 if item.after else 0), Placed(item.layer, place))
 
     def _end_of_role(self, name: str, names: list[str]) -> int:
-        """Where a layer goes that is added without a place: behind the last one of its role."""
+        """Where a layer goes that is added without a place: after the last one of its role."""
         rank = self._rank(name)
         return max((index + 1 for index, other in enumerate(names) if self._rank(other) <= rank), default=0)
 

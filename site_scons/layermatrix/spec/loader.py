@@ -90,11 +90,9 @@ def variant_names(folder: Path, report: Report) -> list[str]:
         report.raise_if_any()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml" and path.name[0] != ".":
-            what, hint = (
-                "is not read: the name of a spec file ends in .yaml",
-                f"rename it to {path.stem}.yaml",
-            )
-            report.error(Place(f"{FOLDER}/{_printable(path.name)}", 1, 1), what, hint)
+            place = Place(f"{FOLDER}/{_printable(path.name)}", 1, 1)
+            what = "is not read: the name of a spec file ends in .yaml"
+            report.error(place, what, f"rename it to {_printable(path.stem)}.yaml")
     names = [path.stem for path in spec_files(folder.parent) if path.name not in NO_VARIANTS]
     if not names:
         hint = "a variant is a file such as variants/mine.yaml"

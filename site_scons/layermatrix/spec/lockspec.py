@@ -1,7 +1,7 @@
-"""The file variants/counters.lock: what each load cost in each cell when somebody accepted it.
+"""The file variants/counters.lock: the accepted cost of each load in each cell.
 
 Reads and prints it. The text is sorted, and has a line for each load of a cell, so that a change of one is a
-change of one line; whoever edits it by hand is told where it is wrong.
+change of one line; a mistake of an edit by hand is reported with its place.
 """
 
 from __future__ import annotations
@@ -95,11 +95,13 @@ class MachineSpec(Record):
     def machine(self) -> Machine:
         return Machine(self.compiler, self.libc, self.valgrind, self.caches)
 
-    def entries(self) -> Iterator[tuple[Place, Accepted]]:
-        for variant, modes in self.variants.items():
-            for mode, loads in modes.items():
-                for name, spec in loads.items():
-                    yield Place(self.machine(), variant, mode, name), spec.accepted()
+    def entries(self) -> dict[Place, Accepted]:
+        return {
+            Place(self.machine(), variant, mode, name): spec.accepted()
+            for variant, modes in self.variants.items()
+            for mode, loads in modes.items()
+            for name, spec in loads.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read(root: Path) -> dict[Place, Accepted]:
         _refuse_repetition(spec, document)
     report.raise_if_any()
     assert spec is not None
-    return {place: accepted for machine in spec.references for place, accepted in machine.entries()}
+    return {place: one for machine in spec.references for place, one in machine.entries().items()}
 
 
 def _refuse_repetition(spec: LockSpec, document: reading.Document) -> None:

@@ -33,7 +33,7 @@ def expanded(axes: Axes, variants: Sequence[str]) -> Axes:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a value of an axis is meant by a word or pattern of the user."""
+    """Whether a value of an axis matches a user's word or pattern."""
     return pattern == ALL or fnmatchcase(name, pattern)
 
 

@@ -4,7 +4,7 @@ out.
 A `Document` is a file with the paths in it: ("layers", "ring", "capacity") is a value, and has a place.
 `read` gives a record. Where the file has mistakes, they are in the report, and the record has what is
 sound: a broken entry of a mapping is left out, a broken field has its default, or is not there at all;
-whoever asks further asks `sound()` first, so that one mistake gives one error.
+further checks ask `sound()` first, so that one mistake gives one error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ EXPECTED = {"dataclass_type": "a mapping", "dict_type": "a mapping", "mapping_ty
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a path: the element, the place of its key in a mapping, and the node behind it."""
+    """One step of a path: the element, the place of its key in a mapping, and the value's node."""
 
     element: str | int
     key: Place | None

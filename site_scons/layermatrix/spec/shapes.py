@@ -30,6 +30,7 @@ from layermatrix.core.kinds import (
     Record,
     Sentence,
     Short,
+    Term,
     Text,
     Value,
     describe,
@@ -129,7 +130,7 @@ class LayerSpec(Record):
     name: OwnName
     title: Line
     doc: Sentence
-    role: Name
+    role: Term
     keys: Annotated[tuple[Annotated[str, SELECTED], ...], Items(1, alone=True)] = (ALL,)
     storage: Name = NO_STORAGE
     capacity: Capacity | None = None
@@ -150,7 +151,7 @@ class CatalogueSpec(Record):
     profile: Annotated[str, OneOf(*PROFILES)] = ""
     unit: Unit | None = None
     reported: Annotated[Mapping[Name, ReportedFigure], Entries(named=True)] = field(default_factory=dict)
-    roles: Annotated[Mapping[Name, Role], Listed(1, named=True)] = field(default_factory=dict)
+    roles: Annotated[Mapping[Term, Role], Listed(1, named=True)] = field(default_factory=dict)
     keys: Keys = field(default_factory=dict)
     settings: Annotated[Mapping[Name, Setting], Entries(named=True)] = field(default_factory=dict)
     storages: Annotated[Mapping[Name, Storage], Entries(named=True)] = field(default_factory=dict)

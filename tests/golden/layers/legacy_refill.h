@@ -231,7 +231,7 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_backend_give(block);
 }
 
-// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
 void tiny_front_drain(void);
 
 // The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.

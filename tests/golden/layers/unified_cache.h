@@ -109,7 +109,7 @@ ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
 {
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        size_t full = HAK_OPAQUE(class); // else the address is computed before the branch, on the path of a hit
         tiny_front.unified_cache.room[full] = 0;
         return false;
     }
@@ -302,7 +302,7 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_backend_give(block);
 }
 
-// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
 void tiny_front_drain(void);
 
 // The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.

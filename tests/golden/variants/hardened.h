@@ -98,7 +98,7 @@ typedef struct tiny_front {
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Thread List
-// One list a class in one word, bounded in blocks and in bytes; what it has no room for goes home
+// One list a class in one word, bounded in blocks and in bytes; what it has no room for is returned
 // to the slabs.
 
 ALWAYS_INLINE void *thread_list_pop(size_t class)
@@ -212,7 +212,7 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_ultra_free(block);
 }
 
-// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
 void tiny_front_drain(void);
 
 // The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.

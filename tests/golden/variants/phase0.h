@@ -256,7 +256,7 @@ ALWAYS_INLINE bool sfc_holds(size_t class, const void *wanted)
 ALWAYS_INLINE bool sfc_push(size_t class, void *block)
 {
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.sfc.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        size_t full = HAK_OPAQUE(class); // else the address is computed before the branch, on the path of a hit
         tiny_front.sfc.room[full] = 0;
         return false;
     }
@@ -332,7 +332,7 @@ ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
 {
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        size_t full = HAK_OPAQUE(class); // else the address is computed before the branch, on the path of a hit
         tiny_front.unified_cache.room[full] = 0;
         return false;
     }
@@ -506,7 +506,7 @@ ALWAYS_INLINE bool class5_hotpath_holds(size_t class, const void *wanted)
 ALWAYS_INLINE bool class5_hotpath_push(size_t class, void *block)
 {
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.class5_hotpath.room[class - 5u]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is made ready beforehand, on the way of those that have room
+        size_t full = HAK_OPAQUE(class); // else the address is computed before the branch, on the path of a hit
         tiny_front.class5_hotpath.room[full - 5u] = 0;
         return false;
     }
@@ -517,7 +517,7 @@ ALWAYS_INLINE bool class5_hotpath_push(size_t class, void *block)
 }
 
 // ---- 9. TLS SLL
-// Generic free list a class; takes whatever the caches above have no room for.
+// Generic free list a class; takes what the caches above have no room for.
 
 ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
@@ -853,7 +853,7 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_backend_give(block);
 }
 
-// Everything that the calling thread's layers hold goes home: at thread exit, and when memory is asked back.
+// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
 void tiny_front_drain(void);
 
 // The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.

@@ -77,6 +77,7 @@ MALLOC = Malloc(
     words={"keys": "classes"},
     key="class",
     stored="blocks",
+    supply="takes blocks from",
     path="The path of an allocation; a free goes the same way: the first layer with room takes the block",
     roles={role.name: role for role in ROLES},
     settings={setting.name: setting for setting in SETTINGS},
