@@ -40,7 +40,7 @@ def test_a_layer_that_grows_breaks_the_budget_and_is_told_with_the_difference(
 
 def test_evidence_shows_tables_and_ends_with_1_where_a_budget_is_broken(foreign: Project, cc: str) -> None:
     run = foreign.build("evidence")
-    assert "A hit" in run.stdout
+    assert "Hit path" in run.stdout
     assert f"apart-release-{cc}: instructions by layer" in run.stdout
     assert "2 cells: 2 passed, 0 failed, 0 not tested." in run.stdout
     assert "OVER BUDGET" not in run.stdout
@@ -73,6 +73,6 @@ def test_a_dry_run_and_cleaning_of_evidence_do_what_they_say(foreign: Project, c
     foreign.build("-n", "evidence", "variant=small")
     assert not list(foreign.path("build").glob("small-*/evidence/*"))
     foreign.build("evidence", "variant=small")
-    assert foreign.path(f"build/small-release-{cc}/evidence/budget.passed").exists()
+    assert foreign.path(f"build/small-release-{cc}/evidence/guards.passed").exists()
     foreign.build("-c", "evidence", "variant=small")
     assert not list(foreign.path("build").glob("small-*/evidence/*.json"))

@@ -65,7 +65,7 @@ def test_a_library_that_the_loader_refuses_has_no_speed(foreign: Project, cc: st
     foreign.build("variant=small", "libs", "benches")
     of_another_machine(foreign.path(f"build/{cell}/libpool.so"))
     run = foreign.scons("variant=small", "rounds=2", "bench")
-    timed = bench(foreign, cell)
+    timed = foreign.record(cell, "bench")
     assert timed["status"] == "not measured"
     assert f"{foreign.path(f'build/{cell}/libpool.so')}: the loader says: " in timed["reason"]
     assert "the loader says" in run.stdout
@@ -80,7 +80,7 @@ def test_a_static_benchmark_has_no_speed(foreign: Project, cc: str) -> None:
     )
     foreign.scons("variant=small", "rounds=2", "bench")
     reason = "bench_churn is statically linked, and does not name the object it used as 'library'"
-    assert bench(foreign, CELL.format(cc))["reason"] == reason
+    assert foreign.record(CELL.format(cc), "bench")["reason"] == reason
 
 
 def test_a_test_that_finds_another_library_of_the_name_fails(

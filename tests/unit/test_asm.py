@@ -13,7 +13,7 @@ import pytest
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm
-from layermatrix.evidence.binary import counting, elf
+from layermatrix.evidence.binary import counting, elf, hit_path
 from layermatrix.evidence.binary.counts import Counts, Entry
 from layermatrix.evidence.binary.lines import Origins
 from layermatrix.evidence.binary.machine import AsmError, decode
@@ -82,7 +82,8 @@ def built(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def count_code(file: elf.ObjectFile, name: str) -> Counts:
-    return counting.count_function(file, name, cache_line=64)
+    code = hit_path.read_function(file, name)
+    return counting.counts_of(code, code.steps, cache_line=64)
 
 
 def counted(probe: Path, listing: Path | None, **entries: Function) -> dict[str, Entry]:

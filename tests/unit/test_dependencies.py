@@ -16,7 +16,7 @@ FILES = {
     "plain.py": "import json\n",
     "sub/__init__.py": "",
     "sub/near.py": "def late():\n    from toylib.sub.far import word\n    return word\n",
-    "sub/far.py": "try:\n    from toylib import fallback\nexcept ImportError:\n    pass\nword = 1\n",
+    "sub/far.py": "try:\n    import any\nexcept ImportError:\n    from toylib import fallback\nword = 1\n",
     "sub/other.py": "from toylib import top\n",
     "fallback.py": "from toylib.sub import near  # in a circle\n",
     "types_only.py": "",

@@ -58,10 +58,12 @@ class Backend:
 
 @dataclass(frozen=True)
 class LayerPath:
-    """Everything that a picture of a variant's path shows. title: what the path is. key: what a key is called;
-    keys: their names in order; columns: what is shown of each one, by heading. stored: what layers store.
-    supply: what the last layer does with the backend.
-    front: the name of the first role."""
+    """Everything that a picture of a variant's path shows.
+
+    title: what the path is. key: what a key is called; keys: their names in order; columns: what is shown of
+    each one, by heading. stored: what layers store; supply: what the last one does with the backend. front:
+    the name of the first role.
+    """
 
     variant: str
     doc: str

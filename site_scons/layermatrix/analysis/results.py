@@ -23,7 +23,7 @@ from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
-from layermatrix.evidence.kind import Check, Kind, Status
+from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
 from layermatrix.measure import peers
 from layermatrix.model.catalogue import Unit
 from layermatrix.profiles import registry as profiles
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from layermatrix.analysis.counter_lock import Comparison, Reference
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
+    from layermatrix.measure.contest import Contest
     from layermatrix.model.matrix import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
@@ -205,7 +206,7 @@ class Results:
     variants: Mapping[str, LayerPath]
     baseline: BaselineResult
     experiments: Experiments | NotMeasured
-    peers: Any
+    peers: Contest | NotMeasured
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
     beside: Mapping[str, str]
@@ -335,9 +336,7 @@ def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
     return INTERRUPTED if isinstance(record, Missing) else record
 
 
-def _record(
-    kind: Kind[Any], cell: Cell, project: Project, folder: Path, built: bool
-) -> Measured | NotMeasured:
+def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bool) -> Measured | NotMeasured:
     """What an earlier build left says nothing about one that failed."""
     if not built:
         return NOT_BUILT

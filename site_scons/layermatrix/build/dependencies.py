@@ -23,6 +23,7 @@ class Library:
         self.folder = folder
         self._imports: dict[Path, frozenset[Path]] = {}
         self._contents: dict[Path, bytes] = {}
+        self._digests: dict[str, str] = {}
 
     def closure(self, module: str) -> list[Path]:
         """The files of a module (package.sub.name) and of all that it imports, in order of their paths."""
@@ -36,6 +37,11 @@ class Library:
 
     def digest(self, module: str) -> str:
         """Changes with the contents of any file of the closure."""
+        if module not in self._digests:
+            self._digests[module] = self._digest(module)
+        return self._digests[module]
+
+    def _digest(self, module: str) -> str:
         digest = hashlib.sha256()
         for file in self.closure(module):
             digest.update(file.relative_to(self.folder).as_posix().encode() + b"\0")
@@ -66,6 +72,9 @@ class Library:
         return self._contents[file]
 
 
+_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)  # and what they stand in; expressions hold none
+
+
 def _imports(statements: Iterable[ast.stmt]) -> Iterator[str]:
     """The names that these statements import; of `from a import b` also `a.b`, which may be a module."""
     waiting: list[ast.AST] = list(statements)
@@ -78,8 +87,8 @@ def _imports(statements: Iterable[ast.stmt]) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             waiting += node.orelse
-        elif isinstance(node, ast.stmt):
-            waiting += ast.iter_child_nodes(node)
+        else:
+            waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, _STATEMENTS))
 
 
 @cache

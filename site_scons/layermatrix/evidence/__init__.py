@@ -1,5 +1,6 @@
 """What a built cell proves about itself: instructions, debug output, counted misses, programs run.
 
-Each module takes paths and names, and returns one result record (`layermatrix.records`); none knows
-what is measured with it, nor of the others.
+One module is one kind: its record, how it is declared in a build and taken, its columns, and what had to be
+so (`kind.Kind`). `registry` names them all, `declaring` makes their nodes through `builder.Builder`. `binary/`,
+`source/` and `tools/` have what the kinds read and run.
 """

@@ -12,11 +12,11 @@ Each figure is a slope: the program runs with N operations and with N/4, and
 so that process start, dynamic loading and warm-up, which both runs have, cancel. Of each event three figures:
 
 raw         everything that the program and the library do.
-own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it. That
-            answers in the way that misses the cache least, and what it spends on that is left out. So the loop,
-            its mispredicted branches, and the touching of lines that no library can keep in the cache, are the
-            benchmark's. A benchmark that has the hot path inlined cannot do without it: its share is not known
-            and nothing is taken off.
+own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it.
+            That answers in the way that misses the cache least, and what it spends on that is left out. So
+            the loop, its mispredicted branches, and the touching of lines that no library can keep in the
+            cache, are the benchmark's. A benchmark that has the hot path inlined cannot do without it: its
+            share is not known and nothing is taken off.
 per_op      raw - own_share: what the library is answerable for. Its own instructions, branches and misses;
             the call; and what it costs the benchmark (or, below 0, saves it) by where it puts data, or by
             throwing the benchmark's lines out of the cache.
@@ -24,6 +24,7 @@ per_op      raw - own_share: what the library is answerable for. Its own instruc
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -174,8 +175,8 @@ def measure(
     *,
     run: process.Run = process.run,
 ) -> Counters | NotMeasured:
-    """library: what is used, None for the system's own; empty: the library that does nothing. The record is not
-    measured where no load is."""
+    """library: what is used, None for the system's own; empty: the library that does nothing. The record is
+    not measured where no load is."""
     if tools.valgrind is None:
         return NotMeasured("valgrind is not installed")
     before, conditions = steady(run)
@@ -241,7 +242,8 @@ def _hardware(
     counted = {}
     try:
         for load in loads:
-            _, (events,) = _slope(load, lambda command: tool.count(command, library, linked=load.linked))
+            count = functools.partial(tool.count, library=library, linked=load.linked)
+            _, (events,) = _slope(load, count)
             counted[load.name] = _rounded(events)
     except (CountersError, preload.NotLoadedError) as error:
         return NotMeasured(str(error))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from layermatrix.evidence import registry
 from layermatrix.evidence.builder import Builder, Node
-from layermatrix.evidence.kind import Kind
+from layermatrix.evidence.kind import AnyKind
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def declare(build: Builder) -> Declared:
     )
 
 
-def _node(build: Builder, kind: Kind[Any]) -> Sequence[Node]:
+def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
     record = f"evidence/{kind.name}.json"
     reason = kind.left_out(build.cell, build.project)
     if reason or kind.declare is None:

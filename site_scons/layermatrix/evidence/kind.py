@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
@@ -154,6 +154,9 @@ def _told(failed: Sequence[Check], of: int) -> str:
     return "\n".join(
         [f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)]
     )
+
+
+AnyKind = Kind[Any]  # of records of a type of its own; who needs the type names the kind
 
 
 def unless_interrupted(task: Task) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from layermatrix.evidence import asm, bench, budget, code, counters, guards, layers, programs, tests
-from layermatrix.evidence.kind import Kind
+from layermatrix.evidence.kind import AnyKind
 
-# `Any`: each kind has records of a type of its own
-KINDS: tuple[Kind[Any], ...] = (
+KINDS: tuple[AnyKind, ...] = (
     asm.KIND,
     budget.KIND,
     code.KIND,

@@ -24,8 +24,8 @@ class Objection:
 class Profile:
     """words: what files call the core's own words. key, stored, path, supply: what reports call a key, what
     layers store, the path, and what the last layer does with the system behind it. roles, settings, storages,
-    unit: those of a catalogue that declares none of its own; a setting or a storage of a catalogue goes before
-    one of the same name."""
+    unit: those of a catalogue that declares none of its own; a setting or a storage of a catalogue goes
+    before one of the same name."""
 
     name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)

@@ -80,12 +80,6 @@ def count(
     }
 
 
-def count_function(file: elf.ObjectFile, symbol: str, cache_line: int) -> Counts:
-    """What the object has of the function `symbol` and its cold part."""
-    code = hit_path.read_function(file, symbol)
-    return _count(code, code.steps, cache_line)
-
-
 def _entry(
     file: elf.ObjectFile,
     listing: str | None,
@@ -105,7 +99,7 @@ def _entry(
         hit = _hit(code, attributed, path, counting.cache_line)
         shares = _shares(code, attributed, path)
     return Entry(
-        **vars(_count(code, code.steps, counting.cache_line)),
+        **vars(counts_of(code, code.steps, counting.cache_line)),
         function=entry.function,
         probe=entry.probe,
         lines=_lines(listing, entry.probe),
@@ -147,7 +141,7 @@ def _hit(
     if isinstance(path, NotMeasured):
         return path
     layers = tuple(_in_order(attributed[step.node] for step in path))
-    return Hit(**vars(_count(code, path, cache_line)), layers=layers)
+    return Hit(**vars(counts_of(code, path, cache_line)), layers=layers)
 
 
 def _shares(
@@ -179,7 +173,8 @@ def _lines(listing: str | None, function: str) -> int | NotMeasured:
         return NotMeasured(str(error))
 
 
-def _count(code: hit_path.Function, steps: Sequence[hit_path.Step], cache_line: int) -> Counts:
+def counts_of(code: hit_path.Function, steps: Sequence[hit_path.Step], cache_line: int) -> Counts:
+    """Of these steps of a function: of all, or of those along a hit."""
     stack = code.stack(steps)
     return Counts(
         **vars(_summed(code, steps)),

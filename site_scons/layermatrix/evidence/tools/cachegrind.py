@@ -82,8 +82,8 @@ class Cachegrind:
         *,
         linked: bool = False,
     ) -> Counted:
-        """One run of this command, whose first word is a file, with the library, None for none: all events, and
-        those of these functions. linked: the program is linked with the library; else that is preloaded.
+        """One run of this command, whose first word is a file, with the library, None for none: all events,
+        and those of these functions. linked: the program is linked with the library; else that is preloaded.
         CountersError when it fails."""
         preloaded = None if linked else library
         with tempfile.TemporaryDirectory() as name:

@@ -31,8 +31,8 @@ class Perf:
     timeout: float = 600.0
 
     def count(self, command: Sequence[str], library: Path | None, *, linked: bool = False) -> Counted:
-        """One run of this command with the library, None for none. linked: the program is linked with it; else
-        it is preloaded. CountersError with perf's own words when it cannot be counted."""
+        """One run of this command with the library, None for none. linked: the program is linked with it;
+        else it is preloaded. CountersError with perf's own words when it cannot be counted."""
         preloaded = None if linked else library
         with tempfile.TemporaryDirectory() as folder, preload.link_to(preloaded) as link:
             out = Path(folder, "out")
