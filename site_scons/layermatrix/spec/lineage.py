@@ -7,8 +7,9 @@ wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from layermatrix.core.errors import Place, hint_for, quote
 from layermatrix.core.kinds import Integer, Misfit, OneOf, describe, text_of, value_of
@@ -20,6 +21,7 @@ from layermatrix.spec.catalogue import Vocabulary, check_keys, table
 from layermatrix.spec.reading import Document, report_misfit
 from layermatrix.spec.shapes import PARTS_OF_SET, AddSpec, CatalogueSpec, VariantSpec
 
+T = TypeVar("T")
 FROM_ENVIRONMENT = "env"  # an option's value that says so
 CAPACITY = Integer(1, 65_535)
 
@@ -106,14 +108,16 @@ class Lineage:
             document.sound(key) for key in ("extends", "layers", "remove", "add", "keys", "set")
         )
         layers = self._layers(spec, parent, document) if sound else ()
-        settings = {**parent.settings, **self._settings(spec, document)}
-        options = {**parent.options, **self._options(spec, document)}
+        made, names = spec.set, [layer.value for layer in layers]
+        capacities = self._made(
+            "capacity", made.capacity, lambda name, node: self._capacity(name, node, names), document
+        )
         return Draft(
             lineage=(*parent.lineage, name),
             layers=layers,
-            settings=settings,
-            options=options,
-            capacities={**parent.capacities, **self._capacities(spec, layers, document)},
+            settings={**parent.settings, **self._made("", made.settings, self._setting, document)},
+            options={**parent.options, **self._made("options", made.options, self._option, document)},
+            capacities={**parent.capacities, **capacities},
             budget=merged({} if spec.budget is None else parent.budget, self._budget(spec, document)),
             keys=table(spec.keys) or parent.keys,
             known=sound and document.sound(),
@@ -210,91 +214,65 @@ class Lineage:
 
     # --- set
 
-    def _settings(self, spec: VariantSpec, document: Document) -> dict[str, str | int]:
-        """The settings that this variant makes, as far as they are right. Nothing is said of them where the
-        catalogue's cannot be read."""
-        if self.words is None or not self.document.sound("settings"):
-            return {}
+    def _made(
+        self,
+        part: str,
+        given: Mapping[str, object],
+        read: Callable[[str, object], T | None],
+        document: Document,
+    ) -> dict[str, T]:
+        """What a variant sets, as far as it is right; None is nothing that can be judged."""
         good = {}
-        for name, node in spec.set.settings.items():
-            setting = self.words.settings.get(name)
-            if setting is None:
-                known = [*self.words.settings, *PARTS_OF_SET]
-                what = f"unknown key {quote(name)} in 'set'"
-                document.error(("set", name), what, hint_for(name, known), at_key=True)
-                continue
+        for name, node in given.items():
             try:
-                good[name] = chosen(setting, node)
+                value = read(name, node)
+                good.update({name: value} if value is not None else {})
             except Misfit as wrong:
-                report_misfit(wrong, ("set", name), document)
+                path = ("set", part, name) if part else ("set", name)
+                report_misfit(wrong, path, document)
         return good
 
-    def _capacities(
-        self, spec: VariantSpec, layers: tuple[Placed, ...], document: Document
-    ) -> dict[str, int]:
-        """The capacities that this variant sets, as far as they are right."""
-        good = {}
-        names = [layer.value for layer in layers]
-        for name, node in spec.set.capacity.items():
-            path = ("set", "capacity", name)
-            if self.layers is None or name in self.broken_layers:
-                continue
-            if name not in self.layers:
-                document.error(path, f"unknown layer {quote(name)}", hint_for(name, self.layers), at_key=True)
-            elif names and name not in names:
-                what = f"layer {quote(name)} is not in this variant"
-                document.error(path, what, hint_for(name, names), at_key=True)
-            else:
-                good.update(self._capacity(name, node, path, document))
-        return good
+    def _setting(self, name: str, node: object) -> str | int | None:
+        if self.words is None or not self.document.sound("settings"):
+            return None
+        setting = self.words.settings.get(name)
+        if setting is None:
+            hint = hint_for(name, [*self.words.settings, *PARTS_OF_SET])
+            raise Misfit(f"unknown key {quote(name)} in 'set'", hint, whole=True)
+        return chosen(setting, node)
 
-    def _capacity(self, name: str, node: object, path: tuple[str, ...], document: Document) -> dict[str, int]:
-        assert self.catalogue is not None
-        assert self.words is not None
-        layer = self.catalogue.layers[name]
-        storage = self.words.storages.get(layer.storage)
-        try:
-            if layer.capacity is None or storage is None:
-                what = f"layer {quote(name)} has no capacity of its own to change"
-                raise Misfit(what, whole=True)
-            capacity = CAPACITY.read(node)
-        except Misfit as wrong:
-            report_misfit(wrong, path, document)
-            return {}
-        misfit = storage.misfit(capacity)
-        if misfit:
-            document.error(path, misfit)
-        return {} if misfit else {name: capacity}
+    def _capacity(self, name: str, node: object, names: list[str]) -> int | None:
+        if self.layers is None or self.words is None or name in self.broken_layers:
+            return None
+        if name not in self.layers:
+            raise Misfit(f"unknown layer {quote(name)}", hint_for(name, self.layers), whole=True)
+        if names and name not in names:
+            raise Misfit(f"layer {quote(name)} is not in this variant", hint_for(name, names), whole=True)
+        layer = self.catalogue.layers[name] if self.catalogue else None
+        storage = self.words.storages.get(layer.storage) if layer else None
+        if layer is None or layer.capacity is None or storage is None:
+            raise Misfit(f"layer {quote(name)} has no capacity of its own to change", whole=True)
+        capacity = CAPACITY.read(node)
+        if misfit := storage.misfit(capacity):
+            raise Misfit(misfit, whole=True)
+        return capacity
 
-    def _options(self, spec: VariantSpec, document: Document) -> dict[str, str | bool | int]:
-        """The options that this variant sets, as far as they are right."""
-        good = {}
-        for name, node in spec.set.options.items():
-            if self.options is not None and self._check_option(name, node, document):
-                value = value_of(node)
-                assert isinstance(value, (str, bool, int))
-                good[name] = value
-        return good
-
-    def _check_option(self, name: str, node: object, document: Document) -> bool:
-        assert self.options is not None
-        path = ("set", "options", name)
+    def _option(self, name: str, node: object) -> str | bool | int | None:
+        if self.options is None or self.catalogue is None:
+            return None
         if name not in self.options:
-            hint = hint_for(name, self.options)
-            document.error(path, f"unknown option {quote(name)}", hint, at_key=True)
-            return False
-        option = self.catalogue.options.get(name) if self.catalogue else None
+            raise Misfit(f"unknown option {quote(name)}", hint_for(name, self.options), whole=True)
+        option = self.catalogue.options.get(name)
         if option is None or not self.document.sound("options", name):
-            return False
+            return None
         if text_of(node) == FROM_ENVIRONMENT:
             if option.env is None:
-                document.error(path, f"option {quote(name)} has no environment variable")
-            return option.env is not None
-        expects = option.refusal(value_of(node))
-        if expects:
-            what = f"option {quote(name)} must be {expects}, not {describe(node)}"
-            document.error(path, what)
-        return not expects
+                raise Misfit("has no environment variable")
+            return FROM_ENVIRONMENT
+        value = value_of(node)
+        if expects := option.refusal(value):
+            raise Misfit(f"must be {expects}, not {describe(node)}")
+        return value if isinstance(value, (bool, int)) else None
 
     # --- budget
 
