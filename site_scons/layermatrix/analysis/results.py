@@ -157,6 +157,12 @@ class BaselineResult(_Evidence):
     reported: Mapping[str, str]
     evidence: Records
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is something to show; not where every load has the hot path inlined."""
+        found = any(not isinstance(record, Missing) for record in self.evidence.values())
+        return found or bool(self.reported)
+
 
 @dataclass(frozen=True)
 class System:

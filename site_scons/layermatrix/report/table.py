@@ -196,7 +196,7 @@ def _table(title: str, results: Results, columns: Sequence[_Column], *, baseline
     names = row_names(results)
     first = Heading("variant" if baseline else "cell")
     rows = []
-    if baseline:
+    if baseline and results.baseline.is_known:
         own = (column.baseline(results.baseline) for column in columns)
         rows.append((Figure(results.baseline.name, FigureKind.NAME), *own))
     for cell in results.cells:

@@ -55,7 +55,7 @@ def make_console(file: IO[str] | None = None) -> Console:
 def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
     """What the code is, how it runs, whether that is as reported, and where the reports lie."""
     for table in (tables.code_table(results), tables.run_table(results)):
-        _print_table(table, console, baseline=True)
+        _print_table(table, console, baseline=results.baseline.is_known)
     _print_sentences(results, console)
     _print_reference(results, console)
     _print_failures(results, console)

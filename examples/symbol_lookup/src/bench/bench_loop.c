@@ -36,7 +36,8 @@ static double seconds(void)
 
 int main(int count, char **words)
 {
-    const unsigned long ops = number(count, words, "--ops", 1000000), symbols = number(count, words, "--symbols", 1000);
+    const unsigned long ops = number(count, words, "--ops", 1000000),
+                        symbols = number(count, words, "--symbols", 1000);
     symbol_use_t uses[USES] = {{0}};
     symbol_name_t wanted[USES];
     unsigned tables[USES];
@@ -52,6 +53,7 @@ int main(int count, char **words)
         const unsigned use = i % USES;
         sum += symbol_lookup(&uses[use], tables[use], &wanted[use])->value;
     }
-    printf("{\"bench\":\"loop\",\"ops\":%lu,\"seconds\":%.6f,\"checksum\":%ld}\n", ops, seconds() - start + 1e-9, sum);
+    printf("{\"bench\":\"loop\",\"ops\":%lu,\"seconds\":%.6f,\"checksum\":%ld}\n", ops,
+           seconds() - start + 1e-9, sum);
     return 0;
 }
