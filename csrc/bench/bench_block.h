@@ -88,6 +88,14 @@ BENCH_ALWAYS_INLINE unsigned char *bench_take(unsigned char **place, uint64_t to
     return block;
 }
 
+// Take the block from one place to another, whose mark it gets.
+BENCH_ALWAYS_INLINE void bench_move(unsigned char **from, unsigned char **to, uint64_t touched)
+{
+    uint64_t size = 0;
+    *to = bench_take(from, touched, &size);
+    if (touched != TOUCH_NONE) bench_label_block(*to, size, bench_mark_of(to), touched);
+}
+
 // Free every block that is left in a table of places.
 static inline void bench_free_places(unsigned char **places, uint64_t count, uint64_t touched,
                                      uint64_t *checksum)

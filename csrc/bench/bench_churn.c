@@ -94,8 +94,14 @@ static void clear(struct bench_worker *worker)
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {
-        .ops = 20000000, .slots = 1000, .min = 16, .max = 1024, .threads = 1, .seed = 1, .own = own_options};
+    struct bench_options options = {.ops = 20000000,
+                                    .slots = 1000,
+                                    .min = 16,
+                                    .max = 1024,
+                                    .threads = 1,
+                                    .seed = 1,
+                                    .limit_ms = BENCH_NO_LIMIT,
+                                    .own = own_options};
     const struct bench_load load = {.name = "churn", .prepare = fill, .run = run, .clear = clear};
     bench_parse(argc, argv, "replaces random blocks by malloc, calloc or posix_memalign", &options);
     bench_check_min(&options, touched);

@@ -8,6 +8,8 @@
 
 #include "bench_base.h"
 
+enum { BENCH_NO_LIMIT = 600000 }; // milliseconds; no load takes so long
+
 struct bench_options {
     uint64_t ops; // all workers together
     uint64_t slots; // of each worker
@@ -15,7 +17,7 @@ struct bench_options {
     uint64_t threads;
     uint64_t rounds_of; // replacements in a thread's life
     uint64_t seed;
-    uint64_t limit_ms; // a load that repeats itself ends after this time; 0 = it does all its ops
+    uint64_t limit_ms; // a load that repeats itself ends after this time
     uint64_t after_ms; // 0 = memory after the last free is not measured
     const struct bench_option *own; // options of this program alone; the last one has no name
 };
@@ -46,7 +48,7 @@ static const struct bench_option bench_shared[] = {
     BENCH_OPTION("--threads", threads, 1, 256, "threads at a time"),
     BENCH_OPTION("--rounds-of", rounds_of, 1, UINT64_C(1) << 40, "replacements in a thread's life"),
     BENCH_OPTION("--seed", seed, 0, UINT64_MAX, "start of the random numbers"),
-    BENCH_OPTION("--limit-ms", limit_ms, 0, 600000, "end after this time, with fewer ops; 0 = do them all"),
+    BENCH_OPTION("--limit-ms", limit_ms, 1, BENCH_NO_LIMIT, "end after this time, with fewer ops"),
     BENCH_OPTION("--after-ms", after_ms, 0, 60000, "report memory this long after the last free; 0 = do not"),
     BENCH_OWN_END,
 };

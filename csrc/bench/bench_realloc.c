@@ -86,8 +86,14 @@ static void run(struct bench_worker *worker)
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {
-        .ops = 5000000, .slots = 8, .min = 16, .max = 204800, .threads = 1, .seed = 1, .own = own_options};
+    struct bench_options options = {.ops = 5000000,
+                                    .slots = 8,
+                                    .min = 16,
+                                    .max = 204800,
+                                    .threads = 1,
+                                    .seed = 1,
+                                    .limit_ms = BENCH_NO_LIMIT,
+                                    .own = own_options};
     const struct bench_load load = {.name = "realloc", .run = run, .clear = free_all};
     bench_parse(argc, argv, "blocks that grow in turn by realloc", &options);
     bench_check_min(&options, touched);
