@@ -36,12 +36,12 @@ BENCH_ALWAYS_INLINE uint32_t bench_mark_of(const void *place)
     return (uint32_t)((uintptr_t)place * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
-__attribute__((noreturn, cold)) static void bench_spoilt(const void *block, struct bench_label expected,
-                                                         struct bench_label found)
+__attribute__((noreturn, cold)) static inline void bench_spoilt(const void *block, uint32_t mark,
+                                                                uint32_t found)
 {
-    bench_die("block %p was written to by someone else: it holds %08" PRIx32 " and %" PRIu32
-              " bytes, not %08" PRIx32 " and %" PRIu32 "; the allocator handed out memory twice",
-              block, found.mark, found.size, expected.mark, expected.size);
+    bench_die("block %p was written to by someone else: it holds %08" PRIx32 ", not %08" PRIx32
+              "; the allocator has written into it, or handed out memory twice",
+              block, found, mark);
 }
 
 // The last byte is apart from the label where the block is larger than that.
@@ -57,35 +57,46 @@ BENCH_ALWAYS_INLINE void bench_label_block(unsigned char *block, size_t size, ui
     if (bench_has_end(size, touched)) block[size - 1] = (unsigned char)mark;
 }
 
-// Check a fresh block, write what is to be written, and keep it in its place.
-BENCH_ALWAYS_INLINE void bench_put(unsigned char **place, unsigned char *block, size_t size, uint64_t touched)
+// Check a fresh block and write what is to be written.
+BENCH_ALWAYS_INLINE void bench_write(unsigned char *block, size_t size, uint32_t mark, uint64_t touched)
 {
     if (__builtin_expect(block == NULL, 0)) bench_die("no memory for a block of %zu bytes", size);
     if (__builtin_expect((uintptr_t)block % sizeof(void *) != 0, 0))
         bench_die("block %p of %zu bytes is not aligned", (void *)block, size);
-    *place = block;
     if (touched == TOUCH_NONE) return;
     if (touched == TOUCH_PAGES)
         for (size_t at = BENCH_PAGE; at < size; at += BENCH_PAGE) block[at] = (unsigned char)at;
-    bench_label_block(block, size, bench_mark_of(place), touched);
+    bench_label_block(block, size, mark, touched);
 }
 
-// Check the block in its place and take it out. Returns it; adds its size, where it is known, to the checksum.
+// Check what was written. Returns the block; adds its size, where it is known, to the checksum.
+BENCH_ALWAYS_INLINE unsigned char *bench_verify(unsigned char *block, uint32_t mark, uint64_t touched,
+                                                uint64_t *checksum)
+{
+    if (touched == TOUCH_NONE) return block;
+    struct bench_label label;
+    memcpy(&label, block + (touched == TOUCH_LATE ? BENCH_LATE : 0), sizeof label);
+    if (__builtin_expect(label.mark != mark, 0)) bench_spoilt(block, mark, label.mark);
+    const unsigned char end =
+        bench_has_end(label.size, touched) ? block[label.size - 1] : (unsigned char)mark;
+    if (__builtin_expect(end != (unsigned char)mark, 0)) bench_spoilt(block, (unsigned char)mark, end);
+    *checksum += label.size;
+    return block;
+}
+
+// Write a fresh block, and keep it in its place.
+BENCH_ALWAYS_INLINE void bench_put(unsigned char **place, unsigned char *block, size_t size, uint64_t touched)
+{
+    bench_write(block, size, bench_mark_of(place), touched);
+    *place = block;
+}
+
+// Check the block in its place and take it out.
 BENCH_ALWAYS_INLINE unsigned char *bench_take(unsigned char **place, uint64_t touched, uint64_t *checksum)
 {
     unsigned char *block = *place;
     *place = NULL;
-    if (touched == TOUCH_NONE) return block;
-    struct bench_label label;
-    memcpy(&label, block + (touched == TOUCH_LATE ? BENCH_LATE : 0), sizeof label);
-    const struct bench_label expected = {label.size, bench_mark_of(place)};
-    if (__builtin_expect(label.mark != expected.mark, 0)) bench_spoilt(block, expected, label);
-    if (bench_has_end(label.size, touched) && block[label.size - 1] != (unsigned char)expected.mark) {
-        label.mark = block[label.size - 1];
-        bench_spoilt(block, expected, label);
-    }
-    *checksum += label.size;
-    return block;
+    return bench_verify(block, bench_mark_of(place), touched, checksum);
 }
 
 // Take the block from one place to another, whose mark it gets.

@@ -1,24 +1,30 @@
 // Churn: every slot holds a block; each step frees a random one and puts another of random size in its place.
 //
 // One program for all ranges of size, for one and many threads, for malloc, calloc and aligned blocks, and for blocks
-// that are written little or not at all. It stresses reuse: splitting and joining above the small classes, what is
+// that are written little or not at all. With `--table shared` all threads use one table, so that a block is mostly freed
+// by another thread than the one that allocated it. It stresses reuse: splitting and joining above the small classes, what is
 // cached by thread and given back too early, page faults of large blocks. bench_replace is the same for small blocks,
 // without the checks.
 //
 // After: the steady state of P. Larson and M. Krishnan, "Memory allocation for long-running server applications" (ISMM
-// 1998); for 5 to 25 MiB "malloc-large" of mimalloc-bench, a program that replaces large buffers.
+// 1998); for 5 to 25 MiB the report microsoft/mimalloc#447, a program that replaces large buffers; for a shared table
+// microsoft/mimalloc#177, threads that delete each other's events.
 
 #include "bench_block.h"
 
 enum { CHUNK = 128 }; // steps between two looks at the clock
 enum kind { KIND_MALLOC, KIND_CALLOC, KIND_ALIGNED };
+enum table { TABLE_OWN, TABLE_SHARED };
 
 static const char *const kind_words[] = {"malloc", "calloc", "aligned", NULL};
-static uint64_t kind = KIND_MALLOC, align = 64, touched = TOUCH_ENDS;
+static const char *const table_words[] = {"own", "shared", NULL};
+static uint64_t kind = KIND_MALLOC, align = 64, touched = TOUCH_ENDS, table = TABLE_OWN;
+static unsigned char **shared; // worker 0's slots, where all use one table
 static const struct bench_option own_options[] = {
     BENCH_OWN_WORD("--kind", &kind, kind_words, "function that allocates"),
     BENCH_OWN("--align", &align, sizeof(void *), UINT64_C(1) << 24,
               "alignment for --kind aligned, a power of 2"),
+    BENCH_OWN_WORD("--table", &table, table_words, "whose slots a thread uses"),
     BENCH_OWN_WORD("--touch", &touched, bench_touch_words, BENCH_TOUCH_DOC),
     BENCH_OWN_END,
 };
@@ -52,6 +58,8 @@ BENCH_ALWAYS_INLINE unsigned char *allocate(size_t size)
 static void fill(struct bench_worker *worker)
 {
     const struct bench_options *options = worker->options;
+    if (table == TABLE_SHARED && worker->index != 0) return;
+    if (table == TABLE_SHARED) shared = worker->slots;
     for (uint64_t slot = 0; slot < options->slots; slot++) {
         uint64_t random = bench_random(&worker->random);
         size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
@@ -75,13 +83,28 @@ static void replace(struct bench_worker *worker, uint64_t steps)
     worker->checksum += checksum;
 }
 
+static void replace_shared(struct bench_worker *worker, uint64_t steps)
+{
+    const struct bench_options *options = worker->options;
+    for (; steps > 0; steps--) {
+        uint64_t random = bench_random(&worker->random);
+        size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
+        unsigned char **place = &shared[bench_slot_of(random, options->slots)];
+        unsigned char *block = allocate(size);
+        bench_write(block, size, bench_mark_of(place), touched);
+        block = __atomic_exchange_n(place, block, __ATOMIC_ACQ_REL);
+        free(bench_verify(block, bench_mark_of(place), touched, &worker->checksum));
+    }
+}
+
 static void run(struct bench_worker *worker)
 {
     const uint64_t steps = worker->ops / 2; // a step is two ops
     uint64_t done = 0;
     while (done < steps && !bench_is_over(worker)) {
         const uint64_t left = steps - done, chunk = left < CHUNK ? left : CHUNK;
-        replace(worker, chunk);
+        if (table == TABLE_SHARED) replace_shared(worker, chunk);
+        else replace(worker, chunk);
         done += chunk;
     }
     worker->ops = done * 2;

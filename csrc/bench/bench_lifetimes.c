@@ -1,22 +1,19 @@
-// Lifetimes: most blocks die young, some live long, and a few survive all of it.
+// Lifetimes: most blocks die young, some live long.
 //
 // A block goes into one of several groups at random and replaces a random block there; the groups have 1, 2, 4, ...
-// places, so that a block of a group with n places lives for n blocks of that group on average. With `--survive`, some
-// blocks stay until the end. It stresses fragmentation: long-lived blocks that keep the memory around them from being
-// used in another size.
+// places, so that a block of a group with n places lives for n blocks of that group on average. It stresses
+// fragmentation: long-lived blocks that keep the memory around them from being used in another size.
 //
-// After: the lifetimes that B. Zorn and D. Grunwald measured, "Empirical measurements of six allocation-intensive C
-// programs" (1992): most blocks live for a few allocations only; the survivors after "glibc-thread" of mimalloc-bench.
+// After: B. Zorn and D. Grunwald, "Empirical measurements of six allocation-intensive C programs" (SIGPLAN Notices
+// 1992): most blocks live for a few allocations only.
 
 #include "bench_block.h"
 
 enum { CHUNK = 1024 }; // steps between two looks at the clock
 
-static uint64_t survive = 0, touched = TOUCH_ENDS;
-static unsigned char **survivors; // of all threads; each has a part of its own
+static uint64_t touched = TOUCH_ENDS;
 static uint64_t groups;
 static const struct bench_option own_options[] = {
-    BENCH_OWN("--survive", &survive, 0, 1000, "blocks of 1000 that stay until the end"),
     BENCH_OWN_WORD("--touch", &touched, bench_touch_words, BENCH_TOUCH_DOC),
     BENCH_OWN_END,
 };
@@ -28,23 +25,13 @@ static uint64_t random_place(uint64_t random)
     return group_size - 1 + ((random * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (group_size - 1));
 }
 
-static unsigned char **survivors_of(const struct bench_worker *worker)
-{
-    return survivors + worker->index * worker->options->ops;
-}
-
-// One block: allocated, and put in the place of another, which is freed; or among the survivors. Returns the ops done.
-static uint64_t step(struct bench_worker *worker, uint64_t *survived)
+// A block, allocated and put in the place of another, which is freed. Returns the ops done.
+static uint64_t step(struct bench_worker *worker)
 {
     const struct bench_options *options = worker->options;
-    const uint64_t random = bench_random(&worker->random);
-    const size_t size = bench_size_of(random, options->min, options->max - options->min + 1);
-    const uint64_t second = bench_random(&worker->random);
-    if (survive != 0 && bench_slot_of(second, 1000) < survive) {
-        bench_put(&survivors_of(worker)[(*survived)++], malloc(size), size, touched);
-        return 1;
-    }
-    unsigned char **place = &worker->slots[random_place(second)];
+    const size_t size =
+        bench_size_of(bench_random(&worker->random), options->min, options->max - options->min + 1);
+    unsigned char **place = &worker->slots[random_place(bench_random(&worker->random))];
     const bool is_full = *place != NULL;
     if (is_full) free(bench_take(place, touched, &worker->checksum));
     bench_put(place, malloc(size), size, touched);
@@ -54,19 +41,14 @@ static uint64_t step(struct bench_worker *worker, uint64_t *survived)
 static void run(struct bench_worker *worker)
 {
     const uint64_t ops = worker->ops;
-    uint64_t done = 0, survived = 0;
+    uint64_t done = 0;
     while (done < ops && !bench_is_over(worker))
-        for (int i = 0; i < CHUNK && done < ops; i++) done += step(worker, &survived);
+        for (int i = 0; i < CHUNK && done < ops; i++) done += step(worker);
     worker->ops = done;
 }
 
 static void clear(struct bench_worker *worker)
 {
-    unsigned char **stayed = survivors_of(worker);
-    uint64_t count = 0;
-    while (stayed[count] != NULL) count++;
-    bench_free_places(stayed, count, touched, &worker->checksum);
-    madvise(stayed, count * sizeof *stayed, MADV_DONTNEED);
     bench_free_places(worker->slots, worker->options->slots, touched, &worker->checksum);
 }
 
@@ -81,9 +63,8 @@ int main(int argc, char **argv)
                                     .limit_ms = BENCH_NO_LIMIT,
                                     .own = own_options};
     const struct bench_load load = {.name = "lifetimes", .run = run, .clear = clear};
-    bench_parse(argc, argv, "blocks of many lifetimes, some of which survive", &options);
+    bench_parse(argc, argv, "blocks of many lifetimes", &options);
     bench_check_min(&options, touched);
     while (groups < 26 && (UINT64_C(2) << groups) - 1 <= options.slots) groups++;
-    survivors = bench_pages(options.threads * options.ops * sizeof *survivors);
     return bench_workers(&load, &options);
 }

@@ -3,8 +3,8 @@
 // It stresses what grows with the number of live blocks: cache misses on metadata, free lists whose blocks lie all over
 // memory, tables from address to owner, and how fast memory that nobody holds is found again.
 //
-// After: the build-up and tear-down of large indexes and caches; "glibc-bench-simple" and "rbstress" of mimalloc-bench
-// ask the same of fewer blocks.
+// After: the building up and tearing down of large indexes and trees, such as "binary trees" of the Computer Language
+// Benchmarks Game, with an order of frees that does not follow the allocations.
 
 #include "bench_block.h"
 

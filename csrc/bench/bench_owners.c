@@ -89,7 +89,7 @@ int main(int argc, char **argv)
                                     .limit_ms = BENCH_NO_LIMIT,
                                     .own = own_options};
     const struct bench_load load = {
-        .name = "owners", .prepare = share_slots, .run = run, .clear = check_empty};
+        .name = "owners", .prepare = share_slots, .run = run, .clear = check_empty, .is_pinned = true};
     bench_parse(argc, argv, "threads whose blocks others free, mixed", &options);
     bench_check_min(&options, touched);
     options.threads = owners + freers;

@@ -7,7 +7,8 @@
 // and thresholds beyond which all goes back to the system only to be fetched again.
 //
 // After: the ramps and plateaus of P. Wilson and others, "Dynamic storage allocation: a survey and critical review"
-// (IWMM 1995); the reports of page faults and of kept memory of loads that breathe to mimalloc, tcmalloc and jemalloc.
+// (IWMM 1995); the reports microsoft/mimalloc#11, page faults of a load that breathes, and #633, blocks that are freed
+// without having been written to.
 //
 // phase: allocate, then free, by one thread; with `--freer next` the next thread frees what this one has allocated.
 

@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 {
     struct bench_options options = {
         .ops = 10000000, .slots = 4096, .min = 64, .max = 64, .seed = 1, .own = own_options};
-    const struct bench_load load = {.name = "pipe", .run = run, .clear = check_empty};
+    const struct bench_load load = {.name = "pipe", .run = run, .clear = check_empty, .is_pinned = true};
     bench_parse(argc, argv, "threads that allocate pass blocks to threads that free", &options);
     bench_check_min(&options, touched);
     if (options.slots < batch) bench_die("--slots is below --batch: a pipe has room for a batch at least");

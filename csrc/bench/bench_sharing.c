@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 {
     struct bench_options options = {
         .ops = 4000000, .min = 8, .max = 8, .threads = 2, .seed = 1, .own = own_options};
-    const struct bench_load load = {.name = "sharing", .run = run, .clear = nothing_left};
+    const struct bench_load load = {.name = "sharing", .run = run, .clear = nothing_left, .is_pinned = true};
     bench_parse(argc, argv, "threads that write to small blocks of their own", &options);
     if (first == FIRST_GIVEN)
         for (uint64_t i = 0; i < options.threads; i++) given[i] = allocate(options.min);
