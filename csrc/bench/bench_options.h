@@ -6,6 +6,7 @@
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
+#include "bench_allocator.h"
 #include "bench_base.h"
 
 enum { BENCH_NO_LIMIT = 600000 }; // milliseconds; no load takes so long
@@ -135,6 +136,8 @@ static inline void bench_parse(int argc, char **argv, const char *doc, struct be
             option->words != NULL ? bench_word(option, text) : bench_number(option, text);
     }
     if (options->min > options->max) bench_die("--min is above --max");
+    char path[PATH_MAX];
+    bench_allocator(path); // a mixture of two ends here, before it can crash
 }
 
 #endif

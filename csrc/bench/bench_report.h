@@ -1,6 +1,6 @@
-// The line of result: clocks, resident memory, whose malloc was measured, and the JSON that says all of it.
+// The line of result: clocks, resident memory, and the JSON that says all of it.
 //
-// Reads /proc/self/status and the loader's tables. Writes one line to stdout:
+// Reads /proc/self/status. Writes one line to stdout:
 //
 //     bench, ops, mops   the load, its mallocs and frees (each realloc is one, too), and millions of them a second
 //     seconds            wall time of the timed part
@@ -13,11 +13,10 @@
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
+#include "bench_allocator.h"
 #include "bench_base.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -108,41 +107,6 @@ static inline uint64_t bench_quiet_kib(uint64_t ms)
         usleep(10000);
     }
     return bench_status_kib("VmRSS:");
-}
-
-// ---- whose malloc ---------------------------------------------------------------------------------------
-
-// The path of the object that holds this function, with links resolved; the program's own when it is linked in.
-static inline const char *bench_object_of(void *function, char path[PATH_MAX])
-{
-    Dl_info found;
-    if (dladdr(function, &found) == 0 || found.dli_fname == NULL)
-        bench_die("the loader does not know which object holds the function at %p", function);
-    return realpath(found.dli_fname, path) != NULL ? path : found.dli_fname;
-}
-
-// Where malloc comes from. Blocks of one library that are freed by another would end in a crash or in a figure of
-// both: the program ends with a message instead.
-static inline const char *bench_allocator(char path[PATH_MAX])
-{
-    static const struct {
-        const char *name;
-        void *function;
-    } others[] = {
-        {"free", (void *)free},
-        {"calloc", (void *)calloc},
-        {"realloc", (void *)realloc},
-        {"posix_memalign", (void *)posix_memalign},
-    };
-    const char *allocator = bench_object_of((void *)malloc, path);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        char other_path[PATH_MAX];
-        const char *other = bench_object_of(others[i].function, other_path);
-        if (strcmp(allocator, other) != 0)
-            bench_die("malloc comes from %s, but %s from %s: preload one allocator only", allocator,
-                      others[i].name, other);
-    }
-    return allocator;
 }
 
 // ---- the line -------------------------------------------------------------------------------------------
