@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "csrc" / "bench"
 BROKEN = Path(__file__).with_name("broken_malloc.c")
 SOURCES = sorted(FOLDER.glob("bench_*.c"))
-FLAGS = [
+FLAGS: list[str] = [
     *("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fPIC"),
     *(f"-fno-builtin-{name}" for name in ("malloc", "calloc", "realloc", "free")),
 ]
@@ -81,7 +81,8 @@ def programs(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the programs."""
     folder = tmp_path_factory.mktemp("programs")
     for source in SOURCES:
-        subprocess.run([compiler, *FLAGS, source, "-o", folder / source.stem], check=True, timeout=60)
+        words = [compiler, *FLAGS, str(source), "-o", str(folder / source.stem)]
+        subprocess.run(words, check=True, timeout=60)
     return folder
 
 
@@ -93,7 +94,8 @@ def library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Library:
     def compile_(fault: str | None = None, name: str | None = None) -> Path:
         made = folder / (name or f"lib{fault or 'right'}.so")
         if not made.exists():
-            words = [*FLAGS, "-shared", BROKEN, "-o", made, *([f"-D{fault}"] if fault else [])]
+            define: list[str] = [f"-D{fault}"] if fault else []
+            words: list[str] = [*FLAGS, *define, "-shared", str(BROKEN), "-o", str(made)]
             subprocess.run([compiler, *words], check=True, timeout=60)
         return made
 
