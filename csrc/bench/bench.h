@@ -89,8 +89,8 @@ static inline void bench_thread(pthread_t *thread, void *(*start)(void *), void 
 }
 
 // Keep the calling thread to one core, the next one for the next worker. Two threads that wait for each other are
-// otherwise at times both on one core, where they take turns, and at times on two; that is half or twice the speed. Where
-// the system refuses, the load runs as it may.
+// otherwise at times both on one core, where they take turns, and at times on two; that is half or twice the speed.
+// Where the system refuses, the load runs as it may.
 static inline void bench_pin(uint64_t index)
 {
     cpu_set_t allowed, one;

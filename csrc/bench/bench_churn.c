@@ -1,10 +1,10 @@
 // Churn: every slot holds a block; each step frees a random one and puts another of random size in its place.
 //
 // One program for all ranges of size, for one and many threads, for malloc, calloc and aligned blocks, and for blocks
-// that are written little or not at all. With `--table shared` all threads use one table, so that a block is mostly freed
-// by another thread than the one that allocated it. It stresses reuse: splitting and joining above the small classes, what is
-// cached by thread and given back too early, page faults of large blocks. bench_replace is the same for small blocks,
-// without the checks.
+// that are written little or not at all. With `--table shared` all threads use one table, so that a block is mostly
+// freed by another thread than the one that allocated it. It stresses reuse: splitting and joining above the small
+// classes, what is cached by thread and given back too early, page faults of large blocks. bench_replace is the same for
+// small blocks, without the checks.
 //
 // After: the steady state of P. Larson and M. Krishnan, "Memory allocation for long-running server applications" (ISMM
 // 1998); for 5 to 25 MiB the report microsoft/mimalloc#447, a program that replaces large buffers; for a shared table

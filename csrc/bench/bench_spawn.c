@@ -4,7 +4,8 @@
 // slot and one replacement, what is measured is the start and the end of threads alone. It stresses the setting up of a
 // thread's caches, their handing on at its end, and what of it is left behind.
 //
-// After: the report microsoft/mimalloc#1001 and the servers of P. Larson and M. Krishnan (ISMM 1998), whose threads end.
+// After: the report microsoft/mimalloc#1001, and the servers of P. Larson and M. Krishnan (ISMM 1998), whose threads
+// end.
 
 #include "bench_block.h"
 

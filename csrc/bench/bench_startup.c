@@ -11,6 +11,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+enum { MOST_WORDS = 60 };
+
 extern char **environ;
 
 static uint64_t child = 0; // file descriptor for a child's answer, 0 in the parent
@@ -45,9 +47,10 @@ static void start_child(char **argv, int answers)
 {
     pid_t pid;
     int status = 0;
-    char number[16], *words[64];
+    char number[16], *words[MOST_WORDS + 3]; // the child's option, its number, the end
     size_t count = 0;
-    for (; argv[count] != NULL && count < 60; count++) words[count] = argv[count];
+    for (; argv[count] != NULL && count < MOST_WORDS; count++) words[count] = argv[count];
+    if (argv[count] != NULL) bench_die("more than %d arguments", MOST_WORDS);
     snprintf(number, sizeof number, "%d", answers);
     words[count++] = "--child";
     words[count++] = number;

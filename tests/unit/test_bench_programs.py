@@ -110,7 +110,7 @@ def run(programs: Path) -> Run:
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         if preload is not None:
             environment["LD_PRELOAD"] = str(preload)
-        command = [programs / f"bench_{name}", *args]
+        command = [str(programs / f"bench_{name}"), *args]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
     return call
@@ -240,6 +240,6 @@ def test_the_arguments_of_every_load_are_known_to_its_program(programs: Path) ->
     loads = matrix["peers"]["loads"]
     assert len(loads) > 50
     for name, load in loads.items():
-        command = [programs / load["program"], *(str(word) for word in load["args"]), "--help"]
+        command = [str(programs / load["program"]), *(str(word) for word in load["args"]), "--help"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (name, done.stderr, done.returncode) == (name, "", 0)
