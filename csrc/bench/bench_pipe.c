@@ -14,7 +14,9 @@
 
 #include <sched.h>
 
-enum { SPINS = 200 }; // looks at a pipe before a thread leaves its core to others
+// Looks at a pipe before a thread leaves its core to others: some microseconds. On a machine that does other work, too,
+// leaving costs a time slice.
+enum { SPINS = 4000 };
 
 struct pipe {
     unsigned char **places;
