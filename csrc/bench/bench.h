@@ -32,7 +32,8 @@ struct bench_worker {
     uint64_t random;
     uint64_t ops;
     uint64_t checksum; // of the bytes found in freed blocks: equal for every allocator
-    struct bench_clock spent; // of the timed part
+    struct bench_clock ready, done; // when it came to the gate, and when its run ended
+    double deadline; // of --limit-ms
     uint64_t peak_kib; // worker 0 only
     uint64_t after_kib; // worker 0 only
     pthread_t thread;
@@ -72,7 +73,7 @@ static inline void bench_worker_clear(struct bench_worker *worker)
 // time, their figure stays right, and the run short. Called between steps that take much longer than it does.
 static inline bool bench_is_over(const struct bench_worker *worker)
 {
-    return bench_seconds() - worker->spent.wall > (double)worker->options->limit_ms * 1e-3;
+    return bench_seconds() > worker->deadline;
 }
 
 // The table of slots is the benchmark's: it must not count as memory that the allocator has kept.
@@ -120,11 +121,12 @@ static inline void *bench_work(void *argument)
     const struct bench_load *load = worker->load;
     if (load->is_pinned) bench_pin(worker->index);
     if (load->prepare != NULL) load->prepare(worker);
+    worker->ready = bench_now();
     pthread_barrier_wait(worker->gate);
-    bench_start(&worker->spent);
+    worker->deadline = bench_seconds() + (double)worker->options->limit_ms * 1e-3;
     load->run(worker);
+    worker->done = bench_now();
     pthread_barrier_wait(worker->gate);
-    bench_stop(&worker->spent);
     if (worker->index == 0) worker->peak_kib = bench_peak_kib();
     if (load->clear != NULL) load->clear(worker);
     else bench_worker_clear(worker);
@@ -148,13 +150,32 @@ static inline void bench_run_workers(struct bench_worker *workers, const struct 
     for (uint64_t i = 1; i < options->threads; i++) pthread_join(workers[i].thread, NULL);
 }
 
+static inline double bench_later(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+// The gate opens when the last worker has come, and the work ends with the last one's. No single worker can time that:
+// of more threads than cores, some go through the open gate when others have long done their work.
+static inline struct bench_clock bench_spent(const struct bench_worker *workers, uint64_t count)
+{
+    struct bench_clock ready = workers[0].ready, done = workers[0].done;
+    for (uint64_t i = 1; i < count; i++) {
+        ready.wall = bench_later(ready.wall, workers[i].ready.wall);
+        ready.cpu = bench_later(ready.cpu, workers[i].ready.cpu);
+        done.wall = bench_later(done.wall, workers[i].done.wall);
+        done.cpu = bench_later(done.cpu, workers[i].done.cpu);
+    }
+    return (struct bench_clock){done.wall - ready.wall, done.cpu - ready.cpu};
+}
+
 // Run a load whose threads live as long as the program, and print its line.
 static inline int bench_workers(const struct bench_load *load, const struct bench_options *options)
 {
     struct bench_worker *workers = bench_pages(options->threads * sizeof *workers);
     bench_run_workers(workers, load, options);
     struct bench_result result = {.name = load->name,
-                                  .spent = workers[0].spent,
+                                  .spent = bench_spent(workers, options->threads),
                                   .peak_kib = workers[0].peak_kib,
                                   .has_after = options->after_ms != 0,
                                   .after_kib = workers[0].after_kib};

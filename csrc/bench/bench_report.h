@@ -52,10 +52,14 @@ static inline double bench_cpu_seconds(int who)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
+static inline struct bench_clock bench_now(void)
+{
+    return (struct bench_clock){.wall = bench_seconds(), .cpu = bench_cpu_seconds(RUSAGE_SELF)};
+}
+
 static inline void bench_start(struct bench_clock *clock)
 {
-    clock->cpu = bench_cpu_seconds(RUSAGE_SELF);
-    clock->wall = bench_seconds();
+    *clock = bench_now();
 }
 
 static inline void bench_stop(struct bench_clock *clock)

@@ -202,6 +202,13 @@ def test_a_slow_run_ends_at_its_limit_with_fewer_ops(run: Run) -> None:
     assert 0.02 <= line["seconds"] < 20
 
 
+def test_the_time_of_many_threads_is_that_of_all_of_them(run: Run) -> None:
+    """No thread has worked before the clock began or after it stopped, though few of them run at a time."""
+    for _ in range(5):
+        line = line_of(run("churn", ["--ops", "2M", "--threads", "64"]))
+        assert line["cpu_seconds"] <= line["seconds"] * len(os.sched_getaffinity(0)) + 0.005
+
+
 def test_k_and_m_are_1024_and_its_square(run: Run) -> None:
     assert line_of(run("churn", ["--ops", "2K"]))["ops"] == 2048
     assert line_of(run("churn", ["--ops", "1M"]))["ops"] == 1 << 20
