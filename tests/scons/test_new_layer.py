@@ -121,7 +121,7 @@ def test_the_suite_is_green_with_a_new_layer_and_a_new_variant_in_the_matrix(pro
     project.edit("variants/matrix.yaml", "variant: [phase0,", "variant: [mine, phase0,")
     suite = ["tests/golden", "tests/unit/test_model.py", "tests/unit/test_linemap.py"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite],
+        [sys.executable, "-m", "pytest", "-q", *suite],
         cwd=project.root,
         capture_output=True,
         text=True,
