@@ -1,89 +1,19 @@
-// What the benchmark programs share: options, random numbers, clock, workers, and the line of result.
+// What the benchmark programs share: options, random numbers, clocks, workers, and the line of result.
 //
-// Reads the command line. Writes one JSON line to stdout; complaints go to stderr with exit status 2.
-// The allocator under test is whichever serves malloc and free (LD_PRELOAD). Nothing here uses it: tables
-// come from mmap, so that two allocators differ by the measured blocks only.
+// The allocator under test is whichever serves malloc and free (LD_PRELOAD); the line of result says which it was.
+// What the benchmark itself costs shows with null_malloc.c preloaded.
 //
 // op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own.
-// What the benchmark itself costs shows with null_malloc.c preloaded.
 
 #ifndef BENCH_H
 #define BENCH_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "bench_base.h"
+#include "bench_options.h"
+#include "bench_report.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-
-#define BENCH_ALWAYS_INLINE static inline __attribute__((always_inline))
-
-struct bench_options {
-    uint64_t ops;        // all workers together
-    uint64_t slots;      // of each worker
-    uint64_t min, max;   // bytes of a block, both included
-    uint64_t threads;
-    uint64_t rounds_of;  // replacements between two successions; 0 = the program knows no succession
-    uint64_t seed;
-};
-
-__attribute__((noreturn, format(printf, 1, 2))) static inline void bench_die(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    exit(2);
-}
-
-// ---- random numbers -------------------------------------------------------------------------------------
-
-__extension__ typedef unsigned __int128 bench_u128;
-
-// A counter with an odd step, folded by one wide multiplication: a handful of instructions, and no chain of
-// dependent multiplications from one number to the next.
-BENCH_ALWAYS_INLINE uint64_t bench_random(uint64_t *state)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    bench_u128 wide = (bench_u128)*state * (*state ^ UINT64_C(0xd6e8feb86659fd93));
-    return (uint64_t)wide ^ (uint64_t)(wide >> 64);
-}
-
-// The low half of a random number picks a slot, the high half a size: a multiply and a shift each, and no
-// division.
-BENCH_ALWAYS_INLINE size_t bench_slot_of(uint64_t random, uint64_t slots)
-{
-    return (size_t)((random & UINT32_MAX) * slots >> 32);
-}
-
-BENCH_ALWAYS_INLINE size_t bench_size_of(uint64_t random, uint64_t min, uint64_t span)
-{
-    return (size_t)(min + ((random >> 32) * span >> 32));
-}
-
-// ---- blocks ---------------------------------------------------------------------------------------------
-
-// Zeroed pages for the tables; they live until the program ends.
-static inline void *bench_pages(uint64_t bytes)
-{
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) bench_die("no memory for a table of %" PRIu64 " bytes", bytes);
-    return pages;
-}
+#include <sched.h>
 
 // The first and the last byte, as a program would touch a block that it has asked for.
 BENCH_ALWAYS_INLINE void bench_touch(unsigned char *block, size_t size, uint64_t random)
@@ -93,133 +23,28 @@ BENCH_ALWAYS_INLINE void bench_touch(unsigned char *block, size_t size, uint64_t
     block[0] = (unsigned char)random;
 }
 
-// ---- clock and memory -----------------------------------------------------------------------------------
-
-static inline double bench_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-// Highest resident memory of this process so far in KiB, 0 where the kernel does not tell.
-static inline uint64_t bench_peak_kib(void)
-{
-    char text[8192];
-    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return 0;
-    ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
-    text[length > 0 ? length : 0] = '\0';
-    const char *line = strstr(text, "VmHWM:");
-    return line == NULL ? 0 : strtoull(line + strlen("VmHWM:"), NULL, 10);
-}
-
-static inline void bench_print(const char *name, uint64_t ops, double seconds, uint64_t peak_kib,
-                               uint64_t checksum)
-{
-    double mops = seconds > 0 ? (double)ops / seconds * 1e-6 : 0;
-    printf("{\"bench\":\"%s\",\"ops\":%" PRIu64 ",\"seconds\":%.6f,\"mops\":%.3f,\"peak_kib\":%" PRIu64
-           ",\"checksum\":%" PRIu64 "}\n",
-           name, ops, seconds, mops, peak_kib, checksum);
-}
-
-// ---- options --------------------------------------------------------------------------------------------
-
-struct bench_option {
-    const char *name;
-    size_t offset;
-    uint64_t low, high;
-    const char *doc;
-};
-
-#define BENCH_OPTION(name, field, low, high, doc) \
-    {name, offsetof(struct bench_options, field), low, high, doc}
-
-static const struct bench_option bench_table[] = {
-    BENCH_OPTION("--ops", ops, 2, UINT64_C(1) << 40, "mallocs and frees of all threads together"),
-    BENCH_OPTION("--slots", slots, 1, UINT64_C(1) << 26, "places for blocks, in each thread"),
-    BENCH_OPTION("--min", min, 1, UINT64_C(1) << 24, "bytes of the smallest block"),
-    BENCH_OPTION("--max", max, 1, UINT64_C(1) << 24, "bytes of the largest block"),
-    BENCH_OPTION("--threads", threads, 1, 256, "threads at a time"),
-    BENCH_OPTION("--rounds-of", rounds_of, 1, UINT64_C(1) << 40, "replacements in a thread's life"),
-    BENCH_OPTION("--seed", seed, 0, UINT64_MAX, "start of the random numbers"),
-};
-enum { BENCH_OPTIONS = sizeof bench_table / sizeof bench_table[0] };
-
-static inline uint64_t *bench_field(struct bench_options *options, const struct bench_option *option)
-{
-    return (uint64_t *)(void *)((char *)options + option->offset);
-}
-
-static inline bool bench_is_known(const struct bench_options *options, const struct bench_option *option)
-{
-    return option->offset != offsetof(struct bench_options, rounds_of) || options->rounds_of != 0;
-}
-
-__attribute__((noreturn)) static inline void bench_help(const char *program, const char *doc,
-                                                        struct bench_options *options)
-{
-    printf("%s: %s\n", program, doc);
-    for (int i = 0; i < BENCH_OPTIONS; i++) {
-        if (!bench_is_known(options, &bench_table[i])) continue;
-        printf("  %-11s N  %s (%" PRIu64 ")\n", bench_table[i].name, bench_table[i].doc,
-               *bench_field(options, &bench_table[i]));
-    }
-    exit(0);
-}
-
-static inline uint64_t bench_number(const struct bench_option *option, const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    uint64_t value = text != NULL ? strtoull(text, &end, 10) : 0;
-    bool is_number = text != NULL && *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
-    if (!is_number || value < option->low || value > option->high)
-        bench_die("%s takes a number from %" PRIu64 " to %" PRIu64, option->name, option->low, option->high);
-    return value;
-}
-
-static inline const struct bench_option *bench_find(const struct bench_options *options, const char *name)
-{
-    for (int i = 0; i < BENCH_OPTIONS; i++) {
-        const struct bench_option *option = &bench_table[i];
-        if (strcmp(name, option->name) == 0 && bench_is_known(options, option)) return option;
-    }
-    bench_die("unknown option '%s'; --help lists them", name);
-}
-
-// Read the command line over the defaults in `options`.
-static inline void bench_parse(int argc, char **argv, const char *doc, struct bench_options *options)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) bench_help(argv[0], doc, options);
-        const struct bench_option *option = bench_find(options, argv[i]);
-        *bench_field(options, option) = bench_number(option, argv[++i]);
-    }
-    if (options->min > options->max) bench_die("--min is above --max");
-}
-
-// ---- workers --------------------------------------------------------------------------------------------
-
 struct bench_worker {
     const struct bench_options *options;
     const struct bench_load *load;
-    pthread_barrier_t *gate;  // all workers start and stop together
+    pthread_barrier_t *gate; // all workers start and stop together
     unsigned char **slots;
     uint64_t index;
     uint64_t random;
     uint64_t ops;
-    uint64_t checksum;        // of the bytes found in freed blocks: equal for every allocator
-    double seconds;           // of the timed part
-    uint64_t peak_kib;        // worker 0 only
+    uint64_t checksum; // of the bytes found in freed blocks: equal for every allocator
+    struct bench_clock ready, done; // when it came to the gate, and when its run ended
+    double deadline; // of --limit-ms
+    uint64_t peak_kib; // worker 0 only
+    uint64_t after_kib; // worker 0 only
     pthread_t thread;
-} __attribute__((aligned(128)));  // workers must not slow each other through a shared cache line
+} __attribute__((aligned(128))); // workers must not slow each other through a shared cache line
 
 struct bench_load {
     const char *name;
-    void (*prepare)(struct bench_worker *worker);  // not timed
-    void (*run)(struct bench_worker *worker);      // timed
+    void (*prepare)(struct bench_worker *worker); // not timed
+    void (*run)(struct bench_worker *worker); // timed
+    void (*clear)(struct bench_worker *worker); // frees what is left, not timed; NULL = bench_worker_clear
+    bool is_pinned; // each worker to a core, where threads work hand in hand
 };
 
 static inline void bench_worker_init(struct bench_worker *worker, const struct bench_options *options,
@@ -227,7 +52,7 @@ static inline void bench_worker_init(struct bench_worker *worker, const struct b
 {
     worker->options = options;
     worker->index = index;
-    worker->slots = bench_pages(options->slots * sizeof *worker->slots);
+    if (options->slots != 0) worker->slots = bench_pages(options->slots * sizeof *worker->slots);
     worker->random = options->seed + (index << 48);
     worker->ops = options->ops / options->threads + (index < options->ops % options->threads);
 }
@@ -244,33 +69,77 @@ static inline void bench_worker_clear(struct bench_worker *worker)
     }
 }
 
+// Whether a run has taken the time that it may take. Slow allocators then do less of the same; since speed is ops by
+// time, their figure stays right, and the run short. Called between steps that take much longer than it does.
+static inline bool bench_is_over(const struct bench_worker *worker)
+{
+    return bench_seconds() > worker->deadline;
+}
+
+// The table of slots is the benchmark's: it must not count as memory that the allocator has kept.
+static inline void bench_worker_drop_slots(struct bench_worker *worker)
+{
+    if (worker->slots != NULL) munmap(worker->slots, worker->options->slots * sizeof *worker->slots);
+    worker->slots = NULL;
+}
+
 static inline void bench_thread(pthread_t *thread, void *(*start)(void *), void *argument)
 {
     int error = pthread_create(thread, NULL, start, argument);
     if (error != 0) bench_die("cannot create a thread: %s", strerror(error));
 }
 
+// Keep the calling thread to one core, the next one for the next worker. Two threads that wait for each other are
+// otherwise at times both on one core, where they take turns, and at times on two; that is half or twice the speed.
+// Where the system refuses, the load runs as it may.
+static inline void bench_pin(uint64_t index)
+{
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    uint64_t skip = index % (uint64_t)CPU_COUNT(&allowed);
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &allowed) || skip-- != 0) continue;
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+}
+
+// All workers wait, alive and idle like a server's pool of threads, until the memory that is left was read.
+static inline void bench_read_after(struct bench_worker *worker)
+{
+    bench_worker_drop_slots(worker);
+    pthread_barrier_wait(worker->gate);
+    if (worker->index == 0) worker->after_kib = bench_quiet_kib(worker->options->after_ms);
+    pthread_barrier_wait(worker->gate);
+}
+
 static inline void *bench_work(void *argument)
 {
     struct bench_worker *worker = argument;
-    if (worker->load->prepare != NULL) worker->load->prepare(worker);
+    const struct bench_load *load = worker->load;
+    if (load->is_pinned) bench_pin(worker->index);
+    if (load->prepare != NULL) load->prepare(worker);
+    worker->ready = bench_now();
     pthread_barrier_wait(worker->gate);
-    double start = bench_seconds();
-    worker->load->run(worker);
+    worker->deadline = bench_seconds() + (double)worker->options->limit_ms * 1e-3;
+    load->run(worker);
+    worker->done = bench_now();
     pthread_barrier_wait(worker->gate);
-    worker->seconds = bench_seconds() - start;
     if (worker->index == 0) worker->peak_kib = bench_peak_kib();
-    bench_worker_clear(worker);
+    if (load->clear != NULL) load->clear(worker);
+    else bench_worker_clear(worker);
+    if (worker->options->after_ms != 0) bench_read_after(worker);
     return NULL;
 }
 
-// Run a load whose threads live as long as the program, and print its line. The calling thread is worker 0,
-// so that a run with one thread creates none.
-static inline int bench_workers(const struct bench_load *load, const struct bench_options *options)
+// Start a worker for each thread but the first, which the calling thread is; so a run with one thread creates none.
+static inline void bench_run_workers(struct bench_worker *workers, const struct bench_load *load,
+                                     const struct bench_options *options)
 {
     pthread_barrier_t gate;
     pthread_barrier_init(&gate, NULL, (unsigned)options->threads);
-    struct bench_worker *workers = bench_pages(options->threads * sizeof *workers);
     for (uint64_t i = 0; i < options->threads; i++) {
         bench_worker_init(&workers[i], options, i);
         workers[i].load = load;
@@ -278,13 +147,43 @@ static inline int bench_workers(const struct bench_load *load, const struct benc
     }
     for (uint64_t i = 1; i < options->threads; i++) bench_thread(&workers[i].thread, bench_work, &workers[i]);
     bench_work(&workers[0]);
-    uint64_t ops = workers[0].ops, checksum = workers[0].checksum;
-    for (uint64_t i = 1; i < options->threads; i++) {
-        pthread_join(workers[i].thread, NULL);
-        ops += workers[i].ops;
-        checksum += workers[i].checksum;
+    for (uint64_t i = 1; i < options->threads; i++) pthread_join(workers[i].thread, NULL);
+}
+
+static inline double bench_later(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+// The gate opens when the last worker has come, and the work ends with the last one's. No single worker can time that:
+// of more threads than cores, some go through the open gate when others have long done their work.
+static inline struct bench_clock bench_spent(const struct bench_worker *workers, uint64_t count)
+{
+    struct bench_clock ready = workers[0].ready, done = workers[0].done;
+    for (uint64_t i = 1; i < count; i++) {
+        ready.wall = bench_later(ready.wall, workers[i].ready.wall);
+        ready.cpu = bench_later(ready.cpu, workers[i].ready.cpu);
+        done.wall = bench_later(done.wall, workers[i].done.wall);
+        done.cpu = bench_later(done.cpu, workers[i].done.cpu);
     }
-    bench_print(load->name, ops, workers[0].seconds, workers[0].peak_kib, checksum);
+    return (struct bench_clock){done.wall - ready.wall, done.cpu - ready.cpu};
+}
+
+// Run a load whose threads live as long as the program, and print its line.
+static inline int bench_workers(const struct bench_load *load, const struct bench_options *options)
+{
+    struct bench_worker *workers = bench_pages(options->threads * sizeof *workers);
+    bench_run_workers(workers, load, options);
+    struct bench_result result = {.name = load->name,
+                                  .spent = bench_spent(workers, options->threads),
+                                  .peak_kib = workers[0].peak_kib,
+                                  .has_after = options->after_ms != 0,
+                                  .after_kib = workers[0].after_kib};
+    for (uint64_t i = 0; i < options->threads; i++) {
+        result.ops += workers[i].ops;
+        result.checksum += workers[i].checksum;
+    }
+    bench_print(&result);
     return 0;
 }
 

@@ -63,19 +63,22 @@ int main(int argc, char **argv)
     struct lineage *lineages = bench_pages(options.threads * sizeof *lineages);
     for (uint64_t i = 0; i < options.threads; i++) lineage_init(&lineages[i], &options, i);
 
-    double start = bench_seconds();
+    struct bench_result result = {.name = "larson", .has_after = options.after_ms != 0};
+    bench_start(&result.spent);
     for (uint64_t i = 0; i < options.threads; i++) start_successor(&lineages[i]);
     for (uint64_t i = 0; i < options.threads; i++)
         while (sem_wait(&lineages_done) != 0 && errno == EINTR) continue;
-    double seconds = bench_seconds() - start;
+    bench_stop(&result.spent);
 
-    uint64_t peak_kib = bench_peak_kib(), ops = 0, checksum = 0;
+    result.peak_kib = bench_peak_kib();
     for (uint64_t i = 0; i < options.threads; i++) {
         pthread_join(lineages[i].previous, NULL);
         bench_worker_clear(&lineages[i].worker);
-        ops += lineages[i].worker.ops;
-        checksum += lineages[i].worker.checksum;
+        bench_worker_drop_slots(&lineages[i].worker);
+        result.ops += lineages[i].worker.ops;
+        result.checksum += lineages[i].worker.checksum;
     }
-    bench_print("larson", ops, seconds, peak_kib, checksum);
+    if (options.after_ms != 0) result.after_kib = bench_quiet_kib(options.after_ms);
+    bench_print(&result);
     return 0;
 }
