@@ -12,7 +12,7 @@ import pytest
 from layermatrix.core import process
 from layermatrix.evidence.tools import cachegrind
 from layermatrix.evidence.tools.cachegrind import Cachegrind, CacheModel, CountersError
-from layermatrix.model.measuring import METRICS
+from layermatrix.model import measuring
 
 CACHE = CacheModel(I1=(32768, 8, 64), D1=(32768, 8, 64), LL=(8388608, 16, 64))
 
@@ -72,7 +72,7 @@ def test_no_function_has_no_events() -> None:
 
 
 def test_the_spec_knows_the_same_figures() -> None:
-    assert tuple(cachegrind.EVENTS) == METRICS == NAMES
+    assert tuple(cachegrind.EVENTS) == measuring.METRICS == NAMES
 
 
 @pytest.mark.parametrize(
