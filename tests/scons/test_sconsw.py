@@ -262,7 +262,7 @@ def test_an_unchanged_tree_costs_less_than_30_ms_before_scons_starts(copy: Copy)
 def test_a_python_that_is_too_old_is_named_with_its_version(copy: Copy) -> None:
     ended = copy.run(FAKE_VERSION="3.8.18")
     assert ended.status == 2
-    assert ended.said == ["sconsw: Python 3.10 or newer is needed; python3 is Python 3.8.18"]
+    assert ended.said == ["sconsw: Python 3.10 or newer is required; python3 is Python 3.8.18"]
     assert not (copy.root / ".venv").exists()
 
 
@@ -271,7 +271,7 @@ def test_no_python_at_all_is_said(copy: Copy) -> None:
     ended = copy.run()
     assert (ended.status, ended.said) == (
         2,
-        ["sconsw: Python 3.10 or newer is needed; python3 is not installed"],
+        ["sconsw: Python 3.10 or newer is required; python3 is not installed"],
     )
 
 
@@ -286,7 +286,7 @@ def test_a_python_that_was_asked_for_is_not_replaced_by_another(copy: Copy) -> N
     ended = copy.run(PYTHON="python3.9")
     assert (ended.status, ended.said) == (
         2,
-        ["sconsw: Python 3.10 or newer is needed; python3.9 is not installed"],
+        ["sconsw: Python 3.10 or newer is required; python3.9 is not installed"],
     )
 
 
@@ -304,7 +304,7 @@ def test_a_missing_flock_is_said(copy: Copy) -> None:
 def test_packages_that_cannot_be_had_are_said_with_the_error_of_pip_and_the_log(copy: Copy) -> None:
     ended = copy.run(FAKE_PIP_ERROR="No matching distribution found for scons")
     assert ended.status == 2
-    what = "the packages of requirements.lock cannot be had (.venv.log)"
+    what = "cannot install the packages of requirements.lock (.venv.log)"
     why = "ERROR: No matching distribution found for scons"
     assert ended.said[1:] == [f"sconsw: {what}: {why}"]
     assert "hint" in (copy.root / ".venv.log").read_text()
@@ -404,4 +404,4 @@ def test_a_real_pip_without_an_index_ends_in_one_line(real: Copy) -> None:
     )  # fmt: skip
     assert ended.status == 2
     assert len(ended.said) == 2
-    assert "the packages of requirements.lock cannot be had (.venv.log): ERROR: No matching" in ended.said[1]
+    assert "cannot install the packages of requirements.lock (.venv.log): ERROR: No matching" in ended.said[1]

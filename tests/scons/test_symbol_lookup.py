@@ -124,7 +124,7 @@ def test_a_variant_is_set_beside_itself_without_each_layer(lookup: Stranger) -> 
 
 def test_a_question_is_answered_without_a_baseline(lookup: Stranger) -> None:
     run = lookup.build("rounds=6", "ab")
-    assert "Does an inline cache pay in front of a hash table?" in run.stdout
+    assert "Is an inline cache in front of a hash table worth its cost?" in run.stdout
     assert "cached" in next(line for line in run.stdout.splitlines() if line.startswith("Verdict: "))
 
 

@@ -114,7 +114,7 @@ def test_variants_stand_in_the_order_of_their_descent() -> None:
 
 
 def test_what_is_not_as_reported_has_a_section_with_its_reason(text: str) -> None:
-    begin = text.index("## What is not as reported, and why")
+    begin = text.index("## Differences from the report, and why")
     section = text[begin : text.index("## Experiments")]
     assert "### new against system malloc: Speed on mixed" in section
     assert "Reported: 0.70-0.90x. Measured: 1.30x, better than reported." in section
