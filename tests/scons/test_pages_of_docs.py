@@ -1,4 +1,4 @@
-"""`pages`: docs/ says what the tests say, and nothing else; through the command, on the project itself."""
+"""`pages`: a page of docs/ has to agree with what the tests print; through the command, on the project itself."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CLAIMED = FOUND.replace("- | -", "- | at once")
 def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     checked_in = project.read(HARDENING)
     run = project.build("pages")
-    assert f"{HARDENING} is what the tests say" in run.stdout
+    assert f"{HARDENING} is what the tests print" in run.stdout
 
     # a claim that no test backs
     project.edit(HARDENING, FOUND, CLAIMED)
     run = project.scons("pages")
     assert run.status == 1
     assert f"-{CLAIMED}\n+{FOUND}" in run.stdout
-    assert f"{HARDENING} is not what the tests say; --accept writes it" in run.stderr
+    assert f"{HARDENING} is not what the tests print; --accept writes it" in run.stderr
     assert CLAIMED in project.read(HARDENING)  # looking changes nothing
     project.build("pages", "--accept")
     assert project.read(HARDENING) == checked_in

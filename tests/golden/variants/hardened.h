@@ -1,6 +1,6 @@
 // hardened: the tiny allocator's fast path. Generated from variants/hardened.yaml; do not edit.
-// hakmem with every check. Misuse of any block ends the process at the moment it is freed; memory
-// waits before it is used again.
+// hakmem with every check. Misuse of a block ends the process when it is freed; freed memory waits
+// before it is reused.
 //
 // Layers, in the order in which a request meets them:
 //   1. Thread List (cache)
@@ -50,17 +50,18 @@
 #define TINY_ENV_OPTIONS(X) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
-// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
-// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+// Queue the blocks that the TLS SLL spills; a later slow path of any thread returns them to their
+// slabs.
 #define TINY_HAS_OPTION_BG_SPILL 0
 #define TINY_OPTION_BG_SPILL 0
-// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
-// them; 0 is never.
+// Take in blocks that other threads freed at every Nth slow path, not only when a refill needs
+// them; with 0, only then.
 #define TINY_HAS_OPTION_BG_REMOTE 0
 #define TINY_OPTION_BG_REMOTE 0
-// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// Memory that has been free for this many milliseconds is returned to the system, at a slow path of
 // any thread.
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
@@ -98,8 +99,8 @@ typedef struct tiny_front {
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Thread List
-// One list a class in one word, bounded in blocks and in bytes; what it has no room for is returned
-// to the slabs.
+// One list for each class, packed into one word and bounded in blocks and bytes; a full list
+// returns blocks to the slabs.
 
 ALWAYS_INLINE void *thread_list_pop(size_t class)
 {
@@ -154,7 +155,8 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 }
 
 // ---- 2. Front-Direct
-// Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
+// Experimental refill that fills the topmost cache directly from the slabs and bypasses the TLS
+// SLL.
 
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {

@@ -63,17 +63,18 @@
     X(bg_remote, "HAKMEM_TINY_BG_REMOTE", 0, 0, 65536) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
-// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 1
 #define TINY_OPTION_HOTMAG tiny_options.hotmag
-// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+// Queue the blocks that the TLS SLL spills; a later slow path of any thread returns them to their
+// slabs.
 #define TINY_HAS_OPTION_BG_SPILL 1
 #define TINY_OPTION_BG_SPILL tiny_options.bg_spill
-// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
-// them; 0 is never.
+// Take in blocks that other threads freed at every Nth slow path, not only when a refill needs
+// them; with 0, only then.
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE tiny_options.bg_remote
-// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// Memory that has been free for this many milliseconds is returned to the system, at a slow path of
 // any thread.
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
@@ -305,7 +306,7 @@ ALWAYS_INLINE bool front_c23_holds(size_t class, const void *wanted)
 }
 
 // ---- 4. Unified Cache
-// One tcache-style list a class, for every class.
+// One tcache-style list for each class.
 
 ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
@@ -479,7 +480,7 @@ ALWAYS_INLINE bool heap_v2_holds(size_t class, const void *wanted)
 }
 
 // ---- 8. Class5 Hotpath
-// A list of its own for blocks of 256 bytes.
+// A separate list for blocks of 256 bytes.
 
 ALWAYS_INLINE void *class5_hotpath_pop(size_t class)
 {
@@ -517,7 +518,7 @@ ALWAYS_INLINE bool class5_hotpath_push(size_t class, void *block)
 }
 
 // ---- 9. TLS SLL
-// Generic free list a class; takes what the caches above have no room for.
+// A generic free list for each class; takes the blocks that the caches above have no room for.
 
 ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
@@ -674,7 +675,8 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 }
 
 // ---- 10. Front-Direct
-// Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
+// Experimental refill that fills the topmost cache directly from the slabs and bypasses the TLS
+// SLL.
 
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {

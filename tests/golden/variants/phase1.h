@@ -1,5 +1,5 @@
 // phase1: the tiny allocator's fast path. Generated from variants/phase1.yaml; do not edit.
-// Phase 1. Four layers that lost their A/B test, and the HotMag and background variables, are gone;
+// Phase 1. Removes four layers that lost their A/B test, and the HotMag and background variables;
 // debug output is guarded.
 //
 // Layers, in the order in which a request meets them:
@@ -52,17 +52,18 @@
 #define TINY_ENV_OPTIONS(X) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
-// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
-// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+// Queue the blocks that the TLS SLL spills; a later slow path of any thread returns them to their
+// slabs.
 #define TINY_HAS_OPTION_BG_SPILL 0
 #define TINY_OPTION_BG_SPILL 0
-// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
-// them; 0 is never.
+// Take in blocks that other threads freed at every Nth slow path, not only when a refill needs
+// them; with 0, only then.
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE 64
-// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// Memory that has been free for this many milliseconds is returned to the system, at a slow path of
 // any thread.
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
@@ -213,7 +214,7 @@ ALWAYS_INLINE bool sfc_push(size_t class, void *block)
 }
 
 // ---- 3. Unified Cache
-// One tcache-style list a class, for every class.
+// One tcache-style list for each class.
 
 ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
@@ -289,7 +290,7 @@ ALWAYS_INLINE bool ring_cache_holds(size_t class, const void *wanted)
 }
 
 // ---- 5. TLS SLL
-// Generic free list a class; takes what the caches above have no room for.
+// A generic free list for each class; takes the blocks that the caches above have no room for.
 
 ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
@@ -416,7 +417,8 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 }
 
 // ---- 6. Front-Direct
-// Experimental refill that fills the topmost cache straight from the slabs, past the TLS SLL.
+// Experimental refill that fills the topmost cache directly from the slabs and bypasses the TLS
+// SLL.
 
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {

@@ -1,5 +1,5 @@
 // phase3: the tiny allocator's fast path. Generated from variants/phase3.yaml; do not edit.
-// Phase 3. Phase 2, compiled as seven modules.
+// Phase 3. Phase 2, compiled as seven separate modules.
 //
 // Layers, in the order in which a request meets them:
 //   1. Unified Cache (cache)
@@ -41,17 +41,18 @@
 #define TINY_ENV_OPTION_COUNT 0
 #define TINY_ENV_OPTIONS(X)
 
-// Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
+// Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
-// Queue what the TLS SLL spills, and let a later slow path of any thread take it home.
+// Queue the blocks that the TLS SLL spills; a later slow path of any thread returns them to their
+// slabs.
 #define TINY_HAS_OPTION_BG_SPILL 0
 #define TINY_OPTION_BG_SPILL 0
-// Take in blocks that other threads freed after this many slow paths, not only when a refill needs
-// them; 0 is never.
+// Take in blocks that other threads freed at every Nth slow path, not only when a refill needs
+// them; with 0, only then.
 #define TINY_HAS_OPTION_BG_REMOTE 1
 #define TINY_OPTION_BG_REMOTE 64
-// Memory that has been free for this many milliseconds goes back to the system, at a slow path of
+// Memory that has been free for this many milliseconds is returned to the system, at a slow path of
 // any thread.
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS 1000
@@ -99,7 +100,7 @@ typedef struct tiny_front {
 extern HAK_TLS tiny_front_t tiny_front;
 
 // ---- 1. Unified Cache
-// One tcache-style list a class, for every class.
+// One tcache-style list for each class.
 
 ALWAYS_INLINE void *unified_cache_pop(size_t class)
 {
@@ -137,7 +138,7 @@ ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
 }
 
 // ---- 2. TLS SLL
-// Generic free list a class; takes what the caches above have no room for.
+// A generic free list for each class; takes the blocks that the caches above have no room for.
 
 ALWAYS_INLINE void *tls_sll_pop(size_t class)
 {
