@@ -1,4 +1,4 @@
-"""`pages`: a page of docs/ has to agree with what the tests print; through the command, on the project itself."""
+"""`pages`: a page of docs/ has to agree with what the tests print. Runs the command on the project itself."""
 
 from __future__ import annotations
 
