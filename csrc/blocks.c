@@ -10,7 +10,6 @@
 #include "tiny_registry.h"
 
 #define NATURAL_ALIGNMENT ((size_t)16)
-#define SLAB_ALIGNMENT ((size_t)64) // slab starts are multiples of it
 
 // ---- allocation
 
@@ -41,8 +40,12 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
     return block != NULL ? block : out_of_memory();
 }
 
-void *hak_alloc_beyond_tiny(size_t size)
+void *hak_alloc_beyond_hot(size_t size)
 {
+    if (LIKELY(size <= TINY_MAX_SIZE)) {
+        hak_decay_step(); // few programs have more of these than they have time
+        return hak_tiny_alloc(tiny_class_of(size));
+    }
     bool zeroed;
     return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);
 }
@@ -50,7 +53,8 @@ void *hak_alloc_beyond_tiny(size_t size)
 // The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
 static size_t aligned_class(size_t size, size_t alignment)
 {
-    if (alignment > SLAB_ALIGNMENT || size > TINY_MAX_SIZE) return TINY_CLASSES;
+    if (alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE || alignment > TINY_MAX_SIZE)
+        return TINY_CLASSES;
     size_t class = tiny_class_of(size > alignment ? size : alignment);
     while (class < TINY_CLASSES && tiny_class_size[class] % alignment != 0) class++;
     return class;
@@ -60,11 +64,11 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
     if (alignment <= TINY_MIN_ALIGN) {
-        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(size);
+        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
         return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
     }
     size_t class = aligned_class(size, alignment);
-    if (class < TINY_CLASSES) return hak_tiny_alloc(tiny_class_size[class]);
+    if (class < TINY_CLASSES) return hak_tiny_alloc(class);
     return alloc_untiny(size, alignment, zeroed);
 }
 
@@ -76,7 +80,7 @@ void tiny_free_other(void *block)
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
         // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
-        if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX))
+        if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX))
             tiny_die("free of a pointer into a block", block);
         tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
@@ -96,7 +100,7 @@ void tiny_free_other(void *block)
 static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
 {
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
-    if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX)) tiny_die(misuse, block);
+    if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX)) tiny_die(misuse, block);
 #endif
     (void)block;
     (void)misuse;

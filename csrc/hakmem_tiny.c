@@ -10,9 +10,9 @@
 #define TINY_FRONT_IMPLEMENTATION // the out-of-line part of the generated header belongs to this file
 #include "tiny_alloc_fast_gen.h"
 
-void *hak_tiny_alloc(size_t size)
+void *hak_tiny_alloc(size_t class)
 {
-    return tiny_alloc_fast(size);
+    return tiny_alloc_class(class);
 }
 
 static void *take_past_layers(size_t class)

@@ -5,6 +5,7 @@
 #include "debug.h"
 #include "os.h"
 #include "tiny_registry.h"
+#include "tiny_superslab.h"
 
 #define SUPERSLAB_SIZE SHARED_POOL_SUPERSLAB
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
@@ -21,13 +22,18 @@ typedef struct superslab {
     uint32_t dirty; // of the free ones
     uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty ones, by os_clock_ms
     bool huge_pages; // the kernel may back it with them
+    int8_t rank; // whose list it is in; -1: no page is free
     struct superslab *next;
     struct superslab *previous;
 } superslab_t;
 
+// A superslab's rank: the longest row of free pages that it has, and that is aligned to its length, is of 2^rank pages.
+#define RANKS 3u // the longest row that is asked for is of four
+_Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each length of a slab");
+
 static struct {
     os_lock_t lock;
-    superslab_t *with_free; // superslabs with a free page; those with dirty ones tend to be in front
+    superslab_t *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
     superslab_t *unused;    // records without a mapping
     size_t superslabs;
     size_t pages_used;
@@ -59,19 +65,46 @@ static void pool_lock(void)
 #endif
 }
 
-static void list_add(superslab_t *superslab)
+// The first pages of the rows of 2^rank among `pages` that are aligned to their length; a bit each.
+static uint32_t rows_of(uint32_t pages, unsigned rank)
 {
+    static const uint32_t aligned[RANKS] = {ALL_PAGES, 0x55555555, 0x11111111};
+    for (unsigned i = 0; i < rank; i++) pages &= pages >> (1u << i);
+    return pages & aligned[rank];
+}
+
+static int rank_of(const superslab_t *superslab)
+{
+    int rank = (int)RANKS - 1;
+    while (rank >= 0 && rows_of(superslab->free, (unsigned)rank) == 0) rank--;
+    return rank;
+}
+
+static void list_add(superslab_t *superslab, int rank)
+{
+    superslab->rank = (int8_t)rank;
     superslab->previous = NULL;
-    superslab->next = pool.with_free;
-    if (pool.with_free != NULL) pool.with_free->previous = superslab;
-    pool.with_free = superslab;
+    if (rank < 0) return;
+    superslab->next = pool.with_free[rank];
+    if (superslab->next != NULL) superslab->next->previous = superslab;
+    pool.with_free[rank] = superslab;
 }
 
 static void list_remove(superslab_t *superslab)
 {
+    if (superslab->rank < 0) return;
     if (superslab->previous != NULL) superslab->previous->next = superslab->next;
-    else pool.with_free = superslab->next;
+    else pool.with_free[superslab->rank] = superslab->next;
     if (superslab->next != NULL) superslab->next->previous = superslab->previous;
+}
+
+// After a change of its free pages.
+static void relist(superslab_t *superslab)
+{
+    int rank = rank_of(superslab);
+    if (rank == superslab->rank) return;
+    list_remove(superslab);
+    list_add(superslab, rank);
 }
 
 static superslab_t *new_record(void)
@@ -157,7 +190,7 @@ static superslab_t *map_superslab(void)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
     pool.superslabs++;
     pool.free_superslabs++;
-    list_add(superslab);
+    list_add(superslab, rank_of(superslab));
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)superslab->start,
@@ -190,26 +223,41 @@ static void unmap_superslab(superslab_t *superslab)
     drop_record(superslab);
 }
 
-// A dirty page first: its memory is there already.
-static char *take_page(superslab_t *superslab)
+static uint32_t row_at(unsigned index, unsigned count)
 {
-    unsigned index = pick(superslab->dirty != 0 ? superslab->dirty : superslab->free);
-    uint32_t bit = (uint32_t)1 << index;
+    return (uint32_t)((((uint64_t)1 << count) - 1) << index);
+}
+
+// Dirty pages first: their memory is there already.
+static char *take_row(superslab_t *superslab, unsigned rank)
+{
+    uint32_t dirty = rows_of(superslab->dirty, rank);
+    unsigned index = pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
+    uint32_t row = row_at(index, 1u << rank);
     if (superslab->free == ALL_PAGES) pool.free_superslabs--;
-    if (superslab->dirty & bit) pool.dirty_pages--;
-    superslab->free &= ~bit;
-    superslab->dirty &= ~bit;
-    if (superslab->free == 0) list_remove(superslab);
-    pool.pages_used++;
+    pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty & row);
+    superslab->free &= ~row;
+    superslab->dirty &= ~row;
+    relist(superslab);
+    pool.pages_used += (size_t)1 << rank;
     return superslab->start + index * HAK_PAGE;
 }
 
-void *shared_pool_take(void)
+// Of a superslab that has no longer rows than are needed, if there is one.
+static superslab_t *find_superslab(unsigned rank)
 {
+    for (; rank < RANKS; rank++)
+        if (pool.with_free[rank] != NULL) return pool.with_free[rank];
+    return NULL;
+}
+
+void *shared_pool_take(unsigned pages)
+{
+    unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
-    superslab_t *superslab = pool.with_free;
+    superslab_t *superslab = find_superslab(rank);
     if (superslab == NULL) superslab = map_superslab();
-    char *page = superslab != NULL ? take_page(superslab) : NULL;
+    char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
@@ -225,22 +273,22 @@ static bool purge(superslab_t *superslab, void *start, size_t size)
     return os_purge(start, size);
 }
 
-void shared_pool_give(void *page)
+void shared_pool_give(void *page, unsigned pages)
 {
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
     unsigned index = (unsigned)((size_t)((char *)page - superslab->start) / HAK_PAGE);
-    uint32_t bit = (uint32_t)1 << index;
-    HAK_CHECK((superslab->free & bit) == 0, "page given to the pool twice", page);
-    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !purge(superslab, page, HAK_PAGE);
-    if (superslab->free == 0) list_add(superslab);
-    superslab->free |= bit;
+    uint32_t row = row_at(index, pages), now = os_clock_ms();
+    HAK_CHECK((superslab->free & row) == 0, "page given to the pool twice", page);
+    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !purge(superslab, page, pages * HAK_PAGE);
+    superslab->free |= row;
+    relist(superslab);
     if (kept) {
-        superslab->dirty |= bit;
-        pool.dirty_pages++;
-        superslab->freed_at[index] = os_clock_ms();
+        superslab->dirty |= row;
+        pool.dirty_pages += pages;
+        for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
     }
-    pool.pages_used--;
+    pool.pages_used -= pages;
     if (superslab->free == ALL_PAGES && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
         unmap_superslab(superslab);
 #if HAKMEM_DEBUG_OUTPUT
@@ -268,7 +316,7 @@ static bool purge_stale(superslab_t *superslab, uint32_t stale)
         unsigned first = (unsigned)__builtin_ctz(stale);
         uint64_t beyond = ~((uint64_t)stale >> first); // a bit beyond the highest page ends the row
         unsigned count = (unsigned)__builtin_ctzll(beyond);
-        uint32_t row = (uint32_t)((((uint64_t)1 << count) - 1) << first);
+        uint32_t row = row_at(first, count);
         stale &= ~row;
         if (!purge(superslab, superslab->start + first * HAK_PAGE, count * HAK_PAGE)) continue;
         superslab->dirty &= ~row;
@@ -278,20 +326,23 @@ static bool purge_stale(superslab_t *superslab, uint32_t stale)
     return any;
 }
 
+static bool return_stale(superslab_t *superslab, uint32_t now, uint32_t delay)
+{
+    uint32_t stale = stale_pages(superslab, now, delay);
+    if (superslab->free != ALL_PAGES || stale != superslab->dirty) return purge_stale(superslab, stale);
+    unmap_superslab(superslab);
+    return true;
+}
+
 bool shared_pool_return(uint32_t now, uint32_t delay)
 {
     bool any = false;
     pool_lock();
-    for (superslab_t *superslab = pool.with_free, *next; superslab != NULL; superslab = next) {
-        next = superslab->next;
-        uint32_t stale = stale_pages(superslab, now, delay);
-        if (superslab->free == ALL_PAGES && stale == superslab->dirty) {
-            unmap_superslab(superslab);
-            any = true;
-        } else if (purge_stale(superslab, stale)) {
-            any = true;
+    for (unsigned rank = 0; rank < RANKS; rank++)
+        for (superslab_t *superslab = pool.with_free[rank], *next; superslab != NULL; superslab = next) {
+            next = superslab->next;
+            if (return_stale(superslab, now, delay)) any = true;
         }
-    }
     os_unlock(&pool.lock);
     return any;
 }

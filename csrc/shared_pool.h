@@ -8,11 +8,12 @@
 
 #define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
 
-// A free page, its record reserved and its `owner` the superslab; NULL when memory cannot be had. Contents are undefined.
-void *shared_pool_take(void);
+// Free pages in a row, 1, 2 or 4, at an address that is a multiple of their size; their records are reserved, and have the
+// superslab as `owner`. NULL when memory cannot be had. Contents are undefined.
+void *shared_pool_take(unsigned pages);
 
-// Takes a page back. Its tag is 0 already. Beyond a bound, memory goes back to the system.
-void shared_pool_give(void *page);
+// Takes such pages back. Their tags are 0 already. Beyond a bound, memory goes back to the system.
+void shared_pool_give(void *page, unsigned pages);
 
 // Returns the memory of pages that have been free for `delay` milliseconds to the system; true if there was any.
 // `now` is os_clock_ms().

@@ -10,7 +10,8 @@
 #include "tiny_checks.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
-const uint8_t tiny_size_index[TINY_MAX_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};
+const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};
+const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)] = {TINY_WIDE_INDEX};
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 

@@ -58,26 +58,51 @@ static char *page_of(const void *block)
     return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
 }
 
-static unsigned draw_colour(void)
+static void tag_slab(const tiny_slab_t *slab, tiny_tag_t tag)
 {
-    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
-    return (count % (TINY_COLOURS - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * TINY_COLOUR_STEP;
+    char *page = page_of(slab->start);
+    for (unsigned i = 0; i < slab->pages; i++) tiny_registry_set(page + i * HAK_PAGE, tag);
 }
 
-static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
+// A multiple of the alignment that the class' blocks have.
+static unsigned draw_colour(size_t class)
 {
-    unsigned colour = draw_colour();
-    if (colour + tiny_class_size[class] > HAK_PAGE) colour = 0;
+    unsigned step = tiny_class_size[class] & -tiny_class_size[class];
+    if (step < TINY_COLOUR_STEP) step = TINY_COLOUR_STEP;
+    if (step > TINY_ALIGNMENT_MOST) step = (unsigned)TINY_ALIGNMENT_MOST;
+    unsigned colours = TINY_COLOUR_SPAN / step;
+    if (colours <= TINY_FIRST_COLOUR) colours = TINY_FIRST_COLOUR + 1;
+    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
+    return (count % (colours - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * step;
+}
+
+// The fewest pages that hold six blocks and leave no more than a tenth unused.
+static unsigned pages_for(size_t class)
+{
+    size_t size = tiny_class_size[class];
+    unsigned pages = 1;
+    for (; pages < TINY_SLAB_PAGES_MOST; pages *= 2) {
+        size_t bytes = pages * HAK_PAGE;
+        if (bytes / size >= 6 && bytes % size <= bytes / 10) break;
+    }
+    return pages;
+}
+
+static tiny_slab_t *format_slab(tiny_heap_t *heap, char *page, unsigned pages, size_t class)
+{
+    unsigned colour = draw_colour(class);
     tiny_slab_t *slab = tiny_registry_record(page);
+    for (unsigned i = 0; i < pages; i++) slab[i].behind = (uint8_t)i;
+    slab->pages = (uint8_t)pages;
     slab->free = NULL;
     slab->start = page + colour;
     slab->used = 0;
     slab->fresh = 0;
-    slab->capacity = (uint16_t)((HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
     slab->class = (uint8_t)class;
     tiny_order_set_up(heap, slab);
     list_slab(heap, slab);
-    tiny_registry_set(page, TINY_TAG(heap->id, class));
+    tag_slab(slab, TINY_TAG(heap->id, class));
     return slab;
 }
 
@@ -103,7 +128,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
         atomic_fetch_sub_explicit(&heaps.idle_slabs[class], 1, memory_order_relaxed);
         count_out(heap, slab->used * (size_t)tiny_class_size[class]);
         list_slab(heap, slab);
-        tiny_registry_set(page_of(slab->start), TINY_TAG(heap->id, class));
+        tag_slab(slab, TINY_TAG(heap->id, class));
     }
     os_unlock(&heaps.lock);
     return slab;
@@ -113,8 +138,9 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
-    char *page = shared_pool_take();
-    return page != NULL ? format_page(heap, page, class) : NULL;
+    unsigned pages = pages_for(class);
+    char *page = shared_pool_take(pages);
+    return page != NULL ? format_slab(heap, page, pages, class) : NULL;
 }
 
 static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
@@ -168,10 +194,9 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
 
 static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 {
-    char *page = page_of(slab->start);
     unlist_slab(heap, slab);
-    tiny_registry_set(page, 0);
-    shared_pool_give(page);
+    tag_slab(slab, 0);
+    shared_pool_give(page_of(slab->start), slab->pages);
 }
 
 // A mark in the link does not come home, so that one which arrives comes from a block that was in a cache when it was freed
@@ -180,7 +205,7 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 
 bool tiny_heap_holds(const tiny_block_t *wanted)
 {
-    const tiny_block_t *block = tiny_registry_record(wanted)->free;
+    const tiny_block_t *block = tiny_registry_slab(wanted)->free;
     for (unsigned looks = HOLDS_LOOKS; looks > 0 && block != NULL; looks--) {
         if (block == wanted) return true;
         block = tiny_next(block);
@@ -205,7 +230,7 @@ static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
 // An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 {
-    tiny_slab_t *slab = tiny_registry_record(block);
+    tiny_slab_t *slab = tiny_registry_slab(block);
     if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
     check_home(slab, block);
@@ -340,9 +365,9 @@ static void release_empty_slabs(tiny_heap_t *heap)
 // Few blocks keep many slabs: some of them lie in a cache, perhaps, where nothing tells them from those that are in use.
 static bool is_sparse(const tiny_heap_t *heap)
 {
-    size_t slabs = 0;
-    for (size_t class = 0; class < TINY_CLASSES; class++) slabs += heap->rooms[class];
-    return slabs * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+    size_t pages = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++) pages += heap->rooms[class] * (size_t)pages_for(class);
+    return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
 // A load that breathes is no burst: at least half has to be gone, and more than caches hold.

@@ -31,6 +31,12 @@ typedef struct tiny_heap {
     _Atomic(size_t) posted; // bytes in the inbox
 } tiny_heap_t;
 
+// The power of two that all blocks of a class are aligned to is the largest that divides their size, up to this one.
+#define TINY_ALIGNMENT_MOST OS_PAGE
+
+// Pages of one slab, at most: a power of two, as each slab's are.
+#define TINY_SLAB_PAGES_MOST 4u
+
 // Which of its slab's blocks begins at an address in the slab; SIZE_MAX if none does.
 static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *address)
 {

@@ -8,11 +8,12 @@
 #include "tiny_registry.h"
 #include "tiny_superslab.h"
 
-// Blocks fetched by one refill: 4 KiB worth, at least 4, at most 64.
+// Blocks fetched by one refill: 4 KiB worth, at most 64, at least 4 or 32 KiB worth; one of the largest.
 static inline unsigned tiny_batch(size_t class)
 {
-    unsigned blocks = 4096 / tiny_class_size[class];
-    return blocks < 4 ? 4 : blocks > 64 ? 64 : blocks;
+    unsigned size = tiny_class_size[class], blocks = 4096 / size, least = 32768 / size;
+    if (blocks >= 4) return blocks > 64 ? 64 : blocks;
+    return least > 4 ? 4 : least > 1 ? least : 1;
 }
 
 // A chain of up to `want` blocks of the class; returns how many: 0 when memory cannot be had, or the thread is past its

@@ -28,7 +28,7 @@ static void take_blocks(tiny_heap_t *heap, size_t class, unsigned count)
 static void check_blocks(const tiny_heap_t *heap, size_t class, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        const tiny_slab_t *slab = tiny_registry_record(blocks[i]);
+        const tiny_slab_t *slab = tiny_registry_slab(blocks[i]);
         T_CHECK(tiny_registry_tag(blocks[i]) == TINY_TAG(heap->id, class), "a block has another tag");
         T_CHECK(tiny_block_index(slab, blocks[i]) != SIZE_MAX, "%p is no start of a block",
                 (void *)blocks[i]);

@@ -294,6 +294,27 @@ class Variant:
         steps = range(0, self.max_size + 1, self.lookup_step)
         return tuple(next(c.index for c in aligned if c.size >= wanted) for wanted in steps)
 
+    @cached_property
+    def hot_size(self) -> int:
+        """The largest request in bytes whose class is looked up by steps in the thread's own state."""
+        return min(self.max_size, HOT_SIZE_MOST)
+
+    @cached_property
+    def hot_index(self) -> tuple[int, ...]:
+        """The part of `size_index` for requests of up to `hot_size` bytes."""
+        return self.size_index[: self.hot_size // self.lookup_step + 1]
+
+    @property
+    def wide_step(self) -> int:
+        """Bytes a step of `wide_index`."""
+        return WIDE_STEP
+
+    @cached_property
+    def wide_index(self) -> tuple[int, ...]:
+        """Entry i is the class for hot_size + i * WIDE_STEP + 1 bytes: the first of each wide step."""
+        first = self.hot_size // self.lookup_step + 1
+        return self.size_index[first :: WIDE_STEP // self.lookup_step] or (0,)
+
     def as_value(self) -> str:
         """Everything that a template can see, as one line of JSON that only changes when that does."""
         return json.dumps(plain(self, leave_out=UNPRINTED), separators=(",", ":"))
@@ -315,6 +336,8 @@ class Variant:
         return found
 
 
+HOT_SIZE_MOST = 4096  # bytes; beyond it a table by steps would be as large as all else that a thread has
+WIDE_STEP = 512  # bytes
 UNPRINTED = ("quoted", "budget")  # fields of a variant that templates do not see
 
 
