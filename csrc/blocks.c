@@ -6,6 +6,7 @@
 #include "decay.h"
 #include "hakmem_tiny.h"
 #include "large.h"
+#include "os.h"
 #include "page_arena.h"
 #include "tiny_registry.h"
 
@@ -29,11 +30,11 @@ static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
 // What is kept for later is given up for what is wanted now.
 static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 {
+    if (UNLIKELY(alignment > HAK_MAX_REQUEST || size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
     hak_decay_step();
-    if (UNLIKELY(size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
     if (size == 0) size = 1;
     void *block = take_untiny(size, alignment, zeroed);
-    if (UNLIKELY(block == NULL)) {
+    if (UNLIKELY(block == NULL) && os_could_map(size)) {
         hak_decay_now();
         block = take_untiny(size, alignment, zeroed);
     }

@@ -11,6 +11,7 @@
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // of a slab's bytes, less than one in so many is out
+#define MISSED_WAKE_MS 1u // an owner may end its change just before it can see that it is awaited
 #define POSTED_BYTES ((size_t)1 << 20) // in an inbox; a sender that finds more visits the heap
 
 static struct {
@@ -24,6 +25,7 @@ static struct {
 } heaps;
 
 _Atomic(bool) tiny_heaps_forking;
+_Atomic(bool) tiny_heaps_awaited;
 _Atomic(tiny_heap_t *) tiny_heaps_vanished; // changed under the lock
 
 static _Atomic(unsigned) next_colour;
@@ -501,10 +503,11 @@ void tiny_heap_release(tiny_heap_t *heap)
 void tiny_heap_wait_for_fork(tiny_heap_t *heap)
 {
     while (!os_forking && atomic_load(&tiny_heaps_forking)) {
-        atomic_store(&heap->in_change, false);
+        atomic_store(&heap->in_change, 0);
+        if (atomic_load(&tiny_heaps_awaited)) os_wake(&heap->in_change);
         os_lock(&heaps.forks);
         os_unlock(&heaps.forks);
-        atomic_store(&heap->in_change, true);
+        atomic_store(&heap->in_change, 1);
     }
 }
 
@@ -522,10 +525,12 @@ void tiny_heaps_before_fork(const tiny_heap_t *own)
 {
     os_lock(&heaps.forks);
     atomic_store(&tiny_heaps_forking, true);
+    atomic_store(&tiny_heaps_awaited, true);
     for (uint32_t id = 1, count = count_heaps(); id <= count; id++) {
-        const tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
-        while (heap != own && atomic_load(&heap->in_change)) os_yield();
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        while (heap != own && atomic_load(&heap->in_change)) os_wait(&heap->in_change, 1, MISSED_WAKE_MS);
     }
+    atomic_store(&tiny_heaps_awaited, false);
     os_lock(&heaps.lock);
 }
 
@@ -534,6 +539,13 @@ void tiny_heaps_after_fork(void)
     os_unlock(&heaps.lock);
     atomic_store(&tiny_heaps_forking, false);
     os_unlock(&heaps.forks);
+}
+
+void tiny_heaps_give_up(void)
+{
+    if (!os_holds(&heaps.forks)) return;
+    atomic_store(&tiny_heaps_awaited, false);
+    atomic_store(&tiny_heaps_forking, false);
 }
 
 // A heap that was about to get a thread, or whose thread cannot be copied, is on no list: it is lost.

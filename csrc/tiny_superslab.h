@@ -8,6 +8,7 @@
 #define TINY_SUPERSLAB_H
 
 #include "hak_types.h"
+#include "os.h"
 #include "tiny_checks.h"
 #include "tiny_registry.h"
 
@@ -25,14 +26,14 @@ typedef struct tiny_heap {
     void (*suspect)(const tiny_block_t *); // the owner looks at one that came in and seems to be free already
     void *thread; // what is the owner's own, see tiny_tls.c; vanished: a copy of it
     unsigned changes; // by the owner, under way: one within the other
-    _Atomic(bool) in_change;
+    _Atomic(uint32_t) in_change; // 1 while one is under way; a word, so that a fork can wait for it
     _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
     _Atomic(tiny_block_t *) doubted; // of all classes: those that only the owner can judge, after a visit
     _Atomic(size_t) posted; // bytes in the inbox
 } tiny_heap_t;
 
 // The power of two that all blocks of a class are aligned to is the largest that divides their size, up to this one.
-#define TINY_ALIGNMENT_MOST OS_PAGE
+#define TINY_ALIGNMENT_MOST ((size_t)4096)
 
 // Pages of one slab, at most: a power of two, as each slab's are.
 #define TINY_SLAB_PAGES_MOST 4u
@@ -52,19 +53,23 @@ _Noreturn void tiny_die(const char *what, const void *block) COLD;
 
 // Between these two the owner may leave its heap in any state: no fork comes between, and no visit. They nest.
 // tiny_heaps_forking: one of them is under way.
+// tiny_heaps_awaited: a fork waits for the end of one.
 extern _Atomic(bool) tiny_heaps_forking;
+extern _Atomic(bool) tiny_heaps_awaited;
 void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
 
 static inline void tiny_heap_begin(tiny_heap_t *heap)
 {
     if (heap->changes++ > 0) return;
-    atomic_store(&heap->in_change, true); // and then it looks; a fork first says so, and then looks here
+    atomic_store(&heap->in_change, 1); // and then it looks; a fork first says so, and then looks here
     if (UNLIKELY(atomic_load(&tiny_heaps_forking))) tiny_heap_wait_for_fork(heap);
 }
 
 static inline void tiny_heap_end(tiny_heap_t *heap)
 {
-    if (--heap->changes == 0) atomic_store_explicit(&heap->in_change, false, memory_order_release);
+    if (--heap->changes > 0) return;
+    atomic_store_explicit(&heap->in_change, 0, memory_order_release);
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_awaited, memory_order_relaxed))) os_wake(&heap->in_change);
 }
 
 // Adds up to `want` blocks to the chain, from slabs of the heap, then from the shared pool; returns how many.
@@ -106,6 +111,10 @@ void tiny_heap_release(tiny_heap_t *heap);
 // Waits until no heap is in change but `own`, the calling thread's or NULL, and keeps all that way.
 void tiny_heaps_before_fork(const tiny_heap_t *own);
 void tiny_heaps_after_fork(void);
+
+// The calling thread is about to end the process: if it was in the midst of a visit, or of a fork, others need not wait for
+// its end.
+void tiny_heaps_give_up(void);
 
 // In the child, before that: the heaps of all other threads have vanished. `copy` makes a copy of what a thread had, or
 // NULL: then the heap is lost, but that its blocks can be freed.

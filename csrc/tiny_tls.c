@@ -224,6 +224,14 @@ bool tiny_backend_is_in_change(void)
     return thread.heap != NULL && thread.heap->changes > 0;
 }
 
+void tiny_backend_give_up(void)
+{
+    tiny_heaps_give_up();
+    if (!tiny_backend_is_in_change()) return;
+    thread.heap->changes = 1;
+    tiny_heap_end(thread.heap);
+}
+
 void tiny_backend_others_vanish(void)
 {
     tiny_heaps_vanish(thread.heap, copy_left);

@@ -46,6 +46,9 @@ void tiny_backend_detach(void);
 // True while the calling thread changes its heap: in a signal's handler, which has interrupted it.
 bool tiny_backend_is_in_change(void);
 
+// The calling thread is about to end the process: what it was changing is left as it is, and nobody waits for that.
+void tiny_backend_give_up(void);
+
 // The child of a fork: all other threads are gone, what they had is set aside.
 void tiny_backend_others_vanish(void);
 
