@@ -19,7 +19,9 @@ typedef struct hot_magazine {
 
 typedef struct tiny_thread {
     tiny_heap_t *heap;
+#if !TINY_OPTION_FRONT_APART
     const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
+#endif
     bool detached;
     unsigned outgoing;
     unsigned ticks; // slow paths since the inboxes were last taken in
@@ -32,8 +34,71 @@ typedef struct tiny_thread {
 #endif
 } tiny_thread_t;
 
-HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
 static HAK_TLS tiny_thread_t thread;
+
+// ---- the front, in the thread-local state or apart from it
+
+#if TINY_OPTION_FRONT_APART
+
+static const tiny_front_t nobodys_front = TINY_FRONT_INITIAL;
+#define NOBODYS_FRONT ((tiny_front_t *)(uintptr_t)&nobodys_front) // which nobody writes to
+HAK_TLS tiny_front_t *tiny_front_apart = NOBODYS_FRONT;
+
+// False: no memory can be had for it.
+static bool make_front(tiny_heap_t *heap)
+{
+    if (heap->front != NULL) return true;
+    tiny_front_t *front = os_metadata(sizeof *front);
+    if (front == NULL) return false;
+    *front = nobodys_front;
+    heap->front = front;
+    return true;
+}
+
+static void take_front(const tiny_heap_t *heap)
+{
+    tiny_front_apart = heap->front;
+}
+
+static void leave_front(void)
+{
+    tiny_front.tag = TINY_NO_TAG;
+    tiny_front_apart = NOBODYS_FRONT;
+}
+
+// What a forked child keeps of another thread's: the heap has it.
+typedef tiny_front_t *left_front_t;
+#define FRONT_LEFT_BY(thread) ((void)(thread), NOBODYS_FRONT)
+#define FRONT_HERE tiny_front_apart
+
+#else
+
+HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
+
+static bool make_front(const tiny_heap_t *heap)
+{
+    (void)heap;
+    return true;
+}
+
+static void take_front(const tiny_heap_t *heap)
+{
+    (void)heap;
+    thread.front = &tiny_front;
+}
+
+static void leave_front(void)
+{
+    tiny_front.tag = TINY_NO_TAG;
+}
+
+// What a forked child keeps of another thread's: all of it.
+typedef tiny_front_t left_front_t;
+#define FRONT_LEFT_BY(thread) (*(thread)->front)
+#define FRONT_HERE tiny_front
+
+#endif
+
 
 // ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
 
@@ -151,8 +216,8 @@ static void check_marked(const tiny_block_t *block)
 // The heap is the calling thread's from now on.
 static void own(tiny_heap_t *heap)
 {
+    take_front(heap);
     thread.heap = heap;
-    thread.front = &tiny_front;
     heap->thread = &thread;
     tiny_front.tag = TINY_OWN_TAG(heap->id);
 #if TINY_MARKS
@@ -165,6 +230,10 @@ static void attach(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
     if (heap == NULL) return;
+    if (!make_front(heap)) {
+        tiny_heap_release(heap);
+        return;
+    }
     own(heap);
     tiny_lifecycle_thread_started();
 #if HAKMEM_DEBUG_OUTPUT
@@ -199,7 +268,7 @@ void tiny_backend_detach(void)
     heap->suspect = NULL;
     thread.detached = true;
     thread.heap = NULL;
-    tiny_front.tag = TINY_NO_TAG;
+    leave_front();
     tiny_heap_release(heap);
 }
 
@@ -208,14 +277,14 @@ void tiny_backend_detach(void)
 // What a thread had, copied in the child: the birth of another thread may use that memory again.
 typedef struct tiny_left {
     tiny_thread_t thread;
-    tiny_front_t front;
+    left_front_t front;
 } tiny_left_t;
 
 static void *copy_left(const void *of)
 {
     const tiny_thread_t *left = of;
     tiny_left_t *copy = os_metadata(sizeof *copy);
-    if (copy != NULL) *copy = (tiny_left_t){*left, *left->front};
+    if (copy != NULL) *copy = (tiny_left_t){*left, FRONT_LEFT_BY(left)};
     return copy;
 }
 
@@ -250,7 +319,7 @@ static void swap(void *one, void *other, size_t size)
 static void change_places(tiny_left_t *left)
 {
     swap(&thread, &left->thread, sizeof thread);
-    swap(&tiny_front, &left->front, sizeof tiny_front);
+    swap(&FRONT_HERE, &left->front, sizeof left->front);
 }
 
 bool tiny_backend_end_vanished(void (*end)(void))

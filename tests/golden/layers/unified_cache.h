@@ -85,7 +85,13 @@ typedef struct tiny_front {
     .unified_cache = {.room = {8, 8, 8}}, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Unified Cache
 // A counted list.

@@ -58,6 +58,10 @@
 #define TINY_ENV_OPTIONS(X) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
+// Keep the front out of the thread-local state, which is a part of each thread's stack, and find it
+// by a pointer there.
+#define TINY_HAS_OPTION_FRONT_APART 0
+#define TINY_OPTION_FRONT_APART 0
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
@@ -103,7 +107,13 @@ typedef struct tiny_front {
 #define TINY_FRONT_INITIAL { \
     .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(204), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(146), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(28), TINY_PACKED_EMPTY(24), TINY_PACKED_EMPTY(22), TINY_PACKED_EMPTY(19), TINY_PACKED_EMPTY(17), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(14), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(11), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(7), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4)} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Thread List
 // One list a class in one word, bounded in blocks and in bytes; what it has no room for goes home

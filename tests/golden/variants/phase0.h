@@ -68,6 +68,10 @@
     X(bg_remote, "HAKMEM_TINY_BG_REMOTE", 0, 0, 65536) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
+// Keep the front out of the thread-local state, which is a part of each thread's stack, and find it
+// by a pointer there.
+#define TINY_HAS_OPTION_FRONT_APART 1
+#define TINY_OPTION_FRONT_APART 1
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
 #define TINY_HAS_OPTION_HOTMAG 1
 #define TINY_OPTION_HOTMAG tiny_options.hotmag
@@ -193,7 +197,13 @@ typedef struct tiny_front {
     .class5_hotpath = {.room = {128}}, \
     .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. FastCache
 // Array stack for the four smallest classes.

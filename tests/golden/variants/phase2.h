@@ -47,6 +47,10 @@
 #define TINY_ENV_OPTION_COUNT 0
 #define TINY_ENV_OPTIONS(X)
 
+// Keep the front out of the thread-local state, which is a part of each thread's stack, and find it
+// by a pointer there.
+#define TINY_HAS_OPTION_FRONT_APART 0
+#define TINY_OPTION_FRONT_APART 0
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is looked at before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
@@ -102,7 +106,13 @@ typedef struct tiny_front {
     .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
     .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Unified Cache
 // One tcache-style list a class, for every class.
