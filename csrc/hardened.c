@@ -64,7 +64,7 @@ static size_t note_tiny(char *block, size_t asked)
     return tiny_class_size[slab->class];
 }
 
-// A block that comes out of the layers. One that is fresh has no fill yet.
+// A block that comes out of the layers. One that is fresh has no fill yet, and what its slab held before may show the secret.
 static void check_free(char *block)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
@@ -75,7 +75,7 @@ static void check_free(char *block)
     if (asked == FREED && UNLIKELY(!canary_is_filled(block + LINKS, end - CANARY_POST)))
         tiny_die(CANARY_WRITTEN, block);
     if (UNLIKELY(!canary_has_post(end))) tiny_die(CANARY_OVERFLOW, block);
-    canary_fill(block, block + LINKS);
+    canary_fill(block, asked == FREED ? block + LINKS : end - CANARY_POST);
 }
 
 typedef enum kind { NO_BLOCK, TINY, ARENA, LARGE } kind_t;

@@ -3,6 +3,8 @@
 // The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
 #include "page_arena.h"
 
+#include <string.h>
+
 #include "canary.h"
 #include "debug.h"
 #include "os.h"
@@ -158,6 +160,18 @@ static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_a
     chunk->length[first] = chunk->length[first + units - 1] = (uint16_t)units;
 }
 
+// With every check, links and posts are made of the secret, and do not stay in memory that is handed out.
+static void wipe(void *start, size_t size)
+{
+    if (TINY_CHECKS >= TINY_CHECKS_FULL) memset(start, 0, size);
+}
+
+// That of a run that ended before `unit`, and was joined to what follows.
+static void wipe_post(const arena_chunk_t *chunk, uint32_t unit)
+{
+    wipe(address_of(chunk, unit) - CANARY_POST, CANARY_POST);
+}
+
 static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
     unsigned index = list_of(units);
@@ -173,8 +187,11 @@ static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t unit
     arena.free_runs--;
     clear_bit(chunk->free_edge, first);
     clear_bit(chunk->free_edge, first + units - 1);
-    count_dirty(units, 0, run->age.dirty);
-    return run->age;
+    run_age_t age = run->age;
+    count_dirty(units, 0, age.dirty);
+    wipe(run, sizeof *run);
+    wipe_post(chunk, first + units);
+    return age;
 }
 
 static free_run_t *first_run_from(unsigned index)
@@ -365,6 +382,7 @@ static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
     if (end < CHUNK_UNITS && bit_of(chunk->free_edge, end)) {
         uint32_t joined = chunk->length[end];
         age = joined_age(age, remove_free(chunk, end, joined));
+        wipe_post(chunk, end);
         end += joined;
     }
     if (first > 0 && bit_of(chunk->free_edge, first - 1)) {

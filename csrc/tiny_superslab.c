@@ -194,8 +194,27 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
     return taken;
 }
 
+#if TINY_MARKS && !TINY_MARK_IN_LINK
+
+// The secret in the blocks' second words must not show in blocks of another class.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
+}
+
+#else
+
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    (void)slab;
+}
+
+#endif
+
 static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 {
+    wipe_marks(slab);
     unlist_slab(heap, slab);
     tag_slab(slab, 0);
     shared_pool_give(page_of(slab->start), slab->pages);
@@ -288,6 +307,17 @@ static bool looked_free(const tiny_block_t *block)
 
 #endif
 
+#if TINY_MARKS
+
+// What the sender wrote is no business of the block's next program.
+static void mark_at_home(tiny_block_t *block)
+{
+    if (TINY_MARK_IN_LINK) tiny_set_second_word(block, 0);
+    else tiny_mark(block, tiny_secret());
+}
+
+#endif
+
 // A block's slab may have been adopted by another heap since it was sent: then it is sent on. Only the owner can tell
 // whether one that looks free is.
 static void take_in(tiny_heap_t *heap, tiny_block_t *block, bool visit)
@@ -303,7 +333,7 @@ static void take_in(tiny_heap_t *heap, tiny_block_t *block, bool visit)
             }
             check_arrival(heap, block);
         }
-        tiny_mark(block, tiny_secret());
+        mark_at_home(block);
 #endif
         tiny_heap_give(heap, block);
     } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
