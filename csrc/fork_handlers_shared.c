@@ -29,7 +29,8 @@ void hak_register_fork_handlers(void (*before)(void), void (*in_parent)(void), v
     if (next != NULL) next(before, in_parent, in_child, &__dso_handle);
 }
 
-HAK_EXPORT int __register_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void), void *dso)
+HAK_EXPORT int __register_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void),
+                                 void *dso)
 {
     tiny_lifecycle_watch_forks();
     register_t *next = next_one();

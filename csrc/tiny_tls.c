@@ -99,7 +99,6 @@ typedef tiny_front_t left_front_t;
 
 #endif
 
-
 // ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
 
 #if TINY_HAS_OPTION_HOTMAG

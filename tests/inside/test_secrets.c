@@ -31,7 +31,8 @@ static bool refuse(long number, int error)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 // Neither of the two words that the kernel gave at the start, nor what is left when it is taken out, twice the same.
@@ -42,9 +43,11 @@ static void check_secrets(void)
     errno = 1234;
     uint64_t one = os_secret(), other = os_secret();
     T_CHECK(errno == 1234, "errno is %d", errno);
-    T_CHECK(one != 0 && other != 0 && one != other, "%" PRIx64 " and %" PRIx64 " are no two secrets", one, other);
+    T_CHECK(one != 0 && other != 0 && one != other, "%" PRIx64 " and %" PRIx64 " are no two secrets", one,
+            other);
     for (int i = 0; i < 2; i++)
-        T_CHECK((one ^ given[i]) >> 1 != 0 && (other ^ given[i]) >> 1 != 0, "the secret is a number of the start");
+        T_CHECK((one ^ given[i]) >> 1 != 0 && (other ^ given[i]) >> 1 != 0,
+                "the secret is a number of the start");
 }
 
 static void a_secret_is_new_at_each_call(void)
