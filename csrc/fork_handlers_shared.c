@@ -26,7 +26,7 @@ static register_t *next_one(void)
 void hak_register_fork_handlers(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
 {
     register_t *next = next_one();
-    if (next != NULL) next(before, in_parent, in_child, &__dso_handle);
+    if (next != NULL) next(before, in_parent, in_child, __dso_handle);
 }
 
 HAK_EXPORT int __register_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void),
