@@ -15,6 +15,7 @@
 // fit twice the delay.
 #define CACHES_SHARE 4u
 #define SCAN_SHARE 8u
+#define STEP_BYTES ((size_t)32 << 20) // go back in one look
 
 HAK_TLS unsigned hak_decay_steps;
 
@@ -40,7 +41,7 @@ void hak_decay_look(void)
     tiny_heaps_visit(false);
     shared_pool_return(now, delay);
     page_arena_return(now, delay);
-    large_return(now, delay);
+    large_return(STEP_BYTES, now, delay);
 }
 
 bool hak_decay_now(void)
@@ -50,6 +51,6 @@ bool hak_decay_now(void)
     tiny_heaps_visit(true);
     bool pages = shared_pool_return(0, 0);
     bool runs = page_arena_return(0, 0);
-    bool mappings = large_return(0, 0);
+    bool mappings = large_return(SIZE_MAX, os_clock_ms(), 0) > 0;
     return pages || runs || mappings;
 }

@@ -13,7 +13,7 @@
 typedef struct tiny_slab tiny_slab_t;
 
 // Owner 0 has no heap; its kinds tell the mappings that are not slabs. For other owners the kind is the class.
-enum { TINY_KIND_NONE = 0, TINY_KIND_ARENA = 1, TINY_KIND_LARGE = 2 };
+enum { TINY_KIND_NONE = 0, TINY_KIND_ARENA = 1, TINY_KIND_LARGE = 2, TINY_KIND_FREE_EXTENT = 3 };
 
 typedef uint32_t tiny_tag_t;
 #define TINY_TAG(owner, kind) ((tiny_tag_t)(owner) << 8 | (tiny_tag_t)(kind))
