@@ -170,13 +170,15 @@ static bool move(large_extent_t *extent, size_t size)
     os_lock(&large.lock);
     large_extent_forget(extent);
     os_unlock(&large.lock);
-    bool moved = os_move(source, old_size, target, size);
+    os_moved_t result = os_move(source, old_size, target, size);
+    bool moved = result == OS_MOVED;
+    if (result == OS_REFUSED) os_unmap_guarded(target, size, CANARY_GUARD);
     if (moved && CANARY_GUARD > 0) {
         os_unmap(source - CANARY_GUARD, CANARY_GUARD);
         os_unmap(source + old_size, CANARY_GUARD);
     }
     os_lock(&large.lock);
-    if (moved) extent->start = target; // else the target stays: a kernel may have unmapped it, and then it is another's
+    if (moved) extent->start = target;
     large_extent_publish(extent);
     os_unlock(&large.lock);
     if (moved) set_size(extent, size);
@@ -187,6 +189,7 @@ static bool move(large_extent_t *extent, size_t size)
 static bool resize_by_system(large_extent_t *extent, size_t size)
 {
     bool movable = CANARY_GUARD > 0;
+    if (!os_can_move()) return false;
     if (CANARY_GUARD == 0 && large_extent_reserve(extent->start, size) &&
         os_resize(extent->start, extent->size, size, &movable)) {
         set_size(extent, size);

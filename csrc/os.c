@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "os.h"
 #include "memcheck.h"
+#include "os_addresses.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,9 +58,30 @@ static void *map_anywhere(size_t size, int protection)
     return start == MAP_FAILED ? NULL : start;
 }
 
+// Not by mprotect: sandboxes that let a program map memory forbid it that.
+static bool map_over(void *start, size_t size, int protection)
+{
+    int saved = errno;
+    void *there =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    errno = saved;
+    return there != MAP_FAILED;
+}
+
+// Of addresses that the system did not take back.
+static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+{
+    char *start = os_addresses_take(size, alignment, offset);
+    if (LIKELY(start == NULL) || map_over(start, size, protection)) return start;
+    os_addresses_keep(start, size);
+    return NULL;
+}
+
 // The address `offset` bytes into the mapping is a multiple of the alignment.
 static char *map_aligned(size_t size, size_t alignment, size_t offset, int protection)
 {
+    char *kept = map_kept(size, alignment, offset, protection);
+    if (kept != NULL) return kept;
     char *start = map_anywhere(size, protection);
     if (start == NULL || (((uintptr_t)start + offset) & (alignment - 1)) == 0) return start;
     os_unmap(start, size);
@@ -78,16 +100,6 @@ void *os_map(size_t size, size_t alignment)
     void *start = map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE);
     memcheck_own(start, size);
     return start;
-}
-
-// Not by mprotect: sandboxes that let a program map memory forbid it that.
-static bool map_over(void *start, size_t size, int protection)
-{
-    int saved = errno;
-    void *there =
-        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    errno = saved;
-    return there != MAP_FAILED;
 }
 
 void *os_map_guarded(size_t size, size_t alignment, size_t guard)
@@ -113,11 +125,14 @@ bool os_hide(void *start, size_t size)
     return map_over(start, size, PROT_NONE);
 }
 
-// munmap can fail when it would split a mapping beyond the process' limit; the addresses then stay ours and unused.
+// What the system does not take back holds no memory, and nobody can touch it, until it is mapped again.
 void os_unmap(void *start, size_t size)
 {
     int saved = errno;
-    if (munmap(start, size) != 0) (void)madvise(start, size, MADV_DONTNEED);
+    if (munmap(start, size) != 0) {
+        if (!map_over(start, size, PROT_NONE)) (void)madvise(start, size, MADV_DONTNEED);
+        os_addresses_keep(start, size);
+    }
     errno = saved;
 }
 
@@ -144,25 +159,43 @@ uint32_t os_clock_ms(void)
     return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
 }
 
+static _Atomic(bool) moves_are_refused;
+
+bool os_can_move(void)
+{
+    return !atomic_load_explicit(&moves_are_refused, memory_order_relaxed);
+}
+
+// By a sandbox, or by a kernel that does not know the call: nothing has been touched then.
+static bool is_refused_for_good(int error)
+{
+    bool refused = error == EPERM || error == EACCES || error == ENOSYS;
+    if (refused) atomic_store_explicit(&moves_are_refused, true, memory_order_relaxed);
+    return refused;
+}
+
 // EFAULT: the addresses are of several kinds (a part was given an madvise of its own), and cannot be moved as one.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable)
 {
     int saved = errno;
     bool resized = mremap(start, old_size, new_size, 0) != MAP_FAILED;
-    *movable = !resized && errno != EFAULT;
+    *movable = !resized && errno != EFAULT && !is_refused_for_good(errno);
     errno = saved;
     return resized;
 }
 
-bool os_move(void *from, size_t old_size, void *to, size_t new_size)
+// The kernel may fail after it has unmapped the target.
+os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
     int saved = errno;
-    bool moved = mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    os_moved_t result = OS_MOVED;
+    if (mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+        result = is_refused_for_good(errno) ? OS_REFUSED : OS_TARGET_LOST;
     // Nothing new to the kernel, so only valgrind is asked for it: it takes what has been added for nobody's.
-    if (moved && new_size > old_size && RUNNING_ON_VALGRIND)
+    else if (new_size > old_size && RUNNING_ON_VALGRIND)
         (void)mprotect((char *)to + old_size, new_size - old_size, PROT_READ | PROT_WRITE);
     errno = saved;
-    return moved;
+    return result;
 }
 
 void *os_metadata(size_t size)
@@ -228,10 +261,12 @@ uint64_t os_secret(void)
 void os_metadata_before_fork(void)
 {
     os_lock(&metadata.lock);
+    os_addresses_before_fork();
 }
 
 void os_metadata_after_fork(void)
 {
+    os_addresses_after_fork();
     os_unlock(&metadata.lock);
 }
 

@@ -31,8 +31,16 @@ uint32_t os_clock_ms(void);
 // Grows or shrinks a mapping at its place; false leaves it as it was, and tells whether a move may do.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 
-// Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces. False: both are as they were.
-bool os_move(void *from, size_t old_size, void *to, size_t new_size);
+// Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces.
+typedef enum os_moved {
+    OS_MOVED,
+    OS_REFUSED, // both are as they were
+    OS_TARGET_LOST, // only the source is: the target's addresses may be another mapping's by now
+} os_moved_t;
+os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size);
+
+// False once the system has refused to resize or move at all, as a sandbox does: then it is not worth asking.
+bool os_can_move(void);
 
 // Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
 void *os_metadata(size_t size);
