@@ -20,24 +20,34 @@ static void *out_of_memory(void)
     return NULL;
 }
 
+static bool is_for_arena(size_t size, size_t alignment)
+{
+    return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
+}
+
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
 {
-    if (size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT)
-        return page_arena_alloc(size, alignment);
+    if (is_for_arena(size, alignment)) return page_arena_alloc(size, alignment);
     return large_alloc(size, alignment, zeroed);
 }
 
-// What is kept for later is given up for what is wanted now.
+// What is kept for later is given up for what is wanted now. A mapping of its own may be had where a chunk of the arena may not.
+static void *take_at_any_price(size_t size, size_t alignment, bool *zeroed)
+{
+    hak_decay_now();
+    void *block = take_untiny(size, alignment, zeroed);
+    if (block != NULL || !is_for_arena(size, alignment)) return block;
+    return large_alloc(size, alignment, zeroed);
+}
+
 static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 {
     if (UNLIKELY(alignment > HAK_MAX_REQUEST || size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
     hak_decay_step();
     if (size == 0) size = 1;
     void *block = take_untiny(size, alignment, zeroed);
-    if (UNLIKELY(block == NULL) && os_could_map(size)) {
-        hak_decay_now();
-        block = take_untiny(size, alignment, zeroed);
-    }
+    if (UNLIKELY(block == NULL) && size <= os_address_limit())
+        block = take_at_any_price(size, alignment, zeroed);
     return block != NULL ? block : out_of_memory();
 }
 

@@ -5,6 +5,7 @@
 
 #include "decay.h"
 #include "page_arena.h"
+#include "shared_pool.h"
 #include "tiny_front.h"
 
 #define TINY_FRONT_IMPLEMENTATION // the out-of-line part of the generated header belongs to this file
@@ -29,7 +30,9 @@ void *tiny_alloc_last_resort(size_t class)
     void *block = tiny_backend_heap() == NULL ? take_past_layers(class) : NULL;
     if (block == NULL) {
         hak_decay_now();
+        shared_pool_in_small_steps = true;
         block = take_past_layers(class);
+        shared_pool_in_small_steps = false;
     }
     if (block == NULL) errno = ENOMEM;
     return block;

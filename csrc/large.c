@@ -93,11 +93,18 @@ static large_extent_t *extent_of(const void *block, const char *misuse)
 
 // ---- free
 
+// Hidden ones take addresses, which others need, too, where the process has a limit to them.
+static size_t most_hidden(void)
+{
+    size_t share = os_address_limit() / 8;
+    return share < KEPT_BYTES ? share : KEPT_BYTES;
+}
+
 // Takes out what is too much now. Hidden ones hold no memory: they go when everything has to, whatever their age.
 static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
-    if (LARGE_HIDES) return large_extents_surplus(KEPT_BYTES, most, now, delay == 0 ? 0 : UINT32_MAX);
+    if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
     return large_extents_surplus(hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES), most, now, delay);
 }
 

@@ -204,13 +204,15 @@ void *os_metadata(size_t size)
     if (size > METADATA_CHUNK / 4) return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
     os_lock(&metadata.lock);
     if ((size_t)(metadata.end - metadata.next) < size) {
-        char *chunk = os_map(METADATA_CHUNK, OS_PAGE);
+        size_t chunk_size = METADATA_CHUNK;
+        char *chunk = os_map(chunk_size, OS_PAGE);
+        if (chunk == NULL) chunk = os_map(chunk_size = hak_round_up(size, OS_PAGE), OS_PAGE);
         if (chunk == NULL) {
             os_unlock(&metadata.lock);
             return NULL;
         }
         metadata.next = chunk;
-        metadata.end = chunk + METADATA_CHUNK;
+        metadata.end = chunk + chunk_size;
     }
     void *record = metadata.next;
     metadata.next += size;
@@ -218,13 +220,13 @@ void *os_metadata(size_t size)
     return record;
 }
 
-bool os_could_map(size_t size)
+size_t os_address_limit(void)
 {
     struct rlimit limit;
     int saved = errno;
     bool known = getrlimit(RLIMIT_AS, &limit) == 0;
     errno = saved;
-    return !known || size <= limit.rlim_cur;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
 // Both halves of a product, folded, as wyhash does: what has gone in cannot be told from what comes out.

@@ -45,8 +45,8 @@ bool os_can_move(void);
 // Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
 void *os_metadata(size_t size);
 
-// Whether the process' limit on its address space leaves room for `size` bytes, were nothing else there.
-bool os_could_map(size_t size);
+// The most bytes that the process may have mapped at a time (ulimit -v); SIZE_MAX is no limit.
+size_t os_address_limit(void);
 
 // A number that another process, and this one's program, cannot guess; not 0, and another one at each call.
 uint64_t os_secret(void);

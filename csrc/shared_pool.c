@@ -18,7 +18,8 @@
 typedef struct superslab {
     char *start;
     char *notes;    // what is kept of its blocks apart from them, NOTES bytes a page
-    uint32_t free;  // a bit a page
+    uint32_t all;   // a bit a page that it has, from the lowest on
+    uint32_t free;  // of these
     uint32_t dirty; // of the free ones
     uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty ones, by os_clock_ms
     bool huge_pages; // the kernel may back it with them
@@ -36,6 +37,7 @@ static struct {
     superslab_t *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
     superslab_t *unused;    // records without a mapping
     size_t superslabs;
+    size_t pages; // of all superslabs
     size_t pages_used;
     unsigned dirty_pages;
     unsigned free_superslabs;
@@ -63,6 +65,16 @@ static void pool_lock(void)
 #else
     os_lock(&pool.lock);
 #endif
+}
+
+static uint32_t row_at(unsigned index, unsigned count)
+{
+    return (uint32_t)((((uint64_t)1 << count) - 1) << index);
+}
+
+static unsigned pages_of(const superslab_t *superslab)
+{
+    return (unsigned)__builtin_popcount(superslab->all);
 }
 
 // The first pages of the rows of 2^rank among `pages` that are aligned to their length; a bit each.
@@ -136,16 +148,16 @@ static unsigned pick(uint32_t pages)
 
 static bool map_notes(superslab_t *superslab)
 {
-    superslab->notes = os_map(SUPERSLAB_PAGES * NOTES, OS_PAGE);
+    superslab->notes = os_map(pages_of(superslab) * NOTES, OS_PAGE);
     if (superslab->notes == NULL) return false;
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+    for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->asked = (void *)(superslab->notes + i * NOTES);
     return true;
 }
 
 static void unmap_notes(const superslab_t *superslab)
 {
-    os_unmap(superslab->notes, SUPERSLAB_PAGES * NOTES);
+    os_unmap(superslab->notes, pages_of(superslab) * NOTES);
 }
 
 #else
@@ -168,27 +180,34 @@ static void unmap_notes(const superslab_t *superslab)
 
 #endif
 
-static bool map_pages(superslab_t *superslab)
+static bool map_pages(superslab_t *superslab, unsigned pages)
 {
-    char *start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+    size_t size = pages * HAK_PAGE;
+    char *start = os_map_guarded(size, size, CANARY_GUARD);
     if (start == NULL) return false;
-    *superslab = (superslab_t){.start = start, .free = ALL_PAGES, .huge_pages = true};
-    if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) return true;
-    os_unmap_guarded(start, SUPERSLAB_SIZE, CANARY_GUARD);
+    uint32_t all = row_at(0, pages);
+    *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
+    if (tiny_registry_reserve(start, size) && map_notes(superslab)) return true;
+    os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }
 
-static superslab_t *map_superslab(void)
+HAK_TLS bool shared_pool_in_small_steps;
+
+static superslab_t *map_superslab(unsigned least_pages)
 {
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    if (!map_pages(superslab)) {
+    bool mapped = map_pages(superslab, SUPERSLAB_PAGES) ||
+                  (shared_pool_in_small_steps && map_pages(superslab, least_pages));
+    if (!mapped) {
         drop_record(superslab);
         return NULL;
     }
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+    for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
     pool.superslabs++;
+    pool.pages += pages_of(superslab);
     pool.free_superslabs++;
     list_add(superslab, rank_of(superslab));
 #if HAKMEM_DEBUG_OUTPUT
@@ -202,7 +221,7 @@ static superslab_t *map_superslab(void)
 // See tiny_registry_reserve: whoever maps these addresses next writes there.
 static void let_go_of_records(const superslab_t *superslab)
 {
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
+    for (unsigned i = 0; i < pages_of(superslab); i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
 }
 
 // Its pages may hold blocks' remains; nothing refers to them any more.
@@ -211,6 +230,7 @@ static void unmap_superslab(superslab_t *superslab)
     list_remove(superslab);
     pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty);
     pool.superslabs--;
+    pool.pages -= pages_of(superslab);
     pool.free_superslabs--;
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
@@ -219,13 +239,8 @@ static void unmap_superslab(superslab_t *superslab)
 #endif
     let_go_of_records(superslab);
     unmap_notes(superslab);
-    os_unmap_guarded(superslab->start, SUPERSLAB_SIZE, CANARY_GUARD);
+    os_unmap_guarded(superslab->start, pages_of(superslab) * HAK_PAGE, CANARY_GUARD);
     drop_record(superslab);
-}
-
-static uint32_t row_at(unsigned index, unsigned count)
-{
-    return (uint32_t)((((uint64_t)1 << count) - 1) << index);
 }
 
 // Dirty pages first: their memory is there already.
@@ -234,7 +249,7 @@ static char *take_row(superslab_t *superslab, unsigned rank)
     uint32_t dirty = rows_of(superslab->dirty, rank);
     unsigned index = pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
     uint32_t row = row_at(index, 1u << rank);
-    if (superslab->free == ALL_PAGES) pool.free_superslabs--;
+    if (superslab->free == superslab->all) pool.free_superslabs--;
     pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty & row);
     superslab->free &= ~row;
     superslab->dirty &= ~row;
@@ -256,7 +271,7 @@ void *shared_pool_take(unsigned pages)
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
     superslab_t *superslab = find_superslab(rank);
-    if (superslab == NULL) superslab = map_superslab();
+    if (superslab == NULL) superslab = map_superslab(pages);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
@@ -268,7 +283,7 @@ void *shared_pool_take(unsigned pages)
 // Memory of a superslab that stays mapped goes back.
 static bool purge(superslab_t *superslab, void *start, size_t size)
 {
-    if (superslab->huge_pages) os_no_huge_pages(superslab->start, SUPERSLAB_SIZE);
+    if (superslab->huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
     superslab->huge_pages = false;
     return os_purge(start, size);
 }
@@ -289,7 +304,7 @@ void shared_pool_give(void *page, unsigned pages)
         for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
     }
     pool.pages_used -= pages;
-    if (superslab->free == ALL_PAGES && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
+    if (superslab->free == superslab->all && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
         unmap_superslab(superslab);
 #if HAKMEM_DEBUG_OUTPUT
     pool.gives++;
@@ -329,7 +344,7 @@ static bool purge_stale(superslab_t *superslab, uint32_t stale)
 static bool return_stale(superslab_t *superslab, uint32_t now, uint32_t delay)
 {
     uint32_t stale = stale_pages(superslab, now, delay);
-    if (superslab->free != ALL_PAGES || stale != superslab->dirty) return purge_stale(superslab, stale);
+    if (superslab->free != superslab->all || stale != superslab->dirty) return purge_stale(superslab, stale);
     unmap_superslab(superslab);
     return true;
 }
@@ -350,7 +365,7 @@ bool shared_pool_return(uint32_t now, uint32_t delay)
 shared_pool_usage_t shared_pool_usage(void)
 {
     pool_lock();
-    shared_pool_usage_t usage = {pool.superslabs, pool.pages_used, pool.dirty_pages};
+    shared_pool_usage_t usage = {pool.superslabs, pool.pages, pool.pages_used, pool.dirty_pages};
     os_unlock(&pool.lock);
     return usage;
 }

@@ -2,7 +2,7 @@
 //
 // page: 64 KiB of addresses.  tag: what a page belongs to, `owner << 8 | kind`; 0 is nobody's.
 // record: what is known of a page; apart from the blocks, so that no block shares its cache lines.
-// leaf: tags and records of 4 GiB of addresses.  tag map: a direct-mapped cache of the tags, one load long.
+// leaf: tags of 4 GiB of addresses, and rows of their records.  tag map: a direct-mapped cache of the tags, one load long.
 #ifndef TINY_REGISTRY_H
 #define TINY_REGISTRY_H
 
@@ -89,7 +89,7 @@ tiny_slab_t *tiny_registry_record(const void *address);
 static inline tiny_slab_t *tiny_registry_slab(const void *address)
 {
     tiny_slab_t *record = tiny_registry_record(address);
-    return record - record->behind; // no slab crosses the border of two leaves
+    return record - record->behind; // no slab crosses the border of two rows
 }
 
 // Makes records for [start, start + size), which is page-aligned. False when memory for them cannot be had.
