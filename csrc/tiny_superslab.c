@@ -5,6 +5,7 @@
 
 #include "debug.h"
 #include "os.h"
+#include "run_cache.h"
 #include "shared_pool.h"
 #include "tiny_order.h"
 
@@ -387,16 +388,25 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 {
     tiny_heap_collect_all(heap);
     release_empty_slabs(heap);
+    run_cache_empty(heap->runs);
 }
 
 // ---- visits
+
+static size_t posted(const tiny_heap_t *heap)
+{
+    return atomic_load_explicit(&heap->posted, memory_order_relaxed);
+}
 
 // Under both locks, and no owner begins a change: whoever is in the midst of one sees to its inbox itself.
 static void visit(tiny_heap_t *heap, bool tidy)
 {
     if (atomic_load(&heap->state) != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
-    for (size_t class = 0; class < TINY_CLASSES; class++) collect(heap, class, true);
+    if (posted(heap) > 0)
+        for (size_t class = 0; class < TINY_CLASSES; class++) collect(heap, class, true);
     if (tidy) release_empty_slabs(heap);
+    if (tidy) run_cache_empty(heap->runs);
+    else run_cache_look(heap->runs);
 }
 
 // Owners wait as they do for a fork. False: one is under way, or another visit.
@@ -415,17 +425,12 @@ static void end_visits(void)
     os_unlock(&heaps.forks);
 }
 
-static size_t posted(const tiny_heap_t *heap)
-{
-    return atomic_load_explicit(&heap->posted, memory_order_relaxed);
-}
-
 void tiny_heaps_visit(bool tidy)
 {
     if (!begin_visits()) return;
     for (uint32_t id = 1; id <= heaps.count; id++) {
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
-        if (tidy || posted(heap) > 0) visit(heap, tidy);
+        visit(heap, tidy);
     }
     end_visits();
 }

@@ -23,6 +23,7 @@ typedef struct tiny_heap {
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(const tiny_block_t *); // the owner looks at one that came in and seems to be free already
+    struct run_cache *runs; // of the page arena; NULL until there are any
     void *thread; // what is the owner's own, see tiny_tls.c; vanished: a copy of it
     unsigned changes; // by the owner, under way: one within the other
     _Atomic(bool) in_change;
