@@ -180,12 +180,43 @@ static void unmap_notes(const superslab_t *superslab)
 
 #endif
 
+// Superslabs whose addresses are a multiple of the tag map's reach apart share its entries, and the one that was tagged first
+// loses its fast path. So it is counted how many there are in each place, and a place that is taken is avoided.
+#define PLACES ((size_t)1 << TINY_TAG_MAP_BITS >> 5)
+_Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5, "a place a superslab");
+static uint8_t at_place[PLACES]; // 255: as many, or more
+
+static uint8_t *place_of(const char *start)
+{
+    return &at_place[(uintptr_t)start / SUPERSLAB_SIZE % PLACES];
+}
+
+#define PLACES_TRIED 8
+
+// What was refused is given back once a free place is found: else it would be offered again.
+static char *map_in_free_place(void)
+{
+    char *refused[PLACES_TRIED], *start = NULL;
+    unsigned count = 0;
+    for (;;) {
+        start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        if (start == NULL || LIKELY(*place_of(start) == 0) || count == PLACES_TRIED) break;
+        refused[count++] = start;
+    }
+    if (start == NULL && count > 0) start = refused[--count];
+    while (count > 0) os_unmap_guarded(refused[--count], SUPERSLAB_SIZE, CANARY_GUARD);
+    return start;
+}
+
 static bool map_pages(superslab_t *superslab)
 {
-    char *start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+    char *start = map_in_free_place();
     if (start == NULL) return false;
     *superslab = (superslab_t){.start = start, .free = ALL_PAGES, .huge_pages = true};
-    if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) return true;
+    if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) {
+        if (*place_of(start) < UINT8_MAX) ++*place_of(start);
+        return true;
+    }
     os_unmap_guarded(start, SUPERSLAB_SIZE, CANARY_GUARD);
     return false;
 }
@@ -332,6 +363,7 @@ static void isolate_whole(purge_t *purge, superslab_t *superslab)
 #endif
     list_remove(superslab);
     let_go_of_records(superslab);
+    if (*place_of(superslab->start) < UINT8_MAX) --*place_of(superslab->start);
     superslab->next = purge->unmapped;
     purge->unmapped = superslab;
 }
