@@ -8,6 +8,7 @@
 #include "large.h"
 #include "os.h"
 #include "page_arena.h"
+#include "run_cache.h"
 #include "tiny_registry.h"
 
 #define NATURAL_ALIGNMENT ((size_t)16)
@@ -25,9 +26,45 @@ static bool is_for_arena(size_t size, size_t alignment)
     return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
 }
 
+// The calling thread's heap, with a cache of runs, and in change; NULL: it has none.
+static tiny_heap_t *begin_with_runs(void)
+{
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (UNLIKELY(heap == NULL)) return NULL;
+    tiny_heap_begin(heap);
+    if (UNLIKELY(heap->runs == NULL)) heap->runs = run_cache_make();
+    if (LIKELY(heap->runs != NULL)) return heap;
+    tiny_heap_end(heap);
+    return NULL;
+}
+
+static void *take_run(size_t size, size_t alignment, bool *zeroed)
+{
+    tiny_heap_t *heap = alignment <= PAGE_ARENA_UNIT ? begin_with_runs() : NULL;
+    if (heap == NULL) return page_arena_alloc(size, alignment, zeroed);
+    void *run = run_cache_take(heap->runs, size, zeroed);
+    tiny_heap_end(heap);
+    return run;
+}
+
+// The arena gives back to the system what goes beyond its bound, about as much at a time as came to it.
+static void give_run(void *run)
+{
+    enum { STEP_BYTES = 4 << 20 };
+    tiny_heap_t *heap = begin_with_runs();
+    bool left = true;
+    if (heap == NULL) {
+        page_arena_free(run);
+    } else {
+        left = run_cache_give(heap->runs, run);
+        tiny_heap_end(heap);
+    }
+    if (left) page_arena_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
+}
+
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
 {
-    if (is_for_arena(size, alignment)) return page_arena_alloc(size, alignment);
+    if (is_for_arena(size, alignment)) return take_run(size, alignment, zeroed);
     return large_alloc(size, alignment, zeroed);
 }
 
@@ -46,8 +83,7 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
     hak_decay_step();
     if (size == 0) size = 1;
     void *block = take_untiny(size, alignment, zeroed);
-    if (UNLIKELY(block == NULL) && size <= os_address_limit())
-        block = take_at_any_price(size, alignment, zeroed);
+    if (UNLIKELY(block == NULL)) block = take_at_any_price(size, alignment, zeroed);
     return block != NULL ? block : out_of_memory();
 }
 
@@ -96,7 +132,7 @@ void tiny_free_other(void *block)
         tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
         hak_decay_step();
-        page_arena_free(block);
+        give_run(block);
     } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {
         hak_decay_step();
         large_free(block);

@@ -19,7 +19,8 @@ void *hak_tiny_alloc(size_t class)
 static void *take_past_layers(size_t class)
 {
     tiny_chain_t chain;
-    if (tiny_backend_heap() == NULL) return page_arena_alloc(tiny_class_size[class], 16);
+    bool zeroed;
+    if (tiny_backend_heap() == NULL) return page_arena_alloc(tiny_class_size[class], 16, &zeroed);
     return tiny_backend_take(class, 1, &chain) > 0 ? tiny_hand_out(chain.head) : NULL;
 }
 

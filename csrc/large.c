@@ -4,6 +4,7 @@
 // it is.
 #include "large.h"
 
+#include "decay.h"
 #include "demand.h"
 #include "large_extents.h"
 #include "tiny_registry.h"
@@ -55,6 +56,7 @@ static large_extent_t *map_new(size_t size, size_t alignment)
         large_extent_drop_record(extent);
     }
     os_unlock(&large.lock);
+    if (mapped) hak_decay_make_room(size);
     return mapped ? extent : NULL;
 }
 

@@ -3,6 +3,8 @@
 
 #include "canary.h"
 #include "debug.h"
+#include "decay.h"
+#include "demand.h"
 #include "os.h"
 #include "tiny_registry.h"
 #include "tiny_superslab.h"
@@ -11,9 +13,13 @@
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
-// Beyond these, free memory goes back at once: 16 MiB of dirty pages, 8 wholly free superslabs.
-#define DIRTY_PAGES_KEPT 256u
-#define FREE_SUPERSLABS_KEPT 8u
+// Always kept, where a program has as much free; more after a peak, see demand.h.
+#define KEPT_BYTES ((size_t)16 << 20)
+
+// Of one hold of the lock: superslabs of which memory goes back, and such that are looked at for it.
+#define PURGED_SUPERSLABS 16u
+#define LOOKED_SUPERSLABS 256u
+#define CLEAN_PAGES_A_LOOK 32u // clean pages that are taken before other pools are asked to make room
 
 typedef struct superslab {
     char *start;
@@ -34,13 +40,17 @@ _Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each lengt
 
 static struct {
     os_lock_t lock;
-    superslab_t *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
-    superslab_t *unused;    // records without a mapping
+    superslab_t
+        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
+    superslab_t *last[RANKS];
+    superslab_t *cursor[RANKS]; // who was looked at last for what goes back, from the last one on
+    superslab_t *unused; // records without a mapping
     size_t superslabs;
     size_t pages; // of all superslabs
     size_t pages_used;
-    unsigned dirty_pages;
-    unsigned free_superslabs;
+    size_t dirty_pages;
+    unsigned clean_taken; // since other pools were asked to make room
+    hak_demand_t demand;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's coin
 #endif
@@ -99,6 +109,7 @@ static void list_add(superslab_t *superslab, int rank)
     if (rank < 0) return;
     superslab->next = pool.with_free[rank];
     if (superslab->next != NULL) superslab->next->previous = superslab;
+    else pool.last[rank] = superslab;
     pool.with_free[rank] = superslab;
 }
 
@@ -108,6 +119,8 @@ static void list_remove(superslab_t *superslab)
     if (superslab->previous != NULL) superslab->previous->next = superslab->next;
     else pool.with_free[superslab->rank] = superslab->next;
     if (superslab->next != NULL) superslab->next->previous = superslab->previous;
+    else pool.last[superslab->rank] = superslab->previous;
+    if (pool.cursor[superslab->rank] == superslab) pool.cursor[superslab->rank] = superslab->previous;
 }
 
 // After a change of its free pages.
@@ -180,14 +193,53 @@ static void unmap_notes(const superslab_t *superslab)
 
 #endif
 
+// Superslabs whose addresses are a multiple of the tag map's reach apart share its entries, and the one that was tagged first
+// loses its fast path. So it is counted how many there are in each place, and a place that is taken is avoided.
+#define PLACES ((size_t)1 << TINY_TAG_MAP_BITS >> 5)
+_Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5,
+               "a place a superslab");
+static uint8_t at_place[PLACES]; // 255: as many, or more
+
+static uint8_t *place_of(const char *start)
+{
+    return &at_place[(uintptr_t)start / SUPERSLAB_SIZE % PLACES];
+}
+
+#define PLACES_TRIED 8
+
+// What was refused is given back once a free place is found: else it would be offered again.
+static char *map_in_free_place(void)
+{
+    char *refused[PLACES_TRIED], *start = NULL;
+    unsigned count = 0;
+    for (;;) {
+        start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        if (start == NULL || LIKELY(*place_of(start) == 0) || count == PLACES_TRIED) break;
+        refused[count++] = start;
+    }
+    if (start == NULL && count > 0) start = refused[--count];
+    while (count > 0) os_unmap_guarded(refused[--count], SUPERSLAB_SIZE, CANARY_GUARD);
+    return start;
+}
+
+// `change`: +1 for one that comes, -1 for one that goes. Small ones are not counted.
+static void count_at_place(const superslab_t *superslab, int change)
+{
+    uint8_t *place = place_of(superslab->start);
+    if (superslab->all == ALL_PAGES && *place < UINT8_MAX) *place = (uint8_t)(*place + change);
+}
+
 static bool map_pages(superslab_t *superslab, unsigned pages)
 {
     size_t size = pages * HAK_PAGE;
-    char *start = os_map_guarded(size, size, CANARY_GUARD);
+    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : os_map_guarded(size, size, CANARY_GUARD);
     if (start == NULL) return false;
     uint32_t all = row_at(0, pages);
     *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
-    if (tiny_registry_reserve(start, size) && map_notes(superslab)) return true;
+    if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
+        count_at_place(superslab, +1);
+        return true;
+    }
     os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }
@@ -208,7 +260,6 @@ static superslab_t *map_superslab(unsigned least_pages)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
     pool.superslabs++;
     pool.pages += pages_of(superslab);
-    pool.free_superslabs++;
     list_add(superslab, rank_of(superslab));
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
@@ -218,29 +269,10 @@ static superslab_t *map_superslab(unsigned least_pages)
     return superslab;
 }
 
-// See tiny_registry_reserve: whoever maps these addresses next writes there.
-static void let_go_of_records(const superslab_t *superslab)
+static void count_used(ptrdiff_t pages)
 {
-    for (unsigned i = 0; i < pages_of(superslab); i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
-}
-
-// Its pages may hold blocks' remains; nothing refers to them any more.
-static void unmap_superslab(superslab_t *superslab)
-{
-    list_remove(superslab);
-    pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty);
-    pool.superslabs--;
-    pool.pages -= pages_of(superslab);
-    pool.free_superslabs--;
-#if HAKMEM_DEBUG_OUTPUT
-    if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
-                        pool.superslabs);
-#endif
-    let_go_of_records(superslab);
-    unmap_notes(superslab);
-    os_unmap_guarded(superslab->start, pages_of(superslab) * HAK_PAGE, CANARY_GUARD);
-    drop_record(superslab);
+    pool.pages_used += (size_t)pages;
+    if (pool.pages_used * HAK_PAGE > pool.demand.peak) pool.demand.peak = pool.pages_used * HAK_PAGE;
 }
 
 // Dirty pages first: their memory is there already.
@@ -249,12 +281,13 @@ static char *take_row(superslab_t *superslab, unsigned rank)
     uint32_t dirty = rows_of(superslab->dirty, rank);
     unsigned index = pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
     uint32_t row = row_at(index, 1u << rank);
-    if (superslab->free == superslab->all) pool.free_superslabs--;
-    pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty & row);
+    unsigned clean = (unsigned)__builtin_popcount(row & ~superslab->dirty);
+    pool.dirty_pages -= (1u << rank) - clean;
+    pool.clean_taken += clean;
     superslab->free &= ~row;
     superslab->dirty &= ~row;
     relist(superslab);
-    pool.pages_used += (size_t)1 << rank;
+    count_used((ptrdiff_t)1 << rank);
     return superslab->start + index * HAK_PAGE;
 }
 
@@ -273,44 +306,59 @@ void *shared_pool_take(unsigned pages)
     superslab_t *superslab = find_superslab(rank);
     if (superslab == NULL) superslab = map_superslab(pages);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
+    if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(wants_room)) hak_decay_make_room(CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
 
-// Memory of a superslab that stays mapped goes back.
-static bool purge(superslab_t *superslab, void *start, size_t size)
+static bool is_surplus(void)
 {
-    if (superslab->huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
-    superslab->huge_pages = false;
-    return os_purge(start, size);
+    return pool.dirty_pages * HAK_PAGE >
+           hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
 }
 
 void shared_pool_give(void *page, unsigned pages)
 {
+    enum { STEP_BYTES = 4 << 20 };
+    uint32_t now = os_clock_ms();
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
     unsigned index = (unsigned)((size_t)((char *)page - superslab->start) / HAK_PAGE);
-    uint32_t row = row_at(index, pages), now = os_clock_ms();
+    uint32_t row = row_at(index, pages);
     HAK_CHECK((superslab->free & row) == 0, "page given to the pool twice", page);
-    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !purge(superslab, page, pages * HAK_PAGE);
     superslab->free |= row;
+    superslab->dirty |= row;
+    pool.dirty_pages += pages;
+    for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
     relist(superslab);
-    if (kept) {
-        superslab->dirty |= row;
-        pool.dirty_pages += pages;
-        for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
-    }
-    pool.pages_used -= pages;
-    if (superslab->free == superslab->all && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
-        unmap_superslab(superslab);
+    count_used(-(ptrdiff_t)pages);
+    bool surplus = is_surplus();
 #if HAKMEM_DEBUG_OUTPUT
     pool.gives++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, now, (uint32_t)TINY_OPTION_DECAY_MS);
 }
+
+// ---- giving memory back; outside the lock, while the pages count as used
+
+typedef struct purge {
+    unsigned count;
+    struct {
+        superslab_t *superslab;
+        uint32_t pages;
+        uint32_t kept; // of these, what could not be purged
+        bool huge_pages;
+    } part[PURGED_SUPERSLABS];
+    superslab_t *unmapped;
+    size_t pages;
+    size_t gone; // bytes
+} purge_t;
 
 // The dirty pages that have been free for `delay`; a bit a page.
 static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t delay)
@@ -323,43 +371,133 @@ static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t
     return stale;
 }
 
-// Neighbours go back in one call.
-static bool purge_stale(superslab_t *superslab, uint32_t stale)
+// See tiny_registry_reserve: whoever maps these addresses next writes there.
+static void let_go_of_records(const superslab_t *superslab)
 {
-    bool any = false;
-    while (stale != 0) {
-        unsigned first = (unsigned)__builtin_ctz(stale);
-        uint64_t beyond = ~((uint64_t)stale >> first); // a bit beyond the highest page ends the row
-        unsigned count = (unsigned)__builtin_ctzll(beyond);
-        uint32_t row = row_at(first, count);
-        stale &= ~row;
-        if (!purge(superslab, superslab->start + first * HAK_PAGE, count * HAK_PAGE)) continue;
-        superslab->dirty &= ~row;
-        pool.dirty_pages -= count;
-        any = true;
+    for (unsigned i = 0; i < pages_of(superslab); i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
+}
+
+static void isolate_whole(purge_t *purge, superslab_t *superslab)
+{
+    pool.superslabs--;
+    pool.pages -= pages_of(superslab);
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
+                        pool.superslabs);
+#endif
+    list_remove(superslab);
+    let_go_of_records(superslab);
+    count_at_place(superslab, -1);
+    superslab->next = purge->unmapped;
+    purge->unmapped = superslab;
+}
+
+static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
+{
+    unsigned count = (unsigned)__builtin_popcount(pages);
+    purge->pages += count;
+    pool.dirty_pages -= count;
+    superslab->dirty &= ~pages;
+    if (superslab->free == superslab->all && superslab->dirty == 0) {
+        isolate_whole(purge, superslab);
+        return;
     }
-    return any;
+    superslab->free &= ~pages;
+    relist(superslab);
+    count_used(count);
+    purge->part[purge->count].superslab = superslab;
+    purge->part[purge->count].pages = pages;
+    purge->part[purge->count].kept = 0;
+    purge->part[purge->count++].huge_pages = superslab->huge_pages;
+    superslab->huge_pages = false;
 }
 
-static bool return_stale(superslab_t *superslab, uint32_t now, uint32_t delay)
+// From those on whose rank has changed least recently, in turn. A free superslab goes as a whole, even if it holds nothing.
+static void isolate_of_rank(purge_t *purge, unsigned rank, size_t most, uint32_t now, uint32_t delay)
 {
-    uint32_t stale = stale_pages(superslab, now, delay);
-    if (superslab->free != superslab->all || stale != superslab->dirty) return purge_stale(superslab, stale);
-    unmap_superslab(superslab);
-    return true;
+    for (unsigned looks = LOOKED_SUPERSLABS; looks > 0; looks--) {
+        if (purge->count == PURGED_SUPERSLABS || purge->pages * HAK_PAGE >= most) return;
+        superslab_t *superslab = pool.cursor[rank] != NULL ? pool.cursor[rank] : pool.last[rank];
+        if (superslab == NULL) return;
+        pool.cursor[rank] = superslab->previous;
+        uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
+        bool is_free = superslab->free == superslab->all && superslab->dirty == pages;
+        if (pages != 0 || is_free) isolate(purge, superslab, pages);
+        if (pool.cursor[rank] == NULL) return; // all have been looked at
+    }
 }
 
-bool shared_pool_return(uint32_t now, uint32_t delay)
+// Neighbours go back in one call.
+static void purge_part(purge_t *purge, unsigned i)
 {
-    bool any = false;
+    superslab_t *superslab = purge->part[i].superslab;
+    if (purge->part[i].huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    for (uint32_t left = purge->part[i].pages; left != 0;) {
+        unsigned first = (unsigned)__builtin_ctz(left);
+        unsigned count = (unsigned)__builtin_ctzll(
+            ~((uint64_t)left >> first)); // a bit beyond the highest page ends the row
+        uint32_t row = row_at(first, count);
+        left &= ~row;
+        if (os_purge(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;
+        else purge->part[i].kept |= row;
+    }
+}
+
+static void unmap_all(purge_t *purge)
+{
+    for (superslab_t *superslab = purge->unmapped; superslab != NULL; superslab = superslab->next) {
+        unmap_notes(superslab);
+        size_t size = pages_of(superslab) * HAK_PAGE;
+        os_unmap_guarded(superslab->start, size, CANARY_GUARD);
+        purge->gone += size;
+    }
+}
+
+static void end_isolation(purge_t *purge, uint32_t now)
+{
+    for (unsigned i = 0; i < purge->count; i++) {
+        superslab_t *superslab = purge->part[i].superslab;
+        uint32_t kept = purge->part[i].kept;
+        superslab->free |= purge->part[i].pages;
+        superslab->dirty |= kept;
+        pool.dirty_pages += (unsigned)__builtin_popcount(kept);
+        for (; kept != 0; kept &= kept - 1) superslab->freed_at[__builtin_ctz(kept)] = now;
+        relist(superslab);
+        count_used(-(ptrdiff_t)__builtin_popcount(purge->part[i].pages));
+    }
+    for (superslab_t *superslab = purge->unmapped, *next; superslab != NULL; superslab = next) {
+        next = superslab->next;
+        drop_record(superslab);
+    }
+}
+
+static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
+{
+    purge_t purge = {.count = 0};
     pool_lock();
-    for (unsigned rank = 0; rank < RANKS; rank++)
-        for (superslab_t *superslab = pool.with_free[rank], *next; superslab != NULL; superslab = next) {
-            next = superslab->next;
-            if (return_stale(superslab, now, delay)) any = true;
-        }
+    hak_demand_look(&pool.demand, pool.pages_used * HAK_PAGE, now);
+    for (unsigned rank = RANKS; rank-- > 0;) isolate_of_rank(&purge, rank, most, now, delay);
     os_unlock(&pool.lock);
-    return any;
+    if (purge.count == 0 && purge.unmapped == NULL) return 0;
+    for (unsigned i = 0; i < purge.count; i++) purge_part(&purge, i);
+    unmap_all(&purge);
+    pool_lock();
+    end_isolation(&purge, now);
+    os_unlock(&pool.lock);
+    return purge.gone;
+}
+
+// A look that begins in the midst of the lists may find nothing in the rest of them.
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+{
+    size_t bytes = 0, step;
+    unsigned in_vain = 0;
+    do {
+        bytes += step = purge_oldest(most - bytes, now, delay);
+        in_vain = step > 0 ? 0 : in_vain + 1;
+    } while (bytes < most && in_vain < (most == SIZE_MAX ? 2u : 1u));
+    return bytes;
 }
 
 shared_pool_usage_t shared_pool_usage(void)

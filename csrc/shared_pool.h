@@ -16,12 +16,12 @@ void *shared_pool_take(unsigned pages);
 // are needed now and no more. A process that has locked its memory may get no more than that.
 extern HAK_TLS bool shared_pool_in_small_steps;
 
-// Takes such pages back. Their tags are 0 already. Beyond a bound, memory goes back to the system.
+// Takes such pages back. Their tags are 0 already. What goes beyond the recent peak goes back to the system.
 void shared_pool_give(void *page, unsigned pages);
 
-// Returns the memory of pages that have been free for `delay` milliseconds to the system; true if there was any.
-// `now` is os_clock_ms().
-bool shared_pool_return(uint32_t now, uint32_t delay);
+// Returns the memory of free pages to the system, up to about `most` bytes: of those that have been free for `delay`
+// milliseconds, and of those beyond what the recent peak leaves. Returns how many bytes went. `now` is os_clock_ms().
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay);
 
 // Superslabs mapped, and their pages; those that are in use, and free ones that still hold memory.
 typedef struct shared_pool_usage {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "debug.h"
+#include "decay.h"
 #include "fork_handlers.h"
 #include "hardened.h"
 #include "large.h"
@@ -127,6 +128,7 @@ static void before_fork(void)
     hold_streams();
     memcheck_unwatched_begin();
     tiny_heaps_before_fork(tiny_backend_heap());
+    hak_decay_before_fork();
     shared_pool_before_fork();
     page_arena_before_fork();
     large_before_fork();
@@ -149,6 +151,7 @@ static void let_go(bool is_child)
     large_after_fork();
     page_arena_after_fork();
     shared_pool_after_fork();
+    hak_decay_after_fork();
     if (is_child) tiny_backend_others_vanish();
     tiny_heaps_after_fork();
     memcheck_unwatched_end();

@@ -27,6 +27,8 @@ struct tiny_slab {
     tiny_slab_t *next;    // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
     void *owner;          // superslab, arena chunk or large mapping, by kind; the page's
+    _Atomic(tiny_block_t *) remote; // blocks that other threads freed, on their way home
+    tiny_slab_t *next_pending; // of its owner's slabs that have such
     uint32_t used;        // blocks that are out: with a thread's caches or with the program
     uint16_t fresh;       // blocks never handed out yet begin here
     uint16_t capacity;    // blocks

@@ -5,6 +5,7 @@
 
 #include "debug.h"
 #include "os.h"
+#include "run_cache.h"
 #include "shared_pool.h"
 #include "tiny_order.h"
 
@@ -12,7 +13,7 @@
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // of a slab's bytes, less than one in so many is out
 #define MISSED_WAKE_MS 1u // an owner may end its change just before it can see that it is awaited
-#define POSTED_BYTES ((size_t)1 << 20) // in an inbox; a sender that finds more visits the heap
+#define PENDING_SLABS 1024u // a sender that finds more takes in, if the owner is idle or waits
 
 static struct {
     os_lock_t forks; // held during a fork, during visits, and while a vanished heap is taken over
@@ -183,7 +184,7 @@ static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned wa
 
 unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
 {
-    tiny_heap_collect(heap, class);
+    tiny_heap_collect(heap);
     tiny_slab_t *slab = heap->with_room[class];
     if (slab == NULL) slab = new_slab(heap, class);
     unsigned taken = 0;
@@ -248,10 +249,10 @@ static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
 
 #endif
 
-// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
-void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
+// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap. True: the
+// slab is gone.
+static bool give(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block)
 {
-    tiny_slab_t *slab = tiny_registry_slab(block);
     if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
     check_home(slab, block);
@@ -261,25 +262,40 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     slab->used--;
     heap->bytes_out -= tiny_class_size[slab->class];
     if (!slab->listed) list_slab(heap, slab);
-    if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
+    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    release_slab(heap, slab);
+    return true;
 }
 
-static void push(_Atomic(tiny_block_t *) *list, const tiny_chain_t *chain)
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 {
-    tiny_block_t *old = atomic_load_explicit(list, memory_order_relaxed);
+    give(heap, tiny_registry_slab(block), block);
+}
+
+// ---- blocks that other threads free
+
+// Under way to the heap's owner from now on. `of` is a block of the slab.
+static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)
+{
+    unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(slab->start));
+    tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
+    if (UNLIKELY(heap == NULL)) hak_die("double free", of); // its slab is nobody's
+    atomic_fetch_add_explicit(&heap->pending_count, 1, memory_order_relaxed);
+    tiny_slab_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
+    do {
+        slab->next_pending = old;
+    } while (!atomic_compare_exchange_weak(&heap->pending, &old, slab));
+    return heap;
+}
+
+// The heap to tell, if the slab had none that were under way; else NULL: someone else has told it, or will.
+static tiny_heap_t *post(tiny_slab_t *slab, const tiny_chain_t *chain)
+{
+    tiny_block_t *old = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     do {
         tiny_link(chain->tail, old);
-    } while (!atomic_compare_exchange_weak(list, &old, chain->head));
-}
-
-static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain)
-{
-    tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
-    if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
-    atomic_fetch_add_explicit(&heap->posted, chain->count * (size_t)tiny_class_size[class],
-                              memory_order_relaxed);
-    push(&heap->inbox[class], chain);
-    return heap;
+    } while (!atomic_compare_exchange_weak(&slab->remote, &old, chain->head));
+    return old == NULL ? add_pending(slab, chain->head) : NULL;
 }
 
 #if TINY_MARKS
@@ -318,62 +334,90 @@ static void mark_at_home(tiny_block_t *block)
 
 #endif
 
-// A block's slab may have been adopted by another heap since it was sent: then it is sent on. Only the owner can tell
-// whether one that looks free is.
-static void take_in(tiny_heap_t *heap, tiny_block_t *block, bool visit)
+typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender, for an idle heap
+
+// Only the owner can tell whether one that looks free is. True: the slab is gone.
+static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, collector_t by)
 {
-    (void)visit;
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
+    (void)by;
 #if TINY_MARKS
-        if (UNLIKELY(looked_free(block))) {
-            if (visit) {
-                push(&heap->doubted, &(tiny_chain_t){block, block, 1});
-                return;
-            }
-            check_arrival(heap, block);
+    if (UNLIKELY(looked_free(block))) {
+        if (by == BY_VISIT) {
+            tiny_block_t *old = atomic_load_explicit(&heap->doubted, memory_order_relaxed);
+            do {
+                tiny_link(block, old);
+            } while (!atomic_compare_exchange_weak(&heap->doubted, &old, block));
+            return false;
         }
-        mark_at_home(block);
+        check_arrival(heap, block);
+    }
+    mark_at_home(block);
 #endif
-        tiny_heap_give(heap, block);
-    } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
+    return give(heap, slab, block);
 }
 
-// How many they were. The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
-static size_t take_in_all(tiny_heap_t *heap, _Atomic(tiny_block_t *) *list, bool visit)
+// An idle heap keeps no empty slab, and what it has is there for all.
+static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone,
+                       unsigned rooms_before)
 {
-    if (atomic_load(list) == NULL) return 0;
-    tiny_block_t *block = atomic_exchange(list, NULL);
-    size_t taken = 0;
-    while (block != NULL) {
+    if (!is_gone && slab->used == 0 && slab->listed) release_slab(heap, slab);
+    atomic_fetch_add_explicit(&heaps.idle_slabs[class], heap->rooms[class] - rooms_before,
+                              memory_order_relaxed);
+}
+
+// A slab that another heap has adopted since is sent on as a whole.
+static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, collector_t by)
+{
+    if (UNLIKELY(TINY_TAG_OWNER(tiny_registry_tag(slab->start)) != heap->id)) {
+        add_pending(slab, slab->start);
+        return;
+    }
+    size_t class = slab->class;
+    unsigned rooms = heap->rooms[class];
+    bool is_gone = false;
+    for (tiny_block_t *block = atomic_exchange(&slab->remote, NULL), *next; block != NULL; block = next) {
 #if TINY_MARK_IN_LINK && TINY_MARKS
         // It lay here already when its owner put it into a cache.
         if (UNLIKELY(tiny_is_marked(block, 0))) tiny_die("double free", block);
 #endif
-        tiny_block_t *next = tiny_next(block);
-        take_in(heap, block, visit);
-        block = next;
-        taken++;
+        next = tiny_next(block);
+        is_gone = take_in(heap, slab, block, by);
     }
-    return taken;
+    if (by == BY_SENDER) offer_room(heap, slab, class, is_gone, rooms);
 }
 
-static void collect(tiny_heap_t *heap, size_t class, bool visit)
+// A slab may be pending anew as soon as its blocks are taken.
+static void collect(tiny_heap_t *heap, collector_t by)
 {
-    size_t taken = take_in_all(heap, &heap->inbox[class], visit);
-    if (taken > 0)
-        atomic_fetch_sub_explicit(&heap->posted, taken * tiny_class_size[class], memory_order_relaxed);
+    if (LIKELY(atomic_load_explicit(&heap->pending, memory_order_relaxed) == NULL)) return;
+    for (tiny_slab_t *slab = atomic_exchange(&heap->pending, NULL), *next; slab != NULL; slab = next) {
+        next = slab->next_pending;
+        atomic_fetch_sub_explicit(&heap->pending_count, 1, memory_order_relaxed);
+        take_in_slab(heap, slab, by);
+    }
 }
 
-void tiny_heap_collect(tiny_heap_t *heap, size_t class)
+void tiny_heap_collect(tiny_heap_t *heap)
 {
-    collect(heap, class, false);
+    collect(heap, BY_OWNER);
+}
+
+// Those that a visit left, whose slabs may have been adopted since.
+static void collect_doubted(tiny_heap_t *heap)
+{
+    if (atomic_load_explicit(&heap->doubted, memory_order_relaxed) == NULL) return;
+    for (tiny_block_t *block = atomic_exchange(&heap->doubted, NULL), *next; block != NULL; block = next) {
+        next = tiny_next(block);
+        tiny_slab_t *slab = tiny_registry_slab(block);
+        if (TINY_TAG_OWNER(tiny_registry_tag(block)) == heap->id) take_in(heap, slab, block, BY_OWNER);
+        else post(slab, &(tiny_chain_t){block, block, 1});
+    }
 }
 
 void tiny_heap_collect_all(tiny_heap_t *heap)
 {
-    for (size_t class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
-    take_in_all(heap, &heap->doubted, false);
+    collect(heap, BY_OWNER);
+    collect_doubted(heap);
 }
 
 // The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
@@ -398,7 +442,8 @@ static void release_empty_slabs(tiny_heap_t *heap)
 static bool is_sparse(const tiny_heap_t *heap)
 {
     size_t pages = 0;
-    for (size_t class = 0; class < TINY_CLASSES; class++) pages += heap->rooms[class] * (size_t)pages_for(class);
+    for (size_t class = 0; class < TINY_CLASSES; class++)
+        pages += heap->rooms[class] * (size_t)pages_for(class);
     return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
@@ -419,16 +464,21 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 {
     tiny_heap_collect_all(heap);
     release_empty_slabs(heap);
+    run_cache_empty(heap->runs);
 }
 
 // ---- visits
 
-// Under both locks, and no owner begins a change: whoever is in the midst of one sees to its inbox itself.
+// Under both locks, and no owner begins a change: whoever is in the midst of one takes in by itself.
 static void visit(tiny_heap_t *heap, bool tidy)
 {
-    if (atomic_load(&heap->state) != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
-    for (size_t class = 0; class < TINY_CLASSES; class++) collect(heap, class, true);
+    uint32_t state = atomic_load(&heap->state);
+    if (state == TINY_HEAP_IDLE) collect(heap, BY_SENDER);
+    if (state != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
+    collect(heap, BY_VISIT);
     if (tidy) release_empty_slabs(heap);
+    if (tidy) run_cache_empty(heap->runs);
+    else run_cache_look(heap->runs);
 }
 
 // Owners wait as they do for a fork. False: one is under way, or another visit.
@@ -447,17 +497,12 @@ static void end_visits(void)
     os_unlock(&heaps.forks);
 }
 
-static size_t posted(const tiny_heap_t *heap)
-{
-    return atomic_load_explicit(&heap->posted, memory_order_relaxed);
-}
-
 void tiny_heaps_visit(bool tidy)
 {
     if (!begin_visits()) return;
     for (uint32_t id = 1; id <= heaps.count; id++) {
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
-        if (tidy || posted(heap) > 0) visit(heap, tidy);
+        visit(heap, tidy);
     }
     end_visits();
 }
@@ -469,22 +514,14 @@ static COLD void visit_one(tiny_heap_t *heap)
     end_visits();
 }
 
-// A sender that meets an idle heap takes the blocks in itself. It looks at the state after it has posted, and the
-// releasing thread takes in after it has set the state: one of the two sees the other (sequential consistency).
-void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain)
+// Most slabs that have something pending get more before it is taken in, by the owner, or by a visit soon: so a free costs
+// the same however many slabs the owner has.
+void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain)
 {
-    tiny_heap_t *heap = post(owner, class, chain);
-    if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) {
-        if (UNLIKELY(posted(heap) > POSTED_BYTES)) visit_one(heap);
-        return;
-    }
-    os_lock(&heaps.lock);
-    if (atomic_load(&heap->state) == TINY_HEAP_IDLE) {
-        count_idle_slabs(heap, -1);
-        tiny_heap_tidy(heap);
-        count_idle_slabs(heap, +1);
-    }
-    os_unlock(&heaps.lock);
+    tiny_heap_t *heap = post(slab, chain);
+    if (heap == NULL) return;
+    if (UNLIKELY(atomic_load_explicit(&heap->pending_count, memory_order_relaxed) > PENDING_SLABS))
+        visit_one(heap);
 }
 
 static tiny_heap_t *new_heap(void)

@@ -1,7 +1,9 @@
 // SuperSlab backend: a heap's slabs, and the way of blocks out of them and home again.
 //
 // heap: the slabs of one thread; it outlives the thread and is handed on to the next.
-// inbox: blocks that other threads freed, a lock-free list a class, taken in by the owner.
+// remote: of a slab, the blocks that other threads freed; a lock-free list, taken in by the owner.
+// pending: of a heap, its slabs that have remote blocks; each is there once, put there by who found it without any.
+// outbox: blocks of other threads' slabs that the owner has freed, a chain a slab, sent in one.
 // visit: another thread takes in for an owner that does not come to it, because it waits for something.
 // vanished: of a thread that a fork has not taken along into the child, where its heap waits to be handed on.
 #ifndef TINY_SUPERSLAB_H
@@ -14,6 +16,15 @@
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
+// A slot serves one slab after the other, found by its address.
+#define TINY_OUTBOX_SLOTS 32u
+typedef struct tiny_outgoing {
+    tiny_slab_t *slab;
+    tiny_block_t *head; // NULL: the slot is empty
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_outgoing_t;
+
 typedef struct tiny_heap {
     uint32_t id; // the owner in its slabs' tags; from 1
     _Atomic(uint32_t) state; // live: a thread's; idle: waits for the next thread; vanished
@@ -24,13 +35,16 @@ typedef struct tiny_heap {
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(const tiny_block_t *); // the owner looks at one that came in and seems to be free already
+    struct run_cache *runs; // of the page arena; NULL until there are any
     void *front; // option `front_apart`: the one of its owner, which the next owner takes over
     void *thread; // what is the owner's own, see tiny_tls.c; vanished: a copy of it
     unsigned changes; // by the owner, under way: one within the other
     _Atomic(uint32_t) in_change; // 1 while one is under way; a word, so that a fork can wait for it
-    _Alignas(64) _Atomic(tiny_block_t *) inbox[TINY_CLASSES];
+    unsigned outgoing; // blocks in the outbox
+    tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
+    _Alignas(64) _Atomic(tiny_slab_t *) pending;
     _Atomic(tiny_block_t *) doubted; // of all classes: those that only the owner can judge, after a visit
-    _Atomic(size_t) posted; // bytes in the inbox
+    _Atomic(uint32_t) pending_count;
 } tiny_heap_t;
 
 // The power of two that all blocks of a class are aligned to is the largest that divides their size, up to this one.
@@ -84,8 +98,8 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 // mark is in the link.
 bool tiny_heap_holds(const tiny_block_t *block);
 
-// Takes in what other threads have freed of one class, or of all.
-void tiny_heap_collect(tiny_heap_t *heap, size_t class);
+// Takes in what other threads have freed; `all` also what was doubted.
+void tiny_heap_collect(tiny_heap_t *heap);
 void tiny_heap_collect_all(tiny_heap_t *heap);
 
 // True when much less is out than at the peak: a burst is over. `tiny_heap_forget_peak` then begins anew.
@@ -95,13 +109,13 @@ void tiny_heap_forget_peak(tiny_heap_t *heap);
 // Takes in everything and gives every empty slab to the shared pool.
 void tiny_heap_tidy(tiny_heap_t *heap);
 
-// Visits every heap whose owner is not in the midst of a change, and has blocks in its inbox; with `tidy` all of them, whose
-// empty slabs go to the shared pool.
+// Visits every heap whose owner is not in the midst of a change, and takes in for it; with `tidy` its empty slabs go to the
+// shared pool.
 void tiny_heaps_visit(bool tidy) COLD;
 
-// Blocks of one heap and class, freed by a thread that does not own them. Lock-free but where the heap is idle, or has more
-// in its inbox than it should.
-void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain);
+// Blocks of one slab, freed by a thread that does not own it. Lock-free but where the owner is idle, or has more slabs
+// pending than it should.
+void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain);
 
 // A heap for the calling thread: an idle one, else a new one; NULL when memory cannot be had.
 tiny_heap_t *tiny_heap_acquire(void);

@@ -7,7 +7,8 @@
 #include "tiny_front.h"
 #include "tiny_lifecycle.h"
 
-#define OUTBOX_BLOCKS 64u
+#define OUTBOX_BLOCKS 256u // in all
+#define OUTBOX_BYTES ((size_t)8 << 10) // of one slab, but at least two blocks: that is what is sent at a time
 
 #define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
 #define HOT_BLOCKS 16u
@@ -23,12 +24,10 @@ typedef struct tiny_thread {
     const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
 #endif
     bool detached;
-    unsigned outgoing;
     unsigned ticks; // slow paths since the inboxes were last taken in
     uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
     bool shrunk;
     void *quarantine; // see hardened.c
-    tiny_block_t *outbox[OUTBOX_BLOCKS];
 #if TINY_HAS_OPTION_HOTMAG
     hot_magazine_t hot[HOT_CLASSES];
 #endif
@@ -381,44 +380,74 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
     return chain->count;
 }
 
-// Sends every block of the outbox that has the tag of the first one, and closes the gaps.
-static void send_alike(void)
+// The slot is empty before its blocks are posted. In change.
+static void send_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
 {
-    tiny_tag_t tag = tiny_registry_tag(thread.outbox[0]);
-    tiny_chain_t chain = {NULL, NULL, 0};
-    // The first goes whatever its tag is by now: another heap may adopt its slab at any time.
-    tiny_chain_push(&chain, thread.outbox[0]);
-    unsigned kept = 0;
-    for (unsigned i = 1; i < thread.outgoing; i++) {
-        tiny_block_t *block = thread.outbox[i];
-        if (tiny_registry_tag(block) == tag) tiny_chain_push(&chain, block);
-        else thread.outbox[kept++] = block;
-    }
-    thread.outgoing = kept;
-    tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+    tiny_chain_t chain = {slot->head, slot->tail, slot->count};
+    heap->outgoing -= slot->count;
+    slot->head = NULL;
+    tiny_heap_send(slot->slab, &chain);
 }
 
 static void send_outbox(void)
 {
-    if (thread.outgoing == 0) return;
     tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return;
     tiny_heap_begin(heap);
-    while (thread.outgoing > 0) send_alike();
+    for (unsigned i = 0; i < TINY_OUTBOX_SLOTS; i++)
+        if (heap->outbox[i].head != NULL) send_slot(heap, &heap->outbox[i]);
+    heap->outgoing = 0;
     tiny_heap_end(heap);
 }
 
-// A block that another heap owns.
-static void send_later(tiny_block_t *block, tiny_tag_t tag)
+static tiny_outgoing_t *outbox_slot(tiny_heap_t *heap, const tiny_slab_t *slab)
 {
-    if (thread.heap == NULL) {
-        tiny_chain_t chain = {block, block, 1};
-        tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
-        return;
+    uint32_t page = (uint32_t)((uintptr_t)slab->start >> HAK_PAGE_SHIFT);
+    return &heap->outbox[page * 0x9e3779b9u >> 27 & (TINY_OUTBOX_SLOTS - 1)];
+}
+
+static void send_one_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
+{
+    tiny_heap_begin(heap);
+    send_slot(heap, slot);
+    tiny_heap_end(heap);
+}
+
+// The child of a fork finds the chain as it was, or with the block.
+static void add_to_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_block_t *block)
+{
+    if (slot->head == NULL) {
+        slot->tail = block;
+        slot->count = 0;
     }
-    thread.outbox[thread.outgoing] = block;
+    tiny_link(block, slot->head);
     HAK_WRITTEN();
-    thread.outgoing++;
-    if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
+    slot->head = block;
+    slot->count++;
+    heap->outgoing++;
+}
+
+// A block that another heap owns. True: some were sent.
+static bool send_later(tiny_block_t *block)
+{
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets one, too
+    if (UNLIKELY(heap == NULL)) {
+        tiny_link(block, NULL);
+        tiny_heap_send(slab, &(tiny_chain_t){block, block, 1});
+        return false;
+    }
+    tiny_outgoing_t *slot = outbox_slot(heap, slab);
+    bool taken = slot->head != NULL && slot->slab != slab;
+    if (taken) send_one_slot(heap, slot);
+    slot->slab = slab;
+    add_to_slot(heap, slot, block);
+    if (slot->count < 2 || slot->count * (size_t)tiny_class_size[slab->class] < OUTBOX_BYTES) {
+        if (UNLIKELY(heap->outgoing >= OUTBOX_BLOCKS)) send_outbox();
+        return taken;
+    }
+    send_one_slot(heap, slot);
+    return true;
 }
 
 static bool is_own(tiny_tag_t tag)
@@ -445,7 +474,7 @@ void tiny_backend_give(tiny_block_t *block)
 #if TINY_MARKS
     tiny_set_second_word(block, TINY_SENT(tiny_secret()));
 #endif
-    send_later(block, tag);
+    send_later(block);
 }
 
 void tiny_backend_give_chain(const tiny_chain_t *chain)
@@ -500,20 +529,23 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
 
 // ---- frees that the fast path did not take
 
-// A full outbox is as many steps as a look is worth.
-static void send_freed(tiny_block_t *block, tiny_tag_t tag)
+static void send_freed(tiny_block_t *block)
 {
-    send_later(block, tag);
-    if (thread.heap != NULL && thread.outgoing == 0) hak_decay_look();
+    if (send_later(block)) hak_decay_step();
 }
 
 #if TINY_MARKS
 
 static bool outbox_holds(const tiny_block_t *block)
 {
-    for (unsigned i = 0; i < thread.outgoing; i++)
-        if (thread.outbox[i] == block) return true;
-    return false;
+    tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return false;
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    const tiny_outgoing_t *slot = outbox_slot(heap, slab);
+    if (slot->head == NULL || slot->slab != slab) return false;
+    const tiny_block_t *held = slot->head;
+    while (held != NULL && held != block) held = tiny_next(held);
+    return held != NULL;
 }
 
 void tiny_free_marked(void *block, size_t class)
@@ -540,7 +572,7 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (!is_own(tag)) {
         check_remote(block);
-        send_freed(block, tag);
+        send_freed(block);
         return;
     }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
@@ -553,7 +585,7 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (is_own(tag)) give_home(block);
-    else send_freed(block, tag);
+    else send_freed(block);
 }
 
 #endif

@@ -405,7 +405,7 @@ static const misuse_t misuses[] = {
         LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
     {"double free, after malloc_trim", double_free_after_trim, {
         SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE)),
-        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE)),
+        MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
         LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"double free, after more frees than a cache holds", double_free_after_many_others, {
         SMALL_(NOT, NOW(DOUBLE), NOW(DOUBLE))}},

@@ -117,7 +117,8 @@ static void fill_and_free(size_t count, size_t most)
 {
     static unsigned char *blocks[BLOCKS];
     for (size_t i = 0; i < count; i++) {
-        blocks[i] = T_must_malloc(size_of(i, most));
+        blocks[i] = i % 3 == 0 ? T_calloc(1, size_of(i, most)) : T_must_malloc(size_of(i, most));
+        if (i % 3 == 0) T_CHECK(T_is_zero(blocks[i], size_of(i, most)), "calloc is not zero");
         T_fill(blocks[i], size_of(i, most), i);
     }
     for (size_t i = 0; i < count; i++) {
