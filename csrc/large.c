@@ -154,6 +154,7 @@ static void set_size(large_extent_t *extent, size_t size)
     count(0, (ptrdiff_t)(size - extent->size));
     extent->size = size;
     extent->has_grown = true;
+    if (large_extent_must_be_alone(size)) extent->alone = true; // it has no more records from here on
     os_unlock(&large.lock);
 }
 

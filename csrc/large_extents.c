@@ -302,9 +302,14 @@ size_t large_extents_bytes(void)
 
 // ---- mappings
 
+bool large_extent_must_be_alone(size_t size)
+{
+    return size > ALONE_BYTES;
+}
+
 bool large_extent_reserve(const char *start, size_t size)
 {
-    return tiny_registry_reserve(start, size > ALONE_BYTES ? HAK_PAGE : size);
+    return tiny_registry_reserve(start, large_extent_must_be_alone(size) ? HAK_PAGE : size);
 }
 
 static char *map_reserved(size_t size, size_t alignment)
@@ -324,7 +329,7 @@ bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment)
 {
     char *start = map_reserved(size, alignment);
     if (start == NULL) return false;
-    *extent = (large_extent_t){.start = start, .size = size, .alone = size > ALONE_BYTES};
+    *extent = (large_extent_t){.start = start, .size = size, .alone = large_extent_must_be_alone(size)};
     return true;
 }
 

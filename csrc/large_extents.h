@@ -40,6 +40,9 @@ bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment);
 // Makes records for the pages of an extent. False when memory for them cannot be had.
 bool large_extent_reserve(const char *start, size_t size);
 
+// So large that an extent is neither kept nor split.
+bool large_extent_must_be_alone(size_t size);
+
 // Addresses to move an extent to, their pages reserved in the registry; NULL when they cannot be had.
 char *large_extent_map_target(size_t size);
 
