@@ -20,6 +20,7 @@ static struct {
     os_lock_t lock;
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made; ids 1..count
+    _Atomic(uint32_t) live; // changed under the lock
     _Atomic(uint32_t)
         idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
     _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
@@ -547,13 +548,20 @@ tiny_heap_t *tiny_heap_acquire(void)
     } else {
         heap = new_heap();
     }
+    if (heap != NULL) atomic_fetch_add_explicit(&heaps.live, 1, memory_order_relaxed);
     os_unlock(&heaps.lock);
     return heap;
+}
+
+size_t tiny_heaps_live(void)
+{
+    return atomic_load_explicit(&heaps.live, memory_order_relaxed);
 }
 
 void tiny_heap_release(tiny_heap_t *heap)
 {
     os_lock(&heaps.lock);
+    atomic_fetch_sub_explicit(&heaps.live, 1, memory_order_relaxed);
     atomic_store(&heap->state, TINY_HEAP_IDLE);
     heap->thread = NULL;
     tiny_heap_tidy(heap);
@@ -622,6 +630,7 @@ void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread)
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
         if (heap == own || atomic_load(&heap->state) != TINY_HEAP_LIVE) continue;
         atomic_store(&heap->state, TINY_HEAP_VANISHED);
+        atomic_fetch_sub_explicit(&heaps.live, 1, memory_order_relaxed);
         heap->suspect = NULL;
         if (heap->thread == NULL || (heap->thread = copy(heap->thread)) == NULL) continue;
         heap->next_waiting = atomic_load(&tiny_heaps_vanished);
@@ -639,6 +648,7 @@ tiny_heap_t *tiny_heap_take_over(void)
     if (heap != NULL) {
         atomic_store(&tiny_heaps_vanished, heap->next_waiting);
         atomic_store(&heap->state, TINY_HEAP_LIVE);
+        atomic_fetch_add_explicit(&heaps.live, 1, memory_order_relaxed);
     }
     os_unlock(&heaps.lock);
     if (heap == NULL) os_unlock(&heaps.forks);

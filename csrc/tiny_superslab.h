@@ -120,6 +120,9 @@ void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain);
 // A heap for the calling thread: an idle one, else a new one; NULL when memory cannot be had.
 tiny_heap_t *tiny_heap_acquire(void);
 
+// Heaps that are a thread's.
+size_t tiny_heaps_live(void);
+
 // The thread is done with its heap, whose caches have been drained.
 void tiny_heap_release(tiny_heap_t *heap);
 

@@ -24,6 +24,7 @@ typedef struct tiny_thread {
     const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
 #endif
     bool detached;
+    size_t may_hold; // bytes by which the lists were widened
     unsigned ticks; // slow paths since the inboxes were last taken in
     uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
     bool shrunk;
@@ -333,6 +334,24 @@ bool tiny_backend_end_vanished(void (*end)(void))
     return true;
 }
 
+// ---- what the thread's lists may hold
+
+// All threads share HELD_IN_ALL, but each may have the least of it: where there are many, none of them holds much when it
+// becomes idle, where nothing but itself can empty its lists.
+#define HELD_IN_ALL ((size_t)32 << 20)
+#define HELD_LEAST ((size_t)512 << 10)
+#define HELD_MOST ((size_t)6 << 20)
+
+bool tiny_backend_may_hold(size_t bytes)
+{
+    size_t threads = tiny_heaps_live(), most = HELD_IN_ALL / (threads > 0 ? threads : 1);
+    if (most > HELD_MOST) most = HELD_MOST;
+    if (most < HELD_LEAST) most = HELD_LEAST;
+    if (thread.may_hold + bytes > most) return false;
+    thread.may_hold += bytes;
+    return true;
+}
+
 // ---- taking and giving
 
 // Work that is not for this request: options `bg_spill` and `bg_remote`.
@@ -509,6 +528,7 @@ void tiny_backend_empty(void)
     tiny_heap_begin(heap);
     tiny_heap_collect_all(heap); // what others have freed again is found in the caches
     tiny_front_drain();
+    thread.may_hold = 0;
     tiny_backend_drain();
     tiny_heap_tidy(heap);
     tiny_heap_forget_peak(heap);

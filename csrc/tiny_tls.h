@@ -20,6 +20,9 @@ static inline unsigned tiny_batch(size_t class)
 // own end. Attaches the thread to a heap when it has none.
 unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain) COLD;
 
+// Whether the thread's lists may hold so many bytes more; if so, they are taken off what it may hold.
+bool tiny_backend_may_hold(size_t bytes) COLD;
+
 // Blocks of one class that the thread's caches have no room for go home to their slabs.
 void tiny_backend_give(tiny_block_t *block) COLD;
 void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;

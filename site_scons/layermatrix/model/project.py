@@ -294,6 +294,21 @@ class Variant:
         steps = range(0, self.max_size + 1, self.lookup_step)
         return tuple(next(c.index for c in aligned if c.size >= wanted) for wanted in steps)
 
+    def widens(self, layer: Layer) -> bool:
+        """Whether the layer's lists begin small, and may hold more where they turn out to be empty."""
+        stores = [one for one in self.layers if one.role != "refill"]
+        return self.fast_path == "ultra" and layer.storage == "packed_list" and layer == stores[0]
+
+    def start_limits(self, layer: Layer) -> tuple[int, ...]:
+        """Blocks that fit at first, for each class from the first to the last."""
+        if not self.widens(layer):
+            return layer.limits
+        sizes = {size_class.index: size_class.size for size_class in layer.classes}
+        return tuple(
+            min(limit, max(START_BYTES // sizes[index], START_BLOCKS)) if index in sizes else 0
+            for index, limit in enumerate(layer.limits, layer.first_class)
+        )
+
     @cached_property
     def hot_size(self) -> int:
         """The largest request in bytes whose class is looked up by steps in the thread's own state."""
@@ -338,6 +353,7 @@ class Variant:
 
 HOT_SIZE_MOST = 4096  # bytes; beyond it a table by steps would be as large as all else that a thread has
 WIDE_STEP = 512  # bytes
+START_BYTES, START_BLOCKS = 8192, 2  # of each class that a list that widens holds at first
 UNPRINTED = ("quoted", "budget")  # fields of a variant that templates do not see
 
 

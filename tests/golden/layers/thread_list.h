@@ -62,6 +62,7 @@
 // Thread List
 typedef struct thread_list_lists {
     uint64_t packed[3];
+    uint8_t limit[3]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
 // TLS SLL
@@ -81,7 +82,8 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)} }, \
+    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)}, \
+                      {8, 8, 4} }, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
@@ -111,8 +113,7 @@ ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 
 static inline size_t thread_list_held(size_t class)
 {
-    static const uint8_t limit[] = {8, 8, 4};
-    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+    return tiny_front.thread_list.limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
 }
 
 static inline bool thread_list_holds(size_t class, const void *wanted)
@@ -122,7 +123,7 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
     uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
     const tiny_block_t *next = tiny_packed_first(link);
-    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (before <= room || (next == NULL && before != tiny_front.thread_list.limit[class]) || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
     if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
     const tiny_block_t *block = tiny_packed_first(packed);
     for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));

@@ -93,6 +93,7 @@
 // Thread List
 typedef struct thread_list_lists {
     uint64_t packed[48];
+    uint8_t limit[48]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
 // A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
@@ -105,7 +106,8 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(204), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(146), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(28), TINY_PACKED_EMPTY(24), TINY_PACKED_EMPTY(22), TINY_PACKED_EMPTY(19), TINY_PACKED_EMPTY(17), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(14), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(11), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(7), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4)} }, \
+    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(25), TINY_PACKED_EMPTY(21), TINY_PACKED_EMPTY(18), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(3), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2)}, \
+                      {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
 // A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
@@ -135,8 +137,7 @@ ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 
 static inline size_t thread_list_held(size_t class)
 {
-    static const uint8_t limit[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32, 28, 24, 22, 19, 17, 16, 14, 12, 11, 10, 9, 8, 8, 7, 6, 5, 5, 4, 4, 4};
-    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+    return tiny_front.thread_list.limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
 }
 
 static inline bool thread_list_holds(size_t class, const void *wanted)
@@ -146,11 +147,35 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
     uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
     const tiny_block_t *next = tiny_packed_first(link);
-    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (before <= room || (next == NULL && before != tiny_front.thread_list.limit[class]) || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
     if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
     const tiny_block_t *block = tiny_packed_first(packed);
     for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));
     return block == wanted;
+}
+
+// The list is empty: from now on it may hold twice as many, as far as the bytes allow that all of the thread's lists share.
+static inline void thread_list_widen(size_t class)
+{
+    static const uint8_t most[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32, 28, 24, 22, 19, 17, 16, 14, 12, 11, 10, 9, 8, 8, 7, 6, 5, 5, 4, 4, 4};
+    uint8_t *limit = &tiny_front.thread_list.limit[class];
+    uint64_t *packed = &tiny_front.thread_list.packed[class];
+    unsigned wider = *limit * 2u < most[class] ? *limit * 2u : most[class];
+    if (wider == *limit || *packed != TINY_PACKED_EMPTY(*limit)) return;
+    if (!tiny_backend_may_hold((wider - *limit) * (size_t)tiny_class_size[class])) return;
+    *limit = (uint8_t)wider;
+    *packed = TINY_PACKED_EMPTY(wider);
+}
+
+// All lists begin anew.
+static inline void thread_list_narrow(void)
+{
+    static const uint8_t first[] = {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    for (size_t i = 0; i < sizeof first; i++) {
+        if (tiny_front.thread_list.packed[i] != TINY_PACKED_EMPTY(tiny_front.thread_list.limit[i])) continue;
+        tiny_front.thread_list.limit[i] = first[i];
+        tiny_front.thread_list.packed[i] = TINY_PACKED_EMPTY(first[i]);
+    }
 }
 
 #if HAKMEM_STATS
@@ -263,6 +288,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 void *tiny_alloc_slow(size_t size)
 {
     size_t class = tiny_class_of(size);
+    thread_list_widen(class);
 
     return tiny_refill(class);
 }
@@ -318,6 +344,7 @@ bool tiny_front_holds(size_t class, const void *block)
 void tiny_front_drain(void)
 {
     drain_thread_list();
+    thread_list_narrow();
 }
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
