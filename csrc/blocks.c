@@ -52,14 +52,14 @@ static void give_run(void *run)
 {
     enum { STEP_BYTES = 4 << 20 };
     tiny_heap_t *heap = begin_with_runs();
-    bool left = true;
+    bool surplus;
     if (heap == NULL) {
-        page_arena_free(run);
+        surplus = page_arena_free(run);
     } else {
-        left = run_cache_give(heap->runs, run);
+        surplus = run_cache_give(heap->runs, run);
         tiny_heap_end(heap);
     }
-    if (left) page_arena_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
+    if (UNLIKELY(surplus)) page_arena_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
 }
 
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)

@@ -71,7 +71,9 @@ static size_t surplus(size_t *pool_free, size_t *arena_free, size_t *large_free,
 
 void hak_decay_make_room(size_t bytes)
 {
-    if (UNLIKELY(os_forking) || !os_try_lock(&total_lock)) return;
+    if (UNLIKELY(os_forking)) return;
+    tiny_heaps_collect();
+    if (!os_try_lock(&total_lock)) return;
     size_t pool, arena, large;
     uint32_t now = os_clock_ms();
     size_t wanted = surplus(&pool, &arena, &large, now);

@@ -436,6 +436,11 @@ unsigned page_arena_alloc_parked(size_t units, unsigned want, void **runs, bool 
 
 // ---- frees
 
+static bool is_surplus(void)
+{
+    return arena.dirty_units * UNIT > hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
+}
+
 // Two neighbours' ages, as one run's: the larger part's. A small one that comes and goes neither keeps a large one for ever
 // nor goes back with it each time.
 static run_age_t joined_age(run_age_t age, uint32_t units, run_age_t other, uint32_t other_units)
@@ -492,11 +497,11 @@ size_t page_arena_park(void *block)
 {
     arena_chunk_t *chunk = chunk_of(block);
     uint32_t unit = unit_of(chunk, block);
-    // Two threads that free it at the same time are told apart.
+    // Two threads that free it in the same instant are not told apart: that would cost an atomic exchange each time.
     if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 ||
-                 atomic_load_explicit(&chunk->state[unit], memory_order_relaxed) != RUN_OUT ||
-                 atomic_exchange(&chunk->state[unit], RUN_PARKED) != RUN_OUT))
+                 atomic_load_explicit(&chunk->state[unit], memory_order_relaxed) != RUN_OUT))
         hak_die("double free, or free of a pointer into a block", block);
+    atomic_store_explicit(&chunk->state[unit], RUN_PARKED, memory_order_relaxed);
     return chunk->length[unit];
 }
 
@@ -506,7 +511,7 @@ void page_arena_unpark(void *block)
     set_state(block, RUN_OUT);
 }
 
-void page_arena_free_parked(void *const *runs, unsigned count)
+bool page_arena_free_parked(void *const *runs, unsigned count)
 {
     os_lock(&arena.lock);
     for (unsigned i = 0; i < count; i++) {
@@ -520,13 +525,15 @@ void page_arena_free_parked(void *const *runs, unsigned count)
     arena.given += count;
     say_stats();
 #endif
+    bool surplus = is_surplus();
     os_unlock(&arena.lock);
+    return surplus;
 }
 
-void page_arena_free(void *block)
+bool page_arena_free(void *block)
 {
     page_arena_park(block);
-    page_arena_free_parked(&block, 1);
+    return page_arena_free_parked(&block, 1);
 }
 
 size_t page_arena_usable_size(const void *block)
@@ -654,11 +661,6 @@ static void isolate(purge_t *purge, const char *address)
     purge->run[purge->runs].dirty = age.dirty;
     purge->run[purge->runs++].huge_pages = chunk->huge_pages;
     chunk->huge_pages = false;
-}
-
-static bool is_surplus(void)
-{
-    return arena.dirty_units * UNIT > hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
 }
 
 // The oldest generation first. A run that waits in the same generation for sixteen spans is told by its own age.

@@ -50,7 +50,8 @@ void *page_arena_alloc(size_t size, size_t alignment, bool *zeroed);
 unsigned page_arena_alloc_parked(size_t units, unsigned want, void **runs, bool *zeroed);
 
 // Each of these ends the process when `block` is not the start of a run that is out (freed twice, or inside of one).
-void page_arena_free(void *block);
+// page_arena_free: true, as below.
+bool page_arena_free(void *block);
 size_t page_arena_usable_size(const void *block);
 
 // A run that is out is parked from now on; returns its units. Takes no lock.
@@ -59,7 +60,8 @@ size_t page_arena_park(void *block);
 // A parked run is out from now on.
 void page_arena_unpark(void *block);
 
-void page_arena_free_parked(void *const *runs, unsigned count);
+// True: more is free now than the recent peak leaves; page_arena_return should be called, where no lock is held.
+bool page_arena_free_parked(void *const *runs, unsigned count);
 
 // Resizes in place; false leaves all as it was.
 bool page_arena_resize(void *block, size_t size);

@@ -54,15 +54,16 @@ static unsigned filled_from(const run_cache_t *cache, unsigned size)
 
 // ---- leaving
 
-// The older half of a stack.
-static void let_go(run_cache_t *cache, unsigned size)
+// The older half of a stack. True: the arena has more than it should.
+static bool let_go(run_cache_t *cache, unsigned size)
 {
     unsigned count = cache->count[size], leaving = (count + 1) / 2;
     cache->parked -= (ptrdiff_t)(leaving * page_arena_units_of(size));
-    page_arena_free_parked(cache->run[size], leaving);
+    bool surplus = page_arena_free_parked(cache->run[size], leaving);
     for (unsigned i = leaving; i < count; i++) cache->run[size][i - leaving] = cache->run[size][i];
     cache->count[size] = (uint8_t)(count - leaving);
     if (count == leaving) cache->filled[size / 64] &= ~((uint64_t)1 << size % 64);
+    return surplus;
 }
 
 static ptrdiff_t most_units(const run_cache_t *cache)
@@ -75,12 +76,12 @@ static ptrdiff_t most_units(const run_cache_t *cache)
 // Sizes take turns.
 static bool keep_bound(run_cache_t *cache)
 {
-    bool any = false;
-    for (ptrdiff_t most = most_units(cache); cache->parked > most; any = true) {
+    bool surplus = false;
+    for (ptrdiff_t most = most_units(cache); cache->parked > most;) {
         unsigned size = cache->next_to_leave++ % SIZES;
-        if (cache->count[size] > 0) let_go(cache, size);
+        if (cache->count[size] > 0) surplus = let_go(cache, size);
     }
-    return any;
+    return surplus;
 }
 
 void run_cache_empty(run_cache_t *cache)
@@ -143,9 +144,8 @@ bool run_cache_give(run_cache_t *cache, void *run)
     ptrdiff_t units = (ptrdiff_t)page_arena_units_of(size);
     cache->looks = 0;
     cache->out = cache->out > units ? cache->out - units : 0;
-    bool left = cache->count[size] == DEPTH;
-    if (left) let_go(cache, size);
+    bool surplus = cache->count[size] == DEPTH && let_go(cache, size);
     push(cache, size, run);
     cache->parked += units;
-    return keep_bound(cache) || left;
+    return keep_bound(cache) || surplus;
 }

@@ -15,7 +15,7 @@ run_cache_t *run_cache_make(void);
 // NULL when memory cannot be had. size in 1..PAGE_ARENA_MAX_SIZE. *zeroed: the memory is known to be zero.
 void *run_cache_take(run_cache_t *cache, size_t size, bool *zeroed);
 
-// A run that is out comes to the cache. True: others had to leave it for the arena.
+// A run that is out comes to the cache, and others may leave it for the arena. True: page_arena_return should be called.
 bool run_cache_give(run_cache_t *cache, void *run);
 
 // All that is parked goes to the arena; `cache` may be NULL.

@@ -21,6 +21,8 @@ static struct {
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made; ids 1..count
     _Atomic(uint32_t) live; // changed under the lock
+    _Atomic(uint32_t) slabs_taken; // from the shared pool, by all heaps: their clock
+    uint32_t next_looked_at; // under the locks of a visit
     _Atomic(uint32_t)
         idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
     _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
@@ -138,10 +140,74 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
     return slab;
 }
 
+// ---- slabs of quiet heaps
+
+#define QUIET_SLABS 32u // that others took meanwhile
+#define TAKEN_OVER 16u // slabs at a time
+#define HEAPS_LOOKED_AT 128u
+#define PAUSE_MOST 64u
+
+typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender, for an idle heap
+static void collect(tiny_heap_t *heap, collector_t by);
+static bool begin_visits(void);
+static void end_visits(void);
+
+static bool is_quiet(const tiny_heap_t *heap)
+{
+    return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
+           atomic_load_explicit(&heaps.slabs_taken, memory_order_relaxed) - heap->took_at >= QUIET_SLABS;
+}
+
+static void move_slab(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
+{
+    size_t bytes = slab->used * (size_t)tiny_class_size[slab->class];
+    unlist_slab(from, slab);
+    from->bytes_out -= bytes;
+    count_out(to, bytes);
+    list_slab(to, slab);
+    tag_slab(slab, TINY_TAG(to->id, slab->class));
+}
+
+// What the owner's caches hold of the slab is another heap's from now on: it goes there once it is freed for good.
+static unsigned take_over(tiny_heap_t *heap, size_t class)
+{
+    unsigned taken = 0;
+    uint32_t looks = heaps.count < HEAPS_LOOKED_AT ? heaps.count : HEAPS_LOOKED_AT;
+    for (; looks > 0 && taken == 0; looks--) {
+        tiny_heap_t *quiet = atomic_load(&heaps.by_id[1 + heaps.next_looked_at++ % heaps.count]);
+        if (quiet == heap || !is_quiet(quiet)) continue;
+        collect(quiet, BY_VISIT); // others may have freed all that it has
+        for (; taken < TAKEN_OVER && quiet->with_room[class] != NULL; taken++)
+            move_slab(quiet, heap, quiet->with_room[class]);
+    }
+    return taken;
+}
+
+// A search stops all threads that change their heaps for as long as it takes: one in vain is followed by a pause.
+static tiny_slab_t *search_quiet_heaps(tiny_heap_t *heap, size_t class)
+{
+    if (tiny_heaps_live() < 2) return NULL;
+    if (heap->pause > 0) {
+        heap->pause--;
+        return NULL;
+    }
+    if (!begin_visits()) return NULL;
+    unsigned taken = take_over(heap, class);
+    end_visits();
+    if (taken > 0) {
+        heap->searches = 0;
+    } else {
+        heap->pause = 1u << heap->searches < PAUSE_MOST ? 1u << heap->searches++ : PAUSE_MOST;
+    }
+    return heap->with_room[class];
+}
+
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     tiny_slab_t *slab = adopt_slab(heap, class);
+    if (slab == NULL) slab = search_quiet_heaps(heap, class);
     if (slab != NULL) return slab;
+    atomic_fetch_add_explicit(&heaps.slabs_taken, 1, memory_order_relaxed);
     unsigned pages = pages_for(class);
     char *page = shared_pool_take(pages);
     return page != NULL ? format_slab(heap, page, pages, class) : NULL;
@@ -185,6 +251,7 @@ static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned wa
 
 unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
 {
+    heap->took_at = atomic_load_explicit(&heaps.slabs_taken, memory_order_relaxed);
     tiny_heap_collect(heap);
     tiny_slab_t *slab = heap->with_room[class];
     if (slab == NULL) slab = new_slab(heap, class);
@@ -335,8 +402,6 @@ static void mark_at_home(tiny_block_t *block)
 
 #endif
 
-typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender, for an idle heap
-
 // Only the owner can tell whether one that looks free is. True: the slab is gone.
 static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, collector_t by)
 {
@@ -471,12 +536,18 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 // ---- visits
 
 // Under both locks, and no owner begins a change: whoever is in the midst of one takes in by itself.
-static void visit(tiny_heap_t *heap, bool tidy)
+static bool collect_for(tiny_heap_t *heap)
 {
     uint32_t state = atomic_load(&heap->state);
     if (state == TINY_HEAP_IDLE) collect(heap, BY_SENDER);
-    if (state != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
+    if (state != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return false;
     collect(heap, BY_VISIT);
+    return true;
+}
+
+static void visit(tiny_heap_t *heap, bool tidy)
+{
+    if (!collect_for(heap)) return;
     if (tidy) release_empty_slabs(heap);
     if (tidy) run_cache_empty(heap->runs);
     else run_cache_look(heap->runs);
@@ -508,10 +579,20 @@ void tiny_heaps_visit(bool tidy)
     end_visits();
 }
 
+void tiny_heaps_collect(void)
+{
+    if (!begin_visits()) return;
+    for (uint32_t id = 1; id <= heaps.count; id++) {
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        if (atomic_load_explicit(&heap->pending_count, memory_order_relaxed) > 0) collect_for(heap);
+    }
+    end_visits();
+}
+
 static COLD void visit_one(tiny_heap_t *heap)
 {
     if (!begin_visits()) return;
-    visit(heap, false);
+    collect_for(heap);
     end_visits();
 }
 

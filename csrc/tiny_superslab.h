@@ -5,6 +5,7 @@
 // pending: of a heap, its slabs that have remote blocks; each is there once, put there by who found it without any.
 // outbox: blocks of other threads' slabs that the owner has freed, a chain a slab, sent in one.
 // visit: another thread takes in for an owner that does not come to it, because it waits for something.
+// quiet: a heap whose thread took no blocks while others took many slabs; what it has room in is taken over.
 // vanished: of a thread that a fork has not taken along into the child, where its heap waits to be handed on.
 #ifndef TINY_SUPERSLAB_H
 #define TINY_SUPERSLAB_H
@@ -33,6 +34,9 @@ typedef struct tiny_heap {
     uint32_t rooms[TINY_CLASSES]; // how many they are
     size_t bytes_out; // of blocks with the thread's caches, with the program or on their way home
     size_t bytes_out_peak; // since the heap was last found to have shrunk
+    uint32_t took_at; // the clock of new slabs when a thread last took blocks from it
+    uint32_t searches; // in vain, for slabs of quiet heaps
+    uint32_t pause; // new slabs before the next search
     uint64_t random; // with every check: the state of the owner's coin
     void (*suspect)(const tiny_block_t *); // the owner looks at one that came in and seems to be free already
     struct run_cache *runs; // of the page arena; NULL until there are any
@@ -112,6 +116,9 @@ void tiny_heap_tidy(tiny_heap_t *heap);
 // Visits every heap whose owner is not in the midst of a change, and takes in for it; with `tidy` its empty slabs go to the
 // shared pool.
 void tiny_heaps_visit(bool tidy) COLD;
+
+// Takes in what has been freed for idle heaps, and for those whose owners are not in the midst of a change.
+void tiny_heaps_collect(void) COLD;
 
 // Blocks of one slab, freed by a thread that does not own it. Lock-free but where the owner is idle, or has more slabs
 // pending than it should.

@@ -192,7 +192,7 @@ static void check_not_free(const tiny_block_t *block)
     bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block);
 #if !TINY_MARK_IN_LINK
     tiny_heap_begin(thread.heap);
-    held = held || tiny_heap_holds(block);
+    held = held || (TINY_TAG_OWNER(tiny_registry_tag(block)) == thread.heap->id && tiny_heap_holds(block));
     tiny_heap_end(thread.heap);
 #endif
 #if TINY_HAS_OPTION_HOTMAG
@@ -474,22 +474,22 @@ static bool is_own(tiny_tag_t tag)
     return thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id;
 }
 
-static void give_home(tiny_block_t *block)
+// False: the block is another heap's. Only in change that stays as it is: another thread may take the slab over.
+static bool give_home(tiny_block_t *block)
 {
     tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return false;
     tiny_heap_begin(heap);
-    tiny_heap_give(heap, block);
+    bool own = is_own(tiny_registry_tag(block));
+    if (own) tiny_heap_give(heap, block);
     tiny_heap_end(heap);
+    return own;
 }
 
 // The caches hold blocks of their own heap, but a queue shared between threads does not.
 void tiny_backend_give(tiny_block_t *block)
 {
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (is_own(tag)) {
-        give_home(block);
-        return;
-    }
+    if (give_home(block)) return;
 #if TINY_MARKS
     tiny_set_second_word(block, TINY_SENT(tiny_secret()));
 #endif
@@ -597,15 +597,14 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
     }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
     tiny_mark(block, tiny_secret());
-    give_home(block);
+    tiny_backend_give(block);
 }
 
 #else
 
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
-    if (is_own(tag)) give_home(block);
-    else send_freed(block);
+    if (!is_own(tag) || !give_home(block)) send_freed(block);
 }
 
 #endif

@@ -59,12 +59,13 @@ static void *free_there(void *block)
     return NULL;
 }
 
-// Found when the owner takes it in, in the midst of a change of its heap.
+// Found when the owner takes it in, in the midst of a change of its heap. With every check it is found where it happens, and a
+// handler must not jump to another thread's stack.
 static void free_small_twice(void)
 {
     void *block = T_must_malloc(100);
     T_free(block);
-    T_join(T_thread(free_there, block));
+    if (T_CHECKS < 2) T_join(T_thread(free_there, block));
     T_malloc_trim(0);
     T_free(block);
 }

@@ -216,6 +216,40 @@ def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Chang
     assert len(base.size_index) == 32 // base.lookup_step + 1
 
 
+# --- tables for requests that the hot path does not look up, and lists that begin small
+
+LARGE_CLASSES = "{A: 64, B: 4096, C: 4608, D: 5248, E: 8192}"
+
+
+def test_requests_beyond_4_kib_are_looked_up_by_wide_steps(project: Write) -> None:
+    base = loaded(project(base=f"doc: B.\nlayers: [list, refill]\nclasses: {LARGE_CLASSES}"), "base")
+    assert base.hot_size == 4096
+    assert len(base.hot_index) == 4096 // base.lookup_step + 1
+    # the class of 4097 bytes, 4609, 5121, ...; 5121 bytes are still D's
+    assert base.wide_index == (2, 3, 3, 4, 4, 4, 4, 4)
+
+
+def test_without_larger_classes_there_is_one_wide_entry_that_is_never_read(project: Write) -> None:
+    base = loaded(project(), "base")
+    assert base.hot_size == base.max_size
+    assert base.wide_index == (0,)
+
+
+def test_the_first_packed_list_of_a_hot_path_begins_with_8_kib_a_class() -> None:
+    hakmem = load_project(ROOT).variants["hakmem"]
+    first = hakmem.layers[0]
+    assert hakmem.widens(first)
+    starts = dict(zip((one.size for one in hakmem.classes), hakmem.start_limits(first), strict=True))
+    assert (starts[16], starts[64], starts[1024], starts[4096], starts[32768]) == (255, 128, 8, 2, 2)
+
+
+def test_other_lists_begin_with_all_they_may_hold() -> None:
+    phase2 = load_project(ROOT).variants["phase2"]
+    for layer in (one for one in phase2.layers if one.role != "refill"):
+        assert not phase2.widens(layer)
+        assert phase2.start_limits(layer) == layer.limits
+
+
 # --- a class table of its own
 
 
