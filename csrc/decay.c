@@ -81,7 +81,8 @@ void hak_decay_make_room(hak_pool_t pool, size_t bytes)
     if (wanted > 2 * bytes) wanted = 2 * bytes;
     os_unlock(&total_lock);
     if (wanted == 0) return;
-    size_t slabs = is_free[HAK_POOL_SLABS], runs = is_free[HAK_POOL_RUNS], extents = is_free[HAK_POOL_EXTENTS];
+    size_t slabs = is_free[HAK_POOL_SLABS], runs = is_free[HAK_POOL_RUNS],
+           extents = is_free[HAK_POOL_EXTENTS];
     if (extents >= runs && extents >= slabs) large_return(wanted, now, 0);
     else if (runs >= slabs) page_arena_return(wanted, now, 0);
     else shared_pool_return(wanted, now, 0);

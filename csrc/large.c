@@ -181,7 +181,9 @@ static bool move(large_extent_t *extent, size_t size)
         os_unmap(source + old_size, CANARY_GUARD);
     }
     os_lock(&large.lock);
-    if (moved) extent->start = target; // else the target stays: a kernel may have unmapped it, and then it is another's
+    if (moved)
+        extent->start =
+            target; // else the target stays: a kernel may have unmapped it, and then it is another's
     large_extent_publish(extent);
     os_unlock(&large.lock);
     if (moved) set_size(extent, size);

@@ -436,8 +436,7 @@ unsigned page_arena_alloc_parked(size_t units, unsigned want, void **runs, bool 
 
 static bool is_surplus(void)
 {
-    return arena.dirty_units * UNIT >
-           hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
+    return arena.dirty_units * UNIT > hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
 }
 
 // Two neighbours' ages, as one run's: the larger part's. A small one that comes and goes neither keeps a large one for ever

@@ -39,10 +39,11 @@ _Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each lengt
 
 static struct {
     os_lock_t lock;
-    superslab_t *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
+    superslab_t
+        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
     superslab_t *last[RANKS];
     superslab_t *cursor[RANKS]; // who was looked at last for what goes back, from the last one on
-    superslab_t *unused;    // records without a mapping
+    superslab_t *unused; // records without a mapping
     size_t superslabs;
     size_t pages_used;
     size_t dirty_pages;
@@ -183,7 +184,8 @@ static void unmap_notes(const superslab_t *superslab)
 // Superslabs whose addresses are a multiple of the tag map's reach apart share its entries, and the one that was tagged first
 // loses its fast path. So it is counted how many there are in each place, and a place that is taken is avoided.
 #define PLACES ((size_t)1 << TINY_TAG_MAP_BITS >> 5)
-_Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5, "a place a superslab");
+_Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5,
+               "a place a superslab");
 static uint8_t at_place[PLACES]; // 255: as many, or more
 
 static uint8_t *place_of(const char *start)
@@ -295,7 +297,8 @@ void *shared_pool_take(unsigned pages)
 
 static bool is_surplus(void)
 {
-    return pool.dirty_pages * HAK_PAGE > hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
+    return pool.dirty_pages * HAK_PAGE >
+           hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
 }
 
 void shared_pool_give(void *page, unsigned pages)
@@ -410,7 +413,8 @@ static void purge_part(purge_t *purge, unsigned i)
     if (purge->part[i].huge_pages) os_no_huge_pages(superslab->start, SUPERSLAB_SIZE);
     for (uint32_t left = purge->part[i].pages; left != 0;) {
         unsigned first = (unsigned)__builtin_ctz(left);
-        unsigned count = (unsigned)__builtin_ctzll(~((uint64_t)left >> first)); // a bit beyond the highest page ends the row
+        unsigned count = (unsigned)__builtin_ctzll(
+            ~((uint64_t)left >> first)); // a bit beyond the highest page ends the row
         uint32_t row = row_at(first, count);
         left &= ~row;
         if (os_purge(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;

@@ -391,10 +391,12 @@ static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, c
 }
 
 // An idle heap keeps no empty slab, and what it has is there for all.
-static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone, unsigned rooms_before)
+static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone,
+                       unsigned rooms_before)
 {
     if (!is_gone && slab->used == 0 && slab->listed) release_slab(heap, slab);
-    atomic_fetch_add_explicit(&heaps.idle_slabs[class], heap->rooms[class] - rooms_before, memory_order_relaxed);
+    atomic_fetch_add_explicit(&heaps.idle_slabs[class], heap->rooms[class] - rooms_before,
+                              memory_order_relaxed);
 }
 
 // A slab that another heap has adopted since is sent on as a whole.
@@ -474,7 +476,8 @@ static void release_empty_slabs(tiny_heap_t *heap)
 static bool is_sparse(const tiny_heap_t *heap)
 {
     size_t pages = 0;
-    for (size_t class = 0; class < TINY_CLASSES; class++) pages += heap->rooms[class] * (size_t)pages_for(class);
+    for (size_t class = 0; class < TINY_CLASSES; class++)
+        pages += heap->rooms[class] * (size_t)pages_for(class);
     return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
