@@ -52,36 +52,39 @@ void hak_decay_look(void)
 static os_lock_t total_lock;
 static hak_demand_t total;
 
-// Bytes that all pools hold free, beyond what they may.
-static size_t surplus(size_t *pool_free, size_t *arena_free, size_t *large_free, uint32_t now)
+// Bytes that the other pools hold free, beyond what they may; `is_free` is told by pool.
+static size_t surplus(hak_pool_t asking, size_t is_free[HAK_POOLS], uint32_t now)
 {
-    shared_pool_usage_t pool = shared_pool_usage();
-    page_arena_usage_t arena = page_arena_usage();
-    large_usage_t large = large_usage();
-    size_t used = pool.pages_used * HAK_PAGE + arena.bytes_used + large.bytes;
-    *pool_free = pool.dirty_pages * HAK_PAGE;
-    *arena_free = arena.bytes_dirty;
-    *large_free = large.cached_bytes;
+    shared_pool_usage_t slabs = shared_pool_usage();
+    page_arena_usage_t runs = page_arena_usage();
+    large_usage_t extents = large_usage();
+    size_t used = slabs.pages_used * HAK_PAGE + runs.bytes_used + extents.bytes;
+    is_free[HAK_POOL_SLABS] = slabs.dirty_pages * HAK_PAGE;
+    is_free[HAK_POOL_RUNS] = runs.bytes_dirty;
+    is_free[HAK_POOL_EXTENTS] = extents.cached_bytes;
+    is_free[asking] = 0; // it has a bound of its own
     hak_demand_look(&total, used, now);
     size_t most = used / 8 > KEPT_BYTES ? used / 8 : KEPT_BYTES;
     if (total.peak > used && total.peak - used > most) most = total.peak - used;
-    size_t is_free = *pool_free + *arena_free + *large_free;
-    return is_free > most ? is_free - most : 0;
+    size_t sum = is_free[HAK_POOL_SLABS] + is_free[HAK_POOL_RUNS] + is_free[HAK_POOL_EXTENTS];
+    return sum > most ? sum - most : 0;
 }
 
-void hak_decay_make_room(size_t bytes)
+void hak_decay_make_room(hak_pool_t pool, size_t bytes)
 {
     if (UNLIKELY(os_forking)) return;
     tiny_heaps_collect();
     if (!os_try_lock(&total_lock)) return;
-    size_t pool, arena, large;
+    size_t is_free[HAK_POOLS];
     uint32_t now = os_clock_ms();
-    size_t wanted = surplus(&pool, &arena, &large, now);
+    size_t wanted = surplus(pool, is_free, now);
     if (wanted > 2 * bytes) wanted = 2 * bytes;
     os_unlock(&total_lock);
     if (wanted == 0) return;
-    if (large >= arena && large >= pool) large_return(wanted, now, 0);
-    else if (arena >= pool) page_arena_return(wanted, now, 0);
+    size_t slabs = is_free[HAK_POOL_SLABS], runs = is_free[HAK_POOL_RUNS],
+           extents = is_free[HAK_POOL_EXTENTS];
+    if (extents >= runs && extents >= slabs) large_return(wanted, now, 0);
+    else if (runs >= slabs) page_arena_return(wanted, now, 0);
     else shared_pool_return(wanted, now, 0);
 }
 

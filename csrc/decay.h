@@ -16,9 +16,10 @@ void hak_decay_look(void) COLD;
 // hak_decay_step is.
 bool hak_decay_now(void) COLD;
 
-// A pool takes memory from the system, `bytes` of late: what the others have free goes back, as far as all of them hold more
-// than the recent peak of what is in use. No lock is held.
-void hak_decay_make_room(size_t bytes);
+// A pool takes memory from the system, `bytes` of late: what the others have free goes back, as far as it is more than the
+// recent peak of what is in use leaves. No lock is held.
+typedef enum hak_pool { HAK_POOL_SLABS, HAK_POOL_RUNS, HAK_POOL_EXTENTS, HAK_POOLS } hak_pool_t;
+void hak_decay_make_room(hak_pool_t pool, size_t bytes);
 
 void hak_decay_before_fork(void);
 void hak_decay_after_fork(void);

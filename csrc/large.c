@@ -56,7 +56,7 @@ static large_extent_t *map_new(size_t size, size_t alignment)
         large_extent_drop_record(extent);
     }
     os_unlock(&large.lock);
-    if (mapped) hak_decay_make_room(size);
+    if (mapped) hak_decay_make_room(HAK_POOL_EXTENTS, size);
     return mapped ? extent : NULL;
 }
 
@@ -107,7 +107,10 @@ static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
     if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
-    return large_extents_surplus(hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES), most, now, delay);
+    size_t keep = hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES);
+    // A quarter too much is waited for, so that not every free at the edge cuts a piece off.
+    bool waits = large_extents_bytes() <= keep + keep / 4;
+    return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);
 }
 
 // The block's tag is gone before its addresses are free for others to map.

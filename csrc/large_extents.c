@@ -167,7 +167,8 @@ static bool split(large_extent_t *extent, size_t size, uint32_t freed_at)
 {
     large_extent_t *rest = large_extent_new_record();
     if (rest == NULL) return false;
-    *rest = (large_extent_t){.start = extent->start + size, .size = extent->size - size, .freed_at = freed_at};
+    *rest =
+        (large_extent_t){.start = extent->start + size, .size = extent->size - size, .freed_at = freed_at};
     extent->size = size;
     add_free(rest);
     return true;

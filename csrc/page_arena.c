@@ -19,7 +19,7 @@
 #define LISTS 105u // list_of(CHUNK_SIZE / 128) + 1, the most there are
 
 // Always kept, where a program has as much free; more after a peak, see demand.h.
-#define KEPT_BYTES ((size_t)16 << 20)
+#define KEPT_BYTES ((size_t)32 << 20)
 
 // What is free is kept by age: in as many generations an eighth of the option `decay_ms` long. Shorter runs than
 // PURGEABLE_UNITS may hold no page of the MMU, and stay as they are.
@@ -401,7 +401,7 @@ static unsigned take_runs(uint32_t units, size_t alignment, unsigned want, void 
 // Without the lock.
 static void make_room(size_t mapped)
 {
-    if (UNLIKELY(mapped > 0)) hak_decay_make_room(mapped * UNIT);
+    if (UNLIKELY(mapped > 0)) hak_decay_make_room(HAK_POOL_RUNS, mapped * UNIT);
 }
 
 static size_t take_clean_taken(void)

@@ -19,7 +19,8 @@
 
 // Sizes of runs: 1..8 units, and beyond that eight a doubling. The n-th size is the smallest run of list n.
 #define PAGE_ARENA_SIZES (PAGE_ARENA_UNIT == PAGE_ARENA_PAGE ? 49u : 89u)
-_Static_assert(PAGE_ARENA_MAX_SIZE == (size_t)1 << 20, "PAGE_ARENA_SIZES is the list of a run of 1 MiB, and one more");
+_Static_assert(PAGE_ARENA_MAX_SIZE == (size_t)1 << 20,
+               "PAGE_ARENA_SIZES is the list of a run of 1 MiB, and one more");
 
 static inline unsigned page_arena_list_of(size_t units)
 {

@@ -69,7 +69,9 @@ static bool let_go(run_cache_t *cache, unsigned size)
 static ptrdiff_t most_units(const run_cache_t *cache)
 {
     ptrdiff_t bytes = cache->out / 2 * (ptrdiff_t)PAGE_ARENA_UNIT;
-    return (bytes < LEAST_BYTES ? LEAST_BYTES : bytes > MOST_BYTES ? MOST_BYTES : bytes) /
+    return (bytes < LEAST_BYTES  ? LEAST_BYTES
+            : bytes > MOST_BYTES ? MOST_BYTES
+                                 : bytes) /
            (ptrdiff_t)PAGE_ARENA_UNIT;
 }
 

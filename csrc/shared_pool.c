@@ -312,7 +312,7 @@ void *shared_pool_take(unsigned pages)
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
-    if (UNLIKELY(wants_room)) hak_decay_make_room(CLEAN_PAGES_A_LOOK * HAK_PAGE);
+    if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
 

@@ -38,7 +38,7 @@ static inline unsigned tiny_class_of(size_t size)
 {
     if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_size_index[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     unsigned class = tiny_wide_index[(size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP];
-    while (tiny_class_size[class] < size) class++;
+    while (tiny_class_size[class] < size) class ++;
     return class;
 }
 

@@ -56,15 +56,15 @@ static void the_contents_of_a_block_do_not_matter(void)
     static const struct {
         const char *name;
         write_to *write;
-    } kinds[] = {{"nothing", write_nothing},
-                 {"0xf7", write_first_bytes},
-                 {"a small number", write_small_number}};
+    } kinds[] = {
+        {"nothing", write_nothing}, {"0xf7", write_first_bytes}, {"a small number", write_small_number}};
     double written = best_of(write_all);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         double seconds = best_of(kinds[i].write);
         if (T_SANITIZER) continue;
-        T_CHECK(seconds < 8 * written + 20e-6, "frees of blocks with %s written take %.0f ns each, of others %.0f",
-                kinds[i].name, seconds / BLOCKS * 1e9, written / BLOCKS * 1e9);
+        T_CHECK(seconds < 8 * written + 20e-6,
+                "frees of blocks with %s written take %.0f ns each, of others %.0f", kinds[i].name,
+                seconds / BLOCKS * 1e9, written / BLOCKS * 1e9);
     }
 }
 
@@ -109,8 +109,8 @@ static void how_much_an_ended_owner_left_does_not_matter(void)
         many = frees_of_ended_owner(MANY);
     }
     if (T_SANITIZER) return;
-    T_CHECK(many < 8 * few + 200e-9, "a free takes %.0f ns of %d blocks, and %.0f ns of %d", few * 1e9, FEW, many * 1e9,
-            MANY);
+    T_CHECK(many < 8 * few + 200e-9, "a free takes %.0f ns of %d blocks, and %.0f ns of %d", few * 1e9, FEW,
+            many * 1e9, MANY);
 }
 
 int main(void)

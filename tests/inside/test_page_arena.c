@@ -120,7 +120,8 @@ static void aligned_holes_are_used_again(void)
     for (int i = 0; i < RUNS; i++) give(aligned[i]);
     size_t chunks = page_arena_usage().chunks;
     for (int i = 0; i < RUNS; i++) again[i] = take(size, alignment);
-    T_CHECK(page_arena_usage().chunks == chunks, "%zu chunks instead of %zu", page_arena_usage().chunks, chunks);
+    T_CHECK(page_arena_usage().chunks == chunks, "%zu chunks instead of %zu", page_arena_usage().chunks,
+            chunks);
     for (int i = 0; i < RUNS; i++) {
         give(between[i]);
         give(again[i]);
@@ -136,7 +137,8 @@ static void what_is_called_zeroed_is_zero(void)
         unsigned char *block = page_arena_alloc(300000, 16, &zeroed);
         note(block, 300000 - T_CANARY);
         T_CHECK(!zeroed || T_is_zero(block, 300000), "a run that is called zeroed is not");
-        T_CHECK(T_CANARY || PAGE_ARENA_UNIT < OS_PAGE || zeroed || round == 0, "a purged run is not called zeroed");
+        T_CHECK(T_CANARY || PAGE_ARENA_UNIT < OS_PAGE || zeroed || round == 0,
+                "a purged run is not called zeroed");
         memset(block, 1, 300000 - T_CANARY);
         give(block);
         page_arena_return(SIZE_MAX, os_clock_ms(), 0);
