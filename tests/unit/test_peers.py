@@ -270,5 +270,3 @@ def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
     assert said.endswith("error: 'base' is the name of a variant, too")
     (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
     assert said.endswith("error: 'floor' is the name of a variant, too")
-
-

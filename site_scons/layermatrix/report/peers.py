@@ -6,7 +6,6 @@ Reads a `Contest`; returns `Table`s of text, for every exporter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
@@ -19,6 +18,7 @@ from layermatrix.evidence.columns import (
     figure,
     not_applicable,
     not_measured,
+    number,
 )
 from layermatrix.measure.contest import Contest, ContestLoad, Standing, Summary
 from layermatrix.model.measuring import FLOOR
@@ -42,16 +42,16 @@ def loads_table(found: Contest) -> Table:
     ]
     headings += [Heading(f"{name} to", other, RATIOS, name) for name in found.own for other in others]
     rows = [row for name, load in found.loads.items() for row in _rows(found, name, load, names)]
-    title = f"Beside its peers, {found.rounds} rounds in turn"
+    title = f"Beside its peers, {_count(found.rounds, 'round')} in turn"
     return Table(title, (Heading("load"), *headings), tuple(rows), tuple(_notes(found)))
 
 
 def summary_table(found: Contest) -> Table:
     """Where everyone stands over each group of loads, and over all; the worst loads of our own."""
-    headings = [Heading(name, "means", MEANS) for name in found.names]
+    headings = [Heading(name, method=MEANS) for name in found.names]
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
-    title = f"Where everyone stands, {found.rounds} rounds"
+    title = f"Where everyone stands, {_count(len(found.loads), 'load')}"
     return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 
@@ -93,8 +93,13 @@ def _speed(load: ContestLoad, name: str) -> Figure:
         return not_applicable() if name == FLOOR else not_measured(None)
     if isinstance(timing, NotMeasured):
         return not_measured(timing.reason)
-    shown = tables.speed(timing)
-    return replace(shown, kind=FigureKind.ASIDE) if name == FLOOR else shown
+    middle, low, high = (_three_digits(value) for value in (timing.median, timing.low, timing.high))
+    return Figure(middle, FigureKind.ASIDE if name == FLOOR else FigureKind.MEASURED, note=f"{low}-{high}")
+
+
+def _three_digits(value: float) -> str:
+    """A speed: loads differ by a factor of thousands."""
+    return number(value, 1 if value >= 10 else 2 if value >= 1 else 4)
 
 
 def _share(load: ContestLoad, name: str) -> Figure:
@@ -112,6 +117,10 @@ def _timing(load: ContestLoad, name: str, shown: Callable[[Timing], Figure]) -> 
 
 def _ratio(ratio: Ratio | None) -> Figure:
     return tables.ratio_figure(ratio) if ratio else not_applicable()
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _unit(found: Contest) -> str:
@@ -133,7 +142,7 @@ def _notes(found: Contest) -> Iterable[str]:
 def _summary_rows(found: Contest, group: str, summary: Summary) -> Iterable[Row]:
     standings = [summary.standings[name] for name in found.names]
     yield (
-        Figure(f"{group} ({summary.loads})", FigureKind.NAME),
+        Figure(group, FigureKind.NAME, note=_count(summary.loads, "load")),
         *(_mean(one.speed, one, summary) for one in standings),
     )
     yield (Figure("peak memory"), *(_mean(one.peak, one, summary) for one in standings))

@@ -235,7 +235,7 @@ def _of_load(found: Comparison, load: str, work: str) -> Iterable[tuple[Heading,
             title = f"{head}/{work}" if unit == "per" else f"{head} {unit}{work}"
             yield Heading(title, load, "simulated", load), _event(load, event, digits)
     if _is_timed(found, load):
-        yield Heading(load, _speed_unit(found, load), bench.ROUNDS, load), _timed(load, speed)
+        yield Heading(load, _speed_unit(found, load), bench.ROUNDS, load), _timed(load, _speed)
         yield Heading("ratio to", "the first", bench.ROUNDS, load), _timed(load, _own_ratio)
         yield Heading("peak", "KiB", bench.PEAK, load), _timed(load, lambda timing: figure(timing.peak_kib))
 
@@ -269,7 +269,7 @@ def _timed(load: str, shown: Callable[[Timing], Figure]) -> Callable[[Side], Fig
     return of
 
 
-def speed(timing: Timing) -> Figure:
+def _speed(timing: Timing) -> Figure:
     return Figure(number(timing.median, 1), note=f"{number(timing.low, 1)}-{number(timing.high, 1)}")
 
 
