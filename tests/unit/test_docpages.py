@@ -25,13 +25,13 @@ def program_that(status: int, stdout: bytes = b"", stderr: bytes = b"") -> proce
     return run
 
 
-def ask(run: process.Run) -> docpages.Said:
+def ask(run: process.Run) -> docpages.Entries:
     return docpages.ask(Path("bin/test_it"), Path("libtoy.so"), "found:", 10.0, run)
 
 
 def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:
-    said = b"  a case\nfound: crash | big | -\n    1 ms\nfound: crash | small | at once\n"
-    assert list(ask(program_that(0, said)).items()) == [
+    entries = b"  a case\nfound: crash | big | -\n    1 ms\nfound: crash | small | at once\n"
+    assert list(ask(program_that(0, entries)).items()) == [
         (("crash", "big"), "-"),
         (("crash", "small"), "at once"),
     ]
@@ -50,7 +50,7 @@ def test_a_test_that_says_nothing_makes_no_page() -> None:
 @pytest.mark.parametrize("line", ["found: crash | big", "found: crash | | -", "found: a | b | c | d"])
 def test_a_line_of_another_form_is_not_guessed_at(line: str) -> None:
     with pytest.raises(docpages.PageError, match="is not 'found: row"):
-        docpages.heard(line, "found:")
+        docpages.entries_of(line, "found:")
 
 
 def test_the_words_of_all_variants_stand_side_by_side() -> None:
@@ -59,7 +59,7 @@ def test_the_words_of_all_variants_stand_side_by_side() -> None:
 
 @pytest.mark.parametrize("lacking", ["base", "other"])
 def test_every_variant_has_to_say_something_of_each_row(lacking: str) -> None:
-    with pytest.raises(docpages.PageError, match="crash, big: not every variant says something of it"):
+    with pytest.raises(docpages.PageError, match="crash, big: not every variant has this entry"):
         docpages.rows_of({**BOTH, lacking: {}})
 
 
@@ -98,5 +98,5 @@ def test_without_pages_there_are_none(project: Any) -> None:
 
 
 def test_a_variant_that_there_is_not_is_a_mistake(mistakes: Any) -> None:
-    (said,) = mistakes(matrix=toy_specs.MATRIX + PAGES.replace("VARIANT", "bsae"))
-    assert said.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
+    (entries,) = mistakes(matrix=toy_specs.MATRIX + PAGES.replace("VARIANT", "bsae"))
+    assert entries.endswith("error: unknown variant 'bsae'; did you mean 'base'?")

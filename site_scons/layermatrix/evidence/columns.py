@@ -91,7 +91,7 @@ class View:
 
     loads: tuple[str, ...] = ()
     work: str = "op"
-    speed: str = "Mops/s"
+    speed: str = "M/s"
     baseline: str = "baseline"
 
     @property

@@ -1,6 +1,6 @@
 """Run a cell's libFuzzer programs: what they found, and how far they came.
 
-Reads build/<cell>/fuzz/bin/ and the seed corpus; writes the record `fuzz` to build/<cell>/evidence/fuzz.json,
+Reads build/<cell>/fuzz/bin/ and the corpus; writes the record `fuzz` to build/<cell>/evidence/fuzz.json,
 inputs that reach new code to build/<cell>/fuzz/corpus/, and inputs that break something to
 build/<cell>/fuzz/findings/.
 """

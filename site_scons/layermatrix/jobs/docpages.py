@@ -1,7 +1,7 @@
-"""Pages of docs/ that are made of what a test says in several variants; none says more than is tested.
+"""Pages of docs/ that are made of what a test prints in several variants; none claims more than is tested.
 
 Reads the spec's `pages`, runs a page's test program of each variant, and prints `docs/<name>.md.j2`. A line
-`<mark> <row> | <part> | <word>` of what the test says is an entry of the page's table; the words of the
+`<mark> <row> | <part> | <word>` of what the test prints is an entry of the page's table; the words of the
 variants stand side by side.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOLDER = Path("docs")
 SHOWN_LINES = 40  # of a difference
 
-Said = dict[tuple[str, str], str]  # (row, part) -> word, in the order in which it was said
+Entries = dict[tuple[str, str], str]  # (row, part) -> word, in the order in which it was printed
 
 
 class PageError(Exception):
@@ -37,7 +37,7 @@ class Row:
     words: Mapping[str, str]
 
 
-def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Said:
+def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Entries:
     """What the test, which is linked with this library, prints. PageError where it fails, or prints nothing
     that belongs to the page."""
     command = [str(program.absolute())]
@@ -47,32 +47,33 @@ def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Ru
         raise PageError(str(error)) from error
     if finished.failure:
         raise PageError(f"{program}: {finished.failure}")
-    said = heard(process.text(finished.stdout), mark)
-    if not said:
+    entries = entries_of(process.text(finished.stdout), mark)
+    if not entries:
         raise PageError(f"{program} printed no line that begins with {mark!r}")
-    return said
+    return entries
 
 
-def heard(output: str, mark: str) -> Said:
+def entries_of(output: str, mark: str) -> Entries:
     """The entries among the lines of an output."""
-    said: Said = {}
+    entries: Entries = {}
     for line in output.splitlines():
         if line.startswith(mark):
             words = [word.strip() for word in line.removeprefix(mark).split("|")]
             if len(words) != 3 or not all(words):
                 raise PageError(f"{line!r} is not '{mark} row | part | word'")
-            said[words[0], words[1]] = words[2]
-    return said
+            entries[words[0], words[1]] = words[2]
+    return entries
 
 
-def rows_of(told: Mapping[str, Said]) -> list[Row]:
+def rows_of(printed: Mapping[str, Entries]) -> list[Row]:
     """The table's rows. Every variant has to have an entry for each."""
-    keys = list(next(iter(told.values())))
-    for variant, said in told.items():
-        for row, part in {*keys} ^ {*said}:
-            raise PageError(f"{row}, {part}: not every variant says something of it; {variant} differs")
+    keys = list(next(iter(printed.values())))
+    for variant, entries in printed.items():
+        for row, part in {*keys} ^ {*entries}:
+            raise PageError(f"{row}, {part}: not every variant has this entry; {variant} differs")
     return [
-        Row(row, part, {variant: said[row, part] for variant, said in told.items()}) for row, part in keys
+        Row(row, part, {variant: entries[row, part] for variant, entries in printed.items()})
+        for row, part in keys
     ]
 
 
@@ -99,5 +100,5 @@ def file_of(page: Page) -> Path:
 
 def difference(old: str, new: str) -> str:
     """The first lines of what differs between the page that is checked in and the new one; may be empty."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "checked in", "said now", lineterm="")
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "checked in", "entries now", lineterm="")
     return "\n".join(list(lines)[:SHOWN_LINES])

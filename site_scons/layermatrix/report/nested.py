@@ -42,9 +42,9 @@ class Block:
 
 
 def _is_wordy(column: Sequence[str]) -> bool:
-    """Whether most of what it says is no figure; what is missing is neither."""
-    told = [text for text in column if text and not text.startswith(MISSING)]
-    return sum(_FIGURE.fullmatch(text) is None for text in told) > len(told) / 2
+    """Whether most of its fields are no figures; what is missing is neither."""
+    shown_texts = [text for text in column if text and not text.startswith(MISSING)]
+    return sum(_FIGURE.fullmatch(text) is None for text in shown_texts) > len(shown_texts) / 2
 
 
 def blocks(value: Any, title: str = "") -> Iterator[Block]:

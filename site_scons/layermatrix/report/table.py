@@ -302,7 +302,7 @@ def counted_loads(results: Results) -> list[str]:
 
 
 def row_names(results: Results) -> dict[str, str]:
-    """What tells each cell from the others: its variant where that is enough, else its id."""
+    """The name of each cell's row: its variant where that is enough, else its id."""
     unique = len({cell.variant for cell in results.cells}) == len(results.cells)
     return {cell.id: cell.variant if unique else cell.id for cell in results.cells}
 

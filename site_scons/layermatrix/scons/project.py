@@ -69,7 +69,7 @@ def project(
     except (SpecErrors, SelectionError, request.RequestError) as error:
         run.refuse(str(error))
     except OSError as error:
-        run.refuse(f"{error.filename}: {error.strerror}")
+        run.refuse(run.words_of(error))
     generator = dependencies.library().closure(printing.__name__)
     closures = Closures(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
@@ -82,6 +82,7 @@ def project(
     if "compiledb" in asked.names:  # the tool costs time, and notes every object from now on
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
+    run.guard_database()
 
 
 def _make_folder(folder: Path) -> None:

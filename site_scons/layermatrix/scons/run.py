@@ -5,9 +5,11 @@ SCons's own errors name a place in SConstruct. Those that end a run here are mis
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import NoReturn
 
+import SCons.SConsign
 import SCons.Script
 
 
@@ -21,6 +23,28 @@ def answer(text: str) -> NoReturn:
     """The question is answered."""
     print(text)
     sys.exit(0)
+
+
+def words_of(error: OSError) -> str:
+    """What the system refused, in a line, with the file where it is known."""
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+@functools.cache  # it is one for all environments
+def guard_database() -> None:
+    """Let SCons say in a line that it could not write its database at the end of a run: a full disk."""
+    write = SCons.SConsign.write
+
+    def guarded() -> None:
+        try:
+            write()
+        except OSError as error:
+            for database in SCons.SConsign.DB_sync_list:
+                database._needs_sync = False  # it would try again when it is deleted
+            refuse(f"SCons cannot write its database: {words_of(error)}; what was built will be built again")
+
+    SCons.SConsign.write = guarded
 
 
 def is_help() -> bool:

@@ -1,0 +1,41 @@
+"""How far a timing is: one line that changes on a terminal, else a line every ten seconds."""
+
+from __future__ import annotations
+
+import io
+
+from layermatrix.measure import progress
+from layermatrix.measure.runner import Step
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def steps(*seconds: float) -> list[Step]:
+    return [Step(done, 100, 1, "mixed", "mine", now) for done, now in enumerate(seconds, start=1)]
+
+
+def shown(output: io.StringIO, *seconds: float) -> str:
+    with progress.watch(output) as step:
+        for one in steps(*seconds):
+            step(one)
+    return output.getvalue()
+
+
+def test_a_log_has_a_line_when_the_last_one_is_ten_seconds_old() -> None:
+    lines = shown(io.StringIO(), 1, 9, 12, 13, 21, 22.5).splitlines()
+    assert [line.split(",")[0] for line in lines] == ["timing 3/100", "timing 6/100"]
+    assert lines[0] == "timing 3/100, about 388 s left: round 1, mixed, mine"
+
+
+def test_a_terminal_has_one_line_that_is_gone_at_the_end() -> None:
+    text = shown(Terminal(), 1, 2)
+    assert "\n" not in text
+    assert text.count("\rtiming ") == 2
+    assert text.endswith("\r" + " " * progress.WIDTH + "\r")
+
+
+def test_the_warm_up_is_called_so() -> None:
+    assert "warming up" in progress.line(Step(1, 4, 0, "mixed", "mine", 1.0))
