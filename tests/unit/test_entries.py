@@ -34,8 +34,8 @@ PEERS = Peers(
 )
 
 
-def chosen(variant: str = "mine", root: Path = Path("/nowhere"), **given: str) -> Entries:
-    return entries.of_request(PEERS, [variant], "system", root, **given)
+def chosen(variant: str = "mine", **given: str) -> Entries:
+    return entries.of_request(PEERS, [variant], "system", Path("/nowhere"), **given)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,8 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
     paths = [tmp_path / "a,b.so", tmp_path / "c.so"]
     for path in paths:
         path.write_bytes(b"")
-    found = chosen(root=tmp_path, added=f"one:{paths[0]},two:c.so")
+    added = f"one:{paths[0]},two:c.so"
+    found = entries.of_request(PEERS, ["mine"], "system", tmp_path, added=added)
     assert found.added == {"one": paths[0], "two": paths[1]}
 
 
@@ -99,5 +100,5 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
 )
 def test_what_there_is_not_is_refused_with_a_way_out(given: dict[str, str], said: str) -> None:
     with pytest.raises(RequestError) as refused:
-        chosen(**given)
+        chosen("mine", **given)
     assert str(refused.value).startswith(said)

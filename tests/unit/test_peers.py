@@ -270,3 +270,73 @@ def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
     assert said.endswith("error: 'base' is the name of a variant, too")
     (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
     assert said.endswith("error: 'floor' is the name of a variant, too")
+
+
+GROUPS = """
+peers:
+  variants: [base]
+  libraries: {fast: {file: libfast.so.1, package: libfast1}}
+  groups: {small: {doc: Little ones.}, several: {doc: Of threads., parallel: on}}
+  default: [small]
+  quiet: [--after-ms, 1000]
+  quiet_seconds: 1
+  loads:
+    swap: {doc: Swaps., program: bench, args: [--ops, 10], group: small, seconds: 0.5}
+    two: {doc: Swaps twice., program: bench, args: [--ops, 10], group: several, seconds: 2}
+"""
+
+
+def grouped(old: str = "", new: str = "") -> str:
+    """A matrix with groups of loads, where one text stands in place of another."""
+    assert old in GROUPS
+    return toy_specs.MATRIX + GROUPS.replace(old, new, 1)
+
+
+def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
+    found = load_project(project(matrix=grouped())).matrix.peers
+    assert found is not None
+    assert [load.name for load in found.by_default] == ["swap"]
+    assert [found.is_parallel(load) for load in found.loads.values()] == [False, True]
+    assert (found.quiet, found.loads["two"].seconds) == (("--after-ms", "1000"), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("group: small", "group: smal", "unknown group 'smal'; did you mean 'small'?"),
+        (", group: several", "", "load 'two' has no 'group'; known: small, several"),
+        ("[small]", "[smal]", "unknown load 'smal'; did you mean 'small'?"),
+        ("group: several", "group: small", "no load is of the group 'several'"),
+        ("swap: {", "small: {", "'small' is the name of a load, too"),
+        ("swap: {", "all: {", "no load can be called 'all': that is the word for every one"),
+        ("package:", "found_in: attic, package:", "'found_in' must be one of loader, python, clang"),
+        ("file: lib", "file: lib/lib", "'file' has a folder, which only 'found_in: python' takes"),
+        ("package:", "variants: [bsae], package:", "unknown variant 'bsae'; did you mean 'base'?"),
+        ("0.5", "soon", "'seconds' must be a number from 0 to 3600"),
+    ],
+)
+def test_a_mistake_about_groups_and_libraries_is_told(mistakes: Any, old: str, new: str, said: str) -> None:
+    (line,) = mistakes(matrix=grouped(old, new))
+    assert said in line
+
+
+def test_how_long_it_takes_is_known_from_the_seconds_of_the_loads(project: Any) -> None:
+    found = load_project(project(matrix=grouped())).matrix.peers
+    assert found is not None
+    lineup = Lineup([*found.loads.values()], "system", {"fast": Path("x")}, {"base": Path("y")}, {})
+    assert peers.expected_seconds(found, lineup, 3) == 3 * (4 * 2.5 + 2 * 1)  # names, runs, quiet ones
+    unknown = replace(found.loads["swap"], seconds=0.0)
+    assert peers.expected_seconds(found, replace(lineup, loads=[unknown]), 3) is None
+
+
+def test_the_floor_is_timed_with_its_own_loads_alone() -> None:
+    other = PeerLoad("other", "others", "bench_swap", ("--ops", "10"))
+    floor = replace(FLOOR, loads=("swap",))
+    both = replace(WITH_FLOOR, loads={"swap": LOAD, "other": other}, floor=floor)
+    lineup = Lineup([LOAD, other], "system malloc", {"floor": Path("f")}, {"mine": Path("m")}, {})
+    assert [load.name for load in lineup.loads_of("floor", both)] == ["swap"]
+    assert [load.name for load in lineup.loads_of("mine", both)] == ["swap", "other"]
+    timed = series(system_malloc=[10.0], floor=[20.0], mine=[25.0])
+    found = peers.contest_of(both, UNIT, lineup, timed)
+    assert "floor" not in found.loads["other"].figures
+    assert tables.loads_table(found).rows[3][2].text == "-"

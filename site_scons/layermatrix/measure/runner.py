@@ -157,13 +157,10 @@ class _Session:
     def left(self) -> float:
         """How many seconds the runs that are to come take. One that has not run yet takes as long as the
         others do on average; after a failure there is none."""
-        known = [one.seconds for one in self.series.values() if one.seconds is not None]
+        running = [one for one in self.series.values() if one.failure is None]
+        known = [one.seconds for one in running if one.seconds is not None]
         usual = sum(known) / len(known) if known else 0.0
-        return sum(
-            one.pending * (usual if one.seconds is None else one.seconds)
-            for one in self.series.values()
-            if one.failure is None
-        )
+        return sum(one.pending * (usual if one.seconds is None else one.seconds) for one in running)
 
 
 def measure(

@@ -82,9 +82,9 @@ def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
             document.error(
                 path, "no library can be called 'floor'", "it is a key beside 'libraries'", at_key=True
             )
-    _check_groups(peers, document)
     for name, load in peers.loads.items():
-        _check_peer_load(name, load, peers, document)
+        _check_peer_load(name, load, document)
+    _check_groups(peers, document)
     _check_words(peers, peers.default, ("peers", "default"), document)
     if peers.floor:
         _check_words(peers, peers.floor.loads, ("peers", "floor", "loads"), document)
@@ -104,7 +104,7 @@ def _check_groups(peers: Peers, document: Document) -> None:
             document.error(path, f"no load is of the group {quote(name)}", at_key=True)
 
 
-def _check_peer_load(name: str, load: PeerLoad, peers: Peers, document: Document) -> None:
+def _check_peer_load(name: str, load: PeerLoad, document: Document) -> None:
     path, groups = ("peers", "loads", name), document.names("peers", "groups")
     if name == ALL:
         document.error(path, "no load can be called 'all': that is the word for every one", at_key=True)
