@@ -28,15 +28,15 @@ peers:
     wheel: {file: prefix/lib/libwheel.so.1, found_in: python, package: wheel-of-it}
     guarded: {file: libguarded.so, found_in: clang, package: libguarded-dev, variants: [apart]}
   groups:
-    short: {doc: loops that count a little}
-    long: {doc: loops that count more, parallel: on}
-  default: [short]
+    quick: {doc: loops that count a little}
+    slow: {doc: loops that count more, parallel: on}
+  default: [quick]
   rounds: 1
   quiet: [--after-ms, 5]
   quiet_seconds: 0.005
   loads:
-    churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000], group: short, seconds: 0.1}
-    churn_more: {doc: a longer one, program: bench_churn, args: [--ops, 2000], group: long, seconds: 0.1}
+    churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000], group: quick, seconds: 0.1}
+    churn_more: {doc: a longer one, program: bench_churn, args: [--ops, 2000], group: slow, seconds: 0.1}
 """
 # Names the object that it used, and that of the C library where there is no pool.
 BENCH = r"""
@@ -83,7 +83,7 @@ def grouped(foreign: Project) -> Project:
     foreign.append("variants/matrix.yaml", GROUPS)
     foreign.write("src/bench/bench_churn.c", BENCH)
     foreign.path("build").mkdir()
-    foreign.compile("src/bench/null_pool.c", "build/libfake.so", "-shared", "-fPIC")
+    foreign.compile("src/bench/null_pool.c", "build/libfake.so", "-shared", "-fPIC", "-Isrc")
     return foreign
 
 
@@ -101,7 +101,7 @@ def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: P
     assert (churn["best"], churn["shares"]) == ("fake", {"no pool": 0.5, "fake": 1.0, "small": 0.5})
     fake = churn["figures"]["fake"]
     assert (fake["cpu_ns"], fake["peak_kib"], fake["after_kib"]) == (1000.0, 200, 50)
-    standing = found["summaries"]["short"]["standings"]["small"]
+    standing = found["summaries"]["quick"]["standings"]["small"]
     assert (standing["loads"], standing["worst"]) == (1, ["churn"])
     assert standing["speed"] == pytest.approx(0.5)
     assert standing["peak"] == pytest.approx(2.0)
@@ -110,10 +110,10 @@ def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: P
 
 
 def test_loads_and_libraries_are_named_by_group_and_pattern(grouped: Project) -> None:
-    grouped.build("peers", "loads=long,ch*", "libraries=g*")
+    grouped.build("peers", "loads=slow,ch*", "libraries=g*")
     found = json.loads(grouped.read("build/report/peers.json"))
     assert list(found["loads"]) == ["churn", "churn_more"]
-    assert list(found["summaries"]) == ["short", "long", "all"]
+    assert list(found["summaries"]) == ["quick", "slow", "all"]
     assert list(found["missing"]) == ["guarded"]
 
 
