@@ -6,11 +6,12 @@
 #include "decay.h"
 #include "hakmem_tiny.h"
 #include "large.h"
+#include "os.h"
 #include "page_arena.h"
+#include "run_cache.h"
 #include "tiny_registry.h"
 
 #define NATURAL_ALIGNMENT ((size_t)16)
-#define SLAB_ALIGNMENT ((size_t)64) // slab starts are multiples of it
 
 // ---- allocation
 
@@ -20,29 +21,78 @@ static void *out_of_memory(void)
     return NULL;
 }
 
+static bool is_for_arena(size_t size, size_t alignment)
+{
+    return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
+}
+
+// The calling thread's heap, with a cache of runs, and in change; NULL: it has none.
+static tiny_heap_t *begin_with_runs(void)
+{
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (UNLIKELY(heap == NULL)) return NULL;
+    tiny_heap_begin(heap);
+    if (UNLIKELY(heap->runs == NULL)) heap->runs = run_cache_make();
+    if (LIKELY(heap->runs != NULL)) return heap;
+    tiny_heap_end(heap);
+    return NULL;
+}
+
+static void *take_run(size_t size, size_t alignment, bool *zeroed)
+{
+    tiny_heap_t *heap = alignment <= PAGE_ARENA_UNIT ? begin_with_runs() : NULL;
+    if (heap == NULL) return page_arena_alloc(size, alignment, zeroed);
+    void *run = run_cache_take(heap->runs, size, zeroed);
+    tiny_heap_end(heap);
+    return run;
+}
+
+// The arena gives back to the system what goes beyond its bound, about as much at a time as came to it.
+static void give_run(void *run)
+{
+    enum { STEP_BYTES = 4 << 20 };
+    tiny_heap_t *heap = begin_with_runs();
+    bool surplus;
+    if (heap == NULL) {
+        surplus = page_arena_free(run);
+    } else {
+        surplus = run_cache_give(heap->runs, run);
+        tiny_heap_end(heap);
+    }
+    if (UNLIKELY(surplus)) page_arena_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
+}
+
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
 {
-    if (size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT)
-        return page_arena_alloc(size, alignment);
+    if (is_for_arena(size, alignment)) return take_run(size, alignment, zeroed);
     return large_alloc(size, alignment, zeroed);
 }
 
-// What is kept for later is given up for what is wanted now.
+// What is kept for later is given up for what is wanted now. A mapping of its own may be had where a chunk of the arena may not.
+static void *take_at_any_price(size_t size, size_t alignment, bool *zeroed)
+{
+    hak_decay_now();
+    void *block = take_untiny(size, alignment, zeroed);
+    if (block != NULL || !is_for_arena(size, alignment)) return block;
+    return large_alloc(size, alignment, zeroed);
+}
+
 static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 {
+    if (UNLIKELY(alignment > HAK_MAX_REQUEST || size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
     hak_decay_step();
-    if (UNLIKELY(size > HAK_MAX_REQUEST - alignment)) return out_of_memory();
     if (size == 0) size = 1;
     void *block = take_untiny(size, alignment, zeroed);
-    if (UNLIKELY(block == NULL)) {
-        hak_decay_now();
-        block = take_untiny(size, alignment, zeroed);
-    }
+    if (UNLIKELY(block == NULL)) block = take_at_any_price(size, alignment, zeroed);
     return block != NULL ? block : out_of_memory();
 }
 
-void *hak_alloc_beyond_tiny(size_t size)
+void *hak_alloc_beyond_hot(size_t size)
 {
+    if (LIKELY(size <= TINY_MAX_SIZE)) {
+        hak_decay_step(); // few programs have more of these than they have time
+        return hak_tiny_alloc(tiny_class_of(size));
+    }
     bool zeroed;
     return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);
 }
@@ -50,7 +100,8 @@ void *hak_alloc_beyond_tiny(size_t size)
 // The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
 static size_t aligned_class(size_t size, size_t alignment)
 {
-    if (alignment > SLAB_ALIGNMENT || size > TINY_MAX_SIZE) return TINY_CLASSES;
+    if (alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE || alignment > TINY_MAX_SIZE)
+        return TINY_CLASSES;
     size_t class = tiny_class_of(size > alignment ? size : alignment);
     while (class < TINY_CLASSES && tiny_class_size[class] % alignment != 0) class++;
     return class;
@@ -60,11 +111,11 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
     if (alignment <= TINY_MIN_ALIGN) {
-        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(size);
+        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
         return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
     }
     size_t class = aligned_class(size, alignment);
-    if (class < TINY_CLASSES) return hak_tiny_alloc(tiny_class_size[class]);
+    if (class < TINY_CLASSES) return hak_tiny_alloc(class);
     return alloc_untiny(size, alignment, zeroed);
 }
 
@@ -76,12 +127,12 @@ void tiny_free_other(void *block)
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
         // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
-        if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX))
+        if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX))
             tiny_die("free of a pointer into a block", block);
         tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
         hak_decay_step();
-        page_arena_free(block);
+        give_run(block);
     } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {
         hak_decay_step();
         large_free(block);
@@ -96,7 +147,7 @@ void tiny_free_other(void *block)
 static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
 {
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
-    if (UNLIKELY(tiny_block_index(tiny_registry_record(block), block) == SIZE_MAX)) tiny_die(misuse, block);
+    if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX)) tiny_die(misuse, block);
 #endif
     (void)block;
     (void)misuse;

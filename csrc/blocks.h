@@ -6,8 +6,8 @@
 
 #include "tiny_front.h"
 
-// Requests beyond the tiny classes, or with an alignment that these do not have.
-void *hak_alloc_beyond_tiny(size_t size) COLD;
+// Requests whose class the thread's own table does not know: of the larger classes, and beyond all of them.
+void *hak_alloc_beyond_hot(size_t size) COLD;
 
 // NULL with errno ENOMEM when memory cannot be had. *zeroed: the memory is known to be zero.
 void *blocks_alloc(size_t size, size_t alignment, bool *zeroed);
@@ -20,8 +20,8 @@ void *blocks_resize(void *block, size_t size);
 
 ALWAYS_INLINE void *blocks_alloc_fast(size_t size)
 {
-    if (LIKELY(size <= TINY_MAX_SIZE)) return tiny_alloc_fast(size);
-    return hak_alloc_beyond_tiny(size);
+    if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_alloc_fast(size);
+    return hak_alloc_beyond_hot(size);
 }
 
 ALWAYS_INLINE void blocks_free(void *block)

@@ -1,6 +1,7 @@
 // Decay: the looks at the clock, and who is asked to give memory back.
 #include "decay.h"
 
+#include "demand.h"
 #include "hardened.h"
 #include "large.h"
 #include "os.h"
@@ -15,6 +16,7 @@
 // fit twice the delay.
 #define CACHES_SHARE 4u
 #define SCAN_SHARE 8u
+#define STEP_BYTES ((size_t)32 << 20) // go back in one look
 
 HAK_TLS unsigned hak_decay_steps;
 
@@ -38,9 +40,62 @@ void hak_decay_look(void)
                                                  memory_order_relaxed))
         return; // another thread does it
     tiny_heaps_visit(false);
-    shared_pool_return(now, delay);
-    page_arena_return(now, delay);
-    large_return(now, delay);
+    shared_pool_return(STEP_BYTES, now, delay);
+    page_arena_return(STEP_BYTES, now, delay);
+    large_return(STEP_BYTES, now, delay);
+}
+
+// ---- one bound for all pools
+
+#define KEPT_BYTES ((size_t)32 << 20)
+
+static os_lock_t total_lock;
+static hak_demand_t total;
+
+// Bytes that the other pools hold free, beyond what they may; `is_free` is told by pool.
+static size_t surplus(hak_pool_t asking, size_t is_free[HAK_POOLS], uint32_t now)
+{
+    shared_pool_usage_t slabs = shared_pool_usage();
+    page_arena_usage_t runs = page_arena_usage();
+    large_usage_t extents = large_usage();
+    size_t used = slabs.pages_used * HAK_PAGE + runs.bytes_used + extents.bytes;
+    is_free[HAK_POOL_SLABS] = slabs.dirty_pages * HAK_PAGE;
+    is_free[HAK_POOL_RUNS] = runs.bytes_dirty;
+    is_free[HAK_POOL_EXTENTS] = extents.cached_bytes;
+    is_free[asking] = 0; // it has a bound of its own
+    hak_demand_look(&total, used, now);
+    size_t most = used / 8 > KEPT_BYTES ? used / 8 : KEPT_BYTES;
+    if (total.peak > used && total.peak - used > most) most = total.peak - used;
+    size_t sum = is_free[HAK_POOL_SLABS] + is_free[HAK_POOL_RUNS] + is_free[HAK_POOL_EXTENTS];
+    return sum > most ? sum - most : 0;
+}
+
+void hak_decay_make_room(hak_pool_t pool, size_t bytes)
+{
+    if (UNLIKELY(os_forking)) return;
+    tiny_heaps_collect();
+    if (!os_try_lock(&total_lock)) return;
+    size_t is_free[HAK_POOLS];
+    uint32_t now = os_clock_ms();
+    size_t wanted = surplus(pool, is_free, now);
+    if (wanted > 2 * bytes) wanted = 2 * bytes;
+    os_unlock(&total_lock);
+    if (wanted == 0) return;
+    size_t slabs = is_free[HAK_POOL_SLABS], runs = is_free[HAK_POOL_RUNS],
+           extents = is_free[HAK_POOL_EXTENTS];
+    if (extents >= runs && extents >= slabs) large_return(wanted, now, 0);
+    else if (runs >= slabs) page_arena_return(wanted, now, 0);
+    else shared_pool_return(wanted, now, 0);
+}
+
+void hak_decay_before_fork(void)
+{
+    os_lock(&total_lock);
+}
+
+void hak_decay_after_fork(void)
+{
+    os_unlock(&total_lock);
 }
 
 bool hak_decay_now(void)
@@ -48,8 +103,8 @@ bool hak_decay_now(void)
     while (tiny_lifecycle_end_vanished()) continue;
     empty_caches();
     tiny_heaps_visit(true);
-    bool pages = shared_pool_return(0, 0);
-    bool runs = page_arena_return(0, 0);
-    bool mappings = large_return(0, 0);
+    bool pages = shared_pool_return(SIZE_MAX, os_clock_ms(), 0) > 0;
+    bool runs = page_arena_return(SIZE_MAX, os_clock_ms(), 0) > 0;
+    bool mappings = large_return(SIZE_MAX, os_clock_ms(), 0) > 0;
     return pages || runs || mappings;
 }

@@ -16,6 +16,14 @@ void hak_decay_look(void) COLD;
 // hak_decay_step is.
 bool hak_decay_now(void) COLD;
 
+// A pool takes memory from the system, `bytes` of late: what the others have free goes back, as far as it is more than the
+// recent peak of what is in use leaves. No lock is held.
+typedef enum hak_pool { HAK_POOL_SLABS, HAK_POOL_RUNS, HAK_POOL_EXTENTS, HAK_POOLS } hak_pool_t;
+void hak_decay_make_room(hak_pool_t pool, size_t bytes);
+
+void hak_decay_before_fork(void);
+void hak_decay_after_fork(void);
+
 // Called where no lock is held and no layer is in the midst of a change: its caches may be emptied here.
 static inline void hak_decay_step(void)
 {

@@ -45,10 +45,27 @@
 // page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
 #define HAK_PAGE_SHIFT 16
 #define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)
-#define OS_PAGE ((size_t)4096) // kernels with larger pages are not catered for yet
 
-// The largest request that can be met; pointer differences inside a block must fit a ptrdiff_t.
-#define HAK_MAX_REQUEST ((size_t)PTRDIFF_MAX - HAK_PAGE)
+// The MMU's page in bytes, as the system reports it at start: a power of two, from 4 KiB to HAK_PAGE.
+#define OS_PAGE os_page()
+extern _Atomic(size_t) os_page_known; // 0 until the first request
+size_t os_find_page(void) COLD;
+
+ALWAYS_INLINE size_t os_page(void)
+{
+    size_t page = atomic_load_explicit(&os_page_known, memory_order_relaxed);
+    return LIKELY(page != 0) ? page : os_find_page();
+}
+
+// Addresses of a program: mmap gives none beyond, unless it is asked for them by a hint.
+#if defined(__x86_64__)
+#define HAK_ADDRESS_BITS 47
+#else
+#define HAK_ADDRESS_BITS 48
+#endif
+
+// The largest request that an address space could hold. Larger ones are refused before anything is done for them.
+#define HAK_MAX_REQUEST (((size_t)1 << HAK_ADDRESS_BITS) - HAK_PAGE)
 
 static inline size_t hak_round_up(size_t n, size_t power_of_two)
 {

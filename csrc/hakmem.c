@@ -2,6 +2,7 @@
 #include "hakmem.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "debug.h"
@@ -42,22 +43,34 @@ static void *alloc_aligned(size_t alignment, size_t size)
     return hak_entry_alloc_aligned(size, alignment, &zeroed);
 }
 
+#define LARGEST_POWER ((size_t)1 << (sizeof(size_t) * CHAR_BIT - 1))
+
 static bool is_power_of_two(size_t n)
 {
     return n != 0 && (n & (n - 1)) == 0;
 }
 
-HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
+static void *refuse_alignment(void)
 {
-    if (UNLIKELY(!is_power_of_two(alignment))) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return alloc_aligned(alignment, size);
+    errno = EINVAL;
+    return NULL;
 }
 
+// As glibc's: an alignment that is none is rounded up to the next power of two.
+HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
+{
+    if (UNLIKELY(alignment > LARGEST_POWER)) return refuse_alignment();
+    size_t power = 1;
+    while (power < alignment) power *= 2;
+    return alloc_aligned(power, size);
+}
+
+// As glibc's: it does as memalign, and from 2.38 on as C17 says.
 HAK_EXPORT void *hak_aligned_alloc(size_t alignment, size_t size)
 {
+#if !defined(__GLIBC__) || __GLIBC_PREREQ(2, 38)
+    if (UNLIKELY(!is_power_of_two(alignment))) return refuse_alignment();
+#endif
     return hak_memalign(alignment, size);
 }
 

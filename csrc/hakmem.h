@@ -45,14 +45,15 @@ void *hak_reallocarray(void *block, size_t count, size_t size);
 
 // ---- aligned blocks
 
-// `alignment` a power of two, else NULL and EINVAL.
+// An `alignment` that is no power of two is rounded up to one, as glibc does: 0 and 3 are taken for 1 and 4. Above 2^63, and
+// for hak_aligned_alloc where glibc is 2.38 or newer: NULL and EINVAL.
 void *hak_aligned_alloc(size_t alignment, size_t size);
 void *hak_memalign(size_t alignment, size_t size);
 
 // Returns 0, EINVAL (alignment no power of two, or no multiple of sizeof(void *)) or ENOMEM; errno is left as it is.
 int hak_posix_memalign(void **block, size_t alignment, size_t size);
 
-// Aligned to 4096 bytes; pvalloc rounds the size up to a multiple of that.
+// Aligned to the system's page, 4096 bytes on x86-64; pvalloc rounds the size up to a multiple of that.
 void *hak_valloc(size_t size);
 void *hak_pvalloc(size_t size);
 

@@ -1,6 +1,6 @@
 // The C names of malloc and its kin, for programs that are preloaded or linked with the library.
 //
-// malloc and free inline the fast path; the others go through the hak_ functions.
+// malloc and free inline the fast path; the others go through the hak_ functions. glibc's second names for them are answered, too.
 #define _GNU_SOURCE
 #include <limits.h>
 #include <malloc.h>
@@ -129,3 +129,46 @@ HAK_EXPORT void cfree(void *block)
 {
     hak_entry_free(block);
 }
+
+// ---- glibc's second names
+
+// Programs and libraries use these to reach the C library's malloc past an interposed one, and free what they get by free().
+// Both must be the same allocator.
+#if defined(__GLIBC__)
+
+HAK_EXPORT void *__libc_malloc(size_t size)
+{
+    return hak_malloc(size);
+}
+
+HAK_EXPORT void __libc_free(void *block)
+{
+    hak_free(block);
+}
+
+HAK_EXPORT void *__libc_calloc(size_t count, size_t size)
+{
+    return hak_calloc(count, size);
+}
+
+HAK_EXPORT void *__libc_realloc(void *block, size_t size)
+{
+    return hak_realloc(block, size);
+}
+
+HAK_EXPORT void *__libc_memalign(size_t alignment, size_t size)
+{
+    return hak_memalign(alignment, size);
+}
+
+HAK_EXPORT void *__libc_valloc(size_t size)
+{
+    return hak_valloc(size);
+}
+
+HAK_EXPORT void *__libc_pvalloc(size_t size)
+{
+    return hak_pvalloc(size);
+}
+
+#endif

@@ -4,7 +4,7 @@
 
 #include "hak_types.h"
 
-// A block of at least `size` bytes, size <= TINY_MAX_SIZE; NULL with errno ENOMEM when memory cannot be had.
-void *hak_tiny_alloc(size_t size);
+// A block of the class; NULL with errno ENOMEM when memory cannot be had.
+void *hak_tiny_alloc(size_t class);
 
 #endif

@@ -32,7 +32,7 @@ typedef _Atomic(uint16_t) note_t;
 
 static note_t *note_of(const void *block, const char *misuse)
 {
-    const tiny_slab_t *slab = tiny_registry_record(block);
+    const tiny_slab_t *slab = tiny_registry_slab(block);
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index == SIZE_MAX)) tiny_die(misuse, block);
     return &slab->asked[index];
@@ -45,7 +45,7 @@ static size_t claim_tiny(void *block, size_t *size)
     if (UNLIKELY(asked == FREED)) tiny_die(CANARY_DOUBLE_FREE, block);
     if (UNLIKELY(asked == 0)) tiny_die(WRONG_POINTER, block);
     if (UNLIKELY(!canary_has_post(block))) tiny_die(CANARY_UNDERFLOW, block);
-    *size = tiny_class_size[tiny_registry_record(block)->class];
+    *size = tiny_class_size[tiny_registry_slab(block)->class];
     return asked - 1u;
 }
 
@@ -58,16 +58,16 @@ static size_t tiny_asked(const void *block, const char *misuse)
 
 static size_t note_tiny(char *block, size_t asked)
 {
-    const tiny_slab_t *slab = tiny_registry_record(block);
+    const tiny_slab_t *slab = tiny_registry_slab(block);
     atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1),
                           memory_order_release);
     return tiny_class_size[slab->class];
 }
 
-// A block that comes out of the layers. One that is fresh has no fill yet.
+// A block that comes out of the layers. One that is fresh has no fill yet, and what its slab held before may show the secret.
 static void check_free(char *block)
 {
-    const tiny_slab_t *slab = tiny_registry_record(block);
+    const tiny_slab_t *slab = tiny_registry_slab(block);
     char *end = block + tiny_class_size[slab->class];
     uint16_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
     if (UNLIKELY(asked != 0 && asked != FREED))
@@ -75,7 +75,7 @@ static void check_free(char *block)
     if (asked == FREED && UNLIKELY(!canary_is_filled(block + LINKS, end - CANARY_POST)))
         tiny_die(CANARY_WRITTEN, block);
     if (UNLIKELY(!canary_has_post(end))) tiny_die(CANARY_OVERFLOW, block);
-    canary_fill(block, block + LINKS);
+    canary_fill(block, asked == FREED ? block + LINKS : end - CANARY_POST);
 }
 
 typedef enum kind { NO_BLOCK, TINY, ARENA, LARGE } kind_t;

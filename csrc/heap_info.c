@@ -21,8 +21,8 @@ heap_usage_t heap_usage(void)
 HAK_EXPORT hak_mallinfo2_t hak_mallinfo2(void)
 {
     heap_usage_t usage = heap_usage();
-    size_t pages = usage.pool.superslabs * (SHARED_POOL_SUPERSLAB / HAK_PAGE);
-    size_t mapped = usage.pool.superslabs * SHARED_POOL_SUPERSLAB + usage.arena.chunks * PAGE_ARENA_CHUNK;
+    size_t pages = usage.pool.pages;
+    size_t mapped = pages * HAK_PAGE + usage.arena.chunks * PAGE_ARENA_CHUNK;
     size_t used = usage.pool.pages_used * HAK_PAGE + usage.arena.bytes_used;
     size_t arena_free = usage.arena.chunks * PAGE_ARENA_CHUNK - usage.arena.bytes_used;
     return (hak_mallinfo2_t){

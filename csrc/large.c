@@ -1,141 +1,89 @@
-// Large blocks: mappings aligned to a page of the registry, so that the first page's record names them.
+// Large blocks: extents aligned to a page of the registry, so that the first page's record names them.
+//
+// No system call is made under the lock. Only its owner resizes or frees a block: between two holds of the lock it stays as
+// it is.
 #include "large.h"
 
-#include "canary.h"
-#include "os.h"
+#include "decay.h"
+#include "demand.h"
+#include "large_extents.h"
 #include "tiny_registry.h"
 
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-// Freed mappings are not for use again: they wait, without memory and beyond anyone's touch, until others push them out.
-#define CACHE_HIDES true
-#define CACHED_MAPPINGS 32u
-#define CACHED_BYTES ((size_t)64 << 20)
-#define GRAIN OS_PAGE // the guard follows at once
+#if LARGE_HIDES
+#define KEPT_BYTES ((size_t)64 << 20)
+#define KEPT_BLOCK (KEPT_BYTES / 2) // a larger one is not kept
 #else
-#define CACHE_HIDES false
-#define CACHED_MAPPINGS 8u
-#define CACHED_BYTES ((size_t)32 << 20)
-#define GRAIN HAK_PAGE
+#define KEPT_BYTES ((size_t)64 << 20) // always; more after a peak, see demand.h
+#define KEPT_BLOCK SIZE_MAX
 #endif
-
-typedef struct large_mapping {
-    char *start;
-    size_t size;
-    size_t asked; // with every check: bytes asked for, and one more; 0 when the block is not out
-    uint32_t freed_at;          // of a cached one, by os_clock_ms
-    struct large_mapping *next; // of the unused records
-} large_mapping_t;
+#define STEP_BYTES ((size_t)32 << 20) // a free gives back no more than this and its own block
+#define HEADROOM 8u // a block that has grown before grows by this part of it more
 
 static struct {
     os_lock_t lock;
-    large_mapping_t *cached[CACHED_MAPPINGS]; // oldest first
-    unsigned cached_count;
-    size_t cached_bytes;
     size_t blocks; // in use
     size_t bytes;
-    large_mapping_t *unused;
+    hak_demand_t demand;
 } large;
 
-static large_mapping_t *new_record(void)
+static void count(ptrdiff_t blocks, ptrdiff_t bytes)
 {
-    large_mapping_t *record = large.unused;
-    if (record == NULL) return os_metadata(sizeof *record);
-    large.unused = record->next;
+    large.blocks += (size_t)blocks;
+    large.bytes += (size_t)bytes;
+    if (large.bytes > large.demand.peak) large.demand.peak = large.bytes;
+}
+
+// ---- allocation
+
+static large_extent_t *take_record(void)
+{
+    os_lock(&large.lock);
+    large_extent_t *record = large_extent_new_record();
+    os_unlock(&large.lock);
     return record;
 }
 
-static void drop_record(large_mapping_t *record)
+static large_extent_t *map_new(size_t size, size_t alignment)
 {
-    record->next = large.unused;
-    large.unused = record;
-}
-
-static void publish(large_mapping_t *mapping)
-{
-    tiny_registry_record(mapping->start)->owner = mapping;
-    tiny_registry_set(mapping->start, TINY_TAG(0, TINY_KIND_LARGE));
-}
-
-// ---- the cache; under the lock
-
-static large_mapping_t *uncache(unsigned index)
-{
-    large_mapping_t *mapping = large.cached[index];
-    large.cached_bytes -= mapping->size;
-    large.cached_count--;
-    for (unsigned i = index; i < large.cached_count; i++) large.cached[i] = large.cached[i + 1];
-    return mapping;
-}
-
-// The smallest that fits, if it wastes no more than an eighth.
-static large_mapping_t *take_cached(size_t size)
-{
-    if (CACHE_HIDES) return NULL;
-    unsigned best = CACHED_MAPPINGS;
-    for (unsigned i = 0; i < large.cached_count; i++) {
-        size_t cached = large.cached[i]->size;
-        if (cached < size || cached > size + size / 8) continue;
-        if (best == CACHED_MAPPINGS || cached < large.cached[best]->size) best = i;
+    large_extent_t *extent = take_record();
+    if (extent == NULL) return NULL;
+    bool mapped = large_extent_map(extent, size, alignment);
+    os_lock(&large.lock);
+    if (mapped) {
+        large_extent_publish(extent);
+        count(1, (ptrdiff_t)size);
+    } else {
+        large_extent_drop_record(extent);
     }
-    return best < CACHED_MAPPINGS ? uncache(best) : NULL;
+    os_unlock(&large.lock);
+    if (mapped) hak_decay_make_room(HAK_POOL_EXTENTS, size);
+    return mapped ? extent : NULL;
 }
 
-static void unmap_mapping(large_mapping_t *mapping)
+static large_extent_t *take_free(size_t size, size_t alignment)
 {
-    tiny_registry_set(mapping->start, 0); // before the addresses are free for others to map and to tag
-    os_unmap_guarded(mapping->start, mapping->size, CANARY_GUARD);
-    drop_record(mapping);
-}
-
-static void cache(large_mapping_t *mapping)
-{
-    if (mapping->size > CACHED_BYTES / 2 || (CACHE_HIDES && !os_hide(mapping->start, mapping->size))) {
-        unmap_mapping(mapping);
-        return;
+    os_lock(&large.lock);
+    large_extent_t *extent = large_extents_take(size, alignment);
+    if (extent != NULL) {
+        large_extent_publish(extent);
+        count(1, (ptrdiff_t)extent->size);
     }
-    while (large.cached_count == CACHED_MAPPINGS || large.cached_bytes + mapping->size > CACHED_BYTES)
-        unmap_mapping(uncache(0));
-    mapping->freed_at = os_clock_ms();
-    large.cached[large.cached_count++] = mapping;
-    large.cached_bytes += mapping->size;
-}
-
-// ---- blocks
-
-static large_mapping_t *map_new(size_t size, size_t alignment)
-{
-    large_mapping_t *mapping = new_record();
-    if (mapping == NULL) return NULL;
-    char *start = os_map_guarded(size, alignment, CANARY_GUARD);
-    if (start == NULL || !tiny_registry_reserve(start, HAK_PAGE)) {
-        if (start != NULL) os_unmap_guarded(start, size, CANARY_GUARD);
-        drop_record(mapping);
-        return NULL;
-    }
-    mapping->start = start;
-    mapping->size = size;
-    return mapping;
+    os_unlock(&large.lock);
+    return extent;
 }
 
 void *large_alloc(size_t size, size_t alignment, bool *zeroed)
 {
-    size = hak_round_up(size, GRAIN);
+    size = hak_round_up(size, LARGE_GRAIN);
     if (alignment < HAK_PAGE) alignment = HAK_PAGE;
-    os_lock(&large.lock);
-    large_mapping_t *mapping = alignment == HAK_PAGE ? take_cached(size) : NULL;
-    *zeroed = mapping == NULL;
-    if (mapping == NULL) mapping = map_new(size, alignment);
-    if (mapping != NULL) {
-        publish(mapping);
-        large.blocks++;
-        large.bytes += mapping->size;
-    }
-    os_unlock(&large.lock);
-    return mapping != NULL ? mapping->start : NULL;
+    large_extent_t *extent = take_free(size, alignment);
+    *zeroed = extent == NULL;
+    if (extent == NULL) extent = map_new(size, alignment);
+    return extent != NULL ? extent->start : NULL;
 }
 
 // Under the lock; another thread may have freed the block since its tag was looked at.
-static large_mapping_t *mapping_of(const void *block, const char *misuse)
+static large_extent_t *extent_of(const void *block, const char *misuse)
 {
     if (((uintptr_t)block & (HAK_PAGE - 1)) != 0 ||
         tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE)) {
@@ -145,98 +93,171 @@ static large_mapping_t *mapping_of(const void *block, const char *misuse)
     return tiny_registry_record(block)->owner;
 }
 
+// ---- free
+
+// Hidden ones take addresses, which others need, too, where the process has a limit to them.
+static size_t most_hidden(void)
+{
+    size_t share = os_address_limit() / 8;
+    return share < KEPT_BYTES ? share : KEPT_BYTES;
+}
+
+// Takes out what is too much now. Hidden ones hold no memory: they go when everything has to, whatever their age.
+static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
+{
+    hak_demand_look(&large.demand, large.bytes, now);
+    if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
+    size_t keep = hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES);
+    // A quarter too much is waited for, so that not every free at the edge cuts a piece off.
+    bool waits = large_extents_bytes() <= keep + keep / 4;
+    return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);
+}
+
+// The block's tag is gone before its addresses are free for others to map.
+static large_extent_t *let_go(large_extent_t *extent)
+{
+    large_extent_forget(extent);
+    extent->next = NULL;
+    return extent;
+}
+
 void large_free(void *block)
 {
+    uint32_t now = os_clock_ms();
     os_lock(&large.lock);
-    large_mapping_t *mapping = mapping_of(block, "double free, or free of a pointer into a block");
-    if (!CACHE_HIDES) tiny_registry_set(block, 0);
-    large.blocks--;
-    large.bytes -= mapping->size;
-    cache(mapping);
+    large_extent_t *extent = extent_of(block, "double free, or free of a pointer into a block");
+    size_t size = extent->size;
+    count(-1, -(ptrdiff_t)size);
+    large_extent_t *gone = NULL;
+    bool kept = !extent->alone && size <= KEPT_BLOCK && (!LARGE_HIDES || os_hide(extent->start, size));
+    if (!kept) {
+        gone = let_go(extent);
+    } else {
+        if (!LARGE_HIDES) large_extent_forget(extent);
+        large_extents_give(extent, now);
+        gone = surplus(STEP_BYTES + size, now, (uint32_t)TINY_OPTION_DECAY_MS);
+    }
     os_unlock(&large.lock);
+    large_extents_unmap(gone, &large.lock);
 }
 
 size_t large_usable_size(const void *block)
 {
     os_lock(&large.lock);
-    size_t size = mapping_of(block, "size asked of a pointer that is no block")->size;
+    size_t size = extent_of(block, "size asked of a pointer that is no block")->size;
     os_unlock(&large.lock);
     return size;
 }
 
-// What is left of a mapping that has moved away.
-static void unmap_guards(char *start, size_t size)
+// ---- resizing
+
+static void set_size(large_extent_t *extent, size_t size)
 {
-    if (CANARY_GUARD == 0) return;
-    os_unmap(start - CANARY_GUARD, CANARY_GUARD);
-    os_unmap(start + size, CANARY_GUARD);
+    os_lock(&large.lock);
+    count(0, (ptrdiff_t)(size - extent->size));
+    extent->size = size;
+    extent->has_grown = true;
+    if (large_extent_must_be_alone(size)) extent->alone = true; // it has no more records from here on
+    os_unlock(&large.lock);
 }
 
-static bool move_mapping(large_mapping_t *mapping, size_t size)
+// Without a system call, over or for a free neighbour.
+static bool resize_among_extents(large_extent_t *extent, size_t size)
 {
-    char *start = os_map_guarded(size, HAK_PAGE, CANARY_GUARD);
-    if (start == NULL) return false;
-    if (!tiny_registry_reserve(start, HAK_PAGE)) {
-        os_unmap_guarded(start, size, CANARY_GUARD);
-        return false;
+    uint32_t now = os_clock_ms();
+    os_lock(&large.lock);
+    size_t old_size = extent->size;
+    bool resized = size < old_size ? large_extents_cut(extent, size, now) : large_extents_grow(extent, size);
+    if (resized) count(0, (ptrdiff_t)(extent->size - old_size));
+    if (resized && size > old_size) extent->has_grown = true;
+    os_unlock(&large.lock);
+    return resized;
+}
+
+// In the registry the block is nowhere while it moves: its owner alone knows it then.
+static bool move(large_extent_t *extent, size_t size)
+{
+    char *target = large_extent_map_target(size), *source = extent->start;
+    if (target == NULL) return false;
+    size_t old_size = extent->size;
+    os_lock(&large.lock);
+    large_extent_forget(extent);
+    os_unlock(&large.lock);
+    os_moved_t result = os_move(source, old_size, target, size);
+    bool moved = result == OS_MOVED;
+    if (result == OS_REFUSED) os_unmap_guarded(target, size, CANARY_GUARD);
+    if (moved && CANARY_GUARD > 0) {
+        os_unmap(source - CANARY_GUARD, CANARY_GUARD);
+        os_unmap(source + old_size, CANARY_GUARD);
     }
-    tiny_registry_set(mapping->start, 0); // before the addresses are free for others to map and to tag
-    if (!os_move(mapping->start, mapping->size, start, size)) {
-        // The target stays: a kernel may have unmapped it, and then it is someone else's by now.
-        publish(mapping);
-        return false;
+    os_lock(&large.lock);
+    if (moved) extent->start = target;
+    large_extent_publish(extent);
+    os_unlock(&large.lock);
+    if (moved) set_size(extent, size);
+    return moved;
+}
+
+// Where a guard follows, there is no room to grow, and none may open up.
+static bool resize_by_system(large_extent_t *extent, size_t size)
+{
+    bool movable = CANARY_GUARD > 0;
+    if (!os_can_move()) return false;
+    if (CANARY_GUARD == 0 && large_extent_reserve(extent->start, size) &&
+        os_resize(extent->start, extent->size, size, &movable)) {
+        set_size(extent, size);
+        return true;
     }
-    unmap_guards(mapping->start, mapping->size);
-    mapping->start = start;
-    return true;
+    return movable && move(extent, size);
+}
+
+static bool resize(large_extent_t *extent, size_t size)
+{
+    if (size == extent->size) return true;
+    if (!LARGE_HIDES && size < extent->size && size > extent->size - extent->size / HEADROOM)
+        return true; // it may grow again
+    if (!LARGE_HIDES && resize_among_extents(extent, size)) return true;
+    bool more = !LARGE_HIDES && size > extent->size && extent->has_grown;
+    return resize_by_system(extent, more ? hak_round_up(size + size / HEADROOM, LARGE_GRAIN) : size);
 }
 
 void *large_resize(void *block, size_t size)
 {
-    size = hak_round_up(size, GRAIN);
     os_lock(&large.lock);
-    large_mapping_t *mapping = mapping_of(block, "realloc of a pointer that is no block");
-    bool movable = CANARY_GUARD > 0; // where a guard follows, there is no room to grow, and none may open up
-    bool resized = size == mapping->size ||
-                   (CANARY_GUARD == 0 && os_resize(block, mapping->size, size, &movable)) ||
-                   (movable && move_mapping(mapping, size));
-    if (resized) {
-        large.bytes += size - mapping->size;
-        mapping->size = size;
-        publish(mapping);
-    }
-    char *start = mapping->start;
+    large_extent_t *extent = extent_of(block, "realloc of a pointer that is no block");
     os_unlock(&large.lock);
-    return resized ? start : NULL;
+    return resize(extent, hak_round_up(size, LARGE_GRAIN)) ? extent->start : NULL;
 }
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
+// ---- what was asked for
+
 size_t large_note(void *block, size_t asked)
 {
     os_lock(&large.lock);
-    large_mapping_t *mapping = mapping_of(block, "a large block is lost");
-    mapping->asked = asked + 1;
-    size_t size = mapping->size;
-    canary_set_post(mapping->start + size);
+    large_extent_t *extent = extent_of(block, "a large block is lost");
+    extent->asked = asked + 1;
+    size_t size = extent->size;
+    canary_set_post(extent->start + size);
     os_unlock(&large.lock);
     return size;
 }
 
-static large_mapping_t *mapping_out(const void *block, const char *no_block, const char *free)
+static large_extent_t *extent_out(const void *block, const char *no_block, const char *free)
 {
-    large_mapping_t *mapping = mapping_of(block, no_block);
-    if (UNLIKELY(mapping->asked == 0)) {
+    large_extent_t *extent = extent_of(block, no_block);
+    if (UNLIKELY(extent->asked == 0)) {
         os_unlock(&large.lock);
-        hak_die_of_size(free, block, mapping->size);
+        hak_die_of_size(free, block, extent->size);
     }
-    return mapping;
+    return extent;
 }
 
 size_t large_asked(const void *block, const char *misuse)
 {
     os_lock(&large.lock);
-    size_t asked = mapping_out(block, misuse, misuse)->asked - 1;
+    size_t asked = extent_out(block, misuse, misuse)->asked - 1;
     os_unlock(&large.lock);
     return asked;
 }
@@ -244,35 +265,34 @@ size_t large_asked(const void *block, const char *misuse)
 size_t large_claim(const void *block, size_t *size)
 {
     os_lock(&large.lock);
-    large_mapping_t *mapping =
-        mapping_out(block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
-    size_t asked = mapping->asked - 1;
-    mapping->asked = 0;
-    *size = mapping->size;
+    large_extent_t *extent =
+        extent_out(block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
+    size_t asked = extent->asked - 1;
+    extent->asked = 0;
+    *size = extent->size;
     os_unlock(&large.lock);
     return asked;
 }
 
 #endif
 
-// Those that wait to be pushed out hold no memory: they go when everything has to, whatever their age.
-bool large_return(uint32_t now, uint32_t delay)
+// ---- giving back
+
+size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {
-    bool any = false;
-    if (CACHE_HIDES && delay > 0) return false;
     os_lock(&large.lock);
-    while (large.cached_count > 0 && now - large.cached[0]->freed_at >= delay) {
-        unmap_mapping(uncache(0));
-        any = true;
-    }
+    large_extent_t *gone = surplus(most, now, delay);
     os_unlock(&large.lock);
-    return any;
+    size_t bytes = 0;
+    for (const large_extent_t *extent = gone; extent != NULL; extent = extent->next) bytes += extent->size;
+    large_extents_unmap(gone, &large.lock);
+    return bytes;
 }
 
 large_usage_t large_usage(void)
 {
     os_lock(&large.lock);
-    large_usage_t usage = {large.blocks, large.bytes, large.cached_count, large.cached_bytes};
+    large_usage_t usage = {large.blocks, large.bytes, large_extents_count(), large_extents_bytes()};
     os_unlock(&large.lock);
     return usage;
 }

@@ -1,4 +1,4 @@
-// Large blocks: a mapping each, with a bounded cache of freed ones.
+// Large blocks: an extent each; freed ones are kept for a while, see large_extents.h.
 #ifndef LARGE_H
 #define LARGE_H
 
@@ -19,10 +19,10 @@ size_t large_note(void *block, size_t asked);
 size_t large_asked(const void *block, const char *misuse);
 size_t large_claim(const void *block, size_t *size);
 
-// Unmaps the mappings that have been cached for `delay` milliseconds; true if there were any. `now` is os_clock_ms().
-bool large_return(uint32_t now, uint32_t delay);
+// Unmaps up to `most` bytes of what has been free for `delay` milliseconds; returns how many it were. `now` is os_clock_ms().
+size_t large_return(size_t most, uint32_t now, uint32_t delay);
 
-// Blocks in use, and the cached mappings.
+// Blocks in use, and the free extents.
 typedef struct large_usage {
     size_t blocks;
     size_t bytes;

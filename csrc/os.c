@@ -2,20 +2,36 @@
 #define _GNU_SOURCE
 #include "os.h"
 #include "memcheck.h"
+#include "os_addresses.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 HAK_TLS bool os_forking;
 HAK_TLS unsigned os_locks_held;
+HAK_TLS os_lock_t *os_lock_taken_last;
+_Atomic(os_before_end_t *) os_before_end;
+_Atomic(size_t) os_page_known;
+
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND false
+#endif
 
 #define METADATA_CHUNK ((size_t)256 * 1024)
 
@@ -25,6 +41,15 @@ static struct {
     char *end;
 } metadata;
 
+size_t os_find_page(void)
+{
+    size_t page = getauxval(AT_PAGESZ);
+    if (page == 0) page = 4096; // no system has smaller ones
+    if (page > HAK_PAGE) hak_die("pages of more than 64 KiB are not supported", (void *)page);
+    atomic_store_explicit(&os_page_known, page, memory_order_relaxed);
+    return page;
+}
+
 static void *map_anywhere(size_t size, int protection)
 {
     int saved = errno;
@@ -33,9 +58,30 @@ static void *map_anywhere(size_t size, int protection)
     return start == MAP_FAILED ? NULL : start;
 }
 
+// Not by mprotect: sandboxes that let a program map memory forbid it that.
+static bool map_over(void *start, size_t size, int protection)
+{
+    int saved = errno;
+    void *there =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    errno = saved;
+    return there != MAP_FAILED;
+}
+
+// Of addresses that the system did not take back.
+static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+{
+    char *start = os_addresses_take(size, alignment, offset);
+    if (LIKELY(start == NULL) || map_over(start, size, protection)) return start;
+    os_addresses_keep(start, size);
+    return NULL;
+}
+
 // The address `offset` bytes into the mapping is a multiple of the alignment.
 static char *map_aligned(size_t size, size_t alignment, size_t offset, int protection)
 {
+    char *kept = map_kept(size, alignment, offset, protection);
+    if (kept != NULL) return kept;
     char *start = map_anywhere(size, protection);
     if (start == NULL || (((uintptr_t)start + offset) & (alignment - 1)) == 0) return start;
     os_unmap(start, size);
@@ -61,11 +107,10 @@ void *os_map_guarded(size_t size, size_t alignment, size_t guard)
     if (guard == 0) return os_map(size, alignment);
     char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
     if (outside == NULL) return NULL;
-    int saved = errno;
-    bool opened = mprotect(outside + guard, size, PROT_READ | PROT_WRITE) == 0;
-    if (!opened) os_unmap(outside, size + 2 * guard);
-    errno = saved;
-    if (!opened) return NULL;
+    if (!map_over(outside + guard, size, PROT_READ | PROT_WRITE)) {
+        os_unmap(outside, size + 2 * guard);
+        return NULL;
+    }
     memcheck_own(outside + guard, size);
     return outside + guard;
 }
@@ -77,18 +122,17 @@ void os_unmap_guarded(void *start, size_t size, size_t guard)
 
 bool os_hide(void *start, size_t size)
 {
-    int saved = errno;
-    void *hidden =
-        mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    errno = saved;
-    return hidden != MAP_FAILED;
+    return map_over(start, size, PROT_NONE);
 }
 
-// munmap can fail when it would split a mapping beyond the process' limit; the addresses then stay ours and unused.
+// What the system does not take back holds no memory, and nobody can touch it, until it is mapped again.
 void os_unmap(void *start, size_t size)
 {
     int saved = errno;
-    if (munmap(start, size) != 0) (void)madvise(start, size, MADV_DONTNEED);
+    if (munmap(start, size) != 0) {
+        if (!map_over(start, size, PROT_NONE)) (void)madvise(start, size, MADV_DONTNEED);
+        os_addresses_keep(start, size);
+    }
     errno = saved;
 }
 
@@ -115,25 +159,43 @@ uint32_t os_clock_ms(void)
     return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
 }
 
+static _Atomic(bool) moves_are_refused;
+
+bool os_can_move(void)
+{
+    return !atomic_load_explicit(&moves_are_refused, memory_order_relaxed);
+}
+
+// By a sandbox, or by a kernel that does not know the call: nothing has been touched then.
+static bool is_refused_for_good(int error)
+{
+    bool refused = error == EPERM || error == EACCES || error == ENOSYS;
+    if (refused) atomic_store_explicit(&moves_are_refused, true, memory_order_relaxed);
+    return refused;
+}
+
 // EFAULT: the addresses are of several kinds (a part was given an madvise of its own), and cannot be moved as one.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable)
 {
     int saved = errno;
     bool resized = mremap(start, old_size, new_size, 0) != MAP_FAILED;
-    *movable = !resized && errno != EFAULT;
+    *movable = !resized && errno != EFAULT && !is_refused_for_good(errno);
     errno = saved;
     return resized;
 }
 
-bool os_move(void *from, size_t old_size, void *to, size_t new_size)
+// The kernel may fail after it has unmapped the target.
+os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
     int saved = errno;
-    bool moved = mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
-    // Nothing new to the kernel; valgrind takes what has been added for nobody's.
-    if (moved && new_size > old_size)
+    os_moved_t result = OS_MOVED;
+    if (mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+        result = is_refused_for_good(errno) ? OS_REFUSED : OS_TARGET_LOST;
+    // Nothing new to the kernel, so only valgrind is asked for it: it takes what has been added for nobody's.
+    else if (new_size > old_size && RUNNING_ON_VALGRIND)
         (void)mprotect((char *)to + old_size, new_size - old_size, PROT_READ | PROT_WRITE);
     errno = saved;
-    return moved;
+    return result;
 }
 
 void *os_metadata(size_t size)
@@ -142,13 +204,15 @@ void *os_metadata(size_t size)
     if (size > METADATA_CHUNK / 4) return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
     os_lock(&metadata.lock);
     if ((size_t)(metadata.end - metadata.next) < size) {
-        char *chunk = os_map(METADATA_CHUNK, OS_PAGE);
+        size_t chunk_size = METADATA_CHUNK;
+        char *chunk = os_map(chunk_size, OS_PAGE);
+        if (chunk == NULL) chunk = os_map(chunk_size = hak_round_up(size, OS_PAGE), OS_PAGE);
         if (chunk == NULL) {
             os_unlock(&metadata.lock);
             return NULL;
         }
         metadata.next = chunk;
-        metadata.end = chunk + METADATA_CHUNK;
+        metadata.end = chunk + chunk_size;
     }
     void *record = metadata.next;
     metadata.next += size;
@@ -156,56 +220,148 @@ void *os_metadata(size_t size)
     return record;
 }
 
-// The kernel gives each program 16 random bytes at its start; their place is random, too.
+size_t os_address_limit(void)
+{
+    struct rlimit limit;
+    int saved = errno;
+    bool known = getrlimit(RLIMIT_AS, &limit) == 0;
+    errno = saved;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
+// Both halves of a product, folded, as wyhash does: what has gone in cannot be told from what comes out.
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (b | 1);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+// Where the kernel gives no random numbers: those that it gave the program at its start, where it lies, and the time. The C
+// library has made its stack and pointer guards of the former, so none of them shows in the result.
+static uint64_t secret_from_start(void)
+{
+    uint64_t given[2] = {0, 0};
+    struct timespec now = {0, 0};
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    if (random != NULL) memcpy(given, random, sizeof given);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t secret = fold(given[0] ^ (uint64_t)now.tv_nsec, (uintptr_t)&metadata);
+    secret = fold(secret ^ given[1], (uintptr_t)&now ^ (uint64_t)now.tv_sec << 32);
+    return fold(secret, given[0] + given[1]);
+}
+
 uint64_t os_secret(void)
 {
-    uint64_t secret = (uintptr_t)&metadata * 0x9e3779b97f4a7c15u;
-    const void *random = (const void *)getauxval(AT_RANDOM);
-    if (random != NULL) {
-        uint64_t given;
-        memcpy(&given, (const char *)random + 8, sizeof given); // the stack protector has the first eight
-        secret ^= given;
-    }
+    uint64_t secret = 0;
+    int saved = errno;
+    if (syscall(SYS_getrandom, &secret, sizeof secret, GRND_NONBLOCK) != sizeof secret)
+        secret = secret_from_start();
+    errno = saved;
     return secret | 1; // not zero
 }
 
 void os_metadata_before_fork(void)
 {
     os_lock(&metadata.lock);
+    os_addresses_before_fork();
 }
 
 void os_metadata_after_fork(void)
 {
+    os_addresses_after_fork();
     os_unlock(&metadata.lock);
 }
 
+// ---- waiting
+
 // Holders keep a lock for well under a microsecond mostly: look a little before asking the kernel to wait.
-void os_lock_slow(os_lock_t *lock)
+#define LOOKS 64
+
+static void pause_a_little(void)
 {
-    for (int spin = 0; spin < 64; spin++) {
-        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_take_free(lock)) return;
 #if defined(__x86_64__)
-        __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #endif
-    }
+}
+
+// Where a sandbox refuses to let a thread wait for another, it sleeps, so that it never burns the time that the other needs.
+static void sleep_instead(void)
+{
+    struct timespec nap = {.tv_nsec = 100000};
+    if (syscall(SYS_nanosleep, &nap, NULL) != 0 && errno != EINTR) sched_yield();
+}
+
+// `limit`: NULL is no limit.
+static void futex_wait(_Atomic(uint32_t) *word, uint32_t value, const struct timespec *limit)
+{
     int saved = errno;
-    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
-        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+    if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0) != 0 && errno != EAGAIN &&
+        errno != EINTR && errno != ETIMEDOUT)
+        sleep_instead();
     errno = saved;
 }
 
-void os_yield(void)
+static void futex_wake(_Atomic(uint32_t) *word, int threads)
 {
     int saved = errno;
-    sched_yield();
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
     errno = saved;
+}
+
+void os_wait(_Atomic(uint32_t) *word, uint32_t value, uint32_t ms)
+{
+    for (int look = 0; look < LOOKS; look++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != value) return;
+        pause_a_little();
+    }
+    struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    futex_wait(word, value, &limit);
+}
+
+void os_wake(_Atomic(uint32_t) *word)
+{
+    futex_wake(word, INT_MAX);
+}
+
+void os_lock_slow(os_lock_t *lock)
+{
+    for (int look = 0; look < LOOKS; look++) {
+        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_take_free(lock)) return;
+        pause_a_little();
+    }
+    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
+        futex_wait(&lock->state, 2, NULL);
 }
 
 void os_unlock_slow(os_lock_t *lock)
 {
-    int saved = errno;
-    syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    errno = saved;
+    futex_wake(&lock->state, 1);
+}
+
+// ---- what a thread holds
+
+bool os_holds(const os_lock_t *lock)
+{
+    const os_lock_t *held = os_lock_taken_last;
+    while (held != NULL && held != lock) held = held->taken_before;
+    return held != NULL;
+}
+
+void os_note_let_go_slow(const os_lock_t *lock)
+{
+    os_lock_t **held = &os_lock_taken_last;
+    while (*held != NULL && *held != lock) held = &(*held)->taken_before;
+    if (*held != NULL) *held = lock->taken_before;
+}
+
+// What they guard is sound: whoever finds a misuse has not begun to change it. A block that was on its way is lost.
+static void let_go_of_all(void)
+{
+    os_before_end_t *before = atomic_load_explicit(&os_before_end, memory_order_acquire);
+    if (before != NULL) before();
+    os_forking = false;
+    while (os_lock_taken_last != NULL) os_unlock(os_lock_taken_last);
+    os_locks_held = 0;
 }
 
 // ---- the last line
@@ -244,9 +400,9 @@ void hak_die_of_size(const char *what, const void *where, size_t size)
         add_text(&line, " bytes");
     }
     add_text(&line, "\n");
-    os_forking = true; // no lock holds up a handler of SIGABRT that allocates
-    syscall(SYS_write, STDERR_FILENO, line.text,
-            line.length); // write() may end the thread instead, if it is cancelled
+    // write() may end the thread instead, if it is cancelled
+    syscall(SYS_write, STDERR_FILENO, line.text, line.length);
+    let_go_of_all();
     abort();
 }
 

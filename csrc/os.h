@@ -6,6 +6,8 @@
 
 #include "hak_types.h"
 
+typedef void os_before_end_t(void);
+
 // Zeroed memory, `size` a multiple of OS_PAGE, `alignment` a power of two of at least OS_PAGE. NULL when it cannot be had.
 void *os_map(size_t size, size_t alignment);
 void os_unmap(void *start, size_t size);
@@ -29,32 +31,54 @@ uint32_t os_clock_ms(void);
 // Grows or shrinks a mapping at its place; false leaves it as it was, and tells whether a move may do.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 
-// Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces. False: both are as they were.
-bool os_move(void *from, size_t old_size, void *to, size_t new_size);
+// Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces.
+typedef enum os_moved {
+    OS_MOVED,
+    OS_REFUSED, // both are as they were
+    OS_TARGET_LOST, // only the source is: the target's addresses may be another mapping's by now
+} os_moved_t;
+os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size);
+
+// False once the system has refused to resize or move at all, as a sandbox does: then it is not worth asking.
+bool os_can_move(void);
 
 // Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
 void *os_metadata(size_t size);
 
-// A number that another process, and this one's program, cannot guess: the same at each call.
+// The most bytes that the process may have mapped at a time (ulimit -v); SIZE_MAX is no limit.
+size_t os_address_limit(void);
+
+// A number that another process, and this one's program, cannot guess; not 0, and another one at each call.
 uint64_t os_secret(void);
 
 // lock: a mutex of one word (0 free, 1 held, 2 held and waited for), see Drepper, "Futexes Are Tricky", mutex 3.
 typedef struct os_lock {
     _Atomic(uint32_t) state;
+    struct os_lock *taken_before; // by the thread that holds it
 } os_lock_t;
 
-// Lets others run.
-void os_yield(void);
+// Waits until the word, which was `value`, is changed and os_wake is called for it, or until `ms` have passed. It may return
+// early. The thread sleeps, so that one of lower priority gets on.
+void os_wait(_Atomic(uint32_t) *word, uint32_t value, uint32_t ms) COLD;
+void os_wake(_Atomic(uint32_t) *word) COLD;
 
 void os_lock_slow(os_lock_t *lock) COLD;
 void os_unlock_slow(os_lock_t *lock) COLD;
 
-// This thread passes every lock: it holds them all and runs other libraries' fork handlers, which may allocate, or it ends
-// the process.
+// This thread passes every lock: it holds them all and runs other libraries' fork handlers, which may allocate.
 extern HAK_TLS bool os_forking;
 
 // Locks that this thread holds or is about to take: above 0, a signal's handler has interrupted it in the midst.
 extern HAK_TLS unsigned os_locks_held;
+
+// The last one that it took. What a thread holds is let go when it is about to end the process: a handler of SIGABRT may
+// allocate, and may leave by longjmp.
+extern HAK_TLS os_lock_t *os_lock_taken_last;
+
+bool os_holds(const os_lock_t *lock);
+
+// Called by hak_die, before the thread's locks are let go. It must neither wait nor die.
+extern _Atomic(os_before_end_t *) os_before_end;
 
 static inline bool os_take_free(os_lock_t *lock)
 {
@@ -63,14 +87,30 @@ static inline bool os_take_free(os_lock_t *lock)
                                                    memory_order_relaxed);
 }
 
+static inline void os_note_taken(os_lock_t *lock)
+{
+    lock->taken_before = os_lock_taken_last;
+    os_lock_taken_last = lock;
+}
+
+void os_note_let_go_slow(const os_lock_t *lock) COLD;
+
+// Mostly they are let go in the reverse order.
+static inline void os_note_let_go(const os_lock_t *lock)
+{
+    if (LIKELY(os_lock_taken_last == lock)) os_lock_taken_last = lock->taken_before;
+    else os_note_let_go_slow(lock);
+}
+
 static inline bool os_try_lock(os_lock_t *lock)
 {
     if (UNLIKELY(os_forking)) return true;
     os_locks_held++;
     atomic_signal_fence(memory_order_seq_cst);
-    if (LIKELY(os_take_free(lock))) return true;
-    os_locks_held--;
-    return false;
+    bool taken = os_take_free(lock);
+    if (LIKELY(taken)) os_note_taken(lock);
+    else os_locks_held--;
+    return taken;
 }
 
 static inline void os_lock(os_lock_t *lock)
@@ -79,11 +119,13 @@ static inline void os_lock(os_lock_t *lock)
     os_locks_held++;
     atomic_signal_fence(memory_order_seq_cst);
     if (UNLIKELY(!os_take_free(lock))) os_lock_slow(lock);
+    os_note_taken(lock);
 }
 
 static inline void os_unlock(os_lock_t *lock)
 {
     if (UNLIKELY(os_forking)) return;
+    os_note_let_go(lock);
     if (UNLIKELY(atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)) os_unlock_slow(lock);
     atomic_signal_fence(memory_order_seq_cst);
     os_locks_held--;

@@ -1,63 +1,86 @@
 // Page arena: good-fit search over segregated lists of free runs, eight lists a doubling, one lock for all.
 //
 // The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
+// Memory goes back outside the lock: a run is in use while that is done.
 #include "page_arena.h"
+
+#include <string.h>
 
 #include "canary.h"
 #include "debug.h"
+#include "decay.h"
+#include "demand.h"
 #include "os.h"
 #include "tiny_registry.h"
 
-#define UNIT ((size_t)128)
+#define UNIT PAGE_ARENA_UNIT
 #define CHUNK_SIZE PAGE_ARENA_CHUNK
 #define CHUNK_UNITS ((uint32_t)(CHUNK_SIZE / UNIT))
-#define LISTS 105u // list_of(CHUNK_UNITS) + 1
-#define FREE_CHUNKS_KEPT 4u // more wholly free ones go back at once
+#define LISTS 105u // list_of(CHUNK_SIZE / 128) + 1, the most there are
 
-// Beyond what is in use and this, free memory goes back at once. Shorter runs than the latter may hold no page of the MMU.
-#define DIRTY_UNITS_KEPT ((16u << 20) / UNIT)
-#define PURGEABLE_UNITS (2u * OS_PAGE / UNIT)
-#define RUNS_A_FREE 16u // a look at all runs is shared by frees, so many runs each
+// Always kept, where a program has as much free; more after a peak, see demand.h.
+#define KEPT_BYTES ((size_t)32 << 20)
+
+// What is free is kept by age: in as many generations an eighth of the option `decay_ms` long. Shorter runs than
+// PURGEABLE_UNITS may hold no page of the MMU, and stay as they are.
+#define GENERATIONS 16u
+#define PURGEABLE_UNITS (UNIT >= OS_PAGE ? 1u : 2u * OS_PAGE / UNIT)
+
+// Of one hold of the lock: runs that go back, and runs that are looked at for it.
+#define PURGED_RUNS 16u
+#define LOOKED_RUNS 256u
+
+#define ALIGNED_LOOKS 4u // at the runs of each list, for a place of the alignment
+
+// A free run is known by its address; what is known of it lies apart from it where units are pages, else in its first unit.
+#define APART (UNIT >= PAGE_ARENA_PAGE)
 
 // What is known of a free run's memory.
 typedef struct run_age {
-    uint32_t freed_at; // by os_clock_ms; of the part that has been free for the longest time
+    uint32_t freed_at; // by os_clock_ms; of its larger part
     uint32_t dirty; // units that may hold memory
 } run_age_t;
 
-// Links, as those of a tiny block; see tiny_link.h.
+// Links to other free runs, as those of a tiny block; see tiny_link.h.
 typedef struct free_run {
-    uintptr_t next;
+    uintptr_t next; // in its list
     uintptr_t previous;
+    uintptr_t younger; // in its generation; only of runs that can go back
+    uintptr_t older;
     run_age_t age;
+    uint8_t generation;
+    bool is_aged; // in a generation
 } free_run_t;
+
+enum { RUN_NONE, RUN_OUT, RUN_PARKED };
 
 typedef struct arena_chunk {
     char *start;
     struct arena_chunk *next;
     struct arena_chunk *previous;
     uint32_t units_used;
-    uint32_t freed_at; // when the last run in use was freed, by os_clock_ms
     bool huge_pages; // the kernel may back it with them
-    uint64_t in_use[CHUNK_UNITS / 64]; // a run in use begins at this unit
+    _Atomic(uint8_t) state[CHUNK_UNITS]; // of the run in use that begins at this unit
     uint64_t free_edge[CHUNK_UNITS / 64]; // a free run begins or ends at this unit
     uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit, and at its last if it is free
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t asked[CHUNK_UNITS]; // at the first unit of a run that is out: bytes asked for, and one more
 #endif
+    free_run_t node[APART ? CHUNK_UNITS : 1];
 } arena_chunk_t;
 
 static struct {
     os_lock_t lock;
     arena_chunk_t *chunks;
-    free_run_t *list[LISTS];
+    char *list[LISTS];
     uint64_t occupied[(LISTS + 63) / 64];
+    char *generation[GENERATIONS];
     size_t chunk_count;
     size_t units_used;
     size_t free_runs;
     size_t dirty_units; // of free runs that can go back
-    size_t frees; // since all of them went back
-    unsigned free_chunks;
+    size_t clean_taken; // units of chunks that were mapped, since other pools were asked to make room
+    hak_demand_t demand;
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t taken; // runs
     uint64_t given;
@@ -94,62 +117,78 @@ static arena_chunk_t *chunk_of(const void *block)
     return tiny_registry_record(block)->owner;
 }
 
-// ---- lists of free runs
-
-// Runs of 1..7 units have a list each; beyond, eight lists a doubling.
-static unsigned list_of(uint32_t units)
+static uint32_t unit_of(const arena_chunk_t *chunk, const void *block)
 {
-    if (units < 8) return units;
-    unsigned log = 31u - (unsigned)__builtin_clz(units);
-    return (log - 2) * 8 + (units >> (log - 3) & 7);
+    return (uint32_t)((size_t)((const char *)block - chunk->start) / UNIT);
 }
 
-// The first list whose every run has at least `units`.
-static unsigned list_that_fits(uint32_t units)
+// ---- free runs
+
+static free_run_t *node_of(const char *run)
 {
-    if (units < 8) return units;
-    unsigned log = 31u - (unsigned)__builtin_clz(units);
-    return list_of(units + ((uint32_t)1 << (log - 3)) - 1);
+    if (!APART) return (free_run_t *)(uintptr_t)run;
+    arena_chunk_t *chunk = chunk_of(run);
+    return &chunk->node[unit_of(chunk, run)];
 }
 
-static free_run_t *next_of(const free_run_t *run)
+static char *linked(const uintptr_t *link)
 {
-    return tiny_decode(run->next, &run->next);
+    return tiny_decode(*link, link);
 }
 
-static free_run_t *previous_of(const free_run_t *run)
+static void set_link(uintptr_t *link, const char *run)
 {
-    return tiny_decode(run->previous, &run->previous);
+    *link = tiny_encode(run, link);
 }
 
-static void set_next(free_run_t *run, const free_run_t *next)
+static uint32_t length_of(const char *run)
 {
-    run->next = tiny_encode(next, &run->next);
+    const arena_chunk_t *chunk = chunk_of(run);
+    return chunk->length[unit_of(chunk, run)];
 }
 
-static void set_previous(free_run_t *run, const free_run_t *previous)
+static unsigned generation_of(uint32_t time)
 {
-    run->previous = tiny_encode(previous, &run->previous);
+    uint32_t span = (uint32_t)TINY_OPTION_DECAY_MS / 8;
+    return time / (span > 0 ? span : 1) % GENERATIONS;
 }
 
-static void count_dirty(uint32_t units, uint32_t came, uint32_t went)
+// A chunk that is free as a whole can go back even where it holds no memory.
+static void add_by_age(char *run, free_run_t *node, uint32_t units)
 {
-    if (units < PURGEABLE_UNITS) return;
-    arena.dirty_units += came;
-    arena.dirty_units -= went;
+    node->is_aged = units >= PURGEABLE_UNITS && (node->age.dirty > 0 || units == CHUNK_UNITS);
+    if (!node->is_aged) return;
+    arena.dirty_units += node->age.dirty;
+    node->generation = (uint8_t)generation_of(node->age.freed_at);
+    char **first = &arena.generation[node->generation];
+    set_link(&node->younger, NULL);
+    set_link(&node->older, *first);
+    if (*first != NULL) set_link(&node_of(*first)->younger, run);
+    *first = run;
+}
+
+static void remove_by_age(const free_run_t *node)
+{
+    if (!node->is_aged) return;
+    arena.dirty_units -= node->age.dirty;
+    char *younger = linked(&node->younger), *older = linked(&node->older);
+    if (younger != NULL) set_link(&node_of(younger)->older, older);
+    else arena.generation[node->generation] = older;
+    if (older != NULL) set_link(&node_of(older)->younger, younger);
 }
 
 static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_age_t age)
 {
-    unsigned index = list_of(units);
-    free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
+    unsigned index = page_arena_list_of(units);
+    char *run = address_of(chunk, first);
+    free_run_t *node = node_of(run);
     if (age.dirty > units) age.dirty = units; // which part of a run it is, is not known
-    run->age = age;
-    count_dirty(units, age.dirty, 0);
-    set_previous(run, NULL);
-    set_next(run, arena.list[index]);
-    if (arena.list[index] != NULL) set_previous(arena.list[index], run);
+    node->age = age;
+    set_link(&node->previous, NULL);
+    set_link(&node->next, arena.list[index]);
+    if (arena.list[index] != NULL) set_link(&node_of(arena.list[index])->previous, run);
     arena.list[index] = run;
+    add_by_age(run, node, units);
     canary_set_post(address_of(chunk, first + units));
     set_bit(arena.occupied, index);
     arena.free_runs++;
@@ -160,48 +199,72 @@ static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_a
 
 static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
-    unsigned index = list_of(units);
-    free_run_t *run = (free_run_t *)(void *)address_of(chunk, first);
-    free_run_t *next = next_of(run), *previous = previous_of(run);
-    if (UNLIKELY((next != NULL && previous_of(next) != run) ||
-                 (previous != NULL ? next_of(previous) != run : arena.list[index] != run)))
+    unsigned index = page_arena_list_of(units);
+    char *run = address_of(chunk, first);
+    free_run_t *node = node_of(run);
+    char *next = linked(&node->next), *previous = linked(&node->previous);
+    if (UNLIKELY((next != NULL && linked(&node_of(next)->previous) != run) ||
+                 (previous != NULL ? linked(&node_of(previous)->next) != run : arena.list[index] != run)))
         hak_die("corrupted heap: a free run was written to", run);
-    if (next != NULL) set_previous(next, previous);
-    if (previous != NULL) set_next(previous, next);
+    if (next != NULL) set_link(&node_of(next)->previous, previous);
+    if (previous != NULL) set_link(&node_of(previous)->next, next);
     else arena.list[index] = next;
+    remove_by_age(node);
     if (arena.list[index] == NULL) clear_bit(arena.occupied, index);
     arena.free_runs--;
     clear_bit(chunk->free_edge, first);
     clear_bit(chunk->free_edge, first + units - 1);
-    count_dirty(units, 0, run->age.dirty);
-    return run->age;
+    return node->age;
 }
 
-static free_run_t *first_run_from(unsigned index)
+// The first list from `index` on that has a run; LISTS: there is none.
+static unsigned occupied_from(unsigned index)
 {
     for (unsigned word = index / 64; word < sizeof arena.occupied / sizeof *arena.occupied; word++) {
         uint64_t occupied = arena.occupied[word];
         if (word == index / 64) occupied &= ~(uint64_t)0 << (index % 64);
-        if (occupied != 0) return arena.list[word * 64 + (unsigned)__builtin_ctzll(occupied)];
+        if (occupied != 0) return word * 64 + (unsigned)__builtin_ctzll(occupied);
+    }
+    return LISTS;
+}
+
+// The head of the exact list may do as well, and wastes less; every run of the later lists does.
+static char *find_run(uint32_t units)
+{
+    char *run = arena.list[page_arena_list_of(units)];
+    if (run != NULL && length_of(run) >= units) return run;
+    unsigned index = page_arena_list_that_fits(units);
+    if (index < LISTS) index = occupied_from(index);
+    return index < LISTS ? arena.list[index] : NULL;
+}
+
+// Units before the first address of the alignment in the run.
+static uint32_t skipped_in(const char *run, size_t alignment)
+{
+    return units_for(hak_round_up((uintptr_t)run, alignment) - (uintptr_t)run);
+}
+
+// A hole that happens to lie right; of runs that are not long enough for any place, a few of each list are looked at.
+static char *find_aligned_hole(uint32_t units, uint32_t slack, size_t alignment)
+{
+    unsigned end = page_arena_list_that_fits(units + slack);
+    for (unsigned index = occupied_from(page_arena_list_of(units)); index < end && index < LISTS;
+         index = occupied_from(index + 1)) {
+        char *run = arena.list[index];
+        for (unsigned looks = ALIGNED_LOOKS; looks > 0 && run != NULL; looks--) {
+            if (skipped_in(run, alignment) + units <= length_of(run)) return run;
+            run = linked(&node_of(run)->next);
+        }
     }
     return NULL;
 }
 
-static uint32_t unit_of(const arena_chunk_t *chunk, const void *block)
+static char *find(uint32_t units, size_t alignment)
 {
-    return (uint32_t)((size_t)((const char *)block - chunk->start) / UNIT);
-}
-
-// The head of the exact list may do as well, and wastes less; every run of the later lists does.
-static free_run_t *find_run(uint32_t units)
-{
-    free_run_t *run = arena.list[list_of(units)];
-    if (run != NULL) {
-        arena_chunk_t *chunk = chunk_of(run);
-        if (chunk->length[unit_of(chunk, run)] >= units) return run;
-    }
-    unsigned index = list_that_fits(units);
-    return index < LISTS ? first_run_from(index) : NULL;
+    if (alignment <= UNIT) return find_run(units);
+    uint32_t slack = (uint32_t)(alignment / UNIT) - 1;
+    char *run = find_aligned_hole(units, slack, alignment);
+    return run != NULL ? run : find_run(units + slack);
 }
 
 // ---- chunks
@@ -212,16 +275,25 @@ static void tag_pages(const arena_chunk_t *chunk, tiny_tag_t tag)
         tiny_registry_set(chunk->start + offset, tag);
 }
 
-static bool add_chunk(void)
+static void unmap_chunk(arena_chunk_t *chunk)
+{
+    if (chunk->start != NULL) os_unmap_guarded(chunk->start, CHUNK_SIZE, CANARY_GUARD);
+    os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
+}
+
+// Without the lock.
+static arena_chunk_t *map_chunk(void)
 {
     arena_chunk_t *chunk = os_map(hak_round_up(sizeof *chunk, OS_PAGE), OS_PAGE);
-    if (chunk == NULL) return false;
+    if (chunk == NULL) return NULL;
     chunk->start = os_map_guarded(CHUNK_SIZE, HAK_PAGE, CANARY_GUARD);
-    if (chunk->start == NULL || !tiny_registry_reserve(chunk->start, CHUNK_SIZE)) {
-        if (chunk->start != NULL) os_unmap_guarded(chunk->start, CHUNK_SIZE, CANARY_GUARD);
-        os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
-        return false;
-    }
+    if (chunk->start != NULL && tiny_registry_reserve(chunk->start, CHUNK_SIZE)) return chunk;
+    unmap_chunk(chunk);
+    return NULL;
+}
+
+static void add_chunk(arena_chunk_t *chunk)
+{
     for (size_t offset = 0; offset < CHUNK_SIZE; offset += HAK_PAGE)
         tiny_registry_record(chunk->start + offset)->owner = chunk;
     tag_pages(chunk, TINY_TAG(0, TINY_KIND_ARENA));
@@ -229,62 +301,62 @@ static bool add_chunk(void)
     if (chunk->next != NULL) chunk->next->previous = chunk;
     arena.chunks = chunk;
     arena.chunk_count++;
-    arena.free_chunks++;
     chunk->huge_pages = true;
-    add_free(chunk, 0, CHUNK_UNITS, (run_age_t){.dirty = 0});
+    add_free(chunk, 0, CHUNK_UNITS, (run_age_t){.freed_at = os_clock_ms(), .dirty = 0});
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:page_arena.init] chunk %p, %zu mapped\n", (void *)chunk->start,
                         arena.chunk_count);
 #endif
-    return true;
 }
 
-static void drop_chunk(arena_chunk_t *chunk)
+// Its run is on no list; it is unmapped without the lock.
+static void forget_chunk(arena_chunk_t *chunk)
 {
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:page_arena.shutdown] chunk %p, %zu mapped, %zu bytes in use\n",
                         (void *)chunk->start, arena.chunk_count, arena.units_used * UNIT);
 #endif
-    remove_free(chunk, 0, CHUNK_UNITS);
     tag_pages(chunk, 0);
     if (chunk->next != NULL) chunk->next->previous = chunk->previous;
     if (chunk->previous != NULL) chunk->previous->next = chunk->next;
     else arena.chunks = chunk->next;
     arena.chunk_count--;
-    arena.free_chunks--;
-    os_unmap_guarded(chunk->start, CHUNK_SIZE, CANARY_GUARD);
-    os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
 }
 
 static void count_units(arena_chunk_t *chunk, uint32_t taken, uint32_t given)
 {
-    if (chunk->units_used == 0 && taken > 0) arena.free_chunks--;
     chunk->units_used += taken - given;
     arena.units_used += taken;
     arena.units_used -= given;
-    if (chunk->units_used == 0 && given > 0) arena.free_chunks++;
+    if (arena.units_used * UNIT > arena.demand.peak) arena.demand.peak = arena.units_used * UNIT;
 }
 
 // ---- runs
 
 // Takes `units` from a free run, the first of them at an address of the alignment; what is left over stays free.
-static void *carve(free_run_t *run, uint32_t units, size_t alignment)
+static char *carve(const char *run, uint32_t units, size_t alignment, bool *zeroed)
 {
     arena_chunk_t *chunk = chunk_of(run);
     uint32_t first = unit_of(chunk, run);
     uint32_t length = chunk->length[first];
-    uint32_t skipped = units_for(hak_round_up((uintptr_t)run, alignment) - (uintptr_t)run);
+    uint32_t skipped = skipped_in(run, alignment);
     run_age_t age = remove_free(chunk, first, length);
+    *zeroed = APART && UNIT >= OS_PAGE && CANARY_POST == 0 && age.dirty == 0;
     if (skipped > 0) add_free(chunk, first, skipped, age);
     if (length > skipped + units) add_free(chunk, first + skipped + units, length - skipped - units, age);
     first += skipped;
     chunk->length[first] = (uint16_t)units;
-    set_bit(chunk->in_use, first);
     count_units(chunk, units, 0);
     canary_set_post(address_of(chunk, first + units));
     return address_of(chunk, first);
+}
+
+static void set_state(const void *run, uint8_t state)
+{
+    arena_chunk_t *chunk = chunk_of(run);
+    atomic_store_explicit(&chunk->state[unit_of(chunk, run)], state, memory_order_relaxed);
 }
 
 #if HAKMEM_DEBUG_OUTPUT
@@ -298,120 +370,176 @@ static void say_stats(void)
 }
 #endif
 
-void *page_arena_alloc(size_t size, size_t alignment)
+// Up to `want` runs, the last of them perhaps in a new chunk; under the lock, which is let go while that is mapped.
+static unsigned take_runs(uint32_t units, size_t alignment, unsigned want, void **runs, bool *zeroed)
 {
-    uint32_t units = units_for(size);
-    uint32_t slack = alignment > UNIT ? (uint32_t)(alignment / UNIT) - 1 : 0;
-    os_lock(&arena.lock);
-    free_run_t *run = find_run(units + slack);
-    if (run == NULL && add_chunk()) run = find_run(units + slack);
-    void *block = run != NULL ? carve(run, units, alignment) : NULL;
+    unsigned taken = 0;
+    *zeroed = true;
+    while (taken < want) {
+        char *run = find(units, alignment);
+        if (run == NULL && taken > 0) break;
+        if (run == NULL) {
+            os_unlock(&arena.lock);
+            arena_chunk_t *chunk = map_chunk();
+            os_lock(&arena.lock);
+            if (chunk == NULL) break;
+            arena.clean_taken += CHUNK_UNITS;
+            add_chunk(chunk);
+            continue;
+        }
+        bool is_zero;
+        runs[taken++] = carve(run, units, alignment, &is_zero);
+        *zeroed &= is_zero;
+    }
 #if HAKMEM_DEBUG_OUTPUT
-    if (block != NULL) arena.taken++;
+    arena.taken += taken;
     say_stats();
 #endif
+    return taken;
+}
+
+// Without the lock.
+static void make_room(size_t mapped)
+{
+    if (UNLIKELY(mapped > 0)) hak_decay_make_room(HAK_POOL_RUNS, mapped * UNIT);
+}
+
+static size_t take_clean_taken(void)
+{
+    size_t taken = arena.clean_taken;
+    arena.clean_taken = 0;
+    return taken;
+}
+
+void *page_arena_alloc(size_t size, size_t alignment, bool *zeroed)
+{
+    void *run = NULL;
+    os_lock(&arena.lock);
+    unsigned taken = take_runs(units_for(size), alignment, 1, &run, zeroed);
+    size_t mapped = take_clean_taken();
     os_unlock(&arena.lock);
-    return block;
+    make_room(mapped);
+    if (taken > 0) set_state(run, RUN_OUT);
+    return run;
 }
 
-// ---- memory of free runs
-
-// All but what holds the run's own links, and the post at its end.
-static bool purge_run(free_run_t *run)
+unsigned page_arena_alloc_parked(size_t units, unsigned want, void **runs, bool *zeroed)
 {
-    arena_chunk_t *chunk = chunk_of(run);
-    uint32_t first = unit_of(chunk, run);
-    uintptr_t start = hak_round_up((uintptr_t)run + sizeof *run, OS_PAGE);
-    uintptr_t end =
-        ((uintptr_t)address_of(chunk, first + chunk->length[first]) - CANARY_POST) & ~(OS_PAGE - 1);
-    if (end > start) {
-        if (chunk->huge_pages) os_no_huge_pages(chunk->start, CHUNK_SIZE);
-        chunk->huge_pages = false;
-        if (!os_purge((void *)start, end - start)) return false;
-    }
-    count_dirty(chunk->length[first], 0, run->age.dirty);
-    run->age.dirty = 0;
-    return end > start;
-}
-
-// Runs that are too short to hold a page of the MMU stay as they are.
-static bool purge_free_runs(uint32_t now, uint32_t delay)
-{
-    bool any = false;
-    if (delay == 0) arena.frees = 0;
-    for (unsigned index = list_of(units_for(OS_PAGE)); index < LISTS; index++)
-        for (free_run_t *run = arena.list[index]; run != NULL; run = next_of(run))
-            if (run->age.dirty > 0 && now - run->age.freed_at >= delay && purge_run(run)) any = true;
-    return any;
+    os_lock(&arena.lock);
+    unsigned taken = take_runs((uint32_t)units, UNIT, want, runs, zeroed);
+    size_t mapped = take_clean_taken();
+    os_unlock(&arena.lock);
+    make_room(mapped);
+    for (unsigned i = 0; i < taken; i++) set_state(runs[i], RUN_PARKED);
+    return taken;
 }
 
 // ---- frees
 
-// Two neighbours' ages, as one run. What joins an older run goes back with it: early, but seldom, since that one is clean
-// then.
-static run_age_t joined_age(run_age_t age, run_age_t other)
+static bool is_surplus(void)
 {
-    if (other.dirty == 0) return age;
-    bool is_older = (int32_t)(other.freed_at - age.freed_at) < 0;
-    return (run_age_t){is_older ? other.freed_at : age.freed_at, age.dirty + other.dirty};
+    return arena.dirty_units * UNIT > hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
 }
 
-static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units)
+// Two neighbours' ages, as one run's: the larger part's. A small one that comes and goes neither keeps a large one for ever
+// nor goes back with it each time.
+static run_age_t joined_age(run_age_t age, uint32_t units, run_age_t other, uint32_t other_units)
 {
-    run_age_t age = {os_clock_ms(), units};
-    chunk->freed_at = age.freed_at;
+    return (run_age_t){other_units > units && other.dirty > 0 ? other.freed_at : age.freed_at,
+                       age.dirty + other.dirty};
+}
+
+// With every check, the post of a run that ended before `unit`, and was joined to what follows: it is made of the secret, and
+// does not stay in memory that is handed out.
+static void wipe_post(const arena_chunk_t *chunk, uint32_t unit)
+{
+    memset(address_of(chunk, unit) - CANARY_POST, 0, CANARY_POST);
+}
+
+static void give_back(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_age_t age)
+{
     count_units(chunk, 0, units);
     uint32_t end = first + units;
     if (end < CHUNK_UNITS && bit_of(chunk->free_edge, end)) {
         uint32_t joined = chunk->length[end];
-        age = joined_age(age, remove_free(chunk, end, joined));
+        age = joined_age(age, end - first, remove_free(chunk, end, joined), joined);
+        wipe_post(chunk, end);
         end += joined;
     }
     if (first > 0 && bit_of(chunk->free_edge, first - 1)) {
         uint32_t joined = chunk->length[first - 1];
-        age = joined_age(age, remove_free(chunk, first - joined, joined));
+        age = joined_age(age, end - first, remove_free(chunk, first - joined, joined), joined);
+        wipe_post(chunk, first);
         first -= joined;
     }
     add_free(chunk, first, end - first, age);
-    if (chunk->units_used == 0 && arena.free_chunks > FREE_CHUNKS_KEPT) drop_chunk(chunk);
-    arena.frees++;
-    if (arena.dirty_units > arena.units_used + DIRTY_UNITS_KEPT &&
-        arena.frees * RUNS_A_FREE >= arena.free_runs)
-        purge_free_runs(0, 0);
 }
 
-// Under the lock: the unit where a run in use begins.
-static uint32_t run_in_use(const arena_chunk_t *chunk, const void *block, const char *misuse)
+static void give_back_dirty(arena_chunk_t *chunk, uint32_t first, uint32_t units)
 {
-    uint32_t unit = unit_of(chunk, block);
-    if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 || !bit_of(chunk->in_use, unit))) {
-        os_unlock(&arena.lock); // a handler of SIGABRT may allocate
-        hak_die(misuse, block);
-    }
-    return unit;
+    give_back(chunk, first, units, (run_age_t){os_clock_ms(), units});
 }
 
-void page_arena_free(void *block)
+static bool is_start(const arena_chunk_t *chunk, const void *block, uint8_t state)
+{
+    return ((uintptr_t)block & (UNIT - 1)) == 0 &&
+           atomic_load_explicit(&chunk->state[unit_of(chunk, block)], memory_order_relaxed) == state;
+}
+
+// The unit where a run that is out begins. Only its owner changes that.
+static uint32_t run_out(const arena_chunk_t *chunk, const void *block, const char *misuse)
+{
+    if (UNLIKELY(!is_start(chunk, block, RUN_OUT))) hak_die(misuse, block);
+    return unit_of(chunk, block);
+}
+
+size_t page_arena_park(void *block)
+{
+    arena_chunk_t *chunk = chunk_of(block);
+    uint32_t unit = unit_of(chunk, block);
+    // Two threads that free it in the same instant are not told apart: that would cost an atomic exchange each time.
+    if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 ||
+                 atomic_load_explicit(&chunk->state[unit], memory_order_relaxed) != RUN_OUT))
+        hak_die("double free, or free of a pointer into a block", block);
+    atomic_store_explicit(&chunk->state[unit], RUN_PARKED, memory_order_relaxed);
+    return chunk->length[unit];
+}
+
+void page_arena_unpark(void *block)
+{
+    HAK_CHECK(is_start(chunk_of(block), block, RUN_PARKED), "a run is in two caches", block);
+    set_state(block, RUN_OUT);
+}
+
+bool page_arena_free_parked(void *const *runs, unsigned count)
 {
     os_lock(&arena.lock);
-    arena_chunk_t *chunk = chunk_of(block);
-    uint32_t first = run_in_use(chunk, block, "double free, or free of a pointer into a block");
-    clear_bit(chunk->in_use, first);
-    give_back(chunk, first, chunk->length[first]);
+    for (unsigned i = 0; i < count; i++) {
+        arena_chunk_t *chunk = chunk_of(runs[i]);
+        uint32_t first = unit_of(chunk, runs[i]);
+        HAK_CHECK(is_start(chunk, runs[i], RUN_PARKED), "a run that is freed is not parked", runs[i]);
+        atomic_store_explicit(&chunk->state[first], RUN_NONE, memory_order_relaxed);
+        give_back_dirty(chunk, first, chunk->length[first]);
+    }
 #if HAKMEM_DEBUG_OUTPUT
-    arena.given++;
+    arena.given += count;
     say_stats();
 #endif
+    bool surplus = is_surplus();
     os_unlock(&arena.lock);
+    return surplus;
+}
+
+bool page_arena_free(void *block)
+{
+    page_arena_park(block);
+    return page_arena_free_parked(&block, 1);
 }
 
 size_t page_arena_usable_size(const void *block)
 {
-    os_lock(&arena.lock);
     arena_chunk_t *chunk = chunk_of(block);
-    size_t units = chunk->length[run_in_use(chunk, block, "size asked of a pointer that is no block")];
-    os_unlock(&arena.lock);
-    return units * UNIT;
+    return chunk->length[run_out(chunk, block, "size asked of a pointer that is no block")] * UNIT;
 }
 
 static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint32_t units)
@@ -421,6 +549,7 @@ static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint3
     uint32_t room = chunk->length[end], more = units - old_units;
     if (room < more) return false;
     run_age_t age = remove_free(chunk, end, room);
+    wipe_post(chunk, end);
     if (room > more) add_free(chunk, end + more, room - more, age);
     count_units(chunk, more, 0);
     return true;
@@ -429,13 +558,14 @@ static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint3
 bool page_arena_resize(void *block, size_t size)
 {
     uint32_t units = units_for(size);
-    os_lock(&arena.lock);
     arena_chunk_t *chunk = chunk_of(block);
-    uint32_t first = run_in_use(chunk, block, "realloc of a pointer that is no block");
+    uint32_t first = run_out(chunk, block, "realloc of a pointer that is no block");
     uint32_t old_units = chunk->length[first];
-    bool resized = units <= old_units || grow(chunk, first, old_units, units);
+    if (units == old_units) return true;
+    os_lock(&arena.lock);
+    bool resized = units < old_units || grow(chunk, first, old_units, units);
     if (resized) chunk->length[first] = (uint16_t)units;
-    if (units < old_units) give_back(chunk, first + units, old_units - units);
+    if (units < old_units) give_back_dirty(chunk, first + units, old_units - units);
     os_unlock(&arena.lock);
     return resized;
 }
@@ -455,7 +585,12 @@ size_t page_arena_note(void *block, size_t asked)
 static uint32_t asked_at(const arena_chunk_t *chunk, const void *block, const char *no_block,
                          const char *free)
 {
-    uint32_t first = run_in_use(chunk, block, no_block);
+    uint32_t first = unit_of(chunk, block);
+    bool is_parked = is_start(chunk, block, RUN_PARKED); // freed, and past the quarantine
+    if (UNLIKELY(!is_parked && !is_start(chunk, block, RUN_OUT))) {
+        os_unlock(&arena.lock); // a handler of SIGABRT may allocate
+        hak_die(no_block, block);
+    }
     if (UNLIKELY(chunk->asked[first] == 0)) {
         os_unlock(&arena.lock);
         hak_die_of_size(free, block, chunk->length[first] * UNIT);
@@ -491,30 +626,112 @@ size_t page_arena_claim(const void *block, size_t *size)
 
 // ---- giving memory back
 
-static bool drop_free_chunks(uint32_t now, uint32_t delay)
+// Runs that are in use while their memory goes back, and chunks that go as a whole.
+typedef struct purge {
+    unsigned runs;
+    struct {
+        arena_chunk_t *chunk;
+        uint32_t first;
+        uint32_t units;
+        uint32_t dirty;
+        bool huge_pages;
+        bool purged;
+    } run[PURGED_RUNS];
+    arena_chunk_t *chunks;
+    size_t bytes; // that are to go
+    size_t gone;
+} purge_t;
+
+static void isolate(purge_t *purge, const char *address)
 {
-    bool any = false;
-    for (arena_chunk_t *chunk = arena.chunks, *next; arena.free_chunks > 0 && chunk != NULL; chunk = next) {
-        next = chunk->next;
-        if (chunk->units_used > 0 || now - chunk->freed_at < delay) continue;
-        drop_chunk(chunk);
-        any = true;
+    arena_chunk_t *chunk = chunk_of(address);
+    uint32_t first = unit_of(chunk, address), units = chunk->length[first];
+    run_age_t age = remove_free(chunk, first, units);
+    purge->bytes += age.dirty * UNIT;
+    if (units == CHUNK_UNITS) {
+        forget_chunk(chunk);
+        chunk->next = purge->chunks;
+        purge->chunks = chunk;
+        return;
     }
-    return any;
+    count_units(chunk, units, 0);
+    purge->run[purge->runs].chunk = chunk;
+    purge->run[purge->runs].first = first;
+    purge->run[purge->runs].units = units;
+    purge->run[purge->runs].dirty = age.dirty;
+    purge->run[purge->runs++].huge_pages = chunk->huge_pages;
+    chunk->huge_pages = false;
 }
 
-bool page_arena_return(uint32_t now, uint32_t delay)
+// The oldest generation first. A run that waits in the same generation for sixteen spans is told by its own age.
+static void isolate_oldest(purge_t *purge, size_t most, uint32_t now, uint32_t delay)
 {
+    unsigned looks = LOOKED_RUNS;
+    for (unsigned i = 1; i <= GENERATIONS; i++) {
+        char *run = arena.generation[(generation_of(now) + i) % GENERATIONS];
+        for (; run != NULL && looks > 0 && purge->runs < PURGED_RUNS && purge->bytes < most; looks--) {
+            const free_run_t *node = node_of(run);
+            char *older = linked(&node->older);
+            if (now - node->age.freed_at >= delay || is_surplus()) isolate(purge, run);
+            run = older;
+        }
+    }
+}
+
+// All but what holds the run's own links, and the post at its end.
+static void purge_run(purge_t *purge, unsigned i)
+{
+    arena_chunk_t *chunk = purge->run[i].chunk;
+    uintptr_t start = (uintptr_t)address_of(chunk, purge->run[i].first);
+    uintptr_t end = (start + purge->run[i].units * UNIT - CANARY_POST) & ~(OS_PAGE - 1);
+    start = hak_round_up(start + (APART ? 0 : sizeof(free_run_t)),
+                         OS_PAGE); // the system's pages may be larger than a unit
+    if (purge->run[i].huge_pages) os_no_huge_pages(chunk->start, CHUNK_SIZE);
+    purge->run[i].purged = end <= start || os_purge((void *)start, end - start);
+    if (purge->run[i].purged) purge->gone += purge->run[i].dirty * UNIT;
+}
+
+// What could not be purged is tried again once it has grown old again.
+static void end_isolation(const purge_t *purge)
+{
+    for (unsigned i = 0; i < purge->runs; i++) {
+        run_age_t age = {os_clock_ms(), purge->run[i].purged ? 0 : purge->run[i].dirty};
+        give_back(purge->run[i].chunk, purge->run[i].first, purge->run[i].units, age);
+    }
+}
+
+static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
+{
+    purge_t purge = {.runs = 0};
     os_lock(&arena.lock);
-    bool dropped = drop_free_chunks(now, delay), purged = purge_free_runs(now, delay);
+    hak_demand_look(&arena.demand, arena.units_used * UNIT, now);
+    isolate_oldest(&purge, most, now, delay);
     os_unlock(&arena.lock);
-    return dropped || purged;
+    for (unsigned i = 0; i < purge.runs; i++) purge_run(&purge, i);
+    for (arena_chunk_t *chunk = purge.chunks, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        unmap_chunk(chunk);
+        purge.gone += CHUNK_SIZE;
+    }
+    os_lock(&arena.lock);
+    end_isolation(&purge);
+    os_unlock(&arena.lock);
+    return purge.gone;
+}
+
+size_t page_arena_return(size_t most, uint32_t now, uint32_t delay)
+{
+    size_t bytes = 0, step;
+    do bytes += step = purge_oldest(most - bytes, now, delay);
+    while (step > 0 && bytes < most);
+    return bytes;
 }
 
 page_arena_usage_t page_arena_usage(void)
 {
     os_lock(&arena.lock);
-    page_arena_usage_t usage = {arena.chunk_count, arena.units_used * UNIT, arena.free_runs};
+    page_arena_usage_t usage = {arena.chunk_count, arena.units_used * UNIT, arena.dirty_units * UNIT,
+                                arena.free_runs};
     os_unlock(&arena.lock);
     return usage;
 }

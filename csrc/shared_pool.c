@@ -3,36 +3,54 @@
 
 #include "canary.h"
 #include "debug.h"
+#include "decay.h"
+#include "demand.h"
 #include "os.h"
 #include "tiny_registry.h"
+#include "tiny_superslab.h"
 
 #define SUPERSLAB_SIZE SHARED_POOL_SUPERSLAB
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
-// Beyond these, free memory goes back at once: 16 MiB of dirty pages, 8 wholly free superslabs.
-#define DIRTY_PAGES_KEPT 256u
-#define FREE_SUPERSLABS_KEPT 8u
+// Always kept, where a program has as much free; more after a peak, see demand.h.
+#define KEPT_BYTES ((size_t)16 << 20)
+
+// Of one hold of the lock: superslabs of which memory goes back, and such that are looked at for it.
+#define PURGED_SUPERSLABS 16u
+#define LOOKED_SUPERSLABS 256u
+#define CLEAN_PAGES_A_LOOK 32u // clean pages that are taken before other pools are asked to make room
 
 typedef struct superslab {
     char *start;
     char *notes;    // what is kept of its blocks apart from them, NOTES bytes a page
-    uint32_t free;  // a bit a page
+    uint32_t all;   // a bit a page that it has, from the lowest on
+    uint32_t free;  // of these
     uint32_t dirty; // of the free ones
     uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty ones, by os_clock_ms
     bool huge_pages; // the kernel may back it with them
+    int8_t rank; // whose list it is in; -1: no page is free
     struct superslab *next;
     struct superslab *previous;
 } superslab_t;
 
+// A superslab's rank: the longest row of free pages that it has, and that is aligned to its length, is of 2^rank pages.
+#define RANKS 3u // the longest row that is asked for is of four
+_Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each length of a slab");
+
 static struct {
     os_lock_t lock;
-    superslab_t *with_free; // superslabs with a free page; those with dirty ones tend to be in front
-    superslab_t *unused;    // records without a mapping
+    superslab_t
+        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
+    superslab_t *last[RANKS];
+    superslab_t *cursor[RANKS]; // who was looked at last for what goes back, from the last one on
+    superslab_t *unused; // records without a mapping
     size_t superslabs;
+    size_t pages; // of all superslabs
     size_t pages_used;
-    unsigned dirty_pages;
-    unsigned free_superslabs;
+    size_t dirty_pages;
+    unsigned clean_taken; // since other pools were asked to make room
+    hak_demand_t demand;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's coin
 #endif
@@ -59,19 +77,59 @@ static void pool_lock(void)
 #endif
 }
 
-static void list_add(superslab_t *superslab)
+static uint32_t row_at(unsigned index, unsigned count)
 {
+    return (uint32_t)((((uint64_t)1 << count) - 1) << index);
+}
+
+static unsigned pages_of(const superslab_t *superslab)
+{
+    return (unsigned)__builtin_popcount(superslab->all);
+}
+
+// The first pages of the rows of 2^rank among `pages` that are aligned to their length; a bit each.
+static uint32_t rows_of(uint32_t pages, unsigned rank)
+{
+    static const uint32_t aligned[RANKS] = {ALL_PAGES, 0x55555555, 0x11111111};
+    for (unsigned i = 0; i < rank; i++) pages &= pages >> (1u << i);
+    return pages & aligned[rank];
+}
+
+static int rank_of(const superslab_t *superslab)
+{
+    int rank = (int)RANKS - 1;
+    while (rank >= 0 && rows_of(superslab->free, (unsigned)rank) == 0) rank--;
+    return rank;
+}
+
+static void list_add(superslab_t *superslab, int rank)
+{
+    superslab->rank = (int8_t)rank;
     superslab->previous = NULL;
-    superslab->next = pool.with_free;
-    if (pool.with_free != NULL) pool.with_free->previous = superslab;
-    pool.with_free = superslab;
+    if (rank < 0) return;
+    superslab->next = pool.with_free[rank];
+    if (superslab->next != NULL) superslab->next->previous = superslab;
+    else pool.last[rank] = superslab;
+    pool.with_free[rank] = superslab;
 }
 
 static void list_remove(superslab_t *superslab)
 {
+    if (superslab->rank < 0) return;
     if (superslab->previous != NULL) superslab->previous->next = superslab->next;
-    else pool.with_free = superslab->next;
+    else pool.with_free[superslab->rank] = superslab->next;
     if (superslab->next != NULL) superslab->next->previous = superslab->previous;
+    else pool.last[superslab->rank] = superslab->previous;
+    if (pool.cursor[superslab->rank] == superslab) pool.cursor[superslab->rank] = superslab->previous;
+}
+
+// After a change of its free pages.
+static void relist(superslab_t *superslab)
+{
+    int rank = rank_of(superslab);
+    if (rank == superslab->rank) return;
+    list_remove(superslab);
+    list_add(superslab, rank);
 }
 
 static superslab_t *new_record(void)
@@ -103,16 +161,16 @@ static unsigned pick(uint32_t pages)
 
 static bool map_notes(superslab_t *superslab)
 {
-    superslab->notes = os_map(SUPERSLAB_PAGES * NOTES, OS_PAGE);
+    superslab->notes = os_map(pages_of(superslab) * NOTES, OS_PAGE);
     if (superslab->notes == NULL) return false;
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+    for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->asked = (void *)(superslab->notes + i * NOTES);
     return true;
 }
 
 static void unmap_notes(const superslab_t *superslab)
 {
-    os_unmap(superslab->notes, SUPERSLAB_PAGES * NOTES);
+    os_unmap(superslab->notes, pages_of(superslab) * NOTES);
 }
 
 #else
@@ -135,29 +193,74 @@ static void unmap_notes(const superslab_t *superslab)
 
 #endif
 
-static bool map_pages(superslab_t *superslab)
+// Superslabs whose addresses are a multiple of the tag map's reach apart share its entries, and the one that was tagged first
+// loses its fast path. So it is counted how many there are in each place, and a place that is taken is avoided.
+#define PLACES ((size_t)1 << TINY_TAG_MAP_BITS >> 5)
+_Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5,
+               "a place a superslab");
+static uint8_t at_place[PLACES]; // 255: as many, or more
+
+static uint8_t *place_of(const char *start)
 {
-    char *start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+    return &at_place[(uintptr_t)start / SUPERSLAB_SIZE % PLACES];
+}
+
+#define PLACES_TRIED 8
+
+// What was refused is given back once a free place is found: else it would be offered again.
+static char *map_in_free_place(void)
+{
+    char *refused[PLACES_TRIED], *start = NULL;
+    unsigned count = 0;
+    for (;;) {
+        start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        if (start == NULL || LIKELY(*place_of(start) == 0) || count == PLACES_TRIED) break;
+        refused[count++] = start;
+    }
+    if (start == NULL && count > 0) start = refused[--count];
+    while (count > 0) os_unmap_guarded(refused[--count], SUPERSLAB_SIZE, CANARY_GUARD);
+    return start;
+}
+
+// `change`: +1 for one that comes, -1 for one that goes. Small ones are not counted.
+static void count_at_place(const superslab_t *superslab, int change)
+{
+    uint8_t *place = place_of(superslab->start);
+    if (superslab->all == ALL_PAGES && *place < UINT8_MAX) *place = (uint8_t)(*place + change);
+}
+
+static bool map_pages(superslab_t *superslab, unsigned pages)
+{
+    size_t size = pages * HAK_PAGE;
+    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : os_map_guarded(size, size, CANARY_GUARD);
     if (start == NULL) return false;
-    *superslab = (superslab_t){.start = start, .free = ALL_PAGES, .huge_pages = true};
-    if (tiny_registry_reserve(start, SUPERSLAB_SIZE) && map_notes(superslab)) return true;
-    os_unmap_guarded(start, SUPERSLAB_SIZE, CANARY_GUARD);
+    uint32_t all = row_at(0, pages);
+    *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
+    if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
+        count_at_place(superslab, +1);
+        return true;
+    }
+    os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }
 
-static superslab_t *map_superslab(void)
+HAK_TLS bool shared_pool_in_small_steps;
+
+static superslab_t *map_superslab(unsigned least_pages)
 {
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    if (!map_pages(superslab)) {
+    bool mapped = map_pages(superslab, SUPERSLAB_PAGES) ||
+                  (shared_pool_in_small_steps && map_pages(superslab, least_pages));
+    if (!mapped) {
         drop_record(superslab);
         return NULL;
     }
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++)
+    for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
     pool.superslabs++;
-    pool.free_superslabs++;
-    list_add(superslab);
+    pool.pages += pages_of(superslab);
+    list_add(superslab, rank_of(superslab));
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)superslab->start,
@@ -166,88 +269,96 @@ static superslab_t *map_superslab(void)
     return superslab;
 }
 
-// See tiny_registry_reserve: whoever maps these addresses next writes there.
-static void let_go_of_records(const superslab_t *superslab)
+static void count_used(ptrdiff_t pages)
 {
-    for (unsigned i = 0; i < SUPERSLAB_PAGES; i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
+    pool.pages_used += (size_t)pages;
+    if (pool.pages_used * HAK_PAGE > pool.demand.peak) pool.demand.peak = pool.pages_used * HAK_PAGE;
 }
 
-// Its pages may hold blocks' remains; nothing refers to them any more.
-static void unmap_superslab(superslab_t *superslab)
+// Dirty pages first: their memory is there already.
+static char *take_row(superslab_t *superslab, unsigned rank)
 {
-    list_remove(superslab);
-    pool.dirty_pages -= (unsigned)__builtin_popcount(superslab->dirty);
-    pool.superslabs--;
-    pool.free_superslabs--;
-#if HAKMEM_DEBUG_OUTPUT
-    if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
-                        pool.superslabs);
-#endif
-    let_go_of_records(superslab);
-    unmap_notes(superslab);
-    os_unmap_guarded(superslab->start, SUPERSLAB_SIZE, CANARY_GUARD);
-    drop_record(superslab);
-}
-
-// A dirty page first: its memory is there already.
-static char *take_page(superslab_t *superslab)
-{
-    unsigned index = pick(superslab->dirty != 0 ? superslab->dirty : superslab->free);
-    uint32_t bit = (uint32_t)1 << index;
-    if (superslab->free == ALL_PAGES) pool.free_superslabs--;
-    if (superslab->dirty & bit) pool.dirty_pages--;
-    superslab->free &= ~bit;
-    superslab->dirty &= ~bit;
-    if (superslab->free == 0) list_remove(superslab);
-    pool.pages_used++;
+    uint32_t dirty = rows_of(superslab->dirty, rank);
+    unsigned index = pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
+    uint32_t row = row_at(index, 1u << rank);
+    unsigned clean = (unsigned)__builtin_popcount(row & ~superslab->dirty);
+    pool.dirty_pages -= (1u << rank) - clean;
+    pool.clean_taken += clean;
+    superslab->free &= ~row;
+    superslab->dirty &= ~row;
+    relist(superslab);
+    count_used((ptrdiff_t)1 << rank);
     return superslab->start + index * HAK_PAGE;
 }
 
-void *shared_pool_take(void)
+// Of a superslab that has no longer rows than are needed, if there is one.
+static superslab_t *find_superslab(unsigned rank)
 {
+    for (; rank < RANKS; rank++)
+        if (pool.with_free[rank] != NULL) return pool.with_free[rank];
+    return NULL;
+}
+
+void *shared_pool_take(unsigned pages)
+{
+    unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
-    superslab_t *superslab = pool.with_free;
-    if (superslab == NULL) superslab = map_superslab();
-    char *page = superslab != NULL ? take_page(superslab) : NULL;
+    superslab_t *superslab = find_superslab(rank);
+    if (superslab == NULL) superslab = map_superslab(pages);
+    char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
+    if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
 
-// Memory of a superslab that stays mapped goes back.
-static bool purge(superslab_t *superslab, void *start, size_t size)
+static bool is_surplus(void)
 {
-    if (superslab->huge_pages) os_no_huge_pages(superslab->start, SUPERSLAB_SIZE);
-    superslab->huge_pages = false;
-    return os_purge(start, size);
+    return pool.dirty_pages * HAK_PAGE >
+           hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
 }
 
-void shared_pool_give(void *page)
+void shared_pool_give(void *page, unsigned pages)
 {
+    enum { STEP_BYTES = 4 << 20 };
+    uint32_t now = os_clock_ms();
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
     unsigned index = (unsigned)((size_t)((char *)page - superslab->start) / HAK_PAGE);
-    uint32_t bit = (uint32_t)1 << index;
-    HAK_CHECK((superslab->free & bit) == 0, "page given to the pool twice", page);
-    bool kept = pool.dirty_pages < DIRTY_PAGES_KEPT || !purge(superslab, page, HAK_PAGE);
-    if (superslab->free == 0) list_add(superslab);
-    superslab->free |= bit;
-    if (kept) {
-        superslab->dirty |= bit;
-        pool.dirty_pages++;
-        superslab->freed_at[index] = os_clock_ms();
-    }
-    pool.pages_used--;
-    if (superslab->free == ALL_PAGES && ++pool.free_superslabs > FREE_SUPERSLABS_KEPT)
-        unmap_superslab(superslab);
+    uint32_t row = row_at(index, pages);
+    HAK_CHECK((superslab->free & row) == 0, "page given to the pool twice", page);
+    superslab->free |= row;
+    superslab->dirty |= row;
+    pool.dirty_pages += pages;
+    for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
+    relist(superslab);
+    count_used(-(ptrdiff_t)pages);
+    bool surplus = is_surplus();
 #if HAKMEM_DEBUG_OUTPUT
     pool.gives++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, now, (uint32_t)TINY_OPTION_DECAY_MS);
 }
+
+// ---- giving memory back; outside the lock, while the pages count as used
+
+typedef struct purge {
+    unsigned count;
+    struct {
+        superslab_t *superslab;
+        uint32_t pages;
+        uint32_t kept; // of these, what could not be purged
+        bool huge_pages;
+    } part[PURGED_SUPERSLABS];
+    superslab_t *unmapped;
+    size_t pages;
+    size_t gone; // bytes
+} purge_t;
 
 // The dirty pages that have been free for `delay`; a bit a page.
 static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t delay)
@@ -260,46 +371,139 @@ static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t
     return stale;
 }
 
-// Neighbours go back in one call.
-static bool purge_stale(superslab_t *superslab, uint32_t stale)
+// See tiny_registry_reserve: whoever maps these addresses next writes there.
+static void let_go_of_records(const superslab_t *superslab)
 {
-    bool any = false;
-    while (stale != 0) {
-        unsigned first = (unsigned)__builtin_ctz(stale);
-        uint64_t beyond = ~((uint64_t)stale >> first); // a bit beyond the highest page ends the row
-        unsigned count = (unsigned)__builtin_ctzll(beyond);
-        uint32_t row = (uint32_t)((((uint64_t)1 << count) - 1) << first);
-        stale &= ~row;
-        if (!purge(superslab, superslab->start + first * HAK_PAGE, count * HAK_PAGE)) continue;
-        superslab->dirty &= ~row;
-        pool.dirty_pages -= count;
-        any = true;
-    }
-    return any;
+    for (unsigned i = 0; i < pages_of(superslab); i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
 }
 
-bool shared_pool_return(uint32_t now, uint32_t delay)
+static void isolate_whole(purge_t *purge, superslab_t *superslab)
 {
-    bool any = false;
-    pool_lock();
-    for (superslab_t *superslab = pool.with_free, *next; superslab != NULL; superslab = next) {
-        next = superslab->next;
-        uint32_t stale = stale_pages(superslab, now, delay);
-        if (superslab->free == ALL_PAGES && stale == superslab->dirty) {
-            unmap_superslab(superslab);
-            any = true;
-        } else if (purge_stale(superslab, stale)) {
-            any = true;
-        }
+    pool.superslabs--;
+    pool.pages -= pages_of(superslab);
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:shared_pool.unmap] superslab %p, %zu mapped\n", (void *)superslab->start,
+                        pool.superslabs);
+#endif
+    list_remove(superslab);
+    let_go_of_records(superslab);
+    count_at_place(superslab, -1);
+    superslab->next = purge->unmapped;
+    purge->unmapped = superslab;
+}
+
+static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
+{
+    unsigned count = (unsigned)__builtin_popcount(pages);
+    purge->pages += count;
+    pool.dirty_pages -= count;
+    superslab->dirty &= ~pages;
+    if (superslab->free == superslab->all && superslab->dirty == 0) {
+        isolate_whole(purge, superslab);
+        return;
     }
+    superslab->free &= ~pages;
+    relist(superslab);
+    count_used(count);
+    purge->part[purge->count].superslab = superslab;
+    purge->part[purge->count].pages = pages;
+    purge->part[purge->count].kept = 0;
+    purge->part[purge->count++].huge_pages = superslab->huge_pages;
+    superslab->huge_pages = false;
+}
+
+// From those on whose rank has changed least recently, in turn. A free superslab goes as a whole, even if it holds nothing.
+static void isolate_of_rank(purge_t *purge, unsigned rank, size_t most, uint32_t now, uint32_t delay)
+{
+    for (unsigned looks = LOOKED_SUPERSLABS; looks > 0; looks--) {
+        if (purge->count == PURGED_SUPERSLABS || purge->pages * HAK_PAGE >= most) return;
+        superslab_t *superslab = pool.cursor[rank] != NULL ? pool.cursor[rank] : pool.last[rank];
+        if (superslab == NULL) return;
+        pool.cursor[rank] = superslab->previous;
+        uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
+        bool is_free = superslab->free == superslab->all && superslab->dirty == pages;
+        if (pages != 0 || is_free) isolate(purge, superslab, pages);
+        if (pool.cursor[rank] == NULL) return; // all have been looked at
+    }
+}
+
+// Neighbours go back in one call.
+static void purge_part(purge_t *purge, unsigned i)
+{
+    superslab_t *superslab = purge->part[i].superslab;
+    if (purge->part[i].huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    for (uint32_t left = purge->part[i].pages; left != 0;) {
+        unsigned first = (unsigned)__builtin_ctz(left);
+        unsigned count = (unsigned)__builtin_ctzll(
+            ~((uint64_t)left >> first)); // a bit beyond the highest page ends the row
+        uint32_t row = row_at(first, count);
+        left &= ~row;
+        if (os_purge(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;
+        else purge->part[i].kept |= row;
+    }
+}
+
+static void unmap_all(purge_t *purge)
+{
+    for (superslab_t *superslab = purge->unmapped; superslab != NULL; superslab = superslab->next) {
+        unmap_notes(superslab);
+        size_t size = pages_of(superslab) * HAK_PAGE;
+        os_unmap_guarded(superslab->start, size, CANARY_GUARD);
+        purge->gone += size;
+    }
+}
+
+static void end_isolation(purge_t *purge, uint32_t now)
+{
+    for (unsigned i = 0; i < purge->count; i++) {
+        superslab_t *superslab = purge->part[i].superslab;
+        uint32_t kept = purge->part[i].kept;
+        superslab->free |= purge->part[i].pages;
+        superslab->dirty |= kept;
+        pool.dirty_pages += (unsigned)__builtin_popcount(kept);
+        for (; kept != 0; kept &= kept - 1) superslab->freed_at[__builtin_ctz(kept)] = now;
+        relist(superslab);
+        count_used(-(ptrdiff_t)__builtin_popcount(purge->part[i].pages));
+    }
+    for (superslab_t *superslab = purge->unmapped, *next; superslab != NULL; superslab = next) {
+        next = superslab->next;
+        drop_record(superslab);
+    }
+}
+
+static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
+{
+    purge_t purge = {.count = 0};
+    pool_lock();
+    hak_demand_look(&pool.demand, pool.pages_used * HAK_PAGE, now);
+    for (unsigned rank = RANKS; rank-- > 0;) isolate_of_rank(&purge, rank, most, now, delay);
     os_unlock(&pool.lock);
-    return any;
+    if (purge.count == 0 && purge.unmapped == NULL) return 0;
+    for (unsigned i = 0; i < purge.count; i++) purge_part(&purge, i);
+    unmap_all(&purge);
+    pool_lock();
+    end_isolation(&purge, now);
+    os_unlock(&pool.lock);
+    return purge.gone;
+}
+
+// A look that begins in the midst of the lists may find nothing in the rest of them.
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+{
+    size_t bytes = 0, step;
+    unsigned in_vain = 0;
+    do {
+        bytes += step = purge_oldest(most - bytes, now, delay);
+        in_vain = step > 0 ? 0 : in_vain + 1;
+    } while (bytes < most && in_vain < (most == SIZE_MAX ? 2u : 1u));
+    return bytes;
 }
 
 shared_pool_usage_t shared_pool_usage(void)
 {
     pool_lock();
-    shared_pool_usage_t usage = {pool.superslabs, pool.pages_used, pool.dirty_pages};
+    shared_pool_usage_t usage = {pool.superslabs, pool.pages, pool.pages_used, pool.dirty_pages};
     os_unlock(&pool.lock);
     return usage;
 }

@@ -14,6 +14,14 @@ ALWAYS_INLINE void *tiny_ultra_alloc(size_t size)
     return tiny_hand_out(block);
 }
 
+// The same for requests whose class was found elsewhere.
+ALWAYS_INLINE void *tiny_ultra_alloc_class(size_t class)
+{
+    void *block = tiny_first_pop(class);
+    if (UNLIKELY(block == NULL)) return tiny_alloc_slow(tiny_class_size[class]);
+    return tiny_hand_out(block);
+}
+
 ALWAYS_INLINE void tiny_ultra_free(void *block)
 {
     uint64_t class = tiny_own_class(block, tiny_front.tag);

@@ -64,10 +64,13 @@ ALWAYS_INLINE void tiny_mark(void *block, uint64_t key)
 #endif
 }
 
-// A block on its way out to the program.
+// A block on its way out to the program. It carries no mark from here on, whatever the program writes to it or does not: so
+// only a block that is free, or whose program wrote what looks like a link, is looked for when it is freed.
 ALWAYS_INLINE void *tiny_hand_out(void *block)
 {
-#if TINY_MARKS && !TINY_MARK_IN_LINK
+#if TINY_MARKS && TINY_MARK_IN_LINK
+    ((tiny_block_t *)block)->link = 0;
+#elif TINY_MARKS
     tiny_set_second_word(block, 0);
 #endif
     return block;

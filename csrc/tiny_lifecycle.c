@@ -4,6 +4,8 @@
 #include <pthread.h>
 
 #include "debug.h"
+#include "decay.h"
+#include "fork_handlers.h"
 #include "hardened.h"
 #include "large.h"
 #include "memcheck.h"
@@ -17,8 +19,35 @@
 #include "tiny_tls.h"
 
 static pthread_key_t thread_key;
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_once_t first_thread = PTHREAD_ONCE_INIT;
 static bool has_key;
+
+// ---- streams
+
+// glibc's list of all streams, which fork() locks as well, after all handlers: a thread that has locked it waits for a stream,
+// whose holder may wait for a block. So it comes before our locks, as it comes before those of glibc's own malloc (its bug
+// 19431). The thread that holds it may lock it again.
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
+
+static void hold_streams(void)
+{
+    if (_IO_list_lock != NULL) _IO_list_lock();
+}
+
+static void let_go_of_streams(void)
+{
+    if (_IO_list_unlock != NULL) _IO_list_unlock();
+}
+
+// fork() has done so already where it knew of other threads.
+static void let_go_of_streams_in_child(void)
+{
+    if (_IO_list_resetlock != NULL) _IO_list_resetlock();
+}
+
+// ---- threads
 
 static void hand_on(void)
 {
@@ -46,19 +75,35 @@ bool tiny_lifecycle_end_vanished(void)
     return any;
 }
 
-static void make_key(void)
+static void give_up(void)
 {
+    if (os_forking) let_go_of_streams();
+    tiny_backend_give_up();
+}
+
+static void first_thread_started(void)
+{
+    atomic_store_explicit(&os_before_end, give_up, memory_order_release);
     has_key = pthread_key_create(&thread_key, thread_ends) == 0;
 }
 
-// glibc may allocate for a key beyond the first 32: by then the thread has its heap.
+// What C++ has for `thread_local` objects with a destructor. There is no limit to them, but each is an allocation, and they
+// come before all destructors of keys: so only where no key is left, since the library was loaded late.
+extern int __cxa_thread_atexit_impl(void (*ends)(void *), void *argument, void *dso) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+// The C library may allocate for either: by then the thread has its heap.
 void tiny_lifecycle_thread_started(void)
 {
     unsigned depth = memcheck_watch_again();
-    pthread_once(&key_once, make_key);
-    if (has_key) pthread_setspecific(thread_key, &thread_key);
+    pthread_once(&first_thread, first_thread_started);
+    bool watched = has_key && pthread_setspecific(thread_key, &thread_key) == 0;
+    if (!watched && __cxa_thread_atexit_impl != NULL)
+        __cxa_thread_atexit_impl(thread_ends, NULL, &__dso_handle);
     memcheck_watch_no_more(depth);
 }
+
+// ---- fork
 
 // Forks of the calling thread, under way, that come from a signal's handler which has interrupted the allocator: they take
 // no lock, since the thread itself may hold it, and wait for nobody, who may wait for the thread. The child goes on where
@@ -80,15 +125,17 @@ static void before_fork(void)
         forks_in_the_midst++;
         return;
     }
+    hold_streams();
     memcheck_unwatched_begin();
     tiny_heaps_before_fork(tiny_backend_heap());
+    hak_decay_before_fork();
     shared_pool_before_fork();
     page_arena_before_fork();
     large_before_fork();
     tiny_registry_before_fork();
     os_metadata_before_fork();
     memcheck_unwatched_end();
-    os_forking = true; // handlers of libraries that were loaded before run after this one
+    os_forking = true; // handlers that were registered before this one run after it
 }
 
 static void let_go(bool is_child)
@@ -104,9 +151,12 @@ static void let_go(bool is_child)
     large_after_fork();
     page_arena_after_fork();
     shared_pool_after_fork();
+    hak_decay_after_fork();
     if (is_child) tiny_backend_others_vanish();
     tiny_heaps_after_fork();
     memcheck_unwatched_end();
+    if (is_child) let_go_of_streams_in_child();
+    else let_go_of_streams();
 }
 
 static void after_fork_in_parent(void)
@@ -122,13 +172,24 @@ static void after_fork_in_child(void)
     let_go(true);
 }
 
+static void register_handlers(void)
+{
+    hak_register_fork_handlers(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void tiny_lifecycle_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_handlers);
+}
+
 __attribute__((constructor(101))) static void library_starts(void)
 {
     memcheck_unwatched_begin();
     tiny_state_init();
-    (void)tiny_backend_heap(); // before pthread_atfork, which may allocate
+    (void)tiny_backend_heap(); // before the handlers, for which the C library may allocate
     memcheck_unwatched_end();
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    tiny_lifecycle_watch_forks();
 }
 
 #if HAKMEM_DEBUG_OUTPUT

@@ -1,22 +1,22 @@
 // Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
 // one in which the next cannot be foretold.
 //
-// colour: how far behind its page's start a slab begins, in steps of a cache line: equal blocks of many slabs do not share
-// one cache set then.
+// colour: how far behind its page's start a slab begins, in steps of a cache line or of the blocks' own alignment: equal
+// blocks of many slabs do not share one cache set then.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H
 
 #include "canary.h"
 #include "tiny_superslab.h"
 
-#define TINY_COLOURS 16u
+#define TINY_COLOUR_SPAN 1024u
 #define TINY_COLOUR_STEP 64u
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
 // A post stands before the first block of a slab, too.
 #define TINY_FIRST_COLOUR 1u
-_Static_assert(TINY_MAX_SIZE + TINY_COLOURS * TINY_COLOUR_STEP <= HAK_PAGE,
+_Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
 
 static inline unsigned tiny_common_divisor(unsigned a, unsigned b)

@@ -7,9 +7,12 @@
 #define LEAF_PAGES ((size_t)1 << (LEAF_SHIFT - HAK_PAGE_SHIFT))
 #define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a program asks for more by hint
 
+// Records are mapped for 64 MiB at a time: a process that has locked its memory pays for each mapping as a whole.
+#define ROW_PAGES ((size_t)1024)
+
 typedef struct tiny_leaf {
     _Atomic(tiny_tag_t) tag[LEAF_PAGES];
-    tiny_slab_t record[LEAF_PAGES];
+    _Atomic(tiny_slab_t *) records[LEAF_PAGES / ROW_PAGES];
 } tiny_leaf_t;
 
 _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
@@ -38,22 +41,49 @@ tiny_tag_t tiny_registry_tag(const void *address)
 
 tiny_slab_t *tiny_registry_record(const void *address)
 {
-    return &leaf_of((uintptr_t)address)->record[slot_of((uintptr_t)address)];
+    size_t slot = slot_of((uintptr_t)address);
+    tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
+    return &atomic_load_explicit(&leaf->records[slot / ROW_PAGES], memory_order_acquire)[slot % ROW_PAGES];
 }
 
-static bool reserve_leaf(size_t index)
+static void *map_table(size_t size)
 {
-    if (index >= ROOT_ENTRIES) return false;
-    if (atomic_load_explicit(&root[index], memory_order_acquire) != NULL) return true;
+    return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
+}
+
+// Under the lock.
+static bool make_leaf(size_t index)
+{
+    if (atomic_load_explicit(&root[index], memory_order_relaxed) != NULL) return true;
+    tiny_leaf_t *leaf = map_table(sizeof *leaf);
+    atomic_store_explicit(&root[index], leaf, memory_order_release);
+    return leaf != NULL;
+}
+
+static bool make_row(tiny_leaf_t *leaf, size_t row)
+{
+    if (atomic_load_explicit(&leaf->records[row], memory_order_relaxed) != NULL) return true;
+    tiny_slab_t *records = map_table(ROW_PAGES * sizeof *records);
+    atomic_store_explicit(&leaf->records[row], records, memory_order_release);
+    return records != NULL;
+}
+
+static bool has_row(uintptr_t address)
+{
+    tiny_leaf_t *leaf = leaf_of(address);
+    return leaf != NULL &&
+           atomic_load_explicit(&leaf->records[slot_of(address) / ROW_PAGES], memory_order_acquire) != NULL;
+}
+
+// The leaf of the address, and the row of records.
+static bool reserve_row(uintptr_t address)
+{
+    if (address >> LEAF_SHIFT >= ROOT_ENTRIES) return false;
+    if (has_row(address)) return true;
     os_lock(&root_lock);
-    bool reserved = atomic_load_explicit(&root[index], memory_order_relaxed) != NULL;
-    if (!reserved) {
-        tiny_leaf_t *leaf = os_map(hak_round_up(sizeof *leaf, OS_PAGE), OS_PAGE);
-        atomic_store_explicit(&root[index], leaf, memory_order_release);
-        reserved = leaf != NULL;
-    }
+    bool made = make_leaf(address >> LEAF_SHIFT) && make_row(leaf_of(address), slot_of(address) / ROW_PAGES);
     os_unlock(&root_lock);
-    return reserved;
+    return made;
 }
 
 // Whoever had the pages before has set their tags to 0, and then unmapped them: what it read of their records comes
@@ -66,10 +96,10 @@ static void follow_last_owner(uintptr_t start, size_t size)
 
 bool tiny_registry_reserve(const void *start, size_t size)
 {
-    size_t first = (uintptr_t)start >> LEAF_SHIFT;
-    size_t last = ((uintptr_t)start + size - 1) >> LEAF_SHIFT;
-    for (size_t index = first; index <= last; index++)
-        if (!reserve_leaf(index)) return false;
+    const uintptr_t row = ROW_PAGES * HAK_PAGE;
+    uintptr_t end = (uintptr_t)start + size;
+    for (uintptr_t address = (uintptr_t)start & ~(row - 1); address < end; address += row)
+        if (!reserve_row(address)) return false;
     follow_last_owner((uintptr_t)start, size);
     return true;
 }

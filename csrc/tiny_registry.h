@@ -2,7 +2,7 @@
 //
 // page: 64 KiB of addresses.  tag: what a page belongs to, `owner << 8 | kind`; 0 is nobody's.
 // record: what is known of a page; apart from the blocks, so that no block shares its cache lines.
-// leaf: tags and records of 4 GiB of addresses.  tag map: a direct-mapped cache of the tags, one load long.
+// leaf: tags of 4 GiB of addresses, and rows of their records.  tag map: a direct-mapped cache of the tags, one load long.
 #ifndef TINY_REGISTRY_H
 #define TINY_REGISTRY_H
 
@@ -13,24 +13,28 @@
 typedef struct tiny_slab tiny_slab_t;
 
 // Owner 0 has no heap; its kinds tell the mappings that are not slabs. For other owners the kind is the class.
-enum { TINY_KIND_NONE = 0, TINY_KIND_ARENA = 1, TINY_KIND_LARGE = 2 };
+enum { TINY_KIND_NONE = 0, TINY_KIND_ARENA = 1, TINY_KIND_LARGE = 2, TINY_KIND_FREE_EXTENT = 3 };
 
 typedef uint32_t tiny_tag_t;
 #define TINY_TAG(owner, kind) ((tiny_tag_t)(owner) << 8 | (tiny_tag_t)(kind))
 #define TINY_TAG_OWNER(tag) ((tag) >> 8)
 #define TINY_TAG_KIND(tag) ((tag) & 0xffu)
 
-// slab: one page whose blocks are of one class. Records are written by the owning heap, or under the pool's lock.
+// slab: one page, or several in a row, whose blocks are of one class; the first page's record is the slab's. Records are written by the owning heap, or under the pool's lock.
 struct tiny_slab {
     tiny_block_t *free;   // blocks that came home
     char *start;          // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next;    // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
-    void *owner;          // superslab, arena chunk or large mapping, by kind
+    void *owner;          // superslab, arena chunk or large mapping, by kind; the page's
+    _Atomic(tiny_block_t *) remote; // blocks that other threads freed, on their way home
+    tiny_slab_t *next_pending; // of its owner's slabs that have such
     uint32_t used;        // blocks that are out: with a thread's caches or with the program
     uint16_t fresh;       // blocks never handed out yet begin here
     uint16_t capacity;    // blocks
     uint8_t class;
+    uint8_t pages;        // of the slab
+    uint8_t behind;       // of each page of it: how many lie before this one
     bool listed;          // in its owner's list of slabs with room
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint16_t order_first; // fresh blocks are handed out from this one on,
@@ -82,6 +86,13 @@ tiny_tag_t tiny_registry_tag(const void *address);
 
 // The page's record; only for pages that have a tag.
 tiny_slab_t *tiny_registry_record(const void *address);
+
+// The record of the slab that the page belongs to; only for pages whose tag has an owner.
+static inline tiny_slab_t *tiny_registry_slab(const void *address)
+{
+    tiny_slab_t *record = tiny_registry_record(address);
+    return record - record->behind; // no slab crosses the border of two rows
+}
 
 // Makes records for [start, start + size), which is page-aligned. False when memory for them cannot be had.
 bool tiny_registry_reserve(const void *start, size_t size);

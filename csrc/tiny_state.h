@@ -10,8 +10,12 @@
 
 extern const uint32_t tiny_class_size[TINY_CLASSES];
 
-// Class of a request by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
-extern const uint8_t tiny_size_index[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+// Class of a request of at most TINY_HOT_SIZE bytes, by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
+extern const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
+
+// Class of the first request of each wide step beyond, by (size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP.
+#define TINY_WIDE_STEPS ((TINY_MAX_SIZE - TINY_HOT_SIZE + TINY_WIDE_STEP - 1) / TINY_WIDE_STEP)
+extern const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)];
 
 #if TINY_TOGGLE_COUNT > 0
 #define TINY_TOGGLE_FIELD(layer, variable, is_on) bool layer;
@@ -32,7 +36,10 @@ extern tiny_options_t tiny_options;
 // The smallest class that holds `size` bytes; size <= TINY_MAX_SIZE.
 static inline unsigned tiny_class_of(size_t size)
 {
-    return tiny_size_index[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
+    if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_size_index[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
+    unsigned class = tiny_wide_index[(size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP];
+    while (tiny_class_size[class] < size) class ++;
+    return class;
 }
 
 // Reads toggles and options from the environment, where the variant has any. Allocates nothing.

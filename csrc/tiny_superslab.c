@@ -5,25 +5,31 @@
 
 #include "debug.h"
 #include "os.h"
+#include "run_cache.h"
 #include "shared_pool.h"
 #include "tiny_order.h"
 
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // of a slab's bytes, less than one in so many is out
-#define POSTED_BYTES ((size_t)1 << 20) // in an inbox; a sender that finds more visits the heap
+#define MISSED_WAKE_MS 1u // an owner may end its change just before it can see that it is awaited
+#define PENDING_SLABS 1024u // a sender that finds more takes in, if the owner is idle or waits
 
 static struct {
     os_lock_t forks; // held during a fork, during visits, and while a vanished heap is taken over
     os_lock_t lock;
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made; ids 1..count
+    _Atomic(uint32_t) live; // changed under the lock
+    _Atomic(uint32_t) slabs_taken; // from the shared pool, by all heaps: their clock
+    uint32_t next_looked_at; // under the locks of a visit
     _Atomic(uint32_t)
         idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
     _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
 } heaps;
 
 _Atomic(bool) tiny_heaps_forking;
+_Atomic(bool) tiny_heaps_awaited;
 _Atomic(tiny_heap_t *) tiny_heaps_vanished; // changed under the lock
 
 static _Atomic(unsigned) next_colour;
@@ -58,26 +64,51 @@ static char *page_of(const void *block)
     return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
 }
 
-static unsigned draw_colour(void)
+static void tag_slab(const tiny_slab_t *slab, tiny_tag_t tag)
 {
-    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
-    return (count % (TINY_COLOURS - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * TINY_COLOUR_STEP;
+    char *page = page_of(slab->start);
+    for (unsigned i = 0; i < slab->pages; i++) tiny_registry_set(page + i * HAK_PAGE, tag);
 }
 
-static tiny_slab_t *format_page(tiny_heap_t *heap, char *page, size_t class)
+// A multiple of the alignment that the class' blocks have.
+static unsigned draw_colour(size_t class)
 {
-    unsigned colour = draw_colour();
-    if (colour + tiny_class_size[class] > HAK_PAGE) colour = 0;
+    unsigned step = tiny_class_size[class] & -tiny_class_size[class];
+    if (step < TINY_COLOUR_STEP) step = TINY_COLOUR_STEP;
+    if (step > TINY_ALIGNMENT_MOST) step = (unsigned)TINY_ALIGNMENT_MOST;
+    unsigned colours = TINY_COLOUR_SPAN / step;
+    if (colours <= TINY_FIRST_COLOUR) colours = TINY_FIRST_COLOUR + 1;
+    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
+    return (count % (colours - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * step;
+}
+
+// The fewest pages that hold six blocks and leave no more than a tenth unused.
+static unsigned pages_for(size_t class)
+{
+    size_t size = tiny_class_size[class];
+    unsigned pages = 1;
+    for (; pages < TINY_SLAB_PAGES_MOST; pages *= 2) {
+        size_t bytes = pages * HAK_PAGE;
+        if (bytes / size >= 6 && bytes % size <= bytes / 10) break;
+    }
+    return pages;
+}
+
+static tiny_slab_t *format_slab(tiny_heap_t *heap, char *page, unsigned pages, size_t class)
+{
+    unsigned colour = draw_colour(class);
     tiny_slab_t *slab = tiny_registry_record(page);
+    for (unsigned i = 0; i < pages; i++) slab[i].behind = (uint8_t)i;
+    slab->pages = (uint8_t)pages;
     slab->free = NULL;
     slab->start = page + colour;
     slab->used = 0;
     slab->fresh = 0;
-    slab->capacity = (uint16_t)((HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
     slab->class = (uint8_t)class;
     tiny_order_set_up(heap, slab);
     list_slab(heap, slab);
-    tiny_registry_set(page, TINY_TAG(heap->id, class));
+    tag_slab(slab, TINY_TAG(heap->id, class));
     return slab;
 }
 
@@ -103,18 +134,83 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
         atomic_fetch_sub_explicit(&heaps.idle_slabs[class], 1, memory_order_relaxed);
         count_out(heap, slab->used * (size_t)tiny_class_size[class]);
         list_slab(heap, slab);
-        tiny_registry_set(page_of(slab->start), TINY_TAG(heap->id, class));
+        tag_slab(slab, TINY_TAG(heap->id, class));
     }
     os_unlock(&heaps.lock);
     return slab;
 }
 
+// ---- slabs of quiet heaps
+
+#define QUIET_SLABS 32u // that others took meanwhile
+#define TAKEN_OVER 16u // slabs at a time
+#define HEAPS_LOOKED_AT 128u
+#define PAUSE_MOST 64u
+
+typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender, for an idle heap
+static void collect(tiny_heap_t *heap, collector_t by);
+static bool begin_visits(void);
+static void end_visits(void);
+
+static bool is_quiet(const tiny_heap_t *heap)
+{
+    return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
+           atomic_load_explicit(&heaps.slabs_taken, memory_order_relaxed) - heap->took_at >= QUIET_SLABS;
+}
+
+static void move_slab(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
+{
+    size_t bytes = slab->used * (size_t)tiny_class_size[slab->class];
+    unlist_slab(from, slab);
+    from->bytes_out -= bytes;
+    count_out(to, bytes);
+    list_slab(to, slab);
+    tag_slab(slab, TINY_TAG(to->id, slab->class));
+}
+
+// What the owner's caches hold of the slab is another heap's from now on: it goes there once it is freed for good.
+static unsigned take_over(tiny_heap_t *heap, size_t class)
+{
+    unsigned taken = 0;
+    uint32_t looks = heaps.count < HEAPS_LOOKED_AT ? heaps.count : HEAPS_LOOKED_AT;
+    for (; looks > 0 && taken == 0; looks--) {
+        tiny_heap_t *quiet = atomic_load(&heaps.by_id[1 + heaps.next_looked_at++ % heaps.count]);
+        if (quiet == heap || !is_quiet(quiet)) continue;
+        collect(quiet, BY_VISIT); // others may have freed all that it has
+        for (; taken < TAKEN_OVER && quiet->with_room[class] != NULL; taken++)
+            move_slab(quiet, heap, quiet->with_room[class]);
+    }
+    return taken;
+}
+
+// A search stops all threads that change their heaps for as long as it takes: one in vain is followed by a pause.
+static tiny_slab_t *search_quiet_heaps(tiny_heap_t *heap, size_t class)
+{
+    if (tiny_heaps_live() < 2) return NULL;
+    if (heap->pause > 0) {
+        heap->pause--;
+        return NULL;
+    }
+    if (!begin_visits()) return NULL;
+    unsigned taken = take_over(heap, class);
+    end_visits();
+    if (taken > 0) {
+        heap->searches = 0;
+    } else {
+        heap->pause = 1u << heap->searches < PAUSE_MOST ? 1u << heap->searches++ : PAUSE_MOST;
+    }
+    return heap->with_room[class];
+}
+
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     tiny_slab_t *slab = adopt_slab(heap, class);
+    if (slab == NULL) slab = search_quiet_heaps(heap, class);
     if (slab != NULL) return slab;
-    char *page = shared_pool_take();
-    return page != NULL ? format_page(heap, page, class) : NULL;
+    atomic_fetch_add_explicit(&heaps.slabs_taken, 1, memory_order_relaxed);
+    unsigned pages = pages_for(class);
+    char *page = shared_pool_take(pages);
+    return page != NULL ? format_slab(heap, page, pages, class) : NULL;
 }
 
 static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
@@ -155,7 +251,8 @@ static unsigned take_from_slab(tiny_heap_t *heap, tiny_slab_t *slab, unsigned wa
 
 unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
 {
-    tiny_heap_collect(heap, class);
+    heap->took_at = atomic_load_explicit(&heaps.slabs_taken, memory_order_relaxed);
+    tiny_heap_collect(heap);
     tiny_slab_t *slab = heap->with_room[class];
     if (slab == NULL) slab = new_slab(heap, class);
     unsigned taken = 0;
@@ -166,12 +263,30 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
     return taken;
 }
 
+#if TINY_MARKS && !TINY_MARK_IN_LINK
+
+// The secret in the blocks' second words must not show in blocks of another class.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
+}
+
+#else
+
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    (void)slab;
+}
+
+#endif
+
 static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 {
-    char *page = page_of(slab->start);
+    wipe_marks(slab);
     unlist_slab(heap, slab);
-    tiny_registry_set(page, 0);
-    shared_pool_give(page);
+    tag_slab(slab, 0);
+    shared_pool_give(page_of(slab->start), slab->pages);
 }
 
 // A mark in the link does not come home, so that one which arrives comes from a block that was in a cache when it was freed
@@ -180,7 +295,7 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
 
 bool tiny_heap_holds(const tiny_block_t *wanted)
 {
-    const tiny_block_t *block = tiny_registry_record(wanted)->free;
+    const tiny_block_t *block = tiny_registry_slab(wanted)->free;
     for (unsigned looks = HOLDS_LOOKS; looks > 0 && block != NULL; looks--) {
         if (block == wanted) return true;
         block = tiny_next(block);
@@ -202,10 +317,10 @@ static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
 
 #endif
 
-// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap.
-void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
+// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap. True: the
+// slab is gone.
+static bool give(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block)
 {
-    tiny_slab_t *slab = tiny_registry_record(block);
     if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
     check_home(slab, block);
@@ -215,25 +330,40 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     slab->used--;
     heap->bytes_out -= tiny_class_size[slab->class];
     if (!slab->listed) list_slab(heap, slab);
-    if (slab->used == 0 && heap->rooms[slab->class] > 1) release_slab(heap, slab);
+    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    release_slab(heap, slab);
+    return true;
 }
 
-static void push(_Atomic(tiny_block_t *) *list, const tiny_chain_t *chain)
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 {
-    tiny_block_t *old = atomic_load_explicit(list, memory_order_relaxed);
+    give(heap, tiny_registry_slab(block), block);
+}
+
+// ---- blocks that other threads free
+
+// Under way to the heap's owner from now on. `of` is a block of the slab.
+static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)
+{
+    unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(slab->start));
+    tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
+    if (UNLIKELY(heap == NULL)) hak_die("double free", of); // its slab is nobody's
+    atomic_fetch_add_explicit(&heap->pending_count, 1, memory_order_relaxed);
+    tiny_slab_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
+    do {
+        slab->next_pending = old;
+    } while (!atomic_compare_exchange_weak(&heap->pending, &old, slab));
+    return heap;
+}
+
+// The heap to tell, if the slab had none that were under way; else NULL: someone else has told it, or will.
+static tiny_heap_t *post(tiny_slab_t *slab, const tiny_chain_t *chain)
+{
+    tiny_block_t *old = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     do {
         tiny_link(chain->tail, old);
-    } while (!atomic_compare_exchange_weak(list, &old, chain->head));
-}
-
-static tiny_heap_t *post(unsigned owner, size_t class, const tiny_chain_t *chain)
-{
-    tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
-    if (UNLIKELY(heap == NULL)) hak_die("double free", chain->head); // its slab is nobody's
-    atomic_fetch_add_explicit(&heap->posted, chain->count * (size_t)tiny_class_size[class],
-                              memory_order_relaxed);
-    push(&heap->inbox[class], chain);
-    return heap;
+    } while (!atomic_compare_exchange_weak(&slab->remote, &old, chain->head));
+    return old == NULL ? add_pending(slab, chain->head) : NULL;
 }
 
 #if TINY_MARKS
@@ -261,62 +391,99 @@ static bool looked_free(const tiny_block_t *block)
 
 #endif
 
-// A block's slab may have been adopted by another heap since it was sent: then it is sent on. Only the owner can tell
-// whether one that looks free is.
-static void take_in(tiny_heap_t *heap, tiny_block_t *block, bool visit)
-{
-    (void)visit;
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (LIKELY(TINY_TAG_OWNER(tag) == heap->id)) {
 #if TINY_MARKS
-        if (UNLIKELY(looked_free(block))) {
-            if (visit) {
-                push(&heap->doubted, &(tiny_chain_t){block, block, 1});
-                return;
-            }
-            check_arrival(heap, block);
-        }
-        tiny_mark(block, tiny_secret());
-#endif
-        tiny_heap_give(heap, block);
-    } else post(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &(tiny_chain_t){block, block, 1});
+
+// What the sender wrote is no business of the block's next program.
+static void mark_at_home(tiny_block_t *block)
+{
+    if (TINY_MARK_IN_LINK) tiny_set_second_word(block, 0);
+    else tiny_mark(block, tiny_secret());
 }
 
-// How many they were. The first look has its place in the order that `tiny_heap_send` relies on, hence no relaxed one.
-static size_t take_in_all(tiny_heap_t *heap, _Atomic(tiny_block_t *) *list, bool visit)
+#endif
+
+// Only the owner can tell whether one that looks free is. True: the slab is gone.
+static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, collector_t by)
 {
-    if (atomic_load(list) == NULL) return 0;
-    tiny_block_t *block = atomic_exchange(list, NULL);
-    size_t taken = 0;
-    while (block != NULL) {
+    (void)by;
+#if TINY_MARKS
+    if (UNLIKELY(looked_free(block))) {
+        if (by == BY_VISIT) {
+            tiny_block_t *old = atomic_load_explicit(&heap->doubted, memory_order_relaxed);
+            do {
+                tiny_link(block, old);
+            } while (!atomic_compare_exchange_weak(&heap->doubted, &old, block));
+            return false;
+        }
+        check_arrival(heap, block);
+    }
+    mark_at_home(block);
+#endif
+    return give(heap, slab, block);
+}
+
+// An idle heap keeps no empty slab, and what it has is there for all.
+static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone,
+                       unsigned rooms_before)
+{
+    if (!is_gone && slab->used == 0 && slab->listed) release_slab(heap, slab);
+    atomic_fetch_add_explicit(&heaps.idle_slabs[class], heap->rooms[class] - rooms_before,
+                              memory_order_relaxed);
+}
+
+// A slab that another heap has adopted since is sent on as a whole.
+static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, collector_t by)
+{
+    if (UNLIKELY(TINY_TAG_OWNER(tiny_registry_tag(slab->start)) != heap->id)) {
+        add_pending(slab, slab->start);
+        return;
+    }
+    size_t class = slab->class;
+    unsigned rooms = heap->rooms[class];
+    bool is_gone = false;
+    for (tiny_block_t *block = atomic_exchange(&slab->remote, NULL), *next; block != NULL; block = next) {
 #if TINY_MARK_IN_LINK && TINY_MARKS
         // It lay here already when its owner put it into a cache.
         if (UNLIKELY(tiny_is_marked(block, 0))) tiny_die("double free", block);
 #endif
-        tiny_block_t *next = tiny_next(block);
-        take_in(heap, block, visit);
-        block = next;
-        taken++;
+        next = tiny_next(block);
+        is_gone = take_in(heap, slab, block, by);
     }
-    return taken;
+    if (by == BY_SENDER) offer_room(heap, slab, class, is_gone, rooms);
 }
 
-static void collect(tiny_heap_t *heap, size_t class, bool visit)
+// A slab may be pending anew as soon as its blocks are taken.
+static void collect(tiny_heap_t *heap, collector_t by)
 {
-    size_t taken = take_in_all(heap, &heap->inbox[class], visit);
-    if (taken > 0)
-        atomic_fetch_sub_explicit(&heap->posted, taken * tiny_class_size[class], memory_order_relaxed);
+    if (LIKELY(atomic_load_explicit(&heap->pending, memory_order_relaxed) == NULL)) return;
+    for (tiny_slab_t *slab = atomic_exchange(&heap->pending, NULL), *next; slab != NULL; slab = next) {
+        next = slab->next_pending;
+        atomic_fetch_sub_explicit(&heap->pending_count, 1, memory_order_relaxed);
+        take_in_slab(heap, slab, by);
+    }
 }
 
-void tiny_heap_collect(tiny_heap_t *heap, size_t class)
+void tiny_heap_collect(tiny_heap_t *heap)
 {
-    collect(heap, class, false);
+    collect(heap, BY_OWNER);
+}
+
+// Those that a visit left, whose slabs may have been adopted since.
+static void collect_doubted(tiny_heap_t *heap)
+{
+    if (atomic_load_explicit(&heap->doubted, memory_order_relaxed) == NULL) return;
+    for (tiny_block_t *block = atomic_exchange(&heap->doubted, NULL), *next; block != NULL; block = next) {
+        next = tiny_next(block);
+        tiny_slab_t *slab = tiny_registry_slab(block);
+        if (TINY_TAG_OWNER(tiny_registry_tag(block)) == heap->id) take_in(heap, slab, block, BY_OWNER);
+        else post(slab, &(tiny_chain_t){block, block, 1});
+    }
 }
 
 void tiny_heap_collect_all(tiny_heap_t *heap)
 {
-    for (size_t class = 0; class < TINY_CLASSES; class++) tiny_heap_collect(heap, class);
-    take_in_all(heap, &heap->doubted, false);
+    collect(heap, BY_OWNER);
+    collect_doubted(heap);
 }
 
 // The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
@@ -340,9 +507,10 @@ static void release_empty_slabs(tiny_heap_t *heap)
 // Few blocks keep many slabs: some of them lie in a cache, perhaps, where nothing tells them from those that are in use.
 static bool is_sparse(const tiny_heap_t *heap)
 {
-    size_t slabs = 0;
-    for (size_t class = 0; class < TINY_CLASSES; class++) slabs += heap->rooms[class];
-    return slabs * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+    size_t pages = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++)
+        pages += heap->rooms[class] * (size_t)pages_for(class);
+    return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
 // A load that breathes is no burst: at least half has to be gone, and more than caches hold.
@@ -362,16 +530,27 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 {
     tiny_heap_collect_all(heap);
     release_empty_slabs(heap);
+    run_cache_empty(heap->runs);
 }
 
 // ---- visits
 
-// Under both locks, and no owner begins a change: whoever is in the midst of one sees to its inbox itself.
+// Under both locks, and no owner begins a change: whoever is in the midst of one takes in by itself.
+static bool collect_for(tiny_heap_t *heap)
+{
+    uint32_t state = atomic_load(&heap->state);
+    if (state == TINY_HEAP_IDLE) collect(heap, BY_SENDER);
+    if (state != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return false;
+    collect(heap, BY_VISIT);
+    return true;
+}
+
 static void visit(tiny_heap_t *heap, bool tidy)
 {
-    if (atomic_load(&heap->state) != TINY_HEAP_LIVE || atomic_load(&heap->in_change)) return;
-    for (size_t class = 0; class < TINY_CLASSES; class++) collect(heap, class, true);
+    if (!collect_for(heap)) return;
     if (tidy) release_empty_slabs(heap);
+    if (tidy) run_cache_empty(heap->runs);
+    else run_cache_look(heap->runs);
 }
 
 // Owners wait as they do for a fork. False: one is under way, or another visit.
@@ -390,17 +569,22 @@ static void end_visits(void)
     os_unlock(&heaps.forks);
 }
 
-static size_t posted(const tiny_heap_t *heap)
-{
-    return atomic_load_explicit(&heap->posted, memory_order_relaxed);
-}
-
 void tiny_heaps_visit(bool tidy)
 {
     if (!begin_visits()) return;
     for (uint32_t id = 1; id <= heaps.count; id++) {
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
-        if (tidy || posted(heap) > 0) visit(heap, tidy);
+        visit(heap, tidy);
+    }
+    end_visits();
+}
+
+void tiny_heaps_collect(void)
+{
+    if (!begin_visits()) return;
+    for (uint32_t id = 1; id <= heaps.count; id++) {
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        if (atomic_load_explicit(&heap->pending_count, memory_order_relaxed) > 0) collect_for(heap);
     }
     end_visits();
 }
@@ -408,26 +592,18 @@ void tiny_heaps_visit(bool tidy)
 static COLD void visit_one(tiny_heap_t *heap)
 {
     if (!begin_visits()) return;
-    visit(heap, false);
+    collect_for(heap);
     end_visits();
 }
 
-// A sender that meets an idle heap takes the blocks in itself. It looks at the state after it has posted, and the
-// releasing thread takes in after it has set the state: one of the two sees the other (sequential consistency).
-void tiny_heap_send(unsigned owner, size_t class, const tiny_chain_t *chain)
+// Most slabs that have something pending get more before it is taken in, by the owner, or by a visit soon: so a free costs
+// the same however many slabs the owner has.
+void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain)
 {
-    tiny_heap_t *heap = post(owner, class, chain);
-    if (LIKELY(atomic_load(&heap->state) == TINY_HEAP_LIVE)) {
-        if (UNLIKELY(posted(heap) > POSTED_BYTES)) visit_one(heap);
-        return;
-    }
-    os_lock(&heaps.lock);
-    if (atomic_load(&heap->state) == TINY_HEAP_IDLE) {
-        count_idle_slabs(heap, -1);
-        tiny_heap_tidy(heap);
-        count_idle_slabs(heap, +1);
-    }
-    os_unlock(&heaps.lock);
+    tiny_heap_t *heap = post(slab, chain);
+    if (heap == NULL) return;
+    if (UNLIKELY(atomic_load_explicit(&heap->pending_count, memory_order_relaxed) > PENDING_SLABS))
+        visit_one(heap);
 }
 
 static tiny_heap_t *new_heap(void)
@@ -453,13 +629,20 @@ tiny_heap_t *tiny_heap_acquire(void)
     } else {
         heap = new_heap();
     }
+    if (heap != NULL) atomic_fetch_add_explicit(&heaps.live, 1, memory_order_relaxed);
     os_unlock(&heaps.lock);
     return heap;
+}
+
+size_t tiny_heaps_live(void)
+{
+    return atomic_load_explicit(&heaps.live, memory_order_relaxed);
 }
 
 void tiny_heap_release(tiny_heap_t *heap)
 {
     os_lock(&heaps.lock);
+    atomic_fetch_sub_explicit(&heaps.live, 1, memory_order_relaxed);
     atomic_store(&heap->state, TINY_HEAP_IDLE);
     heap->thread = NULL;
     tiny_heap_tidy(heap);
@@ -476,10 +659,11 @@ void tiny_heap_release(tiny_heap_t *heap)
 void tiny_heap_wait_for_fork(tiny_heap_t *heap)
 {
     while (!os_forking && atomic_load(&tiny_heaps_forking)) {
-        atomic_store(&heap->in_change, false);
+        atomic_store(&heap->in_change, 0);
+        if (atomic_load(&tiny_heaps_awaited)) os_wake(&heap->in_change);
         os_lock(&heaps.forks);
         os_unlock(&heaps.forks);
-        atomic_store(&heap->in_change, true);
+        atomic_store(&heap->in_change, 1);
     }
 }
 
@@ -497,10 +681,12 @@ void tiny_heaps_before_fork(const tiny_heap_t *own)
 {
     os_lock(&heaps.forks);
     atomic_store(&tiny_heaps_forking, true);
+    atomic_store(&tiny_heaps_awaited, true);
     for (uint32_t id = 1, count = count_heaps(); id <= count; id++) {
-        const tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
-        while (heap != own && atomic_load(&heap->in_change)) os_yield();
+        tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
+        while (heap != own && atomic_load(&heap->in_change)) os_wait(&heap->in_change, 1, MISSED_WAKE_MS);
     }
+    atomic_store(&tiny_heaps_awaited, false);
     os_lock(&heaps.lock);
 }
 
@@ -511,6 +697,13 @@ void tiny_heaps_after_fork(void)
     os_unlock(&heaps.forks);
 }
 
+void tiny_heaps_give_up(void)
+{
+    if (!os_holds(&heaps.forks)) return;
+    atomic_store(&tiny_heaps_awaited, false);
+    atomic_store(&tiny_heaps_forking, false);
+}
+
 // A heap that was about to get a thread, or whose thread cannot be copied, is on no list: it is lost.
 void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread))
 {
@@ -518,6 +711,7 @@ void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread)
         tiny_heap_t *heap = atomic_load(&heaps.by_id[id]);
         if (heap == own || atomic_load(&heap->state) != TINY_HEAP_LIVE) continue;
         atomic_store(&heap->state, TINY_HEAP_VANISHED);
+        atomic_fetch_sub_explicit(&heaps.live, 1, memory_order_relaxed);
         heap->suspect = NULL;
         if (heap->thread == NULL || (heap->thread = copy(heap->thread)) == NULL) continue;
         heap->next_waiting = atomic_load(&tiny_heaps_vanished);
@@ -535,6 +729,7 @@ tiny_heap_t *tiny_heap_take_over(void)
     if (heap != NULL) {
         atomic_store(&tiny_heaps_vanished, heap->next_waiting);
         atomic_store(&heap->state, TINY_HEAP_LIVE);
+        atomic_fetch_add_explicit(&heaps.live, 1, memory_order_relaxed);
     }
     os_unlock(&heaps.lock);
     if (heap == NULL) os_unlock(&heaps.forks);

@@ -7,7 +7,8 @@
 #include "tiny_front.h"
 #include "tiny_lifecycle.h"
 
-#define OUTBOX_BLOCKS 64u
+#define OUTBOX_BLOCKS 256u // in all
+#define OUTBOX_BYTES ((size_t)8 << 10) // of one slab, but at least two blocks: that is what is sent at a time
 
 #define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
 #define HOT_BLOCKS 16u
@@ -19,21 +20,84 @@ typedef struct hot_magazine {
 
 typedef struct tiny_thread {
     tiny_heap_t *heap;
+#if !TINY_OPTION_FRONT_APART
     const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
+#endif
     bool detached;
-    unsigned outgoing;
+    size_t may_hold; // bytes by which the lists were widened
     unsigned ticks; // slow paths since the inboxes were last taken in
     uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
     bool shrunk;
     void *quarantine; // see hardened.c
-    tiny_block_t *outbox[OUTBOX_BLOCKS];
 #if TINY_HAS_OPTION_HOTMAG
     hot_magazine_t hot[HOT_CLASSES];
 #endif
 } tiny_thread_t;
 
-HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
 static HAK_TLS tiny_thread_t thread;
+
+// ---- the front, in the thread-local state or apart from it
+
+#if TINY_OPTION_FRONT_APART
+
+static const tiny_front_t nobodys_front = TINY_FRONT_INITIAL;
+#define NOBODYS_FRONT ((tiny_front_t *)(uintptr_t)&nobodys_front) // which nobody writes to
+HAK_TLS tiny_front_t *tiny_front_apart = NOBODYS_FRONT;
+
+// False: no memory can be had for it.
+static bool make_front(tiny_heap_t *heap)
+{
+    if (heap->front != NULL) return true;
+    tiny_front_t *front = os_metadata(sizeof *front);
+    if (front == NULL) return false;
+    *front = nobodys_front;
+    heap->front = front;
+    return true;
+}
+
+static void take_front(const tiny_heap_t *heap)
+{
+    tiny_front_apart = heap->front;
+}
+
+static void leave_front(void)
+{
+    tiny_front.tag = TINY_NO_TAG;
+    tiny_front_apart = NOBODYS_FRONT;
+}
+
+// What a forked child keeps of another thread's: the heap has it.
+typedef tiny_front_t *left_front_t;
+#define FRONT_LEFT_BY(thread) ((void)(thread), NOBODYS_FRONT)
+#define FRONT_HERE tiny_front_apart
+
+#else
+
+HAK_TLS tiny_front_t tiny_front = TINY_FRONT_INITIAL;
+
+static bool make_front(const tiny_heap_t *heap)
+{
+    (void)heap;
+    return true;
+}
+
+static void take_front(const tiny_heap_t *heap)
+{
+    (void)heap;
+    thread.front = &tiny_front;
+}
+
+static void leave_front(void)
+{
+    tiny_front.tag = TINY_NO_TAG;
+}
+
+// What a forked child keeps of another thread's: all of it.
+typedef tiny_front_t left_front_t;
+#define FRONT_LEFT_BY(thread) (*(thread)->front)
+#define FRONT_HERE tiny_front
+
+#endif
 
 // ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
 
@@ -128,7 +192,7 @@ static void check_not_free(const tiny_block_t *block)
     bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block);
 #if !TINY_MARK_IN_LINK
     tiny_heap_begin(thread.heap);
-    held = held || tiny_heap_holds(block);
+    held = held || (TINY_TAG_OWNER(tiny_registry_tag(block)) == thread.heap->id && tiny_heap_holds(block));
     tiny_heap_end(thread.heap);
 #endif
 #if TINY_HAS_OPTION_HOTMAG
@@ -151,8 +215,8 @@ static void check_marked(const tiny_block_t *block)
 // The heap is the calling thread's from now on.
 static void own(tiny_heap_t *heap)
 {
+    take_front(heap);
     thread.heap = heap;
-    thread.front = &tiny_front;
     heap->thread = &thread;
     tiny_front.tag = TINY_OWN_TAG(heap->id);
 #if TINY_MARKS
@@ -165,6 +229,10 @@ static void attach(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
     if (heap == NULL) return;
+    if (!make_front(heap)) {
+        tiny_heap_release(heap);
+        return;
+    }
     own(heap);
     tiny_lifecycle_thread_started();
 #if HAKMEM_DEBUG_OUTPUT
@@ -199,7 +267,7 @@ void tiny_backend_detach(void)
     heap->suspect = NULL;
     thread.detached = true;
     thread.heap = NULL;
-    tiny_front.tag = TINY_NO_TAG;
+    leave_front();
     tiny_heap_release(heap);
 }
 
@@ -208,20 +276,28 @@ void tiny_backend_detach(void)
 // What a thread had, copied in the child: the birth of another thread may use that memory again.
 typedef struct tiny_left {
     tiny_thread_t thread;
-    tiny_front_t front;
+    left_front_t front;
 } tiny_left_t;
 
 static void *copy_left(const void *of)
 {
     const tiny_thread_t *left = of;
     tiny_left_t *copy = os_metadata(sizeof *copy);
-    if (copy != NULL) *copy = (tiny_left_t){*left, *left->front};
+    if (copy != NULL) *copy = (tiny_left_t){*left, FRONT_LEFT_BY(left)};
     return copy;
 }
 
 bool tiny_backend_is_in_change(void)
 {
     return thread.heap != NULL && thread.heap->changes > 0;
+}
+
+void tiny_backend_give_up(void)
+{
+    tiny_heaps_give_up();
+    if (!tiny_backend_is_in_change()) return;
+    thread.heap->changes = 1;
+    tiny_heap_end(thread.heap);
 }
 
 void tiny_backend_others_vanish(void)
@@ -242,7 +318,7 @@ static void swap(void *one, void *other, size_t size)
 static void change_places(tiny_left_t *left)
 {
     swap(&thread, &left->thread, sizeof thread);
-    swap(&tiny_front, &left->front, sizeof tiny_front);
+    swap(&FRONT_HERE, &left->front, sizeof left->front);
 }
 
 bool tiny_backend_end_vanished(void (*end)(void))
@@ -255,6 +331,24 @@ bool tiny_backend_end_vanished(void (*end)(void))
     end();
     change_places(left);
     tiny_heap_taken_over();
+    return true;
+}
+
+// ---- what the thread's lists may hold
+
+// All threads share HELD_IN_ALL, but each may have the least of it: where there are many, none of them holds much when it
+// becomes idle, where nothing but itself can empty its lists.
+#define HELD_IN_ALL ((size_t)32 << 20)
+#define HELD_LEAST ((size_t)512 << 10)
+#define HELD_MOST ((size_t)6 << 20)
+
+bool tiny_backend_may_hold(size_t bytes)
+{
+    size_t threads = tiny_heaps_live(), most = HELD_IN_ALL / (threads > 0 ? threads : 1);
+    if (most > HELD_MOST) most = HELD_MOST;
+    if (most < HELD_LEAST) most = HELD_LEAST;
+    if (thread.may_hold + bytes > most) return false;
+    thread.may_hold += bytes;
     return true;
 }
 
@@ -305,44 +399,74 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
     return chain->count;
 }
 
-// Sends every block of the outbox that has the tag of the first one, and closes the gaps.
-static void send_alike(void)
+// The slot is empty before its blocks are posted. In change.
+static void send_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
 {
-    tiny_tag_t tag = tiny_registry_tag(thread.outbox[0]);
-    tiny_chain_t chain = {NULL, NULL, 0};
-    // The first goes whatever its tag is by now: another heap may adopt its slab at any time.
-    tiny_chain_push(&chain, thread.outbox[0]);
-    unsigned kept = 0;
-    for (unsigned i = 1; i < thread.outgoing; i++) {
-        tiny_block_t *block = thread.outbox[i];
-        if (tiny_registry_tag(block) == tag) tiny_chain_push(&chain, block);
-        else thread.outbox[kept++] = block;
-    }
-    thread.outgoing = kept;
-    tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
+    tiny_chain_t chain = {slot->head, slot->tail, slot->count};
+    heap->outgoing -= slot->count;
+    slot->head = NULL;
+    tiny_heap_send(slot->slab, &chain);
 }
 
 static void send_outbox(void)
 {
-    if (thread.outgoing == 0) return;
     tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return;
     tiny_heap_begin(heap);
-    while (thread.outgoing > 0) send_alike();
+    for (unsigned i = 0; i < TINY_OUTBOX_SLOTS; i++)
+        if (heap->outbox[i].head != NULL) send_slot(heap, &heap->outbox[i]);
+    heap->outgoing = 0;
     tiny_heap_end(heap);
 }
 
-// A block that another heap owns.
-static void send_later(tiny_block_t *block, tiny_tag_t tag)
+static tiny_outgoing_t *outbox_slot(tiny_heap_t *heap, const tiny_slab_t *slab)
 {
-    if (thread.heap == NULL) {
-        tiny_chain_t chain = {block, block, 1};
-        tiny_heap_send(TINY_TAG_OWNER(tag), TINY_TAG_KIND(tag), &chain);
-        return;
+    uint32_t page = (uint32_t)((uintptr_t)slab->start >> HAK_PAGE_SHIFT);
+    return &heap->outbox[page * 0x9e3779b9u >> 27 & (TINY_OUTBOX_SLOTS - 1)];
+}
+
+static void send_one_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
+{
+    tiny_heap_begin(heap);
+    send_slot(heap, slot);
+    tiny_heap_end(heap);
+}
+
+// The child of a fork finds the chain as it was, or with the block.
+static void add_to_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_block_t *block)
+{
+    if (slot->head == NULL) {
+        slot->tail = block;
+        slot->count = 0;
     }
-    thread.outbox[thread.outgoing] = block;
+    tiny_link(block, slot->head);
     HAK_WRITTEN();
-    thread.outgoing++;
-    if (thread.outgoing == OUTBOX_BLOCKS) send_outbox();
+    slot->head = block;
+    slot->count++;
+    heap->outgoing++;
+}
+
+// A block that another heap owns. True: some were sent.
+static bool send_later(tiny_block_t *block)
+{
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets one, too
+    if (UNLIKELY(heap == NULL)) {
+        tiny_link(block, NULL);
+        tiny_heap_send(slab, &(tiny_chain_t){block, block, 1});
+        return false;
+    }
+    tiny_outgoing_t *slot = outbox_slot(heap, slab);
+    bool taken = slot->head != NULL && slot->slab != slab;
+    if (taken) send_one_slot(heap, slot);
+    slot->slab = slab;
+    add_to_slot(heap, slot, block);
+    if (slot->count < 2 || slot->count * (size_t)tiny_class_size[slab->class] < OUTBOX_BYTES) {
+        if (UNLIKELY(heap->outgoing >= OUTBOX_BLOCKS)) send_outbox();
+        return taken;
+    }
+    send_one_slot(heap, slot);
+    return true;
 }
 
 static bool is_own(tiny_tag_t tag)
@@ -350,26 +474,26 @@ static bool is_own(tiny_tag_t tag)
     return thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id;
 }
 
-static void give_home(tiny_block_t *block)
+// False: the block is another heap's. Only in change that stays as it is: another thread may take the slab over.
+static bool give_home(tiny_block_t *block)
 {
     tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return false;
     tiny_heap_begin(heap);
-    tiny_heap_give(heap, block);
+    bool own = is_own(tiny_registry_tag(block));
+    if (own) tiny_heap_give(heap, block);
     tiny_heap_end(heap);
+    return own;
 }
 
 // The caches hold blocks of their own heap, but a queue shared between threads does not.
 void tiny_backend_give(tiny_block_t *block)
 {
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (is_own(tag)) {
-        give_home(block);
-        return;
-    }
+    if (give_home(block)) return;
 #if TINY_MARKS
     tiny_set_second_word(block, TINY_SENT(tiny_secret()));
 #endif
-    send_later(block, tag);
+    send_later(block);
 }
 
 void tiny_backend_give_chain(const tiny_chain_t *chain)
@@ -404,6 +528,7 @@ void tiny_backend_empty(void)
     tiny_heap_begin(heap);
     tiny_heap_collect_all(heap); // what others have freed again is found in the caches
     tiny_front_drain();
+    thread.may_hold = 0;
     tiny_backend_drain();
     tiny_heap_tidy(heap);
     tiny_heap_forget_peak(heap);
@@ -424,20 +549,23 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
 
 // ---- frees that the fast path did not take
 
-// A full outbox is as many steps as a look is worth.
-static void send_freed(tiny_block_t *block, tiny_tag_t tag)
+static void send_freed(tiny_block_t *block)
 {
-    send_later(block, tag);
-    if (thread.heap != NULL && thread.outgoing == 0) hak_decay_look();
+    if (send_later(block)) hak_decay_step();
 }
 
 #if TINY_MARKS
 
 static bool outbox_holds(const tiny_block_t *block)
 {
-    for (unsigned i = 0; i < thread.outgoing; i++)
-        if (thread.outbox[i] == block) return true;
-    return false;
+    tiny_heap_t *heap = thread.heap;
+    if (heap == NULL) return false;
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    const tiny_outgoing_t *slot = outbox_slot(heap, slab);
+    if (slot->head == NULL || slot->slab != slab) return false;
+    const tiny_block_t *held = slot->head;
+    while (held != NULL && held != block) held = tiny_next(held);
+    return held != NULL;
 }
 
 void tiny_free_marked(void *block, size_t class)
@@ -464,20 +592,19 @@ void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (!is_own(tag)) {
         check_remote(block);
-        send_freed(block, tag);
+        send_freed(block);
         return;
     }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
     tiny_mark(block, tiny_secret());
-    give_home(block);
+    tiny_backend_give(block);
 }
 
 #else
 
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
-    if (is_own(tag)) give_home(block);
-    else send_freed(block, tag);
+    if (!is_own(tag) || !give_home(block)) send_freed(block);
 }
 
 #endif

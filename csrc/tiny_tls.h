@@ -8,16 +8,20 @@
 #include "tiny_registry.h"
 #include "tiny_superslab.h"
 
-// Blocks fetched by one refill: 4 KiB worth, at least 4, at most 64.
+// Blocks fetched by one refill: 4 KiB worth, at most 64, at least 4 or 32 KiB worth; one of the largest.
 static inline unsigned tiny_batch(size_t class)
 {
-    unsigned blocks = 4096 / tiny_class_size[class];
-    return blocks < 4 ? 4 : blocks > 64 ? 64 : blocks;
+    unsigned size = tiny_class_size[class], blocks = 4096 / size, least = 32768 / size;
+    if (blocks >= 4) return blocks > 64 ? 64 : blocks;
+    return least > 4 ? 4 : least > 1 ? least : 1;
 }
 
 // A chain of up to `want` blocks of the class; returns how many: 0 when memory cannot be had, or the thread is past its
 // own end. Attaches the thread to a heap when it has none.
 unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain) COLD;
+
+// Whether the thread's lists may hold so many bytes more; if so, they are taken off what it may hold.
+bool tiny_backend_may_hold(size_t bytes) COLD;
 
 // Blocks of one class that the thread's caches have no room for go home to their slabs.
 void tiny_backend_give(tiny_block_t *block) COLD;
@@ -44,6 +48,9 @@ void tiny_backend_detach(void);
 
 // True while the calling thread changes its heap: in a signal's handler, which has interrupted it.
 bool tiny_backend_is_in_change(void);
+
+// The calling thread is about to end the process: what it was changing is left as it is, and nobody waits for that.
+void tiny_backend_give_up(void);
 
 // The child of a fork: all other threads are gone, what they had is set aside.
 void tiny_backend_others_vanish(void);

@@ -189,7 +189,7 @@ static void resize(struct held *block, size_t size)
 
 // ---- the load
 
-enum { TINY = 2300, MEDIUM = 25, MAPPED = 68, LIVES = 3 };
+enum { TINY = 2300, MEDIUM = 25, MAPPED = 340, LIVES = 3 };
 
 static void tiny_blocks(void)
 {

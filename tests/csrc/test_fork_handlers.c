@@ -1,9 +1,12 @@
-// Fork handlers of other libraries allocate, while the allocator's own handlers hold its locks.
+// Fork handlers of other libraries: some allocate, some take a lock under which their library allocates.
 //
-// Handlers that were registered before the allocator's run in the midst of its own: before a fork they run
-// last registered first. .preinit_array is what runs before any library's constructor.
+// Before a fork, what was registered last runs first. So the allocator's handlers must have been registered before all others:
+// else a handler waits for a lock whose holder waits for the allocator. .preinit_array is what runs before any library's
+// constructor.
 
 #include "test.h"
+
+#include <sched.h>
 
 enum { FORKS = 20, PATIENCE_SECONDS = 20 };
 
@@ -20,9 +23,39 @@ static void allocate_all_ways(void)
     }
 }
 
+// ---- a library with a lock
+
+static pthread_mutex_t librarys_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool stop;
+
+static void lock_library(void)
+{
+    pthread_mutex_lock(&librarys_lock);
+}
+
+static void unlock_library(void)
+{
+    pthread_mutex_unlock(&librarys_lock);
+}
+
+static void *use_library(void *unused)
+{
+    while (!atomic_load(&stop)) {
+        lock_library();
+        void *blocks[40];
+        for (size_t i = 0; i < 40; i++) blocks[i] = T_must_malloc(5000 + i * 3000);
+        for (size_t i = 0; i < 40; i++) T_free(blocks[i]);
+        unlock_library();
+        sched_yield();
+    }
+    return unused;
+}
+
 static void register_handlers(void)
 {
-    if (!T_SANITIZER) pthread_atfork(allocate_all_ways, allocate_all_ways, allocate_all_ways);
+    if (T_SANITIZER) return;
+    pthread_atfork(allocate_all_ways, allocate_all_ways, allocate_all_ways);
+    pthread_atfork(lock_library, unlock_library, unlock_library);
 }
 
 __attribute__((section(".preinit_array"),
@@ -48,9 +81,26 @@ static void handlers_that_allocate_do_not_hang(void)
     alarm(0);
 }
 
+static void handlers_that_lock_do_not_wait_for_the_allocator(void)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) threads[i] = T_thread(use_library, NULL);
+    alarm(PATIENCE_SECONDS);
+    for (int i = 0; i < 20 * FORKS; i++) {
+        pid_t child = fork();
+        T_CHECK(child >= 0, "fork: %s", strerror(errno));
+        if (child == 0) _exit(0);
+        T_CHECK_CHILD(child);
+    }
+    alarm(0);
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) T_join(threads[i]);
+}
+
 int main(void)
 {
     if (T_SANITIZER) T_not_run("a sanitizer's runtime is not ready before the constructors");
     T_RUN(handlers_that_allocate_do_not_hang);
+    T_RUN(handlers_that_lock_do_not_wait_for_the_allocator);
     return 0;
 }

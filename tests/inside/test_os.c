@@ -38,7 +38,7 @@ static void a_mapping_moves_with_its_contents(void)
 {
     char *from = os_map(2 * HAK_PAGE, HAK_PAGE), *to = os_map(4 * HAK_PAGE, HAK_PAGE);
     T_fill(from, 2 * HAK_PAGE, 1);
-    T_CHECK(os_move(from, 2 * HAK_PAGE, to, 4 * HAK_PAGE), "not moved");
+    T_CHECK(os_move(from, 2 * HAK_PAGE, to, 4 * HAK_PAGE) == OS_MOVED, "not moved");
     T_CHECK_PATTERN(to, 2 * HAK_PAGE, 1);
     T_CHECK(T_is_zero(to + 2 * HAK_PAGE, 2 * HAK_PAGE), "the new part is not zero");
     bool movable;

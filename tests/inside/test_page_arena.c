@@ -2,6 +2,7 @@
 
 #include "inside.h"
 
+#include "os.h"
 #include "page_arena.h"
 #include "tiny_link.h"
 
@@ -13,7 +14,8 @@ static void note(void *block, size_t size)
 
 static unsigned char *take(size_t size, size_t alignment)
 {
-    unsigned char *block = page_arena_alloc(size + T_CANARY, alignment);
+    bool zeroed;
+    unsigned char *block = page_arena_alloc(size + T_CANARY, alignment, &zeroed);
     T_CHECK(block != NULL, "no run of %zu bytes", size);
     T_CHECK_ALIGNED(block, alignment);
     note(block, size);
@@ -32,7 +34,7 @@ static void check_waste(size_t size)
     unsigned char *block = take(size, 16);
     size_t usable = page_arena_usable_size(block);
     T_CHECK(usable >= size, "%zu of %zu bytes are usable", usable, size);
-    size_t most = size + size / 8 + (T_CANARY ? 256 : 128);
+    size_t most = size + size / 8 + (T_CANARY ? 2 : 1) * PAGE_ARENA_UNIT;
     T_CHECK(usable <= most, "%zu bytes are used for %zu", usable, size);
     give(block);
 }
@@ -105,12 +107,68 @@ static void a_run_grows_into_free_room_behind_it_only(void)
     give(block);
 }
 
+// A hole of just the size, at the right place, serves an aligned request.
+static void aligned_holes_are_used_again(void)
+{
+    enum { RUNS = 20 };
+    size_t alignment = HAK_PAGE, size = 100000;
+    unsigned char *aligned[RUNS], *between[RUNS], *again[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        aligned[i] = take(size, alignment);
+        between[i] = take(40000, 16);
+    }
+    for (int i = 0; i < RUNS; i++) give(aligned[i]);
+    size_t chunks = page_arena_usage().chunks;
+    for (int i = 0; i < RUNS; i++) again[i] = take(size, alignment);
+    T_CHECK(page_arena_usage().chunks == chunks, "%zu chunks instead of %zu", page_arena_usage().chunks,
+            chunks);
+    for (int i = 0; i < RUNS; i++) {
+        give(between[i]);
+        give(again[i]);
+    }
+}
+
+// Purged as it is, memory is as good as fresh.
+static void what_is_called_zeroed_is_zero(void)
+{
+    unsigned char *keeper = take(40000, 16); // else the chunk would go as a whole
+    for (int round = 0; round < 4; round++) {
+        bool zeroed;
+        unsigned char *block = page_arena_alloc(300000, 16, &zeroed);
+        note(block, 300000 - T_CANARY);
+        T_CHECK(!zeroed || T_is_zero(block, 300000), "a run that is called zeroed is not");
+        T_CHECK(T_CANARY || PAGE_ARENA_UNIT < OS_PAGE || zeroed || round == 0,
+                "a purged run is not called zeroed");
+        memset(block, 1, 300000 - T_CANARY);
+        give(block);
+        page_arena_return(SIZE_MAX, os_clock_ms(), 0);
+    }
+    give(keeper);
+}
+
+// Any number of free runs goes back in steps of a bounded number of bytes.
+static void memory_goes_back_in_steps(void)
+{
+    enum { RUNS = 600, STEP = 1 << 20 };
+    static unsigned char *runs[RUNS];
+    for (int i = 0; i < RUNS; i++) memset(runs[i] = take(60000, 16), 1, 60000);
+    page_arena_return(SIZE_MAX, os_clock_ms(), 0);
+    for (int i = 0; i < RUNS; i += 2) give(runs[i]);
+    size_t gone = 0, step;
+    while ((step = page_arena_return(STEP, os_clock_ms(), 0)) > 0) {
+        T_CHECK(step <= STEP + PAGE_ARENA_CHUNK, "%zu bytes went back at once", step);
+        gone += step;
+    }
+    T_CHECK(gone >= RUNS / 2 * 60000, "only %zu bytes went back", gone);
+    for (int i = 1; i < RUNS; i += 2) give(runs[i]);
+}
+
 static void what_is_free_goes_back(void)
 {
     unsigned char *blocks[40];
     for (int i = 0; i < 40; i++) memset(blocks[i] = take(500000, 16), 1, 500000);
     for (int i = 0; i < 40; i++) give(blocks[i]);
-    page_arena_return(0, 0);
+    page_arena_return(SIZE_MAX, os_clock_ms(), 0);
     page_arena_usage_t usage = page_arena_usage();
     T_CHECK(usage.chunks * PAGE_ARENA_CHUNK <= usage.bytes_used + PAGE_ARENA_CHUNK,
             "%zu chunks are left for %zu bytes", usage.chunks, usage.bytes_used);
@@ -118,10 +176,10 @@ static void what_is_free_goes_back(void)
 
 static void misuse_ends_the_process(void)
 {
-    unsigned char *block = take(5000, 16);
-    T_CHECK_DIES(give(block + 128));
+    unsigned char *block = take(50000, 16);
+    T_CHECK_DIES(give(block + PAGE_ARENA_UNIT));
     T_CHECK_DIES(give(block + 8));
-    T_CHECK_DIES(page_arena_usable_size(block + 256));
+    T_CHECK_DIES(page_arena_usable_size(block + 2 * PAGE_ARENA_UNIT));
     give(block);
     T_CHECK_DIES(give(block));
 }
@@ -132,6 +190,9 @@ int main(void)
     T_RUN(runs_lie_apart_whatever_their_alignment);
     T_RUN(free_neighbours_are_joined);
     T_RUN(a_run_grows_into_free_room_behind_it_only);
+    T_RUN(aligned_holes_are_used_again);
+    T_RUN(what_is_called_zeroed_is_zero);
+    T_RUN(memory_goes_back_in_steps);
     T_RUN(what_is_free_goes_back);
     T_RUN(misuse_ends_the_process);
     return 0;

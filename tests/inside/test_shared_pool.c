@@ -2,6 +2,7 @@
 
 #include "inside.h"
 
+#include "os.h"
 #include "shared_pool.h"
 #include "tiny_registry.h"
 
@@ -9,10 +10,15 @@ enum { PAGES = 100 };
 
 static char *pages[PAGES];
 
+static size_t give_back_all(void)
+{
+    return shared_pool_return(SIZE_MAX, os_clock_ms(), 0);
+}
+
 static void take_pages(void)
 {
     for (int i = 0; i < PAGES; i++) {
-        pages[i] = shared_pool_take();
+        pages[i] = shared_pool_take(1);
         T_CHECK(pages[i] != NULL, "no page");
         T_CHECK_ALIGNED(pages[i], HAK_PAGE);
         T_CHECK(tiny_registry_record(pages[i])->owner != NULL, "the page's superslab is not noted");
@@ -24,7 +30,7 @@ static void take_pages(void)
 static void check_and_give(int i)
 {
     T_CHECK(pages[i][0] == i + 1 && pages[i][HAK_PAGE - 1] == i + 1, "page %d has changed", i);
-    shared_pool_give(pages[i]);
+    shared_pool_give(pages[i], 1);
 }
 
 static void pages_are_apart_and_come_back(void)
@@ -45,7 +51,7 @@ static void what_was_given_is_taken_again_before_more_is_mapped(void)
     size_t superslabs = shared_pool_usage().superslabs;
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < PAGES; i += 2) check_and_give(i);
-        for (int i = 0; i < PAGES; i += 2) memset(pages[i] = shared_pool_take(), i + 1, HAK_PAGE);
+        for (int i = 0; i < PAGES; i += 2) memset(pages[i] = shared_pool_take(1), i + 1, HAK_PAGE);
     }
     T_CHECK(shared_pool_usage().superslabs == superslabs, "from %zu superslabs to %zu", superslabs,
             shared_pool_usage().superslabs);
@@ -56,13 +62,40 @@ static void everything_free_goes_back_when_it_is_asked_for(void)
 {
     take_pages();
     for (int i = 1; i < PAGES; i++) check_and_give(i);
-    shared_pool_return(0, 0);
+    give_back_all();
     shared_pool_usage_t usage = shared_pool_usage();
     T_CHECK(usage.dirty_pages == 0, "%zu free pages hold memory", usage.dirty_pages);
     T_CHECK(usage.superslabs <= usage.pages_used, "%zu superslabs for %zu pages", usage.superslabs,
             usage.pages_used);
-    T_CHECK(!shared_pool_return(0, 0), "something went back twice");
+    T_CHECK(give_back_all() == 0, "something went back twice");
     check_and_give(0);
+}
+
+// Rows of every length, at once and in each other's gaps.
+static void rows_of_pages_are_aligned_and_apart(void)
+{
+    enum { ROWS = 400 };
+    static char *rows[ROWS];
+    static unsigned lengths[ROWS];
+    shared_pool_usage_t before = shared_pool_usage();
+    uint64_t random = 3;
+    for (int step = 0; step < 20000; step++) {
+        size_t i = T_random(&random) % ROWS;
+        if (rows[i] != NULL) {
+            for (unsigned j = 0; j < lengths[i]; j++)
+                T_CHECK(rows[i][j * HAK_PAGE] == (char)i, "page %u of row %zu has changed", j, i);
+            shared_pool_give(rows[i], lengths[i]);
+        }
+        lengths[i] = 1u << T_random(&random) % 3;
+        rows[i] = shared_pool_take(lengths[i]);
+        T_CHECK(rows[i] != NULL, "no row of %u pages", lengths[i]);
+        T_CHECK_ALIGNED(rows[i], lengths[i] * HAK_PAGE);
+        for (unsigned j = 0; j < lengths[i]; j++) rows[i][j * HAK_PAGE] = (char)i;
+    }
+    for (int i = 0; i < ROWS; i++)
+        if (rows[i] != NULL) shared_pool_give(rows[i], lengths[i]);
+    T_CHECK(shared_pool_usage().pages_used == before.pages_used, "pages are left in use");
+    give_back_all();
 }
 
 // 100 pages by chance, all behind one another: that does not happen.
@@ -82,6 +115,7 @@ int main(void)
     T_RUN(pages_come_in_the_order_of_their_addresses_or_by_chance); // while none has been used yet
     T_RUN(pages_are_apart_and_come_back);
     T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
+    T_RUN(rows_of_pages_are_aligned_and_apart);
     T_RUN(everything_free_goes_back_when_it_is_asked_for);
     return 0;
 }

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
@@ -17,6 +19,43 @@ peers:
     nobody: {file: libnobody.so.1, package: libnobody1}
   loads:
     churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000]}
+"""
+GROUPS = """
+peers:
+  variants: [small]
+  libraries:
+    mathematics: {file: libm.so.6, package: libc6}
+    wheel: {file: prefix/lib/libwheel.so.1, found_in: python, package: wheel-of-it}
+    guarded: {file: libguarded.so, found_in: clang, package: libguarded-dev, variants: [apart]}
+  groups:
+    quick: {doc: loops that count a little}
+    slow: {doc: loops that count more, parallel: on}
+  default: [quick]
+  rounds: 1
+  quiet: [--after-ms, 5]
+  quiet_seconds: 0.005
+  loads:
+    churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000], group: quick, seconds: 0.1}
+    churn_more: {doc: a longer one, program: bench_churn, args: [--ops, 2000], group: slow, seconds: 0.1}
+"""
+# Names the object that it used, and that of the C library where there is no pool.
+BENCH = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(int count, char **words)
+{
+    void *take = dlsym(RTLD_DEFAULT, "pool_take");
+    Dl_info used = {0};
+    dladdr(take != NULL ? take : (void *)strcmp, &used);
+    printf("{\"ops\":%s,\"seconds\":%s,\"cpu_seconds\":0.001,\"peak_kib\":%d", words[2],
+           strstr(used.dli_fname, "fake") ? "0.001" : "0.002", take != NULL ? 200 : 100);
+    if (count > 3 && strcmp(words[3], "--after-ms") == 0) printf(",\"after_kib\":50");
+    printf(",\"library\":\"%s\"}\n", used.dli_fname);
+    return 0;
+}
 """
 FLOOR = "  floor: {source: src/bench/floor_pool.c, doc: a pool of one buffer that nobody else wants}\n"
 
@@ -36,6 +75,63 @@ def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project
         "small": 2,
     }
     assert found["loads"]["churn"]["against_best"]["small"]["median"] > 0
+
+
+@pytest.fixture
+def grouped(foreign: Project) -> Project:
+    """The project with loads in groups, and build/libfake.so, a pool that is twice as fast."""
+    foreign.append("variants/matrix.yaml", GROUPS)
+    foreign.write("src/bench/bench_churn.c", BENCH)
+    foreign.path("build").mkdir()
+    foreign.compile("src/bench/null_pool.c", "build/libfake.so", "-shared", "-fPIC", "-Isrc")
+    return foreign
+
+
+def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: Project) -> None:
+    run = grouped.build("peers", "peer=fake:build/libfake.so")
+    said = " ".join(run.stdout.split())
+    names = "no pool, mathematics, fake, small"
+    assert f"peers: time 1 load in 1 round, with {names}; about 1 s, by the loads' 'seconds'" in said
+    assert "wheel: not measured: prefix/lib/libwheel.so.1 is not installed (PyPI: wheel-of-it)" in said
+    assert "guarded" not in said
+    found = json.loads(grouped.read("build/report/peers.json"))
+    assert (found["version"], found["rivals"]) == (3, ["mathematics", "fake"])
+    churn = found["loads"]["churn"]
+    assert "libc.so.6, not " in churn["figures"]["mathematics"]["reason"]
+    assert (churn["best"], churn["shares"]) == ("fake", {"no pool": 0.5, "fake": 1.0, "small": 0.5})
+    fake = churn["figures"]["fake"]
+    assert (fake["cpu_ns"], fake["peak_kib"], fake["after_kib"]) == (1000.0, 200, 50)
+    standing = found["summaries"]["quick"]["standings"]["small"]
+    assert (standing["loads"], standing["worst"]) == (1, ["churn"])
+    assert standing["speed"] == pytest.approx(0.5)
+    assert standing["peak"] == pytest.approx(2.0)
+    assert standing["after"] == pytest.approx(1.0)
+    assert "small, worst loads: churn 0.50 of fake" in said
+
+
+def test_loads_and_libraries_are_named_by_group_and_pattern(grouped: Project) -> None:
+    grouped.build("peers", "loads=slow,ch*", "libraries=g*")
+    found = json.loads(grouped.read("build/report/peers.json"))
+    assert list(found["loads"]) == ["churn", "churn_more"]
+    assert list(found["summaries"]) == ["quick", "slow", "all"]
+    assert list(found["missing"]) == ["guarded"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("loads=chrun", "loads=chrun: unknown load 'chrun'; did you mean 'churn'?"),
+        ("libraries=weel", "libraries=weel: unknown library 'weel'; did you mean 'wheel'?"),
+        ("peer=small:build/libfake.so", "'small' is the name of another that is timed"),
+    ],
+)
+def test_a_word_that_names_nothing_is_refused_before_anything_is_built(
+    grouped: Project, word: str, said: str
+) -> None:
+    run = grouped.scons("peers", word)
+    assert run.status == 2
+    assert said in run.stderr
+    assert not grouped.path("build/baseline").exists()
 
 
 def test_the_floor_is_built_and_shown_beside_the_peers_and_is_none_of_them(foreign: Project) -> None:
@@ -62,12 +158,17 @@ def test_a_floor_that_does_not_compile_fails_the_command_and_nothing_is_timed(fo
     assert not foreign.path("build/report/peers.json").exists()
 
 
-def test_the_floor_of_this_project_runs_every_load(project: Project) -> None:
-    short = re.sub(r"--ops, \d+", "--ops, 20000", project.read("variants/matrix.yaml"))
-    project.write("variants/matrix.yaml", short)
-    run = project.build("peers", "variant=phase2", "rounds=1")
-    assert "floor: reference, no malloc to use" in run.stdout
-    for load in json.loads(project.read("build/report/peers.json"))["loads"].values():
+def test_the_floor_of_this_project_runs_its_loads(project: Project) -> None:
+    short = re.sub(r"--ops, \w+", "--ops, 20000", project.read("variants/matrix.yaml"))
+    project.write("variants/matrix.yaml", short.replace("[--after-ms, 1000]", "[--after-ms, 10]"))
+    run = project.build(
+        "peers", "variant=phase2", "rounds=1", "libraries=floor", "loads=small,larson*,phases"
+    )
+    assert "floor: a reference, not a usable malloc" in run.stdout
+    loads = json.loads(project.read("build/report/peers.json"))["loads"]
+    assert "floor" not in loads.pop("phases")["figures"]
+    assert len(loads) > 10
+    for load in loads.values():
         assert len(load["figures"]["floor"]["samples"]) == 1
         assert load["best"] != "floor"
         assert load["against_floor"]["phase2"]["low"] > 0

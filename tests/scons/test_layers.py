@@ -182,7 +182,8 @@ class Driver:
 
 def reachable(variant: Variant) -> list[Key]:
     """The classes that requests fall into."""
-    return [size_class for size_class in variant.keys if size_class.index in variant.extra["size_index"]]
+    served = {*variant.extra["hot_index"], *variant.extra["wide_index"]}
+    return [size_class for size_class in variant.keys if size_class.index in served]
 
 
 def fill_and_empty(size: int, blocks: int) -> list[str]:

@@ -214,14 +214,49 @@ def test_a_capacity_that_a_layer_cannot_have_is_an_error(
 
 def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\nset: {min_align: 8, checks: none}\n")
-    assert loaded(root).extra["size_index"] == [0, 0, 1, 2, 2, 3, 3, 3, 3]
-    assert loaded(root, "base").extra["size_index"] == [1, 1, 2, 3, 3]
+    assert loaded(root).extra["hot_index"] == [0, 0, 1, 2, 2, 3, 3, 3, 3]
+    assert loaded(root, "base").extra["hot_index"] == [1, 1, 2, 3, 3]
 
 
 def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Change) -> None:
     base = loaded(project(layers=layers("C3: 64", "C3: 72")), "base")
     assert base.extra["max_size"] == 32
-    assert len(base.extra["size_index"]) == 32 // base.extra["lookup_step"] + 1
+    assert len(base.extra["hot_index"]) == 32 // base.extra["lookup_step"] + 1
+
+
+# --- tables for requests that the hot path does not look up, and lists that begin small
+
+LARGE_CLASSES = "{A: 64, B: 4096, C: 4608, D: 5248, E: 8192}"
+
+
+def test_requests_beyond_4_kib_are_looked_up_by_wide_steps(project: Write) -> None:
+    base = loaded(project(base=f"doc: B.\nlayers: [list, refill]\nclasses: {LARGE_CLASSES}"), "base")
+    assert base.extra["hot_size"] == 4096
+    assert len(base.extra["hot_index"]) == 4096 // base.extra["lookup_step"] + 1
+    # the class of 4097 bytes, 4609, 5121, ...; 5121 bytes are still D's
+    assert base.extra["wide_index"] == [2, 3, 3, 4, 4, 4, 4, 4]
+
+
+def test_without_larger_classes_there_is_one_wide_entry_that_is_never_read(project: Write) -> None:
+    base = loaded(project(), "base")
+    assert base.extra["hot_size"] == base.extra["max_size"]
+    assert base.extra["wide_index"] == [0]
+
+
+def test_the_first_packed_list_of_a_hot_path_begins_with_8_kib_a_class() -> None:
+    hakmem = load_project(ROOT).variants["hakmem"]
+    first = hakmem.layers[0]
+    assert hakmem.extra["widens"] == first.name
+    sizes = (one.number("size") for one in hakmem.keys)
+    starts = dict(zip(sizes, hakmem.extra["begin"][first.name], strict=True))
+    assert (starts[16], starts[64], starts[1024], starts[4096], starts[32768]) == (255, 128, 8, 2, 2)
+
+
+def test_other_lists_begin_with_all_they_may_hold() -> None:
+    phase2 = load_project(ROOT).variants["phase2"]
+    for layer in (one for one in phase2.layers if one.role != "refill"):
+        assert phase2.extra["widens"] != layer.name
+        assert phase2.extra["begin"][layer.name] == layer.limits
 
 
 # --- a class table of its own
@@ -240,7 +275,7 @@ def test_a_variant_may_have_its_own_classes_and_hands_them_on(project: Write) ->
             ("C", 2, 64),
         ]
         assert all(layer.keys == variant.keys and layer.serves_all for layer in variant.layers)
-        assert variant.extra["size_index"] == [0, 0, 1, 1, 2]
+        assert variant.extra["hot_index"] == [0, 0, 1, 1, 2]
 
 
 def test_a_layer_for_some_classes_serves_those_of_the_same_names(project: Write) -> None:

@@ -14,16 +14,18 @@ import toy_specs
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
 from layermatrix.evidence.columns import FigureKind
-from layermatrix.measure import contest, peers
+from layermatrix.measure import contest, libraries, peers
 from layermatrix.measure.contest import Contest, FloorAbout
+from layermatrix.measure.libraries import Places
+from layermatrix.measure.peers import Lineup
 from layermatrix.model.catalogue import Better, Unit
-from layermatrix.model.matrix import Cell
-from layermatrix.model.measuring import Floor, Load, Peer, Peers
-from layermatrix.report import html, markdown, table, terminal
+from layermatrix.model.measuring import Floor, FoundIn, Peer, PeerLoad, Peers
+from layermatrix.report import html, markdown, terminal
+from layermatrix.report import peers as tables
 from layermatrix.spec.loader import load_project
 
 UNIT = Unit("op", "Mops/s")
-LOAD = Load("swap", "swaps", "bench_swap", ("--ops", "10"), ())
+LOAD = PeerLoad("swap", "swaps", "bench_swap", ("--ops", "10"))
 FAST = Peer("fast", "libfast.so.1", "libfast1")
 GONE = Peer("gone", "libgone.so.2", "libgone2")
 TWO = Peers(("mine",), {"fast": FAST, "gone": GONE}, {"swap": LOAD})
@@ -34,13 +36,40 @@ WITH_FLOOR = Peers(("mine",), {"fast": FAST}, {"swap": LOAD}, FLOOR)
 def test_a_peer_is_found_where_the_loader_has_it_and_nowhere_else(tmp_path: Path) -> None:
     library = tmp_path / "libfast.so.1"
     library.write_bytes(b"")
-    listing = (
-        f"2 libs found\n\tlibfast.so.10 (libc6) => /nowhere\n\tlibfast.so.1 (libc6,x86-64) => {library}\n"
+    where = Places(
+        f"2 libs found\n\tlibfast.so.10 (libc6) => /nowhere\n\tlibfast.so.1 (libc6,x86-64) => {library}\n",
+        python=(tmp_path,),
+        clang=(tmp_path,),
     )
-    assert peers.find(FAST, listing) == library
-    assert peers.find(GONE, listing) is None
+    assert libraries.find(FAST, where) == library
+    assert libraries.find(GONE, where) is None
     library.unlink()  # a cache that is out of date
-    assert peers.find(FAST, listing) is None
+    assert libraries.find(FAST, where) is None
+
+
+@pytest.mark.parametrize(
+    ("found_in", "file", "source"),
+    [(FoundIn.PYTHON, "prefix/lib/libfast.so.1", "PyPI"), (FoundIn.CLANG, "libfast-x86_64.so", "Debian")],
+)
+def test_a_peer_is_found_among_the_packages_of_python_and_the_libraries_of_clang(
+    tmp_path: Path, found_in: FoundIn, file: str, source: str
+) -> None:
+    own = tmp_path / found_in.value
+    library = own / file
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"")
+    where = Places(python=(tmp_path / "none", tmp_path / "python"), clang=(tmp_path / "clang",))
+    peer = Peer("fast", file, "fast-1", found_in)
+    assert libraries.find(peer, where) == library
+    library.unlink()
+    assert libraries.find(peer, where) is None
+    assert libraries.missing(peer) == f"{file} is not installed ({source}: fast-1)"
+
+
+def test_this_machine_tells_where_its_libraries_are() -> None:
+    where = libraries.places()
+    assert any((folder / "pytest").is_dir() for folder in where.python)
+    assert "libc.so.6" in where.listing
 
 
 def series(**speeds: list[float]) -> dict[str, Bench | NotMeasured]:
@@ -57,14 +86,17 @@ def timing(speeds: list[float]) -> Timing:
 
 
 def contest_of(
-    peers_spec: Peers, timed: dict[str, Bench | NotMeasured], rivals: list[str], **missing: str
+    peers_spec: Peers, timed: dict[str, Bench | NotMeasured], unit: Unit = UNIT, **missing: str
 ) -> Contest:
-    return peers.contest_of(peers_spec, UNIT, "system malloc", rivals, ["mine"], timed, missing)
+    others = {name: Path(name) for name in timed if name not in ("system malloc", "mine")}
+    loads = [*peers_spec.loads.values()]
+    lineup = Lineup(loads, "system malloc", others, {"mine": Path("mine")}, missing)
+    return peers.contest_of(peers_spec, unit, lineup, timed)
 
 
 def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = contest_of(TWO, timed, ["fast"], gone="is not installed")
+    found = contest_of(TWO, timed, gone="is not installed")
     swap = found.loads["swap"]
     assert swap.best == "fast"
     assert swap.against_best["mine"].median == pytest.approx(1.25)
@@ -73,8 +105,8 @@ def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> Non
 
 def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = contest_of(TWO, timed, ["fast"], gone="it is not installed")
-    shown = table.peers_table(found)
+    found = contest_of(TWO, timed, gone="it is not installed")
+    shown = tables.loads_table(found)
     assert [heading.head for heading in shown.headings] == [
         "load",
         "system malloc",
@@ -82,16 +114,18 @@ def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
         "mine",
         "mine to",
     ]
-    speeds, peaks = shown.rows
-    assert [figure.text for figure in speeds] == ["swap", "10.0", "20.0", "25.0", "1.25x"]
-    assert [figure.text for figure in peaks[1:4]] == ["1,000"] * 3
+    assert [[figure.text for figure in row] for row in shown.rows] == [
+        ["swap", "10.0", "20.0", "25.0", "1.25x"],
+        ["share of the best", "0.50", "1.00", "1.25", ""],
+        ["peak, KiB", "1,000", "1,000", "1,000", ""],
+    ]
     assert "gone: not measured: it is not installed" in shown.notes
 
 
 def with_floor(**speeds: list[float]) -> Contest:
     """The record of a run in which the floor is there."""
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, **speeds)
-    return contest_of(WITH_FLOOR, timed, ["fast"])
+    return contest_of(WITH_FLOOR, timed)
 
 
 def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> None:
@@ -109,15 +143,15 @@ def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> 
 def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay() -> None:
     timed = series(system_malloc=[10.0], fast=[20.0], mine=[25.0])
     timed["floor"] = NotMeasured("it crashed")
-    found = contest_of(WITH_FLOOR, timed, ["fast"])
+    found = contest_of(WITH_FLOOR, timed)
     assert found.loads["swap"].against_floor == {}
-    shown = table.peers_table(found)
+    shown = tables.loads_table(found)
     assert [figure.text for figure in shown.rows[0][-2:]] == ["1.25x", "-"]
     assert shown.reasons() == ["it crashed"]
 
 
 def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() -> None:
-    shown = table.peers_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
+    shown = tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
     heads = [(heading.head, heading.unit) for heading in shown.headings]
     assert heads[2:] == [
         ("fast", "Mops/s"),
@@ -145,7 +179,7 @@ def test_every_report_shows_the_floor_and_what_it_is() -> None:
 def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[5.0] * 6)
     less = Unit("op", "ns/op", Better.LOWER)
-    found = peers.contest_of(TWO, less, "system malloc", ["fast"], ["mine"], timed, {})
+    found = contest_of(TWO, timed, less)
     swap = found.loads["swap"]
     assert swap.best == "system malloc"
     assert swap.against_best["mine"] == Ratio(2, 2, 2, Verdict.FASTER)
@@ -154,9 +188,9 @@ def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
 def test_a_load_that_nobody_could_run_has_no_best() -> None:
     crashed = NotMeasured("it crashed")
     timed: dict[str, Bench | NotMeasured] = {"system malloc": crashed, "mine": crashed}
-    found = contest_of(TWO, timed, [])
+    found = contest_of(TWO, timed)
     assert found.loads["swap"].best is None
-    assert table.peers_table(found).reasons() == ["it crashed"]
+    assert tables.loads_table(found).reasons() == ["it crashed"]
 
 
 def test_where_nothing_was_timed_the_reason_names_the_command(tmp_path: Path) -> None:
@@ -183,7 +217,7 @@ def test_the_spec_says_who_the_peers_are(project: Any) -> None:
     root = project(matrix=toy_specs.MATRIX + PEERS.format(file="libfast.so.1"))
     found = load_project(root).matrix.peers
     assert found == Peers(
-        ("base",), {"fast": FAST}, {"swap": Load("swap", "Swaps.", "bench", ("--ops", "10"), ())}
+        ("base",), {"fast": FAST}, {"swap": PeerLoad("swap", "Swaps.", "bench", ("--ops", "10"))}
     )
 
 
@@ -238,18 +272,71 @@ def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
     assert said.endswith("error: 'floor' is the name of a variant, too")
 
 
-def test_a_floor_that_is_not_built_is_left_out_with_the_reason(project: Any, tmp_path: Path) -> None:
-    loaded = load_project(project(matrix=peers_text(FLOOR_LINE)))
-    stored: list[Contest] = []
-    program = tmp_path / peers.PROGRAMS / "bench"
-    program.parent.mkdir(parents=True)
-    program.write_text('#!/bin/sh\necho \'{"ops": 15, "seconds": 1e-5, "peak_kib": 7}\'\n', encoding="utf-8")
-    program.chmod(0o755)
-    cell = Cell(loaded.variants["base"], "release", "gcc")
-    peers.take(tmp_path, loaded, [cell], 1, store=stored.append, listing="")
-    assert stored[-1].missing["floor"] == "build/baseline/bin/floor_pool.so is not built"
-    assert stored[-1].floor is None
-    assert (
-        "floor: not measured: build/baseline/bin/floor_pool.so is not built"
-        in table.peers_table(stored[-1]).notes
-    )
+GROUPS = """
+peers:
+  variants: [base]
+  libraries: {fast: {file: libfast.so.1, package: libfast1}}
+  groups: {small: {doc: Little ones.}, several: {doc: Of threads., parallel: on}}
+  default: [small]
+  quiet: [--after-ms, 1000]
+  quiet_seconds: 1
+  loads:
+    swap: {doc: Swaps., program: bench, args: [--ops, 10], group: small, seconds: 0.5}
+    two: {doc: Swaps twice., program: bench, args: [--ops, 10], group: several, seconds: 2}
+"""
+
+
+def grouped(old: str = "", new: str = "") -> str:
+    """A matrix with groups of loads, where one text stands in place of another."""
+    assert old in GROUPS
+    return toy_specs.MATRIX + GROUPS.replace(old, new, 1)
+
+
+def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
+    found = load_project(project(matrix=grouped())).matrix.peers
+    assert found is not None
+    assert [load.name for load in found.by_default] == ["swap"]
+    assert [found.is_parallel(load) for load in found.loads.values()] == [False, True]
+    assert (found.quiet, found.loads["two"].seconds) == (("--after-ms", "1000"), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("group: small", "group: smal", "unknown group 'smal'; did you mean 'small'?"),
+        (", group: several", "", "load 'two' has no 'group'; known: small, several"),
+        ("[small]", "[smal]", "unknown load 'smal'; did you mean 'small'?"),
+        ("group: several", "group: small", "no load is of the group 'several'"),
+        ("swap: {", "small: {", "'small' is the name of a load, too"),
+        ("swap: {", "all: {", "no load can be called 'all': that is the word for every one"),
+        ("package:", "found_in: attic, package:", "'found_in' must be one of loader, python, clang"),
+        ("file: lib", "file: lib/lib", "'file' has a folder, which only 'found_in: python' takes"),
+        ("package:", "variants: [bsae], package:", "unknown variant 'bsae'; did you mean 'base'?"),
+        ("0.5", "soon", "'seconds' must be a number from 0 to 3600"),
+    ],
+)
+def test_a_mistake_about_groups_and_libraries_is_told(mistakes: Any, old: str, new: str, said: str) -> None:
+    (line,) = mistakes(matrix=grouped(old, new))
+    assert said in line
+
+
+def test_how_long_it_takes_is_known_from_the_seconds_of_the_loads(project: Any) -> None:
+    found = load_project(project(matrix=grouped())).matrix.peers
+    assert found is not None
+    lineup = Lineup([*found.loads.values()], "system", {"fast": Path("x")}, {"base": Path("y")}, {})
+    assert peers.expected_seconds(found, lineup, 3) == 3 * (4 * 2.5 + 2 * 1)  # names, runs, quiet ones
+    unknown = replace(found.loads["swap"], seconds=0.0)
+    assert peers.expected_seconds(found, replace(lineup, loads=[unknown]), 3) is None
+
+
+def test_the_floor_is_timed_with_its_own_loads_alone() -> None:
+    other = PeerLoad("other", "others", "bench_swap", ("--ops", "10"))
+    floor = replace(FLOOR, loads=("swap",))
+    both = replace(WITH_FLOOR, loads={"swap": LOAD, "other": other}, floor=floor)
+    lineup = Lineup([LOAD, other], "system malloc", {"floor": Path("f")}, {"mine": Path("m")}, {})
+    assert [load.name for load in lineup.loads_of("floor", both)] == ["swap"]
+    assert [load.name for load in lineup.loads_of("mine", both)] == ["swap", "other"]
+    timed = series(system_malloc=[10.0], floor=[20.0], mine=[25.0])
+    found = peers.contest_of(both, UNIT, lineup, timed)
+    assert "floor" not in found.loads["other"].figures
+    assert tables.loads_table(found).rows[3][2].text == "-"

@@ -11,7 +11,7 @@ import pytest
 
 from layermatrix.core import process
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence.bench import KIND, Bench, Ratio, Timing, Verdict
+from layermatrix.evidence.bench import KIND, UNREPORTED, Bench, Ratio, Timing, Verdict
 from layermatrix.measure import runner
 from layermatrix.measure.runner import Load, Subject
 from layermatrix.model.catalogue import Better, Unit
@@ -50,7 +50,8 @@ class Machine:
             return process.Finished(tuple(command), 1, b"", speed.encode(), 0.1)
         ops = speed * 1e6 if isinstance(speed, (int, float)) and not isinstance(speed, bool) else speed
         line = {"bench": load, "ops": ops, "seconds": 1, "library": self.used or link}
-        line |= {} if self.peak is None else {"peak_kib": self.peak + before}
+        line |= {} if self.peak is None else {"peak_kib": self.peak + before, "cpu_seconds": 2 + before}
+        line |= {"after_kib": 50} if "--quiet" in command else {}
         return process.Finished(tuple(command), 0, json.dumps(line).encode(), b"", 0.1)
 
 
@@ -124,6 +125,7 @@ def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_
         baseline=(2, 3, 4, 5, 6, 7),
         baseline_peak_kib=106,
         ratio=Ratio(2, 2, 2, Verdict.FASTER),
+        cpu_ns=612.5,
     )
     own = timing(results["system"], "mixed")
     assert (own.median, own.ratio) == (4.5, None)
@@ -251,6 +253,44 @@ def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> No
     assert [(step.done, step.total, step.round, step.subject, step.seconds) for step in steps] == [
         (1, 4, 0, "system", 1), (2, 4, 0, "quick", 2), (3, 4, 1, "quick", 3), (4, 4, 1, "system", 4),
     ]  # fmt: skip
+
+
+def test_the_time_that_is_left_is_what_each_run_took_before(tmp_path: Path) -> None:
+    seconds = iter([0, 1, 1, 11, 11, 11, 12, 12, 22])  # `chain` takes ten times as long as `mixed` does
+    steps: list[runner.Step] = []
+    runner.measure(
+        [MIXED, CHAIN], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
+        run=Machine(lambda name, load, before: "it crashed" if name == "quick" else 1.0),
+        clock=lambda: float(next(seconds)), on_progress=steps.append,
+    )  # fmt: skip
+    # one that has not run yet takes as long as the others do, and one that crashed is not run again
+    assert [step.left for step in steps] == [7, 5, 22, 11, 11, 10, 10, 0]
+
+
+def test_the_run_that_is_not_timed_tells_the_memory_after_all_was_freed(tmp_path: Path) -> None:
+    quiet = replace(MIXED, quiet=("--quiet", "5"))
+    machine = Machine(steady)
+    results = runner.measure(
+        [quiet], [subject("quick", tmp_path)], 2, subject("system", tmp_path), run=machine
+    )
+    assert ["--quiet" in command for command in machine.commands] == [True, True, False, False, False, False]
+    assert timing(results["quick"], "mixed").after_kib == 50
+    machine.commands.clear()
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=machine
+    )
+    assert timing(results["quick"], "mixed").after_kib is None
+
+
+def test_cpu_time_is_the_median_of_the_rounds_for_one_operation(tmp_path: Path) -> None:
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 3, subject("system", tmp_path), run=Machine(steady)
+    )
+    assert timing(results["quick"], "mixed").cpu_ns == pytest.approx(4 / 20e6 * 1e9)  # of 3, 4 and 5 s
+    results = runner.measure(
+        [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=Machine(steady, peak=None)
+    )
+    assert timing(results["quick"], "mixed").cpu_ns == UNREPORTED
 
 
 def test_senseless_sessions_are_refused(tmp_path: Path) -> None:

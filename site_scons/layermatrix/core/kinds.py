@@ -362,7 +362,9 @@ File = Annotated[str, Text("a relative path", _INSIDE + r"[\w./+-]+")]
 Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+")]
 CFile = Annotated[str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c")]
 Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")]
-SharedLibrary = Annotated[str, Text("the name of a shared library, such as libm.so.6", r"[\w.+-]+\.so[\w.]*")]
+SharedLibrary = Annotated[
+    str, Text("the name of a shared library, such as libm.so.6", _INSIDE + r"[\w./+-]+\.so[\w.]*")
+]
 EnvironmentName = Annotated[
     str, Text("the name of an environment variable, such as FRONT_RING", r"[A-Z_][A-Z0-9_]*", longest=100)
 ]

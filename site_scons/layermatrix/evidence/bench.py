@@ -23,6 +23,9 @@ RATIO = "median of the ratios of the rounds"
 PEAK = "peak resident memory of the benchmark"
 
 
+UNREPORTED = NotMeasured("the program does not report it")
+
+
 class Verdict(Enum):
     """What an interval of ratios says."""
 
@@ -44,7 +47,8 @@ class Ratio:
 @dataclass(frozen=True)
 class Timing(Measured):
     """One load's speed. interval: what low and high are. baseline: the samples that it is compared with, and
-    `ratio` what came of it; None of the baseline itself."""
+    `ratio` what came of it; None of the baseline itself. cpu_ns: CPU time of all threads for one operation,
+    the median. after_kib: resident memory after all was freed; None where that was not requested."""
 
     unit: str
     samples: tuple[float, ...]
@@ -56,6 +60,8 @@ class Timing(Measured):
     baseline: tuple[float, ...] = ()
     baseline_peak_kib: int | None = None
     ratio: Ratio | NotMeasured | None = None
+    cpu_ns: float | NotMeasured = UNREPORTED
+    after_kib: int | NotMeasured | None = None
 
 
 @dataclass(frozen=True)

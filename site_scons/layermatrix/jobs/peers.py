@@ -6,12 +6,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.build.targets import ROUNDS
-from layermatrix.jobs import measuring
+from layermatrix.build.targets import ROUNDS, Variable
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
+    from layermatrix.measure.peers import Lineup
+    from layermatrix.model.measuring import Peers
     from layermatrix.model.project import Project
+
+LOADS = Variable(
+    name="loads", doc="which loads are timed",
+    values="names, groups and patterns of variants/matrix.yaml, all", default="its 'default'",
+)  # fmt: skip
+LIBRARIES = Variable(
+    name="libraries", doc="which libraries of variants/matrix.yaml are timed beside the variants",
+    values="names and patterns, floor, all", default="those for the selected variants",
+)  # fmt: skip
+PEER = Variable(
+    name="peer", doc="any other library beside them", values="name:path, such as mine:/usr/lib/libmine.so"
+)
 
 
 def why_missing(project: Project) -> str | None:
@@ -24,17 +38,50 @@ def axes(project: Project) -> Mapping[str, str]:
 
 
 def prepare(plan: Plan) -> Work:
-    from layermatrix.measure import peers
+    from layermatrix.measure import entries, peers
 
-    wanted = plan.project.matrix.peers
-    assert wanted is not None
+    wanted = _wanted(plan)
     chosen = plan.select(JOB)
     _check(chosen)
-    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor else []
+    entered = entries.of_request(
+        wanted,
+        [cell.variant.name for cell in chosen.cells],
+        plan.project.matrix.baseline.name,
+        plan.root,
+        loads=plan.asked.given.get(LOADS.name, ""),
+        libraries=plan.asked.given.get(LIBRARIES.name, ""),
+        added=plan.asked.given.get(PEER.name, ""),
+    )
+    lineup = peers.lineup(plan.root, plan.project, chosen.cells, entered)
+    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in entered.libraries else []
     build = Build(chosen, ("libs", "benches", *floor))
-    loads, rounds, others = len(wanted.loads), measuring.rounds_of(plan), len(wanted.libraries)
-    then = f"time {loads} loads in {rounds} rounds, beside {others} other libraries"
-    return Work((build,), then, lambda: _run(plan, build))
+    then = _then(wanted, lineup, rounds_of(plan, wanted))
+    return Work((build,), then, lambda: _run(plan, build, lineup, then))
+
+
+def rounds_of(plan: Plan, wanted: Peers) -> int:
+    """How often each load is timed."""
+    return plan.asked.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
+
+
+def _wanted(plan: Plan) -> Peers:
+    found = plan.project.matrix.peers
+    assert found is not None
+    return found
+
+
+def _then(wanted: Peers, lineup: Lineup, rounds: int) -> str:
+    """What is timed, and how long that takes where the loads' seconds are known."""
+    from layermatrix.measure import peers, progress
+
+    seconds = peers.expected_seconds(wanted, lineup, rounds)
+    long = "" if seconds is None else f"; about {progress.duration(seconds)}, by the loads' 'seconds'"
+    counts = f"{_count(len(lineup.loads), 'load')} in {_count(rounds, 'round')}"
+    return f"time {counts}, with {', '.join(lineup.names)}{long}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _check(chosen: request.Selection) -> None:
@@ -46,7 +93,7 @@ def _check(chosen: request.Selection) -> None:
         raise request.RequestError(f"peers times native release builds, one a variant, and these are {ids}")
 
 
-def _run(plan: Plan, build: Build) -> int:
+def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
     from layermatrix.measure import contest, peers, progress
     from layermatrix.report import terminal
 
@@ -55,12 +102,13 @@ def _run(plan: Plan, build: Build) -> int:
         status = plan.build(build)
         outcome.failed(status)
         if status == 0:
+            print(f"{JOB.name}: {then}", flush=True)
             with progress.watch() as step:
                 peers.take(
                     plan.root,
                     plan.project,
-                    build.chosen.cells,
-                    measuring.rounds_of(plan),
+                    lineup,
+                    rounds_of(plan, _wanted(plan)),
                     store=lambda found: contest.FORMAT.write(plan.root / contest.FILE, found),
                     on_progress=step,
                 )
@@ -72,7 +120,7 @@ def _run(plan: Plan, build: Build) -> int:
 JOB = Job(
     name="peers",
     doc="time variants beside other libraries of their kind, in turn; a table",
-    variables=(ROUNDS,),
+    variables=(LOADS, LIBRARIES, PEER, ROUNDS),
     axes=axes,
     why_missing=why_missing,
     prepare=prepare,

@@ -22,28 +22,67 @@ class FloorAbout:
 
 @dataclass(frozen=True)
 class ContestLoad:
-    """One load. figures: by name of the library; best: the fastest of the others; against_best,
-    against_floor: how many times as fast as that each of ours is, where both have a figure."""
+    """One load. group: empty where loads have none; parallel: of several threads. figures: by name of the
+    library; best: the fastest of the others; shares: each one's speed as a share of the best one's.
+    against_best, against_floor: how many times as fast as that each of ours is, where both have a figure."""
 
     doc: str
     command: str
+    group: str
+    parallel: bool
     figures: Mapping[str, Timing | NotMeasured]
     best: str | None
+    shares: Mapping[str, float]
     against_best: Mapping[str, Ratio]
     against_floor: Mapping[str, Ratio]
+
+    def timing(self, name: str) -> Timing | None:
+        found = self.figures.get(name)
+        return found if isinstance(found, Timing) else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A library over several loads; means are geometric, over the loads that have the figure. loads: with how
+    many it was timed. speed: of its shares of the best. peak, after: of its memory, at its highest and after
+    all was freed, to the baseline's. worst: the loads with the least shares, the least first."""
+
+    loads: int
+    speed: float | None
+    peak: float | None
+    after: float | None
+    worst: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A group of loads, or all of them: how many loads, and where each library stands."""
+
+    loads: int
+    standings: Mapping[str, Standing]
 
 
 @dataclass(frozen=True)
 class Contest(Measured):
-    """own: the variants; rivals: the other libraries; missing: those that are not installed, and why."""
+    """own: the variants; rivals: the other libraries; missing: those that are not installed, and why.
+    summaries: by group, and `all`. quiet_seconds: how long after all was freed memory was read. work: the
+    word for one operation."""
 
     baseline: str
     rivals: tuple[str, ...]
     floor: FloorAbout | None
     own: tuple[str, ...]
     rounds: int
+    work: str
+    quiet_seconds: float
     missing: Mapping[str, str]
     loads: Mapping[str, ContestLoad]
+    summaries: Mapping[str, Summary]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everyone who is compared."""
+        return (self.baseline, *self.rivals, *self.own)
 
 
-FORMAT = Format("peers", Contest, version=2)
+FORMAT = Format("peers", Contest, version=3)

@@ -1,45 +1,65 @@
 """Time cells beside other libraries of their kind, in turn, in one run.
 
-Reads the matrix' `peers` and the cells' libraries; runs the benchmark programs of `build/baseline/bin/`, with
-one library after the other preloaded. Writes and reads `build/report/peers.json`. A peer that is not
-installed is left out, with the reason. The floor, where the matrix has one, is timed like a peer and never
-counts as the best of them: it shows what is left to win.
+Reads the cells' libraries; runs the benchmark programs of `build/baseline/bin/` with one library after the
+other preloaded. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, with
+the reason. The floor, where the matrix has one, is timed like a peer with the loads that it can run, and
+never counts as the best of them: it shows what is left to win.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import buildstate
-from layermatrix.core import process
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing
-from layermatrix.measure import contest, runner, stats, timing
+from layermatrix.measure import contest, libraries, runner, stats, summary
 from layermatrix.measure.contest import FILE, Contest, ContestLoad, FloorAbout
+from layermatrix.measure.entries import Entries
+from layermatrix.measure.libraries import Places
 from layermatrix.model.catalogue import Better
 from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.catalogue import Unit
     from layermatrix.model.matrix import Cell
-    from layermatrix.model.measuring import Floor, Load, Peer, Peers
+    from layermatrix.model.measuring import Floor, PeerLoad, Peers
     from layermatrix.model.project import Project
 
 PROGRAMS = Path(buildstate.BASELINE, "bin")
 
 Figures = Mapping[str, Timing | NotMeasured]  # by name of the library
+Series = Mapping[str, Bench | NotMeasured]  # the same, all loads
 
 
-def find(peer: Peer, listing: str) -> Path | None:
-    """Where the loader finds the peer's file; `listing` is what `ldconfig -p` printed."""
-    for line in listing.splitlines():
-        name, arrow, path = line.partition("=>")
-        if arrow and name.split()[:1] == [peer.file] and Path(path.strip()).is_file():
-            return Path(path.strip())
-    return None
+@dataclass(frozen=True)
+class Lineup:
+    """Everyone who is timed, with what. others: the other libraries that are there; missing: those that are
+    not, and why; own: the variants."""
+
+    loads: Sequence[PeerLoad]
+    baseline: str
+    others: Mapping[str, Path]
+    own: Mapping[str, Path]
+    missing: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.baseline, *self.others, *self.own)
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        return tuple(name for name in self.others if name != FLOOR)
+
+    def loads_of(self, name: str, peers: Peers) -> Sequence[PeerLoad]:
+        """The loads that one is timed with."""
+        if name != FLOOR:
+            return self.loads
+        able = peers.of_floor
+        return [load for load in self.loads if load in able]
 
 
 def floor_library(floor: Floor) -> Path:
@@ -47,119 +67,126 @@ def floor_library(floor: Floor) -> Path:
     return PROGRAMS / f"{Path(floor.source).stem}.so"
 
 
-def loader_listing(run: process.Run = process.run) -> str:
-    """The libraries that the loader knows; empty where it cannot be asked."""
-    tool = shutil.which("ldconfig") or shutil.which("ldconfig", path="/usr/sbin:/sbin")
-    if tool is None:
-        return ""
-    return process.text(run([tool, "-p"], environment=process.environment(), timeout=60).stdout)
+def lineup(
+    root: Path, project: Project, cells: Sequence[Cell], entries: Entries, where: Places | None = None
+) -> Lineup:
+    """Who is there of those that are wanted; the floor, which is built with the cells, comes last of the
+    others."""
+    peers = project.matrix.peers
+    assert peers is not None
+    where = where or libraries.places()
+    wanted = {name: peers.libraries[name] for name in entries.libraries if name != FLOOR}
+    found = {name: libraries.find(peer, where) for name, peer in wanted.items()}
+    others = {**{name: path for name, path in found.items() if path}, **entries.added}
+    if peers.floor and FLOOR in entries.libraries and any(load in peers.of_floor for load in entries.loads):
+        others[FLOOR] = root / floor_library(peers.floor)
+    return Lineup(
+        loads=entries.loads,
+        baseline=project.matrix.baseline.name,
+        others=others,
+        own={cell.variant.name: root / cell.library for cell in cells},
+        missing={name: libraries.missing(wanted[name]) for name, path in found.items() if not path},
+    )
+
+
+def expected_seconds(peers: Peers, wanted: Lineup, rounds: int) -> float | None:
+    """About how long the timing takes, by the seconds of the loads; None where one has none."""
+    runs = [load for name in wanted.names for load in wanted.loads_of(name, peers)]
+    if not all(load.seconds for load in runs):
+        return None
+    return sum((rounds + 1) * load.seconds + peers.quiet_seconds for load in runs)
 
 
 def take(
     root: Path,
     project: Project,
-    cells: Sequence[Cell],
+    wanted: Lineup,
     rounds: int,
     *,
     store: Callable[[Contest], None],
     on_progress: Callable[[runner.Step], None] | None = None,
-    listing: str | None = None,
 ) -> None:
     """Time everyone with every load; the record so far is stored after each round."""
     peers = project.matrix.peers
     assert peers is not None
     unit = project.catalogue.unit
-    found, missing = _libraries(root, peers, loader_listing() if listing is None else listing)
-    programs = {load.name: root / PROGRAMS / load.program for load in peers.loads.values()}
 
     def subject(name: str, library: Path | None) -> runner.Subject:
+        loads = wanted.loads_of(name, peers)
+        programs = {load.name: root / PROGRAMS / load.program for load in loads}
         return runner.Subject(name, programs, library, Path(name))
 
-    base = subject(project.matrix.baseline.name, None)
-    others = [subject(name, library) for name, library in found.items()]
-    rivals = [name for name in found if name != FLOOR]
-    own = [subject(cell.variant.name, root / cell.library) for cell in cells]
+    base = subject(wanted.baseline, None)
+    others = [subject(name, library) for name, library in {**wanted.others, **wanted.own}.items()]
     series: dict[str, Bench | NotMeasured] = {}
 
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
-        if str(path) == own[-1].name:  # the last one of a round
-            names = [one.name for one in own]
-            store(contest_of(peers, unit, base.name, rivals, names, series, missing))
+        if str(path) == others[-1].name:  # the last one of a round
+            store(contest_of(peers, unit, wanted, series))
 
-    loads = timing.loads_of(project, peers.loads.values())
-    runner.measure(loads, [*others, *own], rounds, base, on_progress=on_progress, store=keep)
-
-
-def _libraries(root: Path, peers: Peers, listing: str) -> tuple[dict[str, Path], dict[str, str]]:
-    """The libraries that are there, the floor last; and of each of the others, why it is not."""
-    found, missing = {}, {}
-    for name, peer in peers.libraries.items():
-        library = find(peer, listing)
-        if library is None:
-            missing[name] = f"{peer.file} is not installed (Debian: {peer.package})"
-        else:
-            found[name] = library
-    if peers.floor:
-        file = floor_library(peers.floor)
-        if (root / file).is_file():
-            found[FLOOR] = root / file
-        else:
-            missing[FLOOR] = f"{file} is not built"
-    return found, missing
+    loads = [
+        runner.Load(load.name, load.args, unit, load.is_inlined, quiet=peers.quiet) for load in wanted.loads
+    ]
+    runner.measure(loads, others, rounds, base, on_progress=on_progress, store=keep)
 
 
-def contest_of(
-    peers: Peers,
-    unit: Unit,
-    base: str,
-    rivals: Sequence[str],
-    own: Sequence[str],
-    series: Mapping[str, Bench | NotMeasured],
-    missing: Mapping[str, str],
-) -> Contest:
-    """One run: of each load everyone's figures, and each cell beside the best of the others and beside the
-    floor."""
+def contest_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> Contest:
+    """One run: of each load everyone's figures, each cell beside the best of the others and beside the floor;
+    and where everyone stands over all of them."""
     floor = peers.floor if FLOOR in series else None
+    loads = {load.name: _load(load, peers, unit.better, wanted, series) for load in wanted.loads}
+    names = (wanted.baseline, *wanted.rivals, *wanted.own)
     return Contest(
-        baseline=base,
-        rivals=tuple(rivals),
+        baseline=wanted.baseline,
+        rivals=wanted.rivals,
         floor=FloorAbout(floor.source, floor.doc) if floor else None,
-        own=tuple(own),
+        own=tuple(wanted.own),
         rounds=max((record.rounds for record in series.values() if isinstance(record, Bench)), default=0),
-        missing=dict(missing),
-        loads={
-            load.name: _load(load, unit.better, (base, *rivals), own, series) for load in peers.loads.values()
-        },
+        work=unit.work,
+        quiet_seconds=peers.quiet_seconds,
+        missing=dict(wanted.missing),
+        loads=loads,
+        summaries=summary.summaries(loads, names, wanted.baseline),
     )
 
 
-def _load(
-    load: Load,
-    better: Better,
-    others: Sequence[str],
-    own: Sequence[str],
-    series: Mapping[str, Bench | NotMeasured],
-) -> ContestLoad:
+def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: Series) -> ContestLoad:
     figures = {
         name: record.load(load.name) if isinstance(record, Bench) else record
         for name, record in series.items()
+        if load in wanted.loads_of(name, peers)
     }
-    timed = {name: one for name in others if isinstance(one := figures.get(name), Timing)}
-    first = max if better is Better.HIGHER else min
-    best = first(timed, key=lambda name: timed[name].median, default=None)
-    command = " ".join([load.program, *load.args])
+    best = _best(figures, better, (wanted.baseline, *wanted.rivals))
     return ContestLoad(
         load.doc,
-        command,
+        " ".join([load.program, *load.args]),
+        load.group,
+        peers.is_parallel(load),
         figures,
         best,
-        against_best=_against(figures, better, best, own),
-        against_floor=_against(figures, better, FLOOR, own),
+        shares=_shares(figures, better, best),
+        against_best=_against(figures, better, best, wanted.own),
+        against_floor=_against(figures, better, FLOOR, wanted.own),
     )
 
 
-def _against(figures: Figures, better: Better, other: str | None, own: Sequence[str]) -> dict[str, Ratio]:
+def _best(figures: Figures, better: Better, others: Iterable[str]) -> str | None:
+    timed = {name: one for name in others if isinstance(one := figures.get(name), Timing)}
+    first = max if better is Better.HIGHER else min
+    return first(timed, key=lambda name: timed[name].median, default=None)
+
+
+def _shares(figures: Figures, better: Better, best: str | None) -> dict[str, float]:
+    """Each one's speed as a share of the best one's, by their medians."""
+    first = figures.get(best) if best else None
+    if not isinstance(first, Timing):
+        return {}
+    ratios = {name: one.median / first.median for name, one in figures.items() if isinstance(one, Timing)}
+    return {name: ratio if better is Better.HIGHER else 1 / ratio for name, ratio in ratios.items()}
+
+
+def _against(figures: Figures, better: Better, other: str | None, own: Iterable[str]) -> dict[str, Ratio]:
     """How many times as fast as this one each of ours is, where both have a figure."""
     base = figures.get(other) if other else None
     if not isinstance(base, Timing):

@@ -29,9 +29,17 @@ def watch(output: TextIO | None = None) -> Iterator[Callable[[Step], None]]:
 
 def line(step: Step) -> str:
     """Where the timing is, and how long the rest takes if it goes on as before."""
-    left = step.seconds / step.done * (step.total - step.done)
     what = "warming up" if step.round == 0 else f"round {step.round}"
-    return f"timing {step.done}/{step.total}, about {left:.0f} s left: {what}, {step.load}, {step.subject}"
+    left = duration(step.left)
+    return f"timing {step.done}/{step.total}, about {left} left: {what}, {step.load}, {step.subject}"
+
+
+def duration(seconds: float) -> str:
+    """How long something takes, for people."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _Log:

@@ -7,48 +7,54 @@ subject after each complete round, so that an interrupt keeps the rounds that ar
     round    each load once with the baseline and with every subject. Their order moves on by one from round
              to round, so that none always comes first; samples of one round are a pair.
 
-One run of everything comes before the rounds and is not recorded: it warms the machine up, and whatever
-cannot run at all shows there. Every run has to prove which library it used (`core.preload`); a run that does
-not gives no figure.
+One run of everything comes before the rounds and is not timed: it warms the machine up, and whatever
+cannot run at all shows there. It can have more arguments (`quiet`), with which the program reports its memory
+after all was freed. Every run has to prove which library it used (`core.preload`); a run that does not gives
+no figure.
 
 The program's last line is a JSON object: `ops` and `seconds` give the speed, in millions of operations a
-second, or, where less is better, in nanoseconds an operation; `peak_kib`, where it is there, the highest
-resident memory in KiB.
+second, or, where less is better, in nanoseconds an operation. It may have `cpu_seconds`, the CPU time of all
+threads; `peak_kib`, the highest resident memory in KiB; and `after_kib`, that after all was freed.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from layermatrix.core import preload, process
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
-from layermatrix.evidence.bench import Bench, Timing
+from layermatrix.evidence.bench import UNREPORTED, Bench, Timing
 from layermatrix.measure import stats
 from layermatrix.model.catalogue import Better, Unit
 
+T = TypeVar("T")
 Store = Callable[[Path, Bench | NotMeasured], None]
 
 
 @dataclass(frozen=True)
 class Load:
     """A benchmark with its arguments. linked: its programs are linked with the library, whose hot path they
-    have inlined; else the library is preloaded into them."""
+    have inlined; else the library is preloaded into them. quiet: more arguments, for the run that is not
+    timed, which then reports `after_kib`."""
 
     name: str
     args: tuple[str, ...]
     unit: Unit
     linked: bool = False
+    quiet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Subject:
-    """programs: the benchmark of each load by name. library: what they have to use, None for what the system
-    has. store: its bench.json."""
+    """programs: the benchmark of each load that it can run, by the load's name. library: what they have to
+    use, None for what the system has. store: its bench.json."""
 
     name: str
     programs: Mapping[str, Path]
@@ -58,7 +64,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Step:
-    """Progress: what was just run. round 0 is the warm-up; seconds: since the beginning."""
+    """Progress: what was just run. round 0 is the warm-up; seconds: since the beginning; left: those that the
+    rest takes, if each run takes as long as it did before."""
 
     done: int
     total: int
@@ -66,6 +73,7 @@ class Step:
     load: str
     subject: str
     seconds: float
+    left: float
 
 
 class RunError(ValueError):
@@ -74,11 +82,26 @@ class RunError(ValueError):
 
 @dataclass
 class _Series:
-    """The samples of one subject with one load; failure: why there are no more."""
+    """The samples of one subject with one load; failure: why there are no more. seconds: what its last run
+    took, None before the first one; pending: how many runs are to come."""
 
+    pending: int
     samples: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)  # none where the program does not report it
+    cpu_ns: list[float] = field(default_factory=list)  # nor here
+    after_kib: int | None = None
     failure: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What one run reports."""
+
+    speed: float
+    peak_kib: int | None
+    cpu_ns: float | None
+    after_kib: int | None
 
 
 @dataclass
@@ -90,38 +113,54 @@ class _Session:
     timeout: float
     series: dict[tuple[str, str], _Series]
 
-    def take(self, load: Load, subject: Subject, keep: bool) -> None:
+    def take(self, load: Load, subject: Subject, *, timed: bool) -> None:
         """Run one benchmark once. After a failure this load of this subject is left alone."""
         series = self.series[subject.name, load.name]
         if series.failure is not None:
             return
         try:
-            speed, peak = self._figures(load, subject)
+            found = self._figures(load, subject, load.args if timed else (*load.args, *load.quiet))
         except RunError as error:
             series.failure = str(error)
             return
-        if keep:
-            series.samples.append(speed)
-            series.peaks.extend([] if peak is None else [peak])
+        if timed:
+            series.samples.append(found.speed)
+            series.peaks.extend(_known(found.peak_kib))
+            series.cpu_ns.extend(_known(found.cpu_ns))
+        else:
+            series.after_kib = found.after_kib
 
-    def _figures(self, load: Load, subject: Subject) -> tuple[float, int | None]:
-        """Speed and peak of one run of the benchmark."""
+    def _figures(self, load: Load, subject: Subject, args: Sequence[str]) -> _Figures:
+        """What one run of the benchmark with these arguments reports."""
         program = subject.programs.get(load.name)
         if program is None:
             raise RunError(f"there is no program for {load.name}")
-        command = [str(program), *load.args]
+        command = [str(program), *args]
         try:
             finished = preload.run_with(
                 subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout
             )
             if finished.failure:
                 raise RunError(finished.failure)
-            line = process.reported(finished.stdout)
-            return _speed(line, load.unit), _peak(line)
+            return _read(process.reported(finished.stdout), load.unit)
         except preload.NotLoadedError as error:
             raise RunError(str(error)) from error
         except ValueError as error:
             raise RunError(f"{program.name}: {error}") from error
+
+    def count(self, load: Load, subject: Subject, seconds: float) -> None:
+        """A run is over, which took so long."""
+        series = self.series[subject.name, load.name]
+        series.pending -= 1
+        series.seconds = seconds
+
+    def left(self) -> float:
+        """How many seconds the runs that are to come take. One that has not run yet takes as long as the
+        others do on average; after a failure there is none."""
+        running = [one for one in self.series.values() if one.failure is None]
+        known = [one.seconds for one in running if one.seconds is not None]
+        usual = sum(known) / len(known) if known else 0.0
+        return sum(one.pending * (usual if one.seconds is None else one.seconds) for one in running)
 
 
 def measure(
@@ -141,17 +180,20 @@ def measure(
     a baseline, each has speeds and no ratio."""
     everyone = [*([baseline] if baseline else []), *subjects]
     _check(rounds, everyone)
-    series = {(subject.name, load.name): _Series() for subject in everyone for load in loads}
+    series = {(subject.name, load.name): _Series(rounds + 1) for subject in everyone for load in loads}
     session = _Session(loads, everyone, baseline, run, timeout, series)
     begin, done = clock(), 0
+    now = begin
     total = (rounds + 1) * len(loads) * len(everyone)
     results: dict[str, Bench | NotMeasured] = {}
     for number in range(rounds + 1):
         for load, subject in _order(loads, everyone, number):
-            session.take(load, subject, keep=number > 0)
-            done += 1
+            session.take(load, subject, timed=number > 0)
+            before, now, done = now, clock(), done + 1
+            session.count(load, subject, now - before)
             if on_progress is not None:
-                on_progress(Step(done, total, number, load.name, subject.name, clock() - begin))
+                left = session.left()
+                on_progress(Step(done, total, number, load.name, subject.name, now - begin, left))
         if number > 0:
             results = _store_round(session, number, store)
     return results
@@ -199,7 +241,9 @@ def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeas
         low=spread.low,
         high=spread.high,
         interval=spread.method,
-        peak_kib=_most(own),
+        peak_kib=max(own.peaks) if own.peaks else UNREPORTED,
+        cpu_ns=statistics.median(own.cpu_ns) if own.cpu_ns else UNREPORTED,
+        after_kib=(UNREPORTED if own.after_kib is None else own.after_kib) if load.quiet else None,
     )
     baseline = session.baseline
     if subject is baseline:
@@ -207,10 +251,6 @@ def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeas
     if baseline is None:
         return replace(alone, ratio=NotMeasured("there is no baseline"))
     return _against(alone, session.series[baseline.name, load.name], load.unit)
-
-
-def _most(series: _Series) -> int | NotMeasured:
-    return max(series.peaks) if series.peaks else NotMeasured("the program does not report it")
 
 
 def _against(own: Timing, baseline: _Series, unit: Unit) -> Timing:
@@ -225,17 +265,33 @@ def _against(own: Timing, baseline: _Series, unit: Unit) -> Timing:
     )
 
 
-def _speed(line: Mapping[str, object], unit: Unit) -> float:
+def _read(line: Mapping[str, object], unit: Unit) -> _Figures:
+    """The figures of a program's JSON line."""
     ops, seconds = _number(line, "ops"), _number(line, "seconds")
-    return ops / seconds * 1e-6 if unit.better is Better.HIGHER else seconds / ops * 1e9
+    cpu = _number(line, "cpu_seconds", least=0) if "cpu_seconds" in line else None
+    return _Figures(
+        speed=ops / seconds * 1e-6 if unit.better is Better.HIGHER else seconds / ops * 1e9,
+        peak_kib=_kib(line, "peak_kib"),
+        cpu_ns=None if cpu is None else cpu / ops * 1e9,
+        after_kib=_kib(line, "after_kib"),
+    )
 
 
-def _peak(line: Mapping[str, object]) -> int | None:
-    return int(_number(line, "peak_kib")) if "peak_kib" in line else None
+def _kib(line: Mapping[str, object], name: str) -> int | None:
+    return int(_number(line, name)) if name in line else None
 
 
-def _number(line: Mapping[str, object], name: str) -> float:
+def _known(value: T | None) -> tuple[T, ...]:
+    return () if value is None else (value,)
+
+
+def _is_figure(value: float, least: float | None) -> bool:
+    return 0 < value < math.inf or value == least
+
+
+def _number(line: Mapping[str, object], name: str, least: float | None = None) -> float:
+    """A number above zero, or not below `least`."""
     value = line.get(name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_figure(value, least):
         return float(value)
     raise RunError(f"{name!r} in its JSON line is {value!r}, not a number above zero")

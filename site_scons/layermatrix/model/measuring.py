@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from layermatrix.core.kinds import (
@@ -29,8 +30,10 @@ from layermatrix.core.kinds import (
     Seconds,
     Sentence,
     SharedLibrary,
+    Switch,
     Word,
 )
+from layermatrix.model.layers import ALL
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 FLOOR = "floor"  # its name among those that are timed
@@ -170,32 +173,109 @@ class Counters(Record):
     limits: Mapping[Annotated[str, OneOf(*METRICS)], Limit] = field(default_factory=dict, hash=False)
 
 
+class FoundIn(enum.Enum):
+    """Where a library's file is looked for.
+
+    LOADER: among the libraries that the loader knows. PYTHON: in the packages of the Python that runs this.
+    CLANG: among clang's runtime libraries.
+    """
+
+    LOADER = "loader"
+    PYTHON = "python"
+    CLANG = "clang"
+
+
 @dataclass(frozen=True)
 class Peer(Record):
-    """Another library that does the same: its file, as the loader knows it, and the package that has it."""
+    """Another library that does the same: its file, where that is looked for, and the package that has it.
+
+    variants: names and patterns of those that it is timed beside; none: beside all.
+    """
 
     name: OwnName
     file: SharedLibrary
     package: Line
+    found_in: Annotated[FoundIn, EnumOf(FoundIn)] = FoundIn.LOADER
+    variants: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+
+    def __post_init__(self) -> None:
+        if self.found_in is not FoundIn.PYTHON and "/" in self.file:
+            raise Misfit("has a folder, which only 'found_in: python' takes", at=("file",))
+
+    def is_beside(self, variants: Iterable[str]) -> bool:
+        """Whether it is timed beside any of these."""
+        return not self.variants or any(
+            pattern == ALL or fnmatchcase(name, pattern) for name in variants for pattern in self.variants
+        )
 
 
 @dataclass(frozen=True)
 class Floor(Record):
     """The C file of a library that does the least that one of the kind could do. It is timed beside the peers
-    to show what is left to win, and is none of them."""
+    to show what is left to win, and is none of them. loads: those that it can run; none: all."""
 
     source: CFile
     doc: Sentence
+    loads: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+
+
+@dataclass(frozen=True)
+class Group(Record):
+    """Loads of one kind. parallel: they run several threads, whose CPU time says little of speed."""
+
+    name: OwnName
+    doc: Sentence
+    parallel: Switch = False
+
+
+@dataclass(frozen=True)
+class PeerLoad(Load):
+    """A load that is timed beside other libraries. seconds: about how long one run takes; 0: not known."""
+
+    group: Name = ""
+    seconds: Annotated[float, Number(0, 3600)] = 0.0
 
 
 @dataclass(frozen=True)
 class Peers(Record):
-    """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone."""
+    """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone.
+
+    default: the loads that are timed where none is named, by names, groups and patterns; none: all. quiet:
+    arguments with which a program reports `after_kib`, its memory after all was freed; `quiet_seconds`: how
+    much longer it runs with them. rounds: how often each load is timed; 0: as often as other loads are.
+    """
 
     variants: Annotated[tuple[Pattern, ...], Items(1, unique=True)]
     libraries: Annotated[Mapping[Name, Peer], Entries(1, named=True)] = field(hash=False)
-    loads: Annotated[Mapping[Name, Load], Entries(1, named=True)] = field(hash=False)
+    loads: Annotated[Mapping[Name, PeerLoad], Entries(1, named=True)] = field(hash=False)
     floor: Floor | None = None
+    groups: Annotated[Mapping[Name, Group], Entries(named=True)] = field(default_factory=dict, hash=False)
+    default: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+    rounds: Annotated[int, Integer(0, 1000)] = 0
+    quiet: Words = ()
+    quiet_seconds: Annotated[float, Number(0, 3600)] = 0.0
+
+    def named(self, words: Iterable[str]) -> list[PeerLoad]:
+        """The loads that these names, groups and patterns stand for, each once, in their own order."""
+        wanted = [*words]
+        return [load for load in self.loads.values() if any(self.is_named(load, word) for word in wanted)]
+
+    def is_named(self, load: PeerLoad, word: str) -> bool:
+        return word in (ALL, load.group) or fnmatchcase(load.name, word)
+
+    @property
+    def by_default(self) -> list[PeerLoad]:
+        """The loads that are timed where none is named."""
+        return self.named(self.default or (ALL,))
+
+    @property
+    def of_floor(self) -> list[PeerLoad]:
+        """The loads that the floor can run."""
+        return self.named(self.floor.loads or (ALL,)) if self.floor else []
+
+    def is_parallel(self, load: PeerLoad) -> bool:
+        group = self.groups.get(load.group)
+        return group is not None and group.parallel
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
-from layermatrix.model.layers import Key, Role, Storage
+from layermatrix.model.layers import Key, Layer, Role, Storage
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Profile:
         """What does not go together in a variant."""
         yield from ()
 
-    def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
+    def extra(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int], layers: Sequence[Layer]
+    ) -> Mapping[str, Any]:
         """Further values for templates, as `variant.extra`."""
         return {}
 

@@ -21,6 +21,7 @@ from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
 from layermatrix.measure.contest import Contest
 from layermatrix.report import charts, explain, exporter, picture
+from layermatrix.report import peers as peer_tables
 from layermatrix.report import table as tables
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _view(results: Results) -> View:
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
         "comparisons": [_comparison(found, results.view.work) for found in _comparisons(results)],
         "no_comparison": _reason(results.experiments),
-        "peers_table": _table(tables.peers_table(peers)) if isinstance(peers, Contest) else None,
+        "peers_tables": _peers_tables(peers),
         "no_peers": _reason(peers),
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
@@ -77,6 +78,11 @@ def _view(results: Results) -> View:
         "several": len({step.config for step in results.story.steps}) > 1,
         "methods": list(_methods(results)),
     }
+
+
+def _peers_tables(found: Contest | NotMeasured) -> list[View]:
+    made = peer_tables.all_tables(found) if isinstance(found, Contest) else ()
+    return [_table(table) for table in made]
 
 
 def _reason(found: object) -> str | None:

@@ -13,7 +13,7 @@ from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
 from layermatrix.measure.contest import Contest
-from layermatrix.report import exporter
+from layermatrix.report import exporter, peers
 from layermatrix.report import table as tables
 
 
@@ -26,12 +26,17 @@ def render(results: Results) -> str:
     blocks += [
         _story(results),
         *_experiments(results),
-        *([phase_table(tables.peers_table(results.peers))] if isinstance(results.peers, Contest) else []),
+        *_peers(results),
         _failures(results),
         _left_out(results),
         host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _peers(results: Results) -> Iterable[str]:
+    found = results.peers
+    return map(phase_table, peers.all_tables(found)) if isinstance(found, Contest) else ()
 
 
 def phase_table(table: Table, level: int = 2) -> str:

@@ -128,7 +128,7 @@ def _changes(results: Results, cell: CellResult) -> Iterable[str]:
     if not parents:
         return
     parent = about[parents[-1]]
-    for words, before, after in (("Gone", parent, own), ("New", own, parent)):
+    for words, before, after in (("Removed", parent, own), ("New", own, parent)):
         names = {layer.name for layer in after.layers}
         titles = [layer.title for layer in before.layers if layer.name not in names]
         if titles:

@@ -30,11 +30,8 @@ from layermatrix.evidence.columns import (
     number,
 )
 from layermatrix.evidence.kind import Kind
-from layermatrix.measure.contest import Contest
-from layermatrix.model.measuring import FLOOR
 
 AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
-RATIOS = "median of the ratios of the rounds, with its interval"
 BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
 PRINTED = "a header is printed for its variant: what others choose by #if is mostly chosen when it is printed"
 REPORTED_NOTE = "reported, not measured here"
@@ -216,7 +213,7 @@ def _built(cell: CellResult) -> Figure:
     return Figure("yes", FigureKind.GOOD) if cell.built else Figure("no", FigureKind.BAD)
 
 
-# --- comparisons and peers
+# --- comparisons
 
 
 def comparison_table(found: Comparison, work: str) -> Table:
@@ -281,50 +278,6 @@ def _own_ratio(timing: Timing) -> Figure:
     if isinstance(timing.ratio, NotMeasured):
         return not_measured(timing.ratio.reason)
     return Figure("1.00x") if timing.ratio is None else ratio_figure(timing.ratio)
-
-
-def peers_table(found: Contest) -> Table:
-    """Everyone's speed with each load, and our own beside the best of the others and beside the floor."""
-    names = [found.baseline, *found.rivals, *([FLOOR] if found.floor else []), *found.own]
-    others = ["the best other", *(["the floor"] if found.floor else [])]
-    unit = _contest_unit(found)
-    headings = [
-        Heading(name, f"{unit}, reference" if name == FLOOR else unit, bench.ROUNDS) for name in names
-    ]
-    headings += [Heading(f"{name} to", other, RATIOS, name) for name in found.own for other in others]
-    rows: list[tuple[Figure, ...]] = []
-    for load_name, load in found.loads.items():
-        against = [load.against_best, *([load.against_floor] if found.floor else [])]
-        ratios = [_peer_ratio(of.get(name)) for name in found.own for of in against]
-        speeds = [_peer_speed(name, load.figures.get(name)) for name in names]
-        rows.append((Figure(load_name, FigureKind.NAME), *speeds, *ratios))
-        peaks = [_peer_peak(load.figures.get(name)) for name in names]
-        rows.append((Figure("peak, KiB"), *peaks, *(Figure("") for _ in ratios)))
-    notes = [f"{FLOOR}: {found.floor.doc} ({found.floor.source})"] if found.floor else []
-    notes += [f"{name}: not measured: {reason}" for name, reason in found.missing.items()]
-    notes += [f"{name}: {load.doc} ({load.command})" for name, load in found.loads.items()]
-    title = f"Beside its peers, {found.rounds} rounds in turn"
-    return Table(title, (Heading("load"), *headings), tuple(rows), tuple(notes))
-
-
-def _contest_unit(found: Contest) -> str:
-    timings = (one for load in found.loads.values() for one in load.figures.values())
-    return next((one.unit for one in timings if isinstance(one, Timing)), "speed")
-
-
-def _peer_speed(name: str, timing: Timing | NotMeasured | None) -> Figure:
-    if timing is None or isinstance(timing, NotMeasured):
-        return not_measured(timing.reason if timing else None)
-    shown = _speed(timing)
-    return replace(shown, kind=FigureKind.ASIDE) if name == FLOOR else shown
-
-
-def _peer_peak(timing: Timing | NotMeasured | None) -> Figure:
-    return figure(timing.peak_kib) if isinstance(timing, Timing) else not_applicable()
-
-
-def _peer_ratio(ratio: Ratio | None) -> Figure:
-    return ratio_figure(ratio) if ratio else not_applicable()
 
 
 def ratio_figure(ratio: Ratio | comparison.Ratio) -> Figure:

@@ -19,6 +19,7 @@ from layermatrix.analysis.results import CellResult, LeftOut, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
 from layermatrix.measure.contest import Contest
+from layermatrix.report import peers as peer_tables
 from layermatrix.report import reference
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
@@ -86,11 +87,12 @@ def comparisons(
 
 
 def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
-    """The table of the job `peers`, or why there is none."""
+    """The tables of the job `peers`, or why there is none; the summary last, where a reader sees it first."""
     if isinstance(found, NotMeasured):
         console.print(f"not measured: {found.reason}", markup=False)
         return
-    _print_table(tables.peers_table(found), console, baseline=False)
+    for table in reversed(peer_tables.all_tables(found)):
+        _print_table(table, console, baseline=False)
     console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model.layers import ALL
-from layermatrix.model.measuring import FLOOR, Experiment, Load, Peers
+from layermatrix.model.measuring import FLOOR, Experiment, Load, PeerLoad, Peers
 from layermatrix.model.plan import AXES, Axes, Cells, Matrix
 from layermatrix.spec.reading import Document, Path
 from layermatrix.spec.shapes import ExperimentsSpec
@@ -71,10 +71,11 @@ def _check_variants(given: Iterable[str], known: list[str], path: Path, document
 
 
 def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
-    """The variants exist, and all that are timed can be told apart by their names."""
+    """The variants, groups and loads exist, and all that are timed can be told apart by their names."""
     _check_patterns("variant", peers.variants, variants, ("peers", "variants"), document)
-    for name in peers.libraries:
+    for name, library in peers.libraries.items():
         path = ("peers", "libraries", name)
+        _check_patterns("variant", library.variants, variants, (*path, "variants"), document)
         if name in variants:
             document.error(path, f"{quote(name)} is the name of a variant, too", at_key=True)
         elif name == FLOOR:
@@ -82,14 +83,45 @@ def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
                 path, "no library can be called 'floor'", "it is a key beside 'libraries'", at_key=True
             )
     for name, load in peers.loads.items():
-        if not load.args:
-            document.error(
-                ("peers", "loads", name),
-                f"load {quote(name)} has no 'args', so that it is not timed",
-                at_key=True,
-            )
-    if peers.floor and FLOOR in variants:
-        document.error(("peers", "floor"), "'floor' is the name of a variant, too", at_key=True)
+        _check_peer_load(name, load, document)
+    _check_groups(peers, document)
+    _check_words(peers, peers.default, ("peers", "default"), document)
+    if peers.floor:
+        _check_words(peers, peers.floor.loads, ("peers", "floor", "loads"), document)
+        if FLOOR in variants:
+            document.error(("peers", "floor"), "'floor' is the name of a variant, too", at_key=True)
+
+
+def _check_groups(peers: Peers, document: Document) -> None:
+    """A word on the command line is a load or a group, and a group has loads."""
+    for name in peers.groups:
+        path = ("peers", "groups", name)
+        if name == ALL:
+            document.error(path, "no group can be called 'all': that is the word for every load", at_key=True)
+        elif name in peers.loads:
+            document.error(path, f"{quote(name)} is the name of a load, too", at_key=True)
+        elif document.sound("peers", "loads") and not peers.named([name]):
+            document.error(path, f"no load is of the group {quote(name)}", at_key=True)
+
+
+def _check_peer_load(name: str, load: PeerLoad, document: Document) -> None:
+    path, groups = ("peers", "loads", name), document.names("peers", "groups")
+    if name == ALL:
+        document.error(path, "no load can be called 'all': that is the word for every one", at_key=True)
+    if not load.args:
+        document.error(path, f"load {quote(name)} has no 'args', so that it is not timed", at_key=True)
+    if load.group and load.group not in groups:
+        document.error((*path, "group"), f"unknown group {quote(load.group)}", hint_for(load.group, groups))
+    if not load.group and groups:
+        document.error(path, f"load {quote(name)} has no 'group'", hint_for("", groups), at_key=True)
+
+
+def _check_words(peers: Peers, words: Sequence[str], path: Path, document: Document) -> None:
+    """Each word stands for a load; nothing is said where not all loads are known."""
+    for index, word in enumerate(words if document.sound("peers", "loads") else ()):
+        if not peers.named([word]):
+            hint = hint_for(word, (*peers.groups, *peers.loads))
+            document.error((*path, index), f"unknown load {quote(word)}", hint)
 
 
 def _check_loads(matrix: Matrix, document: Document) -> None:

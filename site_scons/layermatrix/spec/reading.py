@@ -40,9 +40,10 @@ Path: TypeAlias = "tuple[str | int, ...]"  # of a value in a file
 NOUNS: Mapping[str, tuple[str, ...]] = {
     "layers": ("layer",), "options": ("option",), "keys": ("key",), "entries": ("entry",), "loads": ("load",),
     "libraries": ("library",), "limits": ("limit",), "pages": ("page",), "experiments": ("experiment",),
-    "lines": ("file",), "reported": ("reported figure",), "settings": ("setting",), "storages": ("storage",),
-    "capacity": ("layer",), "soak": ("program",), "roles": ("role",), "classes": ("class",),
-    "variants": ("variant", "mode", "load"), "budget": ("entry", "metric", "configuration"),
+    "groups": ("group",), "lines": ("file",), "reported": ("reported figure",), "settings": ("setting",),
+    "storages": ("storage",), "capacity": ("layer",), "soak": ("program",), "roles": ("role",),
+    "classes": ("class",), "variants": ("variant", "mode", "load"),
+    "budget": ("entry", "metric", "configuration"),
 }  # fmt: skip
 EXPECTED = {"dataclass_type": "a mapping", "dict_type": "a mapping", "mapping_type": "a mapping",
             "tuple_type": "a list", "list_type": "a list"}  # fmt: skip

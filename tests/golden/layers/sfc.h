@@ -19,8 +19,14 @@
 
 // The class of a request, by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
+#define TINY_HOT_SIZE 64 // the index ends here
 #define TINY_SIZE_INDEX \
     0, 0, 1, 2, 2
+
+// Beyond that, the class of the first request of each wide step.
+#define TINY_WIDE_STEP 512
+#define TINY_WIDE_INDEX \
+    0
 
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
@@ -72,14 +78,20 @@ typedef struct tiny_front {
     tls_sll_lists_t tls_sll;
     uint64_t tag;
     uint64_t key;
-    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+    uint8_t class_of[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
     .sfc = {.room = {4, 4, 4}}, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. SFC
 // A counted list.
@@ -248,9 +260,8 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 }
 
 // Every layer is tried in its turn, and every layer's code is inlined here.
-ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+ALWAYS_INLINE void *tiny_alloc_class(size_t class)
 {
-    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -279,6 +290,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     }
 
     return tiny_refill(class);
+}
+
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    return tiny_alloc_class(tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP]);
 }
 
 ALWAYS_INLINE void tiny_free_fast(void *block)
@@ -311,7 +327,7 @@ typedef struct tiny_layer_info {
     const char *title;
     const char *role;
     const char *storage;
-    uint32_t classes;  // a bit a class
+    uint64_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
@@ -372,11 +388,11 @@ void tiny_front_drain(void)
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"sfc", "SFC", "cache", "linked_list",
-     0x7u, 4, held_by_sfc},
+     0x7ull, 4, held_by_sfc},
     {"tls_sll", "TLS SLL", "overflow", "linked_list",
-     0x7u, 0, held_by_tls_sll},
+     0x7ull, 0, held_by_tls_sll},
     {"legacy_refill", "Legacy refill", "refill", "none",
-     0x7u, 0, held_by_refill},
+     0x7ull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED

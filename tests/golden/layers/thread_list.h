@@ -19,8 +19,14 @@
 
 // The class of a request, by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
+#define TINY_HOT_SIZE 64 // the index ends here
 #define TINY_SIZE_INDEX \
     0, 0, 1, 2, 2
+
+// Beyond that, the class of the first request of each wide step.
+#define TINY_WIDE_STEP 512
+#define TINY_WIDE_INDEX \
+    0
 
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
@@ -56,6 +62,7 @@
 // Thread List
 typedef struct thread_list_lists {
     uint64_t packed[3];
+    uint8_t limit[3]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
 // TLS SLL
@@ -71,14 +78,21 @@ typedef struct tiny_front {
     tls_sll_lists_t tls_sll;
     uint64_t tag;
     uint64_t key;
-    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+    uint8_t class_of[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)} }, \
+    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)}, \
+                      {8, 8, 4} }, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Thread List
 // A list that is bounded in blocks and in bytes.
@@ -99,8 +113,7 @@ ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 
 static inline size_t thread_list_held(size_t class)
 {
-    static const uint8_t limit[] = {8, 8, 4};
-    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+    return tiny_front.thread_list.limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
 }
 
 static inline bool thread_list_holds(size_t class, const void *wanted)
@@ -110,7 +123,7 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
     uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
     const tiny_block_t *next = tiny_packed_first(link);
-    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (before <= room || (next == NULL && before != tiny_front.thread_list.limit[class]) || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
     if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
     const tiny_block_t *block = tiny_packed_first(packed);
     for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));
@@ -246,9 +259,8 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 }
 
 // Every layer is tried in its turn, and every layer's code is inlined here.
-ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+ALWAYS_INLINE void *tiny_alloc_class(size_t class)
 {
-    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -277,6 +289,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     }
 
     return tiny_refill(class);
+}
+
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    return tiny_alloc_class(tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP]);
 }
 
 ALWAYS_INLINE void tiny_free_fast(void *block)
@@ -309,7 +326,7 @@ typedef struct tiny_layer_info {
     const char *title;
     const char *role;
     const char *storage;
-    uint32_t classes;  // a bit a class
+    uint64_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
@@ -370,11 +387,11 @@ void tiny_front_drain(void)
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"thread_list", "Thread List", "cache", "packed_list",
-     0x7u, 8, held_by_thread_list},
+     0x7ull, 8, held_by_thread_list},
     {"tls_sll", "TLS SLL", "overflow", "linked_list",
-     0x7u, 0, held_by_tls_sll},
+     0x7ull, 0, held_by_tls_sll},
     {"legacy_refill", "Legacy refill", "refill", "none",
-     0x7u, 0, held_by_refill},
+     0x7ull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED

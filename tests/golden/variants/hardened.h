@@ -12,13 +12,14 @@
 #define TINY_GEN_CONFIG_H
 
 #define TINY_VARIANT "hardened"
-#define TINY_CLASSES 28
-#define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096
-#define TINY_MAX_SIZE 4096
+#define TINY_CLASSES 48
+#define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608, 5248, 5888, 6656, 7424, 8192, 9216, 10240, 11264, 12288, 13824, 15360, 16384, 18432, 20480, 22528, 24576, 27648, 30720, 32768
+#define TINY_MAX_SIZE 32768
 #define TINY_MIN_ALIGN 16
 
 // The class of a request, by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
+#define TINY_HOT_SIZE 4096 // the index ends here
 #define TINY_SIZE_INDEX \
     0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, \
     13, 14, 14, 14, 14, 15, 15, 15, 15, 16, 16, 16, 16, 16, 16, 16, 16, 17, 17, 17, 17, 17, 17, 17, \
@@ -31,6 +32,13 @@
     25, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, 26, \
     26, 26, 26, 26, 26, 26, 26, 26, 26, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, \
     27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27
+
+// Beyond that, the class of the first request of each wide step.
+#define TINY_WIDE_STEP 512
+#define TINY_WIDE_INDEX \
+    28, 29, 29, 30, 31, 32, 32, 33, 34, 34, 35, 35, 36, 36, 37, 37, 38, 38, 38, 39, 39, 39, 40, 40, \
+    41, 41, 41, 41, 42, 42, 42, 42, 43, 43, 43, 43, 44, 44, 44, 44, 45, 45, 45, 45, 45, 45, 46, 46, \
+    46, 46, 46, 46, 47, 47, 47, 47
 
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 2
@@ -50,6 +58,10 @@
 #define TINY_ENV_OPTIONS(X) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
+// Keep only a pointer to the front in the thread-local state, which takes space on each thread's
+// stack.
+#define TINY_HAS_OPTION_FRONT_APART 0
+#define TINY_OPTION_FRONT_APART 0
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
@@ -81,7 +93,8 @@
 
 // Thread List
 typedef struct thread_list_lists {
-    uint64_t packed[28];
+    uint64_t packed[48];
+    uint8_t limit[48]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
 // A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
@@ -90,13 +103,20 @@ typedef struct tiny_front {
     thread_list_lists_t thread_list;
     uint64_t tag;
     uint64_t key;
-    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+    uint8_t class_of[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(204), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(146), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32)} }, \
+    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(25), TINY_PACKED_EMPTY(21), TINY_PACKED_EMPTY(18), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(3), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2)}, \
+                      {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Thread List
 // One list for each class, packed into one word and bounded in blocks and bytes; a full list
@@ -118,8 +138,7 @@ ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 
 static inline size_t thread_list_held(size_t class)
 {
-    static const uint8_t limit[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32};
-    return limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
+    return tiny_front.thread_list.limit[class] - tiny_packed_room(tiny_front.thread_list.packed[class]);
 }
 
 static inline bool thread_list_holds(size_t class, const void *wanted)
@@ -129,11 +148,35 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
     uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
     const tiny_block_t *next = tiny_packed_first(link);
-    if (before <= room || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
+    if (before <= room || (next == NULL && before != tiny_front.thread_list.limit[class]) || (next != NULL && tiny_own_class(next, tiny_front.tag) != class)) return false;
     if (next != NULL && (uint16_t)next->link != (uint16_t)TINY_PACKED_EMPTY(before + 1)) return false;
     const tiny_block_t *block = tiny_packed_first(packed);
     for (uint32_t above = before - room - 1; above > 0 && block != NULL; above--) block = tiny_packed_first(tiny_packed_next(block));
     return block == wanted;
+}
+
+// The list is empty: from now on it may hold twice as many, as far as the bytes allow that all of the thread's lists share.
+static inline void thread_list_widen(size_t class)
+{
+    static const uint8_t most[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32, 28, 24, 22, 19, 17, 16, 14, 12, 11, 10, 9, 8, 8, 7, 6, 5, 5, 4, 4, 4};
+    uint8_t *limit = &tiny_front.thread_list.limit[class];
+    uint64_t *packed = &tiny_front.thread_list.packed[class];
+    unsigned wider = *limit * 2u < most[class] ? *limit * 2u : most[class];
+    if (wider == *limit || *packed != TINY_PACKED_EMPTY(*limit)) return;
+    if (!tiny_backend_may_hold((wider - *limit) * (size_t)tiny_class_size[class])) return;
+    *limit = (uint8_t)wider;
+    *packed = TINY_PACKED_EMPTY(wider);
+}
+
+// All lists begin anew.
+static inline void thread_list_narrow(void)
+{
+    static const uint8_t first[] = {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    for (size_t i = 0; i < sizeof first; i++) {
+        if (tiny_front.thread_list.packed[i] != TINY_PACKED_EMPTY(tiny_front.thread_list.limit[i])) continue;
+        tiny_front.thread_list.limit[i] = first[i];
+        tiny_front.thread_list.packed[i] = TINY_PACKED_EMPTY(first[i]);
+    }
 }
 
 #if HAKMEM_STATS
@@ -208,6 +251,12 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     return tiny_ultra_alloc(size);
 }
 
+ALWAYS_INLINE void *tiny_alloc_class(size_t class)
+{
+    TINY_COUNT_REQUEST(class);
+    return tiny_ultra_alloc_class(class);
+}
+
 ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
@@ -223,7 +272,7 @@ typedef struct tiny_layer_info {
     const char *title;
     const char *role;
     const char *storage;
-    uint32_t classes;  // a bit a class
+    uint64_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
@@ -241,6 +290,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 void *tiny_alloc_slow(size_t size)
 {
     size_t class = tiny_class_of(size);
+    thread_list_widen(class);
 
     return tiny_refill(class);
 }
@@ -271,7 +321,7 @@ void tiny_free_slow(void *block, size_t class)
 static void drain_thread_list(void)
 {
     TINY_COUNT_AS(drain);
-    for (size_t class = 0; class <= 27; class++) {
+    for (size_t class = 0; class <= 47; class++) {
         for (tiny_block_t *block; (block = thread_list_pop(class)) != NULL;) tiny_backend_give(block);
     }
 }
@@ -296,13 +346,14 @@ bool tiny_front_holds(size_t class, const void *block)
 void tiny_front_drain(void)
 {
     drain_thread_list();
+    thread_list_narrow();
 }
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"thread_list", "Thread List", "cache", "packed_list",
-     0xfffffffu, 0, held_by_thread_list},
+     0xffffffffffffull, 0, held_by_thread_list},
     {"front_direct", "Front-Direct", "refill", "none",
-     0xfffffffu, 0, held_by_refill},
+     0xffffffffffffull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED

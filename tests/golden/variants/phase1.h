@@ -24,10 +24,16 @@
 
 // The class of a request, by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
+#define TINY_HOT_SIZE 1024 // the index ends here
 #define TINY_SIZE_INDEX \
     1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, \
     6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
     7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Beyond that, the class of the first request of each wide step.
+#define TINY_WIDE_STEP 512
+#define TINY_WIDE_INDEX \
+    0
 
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
@@ -52,6 +58,10 @@
 #define TINY_ENV_OPTIONS(X) \
     X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
 
+// Keep only a pointer to the front in the thread-local state, which takes space on each thread's
+// stack.
+#define TINY_HAS_OPTION_FRONT_APART 1
+#define TINY_OPTION_FRONT_APART 1
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
@@ -127,7 +137,7 @@ typedef struct tiny_front {
     tls_sll_lists_t tls_sll;
     uint64_t tag;
     uint64_t key;
-    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+    uint8_t class_of[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
@@ -135,7 +145,13 @@ typedef struct tiny_front {
     .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
     .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. FastCache
 // Array stack for the four smallest classes.
@@ -483,9 +499,8 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 }
 
 // Every layer is tried in its turn, and every layer's code is inlined here.
-ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+ALWAYS_INLINE void *tiny_alloc_class(size_t class)
 {
-    size_t class = tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
     TINY_COUNT_REQUEST(class);
     void *block;
 
@@ -552,6 +567,11 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     return tiny_refill(class);
 }
 
+ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
+{
+    return tiny_alloc_class(tiny_front.class_of[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP]);
+}
+
 ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
@@ -582,7 +602,7 @@ typedef struct tiny_layer_info {
     const char *title;
     const char *role;
     const char *storage;
-    uint32_t classes;  // a bit a class
+    uint64_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
@@ -689,19 +709,19 @@ void tiny_front_drain(void)
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"fast_cache", "FastCache", "cache", "array_stack",
-     0xfu, 128, held_by_fast_cache},
+     0xfull, 128, held_by_fast_cache},
     {"sfc", "SFC", "cache", "linked_list",
-     0xffu, 128, held_by_sfc},
+     0xffull, 128, held_by_sfc},
     {"unified_cache", "Unified Cache", "cache", "linked_list",
-     0xffu, 256, held_by_unified_cache},
+     0xffull, 256, held_by_unified_cache},
     {"ring_cache", "Ring Cache", "cache", "ring",
-     0x2cu, 128, held_by_ring_cache},
+     0x2cull, 128, held_by_ring_cache},
     {"tls_sll", "TLS SLL", "overflow", "linked_list",
-     0xffu, 0, held_by_tls_sll},
+     0xffull, 0, held_by_tls_sll},
     {"front_direct", "Front-Direct", "refill", "none",
-     0xffu, 0, held_by_refill},
+     0xffull, 0, held_by_refill},
     {"legacy_refill", "Legacy refill", "refill", "none",
-     0xffu, 0, held_by_refill},
+     0xffull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED

@@ -19,10 +19,16 @@
 
 // The class of a request, by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
+#define TINY_HOT_SIZE 1024 // the index ends here
 #define TINY_SIZE_INDEX \
     1, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, \
     6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
     7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
+
+// Beyond that, the class of the first request of each wide step.
+#define TINY_WIDE_STEP 512
+#define TINY_WIDE_INDEX \
+    0
 
 // Checks on what is freed: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
@@ -41,6 +47,10 @@
 #define TINY_ENV_OPTION_COUNT 0
 #define TINY_ENV_OPTIONS(X)
 
+// Keep only a pointer to the front in the thread-local state, which takes space on each thread's
+// stack.
+#define TINY_HAS_OPTION_FRONT_APART 0
+#define TINY_OPTION_FRONT_APART 0
 // Keep the blocks of a refill in a hot magazine (C0-C3) that is tried before the backend.
 #define TINY_HAS_OPTION_HOTMAG 0
 #define TINY_OPTION_HOTMAG 0
@@ -90,14 +100,20 @@ typedef struct tiny_front {
     tls_sll_lists_t tls_sll;
     uint64_t tag;
     uint64_t key;
-    uint8_t class_of[TINY_MAX_SIZE / TINY_SIZE_STEP + 1];
+    uint8_t class_of[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
     .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
     .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
+#if TINY_OPTION_FRONT_APART
+// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+extern HAK_TLS tiny_front_t *tiny_front_apart;
+#define tiny_front (*tiny_front_apart)
+#else
 extern HAK_TLS tiny_front_t tiny_front;
+#endif
 
 // ---- 1. Unified Cache
 // One tcache-style list for each class.
@@ -273,6 +289,12 @@ ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
     return tiny_ultra_alloc(size);
 }
 
+ALWAYS_INLINE void *tiny_alloc_class(size_t class)
+{
+    TINY_COUNT_REQUEST(class);
+    return tiny_ultra_alloc_class(class);
+}
+
 ALWAYS_INLINE void tiny_free_fast(void *block)
 {
     TINY_COUNT_FREE(block);
@@ -288,7 +310,7 @@ typedef struct tiny_layer_info {
     const char *title;
     const char *role;
     const char *storage;
-    uint32_t classes;  // a bit a class
+    uint64_t classes;  // a bit a class
     uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
@@ -398,11 +420,11 @@ void tiny_front_drain(void)
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"unified_cache", "Unified Cache", "cache", "linked_list",
-     0xffu, 256, held_by_unified_cache},
+     0xffull, 256, held_by_unified_cache},
     {"tls_sll", "TLS SLL", "overflow", "linked_list",
-     0xffu, 0, held_by_tls_sll},
+     0xffull, 0, held_by_tls_sll},
     {"legacy_refill", "Legacy refill", "refill", "none",
-     0xffu, 0, held_by_refill},
+     0xffull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED

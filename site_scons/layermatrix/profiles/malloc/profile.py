@@ -8,10 +8,11 @@ from typing import Any
 
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
-from layermatrix.model.layers import Key, Role, Storage
+from layermatrix.model.layers import NO_STORAGE, Key, Layer, Role, Storage
 from layermatrix.profiles.base import Objection, Profile
 from layermatrix.profiles.malloc import sizes
 
+PACKED = "packed_list"  # whose lists begin small and widen, where requests meet them first
 MARKED = 16  # bytes of the smallest block that has room for a link and a mark
 PACKED_MOST = 255  # blocks of a list whose room is a byte
 LINK = {"size": 8}  # a free block has room for a link
@@ -37,7 +38,7 @@ STORAGES = (
     Storage("magazine", "A pair of magazines.", shape="even"),
     Storage("linked_list", "Blocks linked through their first word.", ("capacity", "bytes"), needs=LINK),
     Storage(
-        "packed_list",
+        PACKED,
         "The same, counted in the word that holds the list.",
         ("capacity", "bytes"),
         most=PACKED_MOST,
@@ -62,8 +63,19 @@ class Malloc(Profile):
             what = f"checks mark free blocks in their second word, so they need 'min_align', {MARKED}"
             yield Objection(("checks", "min_align"), what, "or set 'checks: none'")
 
-    def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
-        return sizes.lookup(keys, int(settings["min_align"]))
+    def extra(
+        self, keys: Sequence[Key], settings: Mapping[str, str | int], layers: Sequence[Layer]
+    ) -> Mapping[str, Any]:
+        first = next((layer for layer in layers if layer.storage != NO_STORAGE), None)
+        widens = first if first and settings["fast_path"] == "ultra" and first.storage == PACKED else None
+        begin = {layer.name: layer.limits for layer in layers}
+        if widens:
+            begin[widens.name] = sizes.begin_limits(widens)
+        return {
+            **sizes.lookup(keys, int(settings["min_align"])),
+            "widens": widens.name if widens else "",
+            "begin": begin,
+        }
 
     def key_columns(
         self, keys: Sequence[Key], settings: Mapping[str, str | int]

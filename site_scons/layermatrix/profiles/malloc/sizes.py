@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layermatrix.core.kinds import Integer, Misfit
-from layermatrix.model.layers import Key
+from layermatrix.model.layers import Key, Layer
 
 SIZE = Integer(8, 65_536, step=8)
+HOT_SIZE = 4096  # bytes; a table by steps that goes on beyond would be most of a thread's state
+WIDE_STEP = 512  # bytes
+BEGIN_BYTES, BEGIN_BLOCKS = 8192, 2  # of each class, in a list that may widen
 
 
 def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
@@ -48,10 +51,31 @@ def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
 
 
 def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
-    """max_size: the largest request in bytes that a class serves. index: entry i is the class for
-    (i-1) * step + 1 to i * step bytes; entry 0 is for 0."""
+    """What the generated code looks up the class of a request in.
+
+    max_size: the largest request in bytes that a class serves. hot_index: entry i is the class for
+    (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is for 0. wide_index: entry i is the
+    class for hot_size + i * wide_step + 1 bytes, the first of each wide step.
+    """
     serving = aligned(classes, step)
     largest = max(one.number("size") for one in serving)
     sizes = range(0, largest + 1, step)
     index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
-    return {"max_size": largest, "lookup_step": step, "size_index": index}
+    hot = min(largest, HOT_SIZE)
+    return {
+        "max_size": largest,
+        "lookup_step": step,
+        "hot_size": hot,
+        "hot_index": index[: hot // step + 1],
+        "wide_step": WIDE_STEP,
+        "wide_index": index[hot // step + 1 :: WIDE_STEP // step] or [0],
+    }
+
+
+def begin_limits(layer: Layer) -> tuple[int, ...]:
+    """Blocks that a list which may widen holds at first, for each class from the first to the last."""
+    sizes = {one.index: one.number("size") for one in layer.keys}
+    return tuple(
+        min(limit, max(BEGIN_BYTES // sizes[index], BEGIN_BLOCKS)) if index in sizes else 0
+        for index, limit in enumerate(layer.limits, layer.first)
+    )

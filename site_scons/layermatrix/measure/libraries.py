@@ -1,0 +1,73 @@
+"""Find the libraries that are timed beside ours, and name the package of one that is not there.
+
+A library is where the loader finds it, in a package of the Python that runs this, or among clang's runtime
+libraries (`found_in` of a peer).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermatrix.core import process
+from layermatrix.model.measuring import FoundIn, Peer
+
+_SECONDS = 60.0  # for the answer of a tool
+SOURCES = {FoundIn.LOADER: "Debian", FoundIn.PYTHON: "PyPI", FoundIn.CLANG: "Debian"}  # of the packages
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where this machine has libraries. listing: what `ldconfig -p` printed; python, clang: folders."""
+
+    listing: str = ""
+    python: tuple[Path, ...] = ()
+    clang: tuple[Path, ...] = ()
+
+
+def places(run: process.Run = process.run) -> Places:
+    """The places of this machine; none of what cannot be asked."""
+    packages = dict.fromkeys(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
+    return Places(_listing(run), tuple(packages), tuple(_clang_folders(run)))
+
+
+def find(peer: Peer, where: Places) -> Path | None:
+    """The peer's file; None where it is not installed."""
+    if peer.found_in is FoundIn.LOADER:
+        return _known_to_loader(peer.file, where.listing)
+    folders = where.python if peer.found_in is FoundIn.PYTHON else where.clang
+    return next((folder / peer.file for folder in folders if (folder / peer.file).is_file()), None)
+
+
+def missing(peer: Peer) -> str:
+    """What to say of a library that is not installed."""
+    return f"{peer.file} is not installed ({SOURCES[peer.found_in]}: {peer.package})"
+
+
+def _known_to_loader(file: str, listing: str) -> Path | None:
+    for line in listing.splitlines():
+        name, arrow, path = line.partition("=>")
+        if arrow and name.split()[:1] == [file] and Path(path.strip()).is_file():
+            return Path(path.strip())
+    return None
+
+
+def _listing(run: process.Run) -> str:
+    tool = shutil.which("ldconfig") or shutil.which("ldconfig", path="/usr/sbin:/sbin")
+    return _said(run, tool, "-p") if tool else ""
+
+
+def _clang_folders(run: process.Run) -> Iterable[Path]:
+    """Where clang keeps its runtime libraries: that of the command, then those of Debian, newest first."""
+    tool = shutil.which("clang")
+    own = _said(run, tool, "-print-resource-dir").strip() if tool else ""
+    if own:
+        yield Path(own, "lib", "linux")
+    yield from sorted(Path("/usr/lib").glob("llvm-*/lib/clang/*/lib/linux"), reverse=True)
+
+
+def _said(run: process.Run, tool: str, option: str) -> str:
+    return process.text(run([tool, option], environment=process.environment(), timeout=_SECONDS).stdout)
