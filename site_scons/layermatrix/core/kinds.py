@@ -345,5 +345,11 @@ Value = Annotated["str | bool | int", Single("a word, a whole number or on/off",
 Word = Annotated[str, Single("a single value", written=True)]  # an argument of a program
 Choice = Annotated["str | int", Single("a word or a whole number", int, written=True)]  # of an enumeration
 Names = Annotated[tuple[Name, ...], Items(unique=True)]
+LayerName = Annotated[Name, Ref("layer")]
+Layers = Annotated[tuple[LayerName, ...], Items(unique=True)]
+LoadName = Annotated[Name, Ref("load")]
+RoleName = Annotated[Term, Ref("role")]
+VariantName = Annotated[Name, Ref("variant")]
+VariantPattern = Annotated[Pattern, Ref("variant", pattern=True)]
 Files = Annotated[tuple[File, ...], Items(unique=True)]
 Globs = Annotated[tuple[Glob, ...], Items(unique=True, alone=True)]

@@ -18,17 +18,19 @@ from layermatrix.core.kinds import (
     Items,
     Label,
     Line,
+    LoadName,
     Misfit,
     Name,
     Number,
     OneOf,
     OwnName,
-    Pattern,
     Question,
     Record,
     Seconds,
     Sentence,
     SharedLibrary,
+    VariantName,
+    VariantPattern,
     Word,
 )
 
@@ -118,7 +120,7 @@ class Load(Record):
 class Timing(Record):
     """How often each load is timed; `headline` is the load of the first column of speed."""
 
-    headline: Name = ""  # the first load that is timed
+    headline: LoadName = ""  # the first load that is timed
     rounds: Annotated[int, Integer(1, 1000)] = 7
 
 
@@ -163,7 +165,7 @@ CacheSize = Annotated[tuple[CacheNumber, CacheNumber, CacheNumber], Cache()]
 class Counters(Record):
     """The loads to simulate, each cache as bytes, ways, bytes of a line, and the limit of each figure."""
 
-    loads: Annotated[tuple[Name, ...], Items(1, unique=True)] = ()
+    loads: Annotated[tuple[LoadName, ...], Items(1, unique=True)] = ()
     I1: CacheSize = (32768, 8, 64)
     D1: CacheSize = (32768, 8, 64)
     LL: CacheSize = (8388608, 16, 64)
@@ -192,7 +194,7 @@ class Floor(Record):
 class Peers(Record):
     """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone."""
 
-    variants: Annotated[tuple[Pattern, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)]
     libraries: Annotated[Mapping[Name, Peer], Entries(1, named=True)] = field(hash=False)
     loads: Annotated[Mapping[Name, Load], Entries(1, named=True)] = field(hash=False)
     floor: Floor | None = None
@@ -209,7 +211,7 @@ class Page(Record):
     doc: Sentence
     test: Name
     mark: Line
-    variants: Annotated[tuple[Name, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantName, ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class Experiment(Record):
     name: OwnName
     question: Question
     doc: Sentence
-    variants: Annotated[tuple[Name, ...], Items(2, unique=True)]
-    loads: Annotated[tuple[Name, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantName, ...], Items(2, unique=True)]
+    loads: Annotated[tuple[LoadName, ...], Items(1, unique=True)]
     decides: Annotated[str, OneOf("speed", "instructions", "misses")]
     kept: Name | None = None
