@@ -132,6 +132,18 @@ def copy(tmp_path: Path) -> Copy:
     return made
 
 
+def test_a_folder_that_venv_links_to_is_left_alone(copy: Copy, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "made-with").write_text("another Python\n")
+    (copy.root / ".venv").symlink_to(shared)
+    ended = copy.run("list")
+    assert ended.status == 2
+    assert f".venv is a link to {shared}" in ended.said[-1]
+    assert [path.name for path in shared.iterdir()] == ["made-with"]
+    assert copy.calls("venv", "pip", "scons") == []
+
+
 # --- arguments, folder, exit status
 
 

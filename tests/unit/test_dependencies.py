@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.build import printing
+from layermatrix.build import dependencies, printing
 from layermatrix.build.dependencies import LIBRARY, Library
 from layermatrix.evidence import registry
 
@@ -55,6 +55,38 @@ def test_a_changed_constant_in_a_used_module_changes_the_digest_and_another_does
     far = toylib / "sub/far.py"
     far.write_text(far.read_text(encoding="utf-8").replace("word = 1", "word = 2"), encoding="utf-8")
     assert Library(toylib).digest("toylib.top") != before
+
+
+def test_what_is_remembered_is_used_until_a_file_changes(
+    toylib: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = toylib / ".modules.json"
+    before = Library(toylib, store).digest("toylib.top")
+    with monkeypatch.context() as patch:
+        patch.setattr(dependencies, "_imports", lambda *_: pytest.fail("parsed again"))
+        assert Library(toylib, store).digest("toylib.top") == before
+    (toylib / "plain.py").write_text("from toylib import typed\n", encoding="utf-8")
+    assert Library(toylib, store).digest("toylib.top") != before
+    assert "typed.py" in {file.name for file in Library(toylib, store).closure("toylib.top")}
+
+
+def test_a_module_that_is_new_counts_where_its_name_was_an_attribute(toylib: Path) -> None:
+    store = toylib / ".modules.json"
+    Library(toylib, store).closure("toylib.sub.near")
+    (toylib / "sub/far").mkdir()
+    (toylib / "sub/far/word.py").write_text("", encoding="utf-8")
+    (toylib / "sub/far/__init__.py").write_text("", encoding="utf-8")
+    assert {"sub/far/word.py"} <= {
+        file.relative_to(toylib).as_posix() for file in Library(toylib, store).closure("toylib.sub.near")
+    }
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"top.py": 1}', '{"top.py": {"stamp": ""}}'])
+def test_a_damaged_memory_costs_only_time(toylib: Path, text: str) -> None:
+    store = toylib / ".modules.json"
+    before = Library(toylib, store).digest("toylib.top")
+    store.write_text(text, encoding="utf-8")
+    assert Library(toylib, store).digest("toylib.top") == before
 
 
 # --- of the kinds of evidence: modules that each uses, and one that it does not

@@ -210,19 +210,14 @@ def test_64_keys_have_masks_of_64_bits(tmp_path: Path) -> None:
         "layers": catalogue,
         "matrix": "doc: One.",
         "one": "doc: A ring.\nlayers: [ring_cache, tls_sll, legacy_refill]",
-        "few": "doc: As many as fit into 32 bits.\nlayers: [tls_sll, legacy_refill]\n"
-        f"classes: {{{table.partition(', C32')[0]}}}",
     }
     for name, text in files.items():
         (tmp_path / "variants" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    variants = load_project(tmp_path).variants
-    wide, narrow = (render_header(variants[name], ROOT / "templates") for name in ("one", "few"))
+    wide = render_header(load_project(tmp_path).variants["one"], ROOT / "templates")
     assert "uint64_t classes;" in wide
     assert "0x8000000000000001ull" in wide
     assert "((0x8000000000000001ull >> class) & 1u)" in wide
     assert "0xffffffffffffffffull" in wide
-    assert "uint32_t classes;" in narrow
-    assert "0xffffffffu" in narrow
 
 
 def test_more_than_64_keys_are_too_many(project: Write) -> None:

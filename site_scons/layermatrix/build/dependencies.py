@@ -3,81 +3,118 @@
 Reads the library's own files. An import inside a function counts, one under `if TYPE_CHECKING:` does not. So
 nobody lists the modules of a step: when one of them changes, what the step has made is out of date, and a
 change of any other module leaves it alone.
+
+Parsing a hundred modules is a good part of a build with nothing to do, so build/.modules.json remembers of
+each file what it imports and a digest of its text, until its time or size changes.
 """
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
-from functools import cache
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
+from layermatrix.core import records
+
 LIBRARY = Path(__file__).resolve().parents[1]
+STORE = Path("build/.modules.json")
+
+
+@dataclass(frozen=True)
+class Module:
+    """A file: when it was read, a digest of its text, and the names that it imports."""
+
+    stamp: str
+    digest: str
+    imports: tuple[str, ...]
 
 
 class Library:
-    """A package, by its folder; its name is the folder's."""
+    """A package, by its folder; its name is the folder's. store: where it is remembered."""
 
-    def __init__(self, folder: Path = LIBRARY) -> None:
-        self.folder = folder
-        self._imports: dict[Path, frozenset[Path]] = {}
-        self._contents: dict[Path, bytes] = {}
+    def __init__(self, folder: Path = LIBRARY, store: Path | None = None) -> None:
+        self.folder, self.store = folder, store
+        self._known = _remembered(store) if store else {}
         self._digests: dict[str, str] = {}
+        self._direct: dict[str, frozenset[str]] = {}
 
     def closure(self, module: str) -> list[Path]:
         """The files of a module (package.sub.name) and of all that it imports, in order of their paths."""
-        found: set[Path] = set()
+        return [self.folder / file for file in self._closure(module)]
+
+    def digest(self, module: str) -> str:
+        """Changes with the contents of any file of the closure."""
+        if module not in self._digests:
+            texts = (f"{file}\0{self._module(file).digest}\n" for file in self._closure(module))
+            self._digests[module] = hashlib.sha256("".join(texts).encode()).hexdigest()
+        return self._digests[module]
+
+    def _closure(self, module: str) -> list[str]:
+        before = dict(self._known)
+        found: set[str] = set()
         waiting = set(self._files(module))
         while waiting:
             file = waiting.pop()
             found.add(file)
             waiting |= self._imported(file) - found
+        if self.store and self._known != before:
+            with contextlib.suppress(OSError):  # in a tree that cannot be written, each run parses anew
+                records.write(self.store, {name: vars(one) for name, one in self._known.items()})
         return sorted(found)
 
-    def digest(self, module: str) -> str:
-        """Changes with the contents of any file of the closure."""
-        if module not in self._digests:
-            self._digests[module] = self._digest(module)
-        return self._digests[module]
+    @cached_property
+    def _stamps(self) -> dict[str, str]:
+        """Every file of the library, relative to its folder, with what changes when it is written."""
+        return dict(_walk(self.folder, ""))
 
-    def _digest(self, module: str) -> str:
-        digest = hashlib.sha256()
-        for file in self.closure(module):
-            digest.update(file.relative_to(self.folder).as_posix().encode() + b"\0")
-            digest.update(self._read(file) + b"\0")
-        return digest.hexdigest()
+    def _imported(self, file: str) -> frozenset[str]:
+        """What this file imports itself."""
+        if file not in self._direct:
+            names = self._module(file).imports
+            self._direct[file] = frozenset(one for name in names for one in self._files(name))
+        return self._direct[file]
 
-    def _files(self, module: str) -> list[Path]:
+    def _files(self, module: str) -> list[str]:
         """The file of a module, and those of the packages that it is in; none for a module of others."""
         top, *names = module.split(".")
         if top != self.folder.name:
             return []
-        packages = [self.folder.joinpath(*names[:depth], "__init__.py") for depth in range(len(names) + 1)]
-        plain = self.folder.joinpath(*names).with_suffix(".py") if names else packages[0]
-        *around, package = packages
-        own = package if package.is_file() else plain
-        return [file for file in (*around, own) if file.is_file()]
+        folders = ["/".join(names[:depth]) for depth in range(len(names) + 1)]
+        packages = [f"{folder}/__init__.py".lstrip("/") for folder in folders]
+        own = packages[-1] if packages[-1] in self._stamps else f"{folders[-1]}.py"
+        return [file for file in (*packages[:-1], own) if file in self._stamps]
 
-    def _imported(self, file: Path) -> frozenset[Path]:
-        """What this file imports itself."""
-        if file not in self._imports:
-            names = _imports(ast.parse(self._read(file), str(file)).body)
-            self._imports[file] = frozenset(found for name in names for found in self._files(name))
-        return self._imports[file]
-
-    def _read(self, file: Path) -> bytes:
-        if file not in self._contents:
-            self._contents[file] = file.read_bytes()
-        return self._contents[file]
+    def _module(self, file: str) -> Module:
+        known = self._known.get(file)
+        if known is None or known.stamp != self._stamps[file]:
+            text = (self.folder / file).read_bytes()
+            digest = hashlib.sha256(text).hexdigest()
+            known = self._known[file] = Module(self._stamps[file], digest, tuple(_imports(text, file)))
+        return known
 
 
-_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)  # and what they stand in; expressions hold none
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    """The Python files of a folder and of those in it, with their stamps."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+            elif entry.name.endswith(".py"):
+                facts = entry.stat()
+                yield f"{prefix}{entry.name}", f"{facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_size}"
 
 
-def _imports(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """The names that these statements import; of `from a import b` also `a.b`, which may be a module."""
-    waiting: list[ast.AST] = list(statements)
+def _imports(text: bytes, file: str) -> Iterator[str]:
+    """The names that this text imports; of `from a import b` also `a.b`, which may be a module."""
+    import ast  # only where a file has changed
+
+    statements = (ast.stmt, ast.ExceptHandler, ast.match_case)  # expressions hold no imports
+    waiting: list[ast.AST] = [ast.parse(text, file)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
@@ -88,10 +125,22 @@ def _imports(statements: Iterable[ast.stmt]) -> Iterator[str]:
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             waiting += node.orelse
         else:
-            waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, _STATEMENTS))
+            waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, statements))
+
+
+def _remembered(store: Path) -> dict[str, Module]:
+    """What is known from before; nothing, where the file is missing or damaged, which costs only time."""
+    try:
+        known = json.loads(store.read_text(encoding="utf-8"))
+        return {
+            name: Module(str(one["stamp"]), str(one["digest"]), tuple(map(str, one["imports"])))
+            for name, one in known.items()
+        }
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return {}
 
 
 @cache
-def library() -> Library:
-    """This library, read once in a run of the build."""
-    return Library()
+def library(root: Path) -> Library:
+    """This library, read once in a run of the build of the project in this folder."""
+    return Library(LIBRARY, root / STORE)

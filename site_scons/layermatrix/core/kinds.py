@@ -12,7 +12,6 @@ import enum
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from layermatrix.core.errors import quote, suggest
@@ -75,7 +74,6 @@ class Kind:
     """What a value must be. `expects` finishes the sentence "must be ..."."""
 
     expects = ""
-    schema: Mapping[str, object] = MappingProxyType({})  # JSON Schema
 
     def read(self, node: object) -> Any:
         """The value; Misfit where it is none of this kind."""
@@ -89,9 +87,6 @@ class Kind:
 
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, object]:
-        return dict(self.schema)
-
 
 class Text(Kind):
     """Text that fits a pattern as a whole, at most `longest` characters."""
@@ -99,7 +94,6 @@ class Text(Kind):
     def __init__(self, expects: str = "text", fits: str | None = None, longest: int = 500) -> None:
         self.expects, self.longest = expects, longest
         self.pattern = re.compile(fits, re.ASCII) if fits else None
-        self.schema = {"type": "string", "maxLength": longest, **({"pattern": f"^{fits}$"} if fits else {})}
 
     def read(self, node: object) -> str:
         value = value_of(node)
@@ -154,7 +148,6 @@ class OneOf(Kind):
     def __init__(self, *words: str) -> None:
         self.words = words
         self.expects = f"one of {', '.join(words)}"
-        self.schema = {"enum": list(words)}
 
     def read(self, node: object) -> str:
         text = text_of(node)
@@ -175,21 +168,6 @@ class EnumOf(OneOf):
         return self.members(super().read(node))
 
 
-class _Choice(Kind):
-    """One value of an enumeration that a file declares: a whole number, or any word as it is written."""
-
-    expects = "a word or a whole number"
-    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "integer"]})
-
-    def read(self, node: object) -> str | int:
-        value, text = value_of(node), text_of(node)
-        if type(value) is int:
-            return value
-        if text and value is not None:
-            return text
-        raise self.refuse(node)
-
-
 class Integer(Kind):
     """A whole number from `low` to `high`, a multiple of `step`."""
 
@@ -198,7 +176,6 @@ class Integer(Kind):
         self.expects = f"a whole number from {low} to {high}" + (
             f", a multiple of {step}" if step > 1 else ""
         )
-        self.schema = {"type": "integer", "minimum": low, "maximum": high, "multipleOf": step}
 
     def read(self, node: object) -> int:
         value = value_of(node)
@@ -214,7 +191,6 @@ class Number(Kind):
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
         self.expects = f"a number from {low:g} to {high:g}"
-        self.schema = {"type": "number", "minimum": low, "maximum": high}
 
     def read(self, node: object) -> float:
         value = value_of(node)
@@ -223,37 +199,17 @@ class Number(Kind):
         raise self.refuse(node)
 
 
-class _Boolean(Kind):
-    expects = "on or off"
-    schema: Mapping[str, object] = MappingProxyType({"type": "boolean"})
+class Single(Kind):
+    """A single value of one of these types as YAML makes it; any other, as it is written, where `written`."""
 
-    def read(self, node: object) -> bool:
-        value = value_of(node)
-        if isinstance(value, bool):
+    def __init__(self, expects: str, *types: type, written: bool = False) -> None:
+        self.expects, self.types, self.written = expects, types, written
+
+    def read(self, node: object) -> Any:
+        value, text = value_of(node), text_of(node)
+        if type(value) in self.types:
             return value
-        raise self.refuse(node)
-
-
-class _Value(Kind):
-    expects = "a word, a whole number or on/off"
-    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "integer", "boolean"]})
-
-    def read(self, node: object) -> str | bool | int:
-        value = value_of(node)
-        if isinstance(value, (str, bool, int)):
-            return value
-        raise self.refuse(node)
-
-
-class _Word(Kind):
-    """Any single value, as it is written: an argument of a program."""
-
-    expects = "a single value"
-    schema: Mapping[str, object] = MappingProxyType({"type": ["string", "number", "boolean"]})
-
-    def read(self, node: object) -> str:
-        text = text_of(node)
-        if text:
+        if self.written and text and not (self.types and value is None):
             return text
         raise self.refuse(node)
 
@@ -340,6 +296,14 @@ class Short(_Around):
         return {self.key: value} if text_of(value) is not None and value_of(value) is not None else value
 
 
+class Ref:
+    """Beside the kind of a name: it is the name of something that the project has. noun: what that is called.
+    pattern: it may match several. `spec.references` asks whether there is such a thing."""
+
+    def __init__(self, noun: str, *, pattern: bool = False) -> None:
+        self.noun, self.pattern = noun, pattern
+
+
 class Record:
     """A base for dataclasses that are read from a mapping: a key that is no field of theirs is a mistake."""
 
@@ -378,10 +342,16 @@ Label = Annotated[str, Text("text", longest=40)]
 Capacity = Annotated[int, Integer(1, 65_535)]
 Bytes = Annotated[int, Integer(1, 2**30)]
 Seconds = Annotated[int, Integer(1, 86_400)]
-Switch = Annotated[bool, _Boolean()]
-Value = Annotated["str | bool | int", _Value()]
-Word = Annotated[str, _Word()]
-Choice = Annotated["str | int", _Choice()]
+Switch = Annotated[bool, Single("on or off", bool)]
+Value = Annotated["str | bool | int", Single("a word, a whole number or on/off", str, bool, int)]
+Word = Annotated[str, Single("a single value", written=True)]  # an argument of a program
+Choice = Annotated["str | int", Single("a word or a whole number", int, written=True)]  # of an enumeration
 Names = Annotated[tuple[Name, ...], Items(unique=True)]
+LayerName = Annotated[Name, Ref("layer")]
+Layers = Annotated[tuple[LayerName, ...], Items(unique=True)]
+LoadName = Annotated[Name, Ref("load")]
+RoleName = Annotated[Term, Ref("role")]
+VariantName = Annotated[Name, Ref("variant")]
+VariantPattern = Annotated[Pattern, Ref("variant", pattern=True)]
 Files = Annotated[tuple[File, ...], Items(unique=True)]
 Globs = Annotated[tuple[Glob, ...], Items(unique=True, alone=True)]

@@ -129,11 +129,16 @@ def write(path: Path, record: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """The same for any text."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for anything."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # SCons runs Python actions as threads of one process: the process id alone is not unique
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -22,13 +22,14 @@ Compute = Callable[["Variant", Path], list[str]]
 
 
 class Closures:
-    """The templates of each variant; `compute` is asked when the remembered answer may be out of date."""
+    """The templates of each variant; `compute` is asked when the remembered answer may be out of date.
+    generator: changes with the code that computes."""
 
-    def __init__(self, store: Path, templates: Path, compute: Compute, generator: Iterable[Path]) -> None:
+    def __init__(self, store: Path, templates: Path, compute: Compute, generator: str) -> None:
         self.store = store
         self.templates = templates
         self.compute = compute
-        self.generator = tuple(generator)
+        self.generator = generator
         self.known = _read(store)
 
     def of(self, variant: Variant) -> list[str]:
@@ -44,7 +45,7 @@ class Closures:
         return found
 
     def _stamps(self, names: Iterable[str]) -> list[str]:
-        return [_stamp(path) for path in (*self.generator, *(self.templates / name for name in names))]
+        return [self.generator, *(_stamp(self.templates / name) for name in names)]
 
 
 def _stamp(path: Path) -> str:

@@ -19,6 +19,7 @@ from layermatrix.core.kinds import (
     Items,
     Label,
     Line,
+    LoadName,
     Misfit,
     Name,
     Number,
@@ -31,6 +32,8 @@ from layermatrix.core.kinds import (
     Sentence,
     SharedLibrary,
     Switch,
+    VariantName,
+    VariantPattern,
     Word,
 )
 from layermatrix.model.layers import ALL
@@ -121,7 +124,7 @@ class Load(Record):
 class Timing(Record):
     """How often each load is timed; `headline` is the load of the first column of speed."""
 
-    headline: Name = ""  # the first load that is timed
+    headline: LoadName = ""  # the first load that is timed
     rounds: Annotated[int, Integer(1, 1000)] = 7
 
 
@@ -166,7 +169,7 @@ CacheSize = Annotated[tuple[CacheNumber, CacheNumber, CacheNumber], Cache()]
 class Counters(Record):
     """The loads to simulate, each cache as bytes, ways, bytes of a line, and the limit of each figure."""
 
-    loads: Annotated[tuple[Name, ...], Items(1, unique=True)] = ()
+    loads: Annotated[tuple[LoadName, ...], Items(1, unique=True)] = ()
     I1: CacheSize = (32768, 8, 64)
     D1: CacheSize = (32768, 8, 64)
     LL: CacheSize = (8388608, 16, 64)
@@ -196,7 +199,7 @@ class Peer(Record):
     file: SharedLibrary
     package: Line
     found_in: Annotated[FoundIn, EnumOf(FoundIn)] = FoundIn.LOADER
-    variants: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+    variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ()
 
     def __post_init__(self) -> None:
         if self.found_in is not FoundIn.PYTHON and "/" in self.file:
@@ -245,7 +248,7 @@ class Peers(Record):
     much longer it runs with them. rounds: how often each load is timed; 0: as often as other loads are.
     """
 
-    variants: Annotated[tuple[Pattern, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)]
     libraries: Annotated[Mapping[Name, Peer], Entries(1, named=True)] = field(hash=False)
     loads: Annotated[Mapping[Name, PeerLoad], Entries(1, named=True)] = field(hash=False)
     floor: Floor | None = None
@@ -289,7 +292,7 @@ class Page(Record):
     doc: Sentence
     test: Name
     mark: Line
-    variants: Annotated[tuple[Name, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantName, ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
@@ -300,7 +303,7 @@ class Experiment(Record):
     name: OwnName
     question: Question
     doc: Sentence
-    variants: Annotated[tuple[Name, ...], Items(2, unique=True)]
-    loads: Annotated[tuple[Name, ...], Items(1, unique=True)]
+    variants: Annotated[tuple[VariantName, ...], Items(2, unique=True)]
+    loads: Annotated[tuple[LoadName, ...], Items(1, unique=True)]
     decides: Annotated[str, OneOf("speed", "instructions", "misses")]
     kept: Name | None = None

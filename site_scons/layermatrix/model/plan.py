@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from layermatrix.core.kinds import Entries, Items, Misfit, Name, OneOf, Pattern, Record, Sentence
+from layermatrix.core.kinds import (
+    Entries,
+    Items,
+    Misfit,
+    Name,
+    OneOf,
+    Pattern,
+    Record,
+    Ref,
+    Sentence,
+    VariantPattern,
+)
 from layermatrix.model.budgets import COMPILERS
 from layermatrix.model.measuring import (
     Baseline,
@@ -23,14 +34,18 @@ from layermatrix.model.system import MODES
 
 AXES = ("variant", "mode", "compiler", "sanitizer", "target")
 SANITIZERS = ("none", "asan", "ubsan", "tsan")
-Patterns = Annotated[tuple[Pattern, ...], Items(1, alone=True)]
+Variants = Annotated[tuple[VariantPattern, ...], Items(1, alone=True)]
+Modes = Annotated[tuple[Annotated[Pattern, Ref("mode", pattern=True)], ...], Items(1, alone=True)]
+Compilers = Annotated[tuple[Annotated[Pattern, Ref("compiler", pattern=True)], ...], Items(1, alone=True)]
+Sanitizers = Annotated[tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)], ...], Items(1, alone=True)]
+Targets = Annotated[tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True)]
 
 
 @dataclass(frozen=True)
 class Axes(Record):
     """The values of each axis, in the order in which cells are listed."""
 
-    variant: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ("all",)
+    variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
     mode: Annotated[tuple[Annotated[str, OneOf(*MODES)], ...], Items(1, unique=True)] = ("release", "debug")
     compiler: Annotated[tuple[Annotated[str, OneOf(*COMPILERS)], ...], Items(1, unique=True)] = (
         "gcc",
@@ -48,11 +63,11 @@ class Axes(Record):
 class Cells(Record):
     """A choice of cells: those with one of the values given, on each axis that is given."""
 
-    variant: Patterns = ()
-    mode: Patterns = ()
-    compiler: Patterns = ()
-    sanitizer: Patterns = ()
-    target: Patterns = ()
+    variant: Variants = ()
+    mode: Modes = ()
+    compiler: Compilers = ()
+    sanitizer: Sanitizers = ()
+    target: Targets = ()
 
     def __getitem__(self, axis: str) -> tuple[str, ...]:
         found: tuple[str, ...] = getattr(self, axis)

@@ -18,10 +18,10 @@ from layermatrix.core.kinds import (
     OneOf,
     Record,
     Regex,
+    RoleName,
     Sentence,
     SoVersion,
     Symbol,
-    Term,
     Version,
 )
 
@@ -39,7 +39,7 @@ class Entry(Record):
 
     function: Name
     probe: Name
-    role: Term | None = None
+    role: RoleName | None = None
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,23 @@ def step(
     """Files that a Python step makes. They are out of date when its module changes, or any that it imports,
     directly or not; SCons itself knows no more than the step's own code. module: the one that counts, where
     it is not the one that defines the step."""
-
-    def execute(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-        _run_step(how, target, source, env)
-
-    made = env.Command(targets, sources, Action(execute, word))
+    made = env.Command(targets, sources, Action(_Execute(how), word))
     name = module or how.__module__
-    env.Depends(made, env.Value(f"{name} {dependencies.library().digest(name)}"))
+    digest = dependencies.library(env["LAYERED"].root).digest(name)
+    env.Depends(made, env.Value(f"{how.__qualname__} of {name} {digest}"))
     return list(made)
+
+
+class _Execute:
+    """A step as SCons calls it. SCons takes the code of a function, and of all that it holds, for the
+    action's signature, which costs time; of an object it takes its __call__ alone. What counts is declared
+    in `step`."""
+
+    def __init__(self, how: Step) -> None:
+        self.how = how
+
+    def __call__(self, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
+        _run_step(self.how, target, source, env)
 
 
 def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:

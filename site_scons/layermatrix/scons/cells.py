@@ -63,6 +63,8 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME=True,
         **{f"{tool}COMSTR": word for tool, word in WORDS.items()},
     )
+    # Objects depend on LAYERED_IDENTITY; SCons would expand every command to find the program's file.
+    made.SetDefault(IMPLICIT_COMMAND_DEPENDENCIES=False)
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
     _reproducible(made)

@@ -17,7 +17,16 @@ from typing import Any
 import SCons.Errors
 import SCons.Script
 
-from layermatrix.build import dependencies, printing, request, shell, targets, toolchain, usertools
+from layermatrix.build import (
+    dependencies,
+    printing,
+    remembered,
+    request,
+    shell,
+    targets,
+    toolchain,
+    usertools,
+)
 from layermatrix.build.buildstate import BuildState
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SelectionError, SpecErrors
@@ -27,7 +36,6 @@ from layermatrix.jobs import base, registry
 from layermatrix.model import matrix
 from layermatrix.model.project import Project
 from layermatrix.scons import run
-from layermatrix.spec import loader
 
 Env = Any
 Values = Mapping[str, Mapping[str, Any]]  # of an axis -> construction variables to append
@@ -54,6 +62,7 @@ def project(
     ours = {"LAYERED_SOURCES": sources, "LAYERED_MODES": modes, "LAYERED_SANITIZERS": sanitizers}
     env.Replace(**{name: value for name, value in ours.items() if value is not None})
     root, top = _folders(env)
+    library = dependencies.library(root)
     if default is None:
         default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
@@ -70,7 +79,7 @@ def project(
         run.refuse(str(error))
     except OSError as error:
         run.refuse(run.words_of(error))
-    generator = dependencies.library().closure(printing.__name__)
+    generator = library.digest(printing.__name__)
     closures = Closures(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )
@@ -119,7 +128,7 @@ def _asked(others: Iterable[str], default: bool) -> request.Request:
 
 def _project_and_compilers(env: Env, root: Path, asked: request.Request) -> tuple[Project, request.Compilers]:
     """The project, whose compilers are those of the matrix and those that the command line names."""
-    loaded = loader.load_project(root, env["LAYERED_SOURCES"])
+    loaded = remembered.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
     named = toolchain.commands(asked.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}

@@ -16,6 +16,7 @@ from layermatrix.model.layers import ALL, NO_STORAGE, Key, Layer, Role, Storage
 from layermatrix.model.system import LIBRARY
 from layermatrix.profiles import registry
 from layermatrix.profiles.base import Profile
+from layermatrix.spec import references
 from layermatrix.spec.reading import Document, Path, report_misfit
 from layermatrix.spec.shapes import CatalogueSpec, LayerSpec
 
@@ -77,6 +78,9 @@ def table(keys: Mapping[str, Mapping[str, str | bool | int]]) -> tuple[Key, ...]
 def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
     """Report what does not fit between the entries."""
     check_keys(spec.keys, words.profile, document)
+    known = {"role": list(words.roles), "storage": [*words.storages, NO_STORAGE]}
+    known = {noun: names for noun, names in known.items() if document.sound(f"{noun}s")}
+    references.check(spec, {**known, "layer": document.names("layers")}, document)
     for name, layer in spec.layers.items():
         if document.sound("roles") and document.sound("storages"):
             _check_storage(layer, words, document)
@@ -85,7 +89,7 @@ def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
         _check_relations(name, layer, document)
     _check_options(spec, document)
     if document.sound("system"):
-        _check_system(spec, words, document)
+        _check_system(spec, document)
     _check_environment(spec, document)
 
 
@@ -110,13 +114,12 @@ def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> N
     """Its role, its storage, and the bounds that the storage needs."""
     path = ("layers", layer.name)
     if layer.role not in words.roles:
-        _unknown(document, (*path, "role"), "role", layer.role, words.roles)
         return
     wanted = words.roles[layer.role].storage
     storage = words.storages.get(layer.storage)
     if layer.storage != NO_STORAGE and storage is None:
-        _unknown(document, (*path, "storage"), "storage", layer.storage, [*words.storages, NO_STORAGE])
-    elif storage is None and wanted == "required":
+        return
+    if storage is None and wanted == "required":
         what = f"a layer with role {layer.role} needs a 'storage'"
         document.error((*path, "storage"), what, hint_for("", words.storages))
     elif storage and wanted == "none":
@@ -205,13 +208,10 @@ def lacking(layer: LayerSpec, keys: Iterable[Key], storages: Mapping[str, Storag
 
 def _check_relations(name: str, layer: LayerSpec, document: Document) -> None:
     """What a layer needs and what it conflicts with are other layers."""
-    known = document.names("layers")
     for key, others in (("needs", layer.needs), ("conflicts", layer.conflicts)):
         for place, other in enumerate(others):
             at = ("layers", name, key, place)
-            if other not in known:
-                _unknown(document, at, "layer", other, known)
-            elif other == name:
+            if other == name:
                 document.error(at, f"layer {quote(name)} is in its own {quote(key)}")
             elif key == "conflicts" and other in layer.needs:
                 document.error(at, f"layer {quote(name)} needs {quote(other)} as well")
@@ -232,8 +232,8 @@ def _check_options(spec: CatalogueSpec, document: Document) -> None:
             document.error((*at, "default"), what)
 
 
-def _check_system(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
-    """A file that is allowed something is one of the library's, an entry's role is one of the roles."""
+def _check_system(spec: CatalogueSpec, document: Document) -> None:
+    """A file that is allowed something is one of the library's."""
     system = spec.system
     sources = [name for group, names in system.files.items() if group != "probe" for name in names]
     if not sources:
@@ -247,12 +247,9 @@ def _check_system(spec: CatalogueSpec, words: Vocabulary, document: Document) ->
                 at = ("system", "forbidden", index, "allowed", place, "source")
                 what = f"the library has no source {quote(allowed.source)}"
                 document.error(at, what, hint_for(allowed.source, sources))
-    for name, entry in system.entries.items():
-        if name == LIBRARY:
-            what = f"an entry cannot be called {quote(LIBRARY)}: budgets use that"
-            document.error(("system", "entries", name), what, at_key=True)
-        if entry.role is not None and entry.role not in words.roles and document.sound("roles"):
-            _unknown(document, ("system", "entries", name, "role"), "role", entry.role, words.roles)
+    if LIBRARY in system.entries:
+        what = f"an entry cannot be called {quote(LIBRARY)}: budgets use that"
+        document.error(("system", "entries", LIBRARY), what, at_key=True)
 
 
 def _check_environment(spec: CatalogueSpec, document: Document) -> None:
@@ -268,10 +265,6 @@ def _check_environment(spec: CatalogueSpec, document: Document) -> None:
         if env in owners:
             document.error(path, f"{env} is taken by {quote(owners[env])} already")
         owners.setdefault(env, name)
-
-
-def _unknown(document: Document, path: Path, noun: str, name: str, known: Iterable[str]) -> None:
-    document.error(path, f"unknown {noun} {quote(name)}", hint_for(name, known))
 
 
 def as_written(value: str | bool | int) -> str:

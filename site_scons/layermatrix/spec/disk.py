@@ -1,121 +1,125 @@
 """What the spec files name is there: C sources, probes, benchmark programs, tests.
 
-A name that nothing has would pass unnoticed until a build fails, or worse, as "0 passed".
+A name that nothing has would pass unnoticed until a build fails, or worse, as "0 passed". Reads the records
+and the project's folder, nothing of YAML: files come and go without a change of the spec, so this is asked
+of a remembered project, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.measuring import Suite
+from layermatrix.model.measuring import Load
 from layermatrix.model.plan import Matrix
 from layermatrix.model.system import System
-from layermatrix.spec import reading
-from layermatrix.spec.reading import Document
-from layermatrix.spec.shapes import CatalogueSpec
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx")
-DEFINED = re.compile(
-    r"\b([A-Za-z_]\w*)\s*\("
-)  # a probe's file is small: a name that is called there is known
+CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")  # in a probe's file, which is small, every function is called
+
+Place: TypeAlias = "tuple[str | int, ...]"  # of a value in a spec file
 
 
-def check(
-    root: Path,
-    sources: str,
-    spec: CatalogueSpec | None,
-    plan: Matrix | None,
-    layers: Document,
-    document: Document,
-) -> None:
-    """Report the files that are not there."""
-    if spec and layers.sound("system"):
-        _check_system(root / sources, sources, spec.system, layers)
-    if plan:
-        _check_matrix(root, plan, document)
+@dataclass(frozen=True)
+class Absent:
+    """Something that is named at this path of a spec file and is not there."""
+
+    path: Place
+    what: str
+    hint: str | None = None
+    at_key: bool = False
 
 
-def _check_system(folder: Path, shown: str, system: System, layers: Document) -> None:
+def absent(root: Path, sources: str, system: System, plan: Matrix) -> Iterator[Absent]:
+    """What a sound project names and does not have."""
+    yield from of_system(root, sources, system)
+    yield from of_matrix(root, plan)
+
+
+def of_system(root: Path, sources: str, system: System) -> Iterator[Absent]:
+    """What the catalogue names. sources: the folder of the C files, relative to the root."""
+    folder = root / sources
     groups = {**system.files, "stats": system.stats.sources if system.stats else ()}
     for group, names in groups.items():
         for index, name in enumerate(names):
             path = {"probe": (group,), "stats": (group, "sources", index)}.get(group, (group, index))
             if not (folder / name).is_file():
                 there = (file.relative_to(folder).as_posix() for file in c_files([folder]))
-                what = f"there is no file {quote(f'{shown}/{name}')}"
-                layers.error(("system", *path), what, hint_for(name, there))
-    probe = folder / system.probe if system.probe else None
-    if probe and probe.is_file():
-        _check_probe(probe, f"{shown}/{system.probe}", system, layers)
+                yield Absent(("system", *path), _no_file(f"{sources}/{name}"), hint_for(name, there))
+    if system.probe and (folder / system.probe).is_file():
+        shown = f"{sources}/{system.probe}"
+        known = set(CALLED.findall((folder / system.probe).read_text(encoding="utf-8", errors="replace")))
+        for name, entry in system.entries.items():
+            if entry.probe not in known:
+                hint = hint_for(entry.probe, known) or f"'probe' names a function that {shown} defines"
+                what = f"{shown} has no function {quote(entry.probe)}"
+                yield Absent(("system", "entries", name, "probe"), what, hint)
 
 
-def _check_probe(file: Path, shown: str, system: System, layers: Document) -> None:
-    """Every entry's probe is a function that the probe's file defines."""
-    known = set(DEFINED.findall(file.read_text(encoding="utf-8", errors="replace")))
-    for name, entry in system.entries.items():
-        if entry.probe not in known:
-            hint = hint_for(entry.probe, known) or f"'probe' names a function that {shown} defines"
-            what = f"{shown} has no function {quote(entry.probe)}"
-            layers.error(("system", "entries", name, "probe"), what, hint)
-
-
-def _check_matrix(root: Path, plan: Matrix, document: Document) -> None:
-    found = _check_tests(root, plan.tests, document) if document.sound("tests") else set()
-    others = {"programs": ("scripts", plan.programs.scripts)}
-    others["fuzz"] = ("sources", plan.fuzz.sources if plan.fuzz else "")
-    for key, (inner, pattern) in others.items():
-        if pattern and document.sound(key) and not _matching(root, pattern):
-            document.error((key, inner), f"no file matches {quote(pattern)}")
-    for name, page in plan.pages.items() if document.sound("tests") else ():
-        if page.test not in found:
-            document.error(
-                ("pages", name, "test"), f"unknown test {quote(page.test)}", hint_for(page.test, found)
-            )
-    _check_programs(root, plan, document)
+def of_matrix(root: Path, plan: Matrix) -> Iterator[Absent]:
+    """What the matrix names."""
+    yield from _tests(root, plan)
+    patterns = {("programs", "scripts"): plan.programs.scripts}
+    patterns["fuzz", "sources"] = plan.fuzz.sources if plan.fuzz else ""
+    for path, pattern in patterns.items():
+        if pattern and not _matching(root, pattern):
+            yield Absent(path, _no_match(pattern))
+    yield from _programs(root, plan)
     if plan.peers and plan.peers.floor and not (root / plan.peers.floor.source).is_file():
-        document.error(("peers", "floor", "source"), f"there is no file {quote(plan.peers.floor.source)}")
+        yield Absent(("peers", "floor", "source"), _no_file(plan.peers.floor.source))
 
 
-def _check_tests(root: Path, suite: Suite, document: Document) -> set[str]:
-    """Each pattern matches a file; gives the names of the test programs."""
-    stems = set()
-    for key, patterns in suite.globs.items():
-        for index, pattern in enumerate(patterns):
-            found = [file.stem for file in _matching(root, pattern)]
-            stems.update(found)
-            if not found:
-                document.error(("tests", key, index), f"no file matches {quote(pattern)}")
-    for name in suite.soak if document.sound("tests") else ():
+def _tests(root: Path, plan: Matrix) -> Iterator[Absent]:
+    """Each pattern matches a file, and each test that is named is one of these files."""
+    patterns = [(key, i, one) for key, given in plan.tests.globs.items() for i, one in enumerate(given)]
+    found = {(key, i): _matching(root, pattern) for key, i, pattern in patterns}
+    for key, i, pattern in patterns:
+        if not found[key, i]:
+            yield Absent(("tests", key, i), _no_match(pattern))
+    if not all(found.values()):
+        return
+    stems = {file.stem for files in found.values() for file in files}
+    for name in plan.tests.soak:
         if name not in stems:
-            what = f"unknown test {quote(name)}"
-            document.error(("tests", "soak", name), what, hint_for(name, stems), at_key=True)
-    return stems
+            yield _unknown_test(("tests", "soak", name), name, stems, at_key=True)
+    for name, page in plan.pages.items():
+        if page.test not in stems:
+            yield _unknown_test(("pages", name, "test"), page.test, stems)
 
 
-def _check_programs(root: Path, plan: Matrix, document: Document) -> None:
+def _unknown_test(path: Place, name: str, known: Collection[str], *, at_key: bool = False) -> Absent:
+    return Absent(path, f"unknown test {quote(name)}", hint_for(name, known), at_key)
+
+
+def _programs(root: Path, plan: Matrix) -> Iterator[Absent]:
     """A load's program has a source: a C file of its name, anywhere in the project but in build/."""
-    loads: list[tuple[reading.Path, str]] = [
-        (("loads", name, "program"), load.program) for name, load in plan.loads.items()
-    ]
-    if plan.peers:
-        loads += [
-            (("peers", "loads", name, "program"), one.program) for name, one in plan.peers.loads.items()
-        ]
+    timed = plan.peers.loads if plan.peers else {}
+    loads: list[tuple[Place, Load]] = [(("loads", name), load) for name, load in plan.loads.items()]
+    loads += [(("peers", "loads", name), load) for name, load in timed.items()]
     if not loads:
         return
-    folders = (path for path in root.iterdir() if path.name != "build" and path.name[0] != ".")
-    known = {file.stem for file in c_files(path for path in folders if path.is_dir())}
-    known |= {path.stem for path in root.iterdir() if path.suffix in C_SUFFIXES}
-    for path, program in loads:
-        if program not in known:
-            what = f"no C file is called {quote(program)}"
-            document.error(path, what, hint_for(program, known))
+    inside = [path for path in root.iterdir() if path.name != "build" and path.name[0] != "."]
+    known = {file.stem for file in c_files(path for path in inside if path.is_dir())}
+    known |= {path.stem for path in inside if path.suffix in C_SUFFIXES}
+    for path, load in loads:
+        if load.program not in known:
+            what = f"no C file is called {quote(load.program)}"
+            yield Absent((*path, "program"), what, hint_for(load.program, known))
 
 
-def _matching(root: Path, pattern: str) -> list[Path]:
+def _no_file(name: str) -> str:
+    return f"there is no file {quote(name)}"
+
+
+def _no_match(pattern: str) -> str:
+    return f"no file matches {quote(pattern)}"
+
+
+def _matching(root: Path, pattern: str) -> Sequence[Path]:
     """The files of a pattern; none of one that cannot be a pattern, such as `a**b`."""
     try:
         return list(root.glob(pattern))

@@ -17,6 +17,7 @@ from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, Bu
 from layermatrix.model.catalogue import Setting
 from layermatrix.model.layers import Key
 from layermatrix.model.system import LIBRARY
+from layermatrix.spec import references
 from layermatrix.spec.catalogue import Vocabulary, check_keys, table
 from layermatrix.spec.reading import Document, report_misfit
 from layermatrix.spec.shapes import PARTS_OF_SET, AddSpec, CatalogueSpec, VariantSpec
@@ -75,6 +76,9 @@ class Lineage:
         known = catalogue is not None and (layers.names("options") or layers.sound("options"))
         self.options = layers.names("options") if known else None
         self.document = layers
+        self.known = {"layer": self.layers} if self.layers else {}
+        if catalogue is not None:
+            self.known["entry"] = [*layers.names("system", "entries"), LIBRARY]
         self.drafts: dict[str, Draft] = {}
 
     def draft_all(self) -> dict[str, Draft]:
@@ -101,7 +105,7 @@ class Lineage:
             return Draft()
         parent = self._parent(name, spec, document)
         self._check_shape(spec, document)
-        self._check_names(spec, document)
+        references.check(spec, self.known, document)
         if self.words:
             check_keys(spec.keys, self.words.profile, document)
         sound = parent.known and all(
@@ -156,20 +160,6 @@ class Lineage:
             document.error(change, what, "say which one with 'extends'")
         elif not spec.extends and not spec.layers:
             document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
-
-    def _check_names(self, spec: VariantSpec, document: Document) -> None:
-        """Every layer that is named is in the catalogue."""
-        named = [
-            ((key, i), name) for key in ("layers", "remove") for i, name in enumerate(getattr(spec, key))
-        ]
-        added = [
-            (("add", i, key), getattr(item, key))
-            for i, item in enumerate(spec.add)
-            for key in ("layer", "before", "after")
-        ]
-        for path, name in (*named, *added):
-            if name and self.layers is not None and name not in self.layers:
-                document.error(path, f"unknown layer {quote(name)}", hint_for(name, self.layers))
 
     def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> tuple[Placed, ...]:
         own = [Placed(name, document.place("layers", i)) for i, name in enumerate(spec.layers)]
@@ -280,10 +270,12 @@ class Lineage:
         """The limits that this variant sets, as far as they are right."""
         good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
         for entry, metrics in (spec.budget or {}).items():
-            known = self._metrics_of(entry, document)
+            known = LIBRARY_METRICS if entry == LIBRARY else ENTRY_METRICS
+            if not document.sound("budget", entry):  # an unknown one
+                continue
             for metric, limits in metrics.items():
                 path = ("budget", entry, metric)
-                if known is not None and metric not in known:
+                if metric not in known:
                     what = f"unknown metric {quote(metric)}"
                     document.error(path, what, hint_for(metric, known), at_key=True)
                 else:
@@ -293,17 +285,6 @@ class Lineage:
                     }
                     good.setdefault(entry, {})[metric] = own
         return good
-
-    def _metrics_of(self, entry: str, document: Document) -> tuple[str, ...] | None:
-        """What can be limited of an entry; None of an unknown one, which is reported."""
-        if entry == LIBRARY:
-            return LIBRARY_METRICS
-        entries = self.document.names("system", "entries") if self.catalogue else None
-        if entries is not None and entry not in entries:
-            hint = hint_for(entry, [*entries, LIBRARY])
-            document.error(("budget", entry), f"unknown entry {quote(entry)}", hint, at_key=True)
-            return None
-        return ENTRY_METRICS
 
 
 def chosen(setting: Setting, node: object) -> str | int:

@@ -6,7 +6,7 @@ Where the folder of the C sources is known, the files that the specs name are lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,10 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     plan, document = _read_matrix(folder, names, spec, layers, report)
     experiments = _read_experiments(folder, names, plan, document, report)
     if sources is not None:
-        disk.check(Path(root), sources, spec, plan, layers, document)
+        if spec and layers.sound("system"):
+            _report_absent(disk.of_system(Path(root), sources, spec.system), layers)
+        if plan:
+            _report_absent(disk.of_matrix(Path(root), plan), document)
     report.raise_if_any()
     assert spec
     assert words
@@ -72,6 +75,14 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
         if file.spec
     }
     return Project(catalogue, variants, matrix.resolve(plan, names), experiments)
+
+
+def _report_absent(absent: Iterable[disk.Absent], document: Document) -> None:
+    """What is named and not there. Nothing is said of a value that is broken, nor of tests where those that
+    there are cannot be read."""
+    unread = () if document.sound("tests") else ("tests", "pages")
+    for one in [one for one in absent if one.path[0] not in unread and document.sound(*one.path)]:
+        document.error(one.path, one.what, one.hint, at_key=one.at_key)
 
 
 # --- the files

@@ -185,12 +185,12 @@ def plain(node: Node, words: Mapping[str, str], kind: Any = None) -> Any:
 def _partly(kind: type[T], data: dict[str, Any], document: Document) -> T:
     """A record with the fields that are sound; a broken entry of a mapping is left out of it."""
     record = kind.__new__(kind)
-    hints = _hints(kind)
+    own = hints(kind)
     for field in fields(kind):  # type: ignore[arg-type]
-        value = _sound_part(hints[field.name], field.name, data, document)
+        value = _sound_part(own[field.name], field.name, data, document)
         if value is MISSING:
             value = field.default_factory() if callable(field.default_factory) else field.default
-        if value is MISSING and get_origin(bare(hints[field.name])) is Mapping:
+        if value is MISSING and get_origin(bare(own[field.name])) is Mapping:
             value = {}
         if value is not MISSING:
             object.__setattr__(record, field.name, value)
@@ -301,7 +301,7 @@ def bare(kind: Any) -> Any:
     return kind
 
 
-def _hints(kind: Any) -> dict[str, Any]:
+def hints(kind: Any) -> dict[str, Any]:
     if kind not in _HINTS:
         _HINTS[kind] = get_type_hints(kind, include_extras=True)
     return _HINTS[kind]
@@ -315,7 +315,7 @@ def fields_of(kind: Any) -> list[str]:
     kind = bare(kind)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         return []
-    return [field.name for field in fields(kind) if not _is_own(_hints(kind)[field.name])]
+    return [field.name for field in fields(kind) if not _is_own(hints(kind)[field.name])]
 
 
 def _is_own(hint: Any) -> bool:
@@ -327,7 +327,7 @@ def part_of(kind: Any, element: str | int) -> Any:
     """The kind of a part of this kind; None where it is not known."""
     kind = bare(kind)
     if isinstance(kind, type) and is_dataclass(kind):
-        return _hints(kind).get(str(element))
+        return hints(kind).get(str(element))
     arguments = get_args(kind)
     return arguments[-1 if isinstance(element, str) else 0] if arguments else None
 

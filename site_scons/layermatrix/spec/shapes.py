@@ -20,14 +20,17 @@ from layermatrix.core.kinds import (
     Items,
     Kind,
     Label,
+    LayerName,
+    Layers,
     Line,
     Misfit,
     Name,
-    Names,
     OneOf,
     OrNone,
     OwnName,
     Record,
+    Ref,
+    RoleName,
     Sentence,
     Short,
     Term,
@@ -121,6 +124,7 @@ Keys = Annotated[
     Mapping[Name, Annotated[Mapping[Name, Value], Short("size")]], Listed(at_least=1, at_most=MOST_KEYS)
 ]
 Limits = Annotated[Mapping[str, int], _Limits()]
+Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,14 @@ class LayerSpec(Record):
     name: OwnName
     title: Line
     doc: Sentence
-    role: Term
+    role: RoleName
     keys: Annotated[tuple[Annotated[str, SELECTED], ...], Items(1, alone=True)] = (ALL,)
-    storage: Name = NO_STORAGE
+    storage: Annotated[Name, Ref("storage")] = NO_STORAGE
     capacity: Capacity | None = None
     bytes: Bytes | None = None
     toggle: Toggle | None = None
-    needs: Names = ()
-    conflicts: Names = ()
+    needs: Layers = ()
+    conflicts: Layers = ()
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,9 @@ class CatalogueSpec(Record):
 class AddSpec(Record):
     """A layer that a variant adds; without `before` or `after` it comes last among those of its role."""
 
-    layer: Name
-    before: Name | None = None
-    after: Name | None = None
+    layer: LayerName
+    before: LayerName | None = None
+    after: LayerName | None = None
 
     def __post_init__(self) -> None:
         if self.before and self.after:
@@ -182,11 +186,11 @@ class VariantSpec(Record):
     doc: Sentence
     extends: Name | None = None
     keys: Keys = field(default_factory=dict)
-    layers: Annotated[tuple[Name, ...], Items(1, unique=True)] = ()
-    remove: Names = ()
+    layers: Annotated[tuple[LayerName, ...], Items(1, unique=True)] = ()
+    remove: Layers = ()
     add: tuple[Annotated[AddSpec, Short("layer")], ...] = ()
     set: Annotated[SetSpec, _Set()] = field(default_factory=SetSpec)
-    budget: Annotated[Mapping[Name, Mapping[Name, Limits]] | None, OrNone()] = field(default_factory=dict)
+    budget: Annotated[Budgets | None, OrNone()] = field(default_factory=dict)
     reported: Annotated[Mapping[str, object], _Figures()] = field(default_factory=dict)
 
 

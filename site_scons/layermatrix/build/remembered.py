@@ -1,0 +1,100 @@
+"""The resolved project, remembered between builds.
+
+Reads and writes build/.project. Reading YAML and checking it takes half of a build with nothing to do, most
+of it for importing what does so; so the result is kept until a spec file, or a module that reads them, has
+changed. What the specs name on the disk is looked for each time.
+
+The file is a pickle, of which only records of `layermatrix.model` are made: anything else in it, a damaged
+file, or one of other versions is as good as none. It stands in build/, where whoever can write can change
+what is compiled as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import hashlib
+import importlib.util
+import io
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+from layermatrix.build.dependencies import Library
+from layermatrix.core import records
+from layermatrix.model import project as records_of_project
+from layermatrix.model.project import Project
+from layermatrix.spec import disk
+
+STORE = Path("build/.project")
+SPECS = "variants"
+READER = "layermatrix.spec.loader"
+PACKAGES = ("pydantic", "yaml")
+MOST_BYTES = 1 << 21  # more than the loader takes
+MODEL = records_of_project.__name__.rpartition(".")[0] + "."
+
+
+def load_project(root: Path, sources: str, library: Library) -> Project:
+    """What `spec.loader` says of the project in this folder; SpecErrors with every mistake."""
+    store, key = root / STORE, _key(root, sources, library)
+    found = _read(store, key)
+    if found and not any(disk.absent(root, sources, found.catalogue.system, found.matrix)):
+        return found
+    from layermatrix.spec import loader  # imports pydantic and yaml
+
+    loaded = loader.load_project(root, sources)
+    with contextlib.suppress(OSError):  # in a tree that cannot be written, each call reads anew
+        records.write_bytes(store, sealed(key, pickle.dumps(loaded, protocol=5)))
+    return loaded
+
+
+def _key(root: Path, sources: str, library: Library) -> str:
+    """Changes with anything that the project is read from: the spec files, the code that reads them, and what
+    that stands on."""
+    digest = hashlib.sha256(f"{sys.version} {sources} {library.digest(READER)}\n".encode())
+    for package in PACKAGES:
+        found = importlib.util.find_spec(package)
+        if found and found.origin:
+            digest.update(f"{found.origin} {Path(found.origin).stat().st_mtime_ns}\n".encode())
+    folder = root / SPECS
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        text = _text(path) if path.suffix == ".yaml" else b""
+        digest.update(f"{path.name!r} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
+
+
+def _text(path: Path) -> bytes:
+    """What a file says. Of one that cannot be read, or is too large, nothing is remembered anyway."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MOST_BYTES)
+    except OSError:
+        return b""
+
+
+def sealed(key: str, content: bytes) -> bytes:
+    """What is written: a line that tells whether the rest is whole and of this key."""
+    return f"{key} {hashlib.sha256(content).hexdigest()}\n".encode() + content
+
+
+def _read(store: Path, key: str) -> Project | None:
+    try:
+        _, _, content = (whole := store.read_bytes()).partition(b"\n")
+        if whole != sealed(key, content):
+            return None
+        found = _Records(io.BytesIO(content)).load()
+    except Exception:  # reading a damaged pickle may raise anything
+        return None
+    return found if isinstance(found, Project) else None
+
+
+class _Records(pickle.Unpickler):
+    """Makes records and enumerations of the model, nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = getattr(sys.modules.get(module), name, None) if module.startswith(MODEL) else None
+        if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, enum.Enum)):
+            return found
+        raise pickle.UnpicklingError(f"{module}.{name} is no record")
