@@ -48,7 +48,7 @@ def test_evidence_shows_tables_and_ends_with_1_where_a_budget_is_broken(foreign:
     run = foreign.scons("evidence")
     assert run.status == 1
     assert f"OVER BUDGET  apart-release-{cc}: take instructions is " in run.stdout
-    assert "3 is the most (variants/apart.yaml:4)" in run.stdout
+    assert "the limit is 3 (variants/apart.yaml:4)" in run.stdout
     assert "templates/layers/shelf.h.j2" in run.stdout
     assert f"small-release-{cc}" in run.stdout.split("OVER BUDGET")[1]
     assert "2 cells: 1 passed, 1 failed, 0 not tested." in run.stdout

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         (["libz"], "unknown target 'libz'; did you mean 'libs'?"),
         (["matrx"], "unknown target 'matrx'; did you mean 'matrix'?"),
         (["rounds=many", "bench"], "rounds=many: expected a whole number from 1 to 1000"),
-        (["phases", "libs"], "'phases' and 'libs' do not go together; run one after the other"),
+        (["phases", "libs"], "'phases' and 'libs' cannot run together; run one after the other"),
         (["build/phse2-release-gcc/libhakmem.so"], "no cell is left: there is no phse2-release-gcc"),
         (["phases", "--jbos=3"], "no such option: --jbos=3"),
         (["matrix", "mode=debgu"], "unknown mode 'debgu'; did you mean 'debug'?"),

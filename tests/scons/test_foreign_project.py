@@ -116,4 +116,4 @@ def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str
 def test_a_report_of_nothing_says_so(foreign: Project) -> None:
     run = foreign.scons("report")
     assert run.status == 1
-    assert run.stderr == "nothing has been built yet, so there is nothing to report\n"
+    assert run.stderr == "nothing has been built yet; ./sconsw builds and measures the default cells\n"

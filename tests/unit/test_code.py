@@ -151,7 +151,7 @@ def test_a_conditional_definition_of_something_else_chooses() -> None:
     ("function", "reported", "reason"),
     [
         ("tkae", "lib.c", "no function 'tkae' is defined in what the probe includes"),
-        ("take", "gone.c", "there is no gone.c whose lines could be counted"),
+        ("take", "gone.c", "file gone.c, whose lines are reported, not found"),
     ],
 )
 def test_what_cannot_be_counted_says_why(sources: Sources, function: str, reported: str, reason: str) -> None:

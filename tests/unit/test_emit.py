@@ -200,11 +200,11 @@ def test_a_layer_without_a_template_is_named(variant: Variant, templates: Write)
     for render in (render_header, template_closure):
         assert mistakes(render, variant, folder) == [
             (
-                "templates/layers/refill.h.j2:1:1: error: no such template; "
+                "templates/layers/refill.h.j2:1:1: error: template not found; "
                 "layer 'refill' of base is printed from it"
             ),
             (
-                "templates/storage/linked_list.h.j2:1:1: error: no such template; layer 'list' of base "
+                "templates/storage/linked_list.h.j2:1:1: error: template not found; layer 'list' of base "
                 "(storage linked_list) is printed from it; "
                 "or give the layer its own, templates/layers/list.h.j2"
             ),
@@ -225,7 +225,7 @@ def test_a_layer_without_a_template_of_its_own_is_printed_from_that_of_its_stora
 
 def test_a_missing_skeleton_is_named(variant: Variant, templates: Write) -> None:
     assert mistakes(render_unity, variant, templates({"unity.c.j2": None})) == [
-        "templates/unity.c.j2:1:1: error: no such template; base is printed from it"
+        "templates/unity.c.j2:1:1: error: template not found; base is printed from it"
     ]
 
 
@@ -237,7 +237,7 @@ def test_a_missing_import_is_told_where_it_is_imported(variant: Variant, templat
 
 def test_a_name_that_is_computed_is_refused(variant: Variant, templates: Write) -> None:
     folder = templates({"layers/stack.h.j2": "\n{% import 'storage/' ~ variant.name as s %}"})
-    what = "the name of a template must be written out, so that the build knows what it needs"
+    what = "the name of a template must be a literal string: the build needs to know it"
     assert mistakes(template_closure, variant, folder) == [f"templates/layers/stack.h.j2:2:1: error: {what}"]
 
 

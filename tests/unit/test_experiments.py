@@ -121,7 +121,7 @@ def test_the_configuration_can_be_chosen(project: Write) -> None:
         ({"compiler": "all"}, "ab compares in one configuration"),
         ({"variant": "base"}, "ab takes its variants from the experiment"),
         ({"experiment": "stack_or_no"}, "unknown experiment 'stack_or_no'; did you mean 'stack_or_not'?"),
-        ({"experiment": ","}, "experiment= names nothing"),
+        ({"experiment": ","}, "experiment= is empty"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str], message: str) -> None:

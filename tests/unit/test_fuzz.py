@@ -79,4 +79,4 @@ def test_the_sanitizers_summary_is_the_cause_where_the_program_said_nothing(cell
 def test_a_search_that_did_not_take_place_is_no_clean_one(cell: Path) -> None:
     record = fuzz.run(cell, cell / "seeds", 3)
     assert fuzz.has_findings(record)
-    assert fuzz.lines("a-cell", record) == ["a-cell: not run: there is no fuzzer of this cell"]
+    assert fuzz.lines("a-cell", record) == ["a-cell: not run: this cell has no fuzzer"]

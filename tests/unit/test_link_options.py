@@ -34,7 +34,7 @@ def test_what_is_no_option_of_the_linker_is_not_asked_about(monkeypatch: pytest.
 
 
 def test_an_option_that_was_left_out_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
-    link_options.tell.cache_clear()
+    link_options.warn.cache_clear()
     for _ in range(2):
-        link_options.tell("zig", "-Wl,-z,once")
+        link_options.warn("zig", "-Wl,-z,once")
     assert capsys.readouterr().err == "zig has no linker option -z,once: it is left out\n"

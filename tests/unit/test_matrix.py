@@ -96,7 +96,7 @@ def test_with_no_compiler_at_all_each_one_is_reported(small: Project) -> None:
     assert selection.cells == ()
     assert selection.left_out == (
         ("base-release-gcc", "no gcc"),
-        ("base-release-clang", "clang was not looked for"),
+        ("base-release-clang", "clang was not searched for"),
     )
 
 
@@ -147,7 +147,7 @@ def test_several_values_on_several_axes_give_every_pair(small: Project) -> None:
         ("compiler", "icc", "unknown compiler 'icc'; did you mean 'gcc'?"),
         ("sanitizer", "msan", "unknown sanitizer 'msan'; did you mean 'asan'?"),
         ("target", "aarch64", "unknown target 'aarch64'; known: native"),
-        ("mode", " , ", "mode= names nothing; known: release, debug"),
+        ("mode", " , ", "mode= is empty; known: release, debug"),
     ],
 )
 def test_an_unknown_value_is_an_error_with_a_way_out(axis: str, text: str, what: str, small: Project) -> None:

@@ -263,7 +263,7 @@ def test_the_room_of_a_layer_is_the_tighter_one_of_its_bounds(project: Write, la
 
 def test_checks_need_blocks_with_room_for_a_mark(mistakes: Mistakes) -> None:
     said = mistakes(mine="doc: M.\nextends: base\nset: {min_align: 8}")
-    what = "checks mark free blocks in their second word, so they need 'min_align', 16; or set 'checks: none'"
+    what = "checks mark free blocks in their second word, so they need 'min_align: 16'; or set 'checks: none'"
     assert said == [f"variants/mine.yaml:3:18: error: {what}"]
 
 
@@ -472,9 +472,7 @@ def test_a_refill_that_can_be_switched_off_is_not_the_only_one(mistakes: Mistake
 def test_a_table_without_an_aligned_class_is_refused(mistakes: Mistakes, layers: Change) -> None:
     text = layers("{C0: 8, C1: 16, C2: 32, C3: 64}", "{C0: 8, C1: 24, C2: 40, C3: 56}")
     said = mistakes(layers=text, base="doc: B.\nlayers: [list, refill]\nset: {min_align: 16}")
-    assert said == [
-        "variants/base.yaml:3:18: error: no class has a size that is a multiple of 'min_align', 16"
-    ]
+    assert said == ["variants/base.yaml:3:18: error: no class size is a multiple of 'min_align' (16 bytes)"]
 
 
 def test_a_circle_is_told_once_and_those_who_hang_on_it_are_quiet(mistakes: Mistakes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import elfloader, opened, preload, process
+from layermatrix.core import elfloader, file_watch, preload, process
 from layermatrix.core.preload import NotLoadedError, Ran
 
 LIBRARY = "int answer(void) { return 42; }\n"
@@ -87,12 +87,12 @@ def test_temporary_files_in_a_folder_with_a_space_are_put_elsewhere(
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     run(built / "libanswer.so", built / "silent")
     monkeypatch.setattr(preload, "FOLDERS", (str(odd),))
-    assert "TMPDIR can name one" in refused(built / "libanswer.so", built / "silent")
+    assert "set TMPDIR to a writable folder" in refused(built / "libanswer.so", built / "silent")
 
 
 def test_what_the_program_names_has_to_be_the_library(built: Path, system_library: Path) -> None:
     told = refused(system_library, built / "names_it")
-    assert told == f"names_it used /usr/lib/another.so, not {system_library}"
+    assert told == f"names_it used /usr/lib/another.so instead of {system_library}"
 
 
 def of_another_machine(library: Path) -> bytes:
@@ -107,11 +107,11 @@ def test_a_library_that_the_loader_refuses_is_told_with_its_reason(
 ) -> None:
     library = tmp_path / "libanswer.so"
     library.write_bytes(of_another_machine(built / "libanswer.so"))
-    assert f"{library}: the loader says: " in refused(library, built / program)
+    assert f"{library}: the loader reports: " in refused(library, built / program)
     library.write_text("no library", encoding="utf-8")
-    assert "the loader says: " in refused(library, built / program)
+    assert "the loader reports: " in refused(library, built / program)
     library.unlink()
-    assert "the loader says: cannot open shared object file" in refused(library, built / program)
+    assert "the loader reports: cannot open shared object file" in refused(library, built / program)
 
 
 def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path) -> None:
@@ -120,7 +120,9 @@ def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho '{}'\n", encoding="utf-8")
     script.chmod(0o755)
-    assert refused(built / "libanswer.so", script).startswith("script is no ELF program, and does not name")
+    assert refused(built / "libanswer.so", script).startswith(
+        "script is not an ELF program, and does not name"
+    )
 
 
 def test_another_library_of_the_name_is_told_from_the_one_under_test(built: Path, tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_a_script_has_to_start_a_program_with_the_library(built: Path, tmp_path:
     shutil.copytree(built, folder)
     library = folder / "libanswer.so"
     script_with(library, 'env LD_PRELOAD="$PRELOAD" true')()
-    with pytest.raises(NotLoadedError, match="no program that the script started has loaded"):
+    with pytest.raises(NotLoadedError, match="no program that the script started loaded"):
         script_with(library, "true")()
     library.write_bytes(of_another_machine(library))
     with pytest.raises(NotLoadedError, match="sh was run without"):
@@ -184,7 +186,7 @@ def test_a_script_has_to_start_a_program_with_the_library(built: Path, tmp_path:
 def test_without_inotify_a_script_is_believed_when_the_library_can_be_loaded(
     built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened, "_notices_of", lambda file: None)
+    monkeypatch.setattr(file_watch, "_notices_of", lambda file: None)
     script_with(built / "libanswer.so", "true")()
 
 
@@ -192,7 +194,7 @@ def test_an_open_file_is_noticed_and_only_that(tmp_path: Path) -> None:
     file, other = tmp_path / "file", tmp_path / "other"
     for path in (file, other):
         path.touch()
-    with opened.watch(file) as was_opened:
+    with file_watch.watch(file) as was_opened:
         other.read_bytes()
         assert was_opened() is False
         file.read_bytes()

@@ -68,15 +68,15 @@ def test_a_number_out_of_range_is_refused(text: str) -> None:
 
 
 def test_a_variable_that_no_target_takes_is_refused() -> None:
-    with pytest.raises(RequestError, match="seconds= is for the target 'fuzz'"):
+    with pytest.raises(RequestError, match="seconds= works only with the target 'fuzz'"):
         parse([("seconds", "5")], ["libs"])
-    with pytest.raises(RequestError, match="experiment= is for the target 'ab'"):
+    with pytest.raises(RequestError, match="experiment= works only with the target 'ab'"):
         parse([("experiment", "all")], ["ablate"])
 
 
 def test_jobs_can_follow_each_other_but_not_mix_with_builds() -> None:
     assert parse([], ["phases", "report"]).names == ("phases", "report")
-    with pytest.raises(RequestError, match="'report' and 'libs' do not go together"):
+    with pytest.raises(RequestError, match="'report' and 'libs' cannot run together"):
         parse([], ["report", "libs"])
 
 
@@ -180,7 +180,7 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    said = "--accept is for the targets 'counters', 'story' and 'pages'"
+    said = "--accept works only with the targets 'counters', 'story' and 'pages'"
     with pytest.raises(request.RequestError, match=said):
         parse([], ["phases"], accept=True)
 

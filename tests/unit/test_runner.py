@@ -189,7 +189,7 @@ def test_a_program_that_is_linked_with_the_library_has_nothing_preloaded_and_has
         if library == used[0]:
             assert timing(found, "mixed").samples == (20.0,)
         else:
-            assert found == NotMeasured(f"mixed used {library}, not {used[0]}")
+            assert found == NotMeasured(f"mixed used {library} instead of {used[0]}")
 
 
 def test_where_less_is_better_the_figure_is_nanoseconds_an_operation(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_compiler_that_does_not_run_is_missing_with_its_last_words(workshop: W
 
 def test_a_compiler_that_says_nothing_is_missing(workshop: Workshop) -> None:
     workshop.add("gcc", "exit 0")
-    assert workshop.missing("gcc") == "gcc is installed but does not run: it says nothing"
+    assert workshop.missing("gcc") == "gcc is installed but does not run: it prints nothing"
 
 
 def test_a_compiler_is_asked_once_only(workshop: Workshop) -> None:
@@ -336,7 +336,7 @@ def test_a_given_compiler_is_asked_once_only(workshop: Workshop) -> None:
 def test_what_is_neither_a_gcc_nor_a_clang_is_refused(workshop: Workshop) -> None:
     workshop.add_compiler("tcc", "0.9")
     with pytest.raises(
-        SelectionError, match=r"CC=tcc: neither a gcc nor a clang; it says 'tcc \(Fake\) 0.9'"
+        SelectionError, match=r"CC=tcc: neither gcc nor clang; its version is 'tcc \(Fake\) 0.9'"
     ):
         given(workshop, CC="tcc")
 

@@ -1,6 +1,6 @@
-"""Size classes: which sizes there can be, and which class serves a request.
+"""Size classes: the allowed sizes, and the class that serves a request.
 
-A class honours an alignment when its size is a multiple of it; only such classes serve requests.
+A class satisfies an alignment if its size is a multiple of it. Only such classes serve requests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIZE = Integer(8, 65_536, step=8)
 
 
 def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
-    """Sizes are numbers, and rise."""
+    """The mistakes in a table of classes: sizes must be numbers, in ascending order."""
     last: Key | None = None
     for one in classes:
         try:
@@ -30,12 +30,12 @@ def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
 
 
 def aligned(classes: Sequence[Key], alignment: int) -> list[Key]:
-    """The classes that serve requests."""
+    """The classes that serve requests: their size is a multiple of the alignment, in bytes."""
     return [one for one in classes if one.number("size") % alignment == 0]
 
 
 def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
-    """Which requests each class serves, in words."""
+    """The requests that each class serves, in words. step: the alignment in bytes."""
     found, low = {}, 0
     for one in classes:
         size = one.number("size")
@@ -48,8 +48,11 @@ def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
 
 
 def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
-    """max_size: the largest request in bytes that a class serves. index: entry i is the class for
-    (i-1) * step + 1 to i * step bytes; entry 0 is for 0."""
+    """The lookup table from request size to class. step: the alignment in bytes.
+
+    max_size: the largest request that a class serves, in bytes. size_index: entry i is the class for
+    (i-1) * step + 1 to i * step bytes; entry 0 is the class for 0 bytes.
+    """
     serving = aligned(classes, step)
     largest = max(one.number("size") for one in serving)
     sizes = range(0, largest + 1, step)
