@@ -97,7 +97,7 @@ def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project
     first, second = (
         line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/tiny_tls.c")
     )
-    taken = "the sentinel '[hakmem:shared_pool.map]' is taken by the statement at"
+    taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
     places = (f"{POOL}:{first}", f"csrc/tiny_tls.c:{second}")
     assert any(f"{one}:1: error: {taken} {other}" in run.stderr for one, other in (places, places[::-1]))
 

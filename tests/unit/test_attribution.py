@@ -146,7 +146,7 @@ def test_without_the_layer_the_shortest_way_is_the_early_return(probe: Path) -> 
 
 def test_a_layer_that_has_no_code_there_has_no_hit_and_says_so(probe: Path) -> None:
     entry = measured(probe, hit="absent")
-    assert entry.hit == NotMeasured("no way to a return passes code of layer 'absent'")
+    assert entry.hit == NotMeasured("no path to a return passes code of layer 'absent'")
     assert shares_of(entry)["top"].instructions > 0
     assert shares_of(entry)["top"].hit == entry.hit
 

@@ -209,7 +209,7 @@ def test_statements_are_checked_in_every_cell(subject: Make) -> None:
     for judge in (guards.absent, guards.present, lambda what: guards.counted(what, "a test")):
         record = judge(subject(code=code, talks=True))
         assert statuses(record)["statements"] == "failed"
-        assert "src/demo.c:8:1: error: this call of say carries no sentinel" in mistakes(record)
+        assert "src/demo.c:8:1: error: this call of say has no sentinel" in mistakes(record)
 
 
 def test_a_cell_that_keeps_its_output_claims_nothing_and_counts(subject: Make) -> None:

@@ -153,7 +153,7 @@ def test_a_template_that_cannot_be_printed_fails_with_its_place(task: Make) -> N
 
 def test_a_load_without_its_program_is_named(task: Make) -> None:
     made = replace(task(["counters.json"], {"empty.so": "", "other": ""}), of_baseline=True)
-    with pytest.raises(StepError, match="load mixed: no benchmark program is called bench"):
+    with pytest.raises(StepError, match="load mixed: there is no benchmark program bench"):
         counters.KIND.establish(made)
 
 

@@ -158,7 +158,7 @@ def test_equal_output_with_and_without_the_library_is_passed(tmp_path: Path, lib
 
 def test_the_script_is_told_the_library_in_the_second_run_only(tmp_path: Path, library: Path) -> None:
     result = one_preloaded(tmp_path, library, 'echo "[$PRELOAD]"; test -z "$LD_PRELOAD"')
-    assert (result.status, result.reason) == (Status.FAILED, "stdout is not the same")
+    assert (result.status, result.reason) == (Status.FAILED, "stdout differs")
     changed = [line for line in result.log.splitlines() if line.startswith(("-[", "+["))]
     assert changed[0] == "-[]"
     assert changed[1].endswith(f"/{library.name}]")
@@ -172,7 +172,7 @@ def test_both_runs_are_told_what_is_handed_in(tmp_path: Path, library: Path) -> 
 
 def test_other_errors_on_stderr_are_a_failure(tmp_path: Path, library: Path) -> None:
     result = one_preloaded(tmp_path, library, 'echo same; test -z "$PRELOAD" || echo "ld.so: ignored" >&2')
-    assert (result.status, result.reason) == (Status.FAILED, "stderr is not the same")
+    assert (result.status, result.reason) == (Status.FAILED, "stderr differs")
     assert "+ld.so: ignored" in result.log
 
 
@@ -245,7 +245,7 @@ def test_output_unlike_what_was_kept_is_compared_with_a_run_of_today(
     result, runs = by_kept(tmp_path, library, f'echo "[$PRELOAD]" >&{stream}')
     assert (result.status, result.reason) == (
         Status.FAILED,
-        f"std{'out' if stream == '1' else 'err'} is not the same",
+        f"std{'out' if stream == '1' else 'err'} differs",
     )
 
 
