@@ -1,4 +1,4 @@
-"""`ab` and `ablate`: rivals built and timed side by side, and a variant without each of its layers."""
+"""`ab` and `ablate`: sides timed in interleaved rounds, and a variant without each of its layers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc:
     run = foreign.scons("ablate", "variant=small")
     assert run.status != 0
     text = " ".join(run.stdout.split())
-    assert "What does each layer of small bring?" in text
+    assert "What does each layer of small contribute?" in text
     assert "small_without_shelf: not built" in text
     assert f"small_without_system-release-{cc}: page would be served by no source layer" in text
     sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}

@@ -1,4 +1,4 @@
-"""`peers`: variants timed beside other libraries, through the command."""
+"""The job `peers`: variants timed against other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A budget as a gate: broken on purpose, told with layers and difference, and kept again."""
+"""A budget is a gate: a figure over budget fails with its layers and differences, and passes when mended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user can ask for, and what the answer to a slip is."""
+"""The targets and variables of the command line, and the messages for mistakes in it."""
 
 from __future__ import annotations
 

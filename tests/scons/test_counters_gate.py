@@ -1,4 +1,4 @@
-"""`counters`: what an operation costs is compared with what was accepted, and what grew fails."""
+"""The job `counters`: the cost of an operation is compared with the accepted one; growth fails."""
 
 from __future__ import annotations
 

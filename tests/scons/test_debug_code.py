@@ -1,4 +1,4 @@
-"""Debug code that reaches a release fails the build, and the message names the line that a user wrote."""
+"""Debug code in a release fails the build, and the message names the line in the user's file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin in a project that is no malloc and has other names: a buffer pool in foreign/."""
+"""The plugin in a project that is not a malloc: a buffer pool in foreign/."""
 
 from __future__ import annotations
 

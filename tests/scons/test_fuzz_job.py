@@ -1,4 +1,4 @@
-"""`scons fuzz` in another project: a finding is kept and fails the job; what is missing is told."""
+"""`scons fuzz` in another project: a finding is recorded and fails the job; missing tools are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project in a folder whose name has characters that SCons, a shell or the loader take for their own."""
+"""A project in a folder whose name has characters that are special for SCons, a shell or the loader."""
 
 from __future__ import annotations
 

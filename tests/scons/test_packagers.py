@@ -1,4 +1,4 @@
-"""What a packager gives: compiler and flags, the folders of `install`, a soversion; and equal builds."""
+"""Packaging: compiler and flags, the folders of `install`, a soversion, reproducible builds."""
 
 from __future__ import annotations
 

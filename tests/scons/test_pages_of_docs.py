@@ -1,4 +1,4 @@
-"""`pages`: docs/ says what the tests say, and nothing else; through the command, on the project itself."""
+"""The job `pages`: docs/ contains exactly what the tests print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No figure and no pass without proof that the library under test was the one in use."""
+"""No figure and no pass without proof that the run used the library under test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real programs with the library preloaded: a file for each script's result, and only a pass is settled."""
+"""Real programs with the library preloaded: one result file per script; only a pass is final."""
 
 from __future__ import annotations
 

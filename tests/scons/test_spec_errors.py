@@ -1,4 +1,4 @@
-"""A spec with a mistake: every mistake is told with its place, and nothing at all is built."""
+"""A spec with mistakes: every mistake is reported with its place, and nothing is built."""
 
 from __future__ import annotations
 

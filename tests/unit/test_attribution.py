@@ -1,4 +1,4 @@
-"""Whose code an instruction is: compiled C with layers in a header, through line tables and inlined calls."""
+"""The layer of each instruction: compiled C with layers in a header, line tables and inlined calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets: what is within them, what is over, and what a figure over its limit is explained with."""
+"""Budgets: figures within and over budget, and the explanation of a figure over budget."""
 
 from __future__ import annotations
 

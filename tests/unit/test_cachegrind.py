@@ -1,4 +1,4 @@
-"""Runs under cachegrind: what is fixed about them, and how its file is added up."""
+"""Runs under Cachegrind: the fixed conditions, and the sums of its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cells/<cell>.html: all that is known of one cell, whatever its evidence holds."""
+"""cells/<cell>.html: the page shows everything about one cell, also records of unknown kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`closure`: what a variant is printed from, asked for only when it may have changed."""
+"""`closure`: the templates of a variant, computed only when they may have changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`evidence.code`: what is counted in the text of a fast path, on small made-up sources."""
+"""`evidence.code`: counts in the text of a fast path, with small artificial sources."""
 
 from __future__ import annotations
 

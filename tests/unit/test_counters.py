@@ -1,4 +1,4 @@
-"""Evidence `counters`: slopes, the benchmark's own share, and what is said where nothing was counted."""
+"""Evidence `counters`: slopes, the benchmark's own share, and the reasons when nothing was counted."""
 
 from __future__ import annotations
 

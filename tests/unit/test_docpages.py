@@ -1,4 +1,4 @@
-"""`pages`: what tests say of several variants, side by side, as a page of docs/."""
+"""`pages`: the output of tests of several variants becomes a page of docs/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates and a variant -> text. The templates here are toys; the real ones have golden files."""
+"""Templates and a variant -> text. These templates are small examples; golden files cover the real ones."""
 
 from __future__ import annotations
 

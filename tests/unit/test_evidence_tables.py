@@ -1,4 +1,4 @@
-"""The tables of `evidence`: what stands beside what, and what a broken budget shows."""
+"""The tables of `evidence`: their columns, and the rows of a figure over budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""experiments.yaml: what it may say; and the cells that `ab` and `ablate` make of it."""
+"""experiments.yaml: its valid content, and the cells that `ab` and `ablate` select from it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_configuration_can_be_chosen(project: Write) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"compiler": "all"}, "ab compares in one configuration"),
+        ({"compiler": "all"}, "ab compares one configuration"),
         ({"variant": "base"}, "ab takes its variants from the experiment"),
         ({"experiment": "stack_or_no"}, "unknown experiment 'stack_or_no'; did you mean 'stack_or_not'?"),
         ({"experiment": ","}, "experiment= is empty"),

@@ -1,4 +1,4 @@
-"""`fuzz`: what a search has found, read from a program that behaves as libFuzzer's do."""
+"""`fuzz`: the findings of a program that behaves like a libFuzzer program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Debug code that a library still has: each check, and how it fails."""
+"""Debug code in a library: each check, and how it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`perf stat`: its counts, and its own words where it has none."""
+"""`perf stat`: its counts, and its message when it cannot count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""junit.xml: a suite a cell; failures with their log, and what was not run with its reason."""
+"""junit.xml: one suite per cell; failures with their logs, and skipped checks with their reasons."""
 
 from __future__ import annotations
 

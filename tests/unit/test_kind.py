@@ -1,4 +1,4 @@
-"""`Kind`: what a step writes, what counts as failed, and that one place decides it."""
+"""`Kind`: the files that a step writes, and the one place that decides what failed."""
 
 from __future__ import annotations
 

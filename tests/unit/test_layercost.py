@@ -1,4 +1,4 @@
-"""What a layer costs, and what the path would cost without it: an estimate, and what was counted."""
+"""The cost of a layer, and of the path without it: the estimate and the count."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_where_the_next_layer_did_nothing_there_is_no_estimate(toy: Project, tmp
     put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, **idle)
     without = joined(toy, tmp_path).loads["mixed"].layers["stack"].without
     assert without.estimate is None
-    assert "nothing went to in this load" in str(without.reason)
+    assert "was not used in this load" in str(without.reason)
 
 
 def test_what_was_not_counted_says_how_to_count_it(toy: Project, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`link_options`: what a linker refuses is left out, option by option."""
+"""`link_options`: each option that a linker refuses is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""variants/counters.lock: what is printed is read again, and a damaged file is refused with its place."""
+"""variants/counters.lock: a printed lock can be read again; a damaged file is refused with its place."""
 
 from __future__ import annotations
 

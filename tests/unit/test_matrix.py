@@ -1,4 +1,4 @@
-"""Axes, rules and the command line's words -> cells."""
+"""The cells that axes, rules and the command line select."""
 
 from __future__ import annotations
 

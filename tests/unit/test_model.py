@@ -1,4 +1,4 @@
-"""From the spec files to resolved variants, and what does not go together."""
+"""From the spec files to resolved variants, and the conflicts in them."""
 
 from __future__ import annotations
 

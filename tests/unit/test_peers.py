@@ -1,4 +1,4 @@
-"""Timed beside other libraries: who is found, who is left out and why; the record and the table."""
+"""Peers: which are found or left out and why; their record and table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run used the library it was meant to use: with real programs, loaders and paths."""
+"""The proof that a run used the intended library: with real programs, loaders and paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running one program: its end, its output, and what is left of it."""
+"""Running one program: its end, its output, and its leftover processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tests/programs/data/python_suites.py: which of the interpreter's tests run, and what is told of them."""
+"""tests/programs/data/python_suites.py: which of the interpreter's tests run, and its report of them."""
 
 from __future__ import annotations
 

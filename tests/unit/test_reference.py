@@ -1,4 +1,4 @@
-"""Comparison with what was accepted, and accepting."""
+"""Comparing counters with the accepted ones, and accepting new ones."""
 
 from __future__ import annotations
 

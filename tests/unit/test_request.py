@@ -1,4 +1,4 @@
-"""`request`: the command line, checked, and the cells that it means."""
+"""`request`: the checked command line, and the cells that it selects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`results.collect`: evidence files of cells become one result, and what is missing says why."""
+"""`results.collect`: evidence files of cells become one result; missing figures have reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of timed runs and the records that come of them, with neither programs nor a clock."""
+"""The order of timed runs and the records from them, without programs and without a clock."""
 
 from __future__ import annotations
 

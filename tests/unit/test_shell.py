@@ -1,4 +1,4 @@
-"""`shell`: the build's commands, what is shown of them, and the failure that is kept."""
+"""`shell`: the output of the build's commands, and the recorded failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one YAML file may say, and what is said of any other: one mistake, one line, in its place."""
+"""One YAML file: each mistake gives one error, at its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`statements` and `places`: debug statements, their sentinels, and where they were written."""
+"""`statements` and `places`: debug statements, their sentinels and their origins."""
 
 from __future__ import annotations
 

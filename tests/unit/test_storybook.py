@@ -1,4 +1,4 @@
-"""story.md: every figure stems from the record, and each part of the story is there."""
+"""story.md: every figure comes from the record, and every part of the story is present."""
 
 from __future__ import annotations
 

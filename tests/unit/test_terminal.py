@@ -1,4 +1,4 @@
-"""The tables on the terminal: units, footnotes, width, and what is said of failures."""
+"""The tables on the terminal: units, footnotes, width, failures."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
         reference=reference(plan),
         interrupted=interrupted,
     )
-    return replace(found, story=reported.tell(found))
+    return replace(found, story=reported.story_of(found))
 
 
 def reference(plan: Plan) -> Reference:

@@ -70,7 +70,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if compiler.family == "zig":
         _zig(made, compiler)
     if cell.counts_layers:
-        made["LAYERED_TWIN"] = _twin(env, made)
+        made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
         failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
@@ -113,11 +113,11 @@ def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
             link_options.warn(compiler.name, option)
 
 
-def _twin(env: Env, counting: Env) -> Env:
+def _shipped(env: Env, counting: Env) -> Env:
     """The environment of the library whose code the counts of a cell are about: the same variant in the mode
     that is shipped, with line tables."""
     cell = counting["LAYERED_CELL"]
-    twin = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")
-    twin.Replace(SPAWN=counting["SPAWN"])
-    twin.Append(CCFLAGS=list(toolchain.LINE_TABLES))
-    return twin
+    shipped = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")
+    shipped.Replace(SPAWN=counting["SPAWN"])
+    shipped.Append(CCFLAGS=list(toolchain.LINE_TABLES))
+    return shipped

@@ -88,8 +88,8 @@ class CellBuilder:
 
     @cached_property
     def shipped(self) -> CellBuilder:
-        twin = self.env["LAYERED_TWIN"]
-        return CellBuilder(twin, products.libraries(twin))
+        shipped = self.env["LAYERED_SHIPPED"]
+        return CellBuilder(shipped, products.libraries(shipped))
 
     def at(self, path: str) -> str:
         return self._build.at(path)

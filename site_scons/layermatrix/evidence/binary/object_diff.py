@@ -31,7 +31,7 @@ class Difference:
 
 def compare(first: ObjectFile, second: ObjectFile) -> list[Difference]:
     """Where the second object differs from the first; for each section, the first place only."""
-    ours, theirs = _Twin(first), _Twin(second)
+    ours, theirs = _Object(first), _Object(second)
     found = [
         Difference(f"{name} is in one of them only") for name, _ in ours.sections.keys() ^ theirs.sections
     ]
@@ -53,19 +53,19 @@ def function_at(file: ObjectFile, section: int, offset: int) -> str | None:
     return next((one.name for one in functions if one.value <= offset < one.value + one.size), None)
 
 
-def counterpart(file: ObjectFile, twin: ObjectFile, relocation: Relocation) -> int | None:
-    """The section of the twin that has the same relocation at the same place."""
-    ours, theirs = _Twin(file), _Twin(twin)
+def counterpart(file: ObjectFile, other: ObjectFile, relocation: Relocation) -> int | None:
+    """The section of the other object that has the same relocation at the same place."""
+    ours, theirs = _Object(file), _Object(other)
     section = theirs.sections.get(ours.names[relocation.section])
     wanted = relocation.offset, relocation.kind, relocation.symbol.name
     found = section and any(
         (other.offset, other.kind, other.symbol.name) == wanted and other.section == section.index
-        for other in twin.relocations
+        for other in other.relocations
     )
     return section.index if section and found else None
 
 
-class _Twin:
+class _Object:
     """An object with its loaded sections by name, and relocations that name sections instead of numbers."""
 
     def __init__(self, file: ObjectFile) -> None:
@@ -120,7 +120,7 @@ def _offset(entry: Relocation) -> int:
     return entry.offset
 
 
-def _compare_sections(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[Difference]:
+def _compare_sections(ours: _Object, theirs: _Object, key: Named) -> Iterator[Difference]:
     first, second = ours.sections[key], theirs.sections[key]
     place = _place(theirs, second)
     sizes = f"{first.size:,} bytes against {second.size:,}"
@@ -143,7 +143,7 @@ def _compare_sections(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[Differ
             yield place(f"{key[0]} has more relocations in one of them", 0)
 
 
-def _unlike_instructions(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[int]:
+def _unlike_instructions(ours: _Object, theirs: _Object, key: Named) -> Iterator[int]:
     """Where functions of a section begin to have other instructions, as offsets in the second object.
 
     Jumps and calls over code that only one has differ in their bytes, too, which says nothing of their place.
@@ -162,14 +162,14 @@ def _unlike_instructions(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[int
             yield unlike[0].address if unlike[0] else start + len(mine) - 1
 
 
-def _place(theirs: _Twin, section: Section) -> Callable[[str, int], Difference]:
+def _place(theirs: _Object, section: Section) -> Callable[[str, int], Difference]:
     def difference(what: str, offset: int) -> Difference:
         return Difference(what, section.index, offset, function_at(theirs.file, section.index, offset))
 
     return difference
 
 
-def _compare_symbols(ours: _Twin, theirs: _Twin) -> Iterator[Difference]:
+def _compare_symbols(ours: _Object, theirs: _Object) -> Iterator[Difference]:
     """Told where the sections say nothing of it already: a symbol that moved has moved with its section."""
     names = {str(symbol[0]) for symbol in ours.visible() ^ theirs.visible()}
     one_sided = {s.name for s in ours.file.symbols if not s.local} ^ {

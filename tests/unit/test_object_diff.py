@@ -1,4 +1,4 @@
-"""`twins`: what tells two objects of one source apart, and what does not."""
+"""`object_diff`: which changes make two objects of one source differ, and which do not."""
 
 from __future__ import annotations
 
