@@ -73,7 +73,7 @@ def test_the_floor_of_this_project_runs_every_load(project: Project) -> None:
         assert load["against_floor"]["phase2"]["low"] > 0
 
 
-def test_a_project_without_peers_and_a_debug_build_are_told_so(foreign: Project) -> None:
+def test_a_project_without_peers_and_a_debug_build_are_reported_so(foreign: Project) -> None:
     run = foreign.scons("peers")
     assert run.status == 2
     assert "this project's variants/matrix.yaml names no 'peers'" in run.stderr

@@ -88,7 +88,7 @@ def test_a_pattern_and_a_list_select_cells(project: Project, cc: str) -> None:
     }
 
 
-def test_a_files_path_says_which_cell_is_meant(project: Project, cc: str) -> None:
+def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
     run = project.build(f"build/phase3-debug-{cc}/obj/large.o")
     assert run.made("CC") == [f"phase3-debug-{cc}/large.o"]
     assert run.cells == {f"phase3-debug-{cc}"}

@@ -117,7 +117,7 @@ def test_without_an_ancestor_there_is_no_difference() -> None:
     assert "(no ancestor was built)" in log(record)
 
 
-def test_bytes_are_told_by_layer_and_what_does_not_add_up_by_instructions() -> None:
+def test_bytes_are_reported_by_layer_and_what_does_not_add_up_by_instructions() -> None:
     (over,) = judged("bytes", 100).over
     assert sum(item.value for item in over.layers) == 120
     (over,) = judged("stack", 8).over

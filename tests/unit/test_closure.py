@@ -46,7 +46,7 @@ def test_the_second_build_remembers(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.j2", "b.j2", "emit.py"])
-def test_a_changed_file_is_asked_about_again(setting: Setting, name: str) -> None:
+def test_a_changed_file_is_queried_again(setting: Setting, name: str) -> None:
     setting.ask()
     (setting.root / name).write_text("second time", encoding="utf-8")
     setting.ask()
@@ -54,7 +54,7 @@ def test_a_changed_file_is_asked_about_again(setting: Setting, name: str) -> Non
     assert setting.computed == 2
 
 
-def test_a_file_that_is_gone_is_asked_about_again(setting: Setting) -> None:
+def test_a_file_that_is_gone_is_queried_again(setting: Setting) -> None:
     setting.ask()
     (setting.root / "b.j2").unlink()
     setting.ask()

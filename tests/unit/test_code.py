@@ -154,7 +154,9 @@ def test_a_conditional_definition_of_something_else_chooses() -> None:
         ("take", "gone.c", "file gone.c, whose lines are reported, not found"),
     ],
 )
-def test_what_cannot_be_counted_says_why(sources: Sources, function: str, reported: str, reason: str) -> None:
+def test_what_cannot_be_counted_gives_the_reason(
+    sources: Sources, function: str, reported: str, reason: str
+) -> None:
     assert sources.measure(function, reported) == NotMeasured(reason)
 
 

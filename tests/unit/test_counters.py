@@ -166,7 +166,7 @@ def test_what_the_machine_itself_counts_stands_beside(load: Load, compiled: Path
         (BOTH, 255, "perf: exit status 255"),
     ],
 )
-def test_a_machine_that_counts_nothing_says_why(
+def test_a_machine_that_counts_nothing_gives_the_reason(
     load: Load, compiled: Path, tools: Tools, perf_status: int, reason: str
 ) -> None:
     record = counted(load, Machine(perf_status=perf_status), compiled, tools)
@@ -206,7 +206,7 @@ def test_a_command_whose_operations_cannot_be_set_is_a_reason(
     assert record == NotMeasured(reason)
 
 
-def test_a_program_whose_functions_nobody_knows_is_a_reason(
+def test_a_program_whose_functions_are_unknown_is_a_reason(
     load: Load, compiled: Path, tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare"

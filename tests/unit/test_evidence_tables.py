@@ -56,7 +56,7 @@ def test_a_variant_within_budget_shows_no_table_of_it() -> None:
     assert "OVER BUDGET" not in printed(samples.cell("old"))
 
 
-def test_a_cell_that_was_not_counted_says_why() -> None:
+def test_a_cell_that_was_not_counted_gives_the_reason() -> None:
     absent = NotMeasured("the code contains a sanitizer's checks")
     nothing = NotMeasured("no budget is set for this cell")
     text = printed(samples.cell("old", asm=absent, budget=nothing))
@@ -64,7 +64,7 @@ def test_a_cell_that_was_not_counted_says_why() -> None:
     assert "not measured: no budget is set for this cell" in text
 
 
-def test_what_has_no_hit_says_why() -> None:
+def test_what_has_no_hit_gives_the_reason() -> None:
     whole, none = samples.asm(800), NotMeasured("no way to a return")
     free = replace(whole.entries["free"], hit=none, layers=none)
     cell = samples.cell("old", asm=replace(whole, entries={**whole.entries, "free": free}))

@@ -95,7 +95,7 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
         ("    kept: ", "    «kpt: ", "unknown key 'kpt' in experiment 'stack_or_not'; did you mean 'kept'?"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(
+def test_a_mistake_is_reported_with_its_place(
     mistakes: Callable[..., list[str]], old: str, new: str, what: str
 ) -> None:
     text, line, column = marked(changed(TEXT, old, new))
@@ -130,7 +130,7 @@ def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str
     assert message in str(refused.value)
 
 
-def test_a_project_without_experiments_says_so(project: Write) -> None:
+def test_a_project_without_experiments_reports_it(project: Write) -> None:
     assert ab.why_missing(toy(project, None)) == "this project has no variants/experiments.yaml"
 
 

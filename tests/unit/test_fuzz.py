@@ -49,7 +49,7 @@ def test_the_search_starts_from_what_is_known_and_from_the_seeds_and_ends_in_tim
     assert words[-2:] == [f"{cell}/fuzz/corpus/fuzz_it", "/seeds"]
 
 
-def test_a_finding_is_told_with_what_broke_and_the_command_that_shows_it(cell: Path) -> None:
+def test_a_finding_is_reported_with_what_broke_and_the_command_that_shows_it(cell: Path) -> None:
     said = "bytes:3: t0 free b1: byte 0 has changed"
     program = add_fuzzer(cell, f"{SAYS}; {FINDS}; echo '{said}' >&2; exit 77")
     record = fuzz.run(cell, cell / "seeds", 3)

@@ -149,7 +149,7 @@ def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
     assert record.sources["src/demo.c"].forbidden == 1
 
 
-def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(subject: Make) -> None:
+def test_a_forbidden_call_that_the_other_object_lacks_is_shown_with_its_file(subject: Make) -> None:
     code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
     wrong = mistakes(guards.absent(subject(code=code, bare=CODE)))
     assert "src/demo.c: error: puts in work is forbidden in a release: it prints" in wrong

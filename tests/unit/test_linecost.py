@@ -90,7 +90,7 @@ def test_a_run_gives_the_lines_of_the_library_that_was_preloaded(tmp_path: Path)
         ("valgrind", fake("ob=x\nfl=y\n1 1\n"), "the program ran no line of libtoy.so"),
     ],
 )
-def test_what_cannot_be_counted_says_why(
+def test_what_cannot_be_counted_gives_the_reason(
     valgrind: str | None, run: process.Run, what: str, tmp_path: Path
 ) -> None:
     with pytest.raises(linecost.LineCostError, match=what):

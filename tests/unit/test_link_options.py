@@ -29,7 +29,7 @@ def test_an_option_that_is_refused_is_taken_out_of_a_list(monkeypatch: pytest.Mo
     assert refused == ["-Wl,-Bsymbolic-functions", "-Wl,--dynamic-list=a.list"]
 
 
-def test_what_is_no_option_of_the_linker_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_an_option_of_the_linker_is_not_queried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert split(monkeypatch, {"-fuse-ld=x"}, "-fuse-ld=x", "$RPATH") == (["-fuse-ld=x", "$RPATH"], [])
 
 

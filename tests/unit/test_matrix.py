@@ -100,7 +100,7 @@ def test_with_no_compiler_at_all_each_one_is_reported(small: Project) -> None:
     )
 
 
-def test_a_compiler_that_is_asked_for_and_missing_is_reported(small: Project) -> None:
+def test_a_compiler_that_is_requested_and_missing_is_reported(small: Project) -> None:
     selection = select(small, compiler="gcc", available=NO_GCC)
     assert selection.cells == ()
     assert selection.left_out == (("base-release-gcc", "gcc is not installed"),)

@@ -151,7 +151,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "what"), WRONG)
-def test_a_mistake_in_a_catalogue_without_a_profile_is_told_in_its_words(
+def test_a_mistake_in_a_catalogue_without_a_profile_is_reported_in_its_terms(
     old: str, new: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(changed(LOOKUP, old, new))
@@ -181,7 +181,7 @@ def test_a_mistake_in_a_catalogue_without_a_profile_is_told_in_its_words(
         ),
     ],
 )
-def test_a_mistake_in_a_variant_without_a_profile_is_told_in_its_words(
+def test_a_mistake_in_a_variant_without_a_profile_is_reported_in_its_terms(
     text: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(text)

@@ -64,7 +64,7 @@ def refused(library: Path | None, program: Path, *, linked: bool = False, **extr
 
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize("program", ["silent", "names_it"])
-def test_a_library_is_preloaded_whatever_its_path(
+def test_a_library_is_preloaded_regardless_of_its_path(
     built: Path, tmp_path: Path, name: str, program: str
 ) -> None:
     folder = tmp_path / name
@@ -73,7 +73,7 @@ def test_a_library_is_preloaded_whatever_its_path(
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_linked_library_is_found_whatever_its_path(built: Path, tmp_path: Path, name: str) -> None:
+def test_a_linked_library_is_found_regardless_of_its_path(built: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     shutil.copytree(built, folder)
     assert run(folder / "libanswer.so", folder / "linked", linked=True).failure is None
@@ -102,7 +102,7 @@ def of_another_machine(library: Path) -> bytes:
 
 
 @pytest.mark.parametrize("program", ["silent", "names_it"])
-def test_a_library_that_the_loader_refuses_is_told_with_its_reason(
+def test_a_library_that_the_loader_refuses_is_reported_with_its_reason(
     built: Path, tmp_path: Path, program: str
 ) -> None:
     library = tmp_path / "libanswer.so"
@@ -125,13 +125,15 @@ def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path
     )
 
 
-def test_another_library_of_the_name_is_told_from_the_one_under_test(built: Path, tmp_path: Path) -> None:
+def test_another_library_of_the_name_is_distinguished_from_the_one_under_test(
+    built: Path, tmp_path: Path
+) -> None:
     other = Path(shutil.copy(built / "libanswer.so", tmp_path))
     told = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
     assert told == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
 
 
-def test_a_linked_program_that_is_not_linked_is_told(built: Path) -> None:
+def test_a_linked_program_that_is_not_linked_is_reported(built: Path) -> None:
     told = refused(built / "libanswer.so", built / "silent", linked=True)
     assert told == f"silent was run without {built / 'libanswer.so'}"
 

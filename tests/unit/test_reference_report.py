@@ -48,7 +48,7 @@ def test_where_all_is_kept_nothing_more_is_said() -> None:
     assert "mixed:" not in text
 
 
-def test_a_cell_that_was_not_counted_says_why() -> None:
+def test_a_cell_that_was_not_counted_gives_the_reason() -> None:
     text = printed(samples.cell("old", reference=NotMeasured("not built")))
     assert "not measured: old-release-gcc: not built" in text
 

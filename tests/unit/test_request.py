@@ -41,14 +41,14 @@ def ids(selection: request.Selection) -> list[str]:
     return [cell.id for cell in selection.cells]
 
 
-def test_nothing_asked_for_is_the_main_job() -> None:
+def test_nothing_requested_is_the_main_job() -> None:
     asked = parse([], [])
     assert asked.names == ("phases",)
     assert asked.of_kind(Kind.JOB) == (job("phases"),)
     assert asked.axes == {}
 
 
-def test_variables_are_told_apart() -> None:
+def test_variables_are_distinguished() -> None:
     given = [("variant", "base"), ("PREFIX", "/opt"), ("soak", "60"), ("rounds", "9"), ("verbose", "1")]
     asked = parse(given, ["bench"])
     assert asked.axes == {"variant": "base"}
@@ -112,7 +112,7 @@ def test_an_unknown_value_is_an_error_with_a_suggestion(toy: Project) -> None:
         request.select(toy, parse([("variant", "bsae")], []), COMPILERS)
 
 
-def test_a_file_says_which_cell_is_meant(toy: Project) -> None:
+def test_a_file_selects_its_cell(toy: Project) -> None:
     asked = parse([], ["build/lean-debug-gcc/libtoy.so"])
     assert ids(request.select(toy, asked, COMPILERS)) == ["lean-debug-gcc"]
     with pytest.raises(RequestError, match="no cell is left: there is no lean-debug-tcc"):
@@ -128,7 +128,7 @@ def test_the_whole_matrix_has_its_own_variants(toy: Project, monkeypatch: pytest
     assert ids(some) == ["lean-release-gcc"]
 
 
-def test_a_mode_in_which_layers_count_has_to_be_asked_for(
+def test_a_mode_in_which_layers_count_has_to_be_requested(
     project: Callable[..., Path],
     layers: Callable[[str, str], str],
     matrix: Callable[[str, str], str],

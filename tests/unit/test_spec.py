@@ -355,7 +355,7 @@ def test_a_mistake_in_the_catalogue_gives_one_error_in_its_place(
     assert mistakes(layers=text) == [f"variants/layers.yaml:{line}:{column}: error: {what}"]
 
 
-def test_every_mistake_of_every_file_is_told_at_once(
+def test_every_mistake_of_every_file_is_reported_at_once(
     layers: Change, matrix: Change, mistakes: Mistakes
 ) -> None:
     said = mistakes(
