@@ -57,7 +57,7 @@ def test_other_objects_are_not_counted() -> None:
 
 
 def test_a_line_that_is_no_count_is_an_error() -> None:
-    with pytest.raises(linecost.LineCostError, match="no count: '12 many'"):
+    with pytest.raises(linecost.LineCostError, match="not a count: '12 many'"):
         linecost.parse(["ob=libtoy.so", "fl=a.c", "12 many"], "libtoy.so")
 
 

@@ -27,13 +27,13 @@ COLUMNS = (
     ("counted", 8),
 )
 WORDS = """
-asked: share of the requests that reach this layer. hits: share of these that it serves. serves: share of
-all requests that it serves. keeps: share of the freed blocks offered to it that it keeps. in, out: blocks
-moved by refills, top-ups, spills and drains. peak: the maximum held by one thread's classes. code:
-instructions of the layer in the inlined entry. instr.: instructions executed in its lines per request, with
-the free. without: the estimated change of the path's instructions without this layer: its own are saved,
-and the next layer of the class handles its blocks at its own mean cost. counted: the same change, counted
-in a build without the layer.
+asked: share of the requests that reach this layer. hits: share of these that it serves. serves: share
+of all requests that it serves. keeps: share of the freed blocks offered to it that it keeps. in, out:
+blocks moved by refills, top-ups, spills and drains. peak: the maximum held by one thread's classes.
+code: instructions of the layer in the inlined entry. instr.: instructions executed in its lines per
+request, with the free. without: the estimated change of the path's instructions without this layer: its
+own are saved, and the next layer of the class handles its blocks at its own mean cost. counted: the
+same change, counted in a build without the layer.
 """
 
 
@@ -54,7 +54,7 @@ def table(record: LayerCosts | NotMeasured, titles: Mapping[str, str]) -> list[s
         lines += textwrap.wrap(reason, WIDTH, initial_indent="  ", subsequent_indent="    ")
     return [
         *lines,
-        f"  To count: {record.command}; with without=all, each variant without one layer is counted, too.",
+        f"  To count: {record.command}; without=all also leaves out each layer.",
     ]
 
 
