@@ -1,4 +1,4 @@
-"""`pages`: docs/ says what the tests say, and nothing else; through the command, on the project itself."""
+"""The job `pages`: docs/ contains exactly what the tests print."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     assert project.read(HARDENING) == checked_in
 
 
-def test_a_project_without_pages_is_told_so(foreign: Project) -> None:
+def test_a_project_without_pages_is_reported_so(foreign: Project) -> None:
     run = foreign.scons("pages")
     assert run.status == 2
-    assert "this project's variants/matrix.yaml names no 'pages'" in run.stderr
+    assert "variants/matrix.yaml of this project has no 'pages'" in run.stderr
