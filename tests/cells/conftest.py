@@ -1,6 +1,6 @@
-"""What the tests of a cell share. The build runs them for each cell, whose folder is in LAYERED_CELL.
+"""The common part of the cell tests. The build runs them for each cell, with its folder in LAYERED_CELL.
 
-By hand: LAYERED_CELL=build/phase2-debug-gcc .venv/bin/python -m pytest tests/cells/test_traces.py
+To run them by hand: LAYERED_CELL=build/phase2-debug-gcc .venv/bin/python -m pytest tests/cells/test_traces.py
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CELL = os.environ.get("LAYERED_CELL", "")
-CANNOT_RUN = 77  # the exit status that says "not run"; the reason is the last line of the output
+CANNOT_RUN = 77  # the exit status for "not run"; the last line of the output is the reason
 
 # They belong to a cell: a run of all Python tests has none, and the build has run them already.
 collect_ignore_glob = [] if CELL else ["test_*.py"]

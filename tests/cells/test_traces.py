@@ -1,4 +1,4 @@
-"""Random traces are served as they must be by the cell's allocator; one that is not is kept in traces/."""
+"""The cell's allocator serves random traces correctly; a failing trace is saved in traces/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces of allocator operations: drawn by Hypothesis, written as the text that `test_trace` reads, and run.
+"""Traces of allocator operations: Hypothesis draws them, `test_trace` reads them as text and runs them.
 
 The format is described in tests/csrc/trace/text.h, what is checked in tests/csrc/trace/trace.h. Every row of
 operations is a valid trace, so a failing one shrinks by leaving operations out and making numbers smaller.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# gcc: a large generated file and a small program are compiled with optimisation; the objects must not differ
-# by a byte, and the program must run.
+# gcc compiles a large generated file and a small program with optimisation. The objects must be identical with
+# and without the library, and the program must run.
 
 . "$(dirname "$0")/data/common.sh"
 need awk

@@ -1,6 +1,6 @@
 #!/bin/sh
-# gcc: the project's own library is compiled from the cell's sources and linked; the objects and the library must
-# not differ by a byte. A soak compiles it with more kinds of optimisation.
+# gcc compiles and links the project's own library from the cell's sources. The objects and the library must be
+# identical with and without the library preloaded. A soak test also uses other optimisation levels.
 
 . "$(dirname "$0")/data/common.sh"
 need gcc

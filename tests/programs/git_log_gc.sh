@@ -1,7 +1,7 @@
 #!/bin/sh
-# git: a repository of 200 commits is made, logged, packed and checked.
+# git creates, logs, packs and checks a repository of 200 commits.
 #
-# Names of packs and sizes of deltas depend on how git's own threads share the work: they are not printed.
+# Names of packs and sizes of deltas depend on how git's threads share the work, so they are not printed.
 
 . "$(dirname "$0")/data/common.sh"
 need git

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Python with json, threads and child processes, every object of it from malloc.
+# Python with json, threads and child processes; every Python object comes from malloc.
 
 . "$(dirname "$0")/data/common.sh"
 need_python

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Python's own tests of json, dict, threading and subprocess, every object from malloc: each test ends the same way.
+# Python's own tests of json, dict, threading and subprocess, with every object from malloc. Each test must have the
+# same result with and without the library.
 #
-# A part of the tests, but for a soak. What they print is not compared: there are clocks and addresses in it.
+# Without a soak test, only some of the tests run. Their output is not compared: it contains times and addresses.
 
 . "$(dirname "$0")/data/common.sh"
 need_python

@@ -1,7 +1,7 @@
 #!/bin/sh
-# redis-server with redis-benchmark and a fixed series of commands; its data are the same after a restart.
+# redis-server runs redis-benchmark and a fixed series of commands; its data must be the same after a restart.
 #
-# The server listens on a socket in the current folder alone.
+# The server listens only on a socket in the current folder.
 
 . "$(dirname "$0")/data/common.sh"
 for program in redis-server redis-benchmark redis-cli awk; do need "$program"; done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# awk and the core utilities: a generated table is sorted with two threads, counted, joined and summed up.
+# awk and the core utilities sort a generated table with two threads, then count, join and sum its rows.
 
 . "$(dirname "$0")/data/common.sh"
 for program in awk sort uniq join sha256sum tr; do need "$program"; done

@@ -1,6 +1,6 @@
 #!/bin/sh
-# sqlite3: a table of a million rows is filled, indexed, queried, changed and checked. A soak indexes and changes all
-# of it, where else a part has to do.
+# sqlite3 fills, indexes, queries, changes and checks a table of a million rows. A soak test indexes and changes all
+# rows, otherwise only some of them.
 
 . "$(dirname "$0")/data/common.sh"
 need sqlite3

@@ -1,17 +1,17 @@
 #!/bin/sh
 # stress-ng's stressors of malloc and realloc, and of trees and lists whose nodes come from malloc, in 1 GB of
-# addresses. A soak runs them for about as long as it says.
+# address space. A soak test runs them for about the requested time.
 #
-# The stressor of malloc (0.15.06) now and then asks calloc for fewer than 8 bytes and writes 8, for which
-# `checks: full` ends it. So it gets large blocks, where that is rare, and the same random numbers at each run.
+# The malloc stressor of version 0.15.06 sometimes requests fewer than 8 bytes from calloc and writes 8; then
+# `checks: full` aborts it. So the script gives it large blocks, where this is rare, and a fixed random seed.
 
 . "$(dirname "$0")/data/common.sh"
 need stress-ng
 
 ulimit -v 1000000
 
-# stress WORD...: print whether it passed, and what was wrong. A stressor that dies is started again by stress-ng and
-# passes; only the verbose log tells.
+# stress WORD...: print whether it passed, and what was wrong. stress-ng restarts a stressor that dies, and
+# reports a pass; only the verbose log shows the death.
 stress() {
     echo "stress-ng $*"
     status=0

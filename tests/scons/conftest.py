@@ -1,4 +1,4 @@
-"""Copies of the project in which a test may change what it likes, and SCons run in them as a user runs it.
+"""Copies of the project that a test may change, with SCons run in them as a user runs it.
 
 The libraries are built once; each test gets a copy of that tree with its times kept, so that it pays only for
 what its own change rebuilds.

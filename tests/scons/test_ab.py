@@ -1,4 +1,4 @@
-"""`ab` and `ablate`: rivals built and timed side by side, and a variant without each of its layers."""
+"""`ab` and `ablate`: sides timed in interleaved rounds, and a variant without each of its layers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_experiment_builds_both_sides_times_them_in_turn_and_gives_a_verdict(
     assert not foreign.path(f"build/small-release-{cc}/evidence/bench.json").exists()
 
 
-def test_a_side_that_cannot_be_built_is_told_and_keeps_nobody_from_the_rest(
+def test_a_side_that_cannot_be_built_is_reported_and_does_not_stop_the_others(
     foreign: Project, cc: str
 ) -> None:
     foreign.write("variants/experiments.yaml", EXPERIMENTS)
@@ -81,7 +81,7 @@ def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc:
     run = foreign.scons("ablate", "variant=small")
     assert run.status != 0
     text = " ".join(run.stdout.split())
-    assert "What does each layer of small bring?" in text
+    assert "What does each layer of small contribute?" in text
     assert "small_without_shelf: not built" in text
     assert f"small_without_system-release-{cc}: page would be served by no source layer" in text
     sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}
@@ -98,9 +98,7 @@ def test_a_variant_without_a_layer_is_a_cell_like_any_other(project: Project, cc
     assert "unified_cache_pop" in header
 
 
-def test_a_story_is_told_of_what_was_measured_and_accepted_where_that_is_asked_for(
-    foreign: Project, cc: str
-) -> None:
+def test_a_story_is_written_from_the_results_and_accepted_on_request(foreign: Project, cc: str) -> None:
     run = foreign.scons("story")
     assert run.status == 1
     assert f"small-release-{cc}: not built" in run.stderr

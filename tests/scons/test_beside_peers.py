@@ -1,4 +1,4 @@
-"""`peers`: variants timed beside other libraries, through the command."""
+"""The job `peers`: variants timed against other libraries."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_the_floor_of_this_project_runs_its_loads(project: Project) -> None:
         assert load["against_floor"]["phase2"]["low"] > 0
 
 
-def test_a_project_without_peers_and_a_debug_build_are_told_so(foreign: Project) -> None:
+def test_a_project_without_peers_and_a_debug_build_are_reported_so(foreign: Project) -> None:
     run = foreign.scons("peers")
     assert run.status == 2
     assert "this project's variants/matrix.yaml names no 'peers'" in run.stderr

@@ -1,4 +1,4 @@
-"""A budget as a gate: broken on purpose, told with layers and difference, and kept again."""
+"""A budget is a gate: a figure over budget fails with its layers and differences, and passes when mended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 TIGHT = "doc: The same, compiled apart.\nextends: small\nset: {layout: modules}\n"
 
 
-def test_a_layer_that_grows_breaks_the_budget_and_is_told_with_the_difference(
+def test_a_layer_that_grows_is_over_budget_and_is_reported_with_the_difference(
     project: Project, cc: str
 ) -> None:
     """The pop of phase2's only hot layer does needless work; phase1 was built before."""
@@ -38,7 +38,9 @@ def test_a_layer_that_grows_breaks_the_budget_and_is_told_with_the_difference(
     assert project.record(f"phase2-release-{cc}", "budget")["over"] == []
 
 
-def test_evidence_shows_tables_and_ends_with_1_where_a_budget_is_broken(foreign: Project, cc: str) -> None:
+def test_evidence_shows_tables_and_ends_with_1_where_a_figure_is_over_budget(
+    foreign: Project, cc: str
+) -> None:
     run = foreign.build("evidence")
     assert "Hit path" in run.stdout
     assert f"apart-release-{cc}: instructions by layer" in run.stdout
@@ -48,7 +50,7 @@ def test_evidence_shows_tables_and_ends_with_1_where_a_budget_is_broken(foreign:
     run = foreign.scons("evidence")
     assert run.status == 1
     assert f"OVER BUDGET  apart-release-{cc}: take instructions is " in run.stdout
-    assert "3 is the most (variants/apart.yaml:4)" in run.stdout
+    assert "the limit is 3 (variants/apart.yaml:4)" in run.stdout
     assert "templates/layers/shelf.h.j2" in run.stdout
     assert f"small-release-{cc}" in run.stdout.split("OVER BUDGET")[1]
     assert "2 cells: 1 passed, 1 failed, 0 not tested." in run.stdout

@@ -1,4 +1,4 @@
-"""What a user can ask for, and what the answer to a slip is."""
+"""The targets and variables of the command line, and the messages for mistakes in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         (["libz"], "unknown target 'libz'; did you mean 'libs'?"),
         (["matrx"], "unknown target 'matrx'; did you mean 'matrix'?"),
         (["rounds=many", "bench"], "rounds=many: expected a whole number from 1 to 1000"),
-        (["phases", "libs"], "'phases' and 'libs' do not go together; run one after the other"),
+        (["phases", "libs"], "'phases' and 'libs' cannot run together; run one after the other"),
         (["build/phse2-release-gcc/libhakmem.so"], "no cell is left: there is no phse2-release-gcc"),
         (["phases", "--jbos=3"], "no such option: --jbos=3"),
         (["matrix", "mode=debgu"], "unknown mode 'debgu'; did you mean 'debug'?"),
@@ -88,7 +88,7 @@ def test_a_pattern_and_a_list_select_cells(project: Project, cc: str) -> None:
     }
 
 
-def test_a_files_path_says_which_cell_is_meant(project: Project, cc: str) -> None:
+def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
     run = project.build(f"build/phase3-debug-{cc}/obj/large.o")
     assert run.made("CC") == [f"phase3-debug-{cc}/large.o"]
     assert run.cells == {f"phase3-debug-{cc}"}

@@ -1,4 +1,4 @@
-"""`counters`: what an operation costs is compared with what was accepted, and what grew fails."""
+"""The job `counters`: the cost of an operation is compared with the accepted one; growth fails."""
 
 from __future__ import annotations
 
@@ -105,7 +105,10 @@ def test_a_library_that_is_not_built_is_not_compared(pool: Project, cc: str) -> 
 
 def test_accept_belongs_to_counters_and_other_options_are_refused(pool: Project) -> None:
     run = pool.scons("phases", "--accept")
-    assert (run.status, run.stderr) == (2, "--accept is for the targets 'counters', 'story' and 'pages'\n")
+    assert (run.status, run.stderr) == (
+        2,
+        "--accept works only with the targets 'counters', 'story' and 'pages'\n",
+    )
     run = pool.scons("counters", "--acept")
     assert (run.status, run.stderr) == (2, "no such option: --acept\n")
 

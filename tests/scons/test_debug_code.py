@@ -1,4 +1,4 @@
-"""Debug code that reaches a release fails the build, and the message names the line that a user wrote."""
+"""Debug code in a release fails the build, and the message names the line in the user's file."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_debug_code_whose_guard_always_holds_is_not_the_same_code(project: Proje
     assert run.status == 2
     (mistake, *_) = failed(project, cc)["same code"]
     assert mistake.startswith(f"{POOL}:")
-    assert "is not the same without debug code: .text differs" in mistake
+    assert "changes without debug code: .text differs" in mistake
     assert list(failed(project, cc)) == ["same code"]
 
 
@@ -97,7 +97,7 @@ def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project
     first, second = (
         line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/tiny_tls.c")
     )
-    taken = "the sentinel '[hakmem:shared_pool.map]' is taken by the statement at"
+    taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
     places = (f"{POOL}:{first}", f"csrc/tiny_tls.c:{second}")
     assert any(f"{one}:1: error: {taken} {other}" in run.stderr for one, other in (places, places[::-1]))
 
@@ -112,7 +112,7 @@ def test_a_statement_that_a_debug_build_does_not_have_fails_the_control(project:
     run = guards(project, cc, mode="debug")
     assert run.status == 2
     line = line_of_part(project, "csrc/tiny_tls.c", "[hakmem:tiny_tls.detach]")
-    what = "the message [hakmem:tiny_tls.detach] is compiled in, but not found in libhakmem.so"
+    what = "the message [hakmem:tiny_tls.detach] is compiled in, but libhakmem.so lacks it"
     wrong = failed(project, cc, mode="debug")
     assert wrong == {"control": [f"csrc/tiny_tls.c:{line}:1: error: {what}"]}
 

@@ -1,4 +1,4 @@
-"""What fails is told, kept and tried again; what does not depend on it goes on."""
+"""A failure is reported, recorded and tried again; steps that do not depend on it continue."""
 
 from __future__ import annotations
 

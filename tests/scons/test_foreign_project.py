@@ -1,4 +1,4 @@
-"""The plugin in a project that is no malloc and has other names: a buffer pool in foreign/."""
+"""The plugin in a project that is not a malloc: a buffer pool in foreign/."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_one_variant_of_another_system_is_built_and_checked(foreign: Project, cc
     assert foreign.build("variant=small", "checks").actions == []
 
 
-def test_modules_are_compiled_apart_where_the_variant_says_so(foreign: Project, cc: str) -> None:
+def test_modules_are_compiled_apart_where_the_variant_reports_it(foreign: Project, cc: str) -> None:
     run = foreign.build("libs")
     assert run.made("CC") == [f"apart-release-{cc}/pool.o", f"small-release-{cc}/unit_gen.o"]
 
@@ -44,7 +44,7 @@ def test_debug_messages_are_found_in_debug_and_not_in_release(foreign: Project, 
         assert [check["status"] for check in silent["checks"][:3]] == ["passed"] * 3
 
 
-def test_a_project_that_says_nothing_of_its_debug_code_has_its_messages_counted(
+def test_a_project_that_prints_nothing_of_its_debug_code_has_its_messages_counted(
     foreign: Project, cc: str
 ) -> None:
     foreign.edit("variants/layers.yaml", "  debug: {macro: POOL_TALKS, prints: [fprintf]}\n", "")
@@ -113,7 +113,7 @@ def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str
     assert [cell["id"] for cell in results["cells"]] == [f"small-release-{cc}"]
 
 
-def test_a_report_of_nothing_says_so(foreign: Project) -> None:
+def test_a_report_of_nothing_reports_it(foreign: Project) -> None:
     run = foreign.scons("report")
     assert run.status == 1
-    assert run.stderr == "nothing has been built yet, so there is nothing to report\n"
+    assert run.stderr == "nothing has been built yet; ./sconsw builds and measures the default cells\n"

@@ -1,4 +1,4 @@
-"""Where nothing more can be written, a run ends with a line that says so, not with a traceback."""
+"""On a full disk, a run ends with a one-line message instead of a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scons fuzz` in another project: a finding is kept and fails the job; what is missing is told."""
+"""`scons fuzz` in another project: a finding is recorded and fails the job; missing tools are reported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fuzzed(foreign: Project) -> Project:
     return foreign
 
 
-def test_what_breaks_is_found_kept_and_told(fuzzed: Project, cc: str) -> None:
+def test_what_breaks_is_found_recorded_and_reported(fuzzed: Project, cc: str) -> None:
     clang = find_compilers(("clang",))["clang"]
     missing = fuzzer_missing(clang) if isinstance(clang, Toolchain) else clang.reason
     if missing:
@@ -62,7 +62,7 @@ def test_what_breaks_is_found_kept_and_told(fuzzed: Project, cc: str) -> None:
     assert "small-debug-clang-asan: fuzz_pool: clean, " in run.stdout
 
 
-def test_without_clang_it_says_what_is_missing(fuzzed: Project) -> None:
+def test_without_clang_it_names_what_is_missing(fuzzed: Project) -> None:
     fuzzed.edit("variants/matrix.yaml", "compiler: [", "compiler: [zig] #[")
     run = fuzzed.scons("compiler=zig", "fuzz")
     assert run.status == 2
@@ -70,7 +70,7 @@ def test_without_clang_it_says_what_is_missing(fuzzed: Project) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_a_project_with_nothing_to_fuzz_says_so(foreign: Project) -> None:
+def test_a_project_with_nothing_to_fuzz_reports_it(foreign: Project) -> None:
     run = foreign.scons("compiler=all", "sanitizer=all", "fuzz")
     assert run.status == 2
     assert run.stderr.startswith("nothing to fuzz: ")

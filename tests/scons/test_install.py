@@ -1,4 +1,4 @@
-"""`install`: what is put where, and programs that are made with it as a user makes them."""
+"""`install`: the installed files, and programs that are built with them."""
 
 from __future__ import annotations
 

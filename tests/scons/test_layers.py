@@ -412,7 +412,7 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
     assert not broken.project.path(f"build/{cell}/evidence/layers.passed").exists()
 
 
-def test_a_request_that_nobody_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
+def test_a_request_that_no_layer_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
     copy_tree(counting.root, tmp_path / "project")
     broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
     broken.project.edit("templates/tiny_alloc_fast.h.j2", "    TINY_COUNT_REQUEST(class);\n", "")

@@ -1,4 +1,4 @@
-"""How a library is loaded: late, whatever its thread-local state takes; into a process with raised rights."""
+"""Loading a library: with dlopen, for each TLS model; into a process with raised privileges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exporter is one module and its line in the registry: then each report has its file."""
+"""A new exporter is one module and one line of the registry."""
 
 from __future__ import annotations
 

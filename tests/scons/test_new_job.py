@@ -1,4 +1,4 @@
-"""A job is one module and its line in the registry: then it is in `-h`, runs, and has a dry run."""
+"""A new job is one module and one line of the registry: it is in `-h`, runs, and has a dry run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_new_job_has_a_dry_run(with_sizes: Project, cc: str) -> None:
 
 def test_its_variable_is_for_it_alone(with_sizes: Project) -> None:
     run = with_sizes.scons("libs", "unit=KiB")
-    assert (run.status, run.stderr) == (2, "unit= is for the target 'sizes'\n")
+    assert (run.status, run.stderr) == (2, "unit= works only with the target 'sizes'\n")
 
 
 def test_help_shows_only_what_the_project_has(foreign: Project) -> None:

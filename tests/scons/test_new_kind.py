@@ -1,4 +1,4 @@
-"""A kind of evidence is one module and a line of the registry: then every report has it and its failures."""
+"""A new kind of evidence is one module and one line of the registry: every report shows it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_layer_with_neither_storage_nor_template_is_an_error_that_names_the_fi
     project.write("variants/mine.yaml", "doc: Phase 2.\nextends: phase2\nadd: [spare_cache]\n")
     run = project.scons("variant=mine", "libs")
     assert run.status == 2
-    assert "templates/layers/spare_cache.h.j2:1:1: error: no such template" in run.stderr
+    assert "templates/layers/spare_cache.h.j2:1:1: error: template not found" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.actions == []
 

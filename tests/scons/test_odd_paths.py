@@ -1,4 +1,4 @@
-"""A project in a folder whose name has characters that SCons, a shell or the loader take for their own."""
+"""A project in a folder whose name has characters that are special for SCons, a shell or the loader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", ["two words", "a$b$$c ${d}", "x:y", 'it\'s "so"', "a;b&c", "(x)#1"])
-def test_a_project_is_built_and_checked_whatever_its_folder_is_called(
+def test_a_project_is_built_and_checked_regardless_of_its_folder(
     foreign: Project, cc: str, tmp_path: Path, name: str
 ) -> None:
     odd = type(foreign)(tmp_path / name / "pool")

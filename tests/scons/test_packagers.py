@@ -1,4 +1,4 @@
-"""What a packager gives: compiler and flags, the folders of `install`, a soversion; and equal builds."""
+"""Packaging: compiler and flags, the folders of `install`, a soversion, reproducible builds."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_other_family_takes_the_place_of_the_usual_compiler(foreign: Project
     [
         ("CC=gcc-99", "CC=gcc-99: gcc-99 is not installed\n"),
         ("CC=ls", "CC=ls: ls is installed but does not run: exit status 2: "),
-        ("CC=./tcc", "CC=./tcc: neither a gcc nor a clang; it says 'tcc 0.9'\n"),
+        ("CC=./tcc", "CC=./tcc: neither gcc nor clang; its version is 'tcc 0.9'\n"),
         ("CFLAGS='x", "CFLAGS='x: no closing quotation\n"),
     ],
 )

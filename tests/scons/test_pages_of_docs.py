@@ -1,4 +1,4 @@
-"""`pages`: a page of docs/ has to agree with what the tests print. Runs the command on the project itself."""
+"""The job `pages`: docs/ contains exactly what the tests print."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CLAIMED = FOUND.replace("- | -", "- | at once")
 def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     checked_in = project.read(HARDENING)
     run = project.build("pages")
-    assert f"{HARDENING} is what the tests print" in run.stdout
+    assert f"{HARDENING} matches the tests' output" in run.stdout
 
     # a claim that no test backs
     project.edit(HARDENING, FOUND, CLAIMED)
     run = project.scons("pages")
     assert run.status == 1
     assert f"-{CLAIMED}\n+{FOUND}" in run.stdout
-    assert f"{HARDENING} is not what the tests print; --accept writes it" in run.stderr
+    assert f"{HARDENING} differs from the tests' output; --accept writes it" in run.stderr
     assert CLAIMED in project.read(HARDENING)  # looking changes nothing
     project.build("pages", "--accept")
     assert project.read(HARDENING) == checked_in
@@ -35,7 +35,7 @@ def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     assert project.read(HARDENING) == checked_in
 
 
-def test_a_project_without_pages_is_told_so(foreign: Project) -> None:
+def test_a_project_without_pages_is_reported_so(foreign: Project) -> None:
     run = foreign.scons("pages")
     assert run.status == 2
-    assert "this project's variants/matrix.yaml names no 'pages'" in run.stderr
+    assert "variants/matrix.yaml of this project has no 'pages'" in run.stderr

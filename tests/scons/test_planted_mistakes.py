@@ -1,4 +1,4 @@
-"""The C suite finds mistakes that are planted into the allocator: what it overlooks, it does not test."""
+"""The C suite finds mistakes that are planted into the allocator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No figure and no pass without proof that the library under test was the one in use."""
+"""No figure and no pass without proof that the run used the library under test."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_a_library_that_the_loader_refuses_has_no_speed(foreign: Project, cc: st
     run = foreign.scons("variant=small", "rounds=2", "bench")
     timed = foreign.record(cell, "bench")
     assert timed["status"] == "not measured"
-    assert f"{foreign.path(f'build/{cell}/libpool.so')}: the loader says: " in timed["reason"]
-    assert "the loader says" in run.stdout
+    assert f"{foreign.path(f'build/{cell}/libpool.so')}: the loader reports: " in timed["reason"]
+    assert "the loader reports" in run.stdout
     assert bench(foreign, "baseline")["status"] == "measured"
 
 
@@ -100,8 +100,8 @@ def test_a_test_that_finds_another_library_of_the_name_fails(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('LD_PRELOAD="$PRELOAD" echo hello', "no program that the script started has loaded libpool.so"),
-        ('env LD_PRELOAD="" sh -c "echo hello"', "no program that the script started has loaded libpool.so"),
+        ('LD_PRELOAD="$PRELOAD" echo hello', "no program that the script started loaded libpool.so"),
+        ('env LD_PRELOAD="" sh -c "echo hello"', "no program that the script started loaded libpool.so"),
     ],
     ids=["a command of the shell", "another library"],
 )

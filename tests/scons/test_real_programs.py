@@ -1,4 +1,4 @@
-"""Real programs with the library preloaded: a file for each script's result, and only a pass is settled."""
+"""Real programs with the library preloaded: one result file per script; only a pass is final."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_changed_file_that_a_script_reads_runs_that_script_again(scripted: Pro
     assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json"]
 
 
-def test_a_failed_script_fails_the_build_and_is_asked_again_alone(scripted: Project, cc: str) -> None:
+def test_a_failed_script_fails_the_build_and_is_run_again_alone(scripted: Project, cc: str) -> None:
     good = scripted.read(f"{SCRIPTS}/second.sh")
     scripted.build("variant=small", "evidence")
     scripted.append(f"{SCRIPTS}/second.sh", 'test -z "$PRELOAD"\n')
@@ -74,7 +74,7 @@ def test_a_failed_script_fails_the_build_and_is_asked_again_alone(scripted: Proj
     assert results(scripted, cc) == {"first": "passed", "second": "passed"}
 
 
-def test_a_script_that_cannot_run_fails_nothing_and_is_asked_again(scripted: Project, cc: str) -> None:
+def test_a_script_that_cannot_run_fails_nothing_and_is_run_again(scripted: Project, cc: str) -> None:
     tool = scripted.path("tool")
     scripted.write(f"{SCRIPTS}/second.sh", f"test -e {tool} || {{ echo no tool; exit 77; }}\n{ECHO}\n")
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_a_script_that_cannot_run_fails_nothing_and_is_asked_again(scripted: Pro
     assert scripted.build("variant=small", "evidence").actions == []
 
 
-def test_scripts_are_told_of_a_soak_and_run_again_for_it(scripted: Project, cc: str) -> None:
+def test_scripts_get_the_soak_duration_and_run_again_for_it(scripted: Project, cc: str) -> None:
     scripted.write(f"{SCRIPTS}/second.sh", f'{ECHO} "soak: ${{LAYERED_SOAK:-none}}"\n')
     for words, told in (((), "soak: none"), (("soak=7",), "soak: 7")):
         assert ran(scripted.build("variant=small", *words, "evidence")) == [ALL, "first.json", "second.json"]

@@ -1,4 +1,4 @@
-"""What is made again after a change, and what is not: the executed actions, counted."""
+"""Which files are rebuilt after a change: the executed actions are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool keeps to SCons's conventions: what a project has set stays, and it works beside other targets."""
+"""The tool follows SCons's conventions: a project's own settings stay, and its own targets work."""
 
 from __future__ import annotations
 

@@ -180,7 +180,9 @@ def test_a_link_to_the_script_finds_the_project(copy: Copy, tmp_path: Path) -> N
 # --- when .venv is made, and when not
 
 
-def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_says_nothing(copy: Copy) -> None:
+def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_prints_nothing(
+    copy: Copy,
+) -> None:
     first = copy.run()
     assert first.said == ["sconsw: preparing .venv ..."]
     assert copy.calls("venv", "pip") == ["venv", "pip requirements.lock"]
@@ -214,7 +216,7 @@ def test_a_python_that_is_gone_makes_the_environment_anew(copy: Copy) -> None:
     assert copy.calls("venv", "pip") == ["venv", "pip requirements.lock"]
 
 
-def test_another_python_that_is_asked_for_makes_the_environment_anew_and_stays_in_use(copy: Copy) -> None:
+def test_another_python_that_is_requested_makes_the_environment_anew_and_stays_in_use(copy: Copy) -> None:
     copy.add_command("python3.13", FAKE_PYTHON)
     copy.run()
     copy.calls()
@@ -294,7 +296,7 @@ def test_a_newer_python_beside_one_that_is_too_old_is_used(copy: Copy) -> None:
     assert (copy.root / ".venv/bin/python").resolve().name == "python3.11"
 
 
-def test_a_python_that_was_asked_for_is_not_replaced_by_another(copy: Copy) -> None:
+def test_a_python_that_was_requested_is_not_replaced_by_another(copy: Copy) -> None:
     ended = copy.run(PYTHON="python3.9")
     assert (ended.status, ended.said) == (
         2,
@@ -326,7 +328,7 @@ def test_packages_that_cannot_be_had_are_said_with_the_error_of_pip_and_the_log(
 # --- packages that only some calls need
 
 
-def test_without_a_compiler_zig_is_installed_and_asked_for(copy: Copy) -> None:
+def test_without_a_compiler_zig_is_installed_and_requested(copy: Copy) -> None:
     copy.bin.joinpath("gcc").unlink()
     ended = copy.run("libs")
     assert (
@@ -340,7 +342,7 @@ def test_without_a_compiler_zig_is_installed_and_asked_for(copy: Copy) -> None:
     ]
 
 
-def test_without_a_compiler_one_that_was_asked_for_is_left_to_scons(copy: Copy) -> None:
+def test_without_a_compiler_one_that_was_requested_is_left_to_scons(copy: Copy) -> None:
     copy.bin.joinpath("gcc").unlink()
     copy.run("compiler=gcc")
     assert copy.calls("pip", "word") == ["pip requirements.lock", "word <compiler=gcc>"]
@@ -353,7 +355,7 @@ def test_clang_alone_is_a_compiler(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("request_", ["compiler=zig", "compiler=gcc,zig"])
-def test_zig_is_installed_when_it_is_asked_for(copy: Copy, request_: str) -> None:
+def test_zig_is_installed_when_it_is_requested(copy: Copy, request_: str) -> None:
     copy.run(request_)
     assert copy.calls("pip", "word") == [
         "pip requirements.lock",

@@ -1,4 +1,4 @@
-"""A spec with a mistake: every mistake is told with its place, and nothing at all is built."""
+"""A spec with mistakes: every mistake is reported with its place, and nothing is built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def assert_refused(run: Run, *messages: str) -> None:
         assert message in run.stderr
 
 
-def test_an_unknown_layer_is_told_with_its_place_and_a_suggestion(fresh: Project, cc: str) -> None:
+def test_an_unknown_layer_is_reported_with_its_place_and_a_suggestion(fresh: Project, cc: str) -> None:
     fresh.edit("variants/phase0.yaml", "  - unified_cache", "  - unified_cahce")
     run = fresh.scons("libs")
     assert_refused(run, "variants/phase0.yaml:6:5: error: unknown layer 'unified_cahce'")
@@ -27,7 +27,7 @@ def test_an_unknown_layer_is_told_with_its_place_and_a_suggestion(fresh: Project
     )
 
 
-def test_every_mistake_of_every_file_is_told_at_once(fresh: Project) -> None:
+def test_every_mistake_of_every_file_is_reported_at_once(fresh: Project) -> None:
     fresh.edit("variants/phase0.yaml", "layout: unity", "layout: unitty")
     fresh.edit("variants/phase3.yaml", "extends: phase2", "extends: phase22")
     fresh.edit("variants/matrix.yaml", "rounds: 7", "rounds: seven")
@@ -60,7 +60,7 @@ TYPOS = [
 ]  # fmt: skip
 
 
-def test_a_typo_in_a_name_of_something_is_told_with_its_place(fresh: Project) -> None:
+def test_a_typo_in_a_name_of_something_is_reported_with_its_place(fresh: Project) -> None:
     for file, old, new, _ in TYPOS:
         text = fresh.read(f"variants/{file}")
         fresh.write(f"variants/{file}", text.replace(old, new, 1))
@@ -72,7 +72,7 @@ def test_a_typo_in_a_name_of_something_is_told_with_its_place(fresh: Project) ->
     assert len(run.stderr.splitlines()) == sum(1 for *_, what in TYPOS) + 1, run.stderr
 
 
-def test_yaml_that_cannot_be_read_is_told_with_its_place(fresh: Project) -> None:
+def test_yaml_that_cannot_be_read_is_reported_with_its_place(fresh: Project) -> None:
     fresh.write("variants/phase1.yaml", "doc: [unclosed\n")
     assert_refused(fresh.scons("libs"), "variants/phase1.yaml:2:1: error:")
 
@@ -83,7 +83,7 @@ def test_a_job_stops_at_a_mistake_as_a_build_does(fresh: Project) -> None:
         assert_refused(fresh.scons(job), "unknown layer 'unified_cahce'")
 
 
-def test_a_mistake_in_a_template_is_told_with_its_line(project: Project) -> None:
+def test_a_mistake_in_a_template_is_reported_with_its_line(project: Project) -> None:
     project.append("templates/storage/ring.h.j2", "{% if %}\n")
     run = project.scons("libs")
     assert run.status == 2

@@ -1,4 +1,4 @@
-"""Evidence is out of date when a module changes that establishes it, and only then."""
+"""Evidence is out of date when a module that takes it changes, and only then."""
 
 from __future__ import annotations
 

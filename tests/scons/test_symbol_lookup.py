@@ -1,4 +1,4 @@
-"""examples/symbol_lookup through the installed wheel: a hot path that is no allocator, to the report."""
+"""examples/symbol_lookup with the installed wheel: a hot path that is not an allocator."""
 
 from __future__ import annotations
 

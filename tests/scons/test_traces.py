@@ -100,7 +100,9 @@ def test_a_broken_allocator_fails_its_cell_and_leaves_the_trace_there(project: P
         ("t0 exit b1\n", "1: error: more words than an operation has"),
     ],
 )
-def test_a_mistake_in_a_trace_is_told_with_its_line(text: str, what: str, program: Path, file: Path) -> None:
+def test_a_mistake_in_a_trace_is_reported_with_its_line(
+    text: str, what: str, program: Path, file: Path
+) -> None:
     file.write_text(text)
     done = subprocess.run([program, file], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, f"{file}:{what}\n")

@@ -1,4 +1,4 @@
-"""The package as strangers get it: a wheel in an environment of its own, used in a project elsewhere."""
+"""The installed package: a wheel in its own environment, used in a project elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A library built by zig, the compiler for machines that have none, and programs that run with it."""
+"""A library built by zig, the compiler for machines without another, and programs that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs and pip in environments that have nothing of this repository, to test the installed package."""
+"""Programs and pip in environments without this repository, to test the installed package."""
 
 from __future__ import annotations
 

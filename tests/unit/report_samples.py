@@ -358,7 +358,7 @@ def experiments() -> Experiments:
     made = [
         compared("mid_or_new", "Mid or new?", "speed", [slow, fast], "new"),
         compared("same", "The same?", "speed", [slow, ("old", [9.9, 10.3, 10.1])], None),
-        compared("without a layer: mid", "What does each layer of mid bring?", None, [slow, fast], None),
+        compared("without a layer: mid", "What does each layer of mid contribute?", None, [slow, fast], None),
     ]
     return Experiments({found.name: found for found in made})
 
@@ -402,7 +402,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
         unit=Unit("op", "Mops/s"),
     )
     made = replace(made, **changes)
-    return replace(made, story=reported.tell(made))
+    return replace(made, story=reported.story_of(made))
 
 
 def phases(**changes: Any) -> Results:

@@ -73,7 +73,7 @@ def test_why_a_layer_cannot_be_left_out_is_said(toy: Project, layer: str, reason
         ablation.without(toy.variants["base"], layer)
 
 
-def test_the_last_refill_that_nobody_can_switch_off_stays() -> None:
+def test_the_last_refill_that_cannot_be_switched_off_stays() -> None:
     with pytest.raises(ablation.AblationError, match="only by refill layers that can be switched off"):
         ablation.without(REAL.variants["phase1"], "legacy_refill")
 

@@ -1,4 +1,4 @@
-"""Counting machine code: on bytes, on compiled C against objdump, on assembly text."""
+"""Counting machine code: in bytes, in compiled C compared with objdump, in assembly text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose code an instruction is: compiled C with layers in a header, through line tables and inlined calls."""
+"""The layer of each instruction: compiled C with layers in a header, line tables and inlined calls."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_the_lines_lead_from_the_innermost_function_to_the_probe(probe: Path) ->
     assert all(chain[-1] == "probe.c" for chain in chains if chain)
 
 
-def test_the_hit_is_that_of_the_layer_that_is_asked_for(probe: Path) -> None:
+def test_the_hit_is_that_of_the_layer_that_is_requested(probe: Path) -> None:
     first, second = (hit_of(measured(probe, hit=name)) for name in ("top", "bottom"))
     assert first.layers == ("frame", "top")
     assert "bottom" in second.layers
@@ -144,15 +144,15 @@ def test_without_the_layer_the_shortest_way_is_the_early_return(probe: Path) -> 
     assert anywhere.instructions < hit_of(measured(probe)).instructions
 
 
-def test_a_layer_that_has_no_code_there_has_no_hit_and_says_so(probe: Path) -> None:
+def test_a_layer_that_has_no_code_there_has_no_hit_and_reports_it(probe: Path) -> None:
     entry = measured(probe, hit="absent")
-    assert entry.hit == NotMeasured("no way to a return passes code of layer 'absent'")
+    assert entry.hit == NotMeasured("no path to a return passes code of layer 'absent'")
     assert shares_of(entry)["top"].instructions > 0
     assert shares_of(entry)["top"].hit == entry.hit
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_without_line_tables_the_whole_is_counted_and_the_rest_says_why(
+def test_without_line_tables_the_whole_is_counted_and_the_rest_gives_the_reason(
     compiler: str, tmp_path: Path
 ) -> None:
     entry = measured(compiled(compiler, tmp_path, "-g0"))

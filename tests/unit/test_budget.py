@@ -1,4 +1,4 @@
-"""Budgets: what is within them, what is over, and what a figure over its limit is explained with."""
+"""Budgets: figures within and over budget, and the explanation of a figure over budget."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_figure_may_be_as_large_as_its_limit_and_no_larger(entry: str, metric:
 def test_a_figure_over_its_limit_fails_with_the_line_that_sets_it() -> None:
     (check,) = budget.KIND.judge(judged("hit_instructions", 11))
     assert check.status is Status.FAILED
-    assert check.reason == "take hit_instructions is 12, and 11 is the most (variants/mine.yaml:7)"
+    assert check.reason == "take hit_instructions is 12, and the limit is 11 (variants/mine.yaml:7)"
 
 
 def test_a_figure_over_its_limit_comes_with_each_layer_beside_the_ancestor() -> None:
@@ -107,7 +107,7 @@ def test_limits_with_the_same_layers_show_them_once() -> None:
     limits = {"take": {"instructions": Limit(29), "stack": Limit(8), "bytes": Limit(9)}}
     told = log(budget.judge(counted(), limits, ANCESTOR, ORIGINS))
     assert told.count("over budget: ") == 3
-    assert told.count(" by layer, beside ") == 2
+    assert told.count(" by layer, compared with ") == 2
 
 
 def test_without_an_ancestor_there_is_no_difference() -> None:
@@ -117,7 +117,7 @@ def test_without_an_ancestor_there_is_no_difference() -> None:
     assert "(no ancestor was built)" in log(record)
 
 
-def test_bytes_are_told_by_layer_and_what_does_not_add_up_by_instructions() -> None:
+def test_bytes_are_reported_by_layer_and_what_does_not_add_up_by_instructions() -> None:
     (over,) = judged("bytes", 100).over
     assert sum(item.value for item in over.layers) == 120
     (over,) = judged("stack", 8).over
@@ -139,7 +139,7 @@ NO_RETURN = NotMeasured("no way to a return")
 )
 def test_what_was_not_counted_is_not_within_budget(metric: str, asm: Asm | NotMeasured, reason: str) -> None:
     (over,) = judged(metric, 1000, asm=asm).over
-    sentence = f"take {metric} is not known, and 1,000 is the most (variants/mine.yaml:7): {reason}"
+    sentence = f"take {metric} is not known, and the limit is 1,000 (variants/mine.yaml:7): {reason}"
     assert over.sentence == sentence
 
 

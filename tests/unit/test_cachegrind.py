@@ -1,4 +1,4 @@
-"""Runs under cachegrind: what is fixed about them, and how its file is added up."""
+"""Runs under Cachegrind: the fixed conditions, and the sums of its file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Runs:
         return process.Finished(tuple(command), self.status, line, self.stderr, 1.0)
 
 
-def test_the_events_are_summed_of_the_whole_run_and_of_the_functions_asked_for() -> None:
+def test_the_events_are_summed_of_the_whole_run_and_of_the_functions_requested() -> None:
     total, inside = cachegrind.parse(OUT, {"main", "other"})
     assert total == dict(zip(NAMES, (1000, 20, 120, 17, 100, 17), strict=True))
     assert inside == dict(zip(NAMES, (111, 2, 3, 0, 23, 4), strict=True))

@@ -1,4 +1,4 @@
-"""cells/<cell>.html: all that is known of one cell, whatever its evidence holds."""
+"""cells/<cell>.html: the page shows everything about one cell, also records of unknown kinds."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_the_checks_of_debug_code_stand_with_what_they_found_in_each_file_and_la
     assert "layer ring" in text
 
 
-def test_what_was_not_measured_says_why() -> None:
+def test_what_was_not_measured_gives_the_reason() -> None:
     kinds = {kind: NotMeasured(f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
     text = page(samples.cell("old", **kinds)).text
     for kind in kinds:
         assert f"not measured: no {kind} here" in text
 
 
-def test_a_load_that_was_not_counted_says_why() -> None:
+def test_a_load_that_was_not_counted_gives_the_reason() -> None:
     counted = samples.counters(10, 0.0, 0.1)
     loads = {**counted.loads, "swap": NotMeasured("swap: exit status 1")}
     found = page(samples.cell("old", counters=replace(counted, loads=loads)))

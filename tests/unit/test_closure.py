@@ -1,4 +1,4 @@
-"""`closure`: what a variant is printed from, asked for only when it may have changed."""
+"""`closure`: the templates of a variant, computed only when they may have changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_second_build_remembers(setting: Setting) -> None:
     assert setting.computed == 1
 
 
-def test_changed_code_is_asked_again(setting: Setting) -> None:
+def test_changed_code_is_queried_again(setting: Setting) -> None:
     setting.ask()
     setting.generator = "second"
     setting.ask()
@@ -53,7 +53,7 @@ def test_changed_code_is_asked_again(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.j2", "b.j2"])
-def test_a_changed_file_is_asked_about_again(setting: Setting, name: str) -> None:
+def test_a_changed_file_is_queried_again(setting: Setting, name: str) -> None:
     setting.ask()
     (setting.root / name).write_text("second time", encoding="utf-8")
     setting.ask()
@@ -61,7 +61,7 @@ def test_a_changed_file_is_asked_about_again(setting: Setting, name: str) -> Non
     assert setting.computed == 2
 
 
-def test_a_file_that_is_gone_is_asked_about_again(setting: Setting) -> None:
+def test_a_file_that_is_gone_is_queried_again(setting: Setting) -> None:
     setting.ask()
     (setting.root / "b.j2").unlink()
     setting.ask()

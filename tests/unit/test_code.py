@@ -1,4 +1,4 @@
-"""`evidence.code`: what is counted in the text of a fast path, on small made-up sources."""
+"""`evidence.code`: counts in the text of a fast path, with small artificial sources."""
 
 from __future__ import annotations
 
@@ -151,10 +151,12 @@ def test_a_conditional_definition_of_something_else_chooses() -> None:
     ("function", "reported", "reason"),
     [
         ("tkae", "lib.c", "no function 'tkae' is defined in what the probe includes"),
-        ("take", "gone.c", "there is no gone.c whose lines could be counted"),
+        ("take", "gone.c", "file gone.c, whose lines are reported, not found"),
     ],
 )
-def test_what_cannot_be_counted_says_why(sources: Sources, function: str, reported: str, reason: str) -> None:
+def test_what_cannot_be_counted_gives_the_reason(
+    sources: Sources, function: str, reported: str, reason: str
+) -> None:
     assert sources.measure(function, reported) == NotMeasured(reason)
 
 

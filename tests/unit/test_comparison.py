@@ -66,7 +66,7 @@ def test_a_single_round_decides_nothing() -> None:
     assert verdict.text == "speed on mixed was timed only once, which shows no difference."
 
 
-def test_what_was_not_timed_decides_nothing_and_says_why() -> None:
+def test_what_was_not_timed_decides_nothing_and_gives_the_reason() -> None:
     verdict = verdict_of(ask([side("one", SLOW), side("two")]))
     assert verdict.winner is None
     assert verdict.text == "speed on mixed is not measured: two: it was not timed."
@@ -111,7 +111,7 @@ def test_without_a_deciding_figure_each_side_is_set_beside_the_first() -> None:
     )
 
 
-def test_a_side_that_was_not_built_says_so() -> None:
+def test_a_side_that_was_not_built_reports_it() -> None:
     failure = Failure("cc", "no", "x.o")
     found = ask([side("whole"), side("less", failure=failure)], figure=None)
     assert comparison.conclusions(found) == ["less: not built: x.o failed."]

@@ -1,4 +1,4 @@
-"""Evidence `counters`: slopes, the benchmark's own share, and what is said where nothing was counted."""
+"""Evidence `counters`: slopes, the benchmark's own share, and the reasons when nothing was counted."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_what_the_machine_itself_counts_stands_beside(load: Load, compiled: Path
         (BOTH, 255, "perf: exit status 255"),
     ],
 )
-def test_a_machine_that_counts_nothing_says_why(
+def test_a_machine_that_counts_nothing_gives_the_reason(
     load: Load, compiled: Path, tools: Tools, perf_status: int, reason: str
 ) -> None:
     record = counted(load, Machine(perf_status=perf_status), compiled, tools)
@@ -178,9 +178,9 @@ def test_a_machine_that_counts_nothing_says_why(
     [
         (Machine(status=1, answer="no memory"), "exit status 1: no memory"),
         (Machine(status=-11, answer=""), "killed by SIGSEGV"),
-        (Machine(answer="done"), "its last line is no JSON object: 'done'"),
-        (Machine(answer='{{"ops": "400"}}'), "it does not say its number of operations as 'ops'"),
-        (Machine(answer='{{"ops": 9}}'), "asked for 400 operations it did 9, for a quarter of them 9"),
+        (Machine(answer="done"), "its last line is not a JSON object: 'done'"),
+        (Machine(answer='{{"ops": "400"}}'), "its JSON line has no whole number 'ops'"),
+        (Machine(answer='{{"ops": 9}}'), "it did 9 of 400 operations, but 9 of a quarter of them"),
     ],
 )
 def test_a_run_that_gives_no_count_is_a_reason(
@@ -193,10 +193,10 @@ def test_a_run_that_gives_no_count_is_a_reason(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ((), "mixed: the command has no --ops with a number behind it"),
-        (("--ops",), "mixed: the command has no --ops with a number behind it"),
-        (("--ops", "3"), "mixed: --ops 3: a number from 4 is needed to take a quarter of it"),
-        (("--ops", "many"), "mixed: --ops many: a number from 4 is needed to take a quarter of it"),
+        ((), "mixed: the command has no --ops followed by a number"),
+        (("--ops",), "mixed: the command has no --ops followed by a number"),
+        (("--ops", "3"), "mixed: --ops 3: expected 4 or more, so that a quarter is a number"),
+        (("--ops", "many"), "mixed: --ops many: expected 4 or more, so that a quarter is a number"),
     ],
 )
 def test_a_command_whose_operations_cannot_be_set_is_a_reason(
@@ -206,7 +206,7 @@ def test_a_command_whose_operations_cannot_be_set_is_a_reason(
     assert record == NotMeasured(reason)
 
 
-def test_a_program_whose_functions_nobody_knows_is_a_reason(
+def test_a_program_whose_functions_are_unknown_is_a_reason(
     load: Load, compiled: Path, tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare"
@@ -215,7 +215,7 @@ def test_a_program_whose_functions_nobody_knows_is_a_reason(
         pytest.skip("strip is not installed")
     subprocess.run([strip, "-o", str(bare), load.command[0]], check=True, timeout=60)
     record = measure(replace(load, command=(str(bare), *load.command[1:])), Machine(), compiled)
-    assert record == NotMeasured("mixed: bare has no symbols, so that its own share cannot be told")
+    assert record == NotMeasured("mixed: bare has no symbols, so its own cost cannot be measured")
 
 
 def test_a_load_that_fails_leaves_the_others_their_counts(load: Load, compiled: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_load_that_fails_leaves_the_others_their_counts(load: Load, compiled: 
     assert isinstance(record, Counters)
     bad_load, mixed = record.loads["bad"], record.loads["mixed"]
     assert isinstance(bad_load, NotMeasured)
-    assert bad_load.reason.startswith("bad: --ops 1: a number from 4")
+    assert bad_load.reason.startswith("bad: --ops 1: expected 4 or more")
     assert isinstance(mixed, CountedLoad)
 
 

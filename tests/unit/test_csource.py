@@ -45,7 +45,7 @@ def test_what_has_no_end_is_an_error_with_its_place(text: str, what: str) -> Non
     assert str(caught.value) == f"x.c:2:4: error: this {what} has no end"
 
 
-def test_calls_are_told_from_declarations() -> None:
+def test_calls_are_distinguished_from_declarations() -> None:
     text = """
     void say(const char *format, ...);
     static char *say(int);

@@ -1,4 +1,4 @@
-"""Which evidence a cell has, and of what it is made."""
+"""The evidence of a cell, and its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step in Python depends on: its imports, in a made-up library and for every kind of evidence."""
+"""The dependencies of a Python step: its imports, in an artificial library and for every kind of evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deviations`: causes, named from counters and code, of what is not as reported."""
+"""`deviations`: the causes, from counters and code, of results that are not as reported."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_shorter_path_is_laid_at_the_layers_that_are_gone() -> None:
     assert item.verdict == "farther than reported"
     assert item.why == (
         "Of the 800 instructions of old, 300 belong to the layers that mid leaves out (Ring).",
-        "Another 400 went with debug output always → guarded.",
+        "The settings (debug output always → guarded) removed another 400.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`pages`: what tests say of several variants, side by side, as a page of docs/."""
+"""`pages`: the output of tests of several variants becomes a page of docs/."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_test_that_fails_makes_no_page() -> None:
         ask(program_that(1, b"found: crash | big | -\n", b"it.c:7: wrong\n"))
 
 
-def test_a_test_that_says_nothing_makes_no_page() -> None:
+def test_a_test_that_prints_nothing_makes_no_page() -> None:
     with pytest.raises(docpages.PageError, match="printed no line that begins with 'found:'"):
         ask(program_that(0, b"  a case\n"))
 

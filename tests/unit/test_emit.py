@@ -1,4 +1,4 @@
-"""Templates and a variant -> text. The templates here are toys; the real ones have golden files."""
+"""Templates and a variant -> text. These templates are small examples; golden files cover the real ones."""
 
 from __future__ import annotations
 
@@ -200,11 +200,11 @@ def test_a_layer_without_a_template_is_named(variant: Variant, templates: Write)
     for render in (render_header, template_closure):
         assert mistakes(render, variant, folder) == [
             (
-                "templates/layers/refill.h.j2:1:1: error: no such template; "
+                "templates/layers/refill.h.j2:1:1: error: template not found; "
                 "layer 'refill' of base is printed from it"
             ),
             (
-                "templates/storage/linked_list.h.j2:1:1: error: no such template; layer 'list' of base "
+                "templates/storage/linked_list.h.j2:1:1: error: template not found; layer 'list' of base "
                 "(storage linked_list) is printed from it; "
                 "or give the layer its own, templates/layers/list.h.j2"
             ),
@@ -225,11 +225,11 @@ def test_a_layer_without_a_template_of_its_own_is_printed_from_that_of_its_stora
 
 def test_a_missing_skeleton_is_named(variant: Variant, templates: Write) -> None:
     assert mistakes(render_unity, variant, templates({"unity.c.j2": None})) == [
-        "templates/unity.c.j2:1:1: error: no such template; base is printed from it"
+        "templates/unity.c.j2:1:1: error: template not found; base is printed from it"
     ]
 
 
-def test_a_missing_import_is_told_where_it_is_imported(variant: Variant, templates: Write) -> None:
+def test_a_missing_import_is_reported_where_it_is_imported(variant: Variant, templates: Write) -> None:
     folder = templates({"layers/stack.h.j2": "{# a stack #}\n\n{% import 'storage/aray.h.j2' as s %}"})
     what = "no template 'storage/aray.h.j2'; did you mean 'storage/array.h.j2'?"
     assert mistakes(render_header, variant, folder) == [f"templates/layers/stack.h.j2:3:1: error: {what}"]
@@ -237,7 +237,7 @@ def test_a_missing_import_is_told_where_it_is_imported(variant: Variant, templat
 
 def test_a_name_that_is_computed_is_refused(variant: Variant, templates: Write) -> None:
     folder = templates({"layers/stack.h.j2": "\n{% import 'storage/' ~ variant.name as s %}"})
-    what = "the name of a template must be written out, so that the build knows what it needs"
+    what = "the name of a template must be a literal string: the build needs to know it"
     assert mistakes(template_closure, variant, folder) == [f"templates/layers/stack.h.j2:2:1: error: {what}"]
 
 
@@ -246,7 +246,7 @@ def test_no_template_is_read_from_outside_the_folder(variant: Variant, templates
     assert "no template '../variants/base.yaml'" in mistakes(render_header, variant, folder)[0]
 
 
-def test_mistakes_of_syntax_are_told_all_at_once(variant: Variant, templates: Write) -> None:
+def test_mistakes_of_syntax_are_reported_all_at_once(variant: Variant, templates: Write) -> None:
     folder = templates({"toy.h.j2": "a\n{% fro %}", "layers/list.h.j2": "a\nb\n{{ x"})
     said = mistakes(render_header, variant, folder)
     assert [line.split(" error: ")[0] for line in said] == [
@@ -274,14 +274,16 @@ def test_a_template_that_is_not_utf_8_is_refused(variant: Variant, templates: Wr
         ("{{ 1 // 0 }}", "ZeroDivisionError: integer division or modulo by zero"),
     ],
 )
-def test_a_mistake_while_printing_is_told_with_its_line(
+def test_a_mistake_while_printing_is_reported_with_its_line(
     text: str, what: str, variant: Variant, templates: Write
 ) -> None:
     folder = templates({"unity.c.j2": f"{{# line 1 #}}\n// line 2\n{text}\n"})
     assert mistakes(render_unity, variant, folder) == [f"templates/unity.c.j2:3:1: error: {what}"]
 
 
-def test_a_mistake_inside_a_macro_is_told_in_the_macros_template(variant: Variant, templates: Write) -> None:
+def test_a_mistake_inside_a_macro_is_reported_in_the_macros_template(
+    variant: Variant, templates: Write
+) -> None:
     macro = "{% macro pop(layer) %}\n\n{{ layer.nothing }}{% endmacro %}"
     assert mistakes(render_header, variant, templates({"storage/array.h.j2": macro})) == [
         (
@@ -291,7 +293,7 @@ def test_a_mistake_inside_a_macro_is_told_in_the_macros_template(variant: Varian
     ]
 
 
-def test_a_macro_that_a_layer_does_not_have_is_told_where_it_is_called(
+def test_a_macro_that_a_layer_does_not_have_is_reported_where_it_is_called(
     variant: Variant, templates: Write
 ) -> None:
     folder = templates({"layers/list.h.j2": "{% macro push(layer) %}{% endmacro %}"})

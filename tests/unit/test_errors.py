@@ -1,4 +1,4 @@
-"""How mistakes are shown."""
+"""The text of error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of `evidence`: what stands beside what, and what a broken budget shows."""
+"""The tables of `evidence`: their columns, and the rows of a figure over budget."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_layer_is_shown_with_its_instructions_and_its_place_in_the_catalogue()
 def test_a_figure_over_budget_is_shown_with_its_layers_and_the_change() -> None:
     text = printed(samples.cell("old", budget=samples.budget(21)))
     shown = text.split("OVER BUDGET  old-release-gcc: ")[1]
-    assert shown.startswith("alloc instructions is 22, and 21 is the most (variants/old.yaml:7)")
+    assert shown.startswith("alloc instructions is 22, and the limit is 21 (variants/old.yaml:7)")
     line = next(line for line in shown.splitlines() if line.split()[:1] == ["list"])
     assert line.split() == ["list", "18", "8", "+10", "templates/layers/list.h.j2", "variants/layers.yaml:40"]
     assert "older-release-gcc" in shown
@@ -56,15 +56,15 @@ def test_a_variant_within_budget_shows_no_table_of_it() -> None:
     assert "OVER BUDGET" not in printed(samples.cell("old"))
 
 
-def test_a_cell_that_was_not_counted_says_why() -> None:
-    absent = NotMeasured("a sanitizer's checks are part of the code")
+def test_a_cell_that_was_not_counted_gives_the_reason() -> None:
+    absent = NotMeasured("the code contains a sanitizer's checks")
     nothing = NotMeasured("no budget is set for this cell")
     text = printed(samples.cell("old", asm=absent, budget=nothing))
-    assert "old-release-gcc: code not counted: a sanitizer's checks are part of the code" in text
+    assert "old-release-gcc: code not counted: the code contains a sanitizer's checks" in text
     assert "not measured: no budget is set for this cell" in text
 
 
-def test_what_has_no_hit_says_why() -> None:
+def test_what_has_no_hit_gives_the_reason() -> None:
     whole, none = samples.asm(800), NotMeasured("no way to a return")
     free = replace(whole.entries["free"], hit=none, layers=none)
     cell = samples.cell("old", asm=replace(whole, entries={**whole.entries, "free": free}))

@@ -1,4 +1,4 @@
-"""experiments.yaml: what it may say; and the cells that `ab` and `ablate` make of it."""
+"""experiments.yaml: its valid content, and the cells that `ab` and `ablate` select from it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
         ("    kept: ", "    «kpt: ", "unknown key 'kpt' in experiment 'stack_or_not'; did you mean 'kept'?"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(
+def test_a_mistake_is_reported_with_its_place(
     mistakes: Callable[..., list[str]], old: str, new: str, what: str
 ) -> None:
     text, line, column = marked(changed(TEXT, old, new))
@@ -118,10 +118,10 @@ def test_the_configuration_can_be_chosen(project: Write) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"compiler": "all"}, "ab compares in one configuration"),
+        ({"compiler": "all"}, "ab compares one configuration"),
         ({"variant": "base"}, "ab takes its variants from the experiment"),
         ({"experiment": "stack_or_no"}, "unknown experiment 'stack_or_no'; did you mean 'stack_or_not'?"),
-        ({"experiment": ","}, "experiment= names nothing"),
+        ({"experiment": ","}, "experiment= is empty"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str], message: str) -> None:
@@ -130,7 +130,7 @@ def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str
     assert message in str(refused.value)
 
 
-def test_a_project_without_experiments_says_so(project: Write) -> None:
+def test_a_project_without_experiments_reports_it(project: Write) -> None:
     assert ab.why_missing(toy(project, None)) == "this project has no variants/experiments.yaml"
 
 

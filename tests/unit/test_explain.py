@@ -36,7 +36,7 @@ def test_layers_stand_in_the_order_in_which_they_are_tried(project: Project) -> 
     assert places == sorted(places)
 
 
-def test_every_layer_says_what_it_stores_and_who_switches_it(project: Project) -> None:
+def test_every_layer_says_what_it_stores_and_what_switches_it(project: Project) -> None:
     text = explained(project, "phase0")
     assert "C2, C3, C5; ring, 128 blocks a class" in text
     assert "off; HAKMEM_TINY_ULTRA_HOT=1 switches it on" in text

@@ -1,4 +1,4 @@
-"""The exporters: which files they write, whole, and the same ones for the same record."""
+"""The exporters: they write their files atomically, and equal files for equal records."""
 
 from __future__ import annotations
 

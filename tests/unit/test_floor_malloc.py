@@ -150,7 +150,7 @@ def compiled(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_blocks_keep_what_is_written_to_them_whoever_frees_them(compiled: Path) -> None:
+def test_blocks_keep_what_is_written_to_them_regardless_of_the_freeing_thread(compiled: Path) -> None:
     done = subprocess.run(["./program"], cwd=compiled, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("passed\n", 0)
 

@@ -1,4 +1,4 @@
-"""Following machine code: the way of a hit, the stack, spills; on bytes, where each way is known by hand."""
+"""Following machine code: hit path, stack, spills; in bytes whose paths are known by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fuzz`: what a search has found, read from a program that behaves as libFuzzer's do."""
+"""`fuzz`: the findings of a program that behaves like a libFuzzer program."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_search_starts_from_what_is_known_and_from_the_seeds_and_ends_in_tim
     assert words[-2:] == [f"{cell}/fuzz/corpus/fuzz_it", "/seeds"]
 
 
-def test_a_finding_is_told_with_what_broke_and_the_command_that_shows_it(cell: Path) -> None:
+def test_a_finding_is_reported_with_what_broke_and_the_command_that_shows_it(cell: Path) -> None:
     said = "bytes:3: t0 free b1: byte 0 has changed"
     program = add_fuzzer(cell, f"{SAYS}; {FINDS}; echo '{said}' >&2; exit 77")
     record = fuzz.run(cell, cell / "seeds", 3)
@@ -79,4 +79,4 @@ def test_the_sanitizers_summary_is_the_cause_where_the_program_said_nothing(cell
 def test_a_search_that_did_not_take_place_is_no_clean_one(cell: Path) -> None:
     record = fuzz.run(cell, cell / "seeds", 3)
     assert fuzz.has_findings(record)
-    assert fuzz.lines("a-cell", record) == ["a-cell: not run: there is no fuzzer of this cell"]
+    assert fuzz.lines("a-cell", record) == ["a-cell: not run: this cell has no fuzzer"]

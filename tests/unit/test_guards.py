@@ -1,4 +1,4 @@
-"""Debug code that a library still has: each check, and how it fails."""
+"""Debug code in a library: each check, and how it fails."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_code_that_the_guard_does_not_keep_out_is_not_the_same(subject: Make) ->
     assert statuses(record)["nothing left"] == "passed"
     (text, *_) = [one for one in mistakes(record) if ".text" in one]
     assert text.startswith("src/demo.c:")
-    assert "in work is not the same without debug code: .text differs" in text
+    assert "in work changes without debug code: .text differs" in text
 
 
 def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
@@ -149,7 +149,7 @@ def test_a_forbidden_call_is_shown_at_its_line(subject: Make) -> None:
     assert record.sources["src/demo.c"].forbidden == 1
 
 
-def test_a_forbidden_call_that_the_twin_does_not_have_is_shown_with_its_file(subject: Make) -> None:
+def test_a_forbidden_call_that_the_other_object_lacks_is_shown_with_its_file(subject: Make) -> None:
     code = CODE.replace("    return n + 1;", '    puts("hello");\n    return n + 1;')
     wrong = mistakes(guards.absent(subject(code=code, bare=CODE)))
     assert "src/demo.c: error: puts in work is forbidden in a release: it prints" in wrong
@@ -167,7 +167,7 @@ def test_a_file_may_be_allowed_what_others_are_not(subject: Make) -> None:
 
 def test_a_message_in_a_release_is_shown_at_its_statement(subject: Make) -> None:
     record = guards.absent(subject(talks=True))
-    assert mistakes(record) == ["src/demo.c:8:1: error: the release still has the message [demo:work]"]
+    assert mistakes(record) == ["src/demo.c:8:1: error: the release contains the message [demo:work]"]
     assert record.sources["src/demo.c"].strings == 1
 
 
@@ -175,14 +175,14 @@ def test_a_message_of_no_statement_is_shown_too(subject: Make) -> None:
     code = CODE + 'const char *left(void) { return "[demo:left] over"; }\n'
     (wrong,) = mistakes(guards.absent(subject(code=code)))
     assert (
-        wrong == "libdemo.so: error: no debug statement has this message, but the library: [demo:left] over"
+        wrong == "libdemo.so: error: the library has a message of no known debug statement: [demo:left] over"
     )
 
 
 def test_a_search_for_nothing_proves_nothing(subject: Make) -> None:
     code = CODE.replace('say("[demo:work] %d", n);', "")
     (wrong,) = mistakes(guards.absent(subject(code=code)))
-    assert wrong == "libdemo.so: error: its sources have no debug statement, so there is nothing to look for"
+    assert wrong == "libdemo.so: error: its sources have no debug statement, so the search proves nothing"
 
 
 def test_a_debug_build_has_every_message(subject: Make) -> None:
@@ -196,9 +196,7 @@ def test_a_debug_build_has_every_message(subject: Make) -> None:
 
 def test_a_message_that_a_debug_build_does_not_show_fails_the_control(subject: Make) -> None:
     (wrong,) = mistakes(guards.present(subject()))
-    assert wrong == (
-        "src/demo.c:8:1: error: the message [demo:work] is compiled in, but not found in libdemo.so"
-    )
+    assert wrong == ("src/demo.c:8:1: error: the message [demo:work] is compiled in, but libdemo.so lacks it")
 
 
 def test_a_control_that_has_nothing_to_look_for_fails(subject: Make) -> None:
@@ -211,7 +209,7 @@ def test_statements_are_checked_in_every_cell(subject: Make) -> None:
     for judge in (guards.absent, guards.present, lambda what: guards.counted(what, "a test")):
         record = judge(subject(code=code, talks=True))
         assert statuses(record)["statements"] == "failed"
-        assert "src/demo.c:8:1: error: this call of say carries no sentinel" in mistakes(record)
+        assert "src/demo.c:8:1: error: this call of say has no sentinel" in mistakes(record)
 
 
 def test_a_cell_that_keeps_its_output_claims_nothing_and_counts(subject: Make) -> None:

@@ -1,4 +1,4 @@
-"""`perf stat`: its counts, and its own words where it has none."""
+"""`perf stat`: its counts, and its message when it cannot count."""
 
 from __future__ import annotations
 
@@ -79,6 +79,6 @@ def test_an_event_that_perf_left_out_is_not_counted() -> None:
         (Perf(None), "perf wrote no counts"),
     ],
 )
-def test_a_refusal_is_told_in_the_words_of_perf(run: Perf, reason: str) -> None:
+def test_a_refusal_is_reported_with_the_message_of_perf(run: Perf, reason: str) -> None:
     with pytest.raises(CountersError, match=reason):
         hardware.Perf("perf", run).count(["/bench"], None)

@@ -136,7 +136,7 @@ def test_every_kind_of_evidence_has_its_figures_with_each_cell() -> None:
         assert kind.title in text
 
 
-def test_what_was_not_measured_says_why() -> None:
+def test_what_was_not_measured_gives_the_reason() -> None:
     kinds = {kind: NotMeasured(f"no {kind} here") for kind in ("asm", "guards", "counters", "bench")}
     text = Page(html.render(samples.record([samples.cell("mid", **kinds)]))).text
     for kind in kinds:

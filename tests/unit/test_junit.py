@@ -1,4 +1,4 @@
-"""junit.xml: a suite a cell; failures with their log, and what was not run with its reason."""
+"""junit.xml: one suite per cell; failures with their logs, and skipped checks with their reasons."""
 
 from __future__ import annotations
 
@@ -115,5 +115,5 @@ def test_the_sums_stand_at_the_top() -> None:
 def test_a_figure_over_budget_is_a_failed_case_with_its_layers() -> None:
     suite = suites(samples.record([samples.cell("old", budget=samples.budget(21))]))["old-release-gcc"]
     (failure,) = suite.iter("failure")
-    assert failure.get("message") == "alloc instructions is 22, and 21 is the most (variants/old.yaml:7)"
+    assert failure.get("message") == "alloc instructions is 22, and the limit is 21 (variants/old.yaml:7)"
     assert (failure.text or "").startswith("over budget: ")

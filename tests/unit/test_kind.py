@@ -1,4 +1,4 @@
-"""`Kind`: what a step writes, what counts as failed, and that one place decides it."""
+"""`Kind`: the files that a step writes, and the one place that decides what failed."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def test_a_suite_that_fails_writes_its_record_but_no_stamp(task: Make) -> None:
     assert not made.targets[1].exists()
 
 
-def test_only_the_soak_test_is_told_how_long(task: Make) -> None:
+def test_only_the_soak_test_gets_a_duration(task: Make) -> None:
     sources = {"test_soak": 'test "$*" = "--for 60"', "test_other": 'test -z "$*"'}
     tests.KIND.establish(task(SUITE, sources, soak=60))
 
 
-def test_without_a_soak_no_test_is_told_anything(task: Make) -> None:
+def test_without_a_soak_no_test_gets_arguments(task: Make) -> None:
     tests.KIND.establish(task(SUITE, {"test_soak": 'test -z "$*"'}))
 
 
@@ -153,11 +153,11 @@ def test_a_template_that_cannot_be_printed_fails_with_its_place(task: Make) -> N
 
 def test_a_load_without_its_program_is_named(task: Make) -> None:
     made = replace(task(["counters.json"], {"empty.so": "", "other": ""}), of_baseline=True)
-    with pytest.raises(StepError, match="load mixed: no benchmark program is called bench"):
+    with pytest.raises(StepError, match="load mixed: there is no benchmark program bench"):
         counters.KIND.establish(made)
 
 
-def test_what_is_left_out_says_why(task: Make) -> None:
+def test_what_is_left_out_gives_the_reason(task: Make) -> None:
     for kind in (asm.KIND, counters.KIND, programs.KIND):
         made = task(["record.json"], {})
         made = replace(made, cell=replace(made.cell, mode="debug", sanitizer="asan"))

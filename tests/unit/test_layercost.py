@@ -1,4 +1,4 @@
-"""What a layer costs, and what the path would cost without it: an estimate, and what was counted."""
+"""The cost of a layer, and of the path without it: the estimate and the count."""
 
 from __future__ import annotations
 
@@ -113,17 +113,17 @@ def test_where_the_next_layer_did_nothing_there_is_no_estimate(toy: Project, tmp
     put(tmp_path, "base-stats-gcc", COSTS, stack=STACK, **idle)
     without = joined(toy, tmp_path).loads["mixed"].layers["stack"].without
     assert without.estimate is None
-    assert "nothing went to in this load" in str(without.reason)
+    assert "was not used in this load" in str(without.reason)
 
 
-def test_what_was_not_counted_says_how_to_count_it(toy: Project, tmp_path: Path) -> None:
+def test_what_was_not_counted_shows_how_to_count_it(toy: Project, tmp_path: Path) -> None:
     command = "./sconsw variant=base compiler=gcc layers"
     assert of_cell(toy, tmp_path) == NotMeasured(f"not counted yet: {command}")
     put(tmp_path, "base-stats-gcc", COSTS, list=LIST, refill=REFILL)
     assert of_cell(toy, tmp_path) == NotMeasured(f"counted with other layers: {command}")
 
 
-def test_a_project_without_such_builds_says_so(project: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_project_without_such_builds_reports_it(project: Callable[..., Path], tmp_path: Path) -> None:
     base = load_project(project()).variants["base"]
     record = layercost.of_cell(Cell(base, "release", "gcc"), tmp_path)
     assert record == NotMeasured("this project has no builds in which layers count")
@@ -172,7 +172,7 @@ def text(toy: Project, root: Path) -> str:
     return explain.explain(about, layercost.of_cell(Cell(variant, "release", "gcc"), root))
 
 
-def test_explain_says_how_to_get_figures_when_there_are_none(toy: Project, tmp_path: Path) -> None:
+def test_explain_shows_how_to_get_figures_when_there_are_none(toy: Project, tmp_path: Path) -> None:
     assert "What each layer does: not counted yet: ./sconsw variant=base compiler=gcc layers" in text(
         toy, tmp_path
     )

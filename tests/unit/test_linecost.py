@@ -57,7 +57,7 @@ def test_other_objects_are_not_counted() -> None:
 
 
 def test_a_line_that_is_no_count_is_an_error() -> None:
-    with pytest.raises(linecost.LineCostError, match="no count: '12 many'"):
+    with pytest.raises(linecost.LineCostError, match="not a count: '12 many'"):
         linecost.parse(["ob=libtoy.so", "fl=a.c", "12 many"], "libtoy.so")
 
 
@@ -90,7 +90,7 @@ def test_a_run_gives_the_lines_of_the_library_that_was_preloaded(tmp_path: Path)
         ("valgrind", fake("ob=x\nfl=y\n1 1\n"), "the program ran no line of libtoy.so"),
     ],
 )
-def test_what_cannot_be_counted_says_why(
+def test_what_cannot_be_counted_gives_the_reason(
     valgrind: str | None, run: process.Run, what: str, tmp_path: Path
 ) -> None:
     with pytest.raises(linecost.LineCostError, match=what):

@@ -1,4 +1,4 @@
-"""`linemap`: each line of a header, and the template's line that it was printed from."""
+"""`linemap`: the template line from which each line of a header was printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`link_options`: what a linker refuses is left out, option by option."""
+"""`link_options`: each option that a linker refuses is left out."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_an_option_that_is_refused_is_taken_out_of_a_list(monkeypatch: pytest.Mo
     assert refused == ["-Wl,-Bsymbolic-functions", "-Wl,--dynamic-list=a.list"]
 
 
-def test_what_is_no_option_of_the_linker_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_an_option_of_the_linker_is_not_queried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert split(monkeypatch, {"-fuse-ld=x"}, "-fuse-ld=x", "$RPATH") == (["-fuse-ld=x", "$RPATH"], [])
 
 
 def test_an_option_that_was_left_out_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
-    link_options.tell.cache_clear()
+    link_options.warn.cache_clear()
     for _ in range(2):
-        link_options.tell("zig", "-Wl,-z,once")
+        link_options.warn("zig", "-Wl,-z,once")
     assert capsys.readouterr().err == "zig has no linker option -z,once: it is left out\n"

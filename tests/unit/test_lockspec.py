@@ -1,4 +1,4 @@
-"""variants/counters.lock: what is printed is read again, and a damaged file is refused with its place."""
+"""variants/counters.lock: a printed lock can be read again; a damaged file is refused with its place."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ DAMAGED = [
 @pytest.mark.parametrize(
     ("old", "new", "place", "what"), DAMAGED, ids=[line[1] or "gone" for line in DAMAGED]
 )
-def test_a_damaged_lock_is_told_with_line_and_column(
+def test_a_damaged_lock_is_reported_with_line_and_column(
     tmp_path: Path, old: str, new: str, place: str, what: str
 ) -> None:
     with pytest.raises(SpecErrors) as caught:

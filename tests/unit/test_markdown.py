@@ -32,7 +32,7 @@ def test_experiments_are_shown_with_their_verdict() -> None:
     assert "- new: mixed: speed better (1.20x)" in text
 
 
-def test_a_comparison_that_is_out_of_date_says_so() -> None:
+def test_a_comparison_that_is_out_of_date_reports_it() -> None:
     made = samples.experiments().comparisons
     stale = Experiments({**made, "same": replace(made["same"], stale=("old",))})
     text = markdown.render(samples.phases(experiments=stale))

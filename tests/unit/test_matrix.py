@@ -1,4 +1,4 @@
-"""Axes, rules and the command line's words -> cells."""
+"""The cells that axes, rules and the command line select."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def test_with_no_compiler_at_all_each_one_is_reported(small: Project) -> None:
     assert selection.cells == ()
     assert selection.left_out == (
         ("base-release-gcc", "no gcc"),
-        ("base-release-clang", "clang was not looked for"),
+        ("base-release-clang", "clang was not searched for"),
     )
 
 
-def test_a_compiler_that_is_asked_for_and_missing_is_reported(small: Project) -> None:
+def test_a_compiler_that_is_requested_and_missing_is_reported(small: Project) -> None:
     selection = select(small, compiler="gcc", available=NO_GCC)
     assert selection.cells == ()
     assert selection.left_out == (("base-release-gcc", "gcc is not installed"),)
@@ -147,7 +147,7 @@ def test_several_values_on_several_axes_give_every_pair(small: Project) -> None:
         ("compiler", "icc", "unknown compiler 'icc'; did you mean 'gcc'?"),
         ("sanitizer", "msan", "unknown sanitizer 'msan'; did you mean 'asan'?"),
         ("target", "aarch64", "unknown target 'aarch64'; known: native"),
-        ("mode", " , ", "mode= names nothing; known: release, debug"),
+        ("mode", " , ", "mode= is empty; known: release, debug"),
     ],
 )
 def test_an_unknown_value_is_an_error_with_a_way_out(axis: str, text: str, what: str, small: Project) -> None:

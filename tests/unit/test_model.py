@@ -1,4 +1,4 @@
-"""From the spec files to resolved variants, and what does not go together."""
+"""From the spec files to resolved variants, and the conflicts in them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_removed_layers_are_gone_and_the_others_keep_their_order(project: Write)
         ("[{layer: ring, after: stack}]", ["stack", "ring", "list", "refill"]),
     ],
 )
-def test_an_added_layer_goes_where_it_is_told_or_behind_its_role(
+def test_an_added_layer_goes_to_its_given_place_or_after_its_role(
     add: str, order: list[str], project: Write
 ) -> None:
     assert names(loaded(project(mine=f"doc: M.\nextends: base\nadd: {add}\n"))) == order
@@ -159,7 +159,7 @@ def test_a_child_may_give_its_layers_anew(project: Write) -> None:
     assert names(mine) == ["ring", "list", "refill"]
 
 
-def test_roles_are_told_apart(project: Write) -> None:
+def test_roles_are_distinguished(project: Write) -> None:
     base = loaded(project(), "base")
     roles = ("cache", "overflow", "refill")
     by_role = [[layer.name for layer in base.with_role(role)] for role in roles]
@@ -298,7 +298,7 @@ def test_the_room_of_a_layer_is_the_tighter_one_of_its_bounds(project: Write, la
 
 def test_checks_need_blocks_with_room_for_a_mark(mistakes: Mistakes) -> None:
     said = mistakes(mine="doc: M.\nextends: base\nset: {min_align: 8}")
-    what = "checks mark free blocks in their second word, so they need 'min_align', 16; or set 'checks: none'"
+    what = "checks mark free blocks in their second word, so they need 'min_align: 16'; or set 'checks: none'"
     assert said == [f"variants/mine.yaml:3:18: error: {what}"]
 
 
@@ -391,7 +391,7 @@ def test_reported_figures_and_unused_layers_do_not_change_the_value(project: Wri
     assert loaded(root).as_value() == before
 
 
-def test_switches_are_the_systems_and_told_lines_rebuild_nothing(project: Write, layers: Change) -> None:
+def test_switches_are_the_systems_and_reported_lines_rebuild_nothing(project: Write, layers: Change) -> None:
     text = layers("  sentinel", "  switches: [toy_on]\n  sentinel")
     plain = load_project(project(layers=text))
     assert plain.catalogue.system.switches == ("toy_on",)
@@ -471,7 +471,9 @@ def test_what_does_not_go_together_gives_one_error(text: str, what: str, mistake
     assert mistakes(mine=text) == [f"variants/mine.yaml:{line}:{column}: error: {what}"]
 
 
-def test_a_conflict_is_told_once_where_the_variant_brought_it_in(mistakes: Mistakes, layers: Change) -> None:
+def test_a_conflict_is_reported_once_where_the_variant_brought_it_in(
+    mistakes: Mistakes, layers: Change
+) -> None:
     text = layers("capacity: 64", "capacity: 64\n    conflicts: [stack]").replace(
         "capacity: 32", "capacity: 32\n    conflicts: [ring]"
     )
@@ -507,12 +509,10 @@ def test_a_refill_that_can_be_switched_off_is_not_the_only_one(mistakes: Mistake
 def test_a_table_without_an_aligned_class_is_refused(mistakes: Mistakes, layers: Change) -> None:
     text = layers("{C0: 8, C1: 16, C2: 32, C3: 64}", "{C0: 8, C1: 24, C2: 40, C3: 56}")
     said = mistakes(layers=text, base="doc: B.\nlayers: [list, refill]\nset: {min_align: 16}")
-    assert said == [
-        "variants/base.yaml:3:18: error: no class has a size that is a multiple of 'min_align', 16"
-    ]
+    assert said == ["variants/base.yaml:3:18: error: no class size is a multiple of 'min_align' (16 bytes)"]
 
 
-def test_a_circle_is_told_once_and_those_who_hang_on_it_are_quiet(mistakes: Mistakes) -> None:
+def test_a_cycle_is_reported_once_and_its_dependents_are_not(mistakes: Mistakes) -> None:
     said = mistakes(
         one="doc: One.\nextends: two",
         two="doc: Two.\nextends: three",
@@ -545,7 +545,7 @@ def test_a_variant_with_a_broken_parent_still_tells_its_own_mistakes(mistakes: M
     ]
 
 
-def test_a_broken_layer_is_no_unknown_layer(mistakes: Mistakes, layers: Change) -> None:
+def test_a_broken_layer_is_not_an_unknown_layer(mistakes: Mistakes, layers: Change) -> None:
     said = mistakes(layers=layers("    role: overflow", "    role: overfull"))
     assert [line.split(" error: ")[0] for line in said] == ["variants/layers.yaml:39:11:"]
 
@@ -665,7 +665,7 @@ def test_hidden_files_are_no_variants(project: Write) -> None:
     assert [path.name for path in spec_files(root)] == ["base.yaml", "layers.yaml", "matrix.yaml"]
 
 
-def test_a_project_without_specs_says_so(tmp_path: Path) -> None:
+def test_a_project_without_specs_reports_it(tmp_path: Path) -> None:
     with pytest.raises(SpecErrors, match=r"^variants:1:1: error: cannot be read: no such folder$"):
         load_project(tmp_path)
     (tmp_path / "variants").mkdir()

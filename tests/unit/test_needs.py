@@ -1,4 +1,4 @@
-"""`needs`: what the tool asks of the Python that runs SCons is what the package depends on."""
+"""`needs`: the tool requires exactly the packages that its own package depends on."""
 
 from __future__ import annotations
 

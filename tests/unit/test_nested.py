@@ -51,7 +51,7 @@ def test_a_wide_table_is_turned() -> None:
 MISSING = {"status": "not measured", "reason": "no text"}
 
 
-def test_a_figure_that_is_missing_says_why_in_its_place() -> None:
+def test_a_figure_that_is_missing_gives_the_reason_in_its_place() -> None:
     value = {"status": "measured", "reason": None, "lines": MISSING, "bytes": 4}
     (pairs,) = laid_out(value)
     assert pairs.pairs == (("lines", "not measured: no text"), ("bytes", "4"))
@@ -60,12 +60,12 @@ def test_a_figure_that_is_missing_says_why_in_its_place() -> None:
     assert table.rows == (("alloc", "not measured: no text", "4"),)
 
 
-def test_a_row_that_is_missing_says_why_once() -> None:
+def test_a_row_that_is_missing_gives_the_reason_once() -> None:
     (table,) = laid_out({"loads": {"mixed": {"ops": 4, "args": "x"}, "swap": MISSING}})
     assert table.rows == (("mixed", "4", "x"), ("swap", "not measured: no text", ""))
 
 
-def test_a_part_that_was_not_measured_says_why() -> None:
+def test_a_part_that_was_not_measured_gives_the_reason() -> None:
     (block,) = laid_out({"hardware": {"kind": "hardware", "status": "not measured", "reason": "no perf"}})
     assert block.pairs == (("hardware", "not measured: no perf"),)
 
@@ -81,7 +81,7 @@ def test_a_list_of_records_is_a_table_with_the_logs_of_those_that_failed_below()
     assert block.texts == (("bad: log", "line 7"), ("bad: command", "./bad"))
 
 
-def test_columns_of_words_are_told_from_those_of_figures() -> None:
+def test_columns_of_words_are_distinguished_from_those_of_figures() -> None:
     checks = {
         "a": {
             "count": 3,

@@ -1,4 +1,4 @@
-"""Timed beside other libraries: who is found, who is left out and why; the record and the table."""
+"""Peers: which are found or left out and why; their record and table."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> Non
     assert swap.command == "bench_swap --ops 10"
 
 
-def test_the_table_shows_everyone_and_says_who_was_not_there() -> None:
+def test_the_table_shows_every_library_and_names_the_missing_ones() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
     found = contest_of(TWO, timed, gone="it is not installed")
     shown = tables.loads_table(found)
@@ -185,7 +185,7 @@ def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
     assert swap.against_best["mine"] == Ratio(2, 2, 2, Verdict.FASTER)
 
 
-def test_a_load_that_nobody_could_run_has_no_best() -> None:
+def test_a_load_that_no_library_could_run_has_no_best() -> None:
     crashed = NotMeasured("it crashed")
     timed: dict[str, Bench | NotMeasured] = {"system malloc": crashed, "mine": crashed}
     found = contest_of(TWO, timed)
@@ -213,7 +213,7 @@ peers:
 """
 
 
-def test_the_spec_says_who_the_peers_are(project: Any) -> None:
+def test_the_spec_names_the_peers(project: Any) -> None:
     root = project(matrix=toy_specs.MATRIX + PEERS.format(file="libfast.so.1"))
     found = load_project(root).matrix.peers
     assert found == Peers(
@@ -258,7 +258,7 @@ def test_the_spec_names_the_floor(project: Any) -> None:
         ("floor.c", "22:10: error: 'floor' must be a mapping, not 'floor.c'"),
     ],
 )
-def test_a_mistake_about_the_floor_is_told_with_its_place(mistakes: Any, floor: str, told: str) -> None:
+def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, floor: str, told: str) -> None:
     (said,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
     assert said.startswith(f"variants/matrix.yaml:{told}")
 

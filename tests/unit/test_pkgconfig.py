@@ -1,4 +1,4 @@
-"""What pkg-config is told of an installed library."""
+"""The .pc file of an installed library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run used the library it was meant to use: with real programs, loaders and paths."""
+"""The proof that a run used the intended library: with real programs, loaders and paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import elfloader, opened, preload, process
+from layermatrix.core import elfloader, file_watch, preload, process
 from layermatrix.core.preload import NotLoadedError, Ran
 
 LIBRARY = "int answer(void) { return 42; }\n"
@@ -64,7 +64,7 @@ def refused(library: Path | None, program: Path, *, linked: bool = False, **extr
 
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize("program", ["silent", "names_it"])
-def test_a_library_is_preloaded_whatever_its_path(
+def test_a_library_is_preloaded_regardless_of_its_path(
     built: Path, tmp_path: Path, name: str, program: str
 ) -> None:
     folder = tmp_path / name
@@ -73,7 +73,7 @@ def test_a_library_is_preloaded_whatever_its_path(
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_linked_library_is_found_whatever_its_path(built: Path, tmp_path: Path, name: str) -> None:
+def test_a_linked_library_is_found_regardless_of_its_path(built: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     shutil.copytree(built, folder)
     assert run(folder / "libanswer.so", folder / "linked", linked=True).failure is None
@@ -87,12 +87,12 @@ def test_temporary_files_in_a_folder_with_a_space_are_put_elsewhere(
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     run(built / "libanswer.so", built / "silent")
     monkeypatch.setattr(preload, "FOLDERS", (str(odd),))
-    assert "TMPDIR can name one" in refused(built / "libanswer.so", built / "silent")
+    assert "set TMPDIR to a writable folder" in refused(built / "libanswer.so", built / "silent")
 
 
 def test_what_the_program_names_has_to_be_the_library(built: Path, system_library: Path) -> None:
     told = refused(system_library, built / "names_it")
-    assert told == f"names_it used /usr/lib/another.so, not {system_library}"
+    assert told == f"names_it used /usr/lib/another.so instead of {system_library}"
 
 
 def of_another_machine(library: Path) -> bytes:
@@ -102,16 +102,16 @@ def of_another_machine(library: Path) -> bytes:
 
 
 @pytest.mark.parametrize("program", ["silent", "names_it"])
-def test_a_library_that_the_loader_refuses_is_told_with_its_reason(
+def test_a_library_that_the_loader_refuses_is_reported_with_its_reason(
     built: Path, tmp_path: Path, program: str
 ) -> None:
     library = tmp_path / "libanswer.so"
     library.write_bytes(of_another_machine(built / "libanswer.so"))
-    assert f"{library}: the loader says: " in refused(library, built / program)
+    assert f"{library}: the loader reports: " in refused(library, built / program)
     library.write_text("no library", encoding="utf-8")
-    assert "the loader says: " in refused(library, built / program)
+    assert "the loader reports: " in refused(library, built / program)
     library.unlink()
-    assert "the loader says: cannot open shared object file" in refused(library, built / program)
+    assert "the loader reports: cannot open shared object file" in refused(library, built / program)
 
 
 def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path) -> None:
@@ -120,16 +120,20 @@ def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho '{}'\n", encoding="utf-8")
     script.chmod(0o755)
-    assert refused(built / "libanswer.so", script).startswith("script is no ELF program, and does not name")
+    assert refused(built / "libanswer.so", script).startswith(
+        "script is not an ELF program, and does not name"
+    )
 
 
-def test_another_library_of_the_name_is_told_from_the_one_under_test(built: Path, tmp_path: Path) -> None:
+def test_another_library_of_the_name_is_distinguished_from_the_one_under_test(
+    built: Path, tmp_path: Path
+) -> None:
     other = Path(shutil.copy(built / "libanswer.so", tmp_path))
     told = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
     assert told == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
 
 
-def test_a_linked_program_that_is_not_linked_is_told(built: Path) -> None:
+def test_a_linked_program_that_is_not_linked_is_reported(built: Path) -> None:
     told = refused(built / "libanswer.so", built / "silent", linked=True)
     assert told == f"silent was run without {built / 'libanswer.so'}"
 
@@ -174,7 +178,7 @@ def test_a_script_has_to_start_a_program_with_the_library(built: Path, tmp_path:
     shutil.copytree(built, folder)
     library = folder / "libanswer.so"
     script_with(library, 'env LD_PRELOAD="$PRELOAD" true')()
-    with pytest.raises(NotLoadedError, match="no program that the script started has loaded"):
+    with pytest.raises(NotLoadedError, match="no program that the script started loaded"):
         script_with(library, "true")()
     library.write_bytes(of_another_machine(library))
     with pytest.raises(NotLoadedError, match="sh was run without"):
@@ -184,7 +188,7 @@ def test_a_script_has_to_start_a_program_with_the_library(built: Path, tmp_path:
 def test_without_inotify_a_script_is_believed_when_the_library_can_be_loaded(
     built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened, "_notices_of", lambda file: None)
+    monkeypatch.setattr(file_watch, "_notices_of", lambda file: None)
     script_with(built / "libanswer.so", "true")()
 
 
@@ -192,7 +196,7 @@ def test_an_open_file_is_noticed_and_only_that(tmp_path: Path) -> None:
     file, other = tmp_path / "file", tmp_path / "other"
     for path in (file, other):
         path.touch()
-    with opened.watch(file) as was_opened:
+    with file_watch.watch(file) as was_opened:
         other.read_bytes()
         assert was_opened() is False
         file.read_bytes()

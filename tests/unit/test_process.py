@@ -1,4 +1,4 @@
-"""Running one program: its end, its output, and what is left of it."""
+"""Running one program: its end, its output, and its leftover processes."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ def test_a_flood_of_output_is_kept_from_its_end(monkeypatch: pytest.MonkeyPatch)
 def test_the_reported_json_is_the_last_line_of_the_output() -> None:
     assert process.reported(b'warming up\n{"ops": 3}\n\n') == {"ops": 3}
     for output in (b"", b"nothing", b"[1]", b'{"ops": 3}\nbye', b"\xff\xfe"):
-        with pytest.raises(ValueError, match="no JSON object"):
+        with pytest.raises(ValueError, match="not a JSON object"):
             process.reported(output)

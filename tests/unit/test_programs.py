@@ -102,7 +102,7 @@ def test_variables_that_are_handed_in_reach_the_program(tmp_path: Path) -> None:
     assert run_tests(program, extra={"WORD": "given"})[0].status is Status.PASSED
 
 
-def test_a_program_is_told_what_is_meant_for_its_name(tmp_path: Path) -> None:
+def test_a_program_gets_the_arguments_for_its_name(tmp_path: Path) -> None:
     order = [script(tmp_path / name, "echo $*") for name in ("test_long", "test_short")]
     results = run_tests(*order, arguments={"test_long": ["--for", "60"]})
     assert [result.log for result in results] == ["--for 60", ""]
@@ -144,7 +144,7 @@ def test_the_results_of_all_scripts_are_gathered_in_order(tmp_path: Path, librar
     assert found == [("b", Status.FAILED), ("a", Status.PASSED)]
 
 
-def test_a_result_that_is_missing_is_told_and_not_left_out(tmp_path: Path, library: Path) -> None:
+def test_a_result_that_is_missing_is_reported_and_not_left_out(tmp_path: Path, library: Path) -> None:
     good = run_preloaded(script(tmp_path / "a.sh", "echo fine"), library)
     bad = programs.KIND.format.read(tmp_path / "b.json")
     assert bad == Missing("there is no b.json of this cell")
@@ -156,15 +156,15 @@ def test_equal_output_with_and_without_the_library_is_passed(tmp_path: Path, lib
     assert (result.name, result.status, result.reason) == ("real", Status.PASSED, None)
 
 
-def test_the_script_is_told_the_library_in_the_second_run_only(tmp_path: Path, library: Path) -> None:
+def test_the_script_gets_the_library_in_the_second_run_only(tmp_path: Path, library: Path) -> None:
     result = one_preloaded(tmp_path, library, 'echo "[$PRELOAD]"; test -z "$LD_PRELOAD"')
-    assert (result.status, result.reason) == (Status.FAILED, "stdout is not the same")
+    assert (result.status, result.reason) == (Status.FAILED, "stdout differs")
     changed = [line for line in result.log.splitlines() if line.startswith(("-[", "+["))]
     assert changed[0] == "-[]"
     assert changed[1].endswith(f"/{library.name}]")
 
 
-def test_both_runs_are_told_what_is_handed_in(tmp_path: Path, library: Path) -> None:
+def test_both_runs_get_the_extra_variables(tmp_path: Path, library: Path) -> None:
     path = script(tmp_path / "real.sh", 'test "$WORD" = given')
     result = run_preloaded(path, library, extra={"WORD": "given"})
     assert result.status is Status.PASSED
@@ -172,7 +172,7 @@ def test_both_runs_are_told_what_is_handed_in(tmp_path: Path, library: Path) -> 
 
 def test_other_errors_on_stderr_are_a_failure(tmp_path: Path, library: Path) -> None:
     result = one_preloaded(tmp_path, library, 'echo same; test -z "$PRELOAD" || echo "ld.so: ignored" >&2')
-    assert (result.status, result.reason) == (Status.FAILED, "stderr is not the same")
+    assert (result.status, result.reason) == (Status.FAILED, "stderr differs")
     assert "+ld.so: ignored" in result.log
 
 
@@ -205,7 +205,7 @@ def test_a_script_that_hangs_with_the_library_is_failed(tmp_path: Path, library:
     assert str(result.reason).startswith("still running after ")
 
 
-def test_outputs_that_differ_in_bytes_only_are_told_apart(tmp_path: Path, library: Path) -> None:
+def test_outputs_that_differ_in_bytes_only_are_distinguished(tmp_path: Path, library: Path) -> None:
     result = one_preloaded(tmp_path, library, 'if test -z "$PRELOAD"; then printf "a\\n"; else printf a; fi')
     assert result.status is Status.FAILED
     assert result.log.startswith("they differ in bytes")
@@ -245,7 +245,7 @@ def test_output_unlike_what_was_kept_is_compared_with_a_run_of_today(
     result, runs = by_kept(tmp_path, library, f'echo "[$PRELOAD]" >&{stream}')
     assert (result.status, result.reason) == (
         Status.FAILED,
-        f"std{'out' if stream == '1' else 'err'} is not the same",
+        f"std{'out' if stream == '1' else 'err'} differs",
     )
 
 
@@ -253,7 +253,9 @@ def test_a_script_that_prints_where_it_runs_passes_all_the_same(tmp_path: Path, 
     assert by_kept(tmp_path, library, "pwd")[0].status is Status.PASSED
 
 
-def test_a_failure_with_the_library_is_told_whatever_was_kept(tmp_path: Path, library: Path) -> None:
+def test_a_failure_with_the_library_is_reported_regardless_of_the_record(
+    tmp_path: Path, library: Path
+) -> None:
     first = f'test -z "$PRELOAD" || test $(grep -c . {tmp_path / "runs"}) -gt 1'
     result, runs = by_kept(tmp_path, library, f"{first} || {{ echo gone wrong; exit 1; }}")
     assert (result.status, result.reason) == (Status.FAILED, "exit status 1: gone wrong")

@@ -1,4 +1,4 @@
-"""How far a timing is: one line that changes on a terminal, else a line every ten seconds."""
+"""The progress of a timing: one changing line on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/promises.md: each promise names a test that is there."""
+"""docs/promises.md: each promise names an existing test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tests/programs/data/python_suites.py: which of the interpreter's tests run, and what is told of them."""
+"""tests/programs/data/python_suites.py: which of the interpreter's tests run, and its report of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def names(tests: list[unittest.TestCase]) -> list[str]:
     return [test.id().rpartition(".")[2] for test in tests]
 
 
-def test_each_test_has_one_end_whatever_it_says(suites: Any) -> None:
+def test_each_test_has_one_end_regardless_of_its_output(suites: Any) -> None:
     outcomes = suites.Outcomes()
     unittest.TestSuite(Cases(name) for name in ("good", "idle", "bad", "broken", "in_parts")).run(outcomes)
     assert {name.rpartition(".")[2]: end for name, end in outcomes.ends.items()} == {
@@ -84,7 +84,7 @@ def test_a_suite_that_cannot_be_imported_is_no_suite_without_tests(
         suites.chosen("test_nowhere", whole=True)
 
 
-def test_an_interpreter_without_the_suites_says_what_is_missing(
+def test_an_interpreter_without_the_suites_names_what_is_missing(
     suites: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(suites, "SUITES", {"test_nowhere": 1})

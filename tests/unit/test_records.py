@@ -1,4 +1,4 @@
-"""Files of records: written at once, read typed and without surprises."""
+"""Files of records: written atomically, read into typed records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison with what was accepted, and accepting."""
+"""Comparing counters with the accepted ones, and accepting new ones."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_cell_without_counters_is_not_compared(cell: Cell) -> None:
     assert Reference({}, COMPILERS, LIMITS).of(cell, missing) == missing
 
 
-def test_a_lock_with_a_mistake_is_told_in_place_of_a_comparison(cell: Cell) -> None:
+def test_a_lock_with_a_mistake_is_reported_in_place_of_a_comparison(cell: Cell) -> None:
     found = Reference({}, COMPILERS, {}, trouble="x.lock:3:1: error: bad").of(cell, counted())
     assert found == NotMeasured("x.lock:3:1: error: bad")
 

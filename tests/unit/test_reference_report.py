@@ -48,7 +48,7 @@ def test_where_all_is_kept_nothing_more_is_said() -> None:
     assert "mixed:" not in text
 
 
-def test_a_cell_that_was_not_counted_says_why() -> None:
+def test_a_cell_that_was_not_counted_gives_the_reason() -> None:
     text = printed(samples.cell("old", reference=NotMeasured("not built")))
     assert "not measured: old-release-gcc: not built" in text
 
@@ -61,7 +61,7 @@ def test_the_tables_of_the_phases_have_a_sentence_on_it() -> None:
 
     worse = samples.cell("old", reference=samples.reference(63.0, Verdict.WORSE))
     words = "Counters against variants/counters.lock: "
-    assert f"{words}worse: old-release-gcc; 1 new. ./sconsw counters says more." in table(
+    assert f"{words}worse: old-release-gcc; 1 new. ./sconsw counters shows details." in table(
         worse, samples.cell("mid")
     )
     assert f"{words}1 new.\n" in " ".join(table(samples.cell("mid")).split(" ")).replace(" \n", "\n")

@@ -1,4 +1,4 @@
-"""`request`: the command line, checked, and the cells that it means."""
+"""`request`: the checked command line, and the cells that it selects."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def ids(selection: request.Selection) -> list[str]:
     return [cell.id for cell in selection.cells]
 
 
-def test_nothing_asked_for_is_the_main_job() -> None:
+def test_nothing_requested_is_the_main_job() -> None:
     asked = parse([], [])
     assert asked.names == ("phases",)
     assert asked.of_kind(Kind.JOB) == (job("phases"),)
     assert asked.axes == {}
 
 
-def test_variables_are_told_apart() -> None:
+def test_variables_are_distinguished() -> None:
     given = [("variant", "base"), ("PREFIX", "/opt"), ("soak", "60"), ("rounds", "9"), ("verbose", "1")]
     asked = parse(given, ["bench"])
     assert asked.axes == {"variant": "base"}
@@ -68,15 +68,15 @@ def test_a_number_out_of_range_is_refused(text: str) -> None:
 
 
 def test_a_variable_that_no_target_takes_is_refused() -> None:
-    with pytest.raises(RequestError, match="seconds= is for the target 'fuzz'"):
+    with pytest.raises(RequestError, match="seconds= works only with the target 'fuzz'"):
         parse([("seconds", "5")], ["libs"])
-    with pytest.raises(RequestError, match="experiment= is for the target 'ab'"):
+    with pytest.raises(RequestError, match="experiment= works only with the target 'ab'"):
         parse([("experiment", "all")], ["ablate"])
 
 
 def test_jobs_can_follow_each_other_but_not_mix_with_builds() -> None:
     assert parse([], ["phases", "report"]).names == ("phases", "report")
-    with pytest.raises(RequestError, match="'report' and 'libs' do not go together"):
+    with pytest.raises(RequestError, match="'report' and 'libs' cannot run together"):
         parse([], ["report", "libs"])
 
 
@@ -112,7 +112,7 @@ def test_an_unknown_value_is_an_error_with_a_suggestion(toy: Project) -> None:
         request.select(toy, parse([("variant", "bsae")], []), COMPILERS)
 
 
-def test_a_file_says_which_cell_is_meant(toy: Project) -> None:
+def test_a_file_selects_its_cell(toy: Project) -> None:
     asked = parse([], ["build/lean-debug-gcc/libtoy.so"])
     assert ids(request.select(toy, asked, COMPILERS)) == ["lean-debug-gcc"]
     with pytest.raises(RequestError, match="no cell is left: there is no lean-debug-tcc"):
@@ -128,7 +128,7 @@ def test_the_whole_matrix_has_its_own_variants(toy: Project, monkeypatch: pytest
     assert ids(some) == ["lean-release-gcc"]
 
 
-def test_a_mode_in_which_layers_count_has_to_be_asked_for(
+def test_a_mode_in_which_layers_count_has_to_be_requested(
     project: Callable[..., Path],
     layers: Callable[[str, str], str],
     matrix: Callable[[str, str], str],
@@ -180,7 +180,7 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    said = "--accept is for the targets 'counters', 'story' and 'pages'"
+    said = "--accept works only with the targets 'counters', 'story' and 'pages'"
     with pytest.raises(request.RequestError, match=said):
         parse([], ["phases"], accept=True)
 

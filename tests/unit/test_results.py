@@ -1,4 +1,4 @@
-"""`results.collect`: evidence files of cells become one result, and what is missing says why."""
+"""`results.collect`: evidence files of cells become one result; missing figures have reasons."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_built_cell_whose_tests_left_no_evidence_has_not_passed(
     assert found.failed == "tests: there is no tests.json of this cell"
 
 
-def test_a_debug_cell_says_why_it_is_not_timed(tmp_path: Path, project: Project) -> None:
+def test_a_debug_cell_gives_the_reason_it_is_not_timed(tmp_path: Path, project: Project) -> None:
     cell = built(tmp_path, Cell(project.variants["phase2"], "debug", "gcc"))
     record = result(project, cell, tmp_path).of(bench.KIND)
     assert record == NotMeasured("only native release cells without a sanitizer are timed")

@@ -1,4 +1,4 @@
-"""The order of timed runs and the records that come of them, with neither programs nor a clock."""
+"""The order of timed runs and the records from them, without programs and without a clock."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_program_that_is_linked_with_the_library_has_nothing_preloaded_and_has
         if library == used[0]:
             assert timing(found, "mixed").samples == (20.0,)
         else:
-            assert found == NotMeasured(f"mixed used {library}, not {used[0]}")
+            assert found == NotMeasured(f"mixed used {library} instead of {used[0]}")
 
 
 def test_where_less_is_better_the_figure_is_nanoseconds_an_operation(tmp_path: Path) -> None:

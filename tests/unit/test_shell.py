@@ -1,4 +1,4 @@
-"""`shell`: the build's commands, what is shown of them, and the failure that is kept."""
+"""`shell`: the output of the build's commands, and the recorded failure."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ def test_what_ctrl_c_has_ended_is_no_failure(tmp_path: Path) -> None:
     assert not failure.file_of(tmp_path).exists()
 
 
-def test_a_line_an_action_where_somebody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_line_an_action_on_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     shell.Shell(verbose=True).show("CC", ["build/x/obj/a.o"], None, None)
     assert capfd.readouterr().out == "CC       x/a.o\n"

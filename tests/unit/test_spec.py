@@ -1,4 +1,4 @@
-"""What one YAML file may say, and what is said of any other: one mistake, one line, in its place."""
+"""One YAML file: each mistake gives one error, at its place."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ IN_LAYERS = [
     (
         "'toy:'",
         "'toy:'\n  forbidden: [{symbols: [puts], reason: No., «when: {}}]",
-        "this condition holds always; leave it out, or name toggles or options",
+        "this condition is always true; leave it out, or name toggles or options",
     ),
     (
         "'toy:'",
@@ -355,7 +355,7 @@ def test_a_mistake_in_the_catalogue_gives_one_error_in_its_place(
     assert mistakes(layers=text) == [f"variants/layers.yaml:{line}:{column}: error: {what}"]
 
 
-def test_every_mistake_of_every_file_is_told_at_once(
+def test_every_mistake_of_every_file_is_reported_at_once(
     layers: Change, matrix: Change, mistakes: Mistakes
 ) -> None:
     said = mistakes(
@@ -477,7 +477,7 @@ def test_a_mistake_in_a_variant_gives_one_error_in_its_place(
 # --- matrix.yaml
 
 NO_CACHE = (
-    "must be [bytes, ways, line], where line and number of sets are powers of two; such as [32768, 8, 64]"
+    "must be [bytes, ways, line]; line and the number of sets must be powers of two; such as [32768, 8, 64]"
 )
 IN_MATRIX = [
     (
@@ -489,7 +489,7 @@ IN_MATRIX = [
     (
         "exclude: {mode: release, sanitizer: asan}",
         "«exclude: {}",
-        "this rule leaves every cell out; name one of variant, mode, compiler, sanitizer, target",
+        "this rule excludes every cell; name one of variant, mode, compiler, sanitizer, target",
     ),
     ("timeout: 10, soak", "timeout: «0, soak", "'timeout' must be a whole number from 1 to 86400, not 0"),
     (
@@ -520,7 +520,7 @@ IN_MATRIX = [
     (
         "64]}",
         "64], limits: {branches: {percent: 1, soft: «0.5, hard: 0.25}}}",
-        "'soft' is above 'hard'",
+        "'soft' is greater than 'hard'",
     ),
     ("doc: A small matrix.\n", "«", "the file has no 'doc'"),
 ]

@@ -1,4 +1,4 @@
-"""`statements` and `places`: debug statements, their sentinels, and where they were written."""
+"""`statements` and `places`: debug statements, their sentinels and their origins."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def test_each_statement_has_its_sentinel_and_its_place() -> None:
 def test_a_statement_without_a_sentinel_is_a_mistake() -> None:
     found = gather({"a.c": 'say("[toy:one]");\nsay("plain");\ntell(x);'})
     assert found.mistakes == (
-        "a.c:2:1: error: this call of say carries no sentinel",
-        "a.c:3:1: error: this call of tell carries no sentinel",
+        "a.c:2:1: error: this call of say has no sentinel",
+        "a.c:3:1: error: this call of tell has no sentinel",
     )
 
 
 def test_two_statements_with_one_sentinel_are_a_mistake_with_both_places() -> None:
     found = gather({"a.c": 'say("[toy:one]");', "b.c": '\n\nsay("[toy:one]");'})
-    assert found.mistakes == ("b.c:3:1: error: the sentinel '[toy:one]' is taken by the statement at a.c:1",)
+    assert found.mistakes == ("b.c:3:1: error: the sentinel '[toy:one]' is already used at a.c:1",)
 
 
 def test_one_statement_with_two_sentinels_is_a_mistake() -> None:
     (mistake,) = gather({"a.c": 'say("[toy:one] [toy:two]");'}).mistakes
-    assert mistake.endswith("carries 2 sentinels, [toy:one] and [toy:two]")
+    assert mistake.endswith("has 2 sentinels, [toy:one] and [toy:two]")
 
 
 def test_a_printing_function_that_is_handed_on_is_a_mistake() -> None:

@@ -1,4 +1,4 @@
-"""What samples allow to say."""
+"""The conclusions that samples allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reported.tell`: what is reported of variants against what was measured, without knowing any of them."""
+"""`reported.story_of`: reported figures compared with measured ones, without any variant's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""story.md: every figure stems from the record, and each part of the story is there."""
+"""story.md: every figure comes from the record, and every part of the story is present."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_experiments_modules_and_switches_are_there(text: str) -> None:
     assert "| `SYS_SPILL` | spill | off | Spill early. |" in text
 
 
-def test_what_was_not_measured_says_why() -> None:
+def test_what_was_not_measured_gives_the_reason() -> None:
     none = NotMeasured("no experiment was made")
     cells = [samples.cell(name, counters=samples.NOT_INSTALLED) for name in ("old", "mid")]
     text = storybook.render(samples.record(cells, experiments=none))

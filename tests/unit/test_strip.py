@@ -1,4 +1,4 @@
-"""`strip`: C text without what a macro guards."""
+"""`strip`: C text without the code that a macro guards."""
 
 from __future__ import annotations
 

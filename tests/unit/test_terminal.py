@@ -1,4 +1,4 @@
-"""The tables on the terminal: units, footnotes, width, and what is said of failures."""
+"""The tables on the terminal: units, footnotes, width, failures."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_table_that_is_too_wide_is_split_between_loads() -> None:
     assert [heading.head for heading in pieces[-1].headings] == ["variant", "server", "ratio to", "peak"]
 
 
-def test_what_was_not_measured_is_never_a_zero_and_says_why() -> None:
+def test_what_was_not_measured_is_never_a_zero_and_gives_the_reason() -> None:
     record = samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)])
     text = printed(record)
     assert re.search(r"old +n\.m\. \[1\] +n\.m\. \[1\] +n\.m\. \[1\]", text)
@@ -124,7 +124,7 @@ def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> N
     assert "guards: nothing left: csrc/a.c:7:1: error: puts in work is forbidden" in " ".join(text.split())
 
 
-def test_a_cell_that_claims_nothing_of_its_debug_code_says_why() -> None:
+def test_a_cell_that_claims_nothing_of_its_debug_code_gives_the_reason() -> None:
     checks = samples.guards(0).checks
     silent = replace(samples.guards(0), verdict=Verdict.NOT_CLAIMED, checks=checks[1:])
     text = printed(samples.record([samples.cell("mid", guards=silent)]), matrix=True)

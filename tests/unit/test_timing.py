@@ -1,4 +1,4 @@
-"""`timing`: which cells are timed, and when their figures are taken again. Nothing is timed here."""
+"""`timing`: which cells are timed, and when their figures are out of date. Nothing is timed here."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_compilers_come_in_the_order_of_the_request(workshop: Workshop) -> None:
     assert list(workshop.find("clang", "gcc")) == ["clang", "gcc"]
 
 
-def test_a_compiler_that_is_not_there_says_how_to_get_it(workshop: Workshop) -> None:
+def test_a_compiler_that_is_not_there_shows_how_to_get_it(workshop: Workshop) -> None:
     assert workshop.missing("clang") == "clang is not installed: apt install clang"
 
 
@@ -115,26 +115,26 @@ def test_a_compiler_that_does_not_run_is_missing_with_its_last_words(workshop: W
     )
 
 
-def test_a_compiler_that_says_nothing_is_missing(workshop: Workshop) -> None:
+def test_a_compiler_that_prints_nothing_is_missing(workshop: Workshop) -> None:
     workshop.add("gcc", "exit 0")
-    assert workshop.missing("gcc") == "gcc is installed but does not run: it says nothing"
+    assert workshop.missing("gcc") == "gcc is installed but does not run: it prints nothing"
 
 
-def test_a_compiler_is_asked_once_only(workshop: Workshop) -> None:
+def test_a_compiler_is_run_once_only(workshop: Workshop) -> None:
     workshop.add_compiler("gcc")
     first, asked = workshop.found("gcc"), workshop.calls()
     assert workshop.found("gcc") == first
     assert workshop.calls() == asked == ["gcc --version", "gcc -dumpmachine"]
 
 
-def test_a_compiler_that_was_replaced_is_asked_again(workshop: Workshop) -> None:
+def test_a_compiler_that_was_replaced_is_run_again(workshop: Workshop) -> None:
     workshop.add_compiler("gcc", "12.2.0")
     workshop.found("gcc")
     workshop.add_compiler("gcc", "13.10.0")
     assert workshop.found("gcc").version == "gcc (Fake) 13.10.0"
 
 
-def test_a_new_compiler_behind_an_unchanged_launcher_is_asked_again(
+def test_a_new_compiler_behind_an_unchanged_launcher_is_run_again(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = workshop.add_compiler("gcc", "12.2.0")
@@ -158,7 +158,7 @@ def test_a_damaged_cache_is_made_anew(workshop: Workshop, content: str) -> None:
     assert "gcc" in json.loads(workshop.cache.read_text())
 
 
-def test_a_cache_entry_of_another_release_is_asked_for_again(workshop: Workshop) -> None:
+def test_a_cache_entry_of_another_release_is_requested_again(workshop: Workshop) -> None:
     workshop.add_compiler("gcc")
     answer = workshop.found("gcc")
     known = json.loads(workshop.cache.read_text())
@@ -286,7 +286,7 @@ def test_a_cxx_compiler_that_links_is_tried_once_only(workshop: Workshop) -> Non
     assert workshop.calls() == tried
 
 
-def test_a_cxx_compiler_without_its_library_says_what_is_missing_each_time(workshop: Workshop) -> None:
+def test_a_cxx_compiler_without_its_library_names_what_is_missing_each_time(workshop: Workshop) -> None:
     workshop.add_compiler("clang")
     workshop.add_compiler("clang++", link='echo "fatal error: new: No such file or directory" >&2; exit 1')
     clang = workshop.found("clang")
@@ -325,7 +325,7 @@ def test_a_compiler_that_has_clangs_macros_is_a_clang(workshop: Workshop) -> Non
     assert list(given(workshop, CC="mycc")) == ["clang"]
 
 
-def test_a_given_compiler_is_asked_once_only(workshop: Workshop) -> None:
+def test_a_given_compiler_is_run_once_only(workshop: Workshop) -> None:
     with_macros(workshop, "mycc", "#define __GNUC__ 4")
     first = given(workshop, CC="mycc")
     asked = workshop.calls()
@@ -336,7 +336,7 @@ def test_a_given_compiler_is_asked_once_only(workshop: Workshop) -> None:
 def test_what_is_neither_a_gcc_nor_a_clang_is_refused(workshop: Workshop) -> None:
     workshop.add_compiler("tcc", "0.9")
     with pytest.raises(
-        SelectionError, match=r"CC=tcc: neither a gcc nor a clang; it says 'tcc \(Fake\) 0.9'"
+        SelectionError, match=r"CC=tcc: neither gcc nor clang; its version is 'tcc \(Fake\) 0.9'"
     ):
         given(workshop, CC="tcc")
 
@@ -353,14 +353,14 @@ def test_what_is_neither_a_gcc_nor_a_clang_is_refused(workshop: Workshop) -> Non
         ("/usr/bin/gcc", []),
     ],
 )
-def test_commands_are_told_from_names_and_patterns(text: str, commands: list[str]) -> None:
+def test_commands_are_distinguished_from_names_and_patterns(text: str, commands: list[str]) -> None:
     assert toolchain.commands(text) == commands
 
 
 # --- options of the linker
 
 
-def test_a_linker_is_asked_once_for_each_option(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_linker_is_run_once_for_each_option(workshop: Workshop, tmp_path: Path) -> None:
     workshop.add_compiler("gcc", link='case "$*" in *-Bno*) exit 1 ;; esac')
     gcc = workshop.found("gcc")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A small project of layer specs, and what tests do with its text."""
+"""A small project of layer specs, and helpers to change its text."""
 
 from __future__ import annotations
 

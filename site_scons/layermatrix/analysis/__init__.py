@@ -1,1 +1,1 @@
-"""Compare what was measured: experiments, counters and their lock, cost by layer, reported and measured."""
+"""Comparisons: experiments, counters and their lock, cost by layer, reported against measured figures."""

@@ -1,7 +1,7 @@
-"""Set the sides of an experiment, or a variant and what is left of it without a layer, beside each other.
+"""Compare the sides of an experiment, or a variant with itself without one of its layers.
 
-Reads the records of cells, with the timings of the one run in which the sides took turns. Writes and reads
-`build/report/experiments.json`; gives verdicts that claim no more than the samples show.
+Reads the records of cells, with the timings of one run that interleaved the sides. Writes and reads
+`build/report/experiments.json`. A verdict claims no more than the samples show.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPEED = "speed"
 
 
 class Word(Enum):
-    """How a side is beside another one by a figure."""
+    """The result of comparing one side with another by one figure."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -50,8 +50,8 @@ OF_TIMING = {
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the sides. figure: the one that decides, on the first of the loads; None: nothing is
-    decided, each side is only set beside the first."""
+    """The question of a comparison. figure: decides on the first load; if it is None, nothing is decided, and
+    each side is only compared with the first."""
 
     name: str
     title: str
@@ -64,8 +64,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Side:
-    """A cell that is compared, with the evidence that this is about. library: what tells its build from
-    another; None where it was not built."""
+    """A compared cell with its evidence. library: identifies its build; None if it was not built."""
 
     id: str
     variant: str
@@ -93,7 +92,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Pair:
-    """A side beside another one by one figure. word: None where that is not decided, and `text` says why."""
+    """The comparison of two sides by one figure. word: None if it is not decided; `text` has the reason."""
 
     figure: str
     load: str
@@ -106,8 +105,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The side that is better than every other by the figure that decides. agrees: whether it is the one that
-    was kept; None where there is no winner, or none was kept."""
+    """winner: the side that is better than every other by the deciding figure. agrees: whether the project
+    kept this side; None if there is no winner, or the project kept none."""
 
     winner: str | None
     text: str
@@ -116,7 +115,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """stale: the sides that were built anew since."""
+    """stale: the sides that were rebuilt after the comparison."""
 
     name: str
     question: str
@@ -143,7 +142,7 @@ FORMAT = Format("experiments", Experiments, version=2)
 
 @dataclass(frozen=True)
 class Counted:
-    """A figure that repeats. Relative `tolerance` and absolute `floor`: what is no difference."""
+    """A counted figure. Differences up to the relative `tolerance` or the absolute `floor` do not count."""
 
     words: Mapping[Word, str]
     value: Callable[[figures.Evidence, str | None], Value]
@@ -172,7 +171,7 @@ COUNTED: Mapping[str, Counted] = {
 
 
 def build(question: Question, sides: Sequence[Side], work: str) -> Comparison:
-    """The comparison of these sides. work: the word for one operation."""
+    """Compare these sides. work: the name of one operation."""
     first, *others = sides
     return Comparison(
         name=question.name,
@@ -237,13 +236,13 @@ def _counts(figure: str, load: str, against: Side, side: Side, work: str) -> Wei
         word = Word.BETTER if new < old else Word.WORSE
     shown = f"{new:,.{counted.digits}f} and {old:,.{counted.digits}f} per {work}"
     relation = counted.words.get(word, "does not differ from")
-    # the benchmark's own share is taken off: a figure may be below 0
+    # without the benchmark's own share, so a figure may be negative
     ratio = Ratio(new / old, new / old, new / old) if old > 0 and new > 0 else None
     return word, ratio, f"{side.variant} {relation} {against.variant} on {load}: {shown}"
 
 
 def _verdict(question: Question, sides: Sequence[Side], work: str) -> Verdict:
-    """The side that is better than every other by the figure that decides, or none; and why."""
+    """The side that is better than every other by the deciding figure, if there is one; and the reason."""
     assert question.figure is not None
     load, figure = question.loads[0], question.figure
     for side in sides:
@@ -289,19 +288,19 @@ def _change(pair: Pair) -> str:
 
 
 def digest(library: Path) -> str | None:
-    """What tells one build of a library from another; None where there is none."""
+    """A digest that identifies the build of a library; None if the library does not exist."""
     return hashlib.sha256(library.read_bytes()).hexdigest() if library.is_file() else None
 
 
 def store(root: Path, comparison: Comparison) -> None:
-    """Put a comparison into the file, beside those of other names that are there."""
+    """Add a comparison to the file; it replaces one of the same name."""
     known = FORMAT.read(root / FILE)
     others = known.comparisons if isinstance(known, Experiments) else {}
     FORMAT.write(root / FILE, Experiments({**others, comparison.name: comparison}))
 
 
 def load(root: Path) -> Experiments | NotMeasured:
-    """What the last runs found; each comparison names in `stale` the sides that were built anew since."""
+    """The recorded comparisons; `stale` of each names the sides that were rebuilt after it."""
     found = FORMAT.read(root / FILE)
     if isinstance(found, Missing):
         return NotMeasured("no experiment was made: ./sconsw ab, ./sconsw ablate variant=<name>")

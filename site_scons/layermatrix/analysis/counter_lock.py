@@ -1,8 +1,7 @@
-"""Compare what an operation costs now with what was accepted, and accept what it costs.
+"""Compare the current cost of an operation with the accepted cost, and accept new costs.
 
 Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse",
-"new" where nothing was accepted that could be compared with, or "not measured" where the load could not be
-counted now.
+"new" (no accepted figure to compare with), or "not measured" (the load could not be counted now).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(Enum):
-    """What a figure, a load, or all loads of a cell are beside what was accepted; the gravest first."""
+    """The verdict about a figure, a load, or all loads of a cell; the most serious one first."""
 
     WORSE = "worse"
     MISSED = records.NOT_MEASURED
@@ -43,7 +42,7 @@ OTHER_NOISE = 0.0015
 
 @dataclass(frozen=True)
 class ComparedFigure:
-    """allowed: by how much it may grow; None where it has no limits."""
+    """One figure, accepted and now. allowed: its permitted growth; None if it has no limit."""
 
     old: float
     new: float
@@ -60,7 +59,7 @@ class ComparedLoad:
 
 @dataclass(frozen=True)
 class Comparison(Measured):
-    """A cell's counters beside the accepted ones."""
+    """A cell's counters compared with the accepted ones."""
 
     verdict: Verdict
     loads: Mapping[str, ComparedLoad]
@@ -68,8 +67,8 @@ class Comparison(Measured):
 
 @dataclass(frozen=True)
 class Reference:
-    """What every cell of this project is compared with. compilers: name -> identity; trouble: why the lock
-    cannot be used."""
+    """The accepted costs of the project. compilers: name -> identity. trouble: the reason why the lock cannot
+    be used."""
 
     lock: Lock
     compilers: Mapping[str, str]
@@ -144,8 +143,8 @@ def caches(shapes: Mapping[str, Iterable[int]]) -> str:
 def accepted(
     reference: Reference, counted: Iterable[tuple[Cell, Counters | NotMeasured]], known: Known
 ) -> dict[Place, Accepted]:
-    """The lock with what these cells cost now. What no machine can ask for any more is gone; everything
-    else that was not counted now stays."""
+    """The lock with the current costs of these cells. Figures that no machine can need any more are removed;
+    other figures that were not counted now stay."""
     lock = {place: was for place, was in reference.lock.items() if known.has(place)}
     for cell, counters in counted:
         if isinstance(counters, NotMeasured):
@@ -158,8 +157,8 @@ def accepted(
 
 
 def _accepted(was: Accepted | None, counted: CountedLoad) -> Accepted:
-    """What a load costs now. A figure that has not moved stays as it was, so that a diff shows what has; and
-    many small steps are not lost, as each is compared with the first."""
+    """The current cost of a load. A figure within its tolerance keeps its accepted value: a diff then shows
+    only real changes, and many small changes add up instead of being accepted one by one."""
     figures = {metric: round(counted.per_op[metric], lockspec.DIGITS) for metric in METRICS}
     for metric, old in was.figures.items() if was and was.args == counted.args else ():
         if abs(figures[metric] - old) <= NOISE.get(metric, OTHER_NOISE):
@@ -176,7 +175,7 @@ class Known:
     caches: str
 
     def has(self, place: Place) -> bool:
-        """Whether some machine may still ask for these figures."""
+        """Whether a machine may still need these figures."""
         return (
             place.variant in self.variants
             and place.load in self.loads
@@ -185,7 +184,7 @@ class Known:
 
 
 def write(root: Path, lock: Lock) -> str:
-    """Write the lock, at once or not at all; returns what changed as a unified diff, or nothing."""
+    """Write the lock atomically. Returns the change as a unified diff, which may be empty."""
     file = root / lockspec.FILE
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     after = lockspec.render(lock)

@@ -1,7 +1,7 @@
-"""Say why a step did not go as it was reported, from what the counters and the code show.
+"""Explain, from counters and code, why a measured step differs from the reported one.
 
-Reads the steps and standings of a story, and the results that they were drawn from; returns, for each that is
-not as reported, the counters of both sides and sentences that name their cause. It knows no variant by name.
+Reads the steps and standings of a story, and its results. For each that is not as reported, returns the
+counters of both sides and sentences about the cause. No variant's name is used in this module.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ NOT_COUNTED = "What one {work} executes was not counted, so the cause is not kno
 def of_story(
     steps: Sequence[Step], standings: Sequence[Against], cells: Mapping[str, CellResult], results: Results
 ) -> tuple[Deviation, ...]:
-    """The steps and standings that are not as they were reported. cells: those that the steps are about, by
-    variant."""
+    """The steps and standings that are not as reported. cells: variant -> the cell of its steps."""
     otherwise = [step for step in steps if step.agrees is False or step.extent in OTHERWISE]
     found = [_of_step(step, cells[step.parent], cells[step.child], results) for step in otherwise]
     others = [item for item in standings if item.verdict not in (None, Verdict.AS_REPORTED)]
@@ -77,7 +76,7 @@ def _of_standing(item: Against, cell: CellResult, results: Results) -> Deviation
 
 
 def _counters(before: Evidence, after: Evidence, load: str | None) -> tuple[CounterPair, ...]:
-    """What was counted for each operation on both sides."""
+    """The counters per operation of both sides."""
     old, new = _per_op(before, load), _per_op(after, load)
     return tuple(
         CounterPair(words, old[key], new[key], _ratio(old[key], new[key]))
@@ -92,15 +91,16 @@ def _per_op(record: Evidence, load: str | None) -> Mapping[str, float]:
 
 
 def _ratio(before: float, after: float) -> float | None:
-    """Of counts that may be a trifle below nothing, since the benchmark's own share is taken off."""
+    """The ratio of two counts, which may be slightly negative because the benchmark's own share is
+    subtracted."""
     return after / before if before > 0 and after > 0 else None
 
 
-# --- why, by measure
+# --- causes, by measure
 
 
 def _why_code(step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
-    """How much of the path belonged to the layers that are gone."""
+    """The share of the path that belonged to the removed layers."""
     own, gone = _instructions_by_layer(parent), _gone(parent, child, results)
     if not own or not gone or step.parent_value is None or step.child_value is None:
         return
@@ -112,10 +112,9 @@ def _why_code(step: Step, parent: CellResult, child: CellResult, results: Result
     )
     rest = step.parent_value - step.child_value - removed
     if abs(rest) > MUCH * step.parent_value:
-        changed = _changed(parent, child, results) or "the compiler's choices"
-        yield (
-            f"Another {rest:,.0f} went with {changed}." if rest > 0 else f"{-rest:,.0f} came with {changed}."
-        )
+        changed = _changed(parent, child, results)
+        cause = f"The settings ({changed})" if changed else "The compiler's choices"
+        yield f"{cause} removed another {rest:,.0f}." if rest > 0 else f"{cause} added {-rest:,.0f}."
 
 
 def _instructions_by_layer(cell: CellResult) -> Mapping[str, int]:
@@ -146,7 +145,7 @@ def _changed(parent: CellResult, child: CellResult, results: Results) -> str:
 
 
 def _why_misses(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
-    """Whether it is code that misses the cache, or data."""
+    """Whether code or data causes the cache misses."""
     work = results.view.work
     for cell in (parent, child):
         counted = _per_op(cell, results.headline)
@@ -161,7 +160,7 @@ def _why_misses(_step: Step, parent: CellResult, child: CellResult, results: Res
 
 
 def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
-    """How much less is executed, beside how much shorter the path is."""
+    """The reduction of executed instructions compared with the reduction of the path's length."""
     load, work = results.headline, results.view.work
     old, new = (figures.op_instructions(cell, load) for cell in (parent, child))
     if not isinstance(old, Interval) or not isinstance(new, Interval) or old.middle <= 0:
@@ -184,7 +183,7 @@ def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Resu
 
 
 def _bound(cell: CellResult, load: str | None, work: str) -> Iterable[str]:
-    """What the benchmark itself costs, which no variant can save."""
+    """The cost of the benchmark itself, which no variant can reduce."""
     counted = figures.counted(cell, load)
     own = {} if isinstance(counted, NotMeasured) else counted.own_share
     if own.get("instructions") and "mispredicted" in own:
@@ -195,7 +194,7 @@ def _bound(cell: CellResult, load: str | None, work: str) -> Iterable[str]:
 
 
 def _why_standing(cell: CellResult, load: str, results: Results) -> Iterable[str]:
-    """What the cell and the baseline execute and miss."""
+    """The instructions and misses of the cell and the baseline."""
     baseline, work = results.baseline, results.view.work
     own, other = _per_op(cell, load), _per_op(baseline, load)
     parts = [
@@ -220,8 +219,8 @@ def _why_standing(cell: CellResult, load: str, results: Results) -> Iterable[str
 def _reported_misses(
     name: str, record: CellResult | BaselineResult, load: str, results: Results
 ) -> Iterable[str]:
-    """The reported L1 misses beside those here, where they differ. The report may have counted the benchmark,
-    too."""
+    """The reported L1 misses and the measured ones, if they differ. The report may include the benchmark's
+    own misses."""
     text, found = results.reported(record, "l1_misses"), figures.l1_misses(record, load)
     reported = figures.reported_range(text)
     if reported and isinstance(found, Interval) and not reported[0] <= found.middle <= reported[1]:

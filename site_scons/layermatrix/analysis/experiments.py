@@ -1,4 +1,4 @@
-"""What the jobs `ab` and `ablate` compare: the question, and the cells that are its sides.
+"""Select what the jobs `ab` and `ablate` compare: the question, and the cells that are its sides.
 
 Reads the project and the request. Returns `Trial`s, or raises `RequestError`.
 """
@@ -18,7 +18,7 @@ from layermatrix.model.project import Project
 
 @dataclass(frozen=True)
 class Trial:
-    """A question, and its sides; the first is what the others are compared with."""
+    """A question and its sides; the others are compared with the first."""
 
     question: comparison.Question
     cells: tuple[Cell, ...]
@@ -30,7 +30,7 @@ def of_request(
     """The experiments of these names (a comma list, patterns, or `all`), and all their cells."""
     if "variant" in asked.axes or asked.without:
         raise request.RequestError(
-            "ab takes its variants from the experiment: say experiment=, not variant= or without="
+            "ab takes its variants from the experiment: set experiment=, not variant= or without="
         )
     try:
         names = matrix.choose("experiment", wanted, tuple(project.experiments))
@@ -48,7 +48,7 @@ def _trial(
     chosen = request.select(project, replace(asked, axes=axes), compilers)
     if len(chosen.cells) != len(experiment.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
-        raise request.RequestError(f"ab compares in one configuration, and these are {ids}")
+        raise request.RequestError(f"ab compares one configuration, but the selection has {ids}")
     by_name = {cell.variant.name: cell for cell in chosen.cells}
     question = comparison.Question(
         name=experiment.name,
@@ -72,15 +72,15 @@ def ablations(project: Project, chosen: request.Selection) -> list[Trial]:
                 trials.append(Trial(_ablation_question(project, cell), tuple(group)))
     if not trials:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in chosen.left_out)
-        raise request.RequestError(f"there is no layer that can be left out: {reasons}")
+        raise request.RequestError(f"no layer can be left out: {reasons}")
     return trials
 
 
 def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
     return comparison.Question(
         name=f"without a layer: {cell.id}",
-        title=f"What does each layer of {cell.variant.name} bring?",
-        doc=f"{cell.variant.name} beside itself with one layer left out in turn.",
+        title=f"What does each layer of {cell.variant.name} contribute?",
+        doc=f"{cell.variant.name} compared with itself without one layer.",
         loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
         figure=None,
         kept=None,

@@ -1,7 +1,7 @@
-"""Take single figures out of what is known of a cell; `NotMeasured` with the reason where one was not taken.
+"""Get single figures from the records of a cell; `NotMeasured` with the reason if one was not taken.
 
 Reads the records of a cell, of the baseline, or of a side of a comparison. The story, the tables and the
-charts get the same figure for the same question from here.
+charts all get their figures here, so that they agree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Value = Interval | NotMeasured
 
 
 class Evidence(Protocol):
-    """What has records of evidence."""
+    """An object with records of evidence."""
 
     def of(self, kind: Kind[R]) -> R | NotMeasured: ...
 
@@ -57,19 +57,19 @@ def entry_instructions(cell: Evidence, _load: str | None = None) -> Value:
 
 
 def counted(record: Evidence, load: str | None) -> CountedLoad | NotMeasured:
-    """What was counted of a load; without a name, of the only one."""
+    """The counts of a load; without a name, of the only load."""
     found = record.of(counters.KIND)
     return found if isinstance(found, NotMeasured) else found.load(load)
 
 
 def l1_misses(record: Evidence, load: str | None = None) -> Value:
-    """Misses of both first-level caches for each operation; reported figures do not tell them apart."""
+    """The misses of both first-level caches per operation; reported figures do not separate them."""
     found = counted(record, load)
     return found if isinstance(found, NotMeasured) else _l1(found.per_op)
 
 
 def raw_l1_misses(record: Evidence, load: str | None = None) -> Value:
-    """The same with the benchmark's own share."""
+    """The L1 misses per operation, including the benchmark's own share."""
     found = counted(record, load)
     return found if isinstance(found, NotMeasured) else _l1(found.raw)
 
@@ -79,7 +79,7 @@ def _l1(counts: Mapping[str, float]) -> Value:
 
 
 def mispredictions(record: Evidence, load: str | None = None) -> Value:
-    """Branches of each operation that the model of a predictor gets wrong."""
+    """The branches per operation that the simulated predictor mispredicts."""
     return _per_op(record, load, "mispredicted")
 
 
@@ -97,13 +97,13 @@ def _per_op(record: Evidence, load: str | None, event: str) -> Value:
 
 
 def timing(record: Evidence, load: str | None) -> bench.Timing | NotMeasured:
-    """How fast a load ran."""
+    """The speed of a load."""
     found = record.of(bench.KIND)
     return found if isinstance(found, NotMeasured) else found.load(load or "")
 
 
 def speed_ratio(cell: Evidence, load: str | None) -> Value:
-    """Speed as a multiple of the baseline's, both timed in turn in one run."""
+    """The speed as a multiple of the baseline's; one run timed both in interleaved rounds."""
     found = timing(cell, load)
     if isinstance(found, NotMeasured):
         return found

@@ -1,17 +1,17 @@
-"""What each layer of a cell costs a request, and what the path would cost without it.
+"""Compute the cost of each layer of a cell per request, and the cost of the path without the layer.
 
-Reads the evidence `layers` of the cell whose layers count in this one's stead, the cell's own `asm`, and the
-`layers` of variants with a layer left out, where these were counted too.
+Reads the evidence `layers` of the same variant in the mode whose layers count, the cell's own `asm`, and, if
+they were counted, the `layers` of variants without one of the layers.
 
-The estimate of a layer left out, in instructions a request:
+The estimate for a removed layer, in instructions per request, is
 
     total - own + moved * mean(next)
 
-own: what is executed in the layer's lines. moved: its hits, and the offers it accepted; they go to the next
-layer that serves their class and was used in this load, at the mean of what that one executes each time it
-handles a block. What a miss cost is saved, and nothing comes instead. The estimate does not know that the
-next layer may be compiled in another way when it comes first, nor that it may fill up: the measured change
-beside it does.
+own: the instructions in the layer's lines. moved: its hits and the offers that it accepted. They go to the
+next layer that serves their class and was used in this load; mean(next) is the mean of that layer's
+instructions each time it handles a block. The cost of the removed layer's misses is saved. The estimate
+ignores that the next layer may be compiled in another way when it comes first, and that it may fill up. The
+measured change, which reports show next to the estimate, includes both.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class LayerCosts(Measured):
 
 
 def of_cell(cell: Cell, root: Path) -> LayerCosts | NotMeasured:
-    """What the layers of this cell do and cost; where they were not counted, what to do about it."""
+    """The counts and costs of this cell's layers; if they were not counted, the command that counts them."""
     counting = _counting(cell)
     if counting is None:
         return NotMeasured("this project has no builds in which layers count")
@@ -95,7 +95,7 @@ def of_cell(cell: Cell, root: Path) -> LayerCosts | NotMeasured:
 
 
 def _counting(cell: Cell) -> Cell | None:
-    """The cell whose layers count in this one's stead."""
+    """The cell of the same variant in the mode whose layers count."""
     stats = cell.variant.system.stats
     return replace(cell, mode=stats.mode, sanitizer="none") if stats else None
 
@@ -183,7 +183,7 @@ def _estimate(layer: Layer, rest: Variant, load: LoadCounts, costs: Instructions
         mean = _mean(load, costs, next_layer) if next_layer else None
         if mean is None:
             where = next_layer.title if next_layer else "the backend"
-            return NotMeasured(f"what it handles would go to {where}, which nothing went to in this load")
+            return NotMeasured(f"its blocks would go to {where}, which was not used in this load")
         change += blocks * mean / load.requests
     return round(change, 4)
 
@@ -191,7 +191,7 @@ def _estimate(layer: Layer, rest: Variant, load: LoadCounts, costs: Instructions
 def _moved(
     layer: Layer, rest: Variant, load: LoadCounts, costs: Instructions
 ) -> Iterator[tuple[Layer | None, int]]:
-    """Where the hits and the accepted offers of each class go to."""
+    """The layer that would take over the hits and accepted offers of each class."""
     below = [other for other in rest.layers if other.position >= layer.position]
     for size_class in layer.keys:
         figures = load.layers[layer.name].classes.get(size_class.name, {})
@@ -208,6 +208,6 @@ def _moved(
 
 
 def _mean(load: LoadCounts, costs: Instructions, layer: Layer) -> float | None:
-    """Instructions each time the layer handles a block; None where it handled none."""
+    """The instructions each time the layer handles a block; None if it handled none."""
     handled = load.layers[layer.name].handled
     return costs.layers[layer.name] * load.requests / handled if handled else None

@@ -1,8 +1,8 @@
-"""Compare the measured figures with those that were reported of the variants.
+"""Compare the measured figures of the variants with the reported ones.
 
-Reads results; returns their story. It knows no variant by name: a child in a lineage is expected to need less
-and to run faster than its parent, or not to differ where it has the parent's very layers. Figures that are
-reported of a variant say how far.
+Reads results; returns their story. No variant's name is used in this module. A child in a lineage is expected
+to need less and to run faster than its parent; with exactly the parent's layers, it is expected not to
+differ. Reported figures give the expected size of a step.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def shown(measure: str) -> tuple[int, str]:
     return found.digits, found.suffix
 
 
-def tell(results: Results) -> Story:
+def story_of(results: Results) -> Story:
     """The story of these results."""
     groups = _groups(results.cells)
     parts = [_of_group(results, config, cells, f"{config}: " * (len(groups) > 1)) for config, cells in groups]
@@ -244,7 +244,7 @@ def _projected(measure: Measure, parent: CellResult, child: CellResult, results:
 
 
 def _standings(results: Results, cells: Cells, config: str) -> list[Against]:
-    """Where each cell stands against the baseline, for each load; reported speeds are about the headline."""
+    """Each cell compared with the baseline, for each load; reported speeds apply to the headline load."""
     return [
         _against(results, cell, load, config)
         for load, cell in itertools.product(results.view.loads, cells.values())
@@ -293,7 +293,7 @@ def _standing(low: float, high: float) -> Standing:
 
 
 def _guards(results: Results, cells: Cells, config: str) -> list[Guard]:
-    """Whether each variant that guards its debug output has none left in the library."""
+    """Whether the library of each variant with guarded debug output has no debug strings."""
     found = []
     for cell in cells.values():
         record = cell.of(guards.KIND)

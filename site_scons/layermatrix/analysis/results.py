@@ -1,8 +1,8 @@
-"""Collect the evidence of cells into the one result from which every report is printed.
+"""Collect the evidence of cells into one result, from which every report is printed.
 
 Reads `build/<cell>/evidence/*.json`, `build/baseline/evidence/*.json` and the cells' variants. A figure that
-was not taken is `NotMeasured` in it, with the reason. What failed is decided here, from what the gates of the
-registry say, and nowhere else: every exporter and every exit status asks `CellResult`.
+was not taken is `NotMeasured` with the reason. Only `CellResult` decides what failed, from the checks of the
+registered gates; every exporter and every exit status uses it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class CellResult(_Evidence):
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
-        """Everything that had to be so, the build first, and whether it was."""
+        """All checks with their results, the build first."""
         of_kinds = (
             KindCheck(kind.name, check)
             for kind in registry.KINDS
@@ -134,7 +134,7 @@ class CellResult(_Evidence):
 
     @property
     def failure_log(self) -> str:
-        """What the first command or check that failed printed, the command above it."""
+        """The first failed command or check, and its output."""
         first = self.failures[0].check if self.failures else None
         return "\n".join(text for text in (first.command, first.log) if text) if first else ""
 
@@ -151,7 +151,7 @@ class CellResult(_Evidence):
 
 @dataclass(frozen=True)
 class BaselineResult(_Evidence):
-    """What every cell is compared with."""
+    """The baseline, which every cell is compared with."""
 
     name: str
     reported: Mapping[str, str]
@@ -184,7 +184,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a layer is written: its template, and its entry in the catalogue."""
+    """The origin of a layer: its template, and its entry in the catalogue."""
 
     template: str
     entry: str
@@ -308,7 +308,7 @@ def cell_result(
     *,
     interrupted: bool = False,
 ) -> CellResult:
-    """What is known of one cell. interrupted: its build was; what it has not made has not failed."""
+    """The result of one cell. interrupted: its build was interrupted, so a missing file is not a failure."""
     folder = root / cell.build_dir
     failed = _failure(folder)
     built = failed is None and _library_exists(folder, cell.variant.system.library)
@@ -343,7 +343,7 @@ def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
 
 
 def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bool) -> Measured | NotMeasured:
-    """What an earlier build left says nothing about one that failed."""
+    """Ignore the results of an earlier build if this one failed."""
     if not built:
         return NOT_BUILT
     record: Measured | NotMeasured = kind.format.read(folder / "evidence" / f"{kind.name}.json")

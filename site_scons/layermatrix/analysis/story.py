@@ -1,6 +1,6 @@
-"""What the story says: statements about steps, standings and guards, each beside what was reported.
+"""The statements of the story: steps, standings and guards, each with the reported figure.
 
-Plain types; `reported` makes them, `results` holds them, and the exporters print them.
+These are plain types. `reported` creates them, `results` holds them, and the exporters print them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from enum import Enum
 
 
 class Direction(Enum):
-    """How a figure of a child is beside its parent's. WITHIN: the intervals overlap; UNDECIDED: one of them
-    is not known."""
+    """The comparison of a child's figure with its parent's. WITHIN: the intervals overlap. UNDECIDED: one of
+    them is not known."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -21,7 +21,7 @@ class Direction(Enum):
 
 
 class Standing(Enum):
-    """How a cell's speed is beside the baseline's."""
+    """The comparison of a cell's speed with the baseline's."""
 
     SLOWER = "slower"
     SAME = "no difference"
@@ -30,7 +30,7 @@ class Standing(Enum):
 
 
 class Verdict(Enum):
-    """How a standing is beside the reported one."""
+    """The comparison of a standing with the reported one."""
 
     AS_REPORTED = "as reported"
     BETTER = "better than reported"

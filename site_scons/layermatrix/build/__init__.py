@@ -1,1 +1,1 @@
-"""Compilers, the command line, the shell, and what a run of the build knows."""
+"""Compilers, the command line, the shell, and the state of one build."""

@@ -1,6 +1,6 @@
-"""What one run of the build knows: the project, what is asked for, the compilers, the cells that are meant.
+"""The state of one build: the project, the request, the compilers and the selected cells.
 
-Made by the SCons tool when SConstruct names its project; read by whatever declares files of the build.
+The SCons tool creates it when SConstruct names its project. The modules that declare build files read it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-BASELINE = "build/baseline"  # what belongs to no cell: programs on the system's own functions
+BASELINE = "build/baseline"  # programs that belong to no cell: they call the system's own functions
 
 
 @dataclass(frozen=True)
 class BuildState:
-    """sources: the folder of the C files, below the top folder. flags: of each axis' values, construction
-    variables that are appended. top: from the top folder, where SConstruct is, to `root`; empty or with a
-    slash at its end. default: whether a plain
-    `scons` does the first of the jobs."""
+    """Everything that declares build files reads from here.
+
+    sources: the folder of the C files, relative to `root`. flags: axis -> value -> the construction variables
+    that are appended for it. top: the path from SConstruct's folder to `root`, empty or with a slash at its
+    end. default: whether `scons` without a target runs the first job.
+    """
 
     root: Path
     project: Project
@@ -42,20 +44,20 @@ class BuildState:
     default: bool = True
 
     def at(self, path: str | Path) -> str:
-        """A path of the project as SCons takes it, wherever the SConscript is."""
+        """The SCons path of a project file; it does not depend on the folder of the SConscript."""
         return f"#{self.top}{path}"
 
     def compiler_of(self, cell: Cell) -> toolchain.Toolchain:
-        """The compiler of a selected cell, which is there."""
+        """The compiler of a selected cell. Only cells whose compiler was found are selected."""
         found = self.compilers[cell.compiler]
         assert isinstance(found, toolchain.Toolchain)
         return found
 
     @property
     def usual_compiler(self) -> str:
-        """The first that is there, whatever is selected: one baseline for all."""
+        """The first compiler that was found, regardless of the selection: all cells share a baseline."""
         return next(name for name, found in self.compilers.items() if isinstance(found, toolchain.Toolchain))
 
     def cxx_missing(self, cell: Cell) -> str | None:
-        """Why this cell has no programs in C++; None where it has."""
+        """The reason why this cell has no C++ programs; None if it has them."""
         return toolchain.cxx_missing(self.compiler_of(cell), self.root / toolchain.CACHE)

@@ -10,6 +10,8 @@ from layermatrix.core.records import Format, Measured
 
 @dataclass(frozen=True)
 class Failure(Measured):
+    """command: the failed command line. log: its output. target: the file that it should have made."""
+
     command: str
     log: str
     target: str
@@ -19,5 +21,5 @@ FORMAT = Format("failure", Failure)
 
 
 def file_of(folder: Path) -> Path:
-    """Where the failure of the cell in this folder is recorded."""
+    """The file that records the failure of the cell in this folder."""
     return folder / "evidence" / "failure.json"

@@ -1,7 +1,7 @@
-"""Options for the linker that a compiler refuses: they are left out, and named.
+"""Leave out the linker options that a compiler does not support, and name them.
 
-zig brings a linker of its own, which takes fewer options than GNU's. It is asked, with a library of one empty
-file, and its answers are kept as those of `toolchain` are.
+zig has its own linker, which supports fewer options than GNU ld. Each option is tried by linking a library
+from one empty file; `toolchain` caches the results.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ MARK = "-Wl,"
 def split(
     compiler: Toolchain, flags: Sequence[object], root: Path, cache: Path
 ) -> tuple[list[object], list[str]]:
-    """These flags of a link without the linker options that the compiler refuses, and those. Flags may name
-    files relative to `root`."""
+    """Split link flags into those that the compiler accepts and the linker options that it refuses. Flags may
+    name files relative to `root`."""
     accepted: list[object] = []
     refused: list[str] = []
     for flag in flags:
@@ -38,7 +38,8 @@ def split(
 
 
 def _options(flag: str) -> Iterator[str]:
-    """-Wl,-z,nodelete,-Bsymbolic as -Wl,-z,nodelete and -Wl,-Bsymbolic: an option keeps its values."""
+    """Split -Wl,-z,nodelete,-Bsymbolic into -Wl,-z,nodelete and -Wl,-Bsymbolic. A value stays with its
+    option."""
     words: list[str] = []
     for word in flag.removeprefix(MARK).split(","):
         if word.startswith("-") and words:
@@ -48,7 +49,7 @@ def _options(flag: str) -> Iterator[str]:
     yield MARK + ",".join(words)
 
 
-@functools.cache  # once in a run, however many cells it is about
-def tell(compiler: str, option: str) -> None:
-    """Name an option that was left out."""
+@functools.cache  # one message per run, even if several cells are affected
+def warn(compiler: str, option: str) -> None:
+    """Print that an option was left out."""
     print(f"{compiler} has no linker option {option.removeprefix(MARK)}: it is left out", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The file that tells pkg-config how programs are compiled and linked with an installed library.
+"""Print the .pc file: pkg-config reads from it how to compile and link with an installed library.
 
 Returns text; the build writes it to `$PREFIX/lib/pkgconfig/<library>.pc`.
 """
@@ -12,8 +12,8 @@ from layermatrix.model.system import System
 
 
 def render(system: System, prefix: str, private: Iterable[str] = ()) -> str:
-    """The file's text. prefix: where the library is used, without DESTDIR; private: flags that programs need
-    which are linked statically."""
+    """The file's text. prefix: the installed prefix, without DESTDIR. private: the flags that statically
+    linked programs need."""
     lines = [
         f"prefix={_escaped(prefix)}",
         "libdir=${prefix}/lib",
@@ -30,5 +30,5 @@ def render(system: System, prefix: str, private: Iterable[str] = ()) -> str:
 
 
 def _escaped(path: str) -> str:
-    """A path as pkg-config reads it, which splits words as a shell does."""
+    """A path with special characters escaped: pkg-config splits words as a shell does."""
     return re.sub(r"([^\w/.,:+@%=-])", r"\\\1", path)

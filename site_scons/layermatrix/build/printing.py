@@ -1,6 +1,6 @@
 """The steps that print a variant's files: its header, the header without debug code, its translation unit.
 
-Each reads the resolved variant and templates/; see `emit` for how they are printed.
+Each step reads the resolved variant and templates/; `emit` does the printing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_header(task: Task) -> None:
-    """The variant's header, and which of its lines each layer has."""
+    """Print the variant's header, and record which of its lines belong to each layer."""
     from layermatrix.emit import printer
 
     try:
@@ -30,14 +30,14 @@ def print_header(task: Task) -> None:
 
 
 def print_bare_header(task: Task) -> None:
-    """The variant's header without any debug code."""
+    """Print the variant's header without any debug code."""
     from layermatrix.emit import printer
 
     _print(task, lambda variant, folder: printer.render_header(variant.without_debug(), folder))
 
 
 def print_unity(task: Task) -> None:
-    """The translation unit that includes the variant's modules in order."""
+    """Print the translation unit that includes the variant's modules in order."""
     from layermatrix.emit import printer
 
     _print(task, printer.render_unity)

@@ -1,8 +1,8 @@
-"""What a command line asks for: variables, targets, and the cells that are meant.
+"""Check the command line (variables and targets), and select its cells.
 
-Reads the `name=value` pairs and target names that SCons has split off, and the targets that there are.
-Returns a checked `Request`, or raises `RequestError`, one line with a suggestion. `select` asks `matrix` for
-the cells.
+Reads the `name=value` pairs and target names that SCons has parsed, and the known targets. Returns a checked
+`Request`, or raises `RequestError`, whose message is one line with a suggestion. `select` gets the cells from
+`model.matrix`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Selection = matrix.Selection
 
 
 class RequestError(Exception):
-    """The command line asks for something that there is not; str() is one line."""
+    """The command line is wrong; str() is one line."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A checked command line. `axes` and `given` hold only what was given; `tools` also what the environment
-    has."""
+    """A checked command line. `axes` and `given` hold only variables of the command line; `tools` also holds
+    those of the environment."""
 
     targets: tuple[Target | str, ...]
     axes: Mapping[str, str] = field(default_factory=dict)
@@ -44,11 +44,11 @@ class Request:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The targets as they were typed."""
+        """The names of the targets, as on the command line."""
         return tuple(target if isinstance(target, str) else target.name for target in self.targets)
 
     def of_kind(self, *kinds: Kind) -> tuple[Target, ...]:
-        """The targets of these kinds, in the order in which they were asked for."""
+        """The targets of these kinds, in the order of the command line."""
         return tuple(one for one in self.targets if isinstance(one, Target) and one.kind in kinds)
 
     def text(self, variable: Variable) -> str:
@@ -56,14 +56,14 @@ class Request:
         return self.given.get(variable.name, variable.default)
 
     def number(self, variable: Variable) -> int | None:
-        """The value of a variable that is a number; None where it was not given."""
+        """The value of a numeric variable; None if it was not given."""
         text = self.given.get(variable.name)
         return None if text is None else int(text)
 
     @property
     def prefix(self) -> str:
-        """The folder that is installed to, without a slash at its end. RequestError where it is not absolute:
-        installed files name it."""
+        """The installation prefix, without a slash at its end. RequestError if it is not absolute, because
+        installed files contain it."""
         text = self.text(known.PREFIX)
         if not text.startswith("/"):
             raise RequestError(f"PREFIX={text}: expected an absolute path, such as {known.PREFIX.default}")
@@ -71,25 +71,27 @@ class Request:
 
     @property
     def destdir(self) -> str:
-        """What comes in front of it; a relative one is meant from the folder of SConstruct."""
+        """The folder in front of the prefix, or an empty string. A relative path starts at SConstruct."""
         text = self.text(known.DESTDIR)
         return str(Path(text).resolve()).rstrip("/") if text else ""
 
     @property
     def soak(self) -> int | None:
+        """The duration of the soak tests in seconds; None if it was not given."""
         return self.number(known.SOAK)
 
     @property
     def verbose(self) -> bool:
+        """Whether every command is shown in full."""
         return bool(self.number(known.VERBOSE))
 
     def cell_names(self) -> set[str]:
-        """The cells of the files that are asked for: build/<cell>/..."""
+        """The ids of the cells whose files are targets: build/<cell>/..."""
         found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
         return {match[1] for match in found if match} - {"baseline", "report"}
 
     def arguments(self) -> list[str]:
-        """The variables that a child build has to be given besides its axes."""
+        """The arguments that a child build needs in addition to its axes."""
         passed = [variable.name for variable in (known.VERBOSE, known.SOAK) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
         return [*(f"{name}={self.given[name]}" for name in passed), *without, *self.tools.arguments()]
@@ -104,9 +106,12 @@ def parse(
     default: bool = True,
     accept: bool = False,
 ) -> Request:
-    """Check names and plain values. targets: all of ours; the first one is meant where none is named and
-    `default` is set. Another name may be the project's own: see `check_targets`. others: variables that the
-    project has besides."""
+    """Check the names and plain values of a command line.
+
+    targets: all targets of layermatrix; if the command line names none and `default` is set, the first one is
+    built. Another name may be a target of the project: see `check_targets`. others: the variables of the
+    project itself.
+    """
     by_name = {target.name: target for target in targets}
     variables = {variable.name: variable for variable in known.COMMON} | known.variables_of(targets)
     given: dict[str, str] = {}
@@ -129,8 +134,7 @@ def parse(
 
 
 def check_targets(request: Request, names: Iterable[str]) -> None:
-    """Refuse a target that is not among these names. One with a slash or a dot is a file's path, which SCons
-    knows."""
+    """Refuse a target that is not among these names. SCons checks a name with a slash or a dot: a path."""
     known_names = tuple(names)
     for name in request.names:
         if not set(name) & set("/."):
@@ -140,7 +144,7 @@ def check_targets(request: Request, names: Iterable[str]) -> None:
 def _check_known(what: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         hint = hint_for(name, names)
-        raise RequestError(f"unknown {what} {quote(name)}; {hint or 'scons -h shows them all'}")
+        raise RequestError(f"unknown {what} {quote(name)}; {hint or 'scons -h lists them all'}")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -148,7 +152,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _checked(variable: Variable, text: str) -> str:
-    """The value where it is one that the variable takes."""
+    """The value. RequestError if the variable does not accept it."""
     numbers = variable.number
     if numbers is not None and not (text.isascii() and text.isdigit() and int(text) in numbers):
         raise RequestError(
@@ -158,15 +162,15 @@ def _checked(variable: Variable, text: str) -> str:
 
 
 def _check_use(request: Request, targets: Sequence[Target]) -> None:
-    """What was given is taken by a target that is asked for."""
+    """Refuse a variable that no requested target uses."""
     asked = [target for target in request.targets if isinstance(target, Target)]
     for name, variable in known.variables_of(targets).items():
         if name in request.given and not any(variable in target.variables for target in asked):
             takers = [target.name for target in targets if variable in target.variables]
-            raise RequestError(f"{name}= is for {_targets(takers)}")
+            raise RequestError(f"{name}= works only with {_targets(takers)}")
     if request.accept and not any(target.accept for target in asked):
         takers = [target.name for target in targets if target.accept]
-        raise RequestError(f"--accept is for {_targets(takers)}")
+        raise RequestError(f"--accept works only with {_targets(takers)}")
 
 
 def _targets(names: Sequence[str]) -> str:
@@ -177,27 +181,26 @@ def _targets(names: Sequence[str]) -> str:
 
 
 def _separate(request: Request) -> None:
-    """A job drives child builds; what else is wanted is asked for apart, so that no file is built twice at
-    once."""
+    """Refuse a job beside another target. A job starts child builds; two builds must not write the same file
+    at the same time."""
     alone = [target.name for target in request.of_kind(Kind.JOB, Kind.ANSWER)]
     others = [name for name in request.names if name not in alone]
     if alone and others:
-        raise RequestError(f"{alone[0]!r} and {others[0]!r} do not go together; run one after the other")
+        raise RequestError(f"{alone[0]!r} and {others[0]!r} cannot run together; run one after the other")
 
 
 def select(
     project: Project, asked: Request, compilers: Compilers, axes: Mapping[str, str] | None = None
 ) -> Selection:
-    """The cells that are asked for. axes: the values of those that are not given, where they are not the
-    usual ones; without, the first target's.
+    """The selected cells. axes: the default values of the axes; None takes the first target's.
 
-    Raises RequestError when none is left, and matrix's SelectionError for a value that there is not.
+    Raises RequestError if no cell is left, and SelectionError for an unknown value.
     """
     first = asked.targets[0] if asked.targets else None
     if axes is None:
         axes = first.axes(project) if isinstance(first, Target) else {}
     named = asked.cell_names()
-    if named and not asked.axes:  # build/<cell>/... says which cell is meant
+    if named and not asked.axes:  # a path build/<cell>/... names its cell
         axes = dict.fromkeys(AXES, ALL)
     chosen = matrix.select(project, available=compilers, **{**axes, **asked.axes})
     cells, left_out = [], list(chosen.left_out)
@@ -221,7 +224,7 @@ def select(
 
 
 def _check_layers(project: Project, asked: Request) -> None:
-    """What `without=` names are layers."""
+    """Refuse a name in `without=` that is not a layer."""
     for name in asked.without:
         if name not in (*project.catalogue.layers, ALL):
             hint = hint_for(name, project.catalogue.layers)
@@ -229,7 +232,7 @@ def _check_layers(project: Project, asked: Request) -> None:
 
 
 def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:
-    """Why this machine cannot build the cell, where only a try can tell."""
+    """The reason why this machine cannot build the cell, found by trying; None if it can."""
     compiler = compilers[cell.compiler]
     assert isinstance(compiler, toolchain.Toolchain)
     return toolchain.sanitizer_missing(compiler, cell.sanitizer)

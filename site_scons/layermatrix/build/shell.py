@@ -1,7 +1,7 @@
-"""Run and show the commands of a build, and keep the first failure of each cell.
+"""Run and show the commands of a build, and record the first failure of each cell.
 
-Called by SCons for every action and every command, in several threads. Writes to the terminal and to
-`build/<cell>/evidence/failure.json`.
+SCons calls this module for every action and every command, from several threads. The module writes to the
+terminal and to `build/<cell>/evidence/failure.json`.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from layermatrix.build import failure
 from layermatrix.build.failure import Failure
 from layermatrix.core import interrupt
 
-QUIET = 10.0  # seconds without a line, after which a running step is shown again
+QUIET = 10.0  # seconds between the progress lines of a running step
 INTERRUPTS = (-signal.SIGINT, 128 + signal.SIGINT)
 
 Spawn = Callable[[str, object, str, Sequence[str], Mapping[str, str]], int]
 
-_output = threading.Lock()  # what several threads print comes one after the other
+_output = threading.Lock()  # keeps the output of several threads apart
 
 
 class Shell:
-    """A short line for each action, and again where it takes long. verbose: every command is shown in full,
-    too."""
+    """Prints a short line for each action, and another every `quiet` seconds while the action runs. verbose:
+    also show every command in full."""
 
     def __init__(self, verbose: bool, quiet: float = QUIET) -> None:
         self.verbose = verbose
         self.quiet = quiet
-        self.running: dict[str, float] = {}  # what is under way, and since when
+        self.running: dict[str, float] = {}  # the running steps and their start, in seconds
         self.watch: threading.Thread | None = None
 
     def show(self, word: str, targets: Sequence[object], _sources: object, _environment: object) -> None:
-        """What SCons calls before each action."""
+        """Print the line of an action. SCons calls this before each action."""
         with _output:
             print(f"{word:<9}{short(str(targets[0]))}", flush=True)
 
     @contextlib.contextmanager
     def under_way(self, target: str) -> Iterator[None]:
-        """A step that makes this file runs meanwhile: a line says so each time it has been quiet for long."""
+        """Report progress while the step that makes this file runs: one line every `quiet` seconds."""
         with _output:
             self.running[short(target)] = time.monotonic()
             if self.watch is None:
@@ -68,7 +68,7 @@ class Shell:
                     print(f"{'':<9}{name}: {seconds:.0f} s", flush=True)
 
     def spawner(self, folder: Path) -> Spawn:
-        """What SCons calls to run a command of the cell that is built in this folder."""
+        """The function that SCons calls to run a command of the cell in this folder."""
 
         def spawn(
             shell: str, _escape: object, _command: str, words: Sequence[str], variables: Mapping[str, str]
@@ -84,7 +84,7 @@ class Shell:
         return spawn
 
     def _report(self, line: str, status: int, log: str) -> None:
-        """What a command printed, in one piece; a command that failed is shown in full."""
+        """Print a command's output in one piece; show a failed command in full."""
         with _output:
             if status or self.verbose:
                 print(line, flush=True)
@@ -92,7 +92,7 @@ class Shell:
 
 
 def short(path: str) -> str:
-    """The path of a built file as a progress line shows it: build/<cell>/obj/x.o is <cell>/x.o."""
+    """A built file's path as progress lines show it: build/<cell>/obj/x.o becomes <cell>/x.o."""
     return path.removeprefix("build/").replace("/obj/", "/", 1)
 
 
@@ -104,12 +104,12 @@ def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str
 
 
 def _target(words: Sequence[str]) -> str:
-    """The file that a compiler's or a linker's command makes."""
+    """The output file of a compiler or linker command; an empty string if it has none."""
     return words[words.index("-o") + 1].strip('"') if "-o" in words[:-1] else ""
 
 
 def note_failure(folder: Path, command: str, log: str, target: str) -> None:
-    """Keep a failure when it is the cell's first in this build."""
+    """Record a failure if it is the cell's first in this build."""
     with _output:
         if not failure.file_of(folder).exists():
             failure.FORMAT.write(failure.file_of(folder), Failure(command, log, target))

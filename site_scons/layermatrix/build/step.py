@@ -1,7 +1,7 @@
-"""The build's steps in Python: what is done to make one generated or measured file.
+"""The interface of a build step in Python: a function that makes generated or measured files.
 
-A step reads the files in `task.sources`, writes `task.targets`, and raises `StepError` when a file could not
-be made as it should be. The build decides when a step is due.
+A step reads the files in `task.sources`, writes `task.targets`, and raises `StepError` when it cannot make a
+correct file. The build decides when a step has to run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from layermatrix.model.variants import Variant
 
 
 class StepError(Exception):
-    """Why a step failed; str() may be several lines. recorded: the step's own record says so, too."""
+    """Why a step failed; str() may have several lines. recorded: whether the step's own record holds the
+    failure, too."""
 
     def __init__(self, what: str, *, recorded: bool = False) -> None:
         super().__init__(what)
@@ -29,10 +30,12 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Task:
-    """What one run of a step works on. Paths are absolute. folder: build/<cell>. soak: seconds of a soak
-    test, where one was requested. of_baseline: what is built belongs to no cell; it runs on the system's own
-    functions. interrupted: whether the build was told to stop. Whatever a step reads of the project comes
-    from here, so every step depends on `model`."""
+    """The input of one run of a step. Paths are absolute.
+
+    folder: build/<cell>. soak: the duration of a soak test in seconds, if one was requested. of_baseline: the
+    targets belong to no cell; they run on the system's own functions. interrupted: whether a signal stopped
+    the build. A step reads the project from here only, so every step depends on `model`.
+    """
 
     root: Path
     project: Project

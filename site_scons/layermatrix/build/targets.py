@@ -1,6 +1,6 @@
-"""What a command line can name: targets and variables, as plain data; and the text of `-h`.
+"""The targets and variables of the command line, as plain data; and the text of `-h`.
 
-A job describes itself with a `Target`; `jobs/registry.py` lists them, and the SCons tool hands the list over.
+Each job describes itself with a `Target`; `jobs/registry.py` lists them, and the SCons tool passes the list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AXES = tuple(axis.name for axis in fields(matrix.Cell))
 
 
 class Kind(enum.Enum):
-    """How a target is reached: files of the build, a job that drives builds of its own, or printed text."""
+    """GRAPH: files of the build. JOB: a job that starts builds of its own. ANSWER: printed text."""
 
     GRAPH = enum.auto()
     JOB = enum.auto()
@@ -31,7 +31,8 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One `name=value`. number: the whole numbers that it takes; None: any text."""
+    """One `name=value`. values: the accepted values, in words. number: the accepted whole numbers; None
+    accepts any text."""
 
     name: str
     doc: str
@@ -41,19 +42,19 @@ class Variable:
 
 
 def usual(_project: Project) -> Mapping[str, str]:
-    """The defaults of the matrix file."""
+    """The defaults of the matrix file: no axis has another default."""
     return {}
 
 
 def shipped(project: Project) -> Mapping[str, str]:
-    """Everything that the matrix names, in all modes but the one in which layers count."""
+    """All variants of the matrix, in all modes except the one in which layers count their hits."""
     stats = project.catalogue.system.stats
     modes = [mode for mode in project.matrix.axes["mode"] if not stats or mode != stats.mode]
     return {"variant": ",".join(project.matrix.axes["variant"]), "mode": ",".join(modes) or ALL}
 
 
 def every_cell(project: Project) -> Mapping[str, str]:
-    """The whole matrix, as far as it is shipped."""
+    """All cells of the matrix, except the modes that `shipped` leaves out."""
     return {**dict.fromkeys(AXES, ALL), **shipped(project)}
 
 
@@ -64,9 +65,12 @@ def always(_project: Project) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One name that can be built. variables: those that only some targets take. accept: what `--accept`
-    writes; empty: nothing. axes: the values of axes that are not given, where they are not the usual ones.
-    why_missing: why a project does not have it; None where it has."""
+    """One target of the command line.
+
+    variables: the variables that only some targets take. accept: what `--accept` writes; empty if nothing.
+    axes: the values of axes that the command line does not set; an axis without a value here has the matrix
+    file's default. why_missing: the reason why a project does not have this target; None if it has it.
+    """
 
     name: str
     doc: str
@@ -81,48 +85,51 @@ GRAPH = (
     Target(name="libs", doc="the libraries, shared and static"),
     Target(name="headers", doc="the generated headers"),
     Target(name="benches", doc="the benchmark programs"),
-    Target(name="figures", doc="the evidence that is counted: asm, code, guards, counters; no test is run"),
+    Target(name="figures", doc="counted evidence: asm, code, guards, counters; runs no tests"),
     Target(name="checks", doc="libs and evidence"),
     Target(name="compiledb", doc="compile_commands.json of the first selected cell, for editors"),
     Target(
         name="install",
-        doc="libraries, headers, pkg-config file of the last selected cell, to $DESTDIR$PREFIX",
+        doc="install libraries, headers and pkg-config file of the last selected cell to $DESTDIR$PREFIX",
     ),
-    Target(name="lint", doc="the linters of Python and C"),
+    Target(name="lint", doc="run the linters for Python and C"),
 )
 
 AXIS_DOCS = {
     "variant": "the variants, each a file in variants/",
     "mode": "how the code is compiled",
     "compiler": "the C compiler",
-    "sanitizer": "what watches the code while it is tested",
-    "target": "the machine that is compiled for",
+    "sanitizer": "the sanitizer that the code is tested with",
+    "target": "the machine that the code is compiled for",
 }
 
 PREFIX = Variable(name="PREFIX", doc="where `install` installs to", values="a folder", default="/usr/local")
-DESTDIR = Variable(name="DESTDIR", doc="put in front of PREFIX, for packagers", values="a folder")
+DESTDIR = Variable(
+    name="DESTDIR", doc="a staging folder in front of PREFIX, for packagers", values="a folder"
+)
 SOAK = Variable(
-    name="soak", doc="how long the soak tests run; real programs take more time", values="seconds",
+    name="soak", doc="duration of the soak tests; real programs get longer inputs", values="seconds",
     default="the programs' own", number=range(1, 86401),
 )  # fmt: skip
 WITHOUT = Variable(
-    name="without", doc="the selected variants, and each without each of these layers", values="layers, all"
+    name="without", doc="also build each selected variant without each of these layers", values="layers, all"
 )
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
 )
 ROUNDS = Variable(
-    name="rounds", doc="how often each load is timed", values="a count", default="variants/matrix.yaml's",
+    name="rounds", doc="number of times that each load is timed", values="a count",
+    default="from variants/matrix.yaml",
     number=range(1, 1001),
 )  # fmt: skip
 TOOLS = tuple(
     Variable(
         name=name, doc=doc, values="flags" if name in usertools.FLAGS else "a command",
-        default="the environment's",
+        default="from the environment",
     )
     for name, doc in usertools.DOCS.items()
 )  # fmt: skip
-COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # any target takes these
+COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
 
 
 def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
@@ -137,9 +144,11 @@ def help_text(
     declared: Collection[str] | None = None,
     tools: UserTools | None = None,
 ) -> str:
-    """The text of `-h`: every variable with its values and default, and every target that the project has.
-    declared: the aliases of its SConstruct; None: not known, all are shown. tools: compiler and flags that
-    the user gives. The first target is the default."""
+    """The text of `-h`: every variable with its values and default, and every target of the project.
+
+    declared: the aliases of its SConstruct; None shows all targets. tools: the compiler and flags that the
+    user sets. The first target is the default.
+    """
     offered = [target for target in targets if _is_offered(target, project, declared)]
     lines = ["usage: scons [variable=value ...] [target ...]", "", "Variables:"]
     for variable in (*_axes(project, compilers), *COMMON, *variables_of(offered).values()):
@@ -153,13 +162,13 @@ def help_text(
     lines += [f"  {target.name:<12}{target.doc}" for target in offered]
     lines += [
         "",
-        "Each axis takes names, comma lists, patterns such as phase*, and `all`.",
-        "A file that is built can be named too: build/<cell>/lib<name>.so. `-c` removes what a target built;",
-        "`-n` shows what would be built and done.",
+        "Each axis accepts names, comma lists, patterns such as phase*, and `all`.",
+        "A built file is a target, too: build/<cell>/lib<name>.so. `-c` removes the files of a target;",
+        "`-n` shows what would be built and run.",
     ]
     accepting = [f"with `{target.name}`: {target.accept}" for target in offered if target.accept]
     if accepting:
-        lines += ["", "--accept writes what was found now:", *(f"  {line}" for line in accepting)]
+        lines += ["", "--accept writes the current figures:", *(f"  {line}" for line in accepting)]
     return "\n".join(lines)
 
 

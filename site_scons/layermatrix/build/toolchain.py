@@ -1,8 +1,7 @@
-"""Find the C compilers of this machine and say what each one is.
+"""Find the C compilers of this machine, with the version and target of each.
 
-Reads PATH and what the user gives in CC=, and asks each compiler once for its version and its target; the
-answers are kept in build/.toolchain.json until a compiler's file changes, since a null build comes through
-here too.
+Reads PATH and the user's CC=, and runs each compiler once to get its version and its target. The answers are
+cached in build/.toolchain.json until a compiler's file changes, because a null build needs them, too.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import COMPILER_COMMAND, family_of
 
 CACHE = Path("build/.toolchain.json")
-CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # in the name of a C compiler, and of its C++ companion
+CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # C compiler -> C++ compiler, as parts of their names
 C_COMPILER = re.compile(r"(.*?)(gcc|clang|cc)((?:-[\d.]+)?)")  # a prefix, the compiler, its version
 ZIG = (sys.executable, "-m", "ziglang", "cc")
-LINE_TABLES = ("-g", "-gdwarf-4")  # they add no code; a version that every compiler writes alike
+LINE_TABLES = ("-g", "-gdwarf-4")  # add no code; every compiler writes DWARF 4 in the same form
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
     "clang": "clang is not installed: apt install clang",
@@ -42,7 +41,7 @@ SANITIZER_FLAGS = {
     "tsan": ("-fsanitize=thread",),
 }
 
-# It would try inputs for ever; so it ends before the first.
+# A fuzzer tries inputs without end, so this one exits before the first input.
 ENDLESS_FUZZER = """
 #include <stddef.h>
 #include <unistd.h>
@@ -57,9 +56,12 @@ FIRST_LINK_SECONDS = 300.0  # zig builds a C library before the first link for a
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler that runs. name: its part of a cell's id; command: its words, in front of any flag; triple:
-    the target it compiles for; cxx_command: the C++ compiler that the user gives; flags: those that the user
-    gives, in one line; environment: the variables that it runs with."""
+    """A compiler that runs.
+
+    name: its part of a cell's id. command: its words, before any flag. triple: the target it compiles for.
+    cxx_command: the C++ compiler that the user sets. flags: the user's flags, in one line. environment: the
+    variables that it runs with.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -71,17 +73,17 @@ class Toolchain:
 
     @property
     def family(self) -> str:
-        """gcc, clang or zig: what it takes and what it is called by the matrix."""
+        """gcc, clang or zig: decides which options it accepts, and is its name in the matrix."""
         return family_of(self.name)
 
     @property
     def identity(self) -> str:
-        """What objects depend on: the same text for the same compiler and flags on any machine."""
+        """The text that objects depend on: equal for the same compiler and flags on every machine."""
         return ", ".join(filter(None, (self.version, self.triple, self.flags)))
 
     @property
     def cxx(self) -> tuple[str, ...]:
-        """The words of its C++ compiler, which may not be there: see `cxx_missing`."""
+        """The words of its C++ compiler, which may not be installed: see `cxx_missing`."""
         return self.cxx_command or (*self.command[:-1], _companion(self.command[-1]))
 
 
@@ -99,10 +101,10 @@ def find_compilers(
     given: UserTools | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Toolchain | Missing]:
-    """Each requested compiler, in the order of the request; that of CC= first, in place of the one of its
-    family. environment: the variables that compilers are found and run with.
+    """Each requested compiler, in the order of the request. The compiler of CC= comes first and replaces the
+    one of its family. environment: the variables that compilers are found and run with.
 
-    Raises SelectionError for a CC= that is no such compiler.
+    Raises SelectionError if CC= is not a gcc, clang or zig that runs.
     """
     given, variables = given or UserTools(), environment or os.environ
     known = _load(cache)
@@ -125,20 +127,20 @@ def find_compilers(
 
 
 def commands(text: str) -> list[str]:
-    """The words of a compiler= that are commands, such as gcc-12, and not a family's name."""
+    """The words of `compiler=` that are commands, such as gcc-12; names of families are left out."""
     words = [word.strip() for word in text.split(",")]
     return [word for word in words if COMPILER_COMMAND.fullmatch(word) and family_of(word) != word]
 
 
 def libc() -> str:
-    """The C library that programs run with here, such as "glibc 2.36"."""
+    """The C library of this machine, such as "glibc 2.36"."""
     return " ".join(platform.libc_ver()).strip() or "unknown"
 
 
 def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE) -> str | None:
-    """None when a program with this sanitizer ('asan', 'ubsan', 'tsan') links and runs; else why not.
+    """None if a program with this sanitizer ('asan', 'ubsan', 'tsan') links and runs, otherwise the reason.
 
-    Only a success is kept: the runtime that is missing may be installed without a change of the compiler.
+    Only a success is cached: a missing runtime may be installed without a change of the compiler.
     """
     if sanitizer == "none":
         return None
@@ -157,7 +159,7 @@ def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE)
 
 
 def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
-    """None when a C++ program links; else why not. As for sanitizers, only a success is kept."""
+    """None if a C++ program links and runs, otherwise the reason. Only a success is cached."""
     known = _load(cache)
     key, files = " ".join(toolchain.cxx), _states(toolchain.cxx, toolchain.environment)
     if files and _current(known, key, files):
@@ -173,7 +175,7 @@ def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
 
 
 def fuzzer_missing(toolchain: Toolchain) -> str | None:
-    """None when a program with libFuzzer links and runs; else why not."""
+    """None if a program with libFuzzer links and runs, otherwise the reason."""
     if toolchain.family != "clang":
         return f"libFuzzer comes with clang, not with {toolchain.name}"
     flags = ("-fsanitize=fuzzer,address",)
@@ -184,7 +186,7 @@ def fuzzer_missing(toolchain: Toolchain) -> str | None:
 
 
 def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) -> bool:
-    """Whether a shared library links with this option, which may name a file relative to the folder."""
+    """Whether a shared library links with this option. The option may name a file relative to the folder."""
     known = _load(cache)
     key, files = f"{' '.join(toolchain.command)} {option}", _states(toolchain.command, toolchain.environment)
     entry = _current(known, key, files)
@@ -204,7 +206,7 @@ def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) 
 
 
 class _DoesNotRunError(Exception):
-    """A compiler's file is there, but running it fails: a broken link, or a program for another machine."""
+    """A compiler's file exists but does not run: a broken link, or a program for another machine."""
 
 
 def _command(name: str) -> tuple[str, ...]:
@@ -212,7 +214,7 @@ def _command(name: str) -> tuple[str, ...]:
 
 
 def _companion(word: str) -> str:
-    """The C++ compiler that comes with a C compiler: g++-12 of gcc-12."""
+    """The name of the C++ compiler that belongs to a C compiler: g++-12 for gcc-12."""
     parts = C_COMPILER.fullmatch(word)
     return f"{parts[1]}{CXX[parts[2]]}{parts[3]}" if parts else word
 
@@ -234,7 +236,7 @@ def _find(
 
 
 def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
-    """The compiler of CC=, which is called as its family is."""
+    """The compiler of CC=, named after its family."""
     text, command = given.texts["CC"], given.words("CC")
     found = _find(text, command, known, environment)
     if isinstance(found, Missing):
@@ -243,7 +245,7 @@ def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mappin
     if "family" not in entry:
         entry["family"] = "zig" if _is_zig(command) else _family(command, environment)
     if entry["family"] is None:
-        raise SelectionError(f"CC={text}: neither a gcc nor a clang; it says {found.version!r}")
+        raise SelectionError(f"CC={text}: neither gcc nor clang; its version is {found.version!r}")
     return replace(found, name=entry["family"])
 
 
@@ -252,7 +254,7 @@ def _is_zig(command: Sequence[str]) -> bool:
 
 
 def _family(command: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """What a compiler says of itself in its macros; gcc's are in clang, too."""
+    """The family according to the predefined macros. clang defines those of gcc, too."""
     finished = _run((*command, "-dM", "-E", "-x", "c", os.devnull), QUESTION_SECONDS, environment)
     macros = process.text(finished.stdout)
     return "clang" if "__clang__" in macros else "gcc" if "__GNUC__" in macros else None
@@ -263,7 +265,7 @@ def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, st
     said = _answer((*command, "--version"), environment)
     if _is_zig(command):
         version = "zig " + _answer((*command[:-1], "version"), environment)
-        # its -dumpmachine names a target that it does not compile for
+        # zig's -dumpmachine prints a target that it does not compile for
         return {"version": version, "triple": _triple(said)}
     target = _answer((*command, "-dumpmachine"), environment)
     return {"version": said.splitlines()[0].strip(), "triple": _triple(target)}
@@ -273,12 +275,12 @@ def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:
     finished = _run(question, QUESTION_SECONDS, environment)
     answer = process.text(finished.stdout).strip()
     if finished.failure is not None or not answer:
-        raise _DoesNotRunError(finished.failure or "it says nothing")
+        raise _DoesNotRunError(finished.failure or "it prints nothing")
     return answer
 
 
 def _triple(answer: str) -> str:
-    """The target, of which zig names the running kernel's version too; a new kernel is no new target."""
+    """The target triple. zig adds the version of the running kernel, which is removed."""
     line = re.search(r"^Target: (\S+)", answer, re.MULTILINE)
     return re.sub(r"linux[\d.]+", "linux", line.group(1) if line else answer)
 
@@ -286,16 +288,16 @@ def _triple(answer: str) -> str:
 def _run(
     command: Sequence[str], seconds: float, environment: Mapping[str, str], folder: Path | None = None
 ) -> process.Finished:
-    """A compiler, with English messages and nothing preloaded."""
+    """Run a compiler with English messages and without LD_PRELOAD."""
     plain = {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
     return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds, folder=folder)
 
 
 def _files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
-    """The files that decide what this compiler is.
+    """The files whose change means another compiler.
 
-    All of each word's name on PATH, not only the first: that may be a launcher (ccache), which stays the same
-    file when the compiler behind it changes.
+    For each word, every file of that name on PATH counts, not only the first. The first may be a launcher
+    such as ccache, whose file does not change when the compiler does.
     """
     if "ziglang" in command:
         package = importlib.util.find_spec("ziglang")
@@ -312,7 +314,7 @@ def _files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]
 
 
 def _states(command: Sequence[str], environment: Mapping[str, str]) -> list[list[Any]]:
-    """Each of these files with what changes when it is replaced: JSON-ready, to be compared."""
+    """The path, modification time (ns) and size (bytes) of each of these files, in a form that JSON holds."""
     states: list[list[Any]] = []
     for file in _files(command, environment):
         with contextlib.suppress(FileNotFoundError):
@@ -335,7 +337,8 @@ def _try_sanitizer(toolchain: Toolchain, sanitizer: str) -> str | None:
 def _try_program(
     toolchain: Toolchain, command: Sequence[str], flags: Sequence[str], name: str, text: str
 ) -> dict[str, process.Finished]:
-    """The steps, `link` and `run`, that fail with this source file. command: the compiler of its language."""
+    """The failed steps, `link` or `run`, of a program from this source text. command: the compiler of its
+    language."""
     variables = toolchain.environment
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, name), Path(folder, "program")
@@ -348,7 +351,7 @@ def _try_program(
 
 
 def _cause(toolchain: Toolchain, finished: process.Finished) -> str:
-    """The line that names the missing runtime, and Debian's package of it where that is known."""
+    """The line that names the missing runtime, with its Debian package if that is known."""
     lines = process.text(finished.stderr).splitlines()
     said = next((line for line in lines if re.search("cannot find|No such file|error:", line)), None)
     if said is None:
@@ -361,11 +364,11 @@ def _cause(toolchain: Toolchain, finished: process.Finished) -> str:
     return f"{what}: apt install libclang-rt-{major.group(1)}-dev" if major else what
 
 
-# --- the kept answers
+# --- cached answers
 
 
 def _load(cache: Path) -> dict[str, Any]:
-    """What is known from before; nothing, where the file is not there or damaged: asking again is cheap."""
+    """The cached answers; empty if the file is missing or damaged, because getting them again is cheap."""
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -381,5 +384,5 @@ def _current(known: Mapping[str, Any], key: str, files: list[list[Any]]) -> dict
 def _save(cache: Path, known: dict[str, Any]) -> None:
     if known == _load(cache):
         return
-    with contextlib.suppress(OSError):  # in a tree that cannot be written, each call asks anew
+    with contextlib.suppress(OSError):  # in a read-only tree, each call runs the compilers again
         records.write(cache, known)

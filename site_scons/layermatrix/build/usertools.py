@@ -1,6 +1,6 @@
-"""The compiler and flags that a user or a packager gives, as make has them: CC=, CFLAGS= and so on.
+"""The compiler and flags that a user or a packager sets, with the names that make uses: CC, CFLAGS, ...
 
-Reads `name=value` of the command line, and the environment for what is not there.
+Reads `name=value` pairs of the command line; the environment supplies names that the command line omits.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from layermatrix.core.errors import SelectionError
 
 DOCS = {
-    "CC": "a command in place of the gcc or clang that it is one of",
-    "CXX": "the C++ compiler that goes with CC",
-    "CPPFLAGS": "flags of the preprocessor, after the project's own",
-    "CFLAGS": "flags of the C compiler, after the project's own",
-    "CXXFLAGS": "flags of the C++ compiler, after the project's own",
-    "LDFLAGS": "flags of every link, after the project's own",
+    "CC": "the command of a gcc or clang, used instead of the default gcc or clang",
+    "CXX": "the C++ compiler that belongs to CC",
+    "CPPFLAGS": "preprocessor flags, after the project's own",
+    "CFLAGS": "C compiler flags, after the project's own",
+    "CXXFLAGS": "C++ compiler flags, after the project's own",
+    "LDFLAGS": "linker flags, after the project's own",
 }
 FLAGS = ("CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS")
 
 
 @dataclass(frozen=True)
 class UserTools:
-    """texts: what is given, by name, and not empty. typed: the names that the command line has."""
+    """texts: name -> value, without empty values. typed: the names that the command line sets."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     typed: tuple[str, ...] = ()
@@ -35,20 +35,20 @@ class UserTools:
 
     @property
     def flags(self) -> str:
-        """The flags that are given, in one line; empty where there are none."""
+        """The user's flags, in one line; an empty string if there are none."""
         return " ".join(f"{name}={shlex.join(self.words(name))}" for name in FLAGS if name in self.texts)
 
     def origin(self, name: str) -> str:
-        """Where a value comes from, in words."""
+        """The source of a value, for the text of `-h`."""
         return "the command line" if name in self.typed else "the environment"
 
     def arguments(self) -> list[str]:
-        """What a child build has to be given again; it has the environment already."""
+        """The arguments for a child build. It inherits the environment, so only typed values are needed."""
         return [f"{name}={self.texts.get(name, '')}" for name in self.typed]
 
 
 def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> UserTools:
-    """Raises SelectionError where a value is not what a shell could split."""
+    """The user's tools. Raises SelectionError for a value that a shell could not split."""
     typed = tuple(name for name in DOCS if name in arguments)
     texts = {name: arguments.get(name, environment.get(name, "")).strip() for name in DOCS}
     given = UserTools({name: text for name, text in texts.items() if text}, typed)

@@ -1,1 +1,1 @@
-"""What every package builds on: errors with positions, records and their JSON, processes, interrupts."""
+"""The basis of every package: errors with positions, records and their JSON, processes, interrupts."""

@@ -1,4 +1,7 @@
-"""Which loader an ELF program asks for: the path in its segment PT_INTERP."""
+"""Read the path of an ELF program's dynamic loader from its PT_INTERP segment.
+
+Source: System V ABI, generic part, chapters "ELF Header" and "Program Header".
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 _PT_INTERP = 3
-_HEAD = 1 << 16  # bytes: linkers put the headers, and this segment, at the beginning of a file
+_HEAD = 1 << 16  # bytes; linkers put the headers and this segment at the start of a file
 
 
 class NoLoaderError(ValueError):
-    """A program that no loader loads, and why."""
+    """The program has no dynamic loader; str() is the reason."""
 
 
 def of_program(program: Path) -> str:
-    """The loader's path. NoLoaderError for a script or a static program."""
+    """The loader's path. Raises NoLoaderError for a script or a statically linked program."""
     try:
         with program.open("rb") as file:
             head = file.read(_HEAD)
         if head[:4] != b"\x7fELF":
-            raise NoLoaderError(f"{program.name} is no ELF program")
+            raise NoLoaderError(f"{program.name} is not an ELF program")
         layout = _Layout(wide=head[4] == 2, order="<" if head[5] == 1 else ">")
         for kind, offset, size in layout.segments(head):
             if kind == _PT_INTERP:
@@ -34,13 +37,14 @@ def of_program(program: Path) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where an ELF file of 64 or 32 bits, in this byte order, has its table of segments."""
+    """The location of the segment table in an ELF file. wide: 64 bits, otherwise 32. order: the byte order,
+    as `struct` writes it."""
 
     wide: bool
     order: str
 
     def segments(self, head: bytes) -> Iterator[tuple[int, int, int]]:
-        """Type, offset and size of each."""
+        """Type, offset in the file and size in the file (bytes) of each segment."""
         (table,) = self._read("Q" if self.wide else "I", head, 32 if self.wide else 28)
         entry, count = self._read("HH", head, 54 if self.wide else 42)
         for place in range(table, table + entry * count, entry):

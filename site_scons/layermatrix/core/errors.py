@@ -1,7 +1,7 @@
 """Errors that point at the user's own line.
 
-A `Place` is a position in a spec file; a `SpecError` is one mistake there; `SpecErrors` is what a caller
-catches: every mistake that was found, in the order of files and lines. Nothing is read or written here.
+A `Place` is a position in a spec file. A `SpecError` is one mistake at a place. Callers catch `SpecErrors`,
+which holds every mistake that was found, in the order of files and lines. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SHOWN_CHARACTERS = 60  # of a user's text in a message
-LISTED_NAMES = 12  # more alternatives than this are not listed in a hint
+SHOWN_CHARACTERS = 60  # the longest user text in a message
+LISTED_NAMES = 12  # a hint lists at most this many alternatives
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Place:
 
     @property
     def shown(self) -> str:
-        """For readers who want to find the line."""
+        """The position as path:line, for readers."""
         return f"{self.path}:{self.line}"
 
 
@@ -43,8 +43,8 @@ class SpecError:
         return f"{self.path}:{self.line}:{self.column}: error: {self.what}{hint}"
 
 
-class SpecErrors(Exception):  # noqa: N818  it is several
-    """All mistakes of a project at once; `errors` is sorted by place and holds none twice."""
+class SpecErrors(Exception):  # noqa: N818  one exception holds several errors
+    """All mistakes of a project; `errors` is sorted by place and has no duplicates."""
 
     def __init__(self, errors: Iterable[SpecError]) -> None:
         self.errors = sorted(set(errors), key=lambda e: (e.path, e.line, e.column, e.what, e.hint or ""))
@@ -55,11 +55,11 @@ class SpecErrors(Exception):  # noqa: N818  it is several
 
 
 class SelectionError(Exception):
-    """A name or value on the command line that the project does not know."""
+    """The command line has a name or value that the project does not know."""
 
 
 class Report:
-    """Collects mistakes while a project is read, so that one run shows them all."""
+    """Collects mistakes while a project is read, so that one run shows all of them."""
 
     def __init__(self) -> None:
         self.errors: list[SpecError] = []
@@ -73,26 +73,26 @@ class Report:
 
 
 def quote(text: str) -> str:
-    """A user's text as it may stand in a message: one line, bounded, nothing unprintable."""
+    """A user's text for a message: quoted, on one line, of bounded length, printable."""
     if len(text) > SHOWN_CHARACTERS:
         text = text[:SHOWN_CHARACTERS] + "..."
     return repr(text)
 
 
 def article(noun: str) -> str:
-    """A noun with its article."""
+    """A noun with its indefinite article."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def suggest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `name` was probably meant to be, or None."""
+    """The most similar of `names`, or None if no one is similar."""
     by_folded = {known.casefold(): known for known in names}
     close = difflib.get_close_matches(name[: 2 * SHOWN_CHARACTERS].casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None
 
 
 def hint_for(name: str, names: Iterable[str]) -> str | None:
-    """A way out for an unknown name: the likely one, or else all there are, when they are few."""
+    """A hint for an unknown name: the most similar name, otherwise the list of all names if it is short."""
     known = list(names)
     likely = suggest(name, known)
     if likely is not None:

@@ -1,7 +1,7 @@
-"""Ctrl-C for programs that a build has under way in sessions of their own.
+"""Stop running programs on Ctrl-C. They run in sessions of their own, so the terminal does not signal them.
 
-SCons notes the signal and lets the running steps finish; a test program would keep it waiting. So whatever
-`process.run` has started is killed when the signal comes, and what it would have recorded is not written.
+On a signal, SCons waits until the running steps finish, and a test program could make it wait long. So this
+module kills every program that `process.run` started; the interrupted steps write no record.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _interrupted = threading.Event()
 
 
 def interrupted() -> bool:
-    """Whether this build was told to stop."""
+    """Whether this build has received a signal to stop."""
     return _interrupted.is_set()
 
 
 def stop_programs_at_interrupt() -> None:
-    """Watch for the signal from now on. To be called in the main thread.
+    """Start to watch for signals. Call this from the main thread.
 
-    Python writes each signal's number to the wakeup file, whoever handles the signal then.
+    Python writes each signal's number to the wakeup file, whichever handler is installed for the signal.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

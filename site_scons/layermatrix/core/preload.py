@@ -1,23 +1,22 @@
 """Preload a library into a program, and prove that the program used it.
 
-    preloaded  the library is put in front of all others of a program that was not linked with it: LD_PRELOAD.
-    linked     the program names the library itself, and the loader finds it (RPATH).
+    preloaded  The program was not linked with the library; LD_PRELOAD puts it before all other libraries.
+    linked     The program was linked with the library, and the loader finds it (RPATH).
 
-LD_PRELOAD separates names at spaces and colons and expands `$`, and a library that the loader cannot use is
-left out with no more than a line on stderr: the program then runs with the system's own functions. So a
-library is preloaded through a link in a temporary folder whose path is harmless, and no result of a run
-counts before `prove` has found that the library was in use. What is proved, from the strongest on:
+The loader splits LD_PRELOAD at spaces and colons and expands `$`. If it cannot use a library, it prints one
+line on stderr and runs the program with the system's own functions (see ld.so(8)). So this module preloads a
+library through a symbolic link in a temporary folder whose path has none of these characters, and a result
+counts only after `prove` has established that the run used the library. The proofs, strongest first:
 
-named   The program's JSON line names, as `library` or `allocator`, the object whose functions it called: that
-        is the library.
-listed  The loader that the program asks for, run with `--list` in the environment and the folder of the run,
-        loads the library with it. That the program calls the library is then left to the order in which
-        symbols are found: preloaded objects come first.
-opened  Of a script, which starts programs of its own: one of them has opened the library during the run, as
-        the kernel reports, and the library can be loaded under the path that the script was given.
+named   The program's JSON line names the object whose functions it called, and that object is the library.
+        The field is one of NAMED_AS.
+listed  The program's own loader, run with `--list` in the same environment and folder, loads the library. The
+        program then calls the library because preloaded objects come first in the symbol lookup.
+opened  For a script, which starts other programs: the kernel reports that a process opened the library during
+        the run, and a program can load the library from the path that the script got.
 
-A program that no loader loads (it is static, or a script) and that names nothing proves nothing. Of a run
-without a library it is proved that nothing was preloaded, neither for it nor for every program.
+A static program, or a script, that names no object proves nothing. For a run without a library, the proof is
+that nothing was preloaded, neither for this program nor for all programs.
 """
 
 from __future__ import annotations
@@ -31,25 +30,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core import elfloader, opened, process
+from layermatrix.core import elfloader, file_watch, process
 
 VARIABLE = "LD_PRELOAD"
 NAMED_AS = ("library", "allocator")  # fields of a program's JSON line
 FOR_EVERY_PROGRAM = Path("/etc/ld.so.preload")
-FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # where links go if the usual temporary folder has an odd path
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # tried when the path of the usual temporary folder is unsuitable
 _PREFIX = "layermatrix-"
 _HARMLESS = re.compile(r"[\w./+,@%~=-]+")
 _LISTED = re.compile(r"^\t(?:([^\n]*?) => )?(.*?) \(0x[0-9a-f]+\)$", re.MULTILINE | re.DOTALL)
-_SECONDS = 60.0  # for the loader's answer
+_SECONDS = 60.0  # time limit of the loader's `--list`
 
 
 class NotLoadedError(ValueError):
-    """A run that did not use the library it was meant to use, or does not show that it did."""
+    """A run did not use the intended library, or there is no proof that it did."""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that is over: the program (not what ran it, such as valgrind), its environment and folder."""
+    """A finished run. program: the program itself, not a tool that ran it, such as valgrind."""
 
     program: Path
     environment: Mapping[str, str]
@@ -60,7 +59,8 @@ class Ran:
 
 @contextlib.contextmanager
 def link_to(library: Path | None) -> Iterator[Path | None]:
-    """A path of this library that LD_PRELOAD can hold, as long as the context lasts; None for none."""
+    """Yield a path of this library that is safe in LD_PRELOAD; it is valid inside the context. None gives
+    None."""
     if library is None:
         yield None
         return
@@ -72,8 +72,8 @@ def link_to(library: Path | None) -> Iterator[Path | None]:
 
 @dataclass(frozen=True)
 class Copy:
-    """A library for one run of a script. was_opened: whether a process has opened it; None where the kernel
-    does not tell."""
+    """A copy of a library for one run of a script. was_opened: returns whether a process has opened it; None
+    if inotify is not available."""
 
     path: Path
     was_opened: Callable[[], bool | None]
@@ -81,10 +81,11 @@ class Copy:
 
 @contextlib.contextmanager
 def copy_of(library: Path) -> Iterator[Copy]:
-    """A copy of this library under a path that LD_PRELOAD can hold, which nothing else knows of."""
+    """Yield a copy of this library at a fresh path that is safe in LD_PRELOAD. No other program knows the
+    path, so an open of it comes from the run."""
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_harmless_folder(os.ST_NOEXEC)) as folder:
         copy = Path(shutil.copy(library, Path(folder, _harmless_name(library))))
-        with opened.watch(copy) as was_opened:
+        with file_watch.watch(copy) as was_opened:
             yield Copy(copy, was_opened)
 
 
@@ -93,19 +94,20 @@ def _harmless_name(library: Path) -> str:
 
 
 def _harmless_folder(without: int = 0) -> str:
-    """A folder for temporary files, on a file system that is mounted without these flags."""
+    """A folder for temporary files with a path that is safe in LD_PRELOAD, on a file system that is mounted
+    without these flags."""
     for folder in (tempfile.gettempdir(), *FOLDERS):
         usable = _HARMLESS.fullmatch(folder) and os.access(folder, os.W_OK | os.X_OK)
         if usable and not os.statvfs(folder).f_flag & without:
             return folder
     raise NotLoadedError(
-        f"LD_PRELOAD splits paths at spaces and colons, and no folder for temporary files is without "
-        f"({tempfile.gettempdir()}, {', '.join(FOLDERS)}); TMPDIR can name one"
+        f"no folder for temporary files has a path that LD_PRELOAD can hold ({tempfile.gettempdir()}, "
+        f"{', '.join(FOLDERS)}); set TMPDIR to a writable folder whose path has no space and no colon"
     )
 
 
 def environment(link: Path | None, **extra: str) -> dict[str, str]:
-    """The environment of a program that is run with this library preloaded and no other."""
+    """The environment of a program that runs with only this library preloaded."""
     given = process.environment(**extra)
     return {**given, VARIABLE: os.fspath(link)} if link is not None else given
 
@@ -119,9 +121,12 @@ def run_with(
     linked: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> process.Finished:
-    """Run a program with this library, None for none. linked: the program was linked with it; else it is
-    preloaded. NotLoadedError where the run succeeds without proof that it used the library; a failure is the
-    caller's to judge."""
+    """Run a program with this library; None runs it without one.
+
+    timeout: seconds. linked: the program was linked with the library; otherwise the library is preloaded.
+    extra: further environment variables. Raises NotLoadedError if the run succeeds without proof that it used
+    the library. The caller has to check `failure` of the result.
+    """
     with link_to(None if linked else library) as link:
         variables = environment(link, **(extra or {}))
         finished = run(command, environment=variables, timeout=timeout)
@@ -132,15 +137,17 @@ def run_with(
 
 
 def prove(ran: Ran, library: Path | None, *, run: process.Run) -> None:
-    """NotLoadedError unless this run used the library, preloaded or linked; with None, unless nothing was
-    preloaded."""
+    """Raise NotLoadedError unless this run used the library. If `library` is None, raise it unless nothing
+    was preloaded."""
     if library is None:
         _prove_none(ran)
         return
     wanted, named = _in(ran.folder, library), _named(ran.stdout)
     if named is not None:
         if not _is(_in(ran.folder, named), wanted):
-            raise NotLoadedError(f"{ran.program.name} used {named}, not {_shown(wanted)}{_refusal(ran)}")
+            raise NotLoadedError(
+                f"{ran.program.name} used {named} instead of {_shown(wanted)}{_refusal(ran)}"
+            )
         return
     objects = loaded(ran, run=run)
     if any(_is(path, wanted) for path in objects.values()):
@@ -152,13 +159,13 @@ def prove(ran: Ran, library: Path | None, *, run: process.Run) -> None:
 
 
 def prove_opened(copy: Copy, environment: Mapping[str, str], *, run: process.Run) -> None:
-    """NotLoadedError unless a script that was run with this copy to preload has started a program with it,
-    and a program is loaded with it."""
+    """Raise NotLoadedError unless the script started a program that opened this copy, and a program can be
+    loaded with the copy."""
     if copy.was_opened() is False:
-        raise NotLoadedError(f"no program that the script started has loaded {copy.path.name}")
+        raise NotLoadedError(f"no program that the script started loaded {copy.path.name}")
     shell = shutil.which("sh", path=environment.get("PATH"))
     if shell is None:
-        raise NotLoadedError("there is no sh to try the library with")
+        raise NotLoadedError("PATH has no sh, which is needed to test that the library loads")
     prove(Ran(Path(shell), {**environment, VARIABLE: os.fspath(copy.path)}), copy.path, run=run)
 
 
@@ -172,7 +179,7 @@ def _prove_none(ran: Ran) -> None:
 
 
 def _named(stdout: bytes) -> str | None:
-    """The object that the program says it has used."""
+    """The object that the program reports to have used; None if it reports none."""
     try:
         line = process.reported(stdout)
     except ValueError:
@@ -193,25 +200,25 @@ def _is(path: Path, library: Path) -> bool:
 
 
 def _shown(library: Path) -> Path:
-    """The library itself where it is preloaded through a link."""
+    """The library's own path if this is the link that preloads it."""
     return library.readlink() if library.is_symlink() else library
 
 
 def _refusal(ran: Ran) -> str:
-    """The loader's own words, where it says that it refused a library."""
+    """The loader's reason for refusing a library, as the end of a message; empty if it refused none."""
     lines = process.text(ran.stderr).splitlines()
     said = next((line for line in lines if "ld.so: object" in line and "cannot be preloaded" in line), None)
     reason = re.search(r"cannot be preloaded \((.*)\)", said) if said else None
-    return f": the loader says: {reason[1]}" if reason else ""
+    return f": the loader reports: {reason[1]}" if reason else ""
 
 
 # --- what the loader loads
 
 
 def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
-    """The objects that the loader loads for a program in this environment: the name that was asked for ->
-    the file. NotLoadedError where no loader can tell."""
-    name, program = ran.program.name, _in(ran.folder, ran.program).resolve()  # $ORIGIN is where that lies
+    """The objects that the loader loads for a program in this environment: requested name -> file. Raises
+    NotLoadedError if the loader cannot be asked."""
+    name, program = ran.program.name, _in(ran.folder, ran.program).resolve()  # its folder is $ORIGIN
     try:
         loader = elfloader.of_program(program)
     except elfloader.NoLoaderError as error:
@@ -219,6 +226,6 @@ def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     words = [loader, "--list", os.fspath(program)]
     finished = run(words, environment=ran.environment, timeout=_SECONDS, folder=ran.folder)
     if finished.failure:
-        raise NotLoadedError(f"the loader does not say what it loads for {name}: {finished.failure}")
+        raise NotLoadedError(f"the loader cannot list the objects of {name}: {finished.failure}")
     found = _LISTED.findall(process.text(finished.stdout))
     return {asked or path: _in(ran.folder, path) for asked, path in found}

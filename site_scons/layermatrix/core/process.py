@@ -1,7 +1,7 @@
-"""Run one program to its end or to its time limit, and keep what it printed.
+"""Run one program until it ends or reaches its time limit, and keep its output.
 
-Shared by everything that runs a program of the build. Output goes to files, not pipes: a child that
-the program leaves behind can then not keep the reader waiting.
+Every module that runs a program of the build uses this one. Output goes to files instead of pipes, because a
+child that outlives the program would keep a pipe open and make the reader wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
-KEPT_BYTES = 16 * 1024 * 1024  # of each output; the end of it, where the cause of a failure stands
+KEPT_BYTES = 16 * 1024 * 1024  # of each output: its last bytes, which have the cause of a failure
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -28,7 +28,7 @@ _running_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is over. status: exit status, or minus the number of the signal that ended it."""
+    """A finished run. status: the exit status, or minus the number of the signal that ended it."""
 
     command: tuple[str, ...]
     status: int
@@ -51,7 +51,7 @@ class Finished:
 
     @property
     def failure(self) -> str | None:
-        """None after success, else how it ended and the last line that it printed."""
+        """None after success; otherwise how it ended, and its last line."""
         if self.status == 0 and not self.timed_out:
             return None
         said = last_line(self.stderr) or last_line(self.stdout)
@@ -59,7 +59,7 @@ class Finished:
 
 
 class Run(Protocol):
-    """What `run` is to those who call it; tests put a function of their own in its place."""
+    """The type of `run`. Tests pass a function of their own instead."""
 
     def __call__(
         self,
@@ -72,7 +72,7 @@ class Run(Protocol):
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This process's environment with nothing preloaded, and `extra` variables; see `core.preload`."""
+    """This process's environment without preloaded libraries, plus `extra` variables; see `core.preload`."""
     loading = ("LD_PRELOAD", "LD_AUDIT")
     return {**{name: value for name, value in os.environ.items() if name not in loading}, **extra}
 
@@ -84,9 +84,10 @@ def run(
     timeout: float,
     folder: Path | None = None,
 ) -> Finished:
-    """Run the command in a process group of its own, which is killed as a whole after `timeout` seconds.
+    """Run the command in a process group of its own, and kill the whole group after `timeout` seconds.
 
-    A command that cannot be started ends as in a shell: 127 when it is not there, else 126.
+    A command that cannot be started has the status that a shell gives: 127 if it does not exist, otherwise
+    126.
     """
     begin = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -104,7 +105,7 @@ def run(
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Wait for the end; True when the limit came first. No process of its group is left, whatever happens."""
+    """Wait for the end; True if the time limit came first. In every case, kill the rest of its group."""
     with _running_lock:
         _running.add(child)
     try:
@@ -120,14 +121,14 @@ def _wait(child: subprocess.Popen[bytes], timeout: float) -> bool:
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    # the group's number is the child's, and is not given out again as long as the group has a member
+    # the group has the child's number, which the kernel does not reuse while the group has a member
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
 
 
 def stop_all() -> None:
-    """Kill every program that `run` has under way in any thread (after an interrupt: the programs have
-    sessions of their own, so Ctrl-C at the terminal does not reach them)."""
+    """Kill every program that `run` is running, in any thread. This is for an interrupt: the programs have
+    sessions of their own, so Ctrl-C at the terminal does not reach them."""
     with _running_lock:
         for child in _running:
             _kill_group(child)
@@ -140,23 +141,23 @@ def _kept(output: IO[bytes]) -> bytes:
 
 
 def text(output: bytes) -> str:
-    """What a program printed, readable whatever it printed."""
+    """A program's output as text; bytes that are not UTF-8 are replaced."""
     return output.decode("utf-8", errors="replace")
 
 
 def last_line(output: bytes) -> str:
-    """The last line that is not blank; empty when there is none."""
+    """The last line that is not blank; an empty string if there is none."""
     lines = [line.strip() for line in text(output[-4096:]).splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
 
 def reported(output: bytes) -> dict[str, object]:
-    """The JSON object in the last line that a program printed. ValueError when that line is none."""
+    """The JSON object in the last line of a program's output. Raises ValueError if that line is not one."""
     line = last_line(output)
     try:
         value = json.loads(line)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ValueError(f"its last line is no JSON object: {line[:80]!r}")
+        raise ValueError(f"its last line is not a JSON object: {line[:80]!r}")
     return value

@@ -1,8 +1,9 @@
-"""Records: what was established, as frozen dataclasses in memory and as JSON in files.
+"""Records of results: frozen dataclasses in memory, JSON in files.
 
-Reads and writes JSON files such as `build/<cell>/evidence/<kind>.json`. A file says what it holds (`kind`),
-in which `version` of that shape, whether it was measured (`status`), and why not (`reason`). What is missing,
-damaged, or of another version is `NotMeasured` with the reason, never an exception and never a figure.
+Reads and writes JSON files such as `build/<cell>/evidence/<kind>.json`. A file states what it holds (`kind`),
+the `version` of its shape, whether the record was measured (`status`), and if not, why (`reason`). A file
+that is missing, damaged or of another version reads as `NotMeasured` with the reason, never as an exception
+and never as a figure.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Measured:
-    """Something that was established. The records of evidence, and parts that can fail by themselves, are
-    subclasses; in JSON they have the status `measured`."""
+    """The base class of records, and of parts of records that can fail separately. In JSON they have the
+    status `measured`."""
 
 
 @dataclass(frozen=True)
 class NotMeasured:
-    """Something that could not be established, and why. It takes the place of a figure or of a record."""
+    """Takes the place of a figure or a record that could not be measured. reason: why."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Missing(NotMeasured):
-    """There is no file: nothing was tried."""
+    """There is no file: the measurement was not attempted."""
 
 
 R = TypeVar("R", bound=Measured)
@@ -45,19 +46,19 @@ R = TypeVar("R", bound=Measured)
 
 @dataclass(frozen=True)
 class Format(Generic[R]):
-    """A JSON file that holds one record: its kind, the type that is read and written, and the version of the
-    shape, which is raised when a field changes."""
+    """The format of a JSON file with one record. type: the class of the record. version: the version of its
+    shape; raise it when a field changes."""
 
     kind: str
     type: type[R]
     version: int = 1
 
     def write(self, path: Path, record: R | NotMeasured) -> None:
-        """At once or not at all, so that a reader never sees half of a record."""
+        """Write the record atomically: a reader never sees half of a record."""
         write(path, {"kind": self.kind, "version": self.version, **plain(record)})
 
     def read(self, path: Path) -> R | NotMeasured:
-        """The record in this file. A report of many cells goes on without a file that cannot be used."""
+        """The record in this file, or NotMeasured with the reason, so that a report of many cells goes on."""
         try:
             return self.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -66,7 +67,7 @@ class Format(Generic[R]):
             return NotMeasured(f"{path.name} cannot be used: {error}")
 
     def parse(self, text: str) -> R | NotMeasured:
-        """The record in this text. ValueError unless it is a complete one of this kind and version."""
+        """The record in this text. Raises ValueError unless it is complete and of this kind and version."""
         head = json.loads(text)
         if not isinstance(head, dict):
             raise ValueError(f"a record is an object, not {type(head).__name__}")
@@ -85,7 +86,7 @@ T = TypeVar("T")
 
 
 def parse(record_type: type[T], text: str) -> T:
-    """JSON -> a record of this type, or ValueError that names the first field that is wrong."""
+    """Parse JSON into a record of this type. Raises ValueError, which names the first wrong field."""
     from pydantic import ValidationError
 
     try:
@@ -99,14 +100,14 @@ def parse(record_type: type[T], text: str) -> T:
 
 @functools.cache
 def _adapters() -> Any:
-    """pydantic's adapter of each type; imported here, since it takes a sixth of a second."""
+    """A cached pydantic adapter for each type. The import is here because it takes a sixth of a second."""
     from pydantic import TypeAdapter
 
     return functools.cache(TypeAdapter)
 
 
 def plain(value: object) -> Any:
-    """A record, and the records in it, as JSON has them."""
+    """A record, with the records in it, as values that JSON can hold."""
     if isinstance(value, NotMeasured):
         missing = {"missing": True} if isinstance(value, Missing) else {}
         return {"status": NOT_MEASURED, "reason": value.reason, **missing}
@@ -123,17 +124,17 @@ def plain(value: object) -> Any:
 
 
 def write(path: Path, record: object) -> None:
-    """Write a record, or plain JSON, at once or not at all."""
+    """Write a record, or plain JSON values, atomically."""
     write_text(path, json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for any text."""
+    """Write a text file atomically: a reader sees the old text or the new one."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """The same for anything."""
+    """Write a file atomically, as `write_text` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # SCons runs Python actions as threads of one process: the process id alone is not unique
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")

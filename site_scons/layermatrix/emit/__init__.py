@@ -1,1 +1,1 @@
-"""A resolved variant -> the text of its header, and which line belongs to which layer."""
+"""Print the header of a resolved variant, and record which line belongs to which layer."""

@@ -1,8 +1,8 @@
-"""Which templates a variant's files are printed from, remembered between builds.
+"""Cache which templates each variant's files are printed from.
 
-Reads and writes `build/.closures.json`. Only jinja2 can tell what a template includes, and importing it is a
-good part of a build with nothing to do; so the answer is kept until one of the files that gave it has
-changed.
+Reads and writes `build/.closures.json`. Only jinja2 can find what a template includes, and importing it would
+take a large part of a null build. So the result is cached until one of the files it was computed from
+changes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Compute = Callable[["Variant", Path], list[str]]
 
 
 class Closures:
-    """The templates of each variant; `compute` is asked when the remembered answer may be out of date.
-    generator: changes with the code that computes."""
+    """The templates of each variant. `compute` is called only when the cached list may be out of date.
+    generator: a text that changes with the code that computes the list."""
 
     def __init__(self, store: Path, templates: Path, compute: Compute, generator: str) -> None:
         self.store = store
@@ -33,7 +33,7 @@ class Closures:
         self.known = _read(store)
 
     def of(self, variant: Variant) -> list[str]:
-        """Names of templates, relative to the templates' folder."""
+        """The names of the variant's templates, relative to the folder of templates."""
         own = [(self.templates / layer.own_template).is_file() for layer in variant.layers]
         key = hashlib.sha256(f"{variant.as_value()}{own}".encode()).hexdigest()
         entry = self.known.get(key)
@@ -57,7 +57,7 @@ def _stamp(path: Path) -> str:
 
 
 def _read(store: Path) -> dict[str, Any]:
-    """What is remembered; nothing when the file is missing or damaged, which costs only time."""
+    """The cached lists; empty if the file is missing or damaged, which costs only time."""
     try:
         known = json.loads(store.read_text(encoding="utf-8"))
         sound = all(

@@ -1,9 +1,9 @@
-"""Say from which line of which template each line of a variant's header was printed.
+"""Find the template line from which each line of a variant's header was printed.
 
-Reads a resolved `Variant` and the folder of templates; nothing is written. The header is printed with marks
-in its templates' text: each piece of text carries its template and line, and each `{{ ... }}` whose value
-has such marks puts its own place around them. Only messages ask for this; which layer a line belongs to is
-known from the header itself, see `printer.Header`.
+Reads a resolved `Variant` and the folder of templates; writes nothing. The header is printed again with marks
+in the text of its templates. Each piece of text carries its template and line. If the value of a `{{ ... }}`
+contains marks, the expression adds its own place around them. Only messages need this map. `printer.Header`
+already has the layer of each line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from layermatrix.model.layers import Layer
     from layermatrix.model.variants import Variant
 
-# private characters of Unicode, which no C source has a use for
+# characters of Unicode's private use area, which no C source contains
 _LINE, _BEGIN, _END, _STOP = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARK = re.compile(f"([{_LINE}{_BEGIN}][^{_STOP}]*{_STOP}|{_END})")
 _CALL = "_mark_call"
@@ -36,30 +36,31 @@ Chain = tuple[Place, ...]
 
 @dataclass(frozen=True)
 class LineMap:
-    """`chains[i]` tells of line i + 1: the template's own line first, then those that printed it, the
-    skeleton's last. Empty where it is not known. `owners[i]`: the layer that the line belongs to."""
+    """`chains[i]` belongs to line i + 1: the place of the template's text first, then the places that called
+    it, and the skeleton's last. A chain is empty if the place is not known. `owners[i]` is the layer that
+    line i + 1 belongs to."""
 
     chains: tuple[Chain, ...]
     layers: tuple[Layer, ...]
     owners: tuple[str | None, ...] = ()
 
     def chain(self, line: int) -> Chain:
-        """Of a line of the header, counted from 1; empty for a line that it does not have."""
+        """The chain of a header line, counted from 1; empty if there is no such line."""
         return self.chains[line - 1] if 0 < line <= len(self.chains) else ()
 
     def layer(self, line: int) -> Layer | None:
-        """The layer that the line belongs to; None: the frame."""
+        """The layer that a line belongs to; None if the line belongs to the frame."""
         name = self.owners[line - 1] if 0 < line <= len(self.owners) else None
         return next((layer for layer in self.layers if layer.name == name), None)
 
 
 def of_header(variant: Variant, templates_dir: Path, printed: str | None = None) -> LineMap:
-    """The map of the header that `printer.render_header` gives, or has given: `printed`. SpecErrors as
-    there."""
+    """The map of the header that `printer.render_header` returns. printed: that text, if it is at hand.
+    Raises SpecErrors as `render_header` does."""
     traced = printer.header_text(variant, templates_dir, _Marks).split("\n")
     plain, owners = printer.without_marks(_MARK.sub("", line) for line in traced)
     if printer.tidy("\n".join(plain)) != (printed or printer.render_header(variant, templates_dir)):
-        return LineMap((), variant.layers)  # a template looks at what a macro prints, and sees the marks
+        return LineMap((), variant.layers)  # a template tests a macro's output, and the marks changed it
     chains = _chains(traced)
     kept = printer.kept_lines(plain)
     return LineMap(
@@ -68,7 +69,7 @@ def of_header(variant: Variant, templates_dir: Path, printed: str | None = None)
 
 
 def _chains(traced: Iterable[str]) -> list[Chain]:
-    """The chain of each line: its first mark's place, and the calls around that."""
+    """The chain of each line: the place of its first mark, then the calls around that mark."""
     around: list[Place] = []
     marked: list[Chain | None] = []
     for line in traced:
@@ -90,7 +91,7 @@ def _place(mark: str) -> Place:
 
 
 def _fill_in(marked: list[Chain | None]) -> list[Chain]:
-    """A line without a mark is part of a longer expression, which the next mark follows."""
+    """Give each line without a mark the next chain: such a line is part of an expression of several lines."""
     filled: list[Chain] = []
     following: Chain = ()
     for one in reversed(marked):
@@ -100,8 +101,8 @@ def _fill_in(marked: list[Chain | None]) -> list[Chain]:
 
 
 class _Marks(Extension):
-    """Puts a mark after every piece of a template's text that is more than blanks or ends a line, and asks
-    of each expression whether what it gives holds marks."""
+    """Puts a mark after each piece of template text that ends a line or is not blank, and wraps each
+    expression in a call of `_around`."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         super().__init__(environment)
@@ -123,20 +124,20 @@ class _Marks(Extension):
 
 
 def _opening(line: int, place: str) -> Iterator[Token]:
-    """The tokens of `_mark_call("<place>", (`; the expression's end closes it."""
+    """The tokens of `_mark_call("<place>", `; the end of the expression adds the closing parenthesis."""
     for kind, value in (("name", _CALL), ("lparen", "("), ("string", place), ("comma", ",")):
         yield Token(line, kind, value)
 
 
 def _around(place: str, value: object) -> object:
-    """What an expression gives, with its place around it where it was printed by templates."""
+    """The value of an expression; if templates printed it, with the place of the expression around it."""
     if isinstance(value, str) and _LINE in value:
         return f"{_BEGIN}{place}{_STOP}{value}{_END}"
     return value
 
 
 def _marked(text: Token, path: str) -> str:
-    """A template's text with a mark after the text of each of its lines."""
+    """A piece of template text with a mark at the end of each of its lines."""
     lines = text.value.split("\n")
     last = len(lines) - 1
     return "\n".join(

@@ -1,8 +1,8 @@
 """Print a variant's generated C: the fast path's header, and the unit that includes all modules.
 
-Reads a resolved `model.Variant` and the folder of templates. Returns text; writing is the build's work.
-Mistakes in templates come out as SpecErrors that name the template and its line. jinja2 is imported late,
-because a build with nothing to print does not need it.
+Reads a resolved `model.Variant` and the folder of templates. Returns text; the build writes it. Mistakes in
+templates become SpecErrors that name the template and its line. jinja2 is imported late, because a build that
+prints nothing does not need it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     import jinja2.ext
 
 COMMENT_WIDTH = 100
-# Around what is printed for the sake of a layer: private characters of Unicode, which no C source has a use
-# for.
+# Marks around text that belongs to a layer: characters of Unicode's private use area, which no C source
+# contains.
 OPEN, NAMED, CLOSE = "\ue010", "\ue011", "\ue012"
 
 
 @dataclass(frozen=True)
 class Header:
-    """A printed header. layers: for each line the name of the layer that it belongs to; None: the frame's."""
+    """A printed header. layers: for each line, the name of the layer it belongs to; None for the frame."""
 
     text: str
     layers: tuple[str | None, ...]
 
     def runs(self) -> dict[str, list[tuple[int, int]]]:
-        """The lines of each layer, as first and last line of every run; lines count from 1."""
+        """The lines of each layer, as (first, last) of every run of lines; lines count from 1."""
         found: dict[str, list[tuple[int, int]]] = {}
         for line, name in enumerate(self.layers, start=1):
             if name is None:
@@ -51,7 +51,7 @@ class Header:
 
 
 class LayerMacros:
-    """The macros of a layer's template; what they return is marked as the layer's."""
+    """The macros of a layer's template; their output is marked as the layer's."""
 
     def __init__(self, layer: str, module: Any) -> None:
         self._layer, self._module = layer, module
@@ -63,24 +63,24 @@ class LayerMacros:
 
 @dataclass(frozen=True)
 class PrintedLayer:
-    """What the skeleton has of a layer: `model`, its values, and `t`, the macros of its template."""
+    """A layer as the skeleton sees it. model: its values. t: the macros of its template."""
 
     model: Layer
     t: LayerMacros
 
 
 def print_header(variant: Variant, templates_dir: Path) -> Header:
-    """The variant's fast-path header, and which of its lines each layer has."""
+    """The variant's fast-path header, with the layer of each line. Raises SpecErrors for wrong templates."""
     return recorded(header_text(variant, templates_dir))
 
 
 def render_header(variant: Variant, templates_dir: Path) -> str:
-    """The text of the variant's fast-path header."""
+    """The text of the variant's fast-path header. Raises SpecErrors for wrong templates."""
     return print_header(variant, templates_dir).text
 
 
 def header_text(variant: Variant, templates_dir: Path, *extensions: type[jinja2.ext.Extension]) -> str:
-    """The header as the templates give it, with the marks of layers; `extensions` are jinja2's, see
+    """The header before it is tidied, with the marks of its layers. extensions: jinja2 extensions, see
     `linemap`."""
     templates = _Templates(templates_dir, variant, extensions)
     templates.closure([variant.system.skeleton, *templates.of_layers()])
@@ -92,7 +92,7 @@ def header_text(variant: Variant, templates_dir: Path, *extensions: type[jinja2.
 
 
 def render_unity(variant: Variant, templates_dir: Path) -> str:
-    """The text of the unit that includes the variant's modules."""
+    """The text of the unit that includes the variant's modules. Raises SpecErrors for a wrong template."""
     assert variant.system.unity_skeleton is not None
     templates = _Templates(templates_dir, variant)
     templates.closure([variant.system.unity_skeleton])
@@ -102,7 +102,7 @@ def render_unity(variant: Variant, templates_dir: Path) -> str:
 def template_closure(variant: Variant, templates_dir: Path) -> list[str]:
     """The templates from which the variant is printed, relative to `templates_dir`, sorted.
 
-    The unit's is among them where the variant's layout has a unit.
+    If the variant's layout is `unity`, the unit's template is one of them.
     """
     unity = [variant.system.unity_skeleton or ""] if variant.layout == "unity" else []
     templates = _Templates(templates_dir, variant)
@@ -110,13 +110,14 @@ def template_closure(variant: Variant, templates_dir: Path) -> list[str]:
 
 
 def template_of(layer: Layer, templates_dir: Path) -> str:
-    """The template that a layer is printed from: its own, or, where it has none, that of its storage."""
+    """The template that a layer is printed from: its own if it exists, otherwise that of its storage."""
     own = (templates_dir / layer.own_template).is_file()
     return layer.own_template if own or layer.storage_template is None else layer.storage_template
 
 
 class _Templates:
-    """The templates of one variant. Only those that `closure` has found can be used: none goes undeclared."""
+    """The templates of one variant. jinja2 can load only those that `closure` has found, so the build knows
+    every template that is used."""
 
     def __init__(
         self, folder: Path, variant: Variant, extensions: Sequence[type[jinja2.ext.Extension]] = ()
@@ -124,7 +125,7 @@ class _Templates:
         import jinja2
 
         self.folder = folder
-        # these are no part of `as_value`, so nothing may be printed of them
+        # the build does not depend on these fields (see `as_value`), so templates must not see them
         self.variant = replace(variant, reported={}, budget={}, roles={})
         self.declared: set[str] = set()
         self.environment = jinja2.Environment(
@@ -147,7 +148,8 @@ class _Templates:
         return [self.of_layer(layer) for layer in self.variant.layers]
 
     def closure(self, roots: list[str]) -> list[str]:
-        """`roots` and what they include, import or extend; SpecErrors with all that is wrong with them."""
+        """`roots` and all templates that they include, import or extend. Raises SpecErrors with every mistake
+        in them."""
         report = Report()
         waiting = [(name, Place(self.variant.source, 1, 1)) for name in roots]
         while waiting:
@@ -172,7 +174,7 @@ class _Templates:
         return f"{self.folder.name}/{name}"
 
     def _references(self, name: str, place: Place, report: Report) -> list[tuple[str, Place]]:
-        """The templates that `name` refers to, and where; `place` is where `name` itself is referred to."""
+        """The templates that `name` refers to, each with its place. place: where `name` itself is named."""
         import jinja2
 
         try:
@@ -198,7 +200,7 @@ class _Templates:
                 if found is not None:
                     yield found, place
                 else:
-                    what = "the name of a template must be written out, so that the build knows what it needs"
+                    what = "the name of a template must be a literal string: the build needs to know it"
                     report.error(place, what)
 
     def _report_missing(self, name: str, place: Place, report: Report) -> None:
@@ -207,7 +209,7 @@ class _Templates:
             owner = next((layer for layer in self.variant.layers if self.of_layer(layer) == name), None)
             needed = f"layer {quote(owner.name)} of {self.variant.name}" if owner else self.variant.name
             stored = f" (storage {owner.storage})" if owner and name == owner.storage_template else ""
-            what = f"no such template; {needed}{stored} is printed from it"
+            what = f"template not found; {needed}{stored} is printed from it"
             hint = (
                 f"or give the layer its own, {self.shown(owner.own_template)}" if owner and stored else None
             )
@@ -216,7 +218,7 @@ class _Templates:
             report.error(place, f"no template {quote(name)}", hint_for(name, there))
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
-        """jinja2's loader: only what is declared."""
+        """Load a template for jinja2, only if it is declared."""
         source = self._read(name) if name in self.declared else None
         return None if source is None else (source, self.shown(name), None)
 
@@ -229,7 +231,7 @@ class _Templates:
 
 
 class _Blaming:
-    """Turns what goes wrong in a template into a SpecError at its line; what goes wrong elsewhere passes."""
+    """Turns an exception inside a template into a SpecError at its line; other exceptions pass."""
 
     def __init__(self, templates: _Templates) -> None:
         self.templates = templates
@@ -244,7 +246,7 @@ class _Blaming:
 
 
 def _template_place(trace: TracebackType | None) -> Place | None:
-    """The innermost line of a template that was being printed when the exception came."""
+    """The innermost template line that raised the exception; None if no template did."""
     place = None
     while trace is not None:
         template: jinja2.Template | None = trace.tb_frame.f_globals.get("__jinja_template__")
@@ -256,14 +258,14 @@ def _template_place(trace: TracebackType | None) -> Place | None:
 
 
 def explanation(problem: BaseException) -> str:
-    """What an exception says, on one line."""
+    """An exception's message, on one line."""
     import jinja2
 
     said = " ".join(str(problem).split())
     return said if isinstance(problem, jinja2.TemplateError) and said else f"{type(problem).__name__}: {said}"
 
 
-# --- what templates may call
+# --- functions for templates
 
 
 def serves(layer: Layer, variable: str) -> str:
@@ -281,12 +283,12 @@ def serves(layer: Layer, variable: str) -> str:
 
 
 def part_of(layer: Layer, caller: Callable[[], str]) -> str:
-    """`{% call part_of(layer) %}`: the text in there is what the frame has for the sake of this layer."""
+    """`{% call part_of(layer) %}`: the text inside belongs to this layer, although the frame prints it."""
     return mark(layer.name, caller())
 
 
 def comment(text: str, indent: int = 0) -> str:
-    """Text as a `//` comment, wrapped; `indent` is what the template puts in front of it."""
+    """Text as a `//` comment, wrapped at COMMENT_WIDTH. indent: the template's indentation, in columns."""
     lines = textwrap.wrap(text, COMMENT_WIDTH - indent - len("// "), break_long_words=False)
     return ("\n" + " " * indent).join(f"// {line}" for line in lines)
 
@@ -295,7 +297,7 @@ def comment(text: str, indent: int = 0) -> str:
 
 
 def mark(layer: str, text: str) -> str:
-    """Text as a layer's; blanks around it stay outside, and what is blank stays as it is."""
+    """Mark text as a layer's. Blanks around the text stay outside the marks; blank text gets no marks."""
     body = text.strip()
     if not body:
         return text
@@ -304,7 +306,7 @@ def mark(layer: str, text: str) -> str:
 
 
 def recorded(marked: str) -> Header:
-    """The text without its marks, tidied; the layer of a line is that of its first character."""
+    """The text without its marks, tidied. A line belongs to the layer of its first character."""
     lines, owners = without_marks(marked.split("\n"))
     kept = kept_lines(lines)
     return Header(tidy("\n".join(lines)), tuple(owners[index] for index in kept))
@@ -335,13 +337,13 @@ _PIECES = re.compile(f"({OPEN}[^{NAMED}]*{NAMED}|{CLOSE})")
 
 
 def tidy(text: str) -> str:
-    """No blanks at the ends of lines, no two blank lines in a row, one newline at the end."""
+    """Remove blanks at the ends of lines, and all but one of successive blank lines; end with one newline."""
     lines = text.split("\n")
     return "".join(f"{lines[index].rstrip()}\n" for index in kept_lines(lines)) or "\n"
 
 
 def kept_lines(lines: Sequence[str]) -> list[int]:
-    """The indexes of the lines that a tidy text has: of blank lines, one between two others."""
+    """The indexes of the lines that `tidy` keeps: of successive blank lines, the last one."""
     kept: list[int] = []
     for index, line in enumerate(lines):
         if line.strip():

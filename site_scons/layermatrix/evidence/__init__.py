@@ -1,6 +1,6 @@
-"""What a built cell proves about itself: instructions, debug output, counted misses, programs run.
+"""Evidence about a built cell: instructions, debug output, counted misses, test results.
 
-One module is one kind: its record, how it is declared in a build and taken, its columns, and what had to be
-so (`kind.Kind`). `registry` names them all, `declaring` makes their nodes through `builder.Builder`.
-`binary/`, `source/` and `tools/` have what the kinds read and run.
+One module defines one kind: its record, its build nodes, how it is taken, its columns and its checks (see
+`kind.Kind`). `registry` lists the kinds. `declaring` creates their nodes through `builder.Builder`.
+`binary/`, `source/` and `tools/` read code and run tools for them.
 """

@@ -1,7 +1,7 @@
 """Evidence `asm`: the machine code of the entries of the fast path, and the size of the library.
 
-A probe that inlines every entry is compiled with line tables, and once more to assembly text. What is counted
-in them, and how, stands in `binary.counting`.
+The build compiles a probe that inlines every entry, once with line tables and once to assembly text.
+`binary.counting` counts in both, and defines each figure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ASSEMBLY = "lines of the compiler's assembly (cc -S)"
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of the shared library's code, and of a thread's storage."""
+    """Bytes of the shared library's code (text) and of its thread-local storage per thread (tls)."""
 
     text: int
     tls: int
@@ -50,8 +50,8 @@ def _left_out(cell: Cell, project: Project) -> str | None:
     if not cell.variant.system.probe:
         return NO_PROBE
     if cell.has_sanitizer:
-        return "a sanitizer's checks are part of the code"
-    return "the counting is part of the code" if cell.counts_layers else None
+        return "the code contains a sanitizer's checks"
+    return "the code contains the layers' counters" if cell.counts_layers else None
 
 
 def _declare(build: Builder) -> Inputs:
@@ -59,7 +59,7 @@ def _declare(build: Builder) -> Inputs:
     assert system.probe is not None
     probe, stem = build.source(system.probe), Path(system.probe).stem
     compiled = build.compiled(f"probe/{stem}.o", probe)
-    text = build.compiler_text(f"probe/{stem}.s", probe, "-S -w", "ASM")  # CC has warned
+    text = build.compiler_text(f"probe/{stem}.s", probe, "-S -w", "ASM")  # CC has already printed warnings
     cache_line = build.project.matrix.counters.I1[2]
     return Inputs(
         [compiled, text, build.origins, build.libraries[0]],
@@ -68,7 +68,8 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Asm | NotMeasured:
-    """sources: the probe's object, its assembly text, which lines of the header each layer has, library."""
+    """Count the probe's code. sources: the probe's object, its assembly text, the header lines of each layer,
+    the shared library."""
     from layermatrix.evidence.binary import counting, elf, lines, machine
 
     probe, assembly, origins, library = task.sources
@@ -84,7 +85,7 @@ def _take(task: Task) -> Asm | NotMeasured:
 
 
 def size_of(library: Path) -> Size | NotMeasured:
-    """The sizes of a shared library."""
+    """The sizes of a shared library, or NotMeasured if it is not a readable ELF file."""
     from layermatrix.evidence.binary import elf
 
     try:
@@ -123,7 +124,7 @@ def _metric(entry: str, metric: str) -> Callable[[Asm], Figure]:
 KIND = Kind(
     name="asm",
     title="Machine code",
-    doc="the instructions of each entry of the fast path: along a hit, of its whole code, and layer by layer",
+    doc="the instructions of each entry of the fast path: on the hit path, in its whole code, and by layer",
     record=Asm,
     columns=_columns,
     declare=_declare,

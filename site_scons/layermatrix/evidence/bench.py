@@ -1,6 +1,7 @@
-"""Evidence `bench`: how fast each load runs, timed in rounds in which the cells and the baseline take turns.
+"""Evidence `bench`: the speed of each load. Each round of the timing runs the baseline and every cell once.
 
-No node of the build: timings run alone, when every binary is there. `measure` takes them and writes the file.
+This kind is not a node of the build: a timing runs alone, after all binaries are built. `measure` takes it
+and writes the file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-ROUNDS = "median (low-high) of rounds in which the baseline and every cell take turns"
-RATIO = "median of the ratios of the rounds"
+ROUNDS = "median (low-high) of the rounds; each round runs the baseline and every cell once"
+RATIO = "median of the rounds' ratios"
 PEAK = "peak resident memory of the benchmark"
 
 
@@ -27,7 +28,7 @@ UNREPORTED = NotMeasured("the program does not report it")
 
 
 class Verdict(Enum):
-    """What an interval of ratios says."""
+    """The result of an interval of ratios."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -36,7 +37,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as the baseline, with its interval."""
+    """The speed relative to the baseline (1.0 is equal, more is faster), with its interval."""
 
     median: float
     low: float
@@ -46,9 +47,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Timing(Measured):
-    """One load's speed. interval: what low and high are. baseline: the samples that it is compared with, and
-    `ratio` what came of it; None of the baseline itself. cpu_ns: CPU time of all threads for one operation,
-    the median. after_kib: resident memory after all was freed; None where that was not requested."""
+    """One load's speed, in `unit`. interval: what low and high mean. peak_kib: peak resident memory in KiB.
+    baseline: the baseline's samples. ratio: the comparison with them; None for the baseline itself. cpu_ns:
+    the median CPU time of all threads for one operation, in nanoseconds. after_kib: resident memory in KiB
+    after the program freed everything; None where that was not requested."""
 
     unit: str
     samples: tuple[float, ...]
@@ -66,7 +68,7 @@ class Timing(Measured):
 
 @dataclass(frozen=True)
 class Bench(Measured):
-    """key: changes with the binaries and loads that were timed."""
+    """The timings of a cell. key: changes when the timed binaries or loads change."""
 
     loads: Mapping[str, Timing | NotMeasured]
     rounds: int
@@ -122,7 +124,7 @@ def _spread(median: float, low: float, high: float, digits: int, suffix: str) ->
 KIND = Kind(
     name="bench",
     title="Speed",
-    doc="how fast each load runs, beside the baseline",
+    doc="the speed of each load, compared with the baseline",
     record=Bench,
     columns=_columns,
     left_out=_left_out,

@@ -1,7 +1,7 @@
-"""Evidence `budget`: a cell's counts, held against the budget of its variant.
+"""Evidence `budget`: a cell's counts compared with the budget of its variant.
 
-A limit whose figure could not be taken is not met either: what was not measured is not within budget. Each
-figure over its limit comes with what every layer has of it, beside the same of the variant's ancestor.
+A figure that was not measured is not within budget. For each figure over budget, the record holds the share
+of every layer, in this variant and in its ancestor.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 NAME = "budget"
 LIBRARY = "library"
-SHOWN_INSTEAD = "instructions"  # of the layers, where a figure is not the sum of theirs
+SHOWN_INSTEAD = "instructions"  # shown for layers if a figure is not the sum of theirs
 
 
 class Limit(Protocol):
-    """The most that a figure may be, and where that is written."""
+    """most: the largest value within budget. place: where the spec sets it, as path:line."""
 
     @property
     def most(self) -> int: ...
@@ -43,7 +43,7 @@ Limits = Mapping[str, Mapping[str, Limit]]  # entry or `library` -> metric -> li
 
 @dataclass(frozen=True)
 class Limited:
-    """A figure and its limit. place: path:line where the limit is written."""
+    """A figure and its limit. place: where the spec sets the limit, as path:line."""
 
     entry: str
     metric: str
@@ -57,8 +57,8 @@ class Limited:
 
     @property
     def sentence(self) -> str:
-        """How the figure compares with its limit, on one line."""
-        name, limit = f"{self.entry} {self.metric}", f"{self.limit:,} is the most ({self.place})"
+        """The figure and its limit, on one line."""
+        name, limit = f"{self.entry} {self.metric}", f"the limit is {self.limit:,} ({self.place})"
         if isinstance(self.value, NotMeasured):
             return f"{name} is not known, and {limit}: {self.value.reason}"
         return f"{name} is {self.value:,}, and {limit}"
@@ -66,7 +66,7 @@ class Limited:
 
 @dataclass(frozen=True)
 class LayerShare:
-    """What a layer has of a figure here, and in the ancestor; where it is written."""
+    """A layer's share of a figure, here and in the ancestor. origin: the layer's template and entry."""
 
     layer: str
     value: int
@@ -76,8 +76,8 @@ class LayerShare:
 
 @dataclass(frozen=True)
 class OverBudget(Limited):
-    """A figure over its limit. ancestor: the cell of the nearest variant that this one extends, and its
-    figure. shares: which metric the layers' figures are of."""
+    """A figure over budget. ancestor: the cell of the nearest variant that this one extends; ancestor_value:
+    its figure. shares: the metric of the layers' figures."""
 
     ancestor: str | None
     ancestor_value: int | None
@@ -110,7 +110,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Budget:
-    """sources: the record `asm`."""
+    """Compare the counts with the budget. sources: the record `asm`."""
     from layermatrix.emit import printer
 
     catalogue = task.project.catalogue
@@ -123,7 +123,7 @@ def _take(task: Task) -> Budget:
 
 
 def _ancestor(task: Task) -> tuple[str, Asm] | None:
-    """Cell and counts of the nearest variant that this one extends, where that cell was counted."""
+    """The nearest counted cell of a variant that this one extends, with its counts."""
     for name in reversed(task.variant.lineage[:-1]):
         cell = replace(task.cell, variant=task.project.variants[name])
         record = asm.KIND.format.read(task.root / cell.build_dir / "evidence" / "asm.json")
@@ -135,7 +135,7 @@ def _ancestor(task: Task) -> tuple[str, Asm] | None:
 def judge(
     record: Asm | NotMeasured, limits: Limits, ancestor: tuple[str, Asm] | None, origins: Mapping[str, str]
 ) -> Budget:
-    """ancestor: a cell and its counts; origins: where each layer is written."""
+    """Compare counts with limits. ancestor: a cell and its counts. origins: layer -> template and entry."""
     figures = tuple(
         Limited(entry, metric, limit.most, limit.place, value(record, entry, metric))
         for entry, metrics in limits.items()
@@ -146,7 +146,7 @@ def judge(
 
 
 def value(record: Asm | NotMeasured, entry: str, metric: str) -> int | NotMeasured:
-    """A figure of the counts."""
+    """One figure of the counts, or NotMeasured with the reason."""
     if isinstance(record, NotMeasured):
         return record
     if entry != LIBRARY:
@@ -164,7 +164,7 @@ def _explained(
     ancestor: tuple[str, Asm] | None,
     origins: Mapping[str, str],
 ) -> OverBudget:
-    """The figure with the layers that it consists of, those of the ancestor beside them."""
+    """The figure with the share of each layer, here and in the ancestor."""
     own = _shares(record, figure)
     other = _shares(ancestor[1], figure) if ancestor else {}
     layers = tuple(
@@ -186,13 +186,13 @@ def _explained(
 
 
 def _shared_metric(metric: str) -> str:
-    """What is shown of the layers: the metric, or instructions where theirs do not add up to it."""
+    """The metric that is shown by layer: this one, or instructions if the layers do not add up to it."""
     hit, name = (HIT, metric.removeprefix(HIT)) if metric.startswith(HIT) else ("", metric)
     return metric if name not in ("stack", "cache_lines") else f"{hit}{SHOWN_INSTEAD}"
 
 
 def _shares(record: Asm | NotMeasured, figure: Limited) -> dict[str, int]:
-    """Layer -> what it has of a metric; the layers that have nothing are left out."""
+    """Layer -> its share of a metric, without layers whose share is 0."""
     if isinstance(record, NotMeasured) or figure.entry == LIBRARY:
         return {}
     entry = record.entry(figure.entry)
@@ -202,7 +202,7 @@ def _shares(record: Asm | NotMeasured, figure: Limited) -> dict[str, int]:
     return {name: count for name, count in shares.items() if isinstance(count, int) and count}
 
 
-# --- what is told of it
+# --- checks and columns
 
 
 def _checks(record: Budget) -> list[Check]:
@@ -214,7 +214,7 @@ def _checks(record: Budget) -> list[Check]:
 
 
 def log(figures: Sequence[OverBudget]) -> Iterator[str]:
-    """Every figure over its limit, for a reader who sees no table; the same layers only once."""
+    """The log of all figures over budget. Equal shares of layers are printed only once."""
     shown = set()
     for over in figures:
         yield f"over budget: {over.sentence}"
@@ -228,7 +228,7 @@ def log(figures: Sequence[OverBudget]) -> Iterator[str]:
 def _layers(over: OverBudget) -> Iterator[str]:
     if over.layers:
         before = over.ancestor or "(no ancestor was built)"
-        yield f"  {over.shares} by layer, beside {before}:"
+        yield f"  {over.shares} by layer, compared with {before}:"
     width = max((len(share.layer) for share in over.layers), default=0)
     for share in over.layers:
         change = f"{share.value - share.ancestor:+6}" if over.ancestor else " " * 6
@@ -238,7 +238,7 @@ def _layers(over: OverBudget) -> Iterator[str]:
 
 def _columns(records: Sequence[Budget], view: View) -> list[Column[Budget]]:
     heading = Heading(
-        "budget", "within", "limits of the variant's budget, and how many are met", group="checks"
+        "budget", "within", "number of figures within the variant's budget, of those limited", group="checks"
     )
     return [Column(heading, _within)]
 

@@ -1,7 +1,6 @@
-"""What a build offers to a kind of evidence that declares how it is taken.
+"""The interface through which a kind of evidence declares its build nodes.
 
-The SCons tool hands an object over that does this. Nodes are passed on unopened: a kind knows their paths,
-and of which files they are made.
+The SCons tool implements it. A kind sees only the path of a node and the files that it is made from.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ class Node(Protocol):
 
     @property
     def sources(self) -> Sequence[Node]:
-        """The files that it is made of, none for one that a person wrote."""
+        """The files that it is made from; empty for a file that is not generated."""
 
 
 class Builder(Protocol):
-    """One cell, and how its files are made. Paths are relative to the cell's folder, or begin with `#` and
-    are relative to the folder of SConstruct; `at` gives those of the project's own files."""
+    """Declares the files of one cell. Paths are relative to the cell's folder; paths that begin with `#` are
+    relative to the folder of SConstruct. `at` returns the paths of the project's own files."""
 
     @property
     def project(self) -> Project: ...
@@ -42,11 +41,11 @@ class Builder(Protocol):
 
     @property
     def folder(self) -> str:
-        """Where its files go: build/<cell>."""
+        """The folder of the cell's files: build/<cell>."""
 
     @property
     def of_baseline(self) -> bool:
-        """Whether nothing of the cell is meant: the programs run on the system's own functions."""
+        """Whether this is the baseline: its programs run on the system's own functions."""
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -54,7 +53,7 @@ class Builder(Protocol):
 
     @property
     def soak(self) -> int | None:
-        """Seconds of a soak test, where one was requested."""
+        """The duration of a soak test in seconds; None if none was requested."""
 
     @property
     def sources(self) -> str:
@@ -71,11 +70,11 @@ class Builder(Protocol):
 
     @property
     def origins(self) -> Node:
-        """Which lines of the header each layer has."""
+        """The file that records the header lines of each layer."""
 
     @property
     def libraries(self) -> Sequence[Node]:
-        """The shared and the static one; none in the baseline."""
+        """The shared and the static library; empty for the baseline."""
 
     @property
     def benches(self) -> Sequence[Node]: ...
@@ -85,29 +84,29 @@ class Builder(Protocol):
 
     @property
     def empty(self) -> Node | None:
-        """A library that does next to nothing, where the project has one."""
+        """A library that does almost no work, if the project has one."""
 
     @property
     def shipped(self) -> Builder:
-        """Of a cell whose layers count: the same library as it is shipped, with line tables."""
+        """For a cell whose layers count: the cell of the same variant without counters, with line tables."""
 
     @property
     def templates(self) -> Sequence[Node]:
-        """What the header is printed from."""
+        """The templates that the header is printed from."""
 
     def file(self, path: str) -> Node: ...
 
     def glob(self, pattern: str) -> Sequence[Node]: ...
 
     def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
-        """The object of a file, with line tables. copies: a folder of the cell whose gen/ and src/ are
-        searched for headers, in place of those that the library is compiled from."""
+        """The object of a file, with line tables. copies: a folder of the cell; its gen/ and src/ replace the
+        folders with the headers of the library."""
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
-        """What the compiler prints with these flags in place of -c."""
+        """The file that the compiler prints with these flags instead of -c."""
 
     def printed(self, target: str, how: Step) -> Node:
-        """A file that is printed from the variant by its templates."""
+        """A file that is printed from the variant and its templates."""
 
     def made(
         self,
@@ -122,7 +121,10 @@ class Builder(Protocol):
         after: Sequence[Node] = (),
         once: bool = False,
     ) -> Sequence[Node]:
-        """Files that a step makes. They are out of date when the step's module changes or any module that it
-        imports, directly or not; or one of `needs`; or a text of `values`. module: the one that counts, where
-        it is not the one that defines the step. after: only the order. once: another cell may have declared
-        the same files."""
+        """Files that a step makes.
+
+        They are out of date when a source, one of `needs` or a text of `values` changes, or when the step's
+        module or a module that it imports (directly or not) changes. module: the module to use instead of the
+        one that defines the step. after: files that only have to be built earlier. once: another cell may
+        have declared the same files.
+        """

@@ -1,7 +1,7 @@
-"""Evidence `code`: what a reader counts in the compiled text: conditional code, runtime checks, lines.
+"""Evidence `code`: counts in the C text: conditional paths, runtime checks, lines.
 
-Reads the C files that a probe includes, the generated header among them, and the probe as the preprocessor
-leaves it; `source.reading` says how they are counted.
+Reads the C files that a probe includes, with the generated header, and the preprocessed probe.
+`source.reading` defines how each is counted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class HeaderText:
 
 @dataclass(frozen=True)
 class EntryText:
-    """An entry's function with every function that it inlines. switches: mentions of each."""
+    """The counts of an entry's function and all functions that it inlines. switches: switch -> mentions."""
 
     function: str
     runtime_checks: int
@@ -57,7 +57,7 @@ class EntryText:
 
 @dataclass(frozen=True)
 class Sources:
-    """The library's C files with what they include, but for the header."""
+    """The library's C files and the files that they include, without the generated header."""
 
     files: int
     conditional_paths: int
@@ -65,7 +65,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Lines:
-    """A file's lines, and how many a report says that it has."""
+    """The number of lines of a file, measured and reported."""
 
     lines: int
     reported: str
@@ -97,7 +97,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Code | NotMeasured:
-    """sources: the probe's text, the same from the preprocessor, the generated header."""
+    """Count in the C text. sources: the probe, the preprocessed probe, the generated header."""
     probe, preprocessed, header = task.sources
     system = task.variant.system
     assert system.probe is not None
@@ -124,9 +124,11 @@ def measure(
     sources: Sequence[str],
     reported: Mapping[str, str],
 ) -> Code | NotMeasured:
-    """folders: where includes are looked for, in order. header: the generated one's name. sources: the
-    library's C files. reported: file -> how many lines a report says that it has; those files are counted,
-    too."""
+    """Count in the C text of a library.
+
+    folders: searched for includes, in order. header: the name of the generated header. sources: the library's
+    C files. reported: file -> its reported number of lines; these files are counted, too.
+    """
     try:
         texts = included(probe, folders)
         if header not in texts:
@@ -152,7 +154,7 @@ def _library(sources: Sequence[str], folders: Sequence[Path], header: str) -> So
     for name in sources:
         path = find(name, folders)
         if path is None:
-            raise CodeError(f"there is no {name}, of which the library is compiled")
+            raise CodeError(f"source file {name} of the library not found")
         texts.update(included(path, folders))
     texts.pop(header, None)
     return Sources(len(texts), sum(conditionals(stripped(text)) for text in texts.values()))
@@ -161,12 +163,12 @@ def _library(sources: Sequence[str], folders: Sequence[Path], header: str) -> So
 def _file(name: str, folders: Sequence[Path], reported: str) -> Lines:
     path = find(name, folders)
     if path is None:
-        raise CodeError(f"there is no {name} whose lines could be counted")
+        raise CodeError(f"file {name}, whose lines are reported, not found")
     return Lines(lines(path.read_text(encoding="utf-8")), reported)
 
 
-PATHS = "conditional paths in the text of the entry and of what it inlines"
-CHECKS = "runtime checks in the text of the entry and of what it inlines"
+PATHS = "conditional paths in the text of the entry and the functions that it inlines"
+CHECKS = "runtime checks in the text of the entry and the functions that it inlines"
 WHOLE = "conditional paths of the whole header"
 
 
@@ -194,7 +196,7 @@ def _of(entry: str, value: Callable[[EntryText], int]) -> Callable[[Code], Figur
 KIND = Kind(
     name="code",
     title="Text",
-    doc="what the text of the fast path leaves open: conditional paths, and checks at run time",
+    doc="conditional paths and runtime checks in the text of the fast path",
     record=Code,
     columns=_columns,
     declare=_declare,

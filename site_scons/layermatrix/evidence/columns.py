@@ -1,8 +1,8 @@
-"""What a figure looks like in a table: a field, a heading, a table of text.
+"""Tables of text: figures, headings, columns.
 
-The kinds of evidence give their columns in these words, and the exporters print them: once laid out, a table
-is the same for the terminal, Markdown and HTML. A figure says of itself whether it was measured here, is
-reported by others, was not measured (and why), or does not apply.
+The kinds of evidence define their columns with these types, and the exporters print them; the terminal,
+Markdown and HTML share one layout. Each figure states whether it was measured here, is reported by others,
+was not measured (with the reason), or does not apply.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class FigureKind(Enum):
-    """What a field holds, which decides how an exporter shows it."""
+    """The kind of a field's content; exporters choose its style by it."""
 
     MEASURED = "measured"
     REPORTED = "reported"  # quoted from a report, not measured here
@@ -27,12 +27,12 @@ class FigureKind(Enum):
     NAME = "name"
     GOOD = "good"
     BAD = "bad"
-    ASIDE = "aside"  # measured, and not one of those that are compared
+    ASIDE = "aside"  # measured, but not compared with the others
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What stands in one field; `note` is its second line (a spread), `reason` why nothing was measured."""
+    """The content of one field. note: its second line, such as a spread. reason: why it was not measured."""
 
     text: str
     kind: FigureKind = FigureKind.MEASURED
@@ -42,9 +42,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading of two lines, the second being the unit, and how the figures below it were taken. Columns of
-    one group stand together where a table is too wide for one piece. reported: the heading of figures that a
-    report gives."""
+    """A heading of two lines. unit: its second line. method: how the figures below it were taken. group:
+    columns of one group stay together when a wide table is split. reported: the figures are reported ones."""
 
     head: str
     unit: str = ""
@@ -55,10 +54,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A heading, and the figure of each record below it.
+    """A heading and the function that gives the figure of each record.
 
-    brief: whether the table with one line a cell has it too. beside: the name of a reported figure
-    (`reported:` of a variant) that is shown beside this one.
+    brief: whether the short table has this column, too. beside: the name of the reported figure (`reported:`
+    of a variant) that is shown next to this one.
     """
 
     heading: Heading
@@ -75,7 +74,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def reasons(self) -> list[str]:
-        """Why figures are missing, each reason once; its place in the list is its footnote's number."""
+        """The distinct reasons for missing figures; the position of a reason is its footnote number."""
         missing = (figure for row in self.rows for figure in row if figure.kind is FigureKind.MISSING)
         return list(dict.fromkeys(figure.reason for figure in missing))
 
@@ -86,8 +85,8 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """What a kind has to know of a report to name its columns: the loads, the headline first, the words for a
-    unit of work and for a speed, and what every cell is compared with."""
+    """What a kind needs from a report to name its columns. loads: the headline first. work: one unit of work.
+    speed: the unit of speed. baseline: the name of the baseline."""
 
     loads: tuple[str, ...] = ()
     work: str = "op"
@@ -108,12 +107,12 @@ def not_applicable() -> Figure:
 
 
 def figure(value: float | NotMeasured | None, digits: int = 0) -> Figure:
-    """A number, or why there is none; None does not apply."""
+    """The figure of a number, of a missing one with its reason, or of None, which does not apply."""
     if value is None:
         return not_applicable()
     return not_measured(value.reason) if isinstance(value, NotMeasured) else Figure(number(value, digits))
 
 
 def number(value: float, digits: int = 0) -> str:
-    """A figure for people; what rounds to nothing has no sign."""
+    """A number as text, with thousands separators; a value that rounds to 0 has no sign."""
     return f"{round(value, digits) + 0.0:,.{digits}f}"

@@ -1,25 +1,25 @@
-"""Evidence `counters`: what an operation of each load costs in a model of a processor.
+"""Evidence `counters`: the cost of an operation of each load in a simulated processor.
 
-Runs benchmark programs under cachegrind with a library preloaded or none. The
-counts are those of a model, not of the machine that runs it. They repeat but for the digits of the time that
-the benchmark prints: in five runs on a busy machine, each load of three cells, they differed by at most 0.003
-instructions, 0.0007 branches and 0.0002 misses an operation.
+Runs benchmark programs under Cachegrind, with a library preloaded or with none. The counts describe the
+simulated processor, not the machine that runs it. They repeat, except for the digits of the time that the
+benchmark prints: in five runs of each load of three cells on a busy machine, they differed by at most 0.003
+instructions, 0.0007 branches and 0.0002 misses per operation.
 
-Each figure is a slope: the program runs with N operations and with N/4, and
+Each figure is a slope. The program runs with N operations and with N/4, and
 
     per operation = (events(N) - events(N/4)) / (N - N/4)
 
-so that process start, dynamic loading and warm-up, which both runs have, cancel. Of each event three figures:
+Both runs contain process start, dynamic loading and warm-up, so these cancel. Each event has three figures:
 
-raw         everything that the program and the library do.
-own_share   the benchmark's own: the events in the program's functions while the *empty* library serves it.
-            That answers in the way that misses the cache least, and what it spends on that is left out. So
-            the loop, its mispredicted branches, and the touching of lines that no library can keep in the
-            cache, are the benchmark's. A benchmark that has the hot path inlined cannot do without it: its
-            share is not known and nothing is taken off.
-per_op      raw - own_share: what the library is answerable for. Its own instructions, branches and misses;
-            the call; and what it costs the benchmark (or, below 0, saves it) by where it puts data, or by
-            throwing the benchmark's lines out of the cache.
+raw         All events of the program and the library.
+own_share   The benchmark's own events: those in the program's functions while the *empty* library serves it.
+            The empty library causes the fewest possible cache misses, and its own events are not included.
+            So this share contains the benchmark's loop, its mispredicted branches, and its accesses to lines
+            that no library could keep in the cache. For a benchmark with an inlined hot path the share is not
+            known, and nothing is subtracted.
+per_op      raw - own_share: the cost that the library is responsible for. It contains the library's own
+            instructions, branches and misses, the call, and the library's effect on the benchmark's misses
+            through where it places data and which lines it evicts. The effect can be negative.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from layermatrix.model.project import Project
 
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")
-NET = "simulated; what the benchmark itself costs, which an empty library shows, is taken off"
-RAW = "simulated; the benchmark's own share included"
+NET = "simulated; without the benchmark's own cost, which is measured with an empty library"
+RAW = "simulated; with the benchmark's own cost"
 
 Counts = dict[str, float]
 Count = Callable[[Sequence[str]], Counted]
@@ -64,8 +64,8 @@ Count = Callable[[Sequence[str]], Counted]
 
 @dataclass(frozen=True)
 class CountedLoad(Measured):
-    """ops: operations of the longer run; args: changes with the program's arguments; the others: event -> how
-    many an operation. own_share: empty where nothing was taken off."""
+    """ops: operations of the longer run. args: changes with the program's arguments. The other fields: event
+    -> events per operation. own_share: empty if nothing was subtracted."""
 
     ops: int
     args: str
@@ -76,14 +76,14 @@ class CountedLoad(Measured):
 
 @dataclass(frozen=True)
 class Hardware(Measured):
-    """Load -> event -> how many an operation, as the machine itself counts."""
+    """loads: load -> event -> events per operation, counted by the machine's own counters."""
 
     loads: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Counters(Measured):
-    """cache: each simulated cache as bytes, ways, bytes of a line."""
+    """cache: each simulated cache as (bytes, ways, bytes of a line)."""
 
     tool: str
     valgrind: str
@@ -94,14 +94,14 @@ class Counters(Measured):
     hardware: Hardware | NotMeasured
 
     def load(self, name: str | None) -> CountedLoad | NotMeasured:
-        """What was counted of a load; without a name, of the only one."""
+        """The counts of a load; without a name, of the only load."""
         if name is None and len(self.loads) == 1:
             return next(iter(self.loads.values()))
         return self.loads.get(name or "", NotMeasured("this load is not counted"))
 
 
 def l1_misses(counts: Mapping[str, float]) -> float:
-    """Misses of both first-level caches."""
+    """The misses of both first-level caches."""
     return counts["i1_misses"] + counts["d1_misses"]
 
 
@@ -115,7 +115,8 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _conditions(project: Project) -> str:
-    """What the counters depend on besides the binaries: loads, simulated caches, C library, and tools."""
+    """A text that changes when the counts have to be taken again for a reason other than a new binary: loads,
+    simulated caches, C library, tools."""
     chosen = project.matrix.counters
     loads = [
         (name, project.matrix.loads[name].program, project.matrix.loads[name].counted)
@@ -127,7 +128,8 @@ def _conditions(project: Project) -> str:
 
 
 def _take(task: Task) -> Counters | NotMeasured:
-    """sources: the shared library, unless the baseline is counted; the empty one; the benchmarks."""
+    """Count the loads. sources: the shared library (not for the baseline), the empty library, the
+    benchmarks."""
     library, others = (None, task.sources) if task.of_baseline else (task.sources[0], task.sources[1:])
     empty = next((path for path in others if path.suffix == ".so"), None)
     chosen, known = task.project.matrix.counters, task.project.matrix.loads
@@ -141,9 +143,9 @@ def _take(task: Task) -> Counters | NotMeasured:
 
 @dataclass(frozen=True)
 class Load:
-    """A benchmark's command with the option that says how many operations, e.g. (prog, --ops, 400000);
-    it prints one JSON line with the number of operations that it has done. linked: the program is linked with
-    the library; else that is preloaded."""
+    """A benchmark's command with the option for the number of operations, e.g. (prog, --ops, 400000). The
+    program prints one JSON line with the number of completed operations. linked: the program is linked with
+    the library; otherwise the library is preloaded."""
 
     name: str
     command: tuple[str, ...]
@@ -153,14 +155,14 @@ class Load:
 
     @property
     def digest(self) -> str:
-        """Another one where program or arguments are others: such counts are not to be compared."""
+        """Identifies program and arguments. Counts with different digests cannot be compared."""
         words = [Path(self.command[0]).name, *self.command[1:]]
         return hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Paths of what counts, None where it is not installed."""
+    """The paths of the counting tools; None if a tool is not installed."""
 
     valgrind: str | None
     perf: str | None
@@ -175,8 +177,8 @@ def measure(
     *,
     run: process.Run = process.run,
 ) -> Counters | NotMeasured:
-    """library: what is used, None for the system's own; empty: the library that does nothing. The record is
-    not measured where no load is."""
+    """Count the loads. library: the library to use; None for the system's own. empty: the library that does
+    almost no work. The result is NotMeasured if no load could be counted."""
     if tools.valgrind is None:
         return NotMeasured("valgrind is not installed")
     before, conditions = steady(run)
@@ -203,7 +205,7 @@ def _load(
     from layermatrix.evidence.binary import elf
 
     if empty is None and not load.linked:
-        return NotMeasured("the project has no empty library, which shows the benchmark's own share")
+        return NotMeasured("the project has no empty library to measure the benchmark's own cost with")
     try:
         program = _functions(Path(load.command[0]))
         ops, (raw, _) = _slope(
@@ -219,7 +221,7 @@ def _load(
 
 
 def _functions(program: Path) -> Collection[str]:
-    """The functions of a program's own. ElfError, CountersError where they cannot be told."""
+    """The functions that a program itself defines. Raises ElfError, or CountersError if it has no symbols."""
     from layermatrix.evidence.binary import elf
 
     found = {
@@ -228,14 +230,14 @@ def _functions(program: Path) -> Collection[str]:
         if symbol.kind == "STT_FUNC" and symbol.section is not None
     }
     if not found:
-        raise CountersError(f"{program.name} has no symbols, so that its own share cannot be told")
+        raise CountersError(f"{program.name} has no symbols, so its own cost cannot be measured")
     return found
 
 
 def _hardware(
     loads: Sequence[Load], library: Path | None, perf: str | None, run: process.Run
 ) -> Hardware | NotMeasured:
-    """What the machine itself counts for each operation; nothing is taken off."""
+    """The machine's own counts per operation; nothing is subtracted."""
     if perf is None:
         return NotMeasured("perf is not installed")
     tool = Perf(perf, run)
@@ -258,26 +260,26 @@ def _rounded(counts: Counts) -> Counts:
 
 
 def _slope(load: Load, count: Count) -> tuple[int, tuple[Counts, ...]]:
-    """Operations of the longer run, and the events that each further operation costs."""
+    """The operations of the longer run, and the events per additional operation."""
     wanted = _ops(load)
     longer, shorter = count(load.command), count(_with_ops(load, wanted // 4))
     many, few = _reported_ops(load, longer.stdout), _reported_ops(load, shorter.stdout)
     if many <= few:
-        raise CountersError(f"asked for {wanted} operations it did {many}, for a quarter of them {few}")
+        raise CountersError(f"it did {many} of {wanted} operations, but {few} of a quarter of them")
     pairs = zip(longer.events, shorter.events, strict=True)
     return many, tuple({name: (a[name] - b[name]) / (many - few) for name in a} for a, b in pairs)
 
 
 def _ops_place(load: Load) -> int:
     if load.ops_option not in load.command[:-1]:
-        raise CountersError(f"the command has no {load.ops_option} with a number behind it")
+        raise CountersError(f"the command has no {load.ops_option} followed by a number")
     return load.command.index(load.ops_option) + 1
 
 
 def _ops(load: Load) -> int:
     text = load.command[_ops_place(load)]
     if not text.isdecimal() or int(text) < 4:
-        raise CountersError(f"{load.ops_option} {text}: a number from 4 is needed to take a quarter of it")
+        raise CountersError(f"{load.ops_option} {text}: expected 4 or more, so that a quarter is a number")
     return int(text)
 
 
@@ -292,7 +294,7 @@ def _reported_ops(load: Load, stdout: bytes) -> int:
     except ValueError as error:
         raise CountersError(str(error)) from error
     if type(ops) is not int:
-        raise CountersError(f"it does not say its number of operations as {load.ops_field!r}")
+        raise CountersError(f"its JSON line has no whole number {load.ops_field!r}")
     return ops
 
 
@@ -330,7 +332,7 @@ def _of(load: str | None, value: Callable[[CountedLoad], float], digits: int) ->
 KIND = Kind(
     name="counters",
     title="Counters",
-    doc="what an operation of each load costs: instructions, branches, and misses in a simulated processor",
+    doc="the cost of an operation of each load: instructions, branches, misses in a simulated processor",
     record=Counters,
     columns=_columns,
     declare=_declare,

@@ -1,7 +1,7 @@
-"""Declare every kind of evidence of the registry for a cell: its files, and what they are made of.
+"""Declare the build nodes of every registered kind of evidence for a cell.
 
-A gate has a second file, `<kind>.passed`, which only a pass writes: a failure is never taken for settled, and
-the next build tries again.
+A gate has a second file, `<kind>.passed`, which is written only when all checks pass. So the next build
+repeats a gate that failed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from layermatrix.evidence.kind import AnyKind
 
 @dataclass(frozen=True)
 class Declared:
-    """Nodes of the build. figures: what needs no test to run; every: these, and the others."""
+    """Build nodes. figures: evidence that runs no tests. every: all evidence."""
 
     figures: tuple[Node, ...]
     every: tuple[Node, ...]
 
 
 def declare(build: Builder) -> Declared:
-    """The evidence of a cell, or what there is of the baseline."""
+    """Declare the evidence of a cell, or of the baseline."""
     kinds = [kind for kind in registry.KINDS if kind.declare and (kind.of_baseline or not build.of_baseline)]
     made = [(kind, _node(build, kind)) for kind in kinds]
     return Declared(

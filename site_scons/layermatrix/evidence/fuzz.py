@@ -1,7 +1,7 @@
-"""Run a cell's libFuzzer programs: what they found, and how far they came.
+"""Run a cell's libFuzzer programs, and record their findings and coverage.
 
-Reads build/<cell>/fuzz/bin/ and the corpus; writes the record `fuzz` to build/<cell>/evidence/fuzz.json,
-inputs that reach new code to build/<cell>/fuzz/corpus/, and inputs that break something to
+Reads build/<cell>/fuzz/bin/ and the corpus. Writes the record `fuzz` to build/<cell>/evidence/fuzz.json,
+inputs that reach new code to build/<cell>/fuzz/corpus/, and inputs that cause a failure to
 build/<cell>/fuzz/findings/.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from layermatrix.core import process
 from layermatrix.core.records import Format, Measured, NotMeasured
 
-PATIENCE = 120.0  # seconds beyond those that were asked for: starting, and the last input
+PATIENCE = 120.0  # seconds added to the requested time, for the start and the last input
 
 
 class Outcome(Enum):
@@ -27,8 +27,8 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Search:
-    """One program's. executions: inputs that it tried; reached: places of the code; findings: new inputs that
-    break something; command: how to see the first again."""
+    """The result of one program. executions: the number of inputs tried. reached: the number of code places
+    covered. findings: new inputs that cause a failure. command: reproduces the first finding."""
 
     name: str
     status: Outcome
@@ -49,9 +49,9 @@ FORMAT = Format("fuzz", Fuzz)
 
 
 def run(cell: Path, seeds: Path, seconds: int, *, run: process.Run = process.run) -> Fuzz | NotMeasured:
-    """Search for so many seconds with each program of the cell, and write down what came of it."""
+    """Run each fuzzer of the cell for this many seconds, and write the record. seeds: the initial inputs."""
     programs = sorted((cell / "fuzz/bin").glob("*"))
-    record: Fuzz | NotMeasured = NotMeasured("there is no fuzzer of this cell")
+    record: Fuzz | NotMeasured = NotMeasured("this cell has no fuzzer")
     if programs:
         searches = (_search(program, cell / "fuzz", seeds, seconds, run) for program in programs)
         record = Fuzz(tuple(searches), seconds)
@@ -89,7 +89,7 @@ def _last_number(pattern: str, said: str) -> int | None:
 
 
 def _cause(said: str) -> str | None:
-    """What the program itself said, or the sanitizer, in a line."""
+    """The failure in one line: the program's own message, otherwise the sanitizer's summary."""
     lines = said.splitlines()
     summary = next((line for line in lines if line.startswith("SUMMARY: ")), None)
     own = next((line for line in lines if re.match(r"\w+:\d+: |\w+: .*: 0x", line)), None)
@@ -97,12 +97,12 @@ def _cause(said: str) -> str | None:
 
 
 def has_findings(record: Fuzz | NotMeasured) -> bool:
-    """Whether something broke, or nothing was tried at all."""
+    """Whether a fuzzer found a failure, or no fuzzer ran."""
     return isinstance(record, NotMeasured) or any(one.status is Outcome.FOUND for one in record.programs)
 
 
 def lines(cell: str, record: Fuzz | NotMeasured) -> list[str]:
-    """A line a program; for a finding, what broke and how to see it again."""
+    """One line per program; for a finding, also the failure and the command that reproduces it."""
     if isinstance(record, NotMeasured):
         return [f"{cell}: not run: {record.reason}"]
     text = []

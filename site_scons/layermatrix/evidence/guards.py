@@ -1,14 +1,14 @@
-"""Evidence `guards`: that a release has no debug code in it, and that the proof is not blind.
+"""Evidence `guards`: a release has no debug code, and the search for it works.
 
-Reads a cell's library, its objects, and the C texts that they were compiled from. Counts debug statements,
+Reads a cell's library, its objects, and the C files they were compiled from. Counts debug statements,
 messages and forbidden references for each file and layer, and checks:
 
-    statements   every debug statement has a sentinel that no other one has
-    same code    the objects are the same when debug code was left out before they were compiled
-    nothing left no object refers to a forbidden function, and no sentinel is in the library
-    control      where debug code is compiled in, each of its sentinels is found: the search is not blind
+    statements   every debug statement has a sentinel of its own
+    same code    the objects are identical to objects compiled from sources without debug code
+    nothing left no object refers to a forbidden function, and the library contains no sentinel
+    control      in a debug build, the search finds each sentinel that is compiled in
 
-A check that makes no sense in a cell claims nothing there, and its reason is recorded.
+A check that does not apply to a cell has the status `not claimed`, with the reason.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ EXAMPLES = 5
 _EXAMPLE_BYTES = 120
 
 STATEMENTS, SAME_CODE, NOTHING_LEFT, CONTROL = "statements", "same code", "nothing left", "control"
-NO_MACRO = "the spec does not say what debug code looks like (system: debug)"
+NO_MACRO = "the spec does not define what debug code is; set `debug` in `system`"
 ONLY_PLAIN = "only release and debug cells without a sanitizer are checked"
-ALWAYS = "debug_output: always, so debug code is part of the release"
+ALWAYS = "debug_output: always, so the release contains debug code"
 
 
 class Claim(Enum):
-    """What came of one of these checks."""
+    """The result of one of these checks."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -53,8 +53,8 @@ class Claim(Enum):
 
 
 class Verdict(Enum):
-    """What is known of debug code: absent; found, as it has to be in a debug build; kept in a release by the
-    variant's choice."""
+    """The result about debug code. ABSENT: proved for a release. FOUND: as required for a debug build. KEPT:
+    the variant sets debug output in a release."""
 
     ABSENT = "absent"
     FOUND = "found"
@@ -65,7 +65,8 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class GuardCheck:
-    """mistakes: what is wrong, each as a line `path:line:column: error: ...`. facts: what was looked at."""
+    """mistakes: lines of the form `path:line:column: error: ...`. facts: the numbers of examined items.
+    rules: the rules that were checked."""
 
     name: str
     status: Claim
@@ -96,7 +97,7 @@ class ForbiddenCalls:
 
 @dataclass(frozen=True)
 class OfSource:
-    """Of a file or a layer: debug statements, messages left in the library, forbidden references."""
+    """Counts of a file or a layer: debug statements, messages in the library, forbidden references."""
 
     statements: int
     strings: int
@@ -114,7 +115,7 @@ class Guards(Measured):
     checks: tuple[GuardCheck, ...]
 
 
-# --- how it is declared
+# --- build nodes
 
 
 def _declare(build: Builder) -> Inputs:
@@ -128,7 +129,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _more(build: Builder, objects: Sequence[Node], texts: Sequence[Node]) -> list[Node]:
-    """What only some cells need: preprocessed files, objects with line tables."""
+    """The files that only some cells need: preprocessed files, objects with line tables."""
     cell, debug = build.cell, build.cell.variant.system.debug
     if cell.mode == "debug":
         return [_preprocessed(build, one) for one in objects]
@@ -153,11 +154,11 @@ def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
     return [*dict.fromkeys([*compiled, *headers, build.header])]
 
 
-NO_SENTINEL = r"(?!)"  # matches nothing, where a system has no sentinels
+NO_SENTINEL = r"(?!)"  # matches nothing; for a system without sentinels
 
 
 def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
-    """Each of these files without debug code: its path -> the copy."""
+    """Copies of these files without debug code: path -> copy."""
     system, gen = build.cell.variant.system, Path(build.folder, "gen")
     printed: dict[str, Step] = {system.header: printing.print_bare_header}
     if system.unity:
@@ -179,19 +180,19 @@ def _name_of(build: Builder, compiled: Node) -> Path:
 
 
 def _traced(build: Builder, folder: str, compiled: Node, source: Node, *, copies: str = "") -> Node:
-    """The library's object once more, with line tables."""
+    """The library's object, compiled again with line tables."""
     return build.compiled(f"{folder}/obj/{_name_of(build, compiled)}", source, copies=copies)
 
 
 def _preprocessed(build: Builder, compiled: Node) -> Node:
-    """An object's C file with its conditionals decided."""
+    """An object's C file after the preprocessor."""
     name = _name_of(build, compiled).with_suffix(".i")
     return build.compiler_text(f"cpp/{name}", compiled.sources[0], "-E", "CPP")
 
 
 def leave_out_debug(task: Task) -> None:
-    """Copies of C files without what the system's debug macro guards; one target a source. To a compiler they
-    are the files themselves: names and numbers of lines are the same."""
+    """Copy C files without the code that the system's debug macro guards; one target per source. A `#line`
+    keeps file names and line numbers, so the compiler sees no other difference."""
     from layermatrix.evidence.source import strip
 
     debug = task.variant.system.debug
@@ -205,12 +206,13 @@ def leave_out_debug(task: Task) -> None:
         target.write_text(f'#line 1 "{shown}"\n{text}', encoding="utf-8")
 
 
-# --- how it is taken
+# --- taking the evidence
 
 
 def _take(task: Task) -> Guards:
-    """sources: the shared library; its objects, in the cell's obj/; the same with line tables in bare/obj/ or
-    traced/obj/ (else the objects themselves have some); preprocessed C files; the C files and headers."""
+    """Check a cell. sources: the shared library; its objects in obj/; the same objects with line tables in
+    bare/obj/ or traced/obj/, unless the objects have line tables; preprocessed C files; C files and
+    headers."""
     cell = task.cell
     if cell.mode == "debug":
         return present(_subject(task))
@@ -222,7 +224,7 @@ def _take(task: Task) -> Guards:
 
 
 def _subject(task: Task, *, bare: bool = False) -> Subject:
-    """bare: the objects with line tables were printed and compiled without debug code."""
+    """The files to examine. bare: the objects with line tables were compiled without debug code."""
     from layermatrix.emit import linemap
 
     variant, templates = task.variant, task.root / "templates"
@@ -244,7 +246,7 @@ def _subject(task: Task, *, bare: bool = False) -> Subject:
 
 
 def _compiled(task: Task, files: Sequence[Path], texts: Sequence[Path]) -> tuple[Compiled, ...]:
-    """The cell's objects, each with its source and the same object with line tables."""
+    """The cell's objects, each with its source and its counterpart with line tables."""
     from layermatrix.evidence.references import Compiled
 
     folder = task.folder
@@ -262,8 +264,8 @@ def _compiled(task: Task, files: Sequence[Path], texts: Sequence[Path]) -> tuple
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined. texts: path -> C text, the header's included; written, traced: places of the lines of
-    those texts, and of the objects that have line tables."""
+    """The files to examine. texts: path -> C text, with the generated header. written: finds the origin of a
+    line of these texts. traced: finds the origin of a line of the objects with line tables."""
 
     binary: Path
     objects: tuple[Compiled, ...]
@@ -277,9 +279,9 @@ class Subject:
 
 
 def absent(subject: Subject) -> Guards:
-    """The record of a release: nothing of the debug code may be left."""
+    """The record of a release, which must contain no debug code."""
     findings = _Findings(subject)
-    control = _not_claimed(CONTROL, "taken in debug cells, where the messages have to be found")
+    control = _not_claimed(CONTROL, "checked in debug cells, which must contain the messages")
     checks = [_same_code(subject), _nothing_left(findings), control]
     if not subject.prints:
         checks[0] = _not_claimed(SAME_CODE, NO_MACRO)
@@ -287,8 +289,8 @@ def absent(subject: Subject) -> Guards:
 
 
 def present(subject: Subject) -> Guards:
-    """The record of a debug build: every message has to be found."""
-    why = "debug code is part of a debug build"
+    """The record of a debug build, in which every message must be found."""
+    why = "a debug build contains debug code"
     findings = _Findings(subject)
     absence = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT)]
     control = _control(findings)
@@ -297,17 +299,17 @@ def present(subject: Subject) -> Guards:
 
 
 def counted(subject: Subject, why: str) -> Guards:
-    """The record of a cell in which nothing is claimed: its counts."""
+    """The record of a cell in which no check applies: only its counts. why: the reason."""
     findings = _Findings(subject)
     checks = [_not_claimed(name, why) for name in (SAME_CODE, NOTHING_LEFT, CONTROL)]
     return _record(findings, checks, Verdict.KEPT if findings.messages else Verdict.NOT_CLAIMED)
 
 
-# --- what is there
+# --- findings
 
 
 class _Findings:
-    """What the library has of debug code."""
+    """The debug code in the library and its sources."""
 
     def __init__(self, subject: Subject) -> None:
         from layermatrix.evidence import references
@@ -327,21 +329,21 @@ class _Findings:
         return statement.sentinel in self.messages
 
     def unknown_messages(self) -> list[str]:
-        """Sentinels in the library that no statement has."""
+        """Messages in the library whose sentinel belongs to no debug statement."""
         known = {statement.sentinel for statement in self.gathered.statements}
         return [self.messages[name] for name in sorted(self.messages) if name not in known]
 
 
 def messages(file: elf.ObjectFile, pattern: re.Pattern[bytes]) -> dict[str, str]:
-    """Sentinel -> a message that has it, for each that is in the data which the library loads.
+    """Sentinel -> a message with it, for each sentinel in the data of the library.
 
-    A compiler may turn a very short string into instructions; a sentinel should be longer than a
-    register, or it can be missed.
+    A compiler may turn a very short string into instructions, which this search cannot find. So a sentinel
+    should be longer than a register (8 bytes).
     """
     found: dict[str, str] = {}
     for message in _strings(file):
         for match in pattern.finditer(message):
-            if match.group():  # a pattern that matches nothing matches everywhere
+            if match.group():  # a pattern that matches the empty string matches everywhere
                 text = message[:_EXAMPLE_BYTES].decode("utf-8", "replace").strip()
                 found.setdefault(match.group().decode("utf-8", "replace"), text)
     return found
@@ -350,7 +352,7 @@ def messages(file: elf.ObjectFile, pattern: re.Pattern[bytes]) -> dict[str, str]
 def _strings(file: elf.ObjectFile) -> Iterator[bytes]:
     for section in file.sections:
         if section.loaded and not section.executable and section.name != ".dynstr":
-            yield from section.data.split(b"\0")  # .dynstr has names of functions, which are no messages
+            yield from section.data.split(b"\0")  # .dynstr holds names of functions
 
 
 # --- the checks
@@ -363,13 +365,13 @@ def _statements(gathered: Gathered, prints: Sequence[str]) -> GuardCheck:
 
 
 def _same_code(subject: Subject) -> GuardCheck:
-    """Each object beside the one that was compiled without debug code."""
+    """Compare each object with its counterpart that was compiled without debug code."""
     from layermatrix.evidence.binary import object_diff
 
     sections = size = 0
     wrong = []
     for compiled in subject.objects:
-        wrong += [_tell(compiled, one, subject.traced) for one in _differences(compiled)]
+        wrong += [_error(compiled, one, subject.traced) for one in _differences(compiled)]
         count, length = object_diff.compared(compiled.file)
         sections, size = sections + count, size + length
     facts = {"objects": len(subject.objects), "sections": sections, "bytes": size}
@@ -382,10 +384,10 @@ def _differences(compiled: Compiled) -> list[object_diff.Difference]:
     return object_diff.compare(compiled.file, compiled.traced_file)
 
 
-def _tell(compiled: Compiled, difference: object_diff.Difference, places: Places) -> str:
-    """A difference, at the last line that both have in common."""
+def _error(compiled: Compiled, difference: object_diff.Difference, places: Places) -> str:
+    """The error message of a difference, at the last line that both objects have in common."""
     within = f" in {difference.function}" if difference.function else ""
-    what = f"the code of {compiled.source}{within} is not the same without debug code: {difference.what}"
+    what = f"the code of {compiled.source}{within} changes without debug code: {difference.what}"
     line = None
     if difference.section is not None and difference.function:
         line = compiled.line(difference.section, difference.offset)
@@ -396,14 +398,12 @@ def _nothing_left(findings: _Findings) -> GuardCheck:
     wrong = [reference.error() for reference in findings.references]
     for statement in findings.gathered.statements:
         if findings.is_in_library(statement):
-            wrong.append(statement.spot.error(f"the release still has the message {statement.sentinel}"))
+            wrong.append(statement.spot.error(f"the release contains the message {statement.sentinel}"))
     library = findings.subject.binary.name
     if findings.subject.prints and not findings.gathered.statements:
-        wrong.append(
-            f"{library}: error: its sources have no debug statement, so there is nothing to look for"
-        )
+        wrong.append(f"{library}: error: its sources have no debug statement, so the search proves nothing")
     for message in findings.unknown_messages():
-        wrong.append(f"{library}: error: no debug statement has this message, but the library: {message}")
+        wrong.append(f"{library}: error: the library has a message of no known debug statement: {message}")
     rules = [f"{' '.join(rule.symbols)}: {rule.reason}" for rule in findings.subject.rules]
     return _check(NOTHING_LEFT, wrong, {"sentinels": len(findings.gathered.statements)}, rules)
 
@@ -414,12 +414,12 @@ def _control(findings: _Findings) -> GuardCheck:
         return _not_claimed(CONTROL, NO_MACRO)
     wanted = statements.compiled_in(gathered.statements, subject.preprocessed)
     wrong = [
-        one.spot.error(f"the message {one.sentinel} is compiled in, but not found in {subject.binary.name}")
+        one.spot.error(f"the message {one.sentinel} is compiled in, but {subject.binary.name} lacks it")
         for one in wanted
         if not findings.is_in_library(one)
     ]
     if not wanted:
-        wrong.append(f"{subject.binary.name}: error: no debug statement is compiled in, so none can be found")
+        wrong.append(f"{subject.binary.name}: error: no debug statement is compiled in to search for")
     facts = {"sentinels": len(wanted), "left_out": len(gathered.statements) - len(wanted)}
     return _check(CONTROL, wrong, facts)
 
@@ -454,7 +454,7 @@ def _record(findings: _Findings, checks: list[GuardCheck], verdict: Verdict) -> 
 
 
 def _sources(findings: _Findings) -> dict[str, OfSource]:
-    """What each file and layer has."""
+    """The counts of each file and layer."""
     sources: dict[str, dict[str, int]] = {}
 
     def count(owner: str, what: str) -> None:
@@ -469,22 +469,22 @@ def _sources(findings: _Findings) -> dict[str, OfSource]:
     return {name: OfSource(**sources[name]) for name in sorted(sources)}
 
 
-# --- what is told of it
+# --- checks and columns
 
 
 def _checks(record: Guards) -> list[Check]:
-    return [_told(check) for check in record.checks if check.status is not Claim.NOT_CLAIMED]
+    return [_result(check) for check in record.checks if check.status is not Claim.NOT_CLAIMED]
 
 
-def _told(check: GuardCheck) -> Check:
+def _result(check: GuardCheck) -> Check:
     if not check.mistakes:
         return Check(check.name, Status.PASSED)
     return Check(check.name, Status.FAILED, check.mistakes[0], log="\n".join(check.mistakes))
 
 
 DEBUG_CODE = (
-    "absent: same objects without debug code, no forbidden call, no message; found: a debug build has every"
-    " message, so the search is not blind; kept: part of the release by the variant's choice"
+    "absent: identical to objects without debug code, no forbidden call, no message; found: the search finds"
+    " every message of a debug build; kept: the variant keeps debug code in the release"
 )
 
 
@@ -511,7 +511,7 @@ def _verdict(record: Guards) -> Figure:
 KIND = Kind(
     name="guards",
     title="Debug code",
-    doc="that a release has no debug code in it, and that the search for it is not blind",
+    doc="proof that a release has no debug code, and that the search for it works",
     record=Guards,
     columns=_columns,
     declare=_declare,

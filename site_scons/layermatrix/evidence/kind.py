@@ -1,6 +1,6 @@
-"""What a kind of evidence is: everything that the build, the results and the reports have to know of it.
+"""The definition of a kind of evidence: everything that the build, the results and the reports need.
 
-One module of this package is one kind. It ends in a `Kind`, which `registry` names; nothing else lists kinds.
+Each kind is one module of this package, which ends with a `Kind`. Only `registry` lists the kinds.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-NO_PROBE = "the system has no probe, a C file of functions that inline the entries"  # why code is not counted
+NO_PROBE = "the system has no probe (a C file of functions that inline the entries)"  # so nothing to count
 
 R = TypeVar("R", bound=Measured)
 
 
 class Status(Enum):
-    """What came of a check."""
+    """The result of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -35,8 +35,8 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that had to be so: a program that ran, a budget that was held against. reason: why it failed
-    or did not run; log: what a reader needs to see of it, for instance the end of a program's output."""
+    """One requirement and its result, such as a test program or a budget. reason: why it failed or did not
+    run. log: details for a reader, such as the end of a program's output. seconds: the run time."""
 
     name: str
     status: Status
@@ -47,7 +47,7 @@ class Check:
 
 
 def passed(checks: Sequence[Check]) -> Figure:
-    """How many of these passed, as a figure of a table."""
+    """The number of passed checks, as a figure of a table."""
     good = sum(check.status is Status.PASSED for check in checks)
     bad = any(check.status is Status.FAILED for check in checks)
     whole = FigureKind.GOOD if checks and good == len(checks) else FigureKind.MEASURED
@@ -56,9 +56,9 @@ def passed(checks: Sequence[Check]) -> Figure:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the evidence of a cell is made of: sources, in the order in which the kind takes them; `needs` and
-    the texts of `values`, which make it out of date when they change; `after`: only what has to be built
-    before, where it is built at all."""
+    """The inputs of a cell's evidence. sources: the files that the kind reads, in its order. needs, values:
+    further files and texts whose change makes the evidence out of date. after: files that only have to be
+    built earlier, if they are built at all."""
 
     sources: Sequence[Node] = ()
     needs: Sequence[Node] = ()
@@ -74,18 +74,17 @@ def _every_cell(cell: Cell, project: Project) -> str | None:
 class Kind(Generic[R]):
     """A kind of evidence.
 
-    name      of its file, build/<cell>/evidence/<name>.json, and of its place in results.json
-    title     for people; doc: what is established, in a sentence
-    record    what is measured, a frozen dataclass
-    columns   of a table with a row for each record
-    declare   what it is made of in a cell; None: no node of the build, a job takes it
-    take      how: reads `task.sources` and returns the record; writing it is the build's work
-    left_out  why a cell has no such evidence; None: it has
-    checks    what had to be so; None: nothing can fail, so the kind is no gate
+    name      names its file, build/<cell>/evidence/<name>.json, and its key in results.json
+    title     its title in reports; doc: what it establishes, in a phrase
+    record    the type of its record, a frozen dataclass
+    columns   the columns of a table with one row per record
+    declare   returns its inputs in a cell; None: it is not a node of the build, and a job takes it
+    take      reads `task.sources` and returns the record; the build writes it
+    left_out  returns the reason why a cell has no such evidence; None if it has
+    checks    returns the checks of a record; None: nothing can fail, so the kind is not a gate
 
-    of_baseline: the system's own functions have such a record, too. required: a report without it is a failed
-    one. is_figure: taken of the sides of a comparison, too, as it needs no test to run. version: of the
-    record's shape.
+    of_baseline: the baseline has such a record, too. required: a report without this record has failed.
+    is_figure: comparisons take it, too, because it runs no tests. version: the version of the record's shape.
     """
 
     name: str
@@ -104,12 +103,12 @@ class Kind(Generic[R]):
 
     @cached_property
     def format(self) -> Format[R]:
-        """Its file."""
+        """The format of its file."""
         return Format(self.name, self.record, self.version)
 
     @property
     def module(self) -> str:
-        """Where it is defined: what it depends on is found from there."""
+        """The module that defines it. The build finds its dependencies from the imports of this module."""
         return self.columns.__module__
 
     @property
@@ -117,8 +116,8 @@ class Kind(Generic[R]):
         return self.checks is not None
 
     def judge(self, record: R | NotMeasured) -> tuple[Check, ...]:
-        """What had to be so, and whether it was. This alone decides what failed: the build, the results and
-        every report ask here."""
+        """The checks of a record with their results. Only this method decides what failed; the build, the
+        results and every report use it."""
         if self.checks is None:
             return ()
         if isinstance(record, NotMeasured):
@@ -129,8 +128,8 @@ class Kind(Generic[R]):
     # --- steps of the build
 
     def establish(self, task: Task) -> None:
-        """Take the evidence of a cell. The record is written whatever it says, the stamp only when nothing
-        failed."""
+        """Take the evidence of a cell. The record is always written; the stamp is written only if no check
+        failed. Raises StepError if a check failed."""
         assert self.take is not None
         record = self.take(task)
         unless_interrupted(task)
@@ -138,28 +137,28 @@ class Kind(Generic[R]):
         checks = self.judge(record)
         failed = [check for check in checks if check.status is Status.FAILED]
         if failed:
-            raise StepError(_told(failed, len(checks)), recorded=True)
+            raise StepError(_summary(failed, len(checks)), recorded=True)
         for stamp in task.targets[1:]:
             stamp.write_text("", encoding="utf-8")
 
     def leave_out(self, task: Task) -> None:
-        """Say why a cell has no such evidence."""
+        """Write a record with the reason why a cell has no such evidence."""
         reason = self.left_out(task.cell, task.project)
         self.format.write(task.targets[0], NotMeasured(reason or f"{self.name} is not taken"))
 
 
-def _told(failed: Sequence[Check], of: int) -> str:
-    """What failed, for the log of a build."""
+def _summary(failed: Sequence[Check], of: int) -> str:
+    """The failed checks with their logs, for the log of the build."""
     names = ", ".join(check.name for check in failed)
     return "\n".join(
         [f"{len(failed)} of {of} failed: {names}", *(check.log for check in failed if check.log)]
     )
 
 
-AnyKind = Kind[Any]  # of records of a type of its own; who needs the type names the kind
+AnyKind = Kind[Any]  # each kind has its own record type; a caller that needs the type names the kind
 
 
 def unless_interrupted(task: Task) -> None:
-    """A program that Ctrl-C has ended says nothing about the library."""
+    """Raise StepError after an interrupt: a program that Ctrl-C ended proves nothing about the library."""
     if task.interrupted():
         raise StepError("interrupted", recorded=True)

@@ -1,11 +1,11 @@
-"""Evidence `layers`: what each layer does in a load: what it is asked for and gives, and what that costs.
+"""Evidence `layers`: the requests, hits and moves of each layer in a load, and their cost.
 
-Runs a benchmark program twice: with a library preloaded whose layers count and that writes the counts as JSON
-at exit (see `check_counts` for what is expected of them), and with the library as it is shipped, under
-valgrind, for the instructions that are spent in each layer's lines.
+Runs a benchmark program twice. The first run preloads a library whose layers count; the library writes the
+counts as JSON at exit (`check_counts` defines their form). The second run preloads the library without
+counters under Valgrind, to count the instructions in each layer's lines.
 
-A library whose counts do not add up has ended the program by itself; here they are added up once more, so
-that a figure is never taken from counts that are wrong.
+The library itself aborts if its counts do not add up. This module checks the sums again, so that no figure
+comes from wrong counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OwnerOf = Callable[[str, int], str | None]  # file and line -> layer, `frame`, o
 
 ELSEWHERE = "elsewhere"
 COUNTERS = ("entries", "hits", "misses", "offered", "accepted", "refused", "held", "peak")
-# ours -> which way, and for what a block was moved
+# our name -> the direction and the purpose of a move
 MOVES = {
     "refilled": ("in", "refill"),
     "topped_up": ("in", "top_up"),
@@ -51,12 +51,12 @@ MOVES = {
 
 
 class CountsError(ValueError):
-    """Counts that cannot be used, and why."""
+    """The counts cannot be used; str() is the reason."""
 
 
 @dataclass(frozen=True)
 class Instructions(Measured):
-    """Instructions a request, by layer; its frees and the slow paths are part of them."""
+    """Instructions per request, by layer. They include the request's frees and the slow paths."""
 
     layers: Mapping[str, float]
     frame: float
@@ -66,8 +66,9 @@ class Instructions(Measured):
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """Blocks and bytes. hit_rate: of the entries; share: of all requests; kept_rate: of the offers; None
-    where there were none. classes: class -> counter -> blocks, of the classes that the layer met."""
+    """The counts of one layer in one load, in blocks; held_bytes and peak_bytes in bytes. hit_rate: hits per
+    entry. share: hits per request of the load. kept_rate: accepted offers per offer. A rate is None if its
+    denominator is 0. classes: class -> counter -> blocks, for the classes that reached the layer."""
 
     entries: int
     hits: int
@@ -90,14 +91,14 @@ class LayerCounts:
 
     @property
     def handled(self) -> int:
-        """How often the layer handled a block."""
+        """The number of times that the layer handled a block."""
         moved = (self.refilled, self.topped_up, self.taken_in, self.handed_up, self.spilled, self.drained)
         return self.entries + self.offered + sum(moved)
 
 
 @dataclass(frozen=True)
 class LoadCounts:
-    """What the layers did in one load."""
+    """The counts of all layers in one load."""
 
     requests: int
     frees: int
@@ -109,7 +110,7 @@ class LoadCounts:
 
 @dataclass(frozen=True)
 class Layers(Measured):
-    """classes: with their sizes in bytes. programs: whether each load ran and its counts add up."""
+    """classes: class -> its size in bytes. programs: for each load, whether it ran and its counts add up."""
 
     layers: tuple[str, ...]
     classes: Mapping[str, int]
@@ -130,8 +131,8 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Layers:
-    """sources: the shared library whose layers count, the one that is shipped with line tables, which lines
-    of its header each layer has, and the benchmark programs."""
+    """Count each load. sources: the shared library whose layers count, the library without counters but with
+    line tables, the header lines of each layer, and the benchmark programs."""
     counting, shipped, origins, *programs = task.sources
     stats = task.variant.system.stats
     assert stats is not None
@@ -148,7 +149,8 @@ def _take(task: Task) -> Layers:
 
 
 def owner_in(origins: lines.Origins) -> OwnerOf:
-    """Whose a line of C is: a layer's, the frame's, or, outside the generated header, nobody's."""
+    """A function that returns the owner of a C line: a layer, or the frame; None outside the generated
+    header."""
 
     def owner(file: str, line: int) -> str | None:
         return origins.layer(file, line) or FRAME if origins.covers(file) else None
@@ -158,9 +160,9 @@ def owner_in(origins: lines.Origins) -> OwnerOf:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is asked about: the layers in order, the classes with their sizes in bytes, the library whose
-    layers count, the variable that names its file of counts, and the library as shipped, with the owners of
-    its lines."""
+    """What is measured. layers: in order. classes: class -> its size in bytes. counting: the library whose
+    layers count. variable: the environment variable with the path of its counts. shipped: the library without
+    counters. owner: returns the owner of its lines."""
 
     layers: Sequence[str]
     classes: Mapping[str, int]
@@ -178,7 +180,8 @@ def measure(
     run: process.Run = process.run,
     timeout: float = 600.0,
 ) -> Layers:
-    """Of these loads (name -> command). A load that fails is a failed one of `programs`."""
+    """Count these loads (name -> command). A failed load is a failed check in `programs`. timeout: seconds
+    per run."""
     results, measured = [], {}
     for name, command in loads.items():
         result, load = _load(name, command, subject, valgrind, run, timeout)
@@ -211,7 +214,7 @@ def _load(
 
 
 def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: float) -> Counts:
-    """The counts of one run, checked."""
+    """The checked counts of one run. Raises CountsError."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "counts.json")
         extra = {subject.variable: str(file)}
@@ -231,11 +234,11 @@ def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: 
 
 
 def check_counts(counts: object, layers: Sequence[str], sizes: Sequence[int]) -> None:
-    """CountsError unless these are counts of these layers and class sizes, and add up.
+    """Raise CountsError unless these are counts of these layers and class sizes, and they add up.
 
-    `classes` are the sizes; `requests`, `unserved` and `frees` have a number a class. So has each of a
-    layer's COUNTERS, and each purpose of its moves `in` and `out`. `threads`: how many have `ended`, and are
-    counted, and how many are still `running`, and are not.
+    Form: `classes` lists the sizes. `requests`, `unserved`, `frees`, each of a layer's COUNTERS, and each
+    purpose of its moves `in` and `out` have one number per class. `threads` has the number of `ended`
+    threads, which are counted, and of `running` threads, which are not.
     """
     try:
         assert isinstance(counts, dict)
@@ -251,7 +254,7 @@ def check_counts(counts: object, layers: Sequence[str], sizes: Sequence[int]) ->
     except (AssertionError, KeyError, TypeError, AttributeError) as error:
         raise CountsError(f"its counts are incomplete: {type(error).__name__}: {error}") from error
     if not well_formed:
-        raise CountsError("its counts are incomplete: not a whole number for each class")
+        raise CountsError("its counts are incomplete: some class has no whole number")
     if not is_same:
         raise CountsError("its counts are of other layers or classes than the variant has")
     for broken in _violations(counts, layers, sizes):
@@ -271,8 +274,8 @@ def _violations(counts: Counts, layers: Sequence[str], sizes: Sequence[int]) -> 
                 ((came, "in"), "-", (went, "out"), (of["held"], "held")),
             ):
                 if first[0] + (second[0] if sign == "+" else -second[0]) != whole[0]:
-                    told = [f"{count} {word}" for count, word in (first, second, whole)]
-                    yield f"{name}, {where}: {told[0]} {sign} {told[1]} are not {told[2]}"
+                    terms = [f"{count} {word}" for count, word in (first, second, whole)]
+                    yield f"{name}, {where}: {terms[0]} {sign} {terms[1]} are not {terms[2]}"
         served = counts["unserved"][index] + sum(counts["layers"][name]["hits"][index] for name in layers)
         if served != counts["requests"][index]:
             yield f"{where}: {counts['requests'][index]} requests, {served} answers"
@@ -286,7 +289,7 @@ def _moved(by_purpose: Mapping[str, Sequence[int]], index: int) -> int:
 
 
 def summary(counts: Counts, subject: Subject, costs: Instructions | NotMeasured) -> LoadCounts:
-    """One load's figures: of the whole, and of each layer, with those of its classes."""
+    """The figures of one load: of the whole, of each layer, and of each class."""
     requests = sum(counts["requests"])
     return LoadCounts(
         requests=requests,
@@ -339,7 +342,7 @@ def _per_request(costs: linecost.LineCosts, subject: Subject, requests: int) -> 
     )
 
 
-# --- what is told of it
+# --- checks and columns
 
 
 def _checks(record: Layers) -> Sequence[Check]:
@@ -359,7 +362,7 @@ def _counted(record: Layers) -> Figure:
 KIND = Kind(
     name="layers",
     title="Layers",
-    doc="what each layer does in each load, and the instructions that it takes",
+    doc="the hits, misses and instructions of each layer in each load",
     record=Layers,
     columns=_columns,
     declare=_declare,

@@ -1,9 +1,9 @@
-"""Evidence `programs`: real programs, started by scripts, which must not notice the library.
+"""Evidence `programs`: real programs behave the same with the library preloaded.
 
-A script runs with the variable PRELOAD empty and with it naming a copy of the library, and starts what it
-tests with `env LD_PRELOAD="$PRELOAD"`. Output, errors and exit status of both runs have to be the same, and a
-program has to have loaded the copy. A script finds the cell's folder in LAYERED_CELL, and the length of a
-soak in LAYERED_SOAK.
+Scripts start the programs. A script runs twice: with PRELOAD empty, and with PRELOAD set to a copy of the
+library; it starts the tested program with `env LD_PRELOAD="$PRELOAD"`. Both runs must have the same stdout,
+stderr and exit status, and a program must have loaded the copy. LAYERED_CELL holds the cell's folder, and
+LAYERED_SOAK the duration of a soak test in seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-_COMPARED_LINES = 2000  # of each output, for showing the difference; equality is that of all bytes
+_COMPARED_LINES = 2000  # lines of each output in the shown difference; the comparison is of all bytes
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Programs(Measured):
 
 @dataclass(frozen=True)
 class Plain(Measured):
-    """What a script prints without the library; each byte is a character."""
+    """A script's output without the library; each character stands for one byte (latin-1)."""
 
     stdout: str
     stderr: str
@@ -48,7 +48,7 @@ class Plain(Measured):
 PLAIN = Format("plain", Plain)
 
 
-# --- how it is declared
+# --- build nodes
 
 
 def _left_out(cell: Cell, project: Project) -> str | None:
@@ -56,21 +56,22 @@ def _left_out(cell: Cell, project: Project) -> str | None:
 
 
 def _declare(build: Builder) -> Inputs:
-    """Each script's result is a file of its own, so that one that changed does not run the others."""
+    """Each script has a result file of its own, so that a changed script does not repeat the others."""
     scripts = build.glob(build.at(build.project.matrix.programs.scripts))
     return Inputs([_result(build, script) for script in scripts])
 
 
 def _result(build: Builder, script: Node) -> Node:
-    """One script's result. It depends on the files beside the script, in data/, that the script names. What
-    did not pass, because it failed or could not run here, has no stamp and is tried again by the next
-    build."""
+    """One script's result. It depends on the files in data/, next to the script, that the script names. A
+    script that did not pass has no stamp, so the next build runs it again."""
     path = Path(script.path)
     text = Path(script.abspath).read_text(encoding="utf-8", errors="replace")
     used = [file for file in build.glob(f"#{path.parent}/data/*") if Path(file.path).name in text]
     values = [f"{build.project.matrix.programs}, soak {build.soak}"]
     plain: Sequence[Node] = ()
-    if running.CELL_VARIABLE not in text:  # then nothing of a cell is in it: one run for all cells
+    if (
+        running.CELL_VARIABLE not in text
+    ):  # the script does not depend on the cell: one plain run for all cells
         target = build.at(f"{BASELINE}/evidence/programs/{path.stem}.plain.json")
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
@@ -78,20 +79,20 @@ def _result(build: Builder, script: Node) -> Node:
     return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values)[0]
 
 
-# --- how it is taken
+# --- taking the evidence
 
 
 def take_plain(task: Task) -> None:
-    """What a script prints without a library. sources: the script. targets: the record."""
+    """Record a script's output without a library. sources: the script. targets: the record."""
     record = run_plain(task.sources[0], _timeout(task), extra=_of_soak(task))
     unless_interrupted(task)
     PLAIN.write(task.targets[0], record)
 
 
 def take_script(task: Task) -> None:
-    """One script's result. sources: the shared library, the script, and what it prints without a library,
-    unless it needs the cell. targets: the record, and a stamp that only a pass writes. A failure does not end
-    the build here, or the others' results would not be gathered."""
+    """Run one script with the library. sources: the shared library, the script, and its output without a
+    library unless the script needs the cell. targets: the record, and a stamp that is written only on a pass.
+    A failure does not raise here, so that the build still collects the other results."""
     library, script, *plain = task.sources
     record_file, stamp = task.targets
     kept = PLAIN.read(plain[0]) if plain else None
@@ -104,12 +105,12 @@ def take_script(task: Task) -> None:
 
 
 def _take(task: Task) -> Programs | NotMeasured:
-    """sources: each script's record."""
+    """Join the results. sources: the record of each script."""
     return gathered([KIND.format.read(path) for path in task.sources])
 
 
 def gathered(parts: Sequence[Programs | NotMeasured]) -> Programs | NotMeasured:
-    """One record of all scripts, from each one's."""
+    """Join the records of all scripts into one."""
     if not parts:
         return NotMeasured("there are no scripts")
     programs: list[Check] = []
@@ -138,8 +139,8 @@ def run_plain(
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> Plain | NotMeasured:
-    """What a script prints with the variable PRELOAD empty, for `run_preloaded`. A
-    script that fails or cannot run has none."""
+    """A script's output with PRELOAD empty, for `run_preloaded`; NotMeasured if the script fails. timeout:
+    seconds."""
     with running.temporary_folder() as place:
         finished = _run_script(run, script, place, {**(extra or {}), "PRELOAD": ""}, timeout)
     if finished.failure:
@@ -157,10 +158,12 @@ def run_preloaded(
     extra: Mapping[str, str] | None = None,
     run: process.Run = process.run,
 ) -> Programs | NotMeasured:
-    """One script's result. Folders are made in `workdir`. extra: variables of the environment.
+    """The result of one script with the library.
 
-    plain: what was printed without the library stands for that run if it is the same as what comes with it.
-    Else that run is made: what was kept may be old, or may name the folder of its run."""
+    timeout: seconds. workdir: the parent of its temporary folder. plain: the recorded output without the
+    library. If it differs from the output with the library, the script also runs without the library again,
+    because the record may be old or contain the folder of its run. extra: environment variables.
+    """
 
     def once(place: Path, loading: str) -> process.Finished:
         return _run_script(run, script, place, {**(extra or {}), "PRELOAD": loading}, timeout)
@@ -181,7 +184,7 @@ def run_preloaded(
 def _beside_plain(
     name: str, plain: Plain | NotMeasured | None, once: Callable[[str], process.Finished], library: str
 ) -> Check:
-    """The result of a script with the library, beside what it prints without."""
+    """Compare a script's output with the library and without."""
     preloaded = once(library) if isinstance(plain, Plain) else None
     if isinstance(plain, Plain) and preloaded and _is_as_kept(preloaded, plain):
         return _passed(name, preloaded)
@@ -194,7 +197,7 @@ def _beside_plain(
 def _run_script(
     run: process.Run, script: Path, place: Path, extra: Mapping[str, str], timeout: float
 ) -> process.Finished:
-    """One run in a new folder. Both runs of a script get the same path, since they may print it."""
+    """Run a script in a new folder. Both runs get the same path, because a script may print it."""
     work = place / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -212,9 +215,9 @@ def _judge_pair(name: str, plain: process.Finished, preloaded: process.Finished)
     if preloaded.failure:
         reason, log = preloaded.failure, running.tail(preloaded)
     elif plain.stdout != preloaded.stdout:
-        reason, log = "stdout is not the same", _difference(plain.stdout, preloaded.stdout)
+        reason, log = "stdout differs", _difference(plain.stdout, preloaded.stdout)
     elif plain.stderr != preloaded.stderr:
-        reason, log = "stderr is not the same", _difference(plain.stderr, preloaded.stderr)
+        reason, log = "stderr differs", _difference(plain.stderr, preloaded.stderr)
     else:
         return _passed(name, preloaded)
     return running.result(name, Status.FAILED, preloaded, reason, log)
@@ -225,23 +228,23 @@ def _passed(name: str, preloaded: process.Finished) -> Check:
 
 
 def _difference(plain: bytes, preloaded: bytes) -> str:
-    """The first lines of what differs."""
+    """The first lines of the difference."""
     old, new = (process.text(output).splitlines()[:_COMPARED_LINES] for output in (plain, preloaded))
     lines = difflib.unified_diff(old, new, "without the library", "with the library", lineterm="")
     return (
         "\n".join(list(lines)[: running.LOG_LINES])
-        or f"they differ in bytes, or behind line {_COMPARED_LINES}"
+        or f"they differ in bytes that are not text, or after line {_COMPARED_LINES}"
     )
 
 
-# --- what is told of it
+# --- checks and columns
 
 
 def _checks(record: Programs) -> Sequence[Check]:
     return record.programs
 
 
-SAME_OUTPUT = "real programs under LD_PRELOAD: the same output as without it"
+SAME_OUTPUT = "real programs under LD_PRELOAD print the same as without it"
 
 
 def _columns(records: Sequence[Programs], view: View) -> list[Column[Programs]]:

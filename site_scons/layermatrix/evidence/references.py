@@ -1,4 +1,4 @@
-"""Find the references of objects to functions that a release may not have, and the lines that make them.
+"""Find references to functions that a release must not contain, and the source lines of the references.
 
 Reads object files. A reference is a relocation against a function of another file; its line comes from the
 line tables of an object with the same code that was compiled with -g.
@@ -18,14 +18,14 @@ from layermatrix.evidence.source.places import Places, Spot
 
 
 class Allowed(Protocol):
-    """A C file that may do what is forbidden to the others."""
+    """A C file that is exempt from a rule."""
 
     @property
     def source(self) -> str: ...
 
 
 class Rule(Protocol):
-    """Functions by name or pattern, and the C files that may refer to them, each with a reason."""
+    """Forbidden functions (names or patterns), the reason, and the C files that are exempt."""
 
     @property
     def symbols(self) -> Sequence[str]: ...
@@ -39,7 +39,8 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Compiled:
-    """An object of the library: the file that was compiled, and an object of it that has line tables."""
+    """An object of the library. source: its C file. path: the object. traced: the same object with line
+    tables."""
 
     source: str
     path: Path
@@ -62,14 +63,14 @@ class Compiled:
             return None
 
     def line(self, section: int, offset: int) -> tuple[str, int] | None:
-        """File and line of a place in the object with line tables."""
+        """The file and line of a place in the object with line tables; None if they are not known."""
         found = self._map.lines(section, offset) if self._map else ()
         return (found[0].file, found[0].line) if found else None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """spot: where it was written, or the compiled file alone (line 0)."""
+    """A forbidden reference. spot: the source line; line 0 if only the file is known."""
 
     symbol: str
     rule: Rule
@@ -83,7 +84,7 @@ class Reference:
 
 
 def forbidden(objects: Iterable[Compiled], rules: Sequence[Rule], places: Places) -> list[Reference]:
-    """The references that break a rule, those on one line once."""
+    """The references that violate a rule; several on one line count once."""
     found: dict[tuple[str, Spot], Reference] = {}
     for compiled in objects:
         for reference in _of_object(compiled, rules, places):

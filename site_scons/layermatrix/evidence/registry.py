@@ -1,4 +1,4 @@
-"""The kinds of evidence, in the order in which reports show them. A new kind is a module and a line."""
+"""The kinds of evidence, in the order of reports. A new kind needs one module and one line here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Evidence `tests`: the test programs and scripts of the matrix file, each run alone; status 0 is passed.
+"""Evidence `tests`: the test programs and scripts of the matrix file. Exit status 0 is a pass.
 
-They find the cell's folder in the variable LAYERED_CELL. A Python file is run by pytest. A program that is
-linked with the shared library passes only if it loads the cell's own.
+Each runs alone, with the cell's folder in LAYERED_CELL. pytest runs the Python files. A program that is
+linked with the shared library passes only if it loads the library of this cell.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _declare(build: Builder) -> Inputs:
 
 
 def _take(task: Task) -> Tests | NotMeasured:
-    """sources: the test programs and scripts."""
+    """Run the tests. sources: the test programs and scripts."""
     suite = task.project.matrix.tests
     extra = {running.CELL_VARIABLE: str(task.folder)}
     timeout = suite.timeout + (task.soak or 0)
@@ -58,7 +58,7 @@ def _linked(task: Task, suite: Suite) -> Mapping[str, Path]:
 
 
 def _of_soak(suite: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
-    """The arguments of each program where a soak of so many seconds was requested."""
+    """Program -> its arguments in a soak test of this duration; empty without a soak test."""
     if seconds is None:
         return {}
     return {
@@ -76,8 +76,8 @@ def run(
     linked: Mapping[str, Path] | None = None,
     run: process.Run = process.run,
 ) -> Tests | NotMeasured:
-    """extra: variables of the environment. arguments, and the library that it is linked with: by the
-    program's name."""
+    """Run the programs, each in a new folder. timeout: seconds. extra: environment variables. arguments:
+    program -> its arguments. linked: program -> the shared library that it is linked with."""
 
     def test(program: Path) -> Check:
         command = [*_command(program), *(arguments or {}).get(program.stem, ())]
@@ -102,7 +102,7 @@ def _command(program: Path) -> list[str]:
 
 
 def _checks(record: Tests) -> list[Check]:
-    """A suite in which nothing passed has not shown anything, so it failed."""
+    """The checks of the suite. If no program could run, the suite proves nothing and fails."""
     ran = any(check.status is not Status.NOT_RUN for check in record.programs)
     nothing = Check("tests", Status.FAILED, f"none of {len(record.programs)} test programs could run")
     return [*record.programs, *([] if ran else [nothing])]

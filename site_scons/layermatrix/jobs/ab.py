@@ -1,4 +1,4 @@
-"""The job `ab`: the experiments of variants/experiments.yaml, both sides timed in turn, and a verdict."""
+"""The job `ab`: time the sides of each experiment in interleaved rounds, and print a verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = Variable(
     name="experiment",
-    doc="which experiments are made",
+    doc="the experiments to run",
     values="names in variants/experiments.yaml",
     default="all",
 )
@@ -33,7 +33,7 @@ def prepare(plan: Plan) -> Work:
 
 JOB = Job(
     name="ab",
-    doc="the experiments of variants/experiments.yaml: the sides timed in turn, and a verdict",
+    doc="run the experiments of variants/experiments.yaml in interleaved rounds; print a verdict",
     variables=(EXPERIMENT, ROUNDS),
     why_missing=why_missing,
     prepare=prepare,

@@ -1,4 +1,4 @@
-"""The job `ablate`: each selected variant beside itself without each of its layers; timed with rounds=."""
+"""The job `ablate`: compare each selected variant with itself without each of its layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare(plan: Plan) -> Work:
 
 JOB = Job(
     name="ablate",
-    doc="the selected variants, each without each of its layers in turn; timed with rounds=",
+    doc="compare each selected variant with itself without each layer; timed with rounds=",
     variables=(ROUNDS,),
     prepare=prepare,
 )

@@ -1,7 +1,7 @@
-"""What every job is made of: its description, the plan of a run, what it is about to do, and how far it came.
+"""The base of every job: its description, the plan of a run, the work to do, and the progress.
 
-A job is more than a build: a cell that fails does not stop the others, and timings run alone, when every
-binary is there. So a job starts SCons as a child with `-k`, and goes on with what that has built.
+A job is more than a build: a failed cell does not stop the others, and a timing runs alone, after all
+binaries are built. So a job starts SCons as a child process with `-k`, and continues with the results.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHOWN_CELLS = 6  # in a line of `-n`
 
 @dataclass(frozen=True)
 class Build:
-    """Targets to build of these cells."""
+    """A child build: these targets of these cells."""
 
     chosen: request.Selection
     targets: tuple[str, ...]
@@ -38,7 +38,8 @@ class Build:
 
 @dataclass(frozen=True)
 class Work:
-    """What a job is about to do: these builds, then what `then` says. run: does it; the exit status."""
+    """The work of a job. builds: the child builds. then: what follows them, in words. run: does all of it and
+    returns the exit status."""
 
     builds: tuple[Build, ...]
     then: str
@@ -47,7 +48,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job works on. scons: the command that starts SCons again, without variables and targets."""
+    """The input of a job. scons: the command that starts SCons again, without variables and targets."""
 
     root: Path
     project: Project
@@ -56,7 +57,7 @@ class Plan:
     scons: Sequence[str]
 
     def select(self, job: Job) -> request.Selection:
-        """The cells that this job is about."""
+        """The selected cells of this job."""
         return request.select(self.project, self.asked, self.compilers, job.axes(self.project))
 
     def describe(self, variant: Variant) -> LayerPath:
@@ -67,7 +68,7 @@ class Plan:
         return layer_path.describe(variant, registry.of(self.project.catalogue.profile))
 
     def compiler_of(self, cell: Cell) -> Toolchain:
-        """The compiler of a selected cell, which is there."""
+        """The compiler of a selected cell. Only cells whose compiler was found are selected."""
         found = self.compilers[cell.compiler]
         assert isinstance(found, Toolchain)
         return found
@@ -89,8 +90,8 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(targets.Target):
-    """A target that drives builds of its own. prepare: checks the request and says what is to be done; it
-    builds and prints nothing."""
+    """A target that starts builds of its own. prepare: checks the request and returns the work; it builds and
+    prints nothing."""
 
     prepare: Callable[[Plan], Work]
     kind: targets.Kind = targets.Kind.JOB
@@ -98,7 +99,7 @@ class Job(targets.Target):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(targets.Target):
-    """A target that is answered with a text; nothing is built."""
+    """A target that only prints a text; it builds nothing."""
 
     text: Callable[[Plan, request.Selection], str]
     kind: targets.Kind = targets.Kind.ANSWER
@@ -106,14 +107,14 @@ class Answer(targets.Target):
 
 @dataclass
 class Outcome:
-    """How far a job came: the exit status of the first step that failed, or that of an interrupt."""
+    """The progress of a job. status: that of the first failed step, or of an interrupt."""
 
     status: int = 0
     notes: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
-        """What is done in here ends at Ctrl-C, and the job goes on to the report of what there is."""
+        """A context that ends at Ctrl-C; the job then continues with the report of the finished results."""
         try:
             yield
         except KeyboardInterrupt:
@@ -135,8 +136,8 @@ class Outcome:
 
 
 def run(plan: Plan, *, dry: bool = False) -> int:
-    """Do the jobs that are asked for, in turn, or only say what they would do; the exit status of the first
-    that failed. Raises RequestError before anything is done where one of them cannot be."""
+    """Run the requested jobs in order, or only print what they would do. Returns the exit status of the first
+    failed one. Raises RequestError before any job runs, if one of them is impossible."""
     wanted = [job for job in plan.asked.targets if isinstance(job, Job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
@@ -154,7 +155,7 @@ def run(plan: Plan, *, dry: bool = False) -> int:
 
 
 def answers(plan: Plan) -> list[str]:
-    """The texts of the answers that are asked for."""
+    """The texts of the requested answers."""
     wanted = [answer for answer in plan.asked.targets if isinstance(answer, Answer)]
     return [
         answer.text(plan, request.select(plan.project, plan.asked, plan.compilers, answer.axes(plan.project)))
@@ -163,7 +164,7 @@ def answers(plan: Plan) -> list[str]:
 
 
 def _say(plan: Plan, job: Job, work: Work) -> int:
-    """What a job would do: the files that its builds would make, as SCons shows them, and what comes then."""
+    """Print what a job would do: the files that SCons would build, then the rest of the work."""
     status = 0
     for build in work.builds:
         cells = build.chosen.cells

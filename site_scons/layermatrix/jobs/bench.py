@@ -1,4 +1,4 @@
-"""The job `bench`: time the selected cells, whatever was timed before; the phase table."""
+"""The job `bench`: time the selected cells again, even if their timings are current; the phase table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def prepare(plan: Plan) -> Work:
 
 JOB = Job(
     name="bench",
-    doc="time the selected cells anew; the phase table and the report",
+    doc="time the selected cells again; print the phase table, write the report",
     variables=(ROUNDS,),
     prepare=prepare,
 )

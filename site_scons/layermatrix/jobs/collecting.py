@@ -1,4 +1,4 @@
-"""Collect what is known of the cells of a job, and write and show the report of it."""
+"""Collect the results of a job's cells, write the reports and print a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORT = Path("build/report")
 
 
 def write_report(plan: Plan, chosen: Selection, table: Table, *, interrupted: bool = False) -> Results:
-    """Every report of these cells, and a table on the terminal."""
+    """Write every report of these cells, and print a table on the terminal."""
     from layermatrix.report import registry, terminal
 
     results = collect(plan, chosen, interrupted=interrupted)
@@ -47,7 +47,7 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
         reference=reference(plan),
         interrupted=interrupted,
     )
-    return replace(found, story=reported.tell(found))
+    return replace(found, story=reported.story_of(found))
 
 
 def reference(plan: Plan) -> Reference:

@@ -1,4 +1,4 @@
-"""Build the sides of comparisons, time them in turn, keep and show the result: what `ab` and `ablate` do."""
+"""The common part of `ab` and `ablate`: build the sides, time them in interleaved rounds, record it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
     if rounds:
         with outcome.step():
             timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
-    idle = NotMeasured("it was not timed: rounds=7 does" if not rounds else "interrupted")
+    idle = NotMeasured("it was not timed; rounds=7 times it" if not rounds else "interrupted")
     sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
     found = comparison.build(trial.question, sides, plan.project.catalogue.unit.work)
     comparison.store(plan.root, found)

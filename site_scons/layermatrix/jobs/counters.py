@@ -1,6 +1,6 @@
-"""The job `counters`: what an operation costs, beside variants/counters.lock; fails where it grew.
+"""The job `counters`: compare the cost of an operation with variants/counters.lock; fail if it grew.
 
-With --accept the lock is written.
+With --accept, the job writes the current cost to the lock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _judge(plan: Plan, chosen: request.Selection) -> int:
     against, console = collecting.reference(plan), terminal.make_console()
     cells = [results.cell_result(plan.project, cell, plan.root, against) for cell in chosen.cells]
     printed.print_table(cells, plan.project.catalogue.unit.work, console)
-    hint = "" if plan.asked.accept else "; --accept writes what they cost now"
+    hint = "" if plan.asked.accept else "; --accept writes the current cost"
     printed.print_findings(cells, console, hint)
     if plan.asked.accept:
         _accept(plan, chosen, against, cells)
@@ -77,12 +77,12 @@ def _accept(plan: Plan, chosen: request.Selection, against: Reference, cells: Se
     known = counter_lock.Known(plan.project.variants, wanted.loads, counter_lock.caches(shapes))
     counted = [(cell, found.of(counters.KIND)) for cell, found in zip(chosen.cells, cells, strict=True)]
     lock = counter_lock.accepted(against, counted, known)
-    print(counter_lock.write(plan.root, lock) or f"{lockspec.FILE} is as it was\n", end="")
+    print(counter_lock.write(plan.root, lock) or f"{lockspec.FILE} is unchanged\n", end="")
 
 
 JOB = Job(
     name="counters",
-    doc="what an operation costs, beside variants/counters.lock; fails where it grew",
-    accept="what an operation costs now is written to variants/counters.lock",
+    doc="compare an operation's cost with variants/counters.lock; fails if it grew",
+    accept="the current cost of an operation, to variants/counters.lock",
     prepare=prepare,
 )

@@ -1,8 +1,8 @@
-"""Pages of docs/ that are made of what a test prints in several variants; none claims more than is tested.
+"""Print pages of docs/ from the output of tests, so that no page claims more than is tested.
 
-Reads the spec's `pages`, runs a page's test program of each variant, and prints `docs/<name>.md.j2`. A line
-`<mark> <row> | <part> | <word>` of what the test prints is an entry of the page's table; the words of the
-variants stand side by side.
+Reads the spec's `pages`, runs a page's test program in each variant, and prints `docs/<name>.md.j2`. A line
+`<mark> <row> | <part> | <word>` of the test's output is an entry of the page's table, which has one column
+per variant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Entries = dict[tuple[str, str], str]  # (row, part) -> word, in the order in whi
 
 
 class PageError(Exception):
-    """The page cannot be made of what its test says."""
+    """The page cannot be made from its test's output."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Row:
 
 
 def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Entries:
-    """What the test, which is linked with this library, prints. PageError where it fails, or prints nothing
-    that belongs to the page."""
+    """The output of the test, which is linked with this library. Raises PageError if the test fails or prints
+    no line of the page."""
     command = [str(program.absolute())]
     try:
         finished = preload.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
@@ -66,7 +66,7 @@ def entries_of(output: str, mark: str) -> Entries:
 
 
 def rows_of(printed: Mapping[str, Entries]) -> list[Row]:
-    """The table's rows. Every variant has to have an entry for each."""
+    """The table's rows. Raises PageError if a variant lacks an entry."""
     keys = list(next(iter(printed.values())))
     for variant, entries in printed.items():
         for row, part in {*keys} ^ {*entries}:

@@ -1,4 +1,4 @@
-"""The job `evidence`: what the binaries of the selected cells prove; nothing is timed."""
+"""The job `evidence`: take the evidence of the selected cells without timing, and print its tables."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def _run(plan: Plan, build: Build) -> int:
 
 JOB = Job(
     name="evidence",
-    doc="what the binaries prove: code beside its budget, guards, counters, tests, programs; the tables",
+    doc="check the binaries (code, budgets, guards, counters, tests, programs); print the tables",
     prepare=prepare,
 )

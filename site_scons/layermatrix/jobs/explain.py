@@ -1,4 +1,4 @@
-"""The answer `explain`: how each selected variant is put together."""
+"""The answer `explain`: describe each selected variant."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def text(plan: Plan, chosen: Selection) -> str:
     )
 
 
-JOB = Answer(name="explain", doc="how each selected variant is put together", text=text)
+JOB = Answer(name="explain", doc="describe each selected variant: its layers, keys and settings", text=text)

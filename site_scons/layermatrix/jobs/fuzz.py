@@ -1,4 +1,4 @@
-"""The job `fuzz`: search for inputs that break the selected variants; a line a program."""
+"""The job `fuzz`: search for inputs that make the selected variants fail; one line per program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from layermatrix.model.project import Project
 
 SECONDS = Variable(
-    name="seconds", doc="how long to search in each cell", values="seconds", default="60",
+    name="seconds", doc="duration of the search in each cell", values="seconds", default="60",
     number=range(1, 86401),
 )  # fmt: skip
 
@@ -23,7 +23,7 @@ def why_missing(project: Project) -> str | None:
 
 
 def axes(_project: Project) -> Mapping[str, str]:
-    """Where libFuzzer is, and what an input breaks is noticed at once."""
+    """The axes of fuzzing: clang has libFuzzer, and ASan detects an error at once."""
     return {"mode": "debug", "compiler": "clang", "sanitizer": "asan"}
 
 
@@ -59,7 +59,7 @@ def _run(plan: Plan, build: Build, corpus: str, seconds: int) -> int:
 
 JOB = Job(
     name="fuzz",
-    doc="search for inputs that break the selected variants; with clang only",
+    doc="search for inputs that make the selected variants fail; clang only",
     variables=(SECONDS,),
     axes=axes,
     why_missing=why_missing,

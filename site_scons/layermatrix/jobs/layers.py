@@ -1,4 +1,4 @@
-"""The job `layers`: what each layer of the selected variants does in each load, counted and shown."""
+"""The job `layers`: count what each layer of the selected variants does in each load."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _run(plan: Plan, build: Build, own: Sequence[Cell]) -> int:
 
 JOB = Job(
     name="layers",
-    doc="what each layer does in each load, counted in the mode for that, and what it costs",
+    doc="count each layer's hits, misses and cost in each load (in the mode whose layers count)",
     axes=axes,
     why_missing=why_missing,
     prepare=prepare,

@@ -19,7 +19,7 @@ def text(plan: Plan, chosen: Selection) -> str:
 
 
 def _compilers(plan: Plan, chosen: Selection) -> list[str]:
-    """What each compiler of these cells is, with the flags that the user gives."""
+    """The command and identity of each compiler of these cells, with the user's flags."""
     lines = []
     for cell in {cell.compiler: cell for cell in chosen.cells}.values():
         found = plan.compiler_of(cell)
@@ -27,4 +27,4 @@ def _compilers(plan: Plan, chosen: Selection) -> list[str]:
     return lines
 
 
-JOB = Answer(name="list", doc="the variants, and the cells that are selected or left out", text=text)
+JOB = Answer(name="list", doc="list the variants, and the selected and omitted cells", text=text)

@@ -1,4 +1,4 @@
-"""The job `matrix`: build, check and time every cell; a line for each."""
+"""The job `matrix`: build, check and time every cell; print one line per cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def prepare(plan: Plan) -> Work:
 
 JOB = Job(
     name="matrix",
-    doc="build, check and time every cell of the matrix; a line for each, and the report",
+    doc="build, check and time every cell of the matrix; print one line each, write the report",
     variables=(ROUNDS,),
     axes=every_cell,
     prepare=prepare,

@@ -1,4 +1,4 @@
-"""Build cells, time them and report them: what `phases`, `bench` and `matrix` do."""
+"""The common part of `phases`, `bench` and `matrix`: build, time and report cells."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, anew: bool = False) -> Work:
-    """The work on these cells. table: the function of `report.terminal` that shows the result. anew: cells
-    whose figures are up to date are timed, too."""
+    """The work on these cells. table: the function of `report.terminal` that prints the result. anew: also
+    time cells whose figures are up to date."""
     build = Build(chosen, built)
     loads, rounds = plan.project.matrix.timed, rounds_of(plan)
     then = f"time {len(loads)} loads in {rounds} rounds, and write {collecting.REPORT}/"
@@ -27,7 +27,7 @@ def rounds_of(plan: Plan) -> int:
 
 
 def _run(plan: Plan, build: Build, table: str, anew: bool) -> int:
-    """Build, time, report. What is there after a failure or an interrupt is reported just the same."""
+    """Build, time, report. After a failure or an interrupt, the report shows the finished results."""
     from layermatrix.measure import timing
     from layermatrix.report import terminal
 

@@ -1,4 +1,4 @@
-"""The job `pages`: the pages of docs/ beside what their tests print now; 1 where one differs."""
+"""The job `pages`: compare pages of docs/ with the current output of their tests; 1 if one differs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Pages:
-    """A page, and what is built for it: its test program in each variant."""
+    """A page and its child builds: the page's test program in each variant."""
 
     page: Page
     build: Build
 
 
 def why_missing(project: Project) -> str | None:
-    return None if project.matrix.pages else "this project's variants/matrix.yaml names no 'pages'"
+    return None if project.matrix.pages else "variants/matrix.yaml of this project has no 'pages'"
 
 
 def prepare(plan: Plan) -> Work:
@@ -62,7 +62,7 @@ def _run(plan: Plan, wanted: list[_Pages]) -> int:
 
 
 def _compare(plan: Plan, one: _Pages) -> int:
-    """The page's text beside what is in docs/; written with --accept."""
+    """Compare the page's text with the file in docs/; write the file with --accept."""
     page, timeout = one.page, plan.project.matrix.tests.timeout
     try:
         printed = {
@@ -83,21 +83,21 @@ def _judge(plan: Plan, file: Path, text: str) -> int:
 
     there = (plan.root / file).read_text(encoding="utf-8") if (plan.root / file).is_file() else ""
     if text == there:
-        print(f"{file} is what the tests print")
+        print(f"{file} matches the tests' output")
         return 0
     if plan.asked.accept:
         records.write_text(plan.root / file, text)
         print(f"accepted: {file}")
         return 0
     print(docpages.difference(there, text))
-    print(f"{file} is not what the tests print; --accept writes it", file=sys.stderr)
+    print(f"{file} differs from the tests' output; --accept writes it", file=sys.stderr)
     return 1
 
 
 JOB = Job(
     name="pages",
-    doc="docs/ beside what tests print now; fails where a page differs, --accept writes it",
-    accept="what the tests print is written to docs/",
+    doc="compare pages of docs/ with the tests' output; fails if one differs",
+    accept="the tests' output, to docs/",
     why_missing=why_missing,
     prepare=prepare,
 )

@@ -13,7 +13,7 @@ def prepare(plan: Plan) -> Work:
 
 JOB = Job(
     name="phases",
-    doc="build, check and time the default variants; the phase table and the report",
+    doc="build, check and time the default variants; print the phase table, write the report",
     variables=(ROUNDS,),
     prepare=prepare,
 )

@@ -1,4 +1,4 @@
-"""The job `report`: the report of the cells that were built; nothing is built or run."""
+"""The job `report`: write the report from existing results; builds and runs nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layermatrix.jobs.base import Job, Plan, Work
 
 def prepare(plan: Plan) -> Work:
     every = plan.select(JOB)
-    return Work((), f"write {collecting.REPORT}/ from the results that are there", lambda: _run(plan, every))
+    return Work((), f"write {collecting.REPORT}/ from the existing results", lambda: _run(plan, every))
 
 
 def _run(plan: Plan, every: Selection) -> int:
@@ -20,7 +20,7 @@ def _run(plan: Plan, every: Selection) -> int:
 
     built = tuple(cell for cell in every.cells if (plan.root / cell.build_dir).is_dir())
     if not built:
-        print("nothing has been built yet, so there is nothing to report", file=sys.stderr)
+        print("nothing has been built yet; ./sconsw builds and measures the default cells", file=sys.stderr)
         return 1
     one_configuration = len({cell.id.removeprefix(cell.variant.name) for cell in built}) == 1
     table = terminal.phase_table if one_configuration else terminal.matrix_table
@@ -30,7 +30,7 @@ def _run(plan: Plan, every: Selection) -> int:
 
 JOB = Job(
     name="report",
-    doc="write the report from the results that are there",
+    doc="write the report from the existing results",
     axes=every_cell,
     prepare=prepare,
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def prepare(plan: Plan) -> Work:
     build = Build(plan.select(JOB), ("checks",))
-    return Work((build,), "run the Python tests and count what passed", lambda: _run(plan, build))
+    return Work((build,), "run the Python tests and count the passed ones", lambda: _run(plan, build))
 
 
 def _run(plan: Plan, build: Build) -> int:
@@ -37,14 +37,14 @@ def _run(plan: Plan, build: Build) -> int:
 
 
 def _pytest(plan: Plan) -> int:
-    """The Python tests; where pytest can, in as many processes as there are cores, each file in one."""
+    """Run the Python tests; with pytest-xdist, in one process per core, with each file in one process."""
     spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
     command = [sys.executable, "-m", "pytest", "-q", *spread, "tests"]
     return subprocess.run(command, cwd=plan.root).returncode
 
 
 def _counts(plan: Plan, chosen: Selection, interrupted: bool) -> Iterator[str]:
-    """A line a cell: how many of its tests and programs passed, and the first check that failed."""
+    """One line per cell: the number of passed tests and programs, and the first failed check."""
     from layermatrix.analysis import results
     from layermatrix.evidence import programs, tests
 

@@ -1,4 +1,4 @@
-"""The job `story`: the story of the selected cells from what was measured; nothing is built or run.
+"""The job `story`: write the story of the selected cells from existing results; builds and runs nothing.
 
 Writes build/report/story.md, and with --accept docs/story.md.
 """
@@ -32,7 +32,7 @@ def _run(plan: Plan, chosen: Selection) -> int:
     failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
     if failed:
         print(*failed, sep="\n", file=sys.stderr)
-        why = "no story is written of cells that did not pass; ./sconsw builds and measures them"
+        why = "the story needs cells that passed; ./sconsw builds and measures them"
         print(why, file=sys.stderr)
         return 1
     storybook.EXPORTER.write(results, plan.root / collecting.REPORT)
@@ -46,7 +46,7 @@ def _run(plan: Plan, chosen: Selection) -> int:
 
 JOB = Job(
     name="story",
-    doc="build/report/story.md from what was measured; --accept copies it to docs/story.md",
-    accept="build/report/story.md is copied to docs/story.md",
+    doc="write build/report/story.md from existing results; --accept copies it to docs/story.md",
+    accept="build/report/story.md, to docs/story.md",
     prepare=prepare,
 )

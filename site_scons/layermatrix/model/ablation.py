@@ -1,7 +1,7 @@
-"""Variants that no file says: a resolved variant with one of its layers left out.
+"""Derive variants that have no file: a resolved variant without one of its layers.
 
-Reads resolved `parts`; returns further variants and cells of them, or why a layer cannot be left out. The
-rules are those that a variant's file has to follow (`judgement`); a test holds the two against each other.
+Reads resolved variants. Returns derived variants and their cells, or the reason why a layer cannot be left
+out. A derived variant follows the rules for a variant's file (`spec.judgement`); a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ INFIX = "_without_"
 
 
 class AblationError(Exception):
-    """Why a layer cannot be left out of a variant; str() is one line."""
+    """A layer cannot be left out of a variant; str() is the reason, on one line."""
 
 
 def expand(cells: Iterable[Cell], names: Sequence[str]) -> tuple[list[Cell], list[tuple[str, str]]]:
-    """Each cell, and after it the same without each of these layers in turn (`all`: each that it has).
+    """Each cell, followed by the same cell without each of these layers (`all` means every layer of it).
 
-    Beside them (cell id, reason) of what cannot be: a layer that another one needs, or the last refill.
+    Also returns (cell id, reason) for each layer that cannot be left out: another layer needs it, or it is
+    the only one that serves a key.
     """
     made, left_out = [], []
     for cell in cells:
@@ -40,7 +41,7 @@ def expand(cells: Iterable[Cell], names: Sequence[str]) -> tuple[list[Cell], lis
 
 
 def whole_of(cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
-    """This cell and those of `cells` that are the same with one layer left out."""
+    """This cell, and the cells of `cells` that are the same except that one layer is left out."""
     base = cell.variant
     found = [
         other
@@ -52,7 +53,7 @@ def whole_of(cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
 
 
 def without(variant: Variant, name: str) -> Variant:
-    """The variant with this layer left out; AblationError where the others cannot do without it."""
+    """The variant without this layer. Raises AblationError if the variant needs it or does not have it."""
     layers = [layer for layer in variant.layers if layer.name != name]
     if len(layers) == len(variant.layers):
         known = [layer.name for layer in layers]
@@ -76,7 +77,8 @@ def without(variant: Variant, name: str) -> Variant:
 
 
 def _check_roles(variant: Variant, layers: Sequence[Layer]) -> None:
-    """Every key is stored by some layer, where roles have to store, and answered by one of the last role."""
+    """Raise AblationError unless a layer of the last role serves every key, and a layer stores every key if
+    a role requires storage."""
     last = list(variant.roles)[-1]
     answering = [layer for layer in layers if layer.role == last]
     fixed = [layer for layer in answering if not (variant.is_env and layer.toggle)]

@@ -1,19 +1,19 @@
-"""Budgets: the most that a figure of the code may be, by entry, metric and configuration."""
+"""Budgets: upper limits of figures of the code, by entry, metric and configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# What a budget can be about: the whole code of an entry and, as hit_<metric>, the hit path; the library.
-# `evidence.asm` says what each one is.
+# The metrics that a budget can limit: the whole code of an entry; as hit_<metric>, its hit path; the library.
+# `evidence.asm` defines each metric.
 CODE_METRICS = (
     "instructions", "branches", "calls", "tail_calls", "atomics", "stack", "spills", "bytes", "cache_lines",
 )  # fmt: skip
 HIT = "hit_"
 ENTRY_METRICS = (*CODE_METRICS, *(HIT + name for name in CODE_METRICS if name != "tail_calls"))
 LIBRARY_METRICS = ("text", "tls")
-COUNTED_MODES = ("release", "debug")  # those of which the code is counted; the first where none is named
+COUNTED_MODES = ("release", "debug")  # the modes whose code is counted; the first is the default
 COMPILERS = ("gcc", "clang", "zig")
 CONFIGURATIONS = (
     *COUNTED_MODES,
@@ -24,7 +24,7 @@ CONFIGURATIONS = (
 
 @dataclass(frozen=True)
 class BudgetLimit:
-    """The most that a figure may be, and where that is written: path:line."""
+    """most: the largest value within budget. place: where the spec sets it, as path:line."""
 
     most: int
     place: str
@@ -35,8 +35,8 @@ Budget = Mapping[str, Mapping[str, Mapping[str, BudgetLimit]]]
 
 
 def limits(budget: Budget, mode: str, compiler: str) -> dict[str, dict[str, BudgetLimit]]:
-    """What a budget sets for a cell: entry -> metric -> limit. One for the very mode and compiler
-    goes before one for the compiler (in release), and that before one for the mode."""
+    """The limits of a budget for a cell: entry -> metric -> limit. A limit for mode and compiler takes
+    precedence over one for the compiler (release only), and that over one for the mode."""
     words = (f"{mode}-{compiler}", *((compiler,) if mode == "release" else ()), mode)
     found: dict[str, dict[str, BudgetLimit]] = {}
     for entry, metrics in budget.items():

@@ -1,5 +1,4 @@
-"""The catalogue: everything that variants are put together from, and the words in which reports speak of
-it."""
+"""The catalogue: the parts that variants are made of, and the terms that reports use for them."""
 
 from __future__ import annotations
 
@@ -36,23 +35,23 @@ Direction = Annotated[Better, EnumOf(Better)]
 
 @dataclass(frozen=True)
 class Unit(Record):
-    """What reports call one unit of work, and the figure of speed."""
+    """The terms of reports. work: one unit of work. figure: the unit of speed, such as M/s."""
 
     work: Label = "op"
     figure: Label = "M/s"
     better: Direction = Better.HIGHER
 
 
-# measured figures beside which a reported one can stand, by the names that evidence has for them
+# the measured figures that a reported one can be compared with, by their names in the evidence
 MEASURED = ("speed", "asm_lines", "l1_misses", "conditional_paths", "runtime_checks")
 
 
 @dataclass(frozen=True)
 class ReportedFigure(Record):
-    """A figure that a variant may quote under `reported:`, shown beside what is measured.
+    """A figure that a variant may quote under `reported:`; reports show it beside the measured figure.
 
-    type: `number` is a figure or a range of two (`40-50`), `text` anything. beside: the measured figure
-    beside which it stands, where that has another name.
+    type: `number` is a figure or a range (`40-50`), `text` any text. beside: the name of the measured figure,
+    if it is not the reported figure's own name.
     """
 
     name: OwnName
@@ -65,8 +64,8 @@ class ReportedFigure(Record):
 
 @dataclass(frozen=True)
 class Setting(Record):
-    """A named enumeration: templates see what a variant chose as `variant.settings.<name>`, and C as
-    `macro`."""
+    """A named enumeration. Templates see a variant's choice as `variant.settings.<name>`, and C code sees it
+    as the macro `macro`."""
 
     name: OwnName
     doc: Sentence
@@ -76,16 +75,16 @@ class Setting(Record):
 
     def __post_init__(self) -> None:
         if self.default not in self.values:
-            raise Misfit(f"has the default {self.default!r}, which is none of its values")
+            raise Misfit(f"has the default {self.default!r}, which is not one of its values")
 
     def number(self, value: str | int) -> int:
-        """What C sees: a number as it is, a word as its index among the values."""
+        """The value in C: a number as it is, a name as its index among the values."""
         return value if isinstance(value, int) else self.values.index(value)
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """layers.yaml, resolved; an option's value is its default."""
+    """The resolved layers.yaml. The value of an option is its default."""
 
     doc: str
     system: System
@@ -98,5 +97,5 @@ class Catalogue:
     storages: Mapping[str, Storage]
     options: Mapping[str, Option]
     layers: Mapping[str, Layer]
-    places: Mapping[str, str]  # layer -> where its entry stands: path:line
-    lines: Mapping[str, str] = field(default_factory=dict)  # file -> how many lines it was reported to have
+    places: Mapping[str, str]  # layer -> the place of its entry, as path:line
+    lines: Mapping[str, str] = field(default_factory=dict)  # file -> its reported number of lines

@@ -1,5 +1,4 @@
-"""Layers, and what they consist of: keys, storages, toggles, options. Frozen records with every value
-filled in."""
+"""Layers and their parts: keys, roles, storages, toggles, options. All are frozen records, fully resolved."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ ALL = "all"  # every key, every value of an axis
 
 @dataclass(frozen=True)
 class Key:
-    """What a layer tells requests apart by. `index` counts from 0; `values` are the catalogue's own, such as
-    `size`, and templates see them as attributes of the key."""
+    """What distinguishes the requests to a layer. index: counts from 0. values: named values from the
+    catalogue, such as `size`; templates see them as attributes of the key."""
 
     name: str
     index: int
@@ -41,13 +40,13 @@ class Key:
         return self.values[name]
 
     def number(self, name: str) -> int:
-        """A value that is known to be a number."""
+        """A value that is a number."""
         return int(self.values[name])
 
 
 @dataclass(frozen=True)
 class Role(Record):
-    """A part that layers play. `storage`: whether a layer of this role stores what it hands out."""
+    """The role of a layer. storage: whether a layer with this role must, may or must not have a storage."""
 
     name: OwnName
     doc: Sentence = ""
@@ -56,10 +55,10 @@ class Role(Record):
 
 @dataclass(frozen=True)
 class Storage(Record):
-    """How a layer stores what it hands out; printed from templates/storage/<name>.h.j2.
+    """How a layer stores its entries; printed from templates/storage/<name>.h.j2.
 
-    bounds: one of these has to be given, and no other. shape, most: of a capacity. needs: the least that a
-    value of each key may be that the layer serves, such as `size: 8`.
+    bounds: a layer must set exactly one of these. shape, most: the form and the maximum of a capacity, in
+    entries. needs: the minimum of a named value of every key that the layer serves, such as `size: 8`.
     """
 
     name: OwnName
@@ -76,7 +75,7 @@ class Storage(Record):
         return f"storage/{self.name}.h.j2"
 
     def misfit(self, capacity: int) -> str | None:
-        """Why it cannot be of this capacity."""
+        """The reason why the storage cannot have this capacity; None if it can."""
         title = f"{article(self.name)}'s capacity".replace("_", " ")
         if self.shape == "power_of_two" and capacity & (capacity - 1):
             return f"{title} is a power of two, not {capacity}"
@@ -89,7 +88,7 @@ class Storage(Record):
 
 @dataclass(frozen=True)
 class Toggle(Record):
-    """A layer's switch: the environment variable, and what holds without it."""
+    """A layer's switch at run time. env: the environment variable. default: the state if it is not set."""
 
     env: EnvironmentName
     default: Switch
@@ -97,7 +96,7 @@ class Toggle(Record):
 
 @dataclass(frozen=True)
 class Layer:
-    """One stage of the hot path, as a variant has it."""
+    """One stage of the hot path, with the values of one variant."""
 
     name: str
     title: str
@@ -105,9 +104,9 @@ class Layer:
     role: str
     keys: tuple[Key, ...]
     storage: str
-    capacity: int  # entries of one key; 0: not bounded in entries
-    bytes_bound: int  # bytes of one key; 0: not bounded in bytes
-    limits: tuple[int, ...]  # entries that fit, for each key from the first to the last, by the tighter bound
+    capacity: int  # entries per key; 0: no limit in entries
+    bytes_bound: int  # bytes per key; 0: no limit in bytes
+    limits: tuple[int, ...]  # entries that fit by the tighter bound, for each key from first to last
     toggle: Toggle | None
     needs: tuple[str, ...]
     conflicts: tuple[str, ...]
@@ -116,17 +115,17 @@ class Layer:
 
     @property
     def own_template(self) -> str:
-        """The template that a layer may have, relative to the folder of templates."""
+        """The path of the layer's own template, which is optional, relative to the folder of templates."""
         return f"layers/{self.name}.h.j2"
 
     @property
     def storage_template(self) -> str | None:
-        """The template of its storage, which is the layer's where it has none of its own."""
+        """The template of the storage, used if the layer has no template of its own; None without storage."""
         return None if self.storage == NO_STORAGE else f"storage/{self.storage}.h.j2"
 
     @property
     def mask(self) -> int:
-        """Bit i stands for key i."""
+        """The served keys as bits: bit i is key i."""
         return sum(1 << key.index for key in self.keys)
 
     @property
@@ -141,14 +140,15 @@ class Layer:
 
     @property
     def contiguous(self) -> bool:
-        """Whether no key between the first and the last is left out."""
+        """Whether the layer serves every key between the first and the last."""
         return self.last - self.first + 1 == len(self.keys)
 
 
 @dataclass(frozen=True)
 class Option(Record):
-    """What a variant may set besides its layers. With `env` it is read from the environment, and `default` is
-    what holds without it; in a variant, an option without `env` has the value `default`."""
+    """A value that a variant may set besides its layers. With `env`, programs read it from that environment
+    variable at run time, and `default` is the value if it is not set. Without `env`, the value is fixed at
+    `default`."""
 
     name: OwnName
     doc: Sentence
@@ -165,20 +165,20 @@ class Option(Record):
 
     @property
     def low(self) -> int:
-        """The least value, 0 of a bool."""
+        """The smallest value; 0 for a bool."""
         if self.type == "bool":
             return 0
         return LEAST_INT if self.min is None else self.min
 
     @property
     def high(self) -> int:
-        """The largest value, 1 of a bool."""
+        """The largest value; 1 for a bool."""
         if self.type == "bool":
             return 1
         return LARGEST_INT if self.max is None else self.max
 
     def refusal(self, value: object) -> str | None:
-        """What a value has to be, where this one is not."""
+        """The values that are allowed, in words, if this one is not allowed; otherwise None."""
         if self.type == "bool":
             return None if isinstance(value, bool) else "on or off"
         fits = type(value) is int and self.low <= value <= self.high

@@ -1,6 +1,6 @@
-"""The axes of the matrix -> cells: which variant is built in which configuration, and why the others are not.
+"""Select the cells of the matrix: the variants in their configurations, and the reason for each omission.
 
-Reads the resolved model and what is known of the compilers. Writes nothing.
+Reads the resolved model and the available compilers. Writes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from layermatrix.model.variants import Variant
 
 COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
 Names = tuple[str, ...]
-Available = Mapping[str, object]  # compiler -> what was found; one with a `reason` is missing for that reason
+Available = Mapping[str, object]  # compiler -> what was found; an object with a `reason` is missing
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """phase2-release-gcc; sanitizer and target follow where they are not the default."""
+        """Such as phase2-release-gcc. Sanitizer and target follow if they are not the default."""
         parts = [self.variant.name, self.mode, self.compiler]
         parts += [self.sanitizer] if self.sanitizer != "none" else []
         parts += [self.target] if self.target != "native" else []
@@ -43,12 +43,12 @@ class Cell:
 
     @property
     def family(self) -> str:
-        """Its compiler as the matrix calls it: gcc of gcc-12."""
+        """The compiler's name in the matrix: gcc for gcc-12."""
         return family_of(self.compiler)
 
     @property
     def is_counted(self) -> bool:
-        """Whether its code is what is shipped, and runs here: such cells are counted and timed."""
+        """Whether this cell is counted and timed: its code is what users get, and it runs on this machine."""
         return (self.mode, self.sanitizer, self.target) == ("release", "none", "native")
 
     @property
@@ -57,13 +57,13 @@ class Cell:
 
     @property
     def counts_layers(self) -> bool:
-        """Whether its layers count what they do."""
+        """Whether its layers count their hits and misses."""
         stats = self.variant.system.stats
         return stats is not None and self.mode == stats.mode
 
     @property
     def shipped(self) -> Cell:
-        """Of a cell whose layers count, the one that the counts are about: in the mode that is shipped."""
+        """The cell without counting layers whose behaviour this cell's counts describe."""
         stats = self.variant.system.stats
         return replace(self, mode=stats.of) if stats else self
 
@@ -73,20 +73,20 @@ class Cell:
 
     @property
     def library(self) -> str:
-        """Its shared library."""
+        """The path of its shared library."""
         return f"{self.build_dir}/lib{self.variant.system.library}.so"
 
     @property
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
-        """Its budget: entry -> metric -> limit. Where a sanitizer's code is part of it, or another machine is
-        compiled for, no figure is meant."""
+        """Its budget: entry -> metric -> limit. Empty with a sanitizer or for another target: budgets do not
+        cover such code."""
         plain = not self.has_sanitizer and self.target == "native"
         return self.variant.limits(self.mode, self.family) if plain else {}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The cells that are wanted and can be built; of the others, id and reason."""
+    """cells: the selected cells that can be built. left_out: id and reason of each other selected cell."""
 
     cells: tuple[Cell, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -101,9 +101,9 @@ def select(
     target: str | None = None,
     available: Available | None = None,
 ) -> Selection:
-    """The cells that the command line asks for.
+    """The cells that the command line selects.
 
-    Each text is a name, a comma list, a pattern or `all`; SelectionError if nothing is called so.
+    Each text is a name, a comma list, a pattern or `all`. Raises SelectionError if it matches no name.
     """
     given = {"variant": variant, "mode": mode, "compiler": compiler, "sanitizer": sanitizer, "target": target}
     known = {**{axis: project.matrix.axes[axis] for axis in AXES}, "variant": tuple(project.variants)}
@@ -117,22 +117,23 @@ def select(
 
 
 def family_of(compiler: str) -> str:
-    """gcc of gcc-12; a name that is no such command is its own family."""
+    """The family of a compiler command: gcc for gcc-12. Another name is its own family."""
     command = COMPILER_COMMAND.fullmatch(compiler)
     return command.group(1) if command else compiler
 
 
 def with_compilers(project: Project, names: Iterable[str]) -> Project:
-    """The project with these compilers on their axis."""
+    """The project with these values on the compiler axis."""
     axes = replace(project.matrix.axes, compiler=tuple(names))
     return replace(project, matrix=replace(project.matrix, axes=axes))
 
 
 def choose(axis: str, text: str, known: Names) -> Names:
-    """The values that a user's text stands for, in the axis's order."""
+    """The values that a user's text selects, in the order of the axis. Raises SelectionError if a part of it
+    matches none."""
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     if not wanted:
-        raise SelectionError(f"{axis}= names nothing; {hint_for('', known) or 'say all for every one'}")
+        raise SelectionError(f"{axis}= is empty; {hint_for('', known) or 'all selects every value'}")
     for part in wanted:
         if not any(_matches(name, part) for name in known):
             hint = hint_for(part, known)
@@ -145,9 +146,10 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _default(project: Project, axis: str, known: Names, available: Available | None) -> Names:
-    """What matrix.yaml says under `default`; else the first value.
+    """The values under `default` in matrix.yaml.
 
-    Of compilers that is the first one that is here; of variants, all that the axis names.
+    Without them, the first value of the axis; for compilers, the first available one; for variants, all
+    variants of the axis.
     """
     patterns = project.matrix.default[axis]
     if patterns:
@@ -173,11 +175,11 @@ def _cells(project: Project, axes: Mapping[str, Names], available: Available | N
 
 
 def _missing(compiler: str, available: Available | None) -> str | None:
-    """Why a compiler cannot be used; None if it can, or if compilers were not looked for."""
+    """The reason why a compiler cannot be used; None if it can, or if no search was made."""
     if available is None:
         return None
     if compiler not in available:
-        return f"{compiler} was not looked for"
+        return f"{compiler} was not searched for"
     reason = getattr(available[compiler], "reason", None)
     return str(reason) if reason else None
 
@@ -187,7 +189,7 @@ def _match_any(names: Iterable[str], patterns: Names) -> bool:
 
 
 def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
-    """The reason of the first rule that leaves this cell out."""
+    """The reason of the first rule that excludes this cell; None if no rule does."""
     values = {
         "variant": (cell.variant.name,),
         "mode": (cell.mode,),

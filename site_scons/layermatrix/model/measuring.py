@@ -1,4 +1,4 @@
-"""What is run in each cell and measured: tests, programs, loads, counters, other libraries, experiments."""
+"""What each cell runs and measures: tests, programs, loads, counters, other libraries, experiments."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from layermatrix.core.kinds import (
 from layermatrix.model.layers import ALL
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
-FLOOR = "floor"  # its name among those that are timed
+FLOOR = "floor"  # the floor library's name in timings
 CacheNumber = Annotated[int, Integer(1, 2**30)]
 Words = Annotated[tuple[Word, ...], Items(1)]
 
 
 @dataclass(frozen=True)
 class Suite(Record):
-    """Test programs that exit with 0 when they pass, by what they are linked with; `timeout` in seconds.
+    """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
-    sources: with the shared library. static: with the static library. alone: with neither; they load it, or
-    are started with it. inside: with the static library, with a sanitizer too; they use what the library
-    hides. scripts: pytest's, run for each cell. soak: the arguments of a program in a soak, by its name;
-    `{seconds}` stands for its length.
+    sources: with the shared library. static: with the static library. alone: with neither; they load the
+    library or run with it preloaded. inside: with the static library, also under sanitizers; they use hidden
+    symbols. scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test;
+    `{seconds}` stands for the duration. timeout: seconds.
     """
 
     sources: Annotated[tuple[Glob, ...], Items(1, unique=True, alone=True)] = ()
@@ -70,7 +70,7 @@ class Suite(Record):
 
 @dataclass(frozen=True)
 class Programs(Record):
-    """Scripts whose output must not change when the library is preloaded."""
+    """Scripts whose output must be the same with the library preloaded and without. timeout: seconds."""
 
     scripts: Glob = ""  # none
     timeout: Seconds = 120
@@ -78,7 +78,7 @@ class Programs(Record):
 
 @dataclass(frozen=True)
 class Fuzz(Record):
-    """libFuzzer programs, and the folder of inputs that they start from."""
+    """libFuzzer programs (sources), and the folder of their initial inputs (corpus)."""
 
     sources: Glob
     corpus: File
@@ -86,17 +86,17 @@ class Fuzz(Record):
 
 @dataclass(frozen=True)
 class Baseline(Record):
-    """What every cell is compared with."""
+    """The baseline that every cell is compared with. reported: its reported figures, by name."""
 
     name: Line = "baseline"
     reported: Mapping[Name, Label] = field(default_factory=dict, hash=False)
 
 
 class Link(enum.Enum):
-    """How a benchmark gets the hot path.
+    """How a benchmark calls the hot path.
 
-    PRELOADED: it calls functions of the library that is preloaded into it, or the system's. INLINED: it is
-    compiled in each cell with the cell's header, and linked with the cell's library.
+    PRELOADED: it calls the functions of a preloaded library, or without one, the system's. INLINED: each cell
+    compiles it with the cell's header and links it with the cell's library.
     """
 
     PRELOADED = "preloaded"
@@ -105,8 +105,8 @@ class Link(enum.Enum):
 
 @dataclass(frozen=True)
 class Load(Record):
-    """A benchmark: its program, how that gets the hot path, and its arguments when it is timed (without any
-    it is not) and when it is simulated."""
+    """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
+    counted: its arguments under the cache simulator. link: how it calls the hot path."""
 
     name: OwnName
     doc: Sentence
@@ -122,7 +122,7 @@ class Load(Record):
 
 @dataclass(frozen=True)
 class Timing(Record):
-    """How often each load is timed; `headline` is the load of the first column of speed."""
+    """rounds: how many times each load is timed. headline: the load in the first column of speed."""
 
     headline: LoadName = ""  # the first load that is timed
     rounds: Annotated[int, Integer(1, 1000)] = 7
@@ -130,7 +130,8 @@ class Timing(Record):
 
 @dataclass(frozen=True)
 class Limit(Record):
-    """A figure may grow by `percent` or by `soft`, whichever is more, and never by more than `hard`."""
+    """The allowed growth of a figure: the larger of `percent` (of the figure) and `soft`, but at most
+    `hard`. `soft` and `hard` have the figure's own unit."""
 
     percent: Annotated[float, Number(0, 1000)]
     soft: Annotated[float, Number(0, 1_000_000)]
@@ -138,14 +139,14 @@ class Limit(Record):
 
     def __post_init__(self) -> None:
         if self.soft > self.hard:
-            raise Misfit("is above 'hard'", at=("soft",))
+            raise Misfit("is greater than 'hard'", at=("soft",))
 
 
 class Cache(Items):
-    """Bytes, ways and bytes of a line of a cache that can be simulated."""
+    """The kind of a cache's values: its bytes, its ways, and the bytes of a line."""
 
     def before(self, value: object) -> object:
-        what = "{slot} must be [bytes, ways, line], where line and number of sets are powers of two"
+        what = "{slot} must be [bytes, ways, line]; line and the number of sets must be powers of two"
         numbers = [getattr(part, "value", None) for part in super().before(value)]
         if not is_cache(numbers):
             raise Misfit(what, "such as [32768, 8, 64]", (0,) if numbers else (), whole=True)
@@ -153,7 +154,7 @@ class Cache(Items):
 
 
 def is_cache(numbers: list[object]) -> bool:
-    """Whether these are bytes, ways and line size of a cache that can be simulated."""
+    """Whether these are the bytes, ways and line bytes of a cache that Cachegrind can simulate."""
     known = [number for number in numbers if type(number) is int and number > 0]
     if len(known) != len(numbers) or len(numbers) != 3:
         return False
@@ -167,7 +168,8 @@ CacheSize = Annotated[tuple[CacheNumber, CacheNumber, CacheNumber], Cache()]
 
 @dataclass(frozen=True)
 class Counters(Record):
-    """The loads to simulate, each cache as bytes, ways, bytes of a line, and the limit of each figure."""
+    """loads: the loads to simulate. I1, D1, LL: each cache as (bytes, ways, bytes of a line). limits: the
+    allowed growth of each figure."""
 
     loads: Annotated[tuple[LoadName, ...], Items(1, unique=True)] = ()
     I1: CacheSize = (32768, 8, 64)
@@ -190,9 +192,8 @@ class FoundIn(enum.Enum):
 
 @dataclass(frozen=True)
 class Peer(Record):
-    """Another library that does the same: its file, where that is looked for, and the package that has it.
-
-    variants: names and patterns of those that it is timed beside; none: beside all.
+    """Another library with the same interface. file: its name, looked for in `found_in`. package: the package
+    that contains it. variants: names and patterns of the variants that it is timed beside; none: all of them.
     """
 
     name: OwnName
@@ -214,8 +215,8 @@ class Peer(Record):
 
 @dataclass(frozen=True)
 class Floor(Record):
-    """The C file of a library that does the least that one of the kind could do. It is timed beside the peers
-    to show what is left to win, and is none of them. loads: those that it can run; none: all."""
+    """The C file of a library that does the minimum amount of work. It is timed with the peers to show how
+    much could still be gained; it is not a peer itself. loads: the loads that it can run; none: all."""
 
     source: CFile
     doc: Sentence
@@ -241,7 +242,8 @@ class PeerLoad(Load):
 
 @dataclass(frozen=True)
 class Peers(Record):
-    """What is timed beside other libraries: variants (names and patterns), and loads with `args` alone.
+    """The variants (names and patterns) that are timed against other libraries, and the loads; of a load only
+    `args` is used.
 
     default: the loads that are timed where none is named, by names, groups and patterns; none: all. quiet:
     arguments with which a program reports `after_kib`, its memory after all was freed; `quiet_seconds`: how
@@ -283,9 +285,9 @@ class Peers(Record):
 
 @dataclass(frozen=True)
 class Page(Record):
-    """A page of docs/, made from the lines of a test's output that begin with `mark`, variant by variant.
+    """A page of docs/ with a table made from a test's output, one column group per variant.
 
-    A line `<mark> <row> | <part> | <word>` of the output is an entry of the page's table.
+    Each output line `<mark> <row> | <part> | <text>` is one entry of the table.
     """
 
     name: OwnName
@@ -297,8 +299,8 @@ class Page(Record):
 
 @dataclass(frozen=True)
 class Experiment(Record):
-    """A question that a measurement answers. variants: its sides; the others are compared with the first.
-    loads: the first one decides, by the figure that `decides` names. kept: the side that was gone on with."""
+    """A question that a measurement answers. variants: the first is the baseline of the others. loads: the
+    first one decides, by the figure that `decides` names. kept: the variant that the project kept."""
 
     name: OwnName
     question: Question

@@ -1,4 +1,4 @@
-"""The resolved matrix.yaml: which cells there are, and what is run and measured in each."""
+"""The resolved matrix.yaml: the cells of the project, and what each runs and measures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Axes(Record):
 
 @dataclass(frozen=True)
 class Cells(Record):
-    """A choice of cells: those with one of the values given, on each axis that is given."""
+    """A selection of cells: on each given axis, the cell has one of the given values."""
 
     variant: Variants = ()
     mode: Modes = ()
@@ -74,14 +74,14 @@ class Cells(Record):
         return found
 
     def items(self) -> list[tuple[str, tuple[str, ...]]]:
-        """The axes that are given, with their values."""
+        """The given axes with their values."""
         pairs = [(axis, getattr(self, axis)) for axis in AXES]
         return [(axis, values) for axis, values in pairs if values]
 
 
 @dataclass(frozen=True)
 class Rule(Record):
-    """Cells to leave out: those with one of the values on each axis named."""
+    """A rule that excludes cells: those that `exclude` selects. reason: shown for each excluded cell."""
 
     exclude: Cells
     reason: Sentence
@@ -89,12 +89,12 @@ class Rule(Record):
     def __post_init__(self) -> None:
         if not self.exclude.items():
             hint = f"name one of {', '.join(AXES)}"
-            raise Misfit("this rule leaves every cell out", hint, ("exclude",), whole=True)
+            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True)
 
 
 @dataclass(frozen=True)
 class Matrix(Record):
-    """matrix.yaml. In a resolved project, the axis of variants holds names, not patterns."""
+    """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns."""
 
     doc: Sentence
     axes: Axes = field(default_factory=Axes)
@@ -112,5 +112,5 @@ class Matrix(Record):
 
     @property
     def timed(self) -> dict[str, Load]:
-        """The loads that are not counted only, by name."""
+        """The loads that are timed, by name: those with `args`."""
         return {name: load for name, load in self.loads.items() if load.args}

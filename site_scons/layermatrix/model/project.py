@@ -1,7 +1,6 @@
-"""Everything that a project's spec files say, resolved: frozen records with every implied value filled in.
+"""A resolved project: the content of all its spec files as frozen records, with every default filled in.
 
-Templates print them, the build and the reports read them. Nothing here knows of YAML; `spec.loader` makes
-them.
+Templates print these records; the build and the reports read them. `spec.loader` creates them from YAML.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The program that is put together from the layers, as the build and the evidence see it."""
+"""The library that is built from the layers, as the build and the evidence see it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from layermatrix.core.kinds import (
 )
 
 MODES = ("release", "debug", "stats")
-FROM_WHERE = ("env", "fixed")  # the environment decides, or the variant has
-LIBRARY = "library"  # beside the entries, in budgets
+FROM_WHERE = ("env", "fixed")  # read from the environment at run time, or fixed by the variant
+LIBRARY = "library"  # in budgets, the key of limits for the whole library
 Mode = Annotated[str, OneOf(*MODES)]
 FromWhere = Annotated[str, OneOf(*FROM_WHERE)]
 
 
 @dataclass(frozen=True)
 class Entry(Record):
-    """A function of the hot path, and the probe's function that inlines it. `role`: a hit is one of the first
-    layer with this role; of the first of all, without it."""
+    """A function of the hot path. probe: the probe's function that inlines it. role: the first layer with
+    this role serves a hit; without a role, the first layer does."""
 
     function: Name
     probe: Name
@@ -44,9 +44,9 @@ class Entry(Record):
 
 @dataclass(frozen=True)
 class Stats(Record):
-    """The builds in which layers count: their mode, the mode whose code the figures are about, the
-    environment variable that names the file to which a program writes its counts at exit, and the sources
-    that only they have."""
+    """The builds in which layers count. mode: their mode. of: the mode whose behaviour the counts describe.
+    env: the environment variable with the file to which a program writes its counts at exit. sources: C files
+    of these builds only."""
 
     mode: Mode
     of: Mode
@@ -56,7 +56,7 @@ class Stats(Record):
 
 @dataclass(frozen=True)
 class Debug(Record):
-    """What debug code looks like in C: the macro that guards it, and the functions by which it prints."""
+    """Debug code in C. macro: the macro that guards it. prints: the functions that it prints with."""
 
     macro: Name
     prints: Annotated[tuple[Name, ...], Items(1, unique=True)]
@@ -64,7 +64,7 @@ class Debug(Record):
 
 @dataclass(frozen=True)
 class Condition(Record):
-    """Variants whose layers, or whose options, are read from the environment or fixed."""
+    """A condition on a variant: whether its toggles or options are read from the environment or fixed."""
 
     toggles: FromWhere | None = None
     options: FromWhere | None = None
@@ -72,7 +72,7 @@ class Condition(Record):
     def __post_init__(self) -> None:
         if self.toggles is None and self.options is None:
             raise Misfit(
-                "this condition holds always", "leave it out, or name toggles or options", whole=True
+                "this condition is always true", "leave it out, or name toggles or options", whole=True
             )
 
     def holds(self, toggles: str, options: str) -> bool:
@@ -81,7 +81,7 @@ class Condition(Record):
 
 @dataclass(frozen=True)
 class Allowed(Record):
-    """A C file that may do what is forbidden to the others."""
+    """A C file that is exempt from a rule."""
 
     source: File
     reason: Sentence
@@ -89,7 +89,7 @@ class Allowed(Record):
 
 @dataclass(frozen=True)
 class Forbidden(Record):
-    """Functions (names or patterns) that no object of a release may refer to."""
+    """Functions (names or patterns) that no object of a release build may refer to."""
 
     symbols: Annotated[tuple[Symbol, ...], Items(1, unique=True)]
     reason: Sentence
@@ -99,13 +99,14 @@ class Forbidden(Record):
 
 @dataclass(frozen=True)
 class System(Record):
-    """Files are relative to the folder of C sources, those of `skeleton` and `unity_skeleton` to
-    `templates/`.
+    """Paths are relative to the folder of C sources, except `skeleton` and `unity_skeleton`, which are
+    relative to `templates/`.
 
-    modules are compiled apart, or included by the unit that is printed from `unity_skeleton`; sources always
-    apart. interpose: sources with names that a sanitizer owns. shared_only, static_only: of one kind of
-    library. probe: a source of noinline functions that inline the entries. sentinel: what every debug
-    message carries. switches: C variables by which code is switched on and off at run time.
+    modules: compiled separately, or included by the unit that is printed from `unity_skeleton`. sources:
+    always compiled separately. interpose: sources that define names which sanitizers define, too.
+    shared_only, static_only: sources of one kind of library. probe: a source of noinline functions that
+    inline the entries. sentinel: a text that every debug message contains. switches: C variables that switch
+    code on and off at run time.
     """
 
     name: Name
@@ -132,13 +133,13 @@ class System(Record):
 
     @property
     def soname(self) -> str:
-        """What the loader looks for: the shared library's name with the first number of its soversion."""
+        """The name that the loader searches for: lib<library>.so with the first number of the soversion."""
         first = self.soversion.partition(".")[0]
         return f"lib{self.library}.so" + (f".{first}" if first else "")
 
     @property
     def files(self) -> dict[str, tuple[str, ...]]:
-        """Every C file of the system, by the key that names it."""
+        """Every C file of the system, by the spec key that lists it."""
         groups = ("modules", "sources", "interpose", "shared_only", "static_only")
         found = {group: getattr(self, group) for group in groups}
         return {**found, "probe": (self.probe,) if self.probe else ()}

@@ -1,4 +1,4 @@
-"""Variants: a named choice of layers, keys and settings, as templates print it."""
+"""Resolved variants: a named choice of layers, keys and settings. Templates print them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ UNPRINTED = ("reported", "budget", "roles")  # fields of a variant that template
 class Variant:
     """A named choice of layers and settings.
 
-    settings: what was chosen of each one, by its name. numbers: the same as C sees it. macros: the numbers of
-    those with a macro, by that.
-    extra: what the catalogue's profile computes for templates.
+    settings: setting -> chosen value. numbers: setting -> its number in C. macros: macro -> its number in C.
+    extra: values that the catalogue's profile computes for templates.
     """
 
     name: str
     doc: str
     source: str  # variants/<name>.yaml
-    lineage: tuple[str, ...]  # the variants that it extends, the first one first, and itself
+    lineage: tuple[str, ...]  # the variants that it extends, from the root on, and itself at the end
     keys: tuple[Key, ...]
     layers: tuple[Layer, ...]
     settings: Mapping[str, str | int] = field(hash=False)
@@ -42,54 +41,56 @@ class Variant:
 
     @property
     def toggles(self) -> str:
-        """env: layers are switched by the environment; fixed."""
+        """`env`: the environment switches layers at run time; `fixed`: layers are always on."""
         return str(self.settings["toggles"])
 
     @property
     def debug_output(self) -> str:
-        """always, guarded; absent: see `without_debug`."""
+        """`always`, `guarded`, or `absent` (see `without_debug`)."""
         return str(self.settings["debug_output"])
 
     @property
     def layout(self) -> str:
-        """unity, modules."""
+        """`unity` (one unit includes all modules) or `modules` (each is compiled separately)."""
         return str(self.settings["layout"])
 
     @property
     def fast_path(self) -> str:
-        """inline: every layer is part of the inlined path; ultra: the first one is."""
+        """`inline`: the inlined path has every layer; `ultra`: it has only the first one."""
         return str(self.settings["fast_path"])
 
     @property
     def hot_layers(self) -> tuple[Layer, ...]:
-        """The layers that are part of the inlined path."""
+        """The layers of the inlined path."""
         return self.layers if self.fast_path == "inline" else self.layers[:1]
 
     @property
     def storing_layers(self) -> tuple[Layer, ...]:
-        """The layers whose role is to store what they hand out."""
+        """The layers whose role requires a storage."""
         return tuple(layer for layer in self.layers if self.roles[layer.role].storage == "required")
 
     def with_role(self, role: str) -> tuple[Layer, ...]:
-        """The layers that play this role."""
+        """The layers with this role."""
         return tuple(layer for layer in self.layers if layer.role == role)
 
     @property
     def is_env(self) -> bool:
-        """Whether layers are switched by the environment."""
+        """Whether the environment switches layers at run time."""
         return self.toggles == "env"
 
     @property
     def toggled_layers(self) -> tuple[Layer, ...]:
+        """The layers that the environment can switch off."""
         return tuple(layer for layer in self.layers if layer.toggle and self.is_env)
 
     @property
     def env_options(self) -> tuple[Option, ...]:
+        """The options that programs read from the environment."""
         return tuple(option for option in self.options.values() if option.env)
 
     @property
     def forbidden(self) -> tuple[Forbidden, ...]:
-        """The system's rules that hold for this variant."""
+        """The system's rules that apply to this variant."""
         toggles = "env" if self.toggled_layers else "fixed"
         options = "env" if self.env_options else "fixed"
         return tuple(
@@ -97,24 +98,24 @@ class Variant:
         )
 
     def without_debug(self) -> Variant:
-        """The variant as it is printed with no debug code at all, guarded or not."""
+        """The variant without any debug code, guarded or not."""
         return replace(self, settings={**self.settings, "debug_output": "absent"})
 
     def as_value(self) -> str:
-        """Everything that a template can see, as one line of JSON that only changes when that does."""
+        """Everything that a template can see, as one line of JSON. The build depends on this text."""
         return json.dumps(plain(self, leave_out=UNPRINTED), separators=(",", ":"))
 
     def first_layer(self, role: str | None) -> Layer | None:
-        """The first layer with this role, or of all."""
+        """The first layer with this role; without a role, the first of all; None if there is none."""
         return next((layer for layer in self.layers if role in (None, layer.role)), None)
 
     def limits(self, mode: str, compiler: str) -> dict[str, dict[str, BudgetLimit]]:
-        """What the budget sets for a cell: entry -> metric -> limit."""
+        """The budget's limits for a cell: entry -> metric -> limit."""
         return budgets.limits(self.budget, mode, compiler)
 
 
 def plain(record: Any, leave_out: tuple[str, ...] = ()) -> Any:
-    """A record, and the records in it, as dicts and lists; without the fields `leave_out`."""
+    """A record, with the records in it, as dicts and lists, without the fields `leave_out`."""
     if is_dataclass(record):
         names = (part.name for part in fields(record) if part.name not in leave_out)
         return {name: plain(getattr(record, name)) for name in names}

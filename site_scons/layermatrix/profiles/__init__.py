@@ -1,1 +1,1 @@
-"""What one domain of hot paths adds to the core: a catalogue names its profile, or none."""
+"""Profiles: what one domain of hot paths adds to the core. A catalogue may name its profile."""

@@ -1,4 +1,4 @@
-"""A profile: what a domain of hot paths adds. This one adds nothing, and is a catalogue's that names none."""
+"""The base class of profiles. It adds nothing, and is the profile of a catalogue that names none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layermatrix.model.layers import Key, Layer, Role, Storage
 
 @dataclass(frozen=True)
 class Objection:
-    """What a profile has against a variant, said where the variant sets the first of these settings."""
+    """A profile's error about a variant. It is reported where the variant sets the first of `settings`."""
 
     settings: tuple[str, ...]
     what: str
@@ -22,10 +22,13 @@ class Objection:
 
 @dataclass(frozen=True)
 class Profile:
-    """words: what files call the core's own words. key, stored, path, supply: what reports call a key, what
-    layers store, the path, and what the last layer does with the system behind it. roles, settings, storages,
-    unit: those of a catalogue that declares none of its own; a setting or a storage of a catalogue goes
-    before one of the same name."""
+    """What a domain adds.
+
+    words: core spec key -> the domain's name for it. key, stored, path, supply: terms of reports for a key, a
+    layer's entries, the path, and what the last layer does with the system behind it. roles, settings,
+    storages, unit: defaults for a catalogue that declares none; a catalogue's own setting or storage takes
+    precedence over one of the same name.
+    """
 
     name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
@@ -39,22 +42,22 @@ class Profile:
     unit: Unit = field(default_factory=Unit)
 
     def misfits(self, keys: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
-        """What is wrong with a table of keys: the key's name, and the mistake."""
+        """The mistakes in a table of keys: (name of the key, mistake)."""
         yield from ()
 
     def objections(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Iterator[Objection]:
-        """What does not go together in a variant."""
+        """The conflicts among the settings and keys of a variant."""
         yield from ()
 
     def extra(
         self, keys: Sequence[Key], settings: Mapping[str, str | int], layers: Sequence[Layer]
     ) -> Mapping[str, Any]:
-        """Further values for templates, as `variant.extra`."""
+        """Additional values for templates; they see them as `variant.extra`."""
         return {}
 
     def key_columns(
         self, keys: Sequence[Key], settings: Mapping[str, str | int]
     ) -> Mapping[str, Sequence[str]]:
-        """What a reader is shown of each key: heading -> a text for each."""
+        """The columns of a report's table of keys: heading -> one text per key."""
         names = dict.fromkeys(name for key in keys for name in key.values)
         return {name: [str(key.values.get(name, "")) for key in keys] for name in names}

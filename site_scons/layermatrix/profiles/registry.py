@@ -1,4 +1,4 @@
-"""The profiles that there are, by name."""
+"""The known profiles, by name."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ PROFILES = {MALLOC.name: MALLOC}
 
 
 def of(name: str) -> Profile:
-    """The profile of this name; the neutral one for an unknown name, which is reported elsewhere."""
+    """The profile of this name; the neutral one for an unknown name, which the spec loader reports."""
     return PROFILES.get(name, NEUTRAL)

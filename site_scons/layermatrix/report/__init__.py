@@ -1,1 +1,1 @@
-"""Print a result record in every form that a reader or a machine asks for, one module an exporter."""
+"""Print results in every output format; each exporter is one module."""

@@ -1,7 +1,7 @@
 """A page for each cell, cells/<cell>.html: its spec, the picture of its path, and all its evidence.
 
-Reads results and `cell.html.j2` beside this file; returns HTML text. `nested` lays the records of evidence
-out, which knows none of them by name, so everything that a build establishes has its place here.
+Reads results and `cell.html.j2` in this folder; returns HTML text. `nested` lays out the records of evidence
+without knowing their fields, so the page shows all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "cell.html.j2"
 FOLDER = "cells"
-REFERENCE = ("reference", "Against what was accepted", "the counters beside what was accepted last")
+REFERENCE = ("reference", "Against what was accepted", "the counters compared with the accepted ones")
 LAYER_COSTS = ("layer_costs", "Layer costs", "what each layer did, what that cost, and the path without it")
 MARKS = {
     FigureKind.GOOD: ("yes", "passed"),

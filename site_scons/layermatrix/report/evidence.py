@@ -1,7 +1,7 @@
-"""Lay out what the binaries of the selected cells prove, as the tables that `evidence` prints.
+"""Lay out the evidence about the binaries as the tables that the job `evidence` prints.
 
-Reads results; returns `Table`s. The machine code and the budgets have tables of their own, layer by layer;
-what else is checked has the columns of its kind.
+Reads results; returns `Table`s. Machine code and budgets have tables of their own, by layer. Other kinds of
+evidence use their own columns.
 """
 
 from __future__ import annotations

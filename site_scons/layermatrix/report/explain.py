@@ -1,6 +1,6 @@
-"""Explain a variant in words and in a drawing of boxes and arrows; list the variants and the cells.
+"""Describe a variant in text with a drawing of boxes and arrows; list the variants and the cells.
 
-Reads a variant's description by `layer_path` (or the whole `Project`); returns text.
+Reads a variant's description from `layer_path` (or the whole `Project`); returns text.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BOX = 64  # inner width of a box of the drawing
 
 
 def explain(about: LayerPath, counted: Counted = None) -> str:
-    """Everything that a user wants to know about a variant, ready to print. counted: what its layers did,
-    from `layercost.of_cell`."""
+    """The description of a variant, ready to print. counted: the counts of its layers, from
+    `layercost.of_cell`."""
     sections = [
         _heading(about),
         drawing(about, counted),
@@ -41,7 +41,7 @@ def explain(about: LayerPath, counted: Counted = None) -> str:
 
 
 def layer_figures(about: LayerPath, counted: LayerCosts | NotMeasured) -> str:
-    """What the layers of a variant did, alone."""
+    """Only the counts of a variant's layers."""
     return "\n".join([about.variant, *layers.table(counted, about.titles)]) + "\n"
 
 
@@ -65,7 +65,7 @@ def list_variants(
 
 
 def storage_text(about: LayerPath, layer: Stage) -> str:
-    """How a layer stores what it hands out, and how much; or what one without a storage fills."""
+    """A layer's storage and its bound; for a layer without a storage, the layers that it fills."""
     if not layer.stores:
         return f"fills {layer.fills} from the backend"
     words = "stores nothing" if layer.storage == NO_STORAGE else layer.storage.replace("_", " ")
@@ -77,7 +77,7 @@ def storage_text(about: LayerPath, layer: Stage) -> str:
 
 
 def toggle_text(toggle: Toggle | None) -> str:
-    """Whether a layer is on, and who decides."""
+    """Whether a layer is on, and the environment variable that switches it."""
     if toggle is None:
         return "always on"
     state = "on" if toggle.default else "off"

@@ -1,4 +1,4 @@
-"""What an exporter is: the files that it writes below build/report/, and how it makes their text."""
+"""The definition of an exporter: its files below build/report/, and the function for their text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Exporter:
     render: Callable[[Results], Mapping[str, str]]
 
     def write(self, results: Results, folder: Path) -> None:
-        """Its files, each whole or not at all; those of an earlier report that no longer belong to it go."""
+        """Write its files atomically, and delete files of an earlier report that it no longer writes."""
         files = self.render(results)
         for old in folder.glob(self.pattern):
             if old.relative_to(folder).as_posix() not in files:

@@ -1,4 +1,4 @@
-"""The results as junit.xml, for CI servers: a suite a cell, a case for everything that had to be so.
+"""The results as junit.xml, for CI servers: one suite per cell, one case per check.
 
 Reads results; returns XML text.
 """

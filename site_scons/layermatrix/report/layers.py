@@ -1,4 +1,4 @@
-"""What each layer of a variant does, as a table of text for each load; for `explain`.
+"""Print the counts of a variant's layers as a text table for each load; for `explain`.
 
 Reads the costs that `layercost.of_cell` joins; returns lines.
 """
@@ -27,12 +27,13 @@ COLUMNS = (
     ("counted", 8),
 )
 WORDS = """
-asked: of the requests, those that ask this layer. hits: of these, those that it serves. serves: of all
-requests. keeps: of the freed blocks that it is offered. in, out: blocks moved by refills, top-ups, spills and
-drains. peak: the most that one thread's classes held. code: instructions of the layer in the inlined
-allocation. instr.: those that are executed in its lines, a request with its free. without: the change of the
-path's instructions if the layer were left out, estimated: its own are saved, and what it handled goes to the
-next layer of the class, at that one's mean. counted: the same change in a build without it.
+asked: share of the requests that reach this layer. hits: share of these that it serves. serves: share
+of all requests that it serves. keeps: share of the freed blocks offered to it that it keeps. in, out:
+blocks moved by refills, top-ups, spills and drains. peak: the maximum held by one thread's classes.
+code: instructions of the layer in the inlined entry. instr.: instructions executed in its lines per
+request, with the free. without: the estimated change of the path's instructions without this layer: its
+own are saved, and the next layer of the class handles its blocks at its own mean cost. counted: the
+same change, counted in a build without the layer.
 """
 
 
@@ -51,7 +52,10 @@ def table(record: LayerCosts | NotMeasured, titles: Mapping[str, str]) -> list[s
     reasons = dict.fromkeys(_reasons(record, titles))
     for reason in reasons:
         lines += textwrap.wrap(reason, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    return [*lines, f"  To count: {record.command}; with without=all each layer is left out in turn, too."]
+    return [
+        *lines,
+        f"  To count: {record.command}; without=all also leaves out each layer.",
+    ]
 
 
 def _about(load: LoadCosts) -> str:

@@ -1,7 +1,8 @@
-"""Lay any record out as blocks to print: pairs, tables and texts, without knowing what it is about.
+"""Lay out any record as blocks to print (pairs, tables and texts), without knowing its fields.
 
-Reads plain JSON values; returns `Block`s of text. So a key that evidence gains is on its page without changes
-here. A dict of dicts becomes a table, its nested dicts further tables; what was not measured says why.
+Reads plain JSON values; returns `Block`s of text. So a new field of evidence appears on its page without a
+change here. A dict of dicts becomes a table, and dicts nested in it become further tables. A missing figure
+shows its reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Print what an operation costs now beside what was accepted, and what of that is worse.
+"""Print the current cost of an operation next to the accepted cost, and the figures that are worse.
 
 Reads cells with their comparison; writes to a rich console.
 """

@@ -1,4 +1,4 @@
-"""Every exporter, the page for people first. A new one is a module with an `EXPORTER` and its line here."""
+"""All exporters, the HTML page first. A new one is a module with an `EXPORTER` and its line here."""
 
 from __future__ import annotations
 

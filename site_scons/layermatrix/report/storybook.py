@@ -1,6 +1,6 @@
-"""The story as story.md: what is reported of each variant, what was measured, and why the two differ.
+"""The story as story.md: the reported and measured figures of each variant, and why they differ.
 
-Reads results and `story.md.j2` beside this file; returns Markdown. Every figure is from the results.
+Reads results and `story.md.j2` in this folder; returns Markdown. Every figure comes from the results.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def shipped(results: Results) -> Results:
     names = {cell.variant for cell in cells}
     variants = {name: about for name, about in results.variants.items() if name in names}
     less = replace(results, cells=tuple(cells), variants=variants)
-    return replace(less, story=reported.tell(less))
+    return replace(less, story=reported.story_of(less))
 
 
 def _in_order(cells: Sequence[CellResult]) -> list[CellResult]:

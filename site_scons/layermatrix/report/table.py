@@ -1,8 +1,8 @@
 """Lay results out as tables of figures, once for the terminal, Markdown and HTML.
 
-Reads results; returns `Table`s of text. The columns of a kind of evidence are the kind's own, from the
-registry: those that the baseline has, too, say how the code runs, the others what it is. A reported figure
-stands beside the measured one.
+Reads results; returns `Table`s of text. Each kind of evidence defines its columns. Kinds that the baseline
+has, too, describe how the code runs; the other kinds describe the code. A reported figure has a column next
+to the measured one.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from layermatrix.evidence.columns import (
 )
 from layermatrix.evidence.kind import Kind
 
-AGAINST = "beside what was accepted last for this compiler, C library and valgrind (variants/counters.lock)"
-BELOW_ZERO = "a figure below 0: the benchmark itself costs less with the library than with the empty one"
+AGAINST = "compared with the accepted cost for this compiler, C library and valgrind (variants/counters.lock)"
+BELOW_ZERO = "a negative figure: the benchmark itself costs less with this library than with the empty one"
 PRINTED = "a header is printed for its variant: what others choose by #if is mostly chosen when it is printed"
 REPORTED_NOTE = "reported, not measured here"
 EVENTS = (
@@ -63,30 +63,30 @@ class _Column:
 
 
 def code_table(results: Results) -> Table:
-    """What the code is: layers, instructions, lines of assembly, and what was checked."""
+    """The table about the code: layers, instructions, lines of assembly, checks."""
     layers = _Column(Heading("layers", "count"), lambda cell: Figure(str(len(cell.layers))))
     return _table("What the code is", results, [layers, *_of_kinds(results, _code_kinds())], baseline=True)
 
 
 def text_table(results: Results) -> Table:
-    """What is left to decide in the text: by the preprocessor, and at run time."""
+    """The table about the text: conditional paths and runtime checks."""
     columns = list(_of_kind(results, code.KIND))
     return replace(_table("What the text leaves open", results, columns, baseline=False), notes=(PRINTED,))
 
 
 def run_table(results: Results) -> Table:
-    """How it runs: counters and speed of each load, beside the baseline."""
+    """The table about the run: counters and speed of each load, compared with the baseline."""
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     return _noted(_table("How it runs", results, list(_of_kinds(results, kinds)), baseline=True))
 
 
 def checks_columns(results: Results) -> list[_Column]:
-    """The columns of everything that was checked."""
+    """The columns of all checks."""
     return list(_of_kinds(results, [kind for kind in registry.KINDS if kind.is_gate]))
 
 
 def counts_tables(results: Results) -> list[Table]:
-    """What each load that was counted costs."""
+    """The costs of each counted load."""
     work = results.view.work
     return [
         _noted(_table(f"What one {work} costs: {load}", results, list(_events(load, work)), baseline=True))
@@ -95,7 +95,7 @@ def counts_tables(results: Results) -> list[Table]:
 
 
 def matrix_table(results: Results) -> Table:
-    """One line a cell: what every cell of a matrix has to show."""
+    """The short table: one line per cell."""
     built = _Column(Heading("built", "library"), _built)
     brief = [
         _plain(kind, column) for kind in registry.KINDS for column in _columns(results, kind) if column.brief
@@ -284,7 +284,7 @@ def ratio_figure(ratio: Ratio | comparison.Ratio) -> Figure:
     return Figure(f"{ratio.median:.2f}x", note=f"{ratio.low:.2f}-{ratio.high:.2f}")
 
 
-# --- what other parts of the report ask
+# --- functions for other parts of the report
 
 
 def entries(results: Results) -> list[str]:

@@ -1,7 +1,7 @@
-"""Print the phase table and the matrix table on a terminal, or plainly where there is none.
+"""Print the phase table and the matrix table, with colours on a terminal and without them elsewhere.
 
-Reads results; writes to a rich console. Every column names its unit, a reported figure is marked as one, and
-a figure that was not measured says why.
+Reads results; writes to a rich console. Every column has a unit, reported figures are marked, and a figure
+that was not measured has a footnote with the reason.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _print_reference(results: Results, console: Console) -> None:
     """Whether the counters are as they were accepted; where not, what tells more."""
     words, well = reference.sentence(results.cells)
     if words:
-        hint = "" if well else " ./sconsw counters says more."
+        hint = "" if well else " ./sconsw counters shows details."
         console.print(words + hint, style="" if well else "bold red", markup=False, soft_wrap=True)
         console.print()
 

@@ -1,7 +1,7 @@
-"""How one file of a cell is made: by the compiler, by a template, or by a step in Python.
+"""Declare how one file of a cell is made: by the compiler, from a template, or by a Python step.
 
-SCons sees which files an action reads, and the action's own code. What else a file depends on is declared
-here: the compiler's identity, the resolved variant, its templates, and the modules that a step calls.
+SCons knows only the files that an action reads, and the action's own code. This module declares the other
+dependencies of a file: the compiler's identity, the resolved variant, its templates, and a step's modules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node
 
 
 def object_of(env: Env, source: Node) -> list[Node]:
-    """One compiled file, fit for both kinds of library."""
+    """One object file, usable in both kinds of library."""
     path = Path(source.path)
     for folder in (Path(env["BUILD_DIR"], "gen"), Path(env["LAYERED"].sources)):
         if path.is_relative_to(folder):
@@ -42,19 +42,19 @@ def object_of(env: Env, source: Node) -> list[Node]:
 
 
 def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **variables: Any) -> list[Node]:
-    """What a compiler prints with these flags in place of -c: assembly, or what the preprocessor leaves."""
+    """The file that the compiler prints with these flags instead of -c: assembly or preprocessed text."""
     command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $LAYERED_CFLAGS $SOURCES", word)
     return _identified(env, env.Command(target, source, command, **variables))
 
 
 def _identified(env: Env, made: list[Node]) -> list[Node]:
-    """What a compiler made depends on which one it was; SCons knows only the word that calls it."""
+    """Make a compiled file depend on the compiler's identity; SCons knows only the command word."""
     env.Depends(made, env["LAYERED_IDENTITY"])
     return made
 
 
 def lone_library(env: Env, source: str) -> list[Node]:
-    """A library of one file, to be preloaded into the benchmark programs."""
+    """A shared library from one file, for preloading into the benchmark programs."""
     file = env.File(env["LAYERED"].at(source))
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]
@@ -62,7 +62,7 @@ def lone_library(env: Env, source: str) -> list[Node]:
 
 
 def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> list[Node]:
-    """Generated files. They depend on the resolved variant, and the templates that it uses."""
+    """Generated files. They depend on the resolved variant and on the templates that it uses."""
     variant = env["LAYERED_CELL"].variant
     targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
     made = step(env, "GENERATE", targets, [source], how)
@@ -71,7 +71,7 @@ def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> l
 
 
 def templates(env: Env) -> list[Node]:
-    """The templates that the cell's variant is printed from; found once, for all that is printed."""
+    """The templates that the cell's variant is printed from; computed once for all its generated files."""
     if "LAYERED_TEMPLATES" not in env:
         try:
             names = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
@@ -114,7 +114,7 @@ class _Execute:
 
 
 def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-    """Run a step. Its failure is the build's, and the cell's unless the step's own record tells it."""
+    """Run a step. A failed step fails the build; the cell's failure is recorded unless the step did so."""
     build: BuildState = env["LAYERED"]
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(

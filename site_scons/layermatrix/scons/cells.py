@@ -1,4 +1,4 @@
-"""An environment for each cell: its compiler, flags, include path, and where its files go."""
+"""Create an SCons environment for each cell: its compiler, flags, include path and build folder."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if compiler.family == "zig":
         _zig(made, compiler)
     if cell.counts_layers:
-        made["LAYERED_TWIN"] = _twin(env, made)
+        made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
         failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build will tell again
     return made
@@ -83,14 +83,14 @@ def _words(command: tuple[str, ...]) -> list[str]:
 
 
 def _reproducible(made: Env) -> None:
-    """Let nothing of this machine's folders and clock into what is built: compilers take the name of their
-    folder, which debugging tables hold, from PWD."""
+    """Keep this machine's folders and clock out of built files. Compilers take the folder name in debugging
+    tables from PWD."""
     made["ENV"]["PWD"] = "/proc/self/cwd"
     made.Replace(ARFLAGS=["rcD"], RANLIBFLAGS=["-D"])
 
 
 def _given_flags(made: Env) -> None:
-    """The user's own flags come last, so that they can undo the project's."""
+    """Append the user's flags last, so that they can override the project's."""
     given = made["LAYERED"].asked.tools
     c_flags, cxx_flags, link_flags = (
         _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
@@ -103,7 +103,7 @@ def _given_flags(made: Env) -> None:
 
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
-    """zig may be the only tool chain there is; it keeps a cache in HOME; its linker takes fewer options."""
+    """Settings for zig: it may be the only tool chain, keeps a cache in HOME, and lacks linker options."""
     made.Replace(**{tool.upper(): _words((*compiler.command[:-1], tool)) for tool in ("ar", "ranlib")})
     made["ENV"].setdefault("HOME", str(Path.home()))
     build: BuildState = made["LAYERED"]
@@ -112,14 +112,14 @@ def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
         flags = made.Flatten([made.get(name, [])])
         made[name], refused = link_options.split(compiler, flags, top, cache)
         for option in refused:
-            link_options.tell(compiler.name, option)
+            link_options.warn(compiler.name, option)
 
 
-def _twin(env: Env, counting: Env) -> Env:
+def _shipped(env: Env, counting: Env) -> Env:
     """The environment of the library whose code the counts of a cell are about: the same variant in the mode
     that is shipped, with line tables."""
     cell = counting["LAYERED_CELL"]
-    twin = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")
-    twin.Replace(SPAWN=counting["SPAWN"])
-    twin.Append(CCFLAGS=list(toolchain.LINE_TABLES))
-    return twin
+    shipped = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")
+    shipped.Replace(SPAWN=counting["SPAWN"])
+    shipped.Append(CCFLAGS=list(toolchain.LINE_TABLES))
+    return shipped

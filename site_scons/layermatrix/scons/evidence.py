@@ -1,6 +1,6 @@
-"""The evidence of a cell: what `layermatrix.evidence` declares, in nodes of SCons.
+"""Create SCons nodes for the evidence of a cell, as `layermatrix.evidence` declares it.
 
-`CellBuilder` is what the kinds of evidence see of a cell's environment.
+`CellBuilder` is the interface between the kinds of evidence and a cell's environment.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class CellBuilder:
 
     @cached_property
     def shipped(self) -> CellBuilder:
-        twin = self.env["LAYERED_TWIN"]
-        return CellBuilder(twin, products.libraries(twin))
+        shipped = self.env["LAYERED_SHIPPED"]
+        return CellBuilder(shipped, products.libraries(shipped))
 
     def at(self, path: str) -> str:
         return self._build.at(path)

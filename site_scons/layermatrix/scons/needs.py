@@ -1,7 +1,7 @@
-"""What the tool needs of the Python that runs SCons, said in one line where it is not there.
+"""Check the requirements of the tool: the versions of Python and SCons, and the installed packages.
 
-A plain `scons` may come from a Python without these packages; most of them are imported in the middle of a
-build only.
+The command `scons` may belong to a Python without these packages, and most of them are imported late in a
+build. So this check runs first and reports all that is missing in one line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGES = {
 
 
 def check() -> None:
-    """Raise SCons's UserError, which ends the run, where anything is missing."""
+    """Raise SCons's UserError, which ends the run, if a requirement is missing."""
     trouble = _trouble()
     if trouble:
         wrapper = "; or run ./sconsw, which has its own" if Path("sconsw").is_file() else ""

@@ -1,4 +1,4 @@
-"""What a cell is made of: the generated header, the libraries, and the programs that use them.
+"""Declare the products of a cell: the generated header, the libraries, and the programs that use them.
 
 Each function is a method of a cell's environment, `LayeredHeader` and so on; see `tool`.
 """
@@ -55,7 +55,7 @@ def libraries(env: Env) -> list[Node]:
 
 
 def _link_beside(env: Env, shared: Node, name: str) -> None:
-    """Whenever the library is linked, a link of the name that the loader looks for is made beside it."""
+    """After each link of the library, create a symbolic link with its soname in the same folder."""
 
     def make(target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
         library = Path(target[0].abspath)
@@ -66,7 +66,7 @@ def _link_beside(env: Env, shared: Node, name: str) -> None:
 
 
 def _library_sources(env: Env) -> list[Node]:
-    """The C files of the library: the modules, apart or through the unit that includes them; the others."""
+    """The C files of the library: the modules, or the unit that includes them, and the other sources."""
     cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
     system = cell.variant.system
     counting = system.stats.sources if cell.counts_layers else ()
@@ -96,7 +96,7 @@ def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
 
 
 def _shared(env: Env, library: Node) -> dict[str, list[Any]]:
-    """What links a program with the cell's shared library, wherever the build folder is moved."""
+    """The link settings for the cell's shared library; they still work after the build folder is moved."""
     return {"LIBS": [library, *env.get("LIBS", [])], "RPATH": [env.Literal("\\$$ORIGIN/..")]}
 
 
@@ -153,7 +153,8 @@ def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
 
 
 def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]:
-    """A program for each of these files; where there is no C++ compiler, a stand-in for one in C++."""
+    """A program for each of these files. Without a C++ compiler, a C++ file becomes a stub that reports why
+    it was skipped."""
     env = env.Clone(**variables)
     made = []
     for source in sources:
@@ -176,7 +177,7 @@ def _no_cxx(env: Env) -> str | None:
 
 
 def _stand_in(env: Env, source: Node, why: str) -> Node:
-    """A program that says why the one of this source could not be made: it is "not run"."""
+    """A stub that prints why the program of this source was not built, and exits with "not run" (77)."""
     text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
     return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]
 

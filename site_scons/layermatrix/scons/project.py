@@ -1,7 +1,7 @@
-"""The project of this run: its spec and the command line, both checked.
+"""Read and check the project of this run: its spec and the command line.
 
-Reads the spec through `layermatrix.spec` and the command line through `layermatrix.build.request`. What needs
-no graph ends the run here: answers, and the jobs, which drive SCons themselves.
+Reads the spec through `layermatrix.spec` and the command line through `layermatrix.build.request`. Answers
+and jobs need no build graph, so they run here and end the process.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def project(
 ) -> None:
     """Read the spec and the command line of the project in the folder of this SConstruct or SConscript.
 
-    The run ends here when something is wrong with them, and after what needs no graph: `list`, `explain`, and
-    the jobs, which drive SCons themselves.
+    If either has an error, the run ends here. It also ends here after an answer (`list`, `explain`) or a job,
+    because these need no build graph.
 
     sources, modes, sanitizers: LAYERED_SOURCES and so on, where they are given. variables: names that the
     command line may set besides, or SCons's Variables. default: whether a plain `scons` does the job
@@ -95,7 +95,7 @@ def project(
 
 
 def _make_folder(folder: Path) -> None:
-    """Raises OSError where nothing can be written, before SCons itself fails to write its database."""
+    """Raise OSError if the folder cannot be written to, before SCons fails to write its database."""
     folder.mkdir(exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, "cannot be written to", str(folder))
@@ -111,7 +111,7 @@ def _folders(env: Env) -> tuple[Path, str]:
 
 
 def _asked(others: Iterable[str], default: bool) -> request.Request:
-    """The command line; for `-h` nothing of it but compiler and flags."""
+    """The checked command line; with `-h`, only its compiler and flags."""
     script = SCons.Script
     if run.is_help():
         tools = usertools.read(script.ARGUMENTS, os.environ)
@@ -147,7 +147,7 @@ def _selected(plan: base.Plan) -> request.Selection:
 
 
 def _run_jobs(plan: base.Plan) -> None:
-    """Do the jobs that are asked for, and end the run. Help and cleaning are left to the graph."""
+    """Run the requested jobs and end the process. The build graph handles `-h` and `-c`."""
     if not plan.asked.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]

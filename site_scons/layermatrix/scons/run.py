@@ -14,13 +14,13 @@ import SCons.Script
 
 
 def refuse(message: str) -> NoReturn:
-    """Nothing can be built."""
+    """End the run with an error: nothing can be built."""
     print(message, file=sys.stderr)
     sys.exit(2)
 
 
 def answer(text: str) -> NoReturn:
-    """The question is answered."""
+    """End the run after an answer."""
     print(text)
     sys.exit(0)
 
@@ -52,7 +52,7 @@ def is_help() -> bool:
 
 
 def is_dry() -> bool:
-    """Whether this run makes nothing."""
+    """Whether this run builds nothing."""
     return any(SCons.Script.GetOption(option) for option in ("clean", "no_exec", "help"))
 
 

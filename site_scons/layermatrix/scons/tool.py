@@ -1,8 +1,7 @@
-"""The SCons tool `layered`: a layer spec becomes libraries, tests and evidence, one build folder a cell.
+"""The SCons tool `layered`: builds libraries, tests and evidence from a layer spec, one folder per cell.
 
-It gives an environment one method for each thing that a project is made of: `LayeredProject`, `LayeredCells`
-and so on; docs/scons-tool.md describes them. Only this package imports SCons, which has no types: hence
-`Any` in it.
+The tool adds methods such as `LayeredProject` and `LayeredCells` to an environment; docs/scons-tool.md
+describes them. Only this package imports SCons, which has no type hints; hence `Any`.
 """
 
 from __future__ import annotations

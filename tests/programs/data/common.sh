@@ -1,8 +1,8 @@
-# What the program scripts share. Read with `.`; the current folder is a fresh one.
+# The common part of the program scripts. A script sources it with `.`; the current folder is new and empty.
 #
-# A script is run with PRELOAD empty, once for all cells unless it names LAYERED_CELL, and with PRELOAD naming each
-# library, and has to print the same every time: no clock, addresses or process numbers. Exit status 77 and a last line
-# with the reason: not run.
+# The build runs a script once with PRELOAD empty (once per cell if the script names LAYERED_CELL), and once with
+# PRELOAD naming each library. The script must print the same text every time: no times, addresses or process ids. A
+# script that cannot run exits with 77 and prints the reason in its last line.
 
 set -eu
 LC_ALL=C
@@ -11,7 +11,7 @@ export LC_ALL TZ
 
 data=$(dirname "$0")/data
 
-# need PROGRAM: end the script as "not run" where a program is missing.
+# need PROGRAM: end the script as "not run" if a program is missing.
 need() {
     command -v "$1" >/dev/null 2>&1 && return
     echo "$1 is not installed"

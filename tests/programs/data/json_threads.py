@@ -1,6 +1,6 @@
-"""Load for the allocator: JSON documents made, printed and read back in threads, and in child processes.
+"""A load for the allocator: threads and child processes create, print and parse JSON documents.
 
-Reads nothing. Prints digests that depend on the seeds alone.
+Reads nothing. Prints digests that depend only on the seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run the interpreter's own suites of json, dict, threading and subprocess, and tell how each test ended.
+"""Run the interpreter's own suites of json, dict, threading and subprocess, and write each test's result.
 
 Usage: python_suites.py FILE [--whole]. Writes a line a test to FILE, in the order of their names: the name,
 and "ok", "skipped" or the class of what it raised. Without --whole a part of each suite is run. Exit status

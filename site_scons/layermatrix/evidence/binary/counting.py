@@ -1,24 +1,24 @@
-"""Count the machine code of the entries of a fast path: all of it, along a hit, and layer by layer.
+"""Count the machine code of the entries of a fast path: the whole code, the hit path, and each layer.
 
-Reads an object file with line tables, beside it the compiler's assembly of the same source. Returns
-`counts.Entry`. Of each entry, and again of its `hit` (which has no lines):
+Reads an object file with line tables, and the compiler's assembly of the same source. Returns
+`counts.Entry`. An entry has these figures; its `hit` has all of them except `lines`:
 
-    instructions  decoded ones, alignment nops between them included (`nops` says how many), padding
-                  behind the end of the symbol excluded
-    branches      jumps, conditional or not; a tail call is one of them
-    tail_calls    jumps out of the function to a place that the object names; a jump through a register
-                  is not counted, since it may be a switch
+    instructions  decoded instructions, including alignment nops between them (`nops` is their number) but not
+                  the padding after the end of the symbol
+    branches      jumps, conditional or not, including tail calls
+    tail_calls    jumps out of the function to a destination that the object names; jumps through a register
+                  are not counted, because they may belong to a switch
     atomics       x86: lock prefixes, and xchg with memory; aarch64: exclusive and LSE instructions
-    stack         the most bytes of stack in use: pushes, the frame, and stores below the stack pointer; the
-                  return address apart, and what is called
-    spills        stores to the frame other than pushes: spilled registers, and locals that are in memory
-    cache_lines   that its bytes lie in, each part beginning at the start of a line
+    stack         the maximum of stack bytes in use: pushes, the frame, and stores below the stack pointer;
+                  without the return address and without called functions
+    spills        stores to the frame other than pushes: spilled registers, and locals in memory
+    cache_lines   the cache lines of its bytes; each part is assumed to start at the start of a line
     lines         instructions and jump labels in the assembly text, see `count_lines`
 
-A hit is the way from the entry to a return that passes the code of the hit's layer, makes the fewest calls,
-has the least of other layers, and is the shortest such. `layers` has what adds up to these counts, layer by
-layer: an inlined function's instructions belong to the innermost layer that it is inlined for, those of none
-to the `frame`.
+The hit path goes from the entry to a return through the code of the hit's layer. Of all such paths it has the
+fewest calls, then the fewest instructions of other layers, then the fewest instructions. `layers` splits the
+additive counts by layer. The instructions of an inlined function belong to the innermost layer around it;
+instructions without a layer belong to the `frame`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from layermatrix.evidence.binary.machine import AsmError, architecture
 
 Attributed = Mapping[hit_path.Node, str]  # instruction -> its layer, or `frame`
 
-# Labels that a jump can name: GCC's .L7, clang's .LBB0_7. The others (.LFB7, .LVL7, .Lfunc_end0, ...) serve
-# tables of debugging and unwinding; counting them would make -g look like more code.
+# Labels that a jump can name: .L7 of GCC, .LBB0_7 of clang. Other labels (.LFB7, .LVL7, .Lfunc_end0, ...)
+# belong to tables for debugging and unwinding; counting them would make -g look like more code.
 _JUMP_LABEL = re.compile(r"\.L(\d+|BB\d+_\d+)$")
 _LABEL = re.compile(r'("[^"]+"|[\w.$@]+):')
 _SECTION = re.compile(r"\.(text|data|bss|section)\b")
@@ -46,7 +46,7 @@ _COMMENT_ON_LINE = re.compile(r"#|//|/\*")
 
 
 class Function(Protocol):
-    """One entry of a fast path: the inlined function, and the symbol that has it as its body."""
+    """One entry of a fast path. function: the inlined function. probe: the symbol whose body inlines it."""
 
     @property
     def function(self) -> str: ...
@@ -57,8 +57,8 @@ class Function(Protocol):
 
 @dataclass(frozen=True)
 class Counting:
-    """How code is counted: where its lines come from, the layer whose hit each entry's is, bytes of a cache
-    line."""
+    """Parameters of counting. origins: the header lines of each layer. hits: entry -> the layer that serves
+    its hit. cache_line: bytes of a cache line."""
 
     origins: Origins
     hits: Mapping[str, str | None]  # entry -> layer
@@ -68,8 +68,8 @@ class Counting:
 def count(
     probe_object: Path, assembly: Path | None, entries: Mapping[str, Function], counting: Counting
 ) -> tuple[str, dict[str, Entry]]:
-    """The machine, and the counts of these entries (name -> function and probe symbol). AsmError, ElfError or
-    OSError where nothing can be counted; what a part cannot show is `NotMeasured`."""
+    """The architecture, and the counts of these entries (name -> function and probe symbol). Raises AsmError,
+    ElfError or OSError if nothing can be counted. A single figure that cannot be counted is `NotMeasured`."""
     file = elf.read(probe_object)
     arch = architecture(file.machine)
     listing = None if assembly is None else assembly.read_text(encoding="utf-8", errors="replace")
@@ -132,7 +132,7 @@ def _path(
         cost=lambda step: (step.instruction.is_call, attributed[step.node] not in (FRAME, layer), 1),
         passes=lambda step: layer is None or attributed[step.node] == layer,
     )
-    return NotMeasured(f"no way to a return passes code of layer {layer!r}") if path is None else path
+    return NotMeasured(f"no path to a return passes code of layer {layer!r}") if path is None else path
 
 
 def _hit(
@@ -159,7 +159,7 @@ def _shares(
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Each name once, in the order in which it comes first."""
+    """The distinct names, in the order of their first occurrence."""
     return list(dict.fromkeys(names))
 
 
@@ -174,7 +174,7 @@ def _lines(listing: str | None, function: str) -> int | NotMeasured:
 
 
 def counts_of(code: hit_path.Function, steps: Sequence[hit_path.Step], cache_line: int) -> Counts:
-    """Of these steps of a function: of all, or of those along a hit."""
+    """The counts of these steps of a function: of all steps, or of the hit path."""
     stack = code.stack(steps)
     return Counts(
         **vars(_summed(code, steps)),
@@ -206,9 +206,12 @@ def _cache_lines(step: hit_path.Step, size: int) -> Iterator[tuple[hit_path.Part
 
 
 def count_lines(listing: str, function: str) -> int:
-    """Lines of a compiler's assembly (`cc -S`, GCC or clang) that are instructions or jump labels of the
-    function: from its label to its `.size`, and the same of its cold part. AsmError without the label.
-    A switch's table in between is data, not code; a prefix on a line of its own (`rex64`) is a line."""
+    """The number of lines in a compiler's assembly (`cc -S`, GCC or clang) that are instructions or jump
+    labels of the function: from its label to its `.size`, plus those of its cold part.
+
+    A switch table is data and does not count; a prefix on a line of its own (`rex64`) does. Raises AsmError
+    if the label does not exist.
+    """
     inside: set[str] = set()
     seen, in_code = False, True
     count = 0

@@ -1,4 +1,4 @@
-"""What is counted in machine code, as plain values; `counting` says how each figure is taken."""
+"""The counts of machine code, as plain values; `counting` defines each figure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.model.budgets import HIT
 
-FRAME = "frame"  # what is no layer's
+FRAME = "frame"  # the owner of code that belongs to no layer
 
 
 @dataclass(frozen=True)
 class Sums:
-    """The counts of which the layers' add up to the whole."""
+    """The additive counts: those of all layers add up to those of the whole."""
 
     instructions: int
     nops: int
@@ -33,14 +33,14 @@ class Counts(Sums):
 
 @dataclass(frozen=True)
 class Hit(Counts):
-    """layers: those that the hit passes, in order."""
+    """The counts of a hit path. layers: the layers that it passes, in order."""
 
     layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Share(Sums):
-    """What one layer has of an entry, and of its hit."""
+    """One layer's share of an entry, and of the entry's hit path."""
 
     hit: Sums | NotMeasured
 
@@ -56,13 +56,13 @@ class Entry(Counts):
     layers: Mapping[str, Share] | NotMeasured
 
     def metric(self, name: str) -> int | NotMeasured:
-        """A count by the name that budgets have for it, `hit_` in front where the hit's is meant."""
+        """A count by its name in budgets; the prefix `hit_` means the hit path."""
         if name.startswith(HIT):
             return self.hit if isinstance(self.hit, NotMeasured) else of(self.hit, name.removeprefix(HIT))
         return of(self, name)
 
     def share(self, layer: str, metric: str) -> int | NotMeasured:
-        """What a layer has of one of the counts that add up."""
+        """A layer's share of one of the additive counts."""
         if isinstance(self.layers, NotMeasured):
             return self.layers
         found = self.layers[layer]

@@ -1,7 +1,7 @@
-"""Which source lines the instructions of an object come from, through every function that was inlined.
+"""Find the source lines of an object's instructions, through all inlined functions.
 
-Reads the DWARF tables of a relocatable object that was compiled with -gdwarf-4. This and `elf` are the
-modules that know pyelftools.
+Reads the DWARF 4 tables of a relocatable object that was compiled with -gdwarf-4. Only this module and `elf`
+use pyelftools.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from elftools.elf.sections import SymbolTableSection
 
 from layermatrix.evidence.binary import elf
 
-# what pyelftools, and the reading of symbols here, raise where tables are damaged: they trust what they read
+# exceptions of pyelftools and of this module for damaged tables, which neither checks
 _DAMAGE = (*elf.DAMAGE, struct.error, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
 VERSION = 4
 _SYMBOL = struct.Struct("<IBBHQQ")  # name, info, other, section, value, size
-_APART = 1 << 32  # bytes between the made-up addresses of two sections
+_APART = 1 << 32  # bytes between the assigned addresses of two sections
 
 
 class DwarfError(ValueError):
-    """An object without the tables, or with tables that cannot be read."""
+    """The object has no line tables, or they cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class Inlined:
-    """A function in the place of its call (or, outermost, the function itself).
+    """An inlined function, or the outermost function itself.
 
-    Made-up addresses that it covers; where it is declared; where it is called, None for the outermost; how
-    many functions it stands in.
+    ranges: the assigned addresses of its code. declared: its declaration. called: its call; None for the
+    outermost function. depth: the number of functions around it.
     """
 
     ranges: tuple[tuple[int, int], ...]
@@ -55,14 +55,14 @@ class Inlined:
 
 @dataclass(frozen=True)
 class SourceMap:
-    """The lines of an object. rows: (made-up address, its line or None), sorted by address."""
+    """The lines of an object. rows: (assigned address, its line or None), sorted by address."""
 
     rows: tuple[tuple[int, SourceLine | None], ...]
     functions: tuple[Inlined, ...]
 
     def lines(self, section: int, address: int) -> tuple[SourceLine, ...]:
-        """Where an instruction comes from: the innermost line first, then the call of the function that this
-        line is in, and so on. Empty where the tables say nothing."""
+        """The source lines of an instruction: the innermost line first, then the call of its function, and so
+        on. Empty if the tables have no line for it."""
         made_up = section * _APART + address
         around = [one for one in self.functions if any(low <= made_up < high for low, high in one.ranges)]
         around.sort(key=lambda one: -one.depth)
@@ -102,9 +102,9 @@ def read(path: Path) -> SourceMap:
 
 
 def _laid_out(data: bytes) -> bytes:
-    """The object with its sections of code at addresses of their own, as a linker would have them.
+    """The object with a different address assigned to each section of code, as a linker would do.
 
-    In an object each section begins at 0, and the tables of lines do not tell one section from another.
+    In an object each section begins at 0, so the line tables do not distinguish the sections.
     """
     file = ELFFile(io.BytesIO(data))
     changed = bytearray(data)
@@ -133,7 +133,7 @@ def _file_names(program: Any) -> dict[int, str]:
 
 
 def _rows(program: Any, names: dict[int, str]) -> Iterator[tuple[int, SourceLine | None]]:
-    """Where each line begins, and where a run of code ends; line 0 stands for code of no line."""
+    """The start of each line, and the end of each run of code. Line 0 means code without a line."""
     for entry in program.get_entries():
         state = entry.state
         if state is None:
@@ -167,7 +167,7 @@ class _Unit:
                 yield from self._below(child, depth)
 
     def _covered(self, die: Any) -> Iterator[tuple[int, int]]:
-        """The addresses of a function, one run or several."""
+        """The address ranges of a function."""
         low, high = _low(die), die.attributes.get("DW_AT_high_pc")
         if low is not None and high is not None:
             yield low, (high.value if high.form == "DW_FORM_addr" else low + high.value)
@@ -180,7 +180,7 @@ class _Unit:
                     yield base + entry.begin_offset, base + entry.end_offset
 
     def _declared(self, die: Any) -> SourceLine | None:
-        """Where the function is declared; an inlined one refers to that."""
+        """The declaration of the function; an inlined function refers to it."""
         while "DW_AT_decl_line" not in die.attributes:
             if "DW_AT_abstract_origin" not in die.attributes:
                 return None

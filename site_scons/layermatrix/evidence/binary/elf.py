@@ -1,6 +1,6 @@
-"""The parts of an ELF file that evidence is drawn from, as plain values.
+"""Read the parts of an ELF file that evidence needs, as plain values.
 
-This and `dwarf` are the modules that know pyelftools.
+Only this module and `dwarf` use pyelftools.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
-# what pyelftools and the functions below raise where a damaged header names places that do not exist
+# exceptions of pyelftools and of the functions below for a damaged header
 DAMAGE = (ELFError, ValueError, IndexError, OverflowError, MemoryError)
 
 
 class ElfError(ValueError):
-    """A file that is no ELF file, or not the one that was expected."""
+    """The file is not a readable ELF file."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """data: contents of a section that is loaded; empty for the others and for zeroed memory. size: bytes
-    of memory, which zeroed memory has, too."""
+    """data: the contents of a loaded section; empty for other sections and for zeroed memory. size: its bytes
+    in memory, also for zeroed memory."""
 
     index: int
     name: str
@@ -38,8 +38,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """section: index of the section that defines it, None when another file does. local: only this file sees
-    it."""
+    """section: the index of the section that defines it; None if another file does. local: whether only this
+    file can refer to it."""
 
     name: str
     kind: str
@@ -51,8 +51,8 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Relocation:
-    """The place at `offset` of section `section` is to be filled in from `symbol` + `addend`; `kind` is the
-    machine's number of the way to do it."""
+    """The linker computes the value at `offset` of section `section` from `symbol` + `addend`. kind: the
+    machine's number for the type of the relocation."""
 
     section: int
     offset: int
@@ -70,7 +70,7 @@ class ObjectFile:
 
 
 def read(path: Path) -> ObjectFile:
-    """Everything above, of one object or library. Raises ElfError, naming the file."""
+    """Read an object or a library. Raises ElfError, which names the file."""
     try:
         with path.open("rb") as stream:
             file = ELFFile(stream)
@@ -112,8 +112,8 @@ def _symbols(file: ELFFile) -> Iterator[Symbol]:
 
 
 def _relocations(file: ELFFile) -> Iterator[Relocation]:
-    """Those of relocatable objects for what is loaded, with addends in the table (RELA), as both our machines
-    have them."""
+    """The relocations of loaded sections of a relocatable object. Only RELA tables are read: both supported
+    machines use them."""
     if file["e_type"] != "ET_REL":
         return
     for section in file.iter_sections():

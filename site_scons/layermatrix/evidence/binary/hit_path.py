@@ -1,7 +1,7 @@
-"""Follow the machine code of a function: its instructions, where each may go on, and the path of a hit.
+"""Follow the machine code of a function: its instructions, their successors, and the cheapest path.
 
-Reads an `elf.ObjectFile`. A function is its symbol and the part of it that GCC moves away as `<symbol>.cold`.
-Nothing here knows of source lines: who asks for a path says what each instruction costs on it.
+Reads an `elf.ObjectFile`. A function is its symbol, and the part that GCC moves to `<symbol>.cold`. This
+module does not use source lines: the caller gives the cost of each instruction on a path.
 """
 
 from __future__ import annotations
@@ -65,20 +65,19 @@ class Function:
 
     @cached_property
     def frame_pointer(self) -> bool:
-        """Whether it addresses its frame by a register of its own."""
+        """Whether the function addresses its frame through a frame pointer."""
         return any(step.instruction.sets_frame_pointer for step in self.steps)
 
     def is_spill(self, step: Step) -> bool:
-        """Whether it stores to the frame other than by pushing a register: a register that is spilled, or a
-        local variable that has to be in memory."""
+        """Whether the step stores to the frame without a push: a spilled register, or a local in memory."""
         instruction = step.instruction
         by_frame = instruction.stores_by_frame and self.frame_pointer
         return instruction.stores_at is not None or by_frame
 
     @cached_property
     def depths(self) -> dict[Node, int | None]:
-        """How many bytes of stack are in use once an instruction is done, the return address apart; for all
-        that can be reached. None: beyond a change whose size only the run knows."""
+        """The bytes of stack in use after each reachable instruction, without the return address. None after
+        a change whose size is known only at run time."""
         found: dict[Node, int | None] = {}
         waiting: list[tuple[Node, int | None]] = [(self.entry, 0)]
         while waiting:
@@ -92,8 +91,8 @@ class Function:
         return found
 
     def stack(self, steps: Iterable[Step]) -> int | None:
-        """The most bytes of stack that these instructions have in use, stores below the stack pointer with
-        them; None where only the run can tell."""
+        """The maximum of stack bytes that these instructions use, including stores below the stack pointer;
+        None if it is known only at run time."""
         used = [0]
         for step in steps:
             depth = self.depths.get(step.node, 0)
@@ -106,14 +105,14 @@ class Function:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of registers on a way: those that are 0, and what the flags say: that the register tested
-    was 0 (True), or nothing (None), or whether that register is 0 (its name)."""
+    """What is known on a path. zero: the registers that are 0. flags: True if the tested register is 0; the
+    register's name if the flags tell whether it is 0; None if the flags are unknown."""
 
     zero: frozenset[str] = frozenset()
     flags: bool | str | None = None
 
     def after(self, instruction: Instruction) -> Known:
-        """The same behind an instruction; a function that is called keeps the registers that it has to."""
+        """The knowledge after an instruction. A call preserves the callee-saved registers."""
         if instruction.is_call:
             return Known(self.zero & KEPT_BY_CALLS)
         zero = set(self.zero - instruction.writes)
@@ -131,7 +130,7 @@ class Known:
         return None if forgotten else self.flags
 
     def along(self, jumps_at_zero: bool | None, jumped: bool) -> Known | None:
-        """The same behind a jump, or where it was not taken; None where that cannot be."""
+        """The knowledge after a jump is taken or not taken; None if this direction is impossible."""
         if jumps_at_zero is None or self.flags is None:
             return self
         is_zero = jumped == jumps_at_zero
@@ -142,7 +141,8 @@ class Known:
 
 @dataclass(frozen=True)
 class Place:
-    """On a way: the instruction, whether it has passed what it has to pass, and what is known before it."""
+    """A state of the search. passed: whether the path has passed a required instruction. known: the knowledge
+    before the instruction at `node`."""
 
     node: Node
     passed: bool
@@ -150,7 +150,7 @@ class Place:
 
 
 def read_function(file: elf.ObjectFile, name: str) -> Function:
-    """The function `name` of an object; AsmError where there is none, or where it cannot be decoded."""
+    """The function `name` of an object. Raises AsmError if it does not exist or cannot be decoded."""
     parts = _parts(file, name)
     decoded = [(part, instruction) for part in parts for instruction in _decode_part(file, part)]
     nodes = {(part.section, instruction.address) for part, instruction in decoded}
@@ -201,7 +201,7 @@ def _step(
 
 
 def _is_outside(file: elf.ObjectFile, parts: list[Part], destination: tuple[int | None, int]) -> bool:
-    """Whether a jump that goes there goes to another function. A table in data is no function."""
+    """Whether a jump to this destination leaves the function. A table in data is not a function."""
     section, address = destination
     if section is None:
         return True
@@ -219,7 +219,7 @@ def _destination(
         symbol = relocation.symbol
         if symbol.section is None:
             return None, 0
-        # x86 fills in target - place, and its addend makes up for the way from place to the next instruction
+        # x86 stores target - place; its addend accounts for the distance from place to the next instruction
         to_next = jump.end - offset if machine == X86 else 0
         return symbol.section, symbol.value + relocation.addend + to_next
     return None if jump.target is None else (part.section, jump.target)
@@ -228,11 +228,12 @@ def _destination(
 def cheapest_return(
     function: Function, cost: Callable[[Step], Cost], passes: Callable[[Step], bool]
 ) -> list[Step] | None:
-    """The cheapest way from the entry to a return that has a step which `passes`; None if there is no way.
+    """The cheapest path from the entry to a return with a step that `passes` accepts; None if there is none.
 
-    Costs are summed up part by part and compared in their order. Jumps out of the function lead nowhere, as
-    do those whose target only the run knows; a jump that depends on a register which is known to be 0 leads
-    one way only. AsmError where there are too many ways to look at.
+    This is Dijkstra's algorithm. Costs are tuples: they are added element by element and compared
+    lexicographically. Jumps out of the function, and jumps with a target known only at run time, end a path.
+    A jump on a register that is known to be 0 has only one successor. Raises AsmError after MOST_PLACES
+    states.
     """
     order = itertools.count()  # so that no two entries of the heap are equal
     before: dict[Place, Place | None] = {}
@@ -251,7 +252,7 @@ def cheapest_return(
             continue
         before[place] = origin
         if len(before) > MOST_PLACES:
-            raise AsmError(f"{function.name!r} has too many ways to follow")
+            raise AsmError(f"{function.name!r} has too many paths to follow")
         step = function.by_node[place.node]
         if step.instruction.is_return and place.passed:
             return _way(function, before, place)

@@ -1,4 +1,4 @@
-"""Which lines of the generated header each layer has, as the build wrote it when it printed the header."""
+"""Read which lines of the generated header belong to each layer; the build wrote this with the header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Origins:
-    """Of each layer, runs of first and last line."""
+    """runs: layer -> its runs of lines, each as (first, last)."""
 
     header: str
     runs: Mapping[str, Sequence[tuple[int, int]]]
@@ -20,7 +20,7 @@ class Origins:
         return Path(file).name == self.header
 
     def layer(self, file: str, line: int) -> str | None:
-        """The layer that has this line; None of the frame's lines, and of other files."""
+        """The layer that this line belongs to; None for lines of the frame and of other files."""
         if not self.covers(file):
             return None
         owners = (
@@ -30,6 +30,6 @@ class Origins:
 
 
 def read(file: Path) -> Origins:
-    """What `print_header` wrote."""
+    """Read the file that `build.printing.print_header` wrote."""
     text = json.loads(file.read_text(encoding="utf-8"))
     return Origins(text["header"], text["layers"])

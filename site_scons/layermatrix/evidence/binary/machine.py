@@ -1,7 +1,7 @@
 """Decode machine code into plain instructions; x86-64 and aarch64.
 
-The one module that knows capstone. Reads bytes; says of each instruction what counting and following the code
-take: whether it jumps, calls, returns or locks, and what it does to the stack.
+Only this module uses capstone. It reads bytes and returns what counting and path finding need of each
+instruction: whether it jumps, calls, returns or is atomic, and its effect on registers and the stack.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ARM_ATOMIC = re.compile(r"(ldx|ldax|stx|stlx)[rp]|cas|swp|(ld|st)(add|clr|eor|s
 _STACK_POINTER = {X86: x86.X86_REG_RSP, ARM: arm64.ARM64_REG_SP}
 _FRAME_POINTER = {X86: x86.X86_REG_RBP, ARM: arm64.ARM64_REG_FP}
 _UNCONDITIONAL = {"jmp", "b", "br"}
-_DEAD_END = {"ud2", "hlt", "brk", "udf"}  # what compilers put where nothing may come
+_DEAD_END = {"ud2", "hlt", "brk", "udf"}  # compilers put these at unreachable places
 KEPT_BY_CALLS = frozenset(("rbx", "rbp", "r12", "r13", "r14", "r15", *(f"x{n}" for n in range(19, 29))))
 _WORD = 8  # bytes of a pushed register
 _FLAGS = ("rflags", "eflags", "nzcv")
@@ -32,21 +32,22 @@ _AT_ZERO, _NOT_AT_ZERO = ("je", "b.eq", "cbz"), ("jne", "b.ne", "cbnz")
 
 
 class AsmError(ValueError):
-    """Code that cannot be counted, and why."""
+    """The code cannot be counted; str() is the reason."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """target: where a direct jump or call goes, as an address in the same section, before relocation.
+    """One decoded instruction.
 
-    stack: bytes by which it lowers the stack pointer, less than 0 where it raises it; None where only the run
-    can tell. stores_at: it stores to the stack, other than by pushing: at this many bytes from the stack
-    pointer, or None; stores_by_frame: the same by the register that may be the frame pointer.
+    target: the destination of a direct jump or call, as an address in the same section, before relocation.
+    stack: the bytes by which it lowers the stack pointer (negative if it raises it); None if known only at
+    run time. stores_at: for a store to the stack without a push, its offset in bytes from the stack pointer.
+    stores_by_frame: whether it stores through the register that may be the frame pointer.
 
-    Registers are named by their widest form. writes: those that it changes, `flags` among them; zeroes: the
-    one that is 0 then; copies: where to and where from; tests: the one that it compares with 0, and
-    tests_whole: all of it; jumps_at_zero: whether it jumps when what was tested is 0 (True), when it is not
-    (False), or for another reason (None).
+    Registers have the name of their widest form. writes: the changed registers, including `flags`. zeroes:
+    the register that it sets to 0. copies: (destination, source). tests: the register that it compares with
+    0. tests_whole: whether it compares the whole register. jumps_at_zero: True if it jumps when the tested
+    register is 0, False if it jumps when it is not 0, None otherwise.
     """
 
     address: int
@@ -56,7 +57,7 @@ class Instruction:
     is_call: bool
     is_return: bool
     is_atomic: bool
-    goes_on: bool  # the instruction behind it may be the next
+    goes_on: bool  # the following instruction may be executed next
     target: int | None
     stack: int | None
     stores_at: int | None
@@ -75,14 +76,14 @@ class Instruction:
 
 
 def architecture(machine: str) -> str:
-    """Our name of the machine that an object is for; AsmError for one that is not decoded here."""
+    """The name of an object's architecture. Raises AsmError for a machine that is not supported."""
     if machine not in _ARCHITECTURES:
         raise AsmError(f"objects for {machine} are not decoded, only {', '.join(sorted(_ARCHITECTURES))}")
     return _ARCHITECTURES[machine][0]
 
 
 def decode(code: bytes, machine: str, address: int = 0) -> list[Instruction]:
-    """Every instruction of this code, which stands at `address` of its section."""
+    """All instructions of this code. address: the code's address in its section. Raises AsmError."""
     architecture(machine)
     _, arch, mode = _ARCHITECTURES[machine]
     decoder = capstone.Cs(arch, mode)
@@ -129,7 +130,7 @@ def _is_atomic(raw: Any, machine: str) -> bool:
     return bool(raw.prefix[0] == _LOCK_PREFIX)
 
 
-# --- what is known of registers
+# --- registers
 
 
 def _widest(name: str) -> str:
@@ -174,7 +175,8 @@ def _tested(word: str, registers: list[str | None], immediates: list[int | None]
 
 
 def _zeroed(word: str, registers: list[str | None], immediates: list[int | None]) -> str | None:
-    """Writing half of a register clears the other half on both machines; a smaller part leaves the rest."""
+    """The register that is set to 0. On both machines, writing the lower half of a register clears the upper
+    half, but writing a smaller part keeps the rest."""
     first = registers[0] if registers else None
     if first is None or not re.match(r"[erxw]", first) or re.search(r"\d[wb]$", first):
         return None
@@ -226,8 +228,8 @@ def _arm_stack(raw: Any) -> int | None:
 
 
 def _back_or_unknown(raw: Any, frame_pointer: int) -> int | None:
-    """From the frame pointer the stack pointer comes back to a place where it was before: the frame does not
-    grow. Anything else (alignment, a size that is computed) is not known before the run."""
+    """0 if the stack pointer is restored from the frame pointer, which does not make the frame grow. None for
+    anything else, such as an alignment or a computed size: it is known only at run time."""
     bases = [operand.mem.base for operand in raw.operands if operand.type == capstone.CS_OP_MEM]
     registers = [operand.reg for operand in raw.operands if operand.type == capstone.CS_OP_REG]
     return 0 if frame_pointer in (*bases, *registers) else None
@@ -245,7 +247,7 @@ def _writes_first(raw: Any, register: int) -> bool:
 
 
 def _store(raw: Any, machine: str) -> tuple[int | None, bool]:
-    """Where it stores on the stack, and whether by the frame pointer; a push is no store in this sense."""
+    """The offset of a store to the stack, and whether it uses the frame pointer. A push does not count."""
     if machine == X86:
         stored = raw.operands[:1] if not raw.mnemonic.startswith(("push", "pop")) else []
         stored = [operand for operand in stored if operand.access & capstone.CS_AC_WRITE]

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from layermatrix.evidence.binary import machine
 from layermatrix.evidence.binary.elf import ObjectFile, Relocation, Section, Symbol
 
-Named = tuple[str, int]  # a section's name, and how many of that name stand before it
+Named = tuple[str, int]  # a section's name, and the number of earlier sections with that name
 
 
 @dataclass(frozen=True)
 class Difference:
-    """what: a sentence's end. section, offset: the place in the second object, where there is one;
-    function: the one that has this place."""
+    """what: the difference, in words. section, offset: its place in the second object, if there is one.
+    function: the function at this place."""
 
     what: str
     section: int | None = None
@@ -30,8 +30,8 @@ class Difference:
 
 
 def compare(first: ObjectFile, second: ObjectFile) -> list[Difference]:
-    """Where the second object differs from the first; for each section, the first place only."""
-    ours, theirs = _Twin(first), _Twin(second)
+    """The differences of the second object from the first; for each section, only the first one."""
+    ours, theirs = _Object(first), _Object(second)
     found = [
         Difference(f"{name} is in one of them only") for name, _ in ours.sections.keys() ^ theirs.sections
     ]
@@ -42,30 +42,30 @@ def compare(first: ObjectFile, second: ObjectFile) -> list[Difference]:
 
 
 def compared(file: ObjectFile) -> tuple[int, int]:
-    """How much of an object is looked at: sections, and the bytes in them."""
+    """The amount of an object that is compared: its loaded sections, and the bytes in them."""
     loaded = [section for section in file.sections if section.loaded]
     return len(loaded), sum(len(section.data) for section in loaded)
 
 
 def function_at(file: ObjectFile, section: int, offset: int) -> str | None:
-    """The function that has this place."""
+    """The name of the function at this place; None if there is none."""
     functions = (one for one in file.symbols if one.kind == "STT_FUNC" and one.section == section)
     return next((one.name for one in functions if one.value <= offset < one.value + one.size), None)
 
 
-def counterpart(file: ObjectFile, twin: ObjectFile, relocation: Relocation) -> int | None:
-    """The section of the twin that has the same relocation at the same place."""
-    ours, theirs = _Twin(file), _Twin(twin)
+def counterpart(file: ObjectFile, other: ObjectFile, relocation: Relocation) -> int | None:
+    """The section of the other object that has the same relocation at the same place."""
+    ours, theirs = _Object(file), _Object(other)
     section = theirs.sections.get(ours.names[relocation.section])
     wanted = relocation.offset, relocation.kind, relocation.symbol.name
     found = section and any(
         (other.offset, other.kind, other.symbol.name) == wanted and other.section == section.index
-        for other in twin.relocations
+        for other in other.relocations
     )
     return section.index if section and found else None
 
 
-class _Twin:
+class _Object:
     """An object with its loaded sections by name, and relocations that name sections instead of numbers."""
 
     def __init__(self, file: ObjectFile) -> None:
@@ -89,7 +89,7 @@ class _Twin:
         ]
 
     def _target(self, symbol: Symbol) -> tuple[object, ...]:
-        """A local symbol is its place: compilers number the names of statics."""
+        """A local symbol is identified by its place, because compilers number the names of statics."""
         if symbol.local and symbol.section is not None:
             return self.names[symbol.section], symbol.value
         return (symbol.name,)
@@ -102,7 +102,7 @@ class _Twin:
         return {one.name: (one.value, section.data[one.value : one.value + one.size]) for one in own}
 
     def visible(self) -> set[tuple[object, ...]]:
-        """The symbols that other files see, or that they are asked for."""
+        """The symbols that are not local, defined or undefined."""
         return {
             (
                 symbol.name,
@@ -120,7 +120,7 @@ def _offset(entry: Relocation) -> int:
     return entry.offset
 
 
-def _compare_sections(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[Difference]:
+def _compare_sections(ours: _Object, theirs: _Object, key: Named) -> Iterator[Difference]:
     first, second = ours.sections[key], theirs.sections[key]
     place = _place(theirs, second)
     sizes = f"{first.size:,} bytes against {second.size:,}"
@@ -143,10 +143,11 @@ def _compare_sections(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[Differ
             yield place(f"{key[0]} has more relocations in one of them", 0)
 
 
-def _unlike_instructions(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[int]:
-    """Where functions of a section begin to have other instructions, as offsets in the second object.
+def _unlike_instructions(ours: _Object, theirs: _Object, key: Named) -> Iterator[int]:
+    """The offsets in the second object at which functions of a section begin to have other instructions.
 
-    Jumps and calls over code that only one has differ in their bytes, too, which says nothing of their place.
+    Only mnemonics are compared: a jump over code that only one object has differs in its bytes, too, but the
+    difference is not at the jump.
     """
     first, second = ours.functions(key), theirs.functions(key)
     for name, (start, mine) in second.items():
@@ -162,15 +163,15 @@ def _unlike_instructions(ours: _Twin, theirs: _Twin, key: Named) -> Iterator[int
             yield unlike[0].address if unlike[0] else start + len(mine) - 1
 
 
-def _place(theirs: _Twin, section: Section) -> Callable[[str, int], Difference]:
+def _place(theirs: _Object, section: Section) -> Callable[[str, int], Difference]:
     def difference(what: str, offset: int) -> Difference:
         return Difference(what, section.index, offset, function_at(theirs.file, section.index, offset))
 
     return difference
 
 
-def _compare_symbols(ours: _Twin, theirs: _Twin) -> Iterator[Difference]:
-    """Told where the sections say nothing of it already: a symbol that moved has moved with its section."""
+def _compare_symbols(ours: _Object, theirs: _Object) -> Iterator[Difference]:
+    """The differences of the visible symbols. Symbols that only one object has take precedence."""
     names = {str(symbol[0]) for symbol in ours.visible() ^ theirs.visible()}
     one_sided = {s.name for s in ours.file.symbols if not s.local} ^ {
         s.name for s in theirs.file.symbols if not s.local

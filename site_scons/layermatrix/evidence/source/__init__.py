@@ -1,1 +1,1 @@
-"""Read C text: tokens, guarded code, debug statements, where a line was written."""
+"""Read C text: tokens, guarded code, debug statements, the origin of a line."""

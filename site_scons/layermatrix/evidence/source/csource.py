@@ -1,6 +1,7 @@
-"""Read C as far as text goes: tokens, logical lines, and the calls of a few functions with their strings.
+"""Split C text into tokens and logical lines, and find the calls of some functions with their strings.
 
-Reads text; writes nothing. No macro is expanded. Comments are left out, lines that end in a backslash go on.
+Reads text; writes nothing. Macros are not expanded. Comments are removed; a line that ends in a backslash
+continues on the next line.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Token:
 
 @dataclass(frozen=True)
 class LogicalLine:
-    """Tokens up to a line break that counts, and the lines of the file that they stand on."""
+    """The tokens of one logical line, and its first and last line in the file."""
 
     tokens: tuple[Token, ...]
     first: int
@@ -46,7 +47,7 @@ class LogicalLine:
 
     @property
     def directive(self) -> str:
-        """The word behind `#`; empty for what is no directive."""
+        """The word after `#`; empty if the line is not a directive."""
         if len(self.tokens) < 2 or self.tokens[0].text != "#":
             return ""
         return self.tokens[1].text
@@ -57,7 +58,7 @@ class LogicalLine:
 
 @dataclass(frozen=True)
 class Call:
-    """A call: `strings` holds the text between quotes, as it is written, of each argument that has some."""
+    """A call. strings: for each argument with string literals, their source text without quotes."""
 
     function: str
     line: int
@@ -65,7 +66,7 @@ class Call:
 
 
 def tokens(text: str, path: str) -> list[Token]:
-    """All tokens; SpecErrors, with its place in the file `path`, for a comment or a string without an end."""
+    """All tokens. path: the file's name in errors. Raises SpecErrors for a comment or string with no end."""
     found, line = [], 1
     for match in _TOKEN.finditer(text):
         kind, part = str(match.lastgroup), match.group()
@@ -80,7 +81,7 @@ def tokens(text: str, path: str) -> list[Token]:
 
 
 def logical_lines(text: str, path: str) -> Iterator[LogicalLine]:
-    """The lines as the preprocessor sees them, empty ones too; together they have every line of the file."""
+    """The lines as the preprocessor sees them, including empty ones; together they cover the whole file."""
     first, held = 1, list[Token]()
     for token in tokens(text, path):
         if token.kind == "newline":
@@ -95,7 +96,7 @@ def logical_lines(text: str, path: str) -> Iterator[LogicalLine]:
 def calls(text: str, path: str, functions: Collection[str]) -> list[Call]:
     """The calls of these functions, in the order of the text.
 
-    SpecErrors where one is used without being called by name: what it prints cannot be told then.
+    Raises SpecErrors if a function is used without a call, because its messages are then unknown.
     """
     found, mistakes = [], []
     stream = [token for line in logical_lines(text, path) for token in _apart(line)]
@@ -113,7 +114,7 @@ def calls(text: str, path: str, functions: Collection[str]) -> list[Call]:
 
 
 def _apart(line: LogicalLine) -> Iterator[Token]:
-    """The line's tokens; those of a directive, and the body of a macro, are no part of what stands before."""
+    """The line's tokens, with separators around a directive and the body of a macro."""
     if not line.directive:
         yield from line.tokens
         return
@@ -130,7 +131,7 @@ def _is_declaration(stream: Sequence[Token], index: int) -> bool:
 
 
 def _strings(stream: Sequence[Token], opening: int) -> tuple[str, ...]:
-    """The strings of a call's arguments; neighbours are one string, as the compiler joins them."""
+    """The strings of a call's arguments; adjacent literals are joined, as the compiler does."""
     depth, found, joined = 0, list[str](), ""
     for token in stream[opening:]:
         depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
@@ -145,5 +146,5 @@ def _strings(stream: Sequence[Token], opening: int) -> tuple[str, ...]:
 
 
 def error(path: str, line: int, what: str, hint: str | None = None) -> SpecErrors:
-    """A mistake in a C file, ready to be raised."""
+    """An exception for a mistake in a C file."""
     return SpecErrors([SpecError(path, line, 1, what, hint)])

@@ -1,7 +1,7 @@
-"""Say where a line of what is compiled was written: in a C file, or in the templates of the header.
+"""Find the origin of a compiled line: a line of a C file, or a template line that printed it.
 
-Reads a `linemap.LineMap`. A line of the printed header is the template's line, with the templates behind it
-that asked for it.
+Reads a `linemap.LineMap`. The origin of a line of the printed header is a template line, followed by the
+template lines that called it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from layermatrix.core.errors import Place
 
 
 class LineMap(Protocol):
-    """What a header's lines were printed from, see `linemap.LineMap`."""
+    """The origins of a header's lines, see `linemap.LineMap`."""
 
     def chain(self, line: int) -> Sequence[Place]: ...
 
@@ -30,8 +30,9 @@ class _Layer(Protocol):
 
 @dataclass(frozen=True)
 class Spot:
-    """A line that a user wrote. owner: what it counts for, "layer ring" or a file, of the frame's lines the
-    skeleton. layer: the layer, if it is one's. asked_by: "path:line" of the templates behind."""
+    """A line of a hand-written file. owner: "layer ring" for a line of that layer; otherwise the file, which
+    is the skeleton for lines of the frame. layer: its layer, if any. asked_by: the template lines that called
+    it, as "path:line"."""
 
     path: str
     line: int
@@ -40,7 +41,7 @@ class Spot:
     asked_by: tuple[str, ...] = ()
 
     def error(self, what: str) -> str:
-        """A message about this line, in the form of every other error."""
+        """An error message about this line."""
         layer = f", layer {self.layer}" if self.layer else ""
         behind = f", printed for {', '.join(self.asked_by)}" if self.asked_by else ""
         return f"{self.path}:{self.line}:1: error: {what}{layer}{behind}"
@@ -48,8 +49,8 @@ class Spot:
 
 @dataclass(frozen=True)
 class Places:
-    """header: the name of the generated file, whatever folder it lies in; read: gives the map of its lines,
-    which takes a while."""
+    """Finds origins. header: the name of the generated file, without its folder. read: returns the map of its
+    lines; it is slow, so it is called only when needed."""
 
     header: str
     read: Callable[[], LineMap]
@@ -59,7 +60,7 @@ class Places:
         return self.read()
 
     def spot(self, file: str, line: int) -> Spot:
-        """Where line `line` of the compiled file `file` was written."""
+        """The origin of line `line` of the compiled file `file`."""
         chain = self._lines.chain(line) if PurePosixPath(file).name == self.header else ()
         if not chain:
             return Spot(file, line, file)

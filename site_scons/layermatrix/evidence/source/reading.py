@@ -1,13 +1,13 @@
-"""Read C as a person does: what a file includes, how often it chooses, which functions a function inlines.
+"""Count in C text: the files that it includes, its conditionals, and the functions that a function inlines.
 
-    conditional paths  preprocessor lines that choose between texts (#if, #ifdef, #ifndef, #elif); the guards
-                       against a second inclusion choose nothing and are left out
-    runtime checks     mentions, in what the preprocessor left, of the variables (`switches`) by which code is
-                       switched on and off at run time
+    conditional paths  preprocessor lines that choose between texts (#if, #ifdef, #ifndef, #elif), without
+                       include guards, which choose nothing
+    runtime checks     in the preprocessed text, mentions of the variables (`switches`) that switch code on
+    and off at run time
 
-Of an entry both are counted in its function and in every function that it calls and that is defined for
-inlining, once for each call: what the compiler has before it when it has inlined the path. The text decides,
-not the object, because a compiler merges and hoists such reads as it likes.
+Both are counted in an entry's function and in every inline function that it calls, once per call: this is the
+text of the path after inlining. The text is counted instead of the object because a compiler may merge and
+hoist such reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 _COMMENT_OR_TEXT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 _DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(\w+)[ \t]*([^\n]*)$", re.MULTILINE)
 _CHOOSING = ("if", "ifdef", "ifndef", "elif")
-# a definition at the left margin, as formatters leave it: a signature, then a body between lone braces
+# a formatted definition at the left margin: a signature, then a body between braces on their own lines
 _FUNCTION = re.compile(r"^(\w[^;{}=#]*)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
 _CALLED = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
@@ -31,12 +31,12 @@ _OUT_OF_LINE = re.compile(r"\b(noinline|COLD|cold)\b")
 
 
 class CodeError(ValueError):
-    """Text that cannot be counted, and why."""
+    """The text cannot be counted; str() is the reason."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """checks: how often each switch is mentioned; paths: conditional preprocessor lines."""
+    """checks: switch -> its mentions. paths: the number of conditional preprocessor lines."""
 
     checks: Mapping[str, int] = field(default_factory=dict)
     paths: int = 0
@@ -87,13 +87,13 @@ def conditionals(text: str) -> int:
 
 
 def _is_guard(condition: str, after: tuple[str, str]) -> bool:
-    """Whether the next preprocessor line defines what this one asks for."""
+    """Whether this is an include guard: the next preprocessor line defines the tested macro."""
     word, rest = after
     return word == "define" and rest.split()[:1] != [] and rest.split()[0] in _WORD.findall(condition)
 
 
 class Program:
-    """The functions of some C text without comments, and what is reached from them by inlining."""
+    """The functions of C texts without comments, with the functions that they inline."""
 
     def __init__(self, texts: Sequence[str], switches: tuple[str, ...]) -> None:
         self.switches = switches
@@ -106,7 +106,7 @@ class Program:
                     self.bodies[name[1]] = body
 
     def counts(self, function: str) -> Counts:
-        """What stands in the function, and in those that it calls."""
+        """The counts of the function and of the inline functions that it calls. Raises CodeError."""
         if function not in self.bodies:
             raise CodeError(f"no function {function!r} is defined in what the probe includes")
         return self._counts(function)

@@ -1,7 +1,7 @@
 """Gather the debug statements of a program: calls of a printing function, each with its own sentinel.
 
-Reads C texts. A statement without a sentinel, or with another one's, is a mistake: the search for what is
-left in a library could not tell it.
+Reads C texts. A statement without a sentinel, or with the sentinel of another one, is a mistake: the search
+of a library could not identify its message.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ def gather(
 
 def _problem(call: csource.Call, own: list[str], found: Mapping[str, Statement]) -> str | None:
     if not own:
-        return f"this call of {call.function} carries no sentinel"
+        return f"this call of {call.function} has no sentinel"
     if len(own) > 1:
-        return f"this call of {call.function} carries {len(own)} sentinels, {' and '.join(own)}"
+        return f"this call of {call.function} has {len(own)} sentinels, {' and '.join(own)}"
     if own[0] in found:
         first = found[own[0]].spot
-        return f"the sentinel {quote(own[0])} is taken by the statement at {first.path}:{first.line}"
+        return f"the sentinel {quote(own[0])} is already used at {first.path}:{first.line}"
     return None
 
 
 def compiled_in(statements: Iterable[Statement], preprocessed: Iterable[str]) -> list[Statement]:
-    """The statements that are left when conditionals have been decided; these texts have no comments."""
+    """The statements that are still in the preprocessed texts, which have no comments."""
     texts = list(preprocessed)
     return [one for one in statements if any(one.sentinel in text for text in texts)]

@@ -1,8 +1,8 @@
-"""Leave out of a C file what one macro guards.
+"""Remove the code that one macro guards from a C file.
 
-Reads text; returns text. `#if MACRO ... #else ... #endif` is replaced by what stands without the macro. Lines
-keep their numbers: those left out are empty. What it cannot understand is an error with file and line, since
-a copy that still has a guarded line would prove nothing.
+Reads text; returns text. `#if MACRO ... #else ... #endif` is replaced by its text for MACRO = 0. Removed
+lines become empty, so line numbers stay the same. A construct that is not supported is an error with file and
+line: a copy that still has a guarded line would prove nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SIMPLE = "write the condition as `#if {macro}` or `#if !{macro}`, alone"
 
 @dataclass
 class _Block:
-    """An open conditional. ours: it asks for the macro alone; dropping: its current part is left out."""
+    """An open conditional. ours: it tests only the macro. dropping: its current branch is removed."""
 
     line: int
     ours: bool
@@ -28,7 +28,8 @@ class _Block:
 
 
 def without(text: str, macro: str, path: str) -> str:
-    """The text as if `macro` were 0 and no line spoke of it; `path` is the file's name in errors."""
+    """The text for `macro` = 0, without any mention of it. path: the file's name in errors. Raises
+    SpecErrors."""
     return _Stripper(macro, path).strip(text)
 
 
@@ -48,7 +49,7 @@ class _Stripper:
         return "\n".join(lines)
 
     def _keeps(self, line: LogicalLine) -> bool:
-        """Whether the line is part of what is left."""
+        """Whether the line stays in the text."""
         if line.directive in _OPENING:
             return self._begin(line)
         if line.directive in _MIDDLE or line.directive == "endif":
@@ -83,7 +84,8 @@ class _Stripper:
         return not block.ours and not self._dropping()
 
     def _sense(self, line: LogicalLine) -> bool | None:
-        """True: the block is there with the macro only; False: without it only; None: another condition."""
+        """True if the block is compiled only with the macro, False if only without it, None if the condition
+        does not mention the macro."""
         if not line.mentions(self.macro):
             return None
         words = [token.text for token in line.tokens[2:] if token.text not in "()"]

@@ -1,1 +1,1 @@
-"""Run the tools that count: cachegrind, callgrind, perf."""
+"""Run the counting tools: Cachegrind, Callgrind, perf."""

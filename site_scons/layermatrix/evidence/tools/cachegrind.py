@@ -1,9 +1,9 @@
-"""Run a program under valgrind's cachegrind, always under the same conditions, and add up what it counted.
+"""Run a program under Valgrind's Cachegrind in fixed conditions, and add up the events.
 
-Reads the program and a library to preload; writes to a temporary folder only. Where a program lies in memory
-decides which lines of a cache it meets, so everything that moves it is fixed: its name and arguments, its
-environment, the folder it runs in, the addresses (`setarch -R`) and, for programs with threads, the processor
-(`taskset`): on one, a thread runs until it waits, and the order in which threads go is always the same.
+Reads the program and a library to preload; writes only to a temporary folder. The addresses of a program
+decide which cache lines it uses. So everything that changes them is fixed: the program's name and arguments,
+its environment, its folder, and address randomisation (`setarch -R`). `taskset` puts all threads on one
+processor: a thread then runs until it waits, so the order of the threads is always the same.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ EVENTS = {
 }
 Events = dict[str, int]
 
-KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")  # what may be needed to start at all
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")  # a program may need these to start
 PROGRAM, LIBRARY, OUT, LOG = "program", "library.so", "out", "log"
 
 _turn = itertools.count()
 
 
 class CountersError(ValueError):
-    """A count that could not be taken, and why."""
+    """A count could not be taken; str() is the reason."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class CacheModel:
 
 @dataclass(frozen=True)
 class Counted:
-    """One run: its events, in as many ways as they were summed up, and what it printed."""
+    """One run. events: the events of the whole run, and of parts of it. stdout: its output."""
 
     events: tuple[Events, ...]
     stdout: bytes
@@ -62,7 +62,8 @@ class Counted:
 
 @dataclass(frozen=True)
 class Cachegrind:
-    """valgrind, the caches that it simulates, and the words in front of it that keep the conditions."""
+    """valgrind: its path. cache: the simulated caches. before: command words that fix the conditions.
+    timeout: seconds per run."""
 
     valgrind: str
     cache: CacheModel
@@ -82,9 +83,9 @@ class Cachegrind:
         *,
         linked: bool = False,
     ) -> Counted:
-        """One run of this command, whose first word is a file, with the library, None for none: all events,
-        and those of these functions. linked: the program is linked with the library; else that is preloaded.
-        CountersError when it fails."""
+        """Run this command, whose first word is a file, with the library (None: without one). Returns all
+        events, and the events of these functions. linked: the program is linked with the library; otherwise
+        the library is preloaded. Raises CountersError or NotLoadedError."""
         preloaded = None if linked else library
         with tempfile.TemporaryDirectory() as name:
             folder, environment = Path(name), _environment(preloaded)
@@ -100,7 +101,7 @@ class Cachegrind:
         return Counted(parse(text, functions), finished.stdout)
 
     def _command(self, folder: Path, command: Sequence[str], library: Path | None) -> list[str]:
-        """Short names for program and library, whatever the real ones are."""
+        """The command with fixed names for program and library, so that real names do not move addresses."""
         (folder / PROGRAM).symlink_to(Path(command[0]).absolute())
         if library is not None:
             (folder / LIBRARY).symlink_to(library.absolute())
@@ -110,8 +111,8 @@ class Cachegrind:
 
 
 def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
-    """The words to put in front of a command so that it always runs alike, and in words what they achieve;
-    of what this machine does not permit, why."""
+    """The command words that fix the conditions of a run, and a description of each condition. If the machine
+    does not permit one, the description has the reason."""
     before: list[str] = []
     said: list[str] = []
     for words, achieved, otherwise in (
@@ -126,7 +127,7 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _processor() -> int:
-    """One of our processors, each in turn, so that runs at the same time share none."""
+    """One of our processors, in rotation, so that simultaneous runs use different ones."""
     ours = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     return ours[(next(_turn) + os.getpid()) % len(ours)]
 
@@ -140,7 +141,7 @@ def _environment(library: Path | None) -> dict[str, str]:
 
 
 def parse(out: str, functions: Collection[str] = ()) -> tuple[Events, Events]:
-    """Our events from cachegrind's file: of the whole run, and of these functions alone."""
+    """Our events from Cachegrind's file: of the whole run, and of these functions only."""
     names: list[str] = []
     whole: list[int] = []
     for key, values in _fields(out):
@@ -174,7 +175,7 @@ def _numbers(words: Sequence[str]) -> list[int]:
     try:
         return [int(word) for word in words]
     except ValueError as error:
-        raise CountersError(f"valgrind's counts hold no number: {error}") from error
+        raise CountersError(f"valgrind's file has a count that is not a number: {error}") from error
 
 
 def _sum(lines: Iterable[list[int]], columns: int) -> list[int]:

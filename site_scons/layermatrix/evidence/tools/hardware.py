@@ -1,7 +1,7 @@
-"""Count events of the processor itself with `perf stat`, where the machine has such counters and permits it.
+"""Count events of the real processor with `perf stat`, if the machine has counters and permits their use.
 
-Reads a program and a library to preload. Such counts differ from machine to machine and from run to run: they
-are shown beside the simulated ones, and nothing is judged by them.
+Reads a program and a library to preload. These counts differ between machines and between runs. Reports show
+them next to the simulated ones, but no check uses them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from layermatrix.core import preload, process
 from layermatrix.evidence.tools.cachegrind import Counted, CountersError, Events
 
-# our name -> perf's event, in user mode, which is what ordinary users may count
+# our name -> perf's event in user mode, which ordinary users may count
 EVENTS = {
     "instructions": "instructions:u",
     "l1d_load_misses": "L1-dcache-load-misses:u",
@@ -24,15 +24,15 @@ EVENTS = {
 
 @dataclass(frozen=True)
 class Perf:
-    """perf, and the way to run it."""
+    """perf: its path. timeout: seconds per run."""
 
     perf: str
     run: process.Run = process.run
     timeout: float = 600.0
 
     def count(self, command: Sequence[str], library: Path | None, *, linked: bool = False) -> Counted:
-        """One run of this command with the library, None for none. linked: the program is linked with it;
-        else it is preloaded. CountersError with perf's own words when it cannot be counted."""
+        """Run this command with the library (None: without one). linked: the program is linked with it;
+        otherwise the library is preloaded. Raises CountersError, with perf's message, or NotLoadedError."""
         preloaded = None if linked else library
         with tempfile.TemporaryDirectory() as folder, preload.link_to(preloaded) as link:
             out = Path(folder, "out")
@@ -50,7 +50,7 @@ class Perf:
 
 
 def _cause(finished: process.Finished) -> str:
-    """The first line that says something: perf goes on to explain at length."""
+    """The first meaningful line of perf's message, which is long."""
     lines = [line.strip() for line in process.text(finished.stderr).splitlines()]
     return next((line for line in lines if line and line != "Error:"), finished.end)
 

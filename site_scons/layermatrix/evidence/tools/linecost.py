@@ -1,8 +1,8 @@
-"""Count the instructions that a program spends in each line of a library, in valgrind's machine.
+"""Count the instructions that a program executes in each line of a library, under Callgrind.
 
-Runs the program under `valgrind --tool=callgrind` with the library preloaded, which has line tables (-g). The
-counts are exact and repeat with the same binaries: an instruction belongs to the line that it was compiled
-from, that of an inlined function too.
+Runs the program under `valgrind --tool=callgrind` with the library preloaded; the library has line tables
+(-g). The counts are exact and repeat with the same binaries. An instruction belongs to the line that it was
+compiled from, also in an inlined function.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LineCosts = Counter[tuple[str, int]]
 
 
 class LineCostError(ValueError):
-    """Costs that could not be taken, and why."""
+    """The costs could not be measured; str() is the reason."""
 
 
 def measure(
@@ -32,7 +32,8 @@ def measure(
     run: process.Run = process.run,
     timeout: float = 600.0,
 ) -> LineCosts:
-    """The instructions of every line of the library in one run of the command."""
+    """The instructions of every line of the library in one run of the command. timeout: seconds. Raises
+    LineCostError or NotLoadedError."""
     if valgrind is None:
         raise LineCostError("valgrind is not installed")
     with tempfile.TemporaryDirectory() as folder, preload.link_to(library) as link:
@@ -55,7 +56,7 @@ def measure(
 
 
 def parse(lines: Iterable[str], library: str) -> LineCosts:
-    """The costs of an object of this name in callgrind's file. LineCostError where it is none."""
+    """The costs of the object of this name in Callgrind's file. Raises LineCostError for a wrong file."""
     costs: LineCosts = Counter()
     counted = file = ""
     waiting = iter(lines)
@@ -66,7 +67,7 @@ def parse(lines: Iterable[str], library: str) -> LineCosts:
         elif equals and key in ("fl", "fi", "fe"):
             file = value
         elif equals and key == "calls":
-            next(waiting, None)  # what the called function cost, which is told at its own lines
+            next(waiting, None)  # the inclusive cost of the call; the called function's lines have it, too
         elif line[:1].isdigit() and counted == library:
             number, cost = _cost_line(line)
             costs[file, number] += cost
@@ -74,9 +75,9 @@ def parse(lines: Iterable[str], library: str) -> LineCosts:
 
 
 def _cost_line(line: str) -> tuple[int, int]:
-    """A line number and its instructions. A line without a count is one of none."""
+    """A line number and its instructions; a missing count is 0."""
     words = line.split()
     try:
         return int(words[0]), int(words[1]) if len(words) > 1 else 0
     except ValueError as error:
-        raise LineCostError(f"valgrind's file has a line that is no count: {line[:60]!r}") from error
+        raise LineCostError(f"valgrind's file has a line that is not a count: {line[:60]!r}") from error

@@ -1,4 +1,4 @@
-"""The commands of the loads when they are counted, and the state of the tools that count."""
+"""The commands for counting the loads, and the state of the counting tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def commands(project: Project, names: Iterable[str], built: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    """Each load with its command. built: files among which its program is."""
+    """Load -> its command. built: the built files, which include the programs. Raises StepError if a program
+    is missing."""
     return {name: _command(project, name, built) for name in names}
 
 
@@ -22,11 +23,11 @@ def _command(project: Project, name: str, built: Sequence[Path]) -> tuple[str, .
     load = project.matrix.loads[name]
     program = next((path for path in built if path.name == load.program), None)
     if program is None:
-        raise StepError(f"load {name}: no benchmark program is called {load.program}")
+        raise StepError(f"load {name}: there is no benchmark program {load.program}")
     return (str(program), *load.counted)
 
 
 def state(tool: str) -> int | None:
-    """What changes when a tool is replaced; None where it is not installed."""
+    """The modification time (ns) of a tool, which changes when it is replaced; None if not installed."""
     path = shutil.which(tool)
     return Path(path).stat().st_mtime_ns if path else None

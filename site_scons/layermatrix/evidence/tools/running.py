@@ -1,7 +1,7 @@
-"""Run a test program or a script, alone in a new folder, and judge what came of it.
+"""Run a test program or a script in a new folder, and check the result.
 
-A program that cannot run on this machine says so with exit status 77 and the reason in its last line; it is
-"not run", which is not "passed".
+A program that cannot run on this machine exits with 77 and prints the reason in its last line. Its status is
+"not run", which is different from "passed".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from layermatrix.core import preload, process
 from layermatrix.evidence.kind import Check, Status
 
-CELL_VARIABLE = "LAYERED_CELL"  # where test programs and scripts find the cell's folder
+CELL_VARIABLE = "LAYERED_CELL"  # holds the cell's folder, for test programs and scripts
 LOG_LINES = 40
 
 
@@ -30,13 +30,13 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 def environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """One in which the user's own settings and language do not matter."""
+    """An environment that does not depend on the user's settings and language."""
     fixed = {"HOME": os.fspath(folder), "TMPDIR": os.fspath(folder), "LC_ALL": "C.UTF-8"}
     return {**process.environment(), **fixed, **extra}
 
 
 def judge(name: str, finished: process.Finished, where: str = "") -> Check:
-    """The result of a run that is judged by its exit status alone."""
+    """The check of a run, from its exit status only."""
     log = tail(finished)
     if finished.status == process.CANNOT_RUN and not finished.timed_out:
         reason = process.last_line(finished.stdout) or "it gave no reason"
@@ -48,7 +48,8 @@ def judge(name: str, finished: process.Finished, where: str = "") -> Check:
 
 
 def proved(check: Check, prove: Callable[[], None]) -> Check:
-    """The result of a run; failed where it passed without the library: `prove` raises NotLoadedError then."""
+    """The check of a run. A passed run becomes failed if `prove` raises NotLoadedError: it did not use the
+    library."""
     if check.status is not Status.PASSED:
         return check
     try:
@@ -64,5 +65,5 @@ def result(name: str, status: Status, finished: process.Finished, reason: str | 
 
 
 def tail(finished: process.Finished) -> str:
-    """The end of what it printed."""
+    """The last lines of the output."""
     return "\n".join(process.text(finished.stdout + finished.stderr).splitlines()[-LOG_LINES:])

@@ -1,1 +1,1 @@
-"""Allocators: keys are size classes, and a request is served by the smallest one that holds it."""
+"""The profile of allocators: keys are size classes; the smallest class that fits serves a request."""

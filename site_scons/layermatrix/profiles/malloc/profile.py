@@ -1,4 +1,4 @@
-"""The profile of allocators: its words, roles, settings and storages, and what it asks of a variant."""
+"""The profile of allocators: its terms, roles, settings and storages, and its rules for variants."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from layermatrix.model.layers import NO_STORAGE, Key, Layer, Role, Storage
 from layermatrix.profiles.base import Objection, Profile
 from layermatrix.profiles.malloc import sizes
 
-PACKED = "packed_list"  # whose lists begin small and widen, where requests meet them first
-MARKED = 16  # bytes of the smallest block that has room for a link and a mark
-PACKED_MOST = 255  # blocks of a list whose room is a byte
+PACKED = "packed_list"  # if it is the first storing layer, its lists start small and widen
+MARKED = 16  # bytes of the smallest block that can hold a link and a mark
+PACKED_MOST = 255  # blocks of a packed list: its count is one byte
 LINK = {"size": 8}  # a free block has room for a link
 
 ROLES = (
-    Role("cache", "Keeps blocks of the calling thread; may refuse one.", "required"),
-    Role("overflow", "Keeps what the caches have no room for.", "required"),
+    Role("cache", "Holds free blocks of the calling thread; may refuse a block.", "required"),
+    Role("overflow", "Holds the blocks that do not fit into the caches.", "required"),
     Role("refill", "Fetches blocks from the backend.", "none"),
 )
 SETTINGS = (
-    Setting("min_align", "Bytes to which every block is aligned.", (8, 16), 16),
-    Setting("checks", "What is checked of a block that is freed.", ("none", "basic", "full"), "basic"),
+    Setting("min_align", "The alignment of every block, in bytes.", (8, 16), 16),
+    Setting("checks", "The checks of a freed block.", ("none", "basic", "full"), "basic"),
     Setting(
         "tls",
-        "How thread-local state is reached: global_dynamic lets programs load the library late.",
+        "The TLS access model; with global_dynamic, programs can load the library with dlopen.",
         ("initial_exec", "global_dynamic"),
         "initial_exec",
     ),
 )
 STORAGES = (
-    Storage("array_stack", "Pointers, last in, first out."),
-    Storage("ring", "Pointers, first in, first out.", shape="power_of_two"),
+    Storage("array_stack", "An array of pointers; last in, first out."),
+    Storage("ring", "A ring of pointers; first in, first out.", shape="power_of_two"),
     Storage("magazine", "A pair of magazines.", shape="even"),
     Storage("linked_list", "Blocks linked through their first word.", ("capacity", "bytes"), needs=LINK),
     Storage(
         PACKED,
-        "The same, counted in the word that holds the list.",
+        "A linked list whose head word also holds the number of blocks.",
         ("capacity", "bytes"),
         most=PACKED_MOST,
         needs=LINK,
@@ -57,10 +57,10 @@ class Malloc(Profile):
     def objections(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Iterator[Objection]:
         align = int(settings["min_align"])
         if not sizes.aligned(keys, align):
-            what = f"no class has a size that is a multiple of 'min_align', {align}"
+            what = f"no class size is a multiple of 'min_align' ({align} bytes)"
             yield Objection(("min_align",), what)
         elif align < MARKED and settings["checks"] != "none":
-            what = f"checks mark free blocks in their second word, so they need 'min_align', {MARKED}"
+            what = f"checks mark free blocks in their second word, so they need 'min_align: {MARKED}'"
             yield Objection(("checks", "min_align"), what, "or set 'checks: none'")
 
     def extra(
@@ -90,7 +90,7 @@ MALLOC = Malloc(
     key="class",
     stored="blocks",
     supply="takes blocks from",
-    path="The path of an allocation; a free goes the same way: the first layer with room takes the block",
+    path="The path of an allocation; a free takes the same path: the first layer with room stores the block",
     roles={role.name: role for role in ROLES},
     settings={setting.name: setting for setting in SETTINGS},
     storages={storage.name: storage for storage in STORAGES},

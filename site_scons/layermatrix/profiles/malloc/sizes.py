@@ -1,6 +1,6 @@
-"""Size classes: which sizes there can be, and which class serves a request.
+"""Size classes: the allowed sizes, and the class that serves a request.
 
-A class honours an alignment when its size is a multiple of it; only such classes serve requests.
+A class satisfies an alignment if its size is a multiple of it. Only such classes serve requests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BEGIN_BYTES, BEGIN_BLOCKS = 8192, 2  # of each class, in a list that may widen
 
 
 def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
-    """Sizes are numbers, and rise."""
+    """The mistakes in a table of classes: sizes must be numbers, in ascending order."""
     last: Key | None = None
     for one in classes:
         try:
@@ -33,12 +33,12 @@ def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
 
 
 def aligned(classes: Sequence[Key], alignment: int) -> list[Key]:
-    """The classes that serve requests."""
+    """The classes that serve requests: their size is a multiple of the alignment, in bytes."""
     return [one for one in classes if one.number("size") % alignment == 0]
 
 
 def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
-    """Which requests each class serves, in words."""
+    """The requests that each class serves, in words. step: the alignment in bytes."""
     found, low = {}, 0
     for one in classes:
         size = one.number("size")
@@ -51,11 +51,11 @@ def requests(classes: Sequence[Key], step: int) -> dict[str, str]:
 
 
 def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
-    """What the generated code looks up the class of a request in.
+    """The lookup tables from request size to class. step: the alignment in bytes.
 
-    max_size: the largest request in bytes that a class serves. hot_index: entry i is the class for
-    (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is for 0. wide_index: entry i is the
-    class for hot_size + i * wide_step + 1 bytes, the first of each wide step.
+    max_size: the largest request that a class serves, in bytes. hot_index: entry i is the class for
+    (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is the class for 0 bytes. wide_index:
+    entry i is the class for hot_size + i * wide_step + 1 bytes, the first size of each wide step.
     """
     serving = aligned(classes, step)
     largest = max(one.number("size") for one in serving)

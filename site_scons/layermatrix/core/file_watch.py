@@ -1,4 +1,4 @@
-"""Notice that a file is opened, by any process, with the kernel's inotify."""
+"""Detect that a process has opened a file, with the kernel's inotify (see inotify(7))."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _EVENTS_AT_ONCE = 1 << 16  # bytes
 
 @contextlib.contextmanager
 def watch(file: Path) -> Iterator[Callable[[], bool | None]]:
-    """A function that says whether the file was opened since the context began; None where the kernel does
-    not tell."""
+    """Yield a function that returns whether a process opened the file since the context began; it returns
+    None if inotify is not available."""
     notices = _notices_of(file)
     if notices is None:
         yield lambda: None
@@ -27,7 +27,7 @@ def watch(file: Path) -> Iterator[Callable[[], bool | None]]:
 
 
 def _notices_of(file: Path) -> int | None:
-    """A descriptor from which events can be read; None where there is no inotify, or none left."""
+    """A descriptor for reading events; None without inotify, or if the limit of instances is reached."""
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         notices: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)

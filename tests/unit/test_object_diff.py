@@ -1,4 +1,4 @@
-"""`twins`: what tells two objects of one source apart, and what does not."""
+"""`object_diff`: which changes make two objects of one source differ, and which do not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def compare(folder: Path, second: str, first: str = BASE, *options: str) -> list
     return object_diff.compare(ours, elf.read(build(folder, "second.o", second, *options)))
 
 
-def test_one_source_gives_twins_with_line_tables_or_without(tmp_path: Path) -> None:
+def test_one_source_gives_equal_objects_with_line_tables_or_without(tmp_path: Path) -> None:
     assert compare(tmp_path, f"\n\n#line 1\n{BASE}", BASE, "-g", "-gdwarf-4") == []
     count, size = object_diff.compared(elf.read(tmp_path / "first.o"))
     assert count >= 3
@@ -73,7 +73,7 @@ def test_one_more_call_at_the_end_is_seen(tmp_path: Path) -> None:
     assert "symbol last is in one of them only" in [one.what for one in found]
 
 
-def test_the_twin_of_a_reference_is_the_one_at_the_same_place(tmp_path: Path) -> None:
+def test_the_counterpart_of_a_reference_is_the_one_at_the_same_place(tmp_path: Path) -> None:
     source = "int f(int);\nint g(int n) { return f(n) + 1; }\nint h(int n) { return f(n) + 2; }\n"
     ours = elf.read(build(tmp_path, "first.o", source))
     same = elf.read(build(tmp_path, "second.o", source, "-g"))
