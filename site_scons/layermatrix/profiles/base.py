@@ -8,7 +8,7 @@ from typing import Any
 
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
-from layermatrix.model.layers import Key, Layer, Role, Storage
+from layermatrix.model.layers import Key, Role, Storage
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Profile:
         """The conflicts among the settings and keys of a variant."""
         yield from ()
 
-    def extra(
-        self, keys: Sequence[Key], settings: Mapping[str, str | int], layers: Sequence[Layer]
-    ) -> Mapping[str, Any]:
+    def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
         """Additional values for templates; they see them as `variant.extra`."""
         return {}
 

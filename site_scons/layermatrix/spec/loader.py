@@ -238,7 +238,7 @@ def _resolve(
         numbers=numbers,
         macros=macros,
         options={key: _chosen_option(one, draft.options) for key, one in catalogue.options.items()},
-        extra=words.profile.extra(keys, draft.settings, chosen),
+        extra=words.profile.extra(keys, draft.settings),
         system=catalogue.system,
         roles=catalogue.roles,
         reported={key: str(getattr(value, "value", value)) for key, value in spec.reported.items()},

@@ -8,11 +8,10 @@ from typing import Any
 
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
-from layermatrix.model.layers import NO_STORAGE, Key, Layer, Role, Storage
+from layermatrix.model.layers import Key, Role, Storage
 from layermatrix.profiles.base import Objection, Profile
 from layermatrix.profiles.malloc import sizes
 
-PACKED = "packed_list"  # if it is the first storing layer, its lists start small and widen
 MARKED = 16  # bytes of the smallest block that can hold a link and a mark
 PACKED_MOST = 255  # blocks of a packed list: its count is one byte
 LINK = {"size": 8}  # a free block has room for a link
@@ -38,7 +37,7 @@ STORAGES = (
     Storage("magazine", "A pair of magazines.", shape="even"),
     Storage("linked_list", "Blocks linked through their first word.", ("capacity", "bytes"), needs=LINK),
     Storage(
-        PACKED,
+        "packed_list",
         "A linked list whose head word also holds the number of blocks.",
         ("capacity", "bytes"),
         most=PACKED_MOST,
@@ -63,19 +62,8 @@ class Malloc(Profile):
             what = f"checks mark free blocks in their second word, so they need 'min_align: {MARKED}'"
             yield Objection(("checks", "min_align"), what, "or set 'checks: none'")
 
-    def extra(
-        self, keys: Sequence[Key], settings: Mapping[str, str | int], layers: Sequence[Layer]
-    ) -> Mapping[str, Any]:
-        first = next((layer for layer in layers if layer.storage != NO_STORAGE), None)
-        widens = first if first and settings["fast_path"] == "ultra" and first.storage == PACKED else None
-        begin = {layer.name: layer.limits for layer in layers}
-        if widens:
-            begin[widens.name] = sizes.begin_limits(widens)
-        return {
-            **sizes.lookup(keys, int(settings["min_align"])),
-            "widens": widens.name if widens else "",
-            "begin": begin,
-        }
+    def extra(self, keys: Sequence[Key], settings: Mapping[str, str | int]) -> Mapping[str, Any]:
+        return sizes.lookup(keys, int(settings["min_align"]))
 
     def key_columns(
         self, keys: Sequence[Key], settings: Mapping[str, str | int]

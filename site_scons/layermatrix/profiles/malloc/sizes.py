@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layermatrix.core.kinds import Integer, Misfit
-from layermatrix.model.layers import Key, Layer
+from layermatrix.model.layers import Key
 
 SIZE = Integer(8, 65_536, step=8)
 HOT_SIZE = 4096  # bytes; a table by steps that goes on beyond would be most of a thread's state
@@ -55,7 +55,8 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
 
     max_size: the largest request that a class serves, in bytes. hot_index: entry i is the class for
     (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is the class for 0 bytes. wide_index:
-    entry i is the class for hot_size + i * wide_step + 1 bytes, the first size of each wide step.
+    entry i is the class for hot_size + i * wide_step + 1 bytes, the first size of each wide step. begin: the
+    number of blocks of each class that a list which may widen holds at first.
     """
     serving = aligned(classes, step)
     largest = max(one.number("size") for one in serving)
@@ -69,13 +70,5 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
         "hot_index": index[: hot // step + 1],
         "wide_step": WIDE_STEP,
         "wide_index": index[hot // step + 1 :: WIDE_STEP // step] or [0],
+        "begin": [max(BEGIN_BYTES // one.number("size"), BEGIN_BLOCKS) for one in classes],
     }
-
-
-def begin_limits(layer: Layer) -> tuple[int, ...]:
-    """Blocks that a list which may widen holds at first, for each class from the first to the last."""
-    sizes = {one.index: one.number("size") for one in layer.keys}
-    return tuple(
-        min(limit, max(BEGIN_BYTES // sizes[index], BEGIN_BLOCKS)) if index in sizes else 0
-        for index, limit in enumerate(layer.limits, layer.first)
-    )
