@@ -22,23 +22,22 @@ typedef uint32_t tiny_tag_t;
 
 // slab: one page, or several in a row, whose blocks are of one class; the first page's record is the slab's. Records are written by the owning heap, or under the pool's lock.
 struct tiny_slab {
-    tiny_block_t *free;   // blocks that came home
-    char *start;          // the first block; coloured, so that slabs do not share cache sets
-    tiny_slab_t *next;    // neighbours in the owner's list of slabs with room
+    tiny_block_t *free; // blocks that came home
+    char *start; // the first block; coloured, so that slabs do not share cache sets
+    tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
-    void *owner;          // superslab, arena chunk or large mapping, by kind; the page's
+    void *owner; // superslab, arena chunk or large mapping, by kind; the page's
     _Atomic(tiny_block_t *) remote; // blocks that other threads freed, on their way home
     tiny_slab_t *next_pending; // of its owner's slabs that have such
-    uint32_t used;        // blocks that are out: with a thread's caches or with the program
-    uint16_t fresh;       // blocks never handed out yet begin here
-    uint16_t capacity;    // blocks
+    uint32_t used; // blocks that are out: with a thread's caches or with the program
+    uint16_t fresh; // blocks never handed out yet begin here
+    uint16_t capacity; // blocks
     uint8_t class;
-    uint8_t pages;        // of the slab
-    uint8_t behind;       // of each page of it: how many lie before this one
-    bool listed;          // in its owner's list of slabs with room
+    uint8_t pages; // of the slab
+    uint8_t behind; // of each page of it: how many lie before this one
+    bool listed; // in its owner's list of slabs with room
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint16_t order_first; // fresh blocks are handed out from this one on,
-    uint16_t order_step;  // in steps that meet each of them
+    uint32_t order; // decides, with the secret, the order in which fresh blocks are handed out
     _Atomic(uint16_t) *asked; // of each block, see hardened.h; the page's, whatever its class is
 #endif
 };
