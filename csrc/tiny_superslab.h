@@ -38,8 +38,7 @@ typedef struct tiny_heap {
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
     uint32_t pause; // new slabs to take before the next search
     uint64_t random; // with full checks: the state of the owner's random numbers
-    void (*suspect)(
-        const tiny_block_t *); // called by the owner for an arriving block that seems to be free already
+    void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
     struct run_cache *runs; // cache of page arena runs; NULL until it is used
     void *front; // option `front_apart`: the owner's front, which the next owner reuses
     void *thread; // the owner's thread state, see tiny_tls.c; vanished: a copy of it
@@ -48,8 +47,7 @@ typedef struct tiny_heap {
     unsigned outgoing; // blocks in the outbox
     tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
     _Alignas(64) _Atomic(tiny_slab_t *) pending;
-    _Atomic(tiny_block_t *)
-        doubted; // of all classes: blocks that a visit left, because only the owner can judge them
+    _Atomic(tiny_block_t *) doubted; // blocks of any class that a visit left to the owner
     _Atomic(uint32_t) pending_count;
 } tiny_heap_t;
 

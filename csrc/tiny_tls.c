@@ -582,8 +582,8 @@ static void check_remote(tiny_block_t *block)
     uint64_t sent = TINY_SENT(tiny_secret()), second = tiny_second_word(block);
     if (second == sent && outbox_holds(block)) tiny_die("double free", block);
 #if TINY_MARK_IN_LINK
-    tiny_set_second_word(block,
-                         tiny_is_marked(block, 0) ? block->link : sent); // the first word becomes the link
+    tiny_set_second_word(block, tiny_is_marked(block, 0) ? block->link
+                                                         : sent); // the first word will hold the list link
 #else
     bool looks_free = second == tiny_secret() || second == sent;
     tiny_set_second_word(block, looks_free ? tiny_secret() : sent);
