@@ -1,4 +1,4 @@
-// What is asked of the system: mappings, metadata, and the lock.
+// The operating system interface: mappings, metadata, and the lock.
 
 #include "inside.h"
 
@@ -55,7 +55,7 @@ static void guards_cannot_be_touched(void)
     for (int side = 0; side < 2; side++) {
         pid_t child = fork();
         if (child == 0) {
-            signal(SIGSEGV, SIG_DFL); // a sanitizer would explain at length
+            signal(SIGSEGV, SIG_DFL); // a sanitizer would print a long report
             signal(SIGBUS, SIG_DFL);
             *(volatile char *)(side ? start - 1 : start + HAK_PAGE) = 1;
             _exit(0);
@@ -88,7 +88,7 @@ static void metadata_is_zero_and_lies_apart(void)
 enum { THREADS = 4, ROUNDS = 20000 };
 
 static os_lock_t lock;
-static unsigned long counter; // under the lock
+static unsigned long counter; // protected by the lock
 
 static void *count_up(void *unused)
 {

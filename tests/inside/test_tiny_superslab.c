@@ -1,4 +1,5 @@
-// SuperSlab backend: blocks out of a heap's slabs and home again, also by way of its inbox, and heaps handed on.
+// SuperSlab backend: blocks are taken from a heap's slabs and returned, also through its remote lists; heaps are handed
+// on.
 
 #include "inside.h"
 
@@ -9,7 +10,7 @@ enum { BLOCKS = 5000 };
 
 static tiny_block_t *blocks[BLOCKS];
 
-// Takes that many of a class, one batch after the other.
+// Takes that many blocks of a class, one batch after the other.
 static void take_blocks(tiny_heap_t *heap, size_t class, unsigned count)
 {
     for (unsigned have = 0; have < count;) {
@@ -78,7 +79,7 @@ static void blocks_that_others_freed_come_home_when_they_are_taken_in(void)
     tiny_heap_release(heap);
 }
 
-// Blocks that were sent to a heap without a thread are taken in by the next visit.
+// The next visit collects blocks that were sent to a heap without a thread.
 static void an_idle_heap_loses_nothing(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
