@@ -4,7 +4,7 @@
 
 #include <dlfcn.h>
 
-// The plain forms are the library's own; the nothrow ones are the C++ library's, and come back to them.
+// The plain forms are the library's own; the nothrow forms are the C++ library's and call the plain ones.
 static void the_library_serves()
 {
     void *plain = dlsym(RTLD_DEFAULT, "_Znwm"), *malloc_itself = dlsym(RTLD_DEFAULT, "malloc");
