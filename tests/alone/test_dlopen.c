@@ -47,8 +47,8 @@ static void threads_older_and_younger_than_the_library(void)
 static void the_programs_own_malloc_stays(void)
 {
     Dl_info of_malloc, of_library;
-    T_CHECK(dladdr(dlsym(RTLD_DEFAULT, "malloc"), &of_malloc), "malloc is nowhere");
-    T_CHECK(dladdr(dlsym(first.handle, "hak_malloc"), &of_library), "hak_malloc is nowhere");
+    T_CHECK(dladdr(dlsym(RTLD_DEFAULT, "malloc"), &of_malloc), "malloc is not found");
+    T_CHECK(dladdr(dlsym(first.handle, "hak_malloc"), &of_library), "hak_malloc is not found");
     T_CHECK(of_malloc.dli_fbase != of_library.dli_fbase, "the library has taken malloc over");
 }
 

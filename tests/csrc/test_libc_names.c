@@ -7,7 +7,7 @@
 
 int main(void)
 {
-    T_not_run("the C names belong to somebody else here");
+    T_not_run("another library defines the C names here");
 }
 
 #else

@@ -73,7 +73,7 @@ static void blocks_and_cached_mappings_are_counted_and_bounded(void)
             "%zu extents of %zu bytes are kept", given.cached, given.cached_bytes);
     give_back_all();
     T_CHECK(large_usage().cached == 0 && large_usage().cached_bytes == 0, "mappings are kept after a return");
-    T_CHECK(give_back_all() == 0, "something went back twice");
+    T_CHECK(give_back_all() == 0, "memory was returned twice");
 }
 
 // Neighbours that were freed one by one serve a block of their total length, and a block is cut out of a longer extent:

@@ -30,7 +30,7 @@ static void purged_memory_is_zero(void)
     memset(start, 1, 4 * OS_PAGE);
     T_CHECK(os_purge(start + OS_PAGE, 2 * OS_PAGE), "not purged");
     T_CHECK(T_is_zero(start + OS_PAGE, 2 * OS_PAGE), "purged memory is not zero");
-    T_CHECK(start[0] == 1 && start[3 * OS_PAGE] == 1, "more was purged than was asked for");
+    T_CHECK(start[0] == 1 && start[3 * OS_PAGE] == 1, "more was purged than requested");
     os_unmap(start, 4 * OS_PAGE);
 }
 
@@ -124,7 +124,7 @@ static void who_waits_is_woken(void)
     T_CHECK(!os_try_lock(&lock), "a lock that is held was taken");
     pthread_t other = T_thread(unlock_soon, NULL);
     os_lock(&lock);
-    T_CHECK(counter == 1, "the lock was taken before it was let go");
+    T_CHECK(counter == 1, "the lock was taken before it was released");
     os_unlock(&lock);
     T_join(other);
     T_CHECK(os_try_lock(&lock), "a free lock was not taken");

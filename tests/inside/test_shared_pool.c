@@ -67,7 +67,7 @@ static void everything_free_goes_back_when_it_is_asked_for(void)
     T_CHECK(usage.dirty_pages == 0, "%zu free pages hold memory", usage.dirty_pages);
     T_CHECK(usage.superslabs <= usage.pages_used, "%zu superslabs for %zu pages", usage.superslabs,
             usage.pages_used);
-    T_CHECK(give_back_all() == 0, "something went back twice");
+    T_CHECK(give_back_all() == 0, "memory was returned twice");
     check_and_give(0);
 }
 

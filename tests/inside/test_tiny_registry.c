@@ -44,7 +44,7 @@ static void a_tag_is_that_of_its_page_alone(void)
         T_CHECK(tiny_registry_tag(page + HAK_PAGE - 1) == tag, "the last byte has another tag");
         T_CHECK(tiny_registry_tag(page - 1) == 0 && tiny_registry_tag(page + HAK_PAGE) == 0,
                 "a neighbour has a tag");
-        T_CHECK(tiny_own_class(page + 64, TINY_OWN_TAG(OWNER)) == class, "class %u is not told", class);
+        T_CHECK(tiny_own_class(page + 64, TINY_OWN_TAG(OWNER)) == class, "class %u is not found", class);
         T_CHECK(!owns(OTHER, page), "another owner owns it");
     }
     tiny_registry_set(page, 0);
@@ -55,7 +55,7 @@ static void a_page_that_is_no_slab_is_nobodys_own(void)
 {
     tiny_registry_set(SOMEWHERE, TINY_TAG(0, TINY_KIND_ARENA));
     T_CHECK(tiny_registry_tag(SOMEWHERE) == TINY_TAG(0, TINY_KIND_ARENA), "the kind is lost");
-    T_CHECK(!owns(OWNER, SOMEWHERE), "somebody owns it");
+    T_CHECK(!owns(OWNER, SOMEWHERE), "it has an owner");
     tiny_registry_set(SOMEWHERE, 0);
 }
 

@@ -72,7 +72,7 @@ static void blocks_that_others_freed_come_home_when_they_are_taken_in(void)
             tiny_chain_push(&chain, blocks[j]);
         tiny_heap_send(slab, &chain);
     }
-    T_CHECK(shared_pool_usage().pages_used > used, "blocks came home before they were taken in");
+    T_CHECK(shared_pool_usage().pages_used > used, "blocks were returned before they were collected");
     tiny_heap_collect_all(heap);
     tiny_heap_tidy(heap);
     T_CHECK(shared_pool_usage().pages_used == used, "remote blocks are lost");
@@ -104,7 +104,7 @@ static void a_heap_is_handed_on_and_its_room_adopted(void)
     tiny_heap_t *first = tiny_heap_acquire();
     take_blocks(first, 3, 10);
     const tiny_slab_t *slab = tiny_registry_record(blocks[0]);
-    T_CHECK(slab->used == 10, "%u blocks are out", slab->used);
+    T_CHECK(slab->used == 10, "%u blocks are allocated", slab->used);
     tiny_heap_t *second = tiny_heap_acquire();
     T_CHECK(first != second && first->id != second->id, "two live heaps are one");
     tiny_heap_release(first);

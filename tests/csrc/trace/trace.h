@@ -181,7 +181,7 @@ static inline void trace_leave(const struct trace_op *op)
 {
     struct trace_block *block = &trace_blocks[op->slot];
     size_t at = T_mismatch(block->start, block->usable, block->seed);
-    TRACE_CHECK(at == block->usable, op, "byte %zu of %zu (%zu asked for) at %p has changed", at,
+    TRACE_CHECK(at == block->usable, op, "byte %zu of %zu (%zu requested) at %p has changed", at,
                 block->usable, block->size, (void *)block->start);
     if (!trace_free_running) trace_remove(op);
     atomic_fetch_sub_explicit(&trace_live_bytes, block->usable, memory_order_relaxed);
