@@ -1,6 +1,7 @@
 // Blocks: routes a request to the tiny classes, the page arena or a mapping, and a freed block back to where it came
 // from.
-// || Sizes are bytes of memory; this layer does not know the requested size.
+//
+// Sizes are bytes of memory; this layer does not know the requested size.
 #ifndef BLOCKS_H
 #define BLOCKS_H
 

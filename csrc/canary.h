@@ -1,5 +1,6 @@
 // Canaries and fill: they reveal writes outside a block and writes to a free block. Empty below TINY_CHECKS_FULL.
-// || canary: the bytes from the end of the requested size to the end of the block's memory. Each word depends on a
+//
+// canary: the bytes from the end of the requested size to the end of the block's memory. Each word depends on a
 // secret and on its own address. No byte of it is 0, so that a string's terminator written there is noticed.
 // post: a canary's last word. It stands at the end of every block's memory, whether the block is in use or free, so
 // that a check of a block can also check the block before it.

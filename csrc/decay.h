@@ -1,5 +1,6 @@
 // Decay: returns memory to the system once it has been free for a while.
-// || There is no background thread. Slow paths count their steps here and check a coarse clock now and then. Memory
+//
+// There is no background thread. Slow paths count their steps here and check a coarse clock now and then. Memory
 // that has been free for `decay_ms` is returned to the system, whichever thread freed it. A thread whose burst is over
 // also returns its cached blocks to their slabs, because each cached block keeps a slab in use.
 #ifndef DECAY_H

@@ -1,5 +1,6 @@
 // Demand: how many bytes of one kind of memory were in use at the recent peak.
-// || A program often needs again what it has just freed, so a pool keeps free memory up to its recent peak. Every
+//
+// A program often needs again what it has just freed, so a pool keeps free memory up to its recent peak. Every
 // quarter of `decay_ms`, the peak loses half of its distance to what is in use.
 #ifndef HAK_DEMAND_H
 #define HAK_DEMAND_H

@@ -1,5 +1,6 @@
 // Fork handlers of the library: registered before those of all other libraries.
-// || Before a fork, handlers run in the reverse order of their registration. Suppose another library allocates while it
+//
+// Before a fork, handlers run in the reverse order of their registration. Suppose another library allocates while it
 // holds a lock, and its handler takes that lock. That handler must run before ours, which takes the allocator's locks.
 // Otherwise the forking thread waits for the library's lock, and the thread that holds it waits for the allocator.
 #ifndef FORK_HANDLERS_H

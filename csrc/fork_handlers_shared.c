@@ -1,6 +1,7 @@
 // Fork handlers, in the shared library: it interposes the registration function, and registers its own handlers at the
 // first call.
-// || So its handlers come first whenever the library itself starts: constructors of unrelated libraries may run before
+//
+// So its handlers come first whenever the library itself starts: constructors of unrelated libraries may run before
 // its own.
 #define _GNU_SOURCE
 #include "fork_handlers.h"

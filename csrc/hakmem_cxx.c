@@ -2,7 +2,8 @@
 //
 // Written in C, so that building the library needs no C++ compiler, and a C program that uses it needs no C++ library.
 // The C++ library handles the case of no memory: `hakmem_cxx_shared.c` and `hakmem_cxx_static.c` find it.
-// || A program may replace operator new and delete. The forms that it does not replace must then call its own, as they
+//
+// A program may replace operator new and delete. The forms that it does not replace must then call its own, as they
 // would in the C++ library. So all forms are weak, and a form that is defined by another one calls it, or does the same
 // work itself while that one is still this library's.
 // The nothrow forms are left to the C++ library. They call operator new, which this library defines, and only C++ code

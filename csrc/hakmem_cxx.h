@@ -1,5 +1,6 @@
 // What operator new needs from the program's C++ library when no memory is available.
-// || The library is linked with no C++ library, so there are two implementations. The shared library searches the
+//
+// The library is linked with no C++ library, so there are two implementations. The shared library searches the
 // process for one when it needs it. The static library refers to it directly: this file is only linked into programs
 // that use operator new.
 #ifndef HAKMEM_CXX_H

@@ -1,5 +1,6 @@
 // operator new without memory, in the shared library: it searches the process for the C++ library.
-// || It searches at that moment, not at start: an interpreter written in C may have loaded a C++ module privately
+//
+// It searches at that moment, not at start: an interpreter written in C may have loaded a C++ module privately
 // since.
 #define _GNU_SOURCE
 #include <dlfcn.h>

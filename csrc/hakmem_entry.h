@@ -1,5 +1,6 @@
 // The entry of each kind of request, for the public functions. The entries of malloc and free are inlined.
-// || With full checks (TINY_CHECKS_FULL) they call hardened.h, otherwise blocks.h directly. In debug builds that run
+//
+// With full checks (TINY_CHECKS_FULL) they call hardened.h, otherwise blocks.h directly. In debug builds that run
 // under memcheck, memcheck.h comes first.
 #ifndef HAKMEM_ENTRY_H
 #define HAKMEM_ENTRY_H

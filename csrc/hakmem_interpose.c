@@ -1,5 +1,6 @@
 // The C names of malloc and related functions, for programs that are preloaded or linked with the library.
-// || malloc and free inline the fast path; the others call the hak_ functions. glibc's alternative names are defined,
+//
+// malloc and free inline the fast path; the others call the hak_ functions. glibc's alternative names are defined,
 // too.
 #define _GNU_SOURCE
 #include <limits.h>

@@ -1,8 +1,10 @@
 // Full checks at the moment of the free.
-// || The state of a block is stored apart from it: for a tiny block in its page's notes, for others in the records of
+//
+// The state of a block is stored apart from it: for a tiny block in its page's notes, for others in the records of
 // the arena and of the mappings. So it is known which blocks are allocated and where their canaries begin, whatever the
 // program wrote.
-// || States of a block: requested, allocated, freed (filled, in the quarantine), then free in the layers and slabs. The
+//
+// States of a block: requested, allocated, freed (filled, in the quarantine), then free in the layers and slabs. The
 // fill is checked when the block leaves the quarantine, and again, except for the link, when the block is allocated.
 #include "hardened.h"
 

@@ -1,5 +1,6 @@
 // Full checks at the moment of the free, for blocks of every size: variants with TINY_CHECKS_FULL.
-// || asked: the requested size, stored apart from the blocks; it also records which blocks are allocated.
+//
+// asked: the requested size, stored apart from the blocks; it also records which blocks are allocated.
 // quarantine: blocks that were freed and wait before they can be allocated again.
 #ifndef HARDENED_H
 #define HARDENED_H

@@ -1,5 +1,6 @@
 // Large blocks: extents aligned to a page of the registry, so that the first page's record identifies the extent.
-// || No system call is made under the lock. Only its owner resizes or frees a block, so a block does not change between
+//
+// No system call is made under the lock. Only its owner resizes or frees a block, so a block does not change between
 // two holds of the lock.
 #include "large.h"
 

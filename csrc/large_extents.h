@@ -1,7 +1,9 @@
 // Extents: the address ranges of large blocks, in use or free and cached for the next block.
-// || extent: consecutive whole pages of the registry, or, with guards, the range between two guards. Free extents are
+//
+// extent: consecutive whole pages of the registry, or, with guards, the range between two guards. Free extents are
 // joined with free neighbours, split for smaller blocks, and returned to the system, the oldest first.
-// || The caller does not hold the lock of the large blocks for functions that map or unmap, and holds it for all
+//
+// The caller does not hold the lock of the large blocks for functions that map or unmap, and holds it for all
 // others.
 #ifndef LARGE_EXTENTS_H
 #define LARGE_EXTENTS_H

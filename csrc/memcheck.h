@@ -1,6 +1,7 @@
 // Reports every block to Valgrind's memcheck, in debug builds: its start and end, that it is not written yet, that it
 // is freed. So memcheck finds leaks, overruns and reads of uninitialised bytes in a program that uses this allocator.
-// || watched: a request of the program, served by the memcheck_ functions. unwatched: the allocator's own work;
+//
+// watched: a request of the program, served by the memcheck_ functions. unwatched: the allocator's own work;
 // memcheck records it, but reports no error in it.
 // Without valgrind's header, and in release builds, this file defines nothing.
 #ifndef HAK_MEMCHECK_H

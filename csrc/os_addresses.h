@@ -1,5 +1,6 @@
 // Addresses that the system refused to unmap: the process keeps them, without memory, and uses them for later mappings.
-// || munmap fails if it would split a mapping beyond the process's limit, and always in some sandboxes. This file calls
+//
+// munmap fails if it would split a mapping beyond the process's limit, and always in some sandboxes. This file calls
 // the system only for records.
 #ifndef OS_ADDRESSES_H
 #define OS_ADDRESSES_H

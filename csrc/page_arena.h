@@ -1,5 +1,6 @@
 // Page arena: blocks between the tiny classes and 1 MiB, and blocks with an alignment above a page.
-// || chunk: 4 MiB of addresses. unit: the granularity of runs.
+//
+// chunk: 4 MiB of addresses. unit: the granularity of runs.
 // run: consecutive units, in use or free; free neighbours are always joined.
 // out: a run that is allocated to the program. parked: a run that is in use, but waits in a thread's cache; see
 // run_cache.h.

@@ -1,5 +1,6 @@
 // Run cache: a thread's free runs of the page arena, so that few requests take the arena's lock.
-// || parked: a run that waits here; see page_arena.h. size: runs are grouped by size, eight sizes per doubling.
+//
+// parked: a run that waits here; see page_arena.h. size: runs are grouped by size, eight sizes per doubling.
 // A cache belongs to a heap and is accessed as the heap is: by its owner, or by a visit.
 #ifndef RUN_CACHE_H
 #define RUN_CACHE_H

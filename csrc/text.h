@@ -1,5 +1,6 @@
 // text: a line that is built without stdio, which may allocate and buffer.
-// || Text that does not fit is cut off.
+//
+// Text that does not fit is cut off.
 #ifndef HAK_TEXT_H
 #define HAK_TEXT_H
 

@@ -1,5 +1,6 @@
 // The hit path of the variants with `fast_path: ultra`.
-// || The generated header selects the first layer (tiny_first_pop, tiny_first_push) and prints the code of a miss
+//
+// The generated header selects the first layer (tiny_first_pop, tiny_first_push) and prints the code of a miss
 // (tiny_alloc_slow, tiny_free_slow: out of line, cold). A hit makes no call and takes no lock; each build counts its
 // instructions from the binary: `evidence/asm.json`.
 #ifndef TINY_ALLOC_ULTRA_INC_H

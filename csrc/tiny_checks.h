@@ -1,5 +1,6 @@
 // Checks on freed blocks, at the level that the variant sets (TINY_CHECKS).
-// || mark: a value in a block that lies in a thread's cache; it reveals a second free of the block. The program's own
+//
+// mark: a value in a block that lies in a thread's cache; it reveals a second free of the block. The program's own
 // data may equal the mark, so a marked block is searched for before it is reported as freed twice. If all lists are
 // packed words, a block's link contains the mark (TINY_MARK_IN_LINK). Otherwise the mark is the process's secret in the
 // second word, as in glibc's tcache, and it stays there when the block is returned to its slab.

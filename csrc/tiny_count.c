@@ -1,8 +1,10 @@
 // Counting, in builds with HAKMEM_STATS: a thread's counts, their sum, the equations that they satisfy, and the report
 // at exit.
-// || For each layer and class: hits + passed on = entries; accepted + passed on = offers; in - out = held. For each
+//
+// For each layer and class: hits + passed on = entries; accepted + passed on = offers; in - out = held. For each
 // class: the hits of all layers + unserved = requests. A violation ends the process with one line on stderr.
-// || HAKMEM_STATS_FILE, read at start, names the file for the counts, as JSON; "%p" in it becomes the process id.
+//
+// HAKMEM_STATS_FILE, read at start, names the file for the counts, as JSON; "%p" in it becomes the process id.
 // HAKMEM_STATS=1 prints a table to stderr.
 #define _GNU_SOURCE
 #include "tiny_count.h"

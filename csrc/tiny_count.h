@@ -1,9 +1,11 @@
 // Counting: requests, hits, offers and moves of each layer, by class. Only in builds with HAKMEM_STATS (mode=stats); in
 // all others the macros below are empty.
-// || entry: a request reaches a layer; it is a hit, or it is passed on. offer: a freed block reaches a layer; it is
+//
+// entry: a request reaches a layer; it is a hit, or it is passed on. offer: a freed block reaches a layer; it is
 // accepted, or it is passed on. move: a block enters or leaves a layer without such a request: by a refill, a top-up of
 // the first layer, a spill of a full layer, or a drain.
-// || The generated header replaces each call of a layer by a call of its counting wrapper, so a layer's own template
+//
+// The generated header replaces each call of a layer by a call of its counting wrapper, so a layer's own template
 // counts only what its functions do with whole chains.
 #ifndef TINY_COUNT_H
 #define TINY_COUNT_H

@@ -1,5 +1,6 @@
 // Links of free blocks: only this file reads and writes them.
-// || block: free memory; its first word links it to the next free block. chain: linked free blocks of one class with
+//
+// block: free memory; its first word links it to the next free block. chain: linked free blocks of one class with
 // both ends known, so that chains join in constant time.
 // With full checks (TINY_CHECKS_FULL) a link is encoded with a secret and with its own address. So a program that
 // writes there cannot choose where a link leads, and what it writes is almost never a valid link.

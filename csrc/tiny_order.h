@@ -1,6 +1,7 @@
 // The start of a slab's blocks, and the order in which fresh blocks are allocated: by address; with full checks, an
 // unpredictable order.
-// || colour: the distance between a slab's page and its first block, in steps of a cache line or of the blocks' own
+//
+// colour: the distance between a slab's page and its first block, in steps of a cache line or of the blocks' own
 // alignment. With different colours, the first blocks of many slabs do not share one cache set.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H

@@ -1,5 +1,6 @@
 // Packed words: a list of free blocks in one word: its first block, its room, and a mark.
-// || packed: bits 16..63 the address of the first block, bits 8..15 the room (blocks that still fit), bits 0..7
+//
+// packed: bits 16..63 the address of the first block, bits 8..15 the room (blocks that still fit), bits 0..7
 // TINY_PACKED_MARK.
 // A push saves the old word in the new block's first word. So a pop restores the room too, and no separate count is
 // stored: a pop writes one word, a push two. A free block then has the mark in its first byte. The mark is odd, so no

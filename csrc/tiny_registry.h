@@ -1,5 +1,6 @@
 // Registry: finds what lies at an address, in constant time, for any address, including those of other allocators.
-// || page: 64 KiB of addresses. tag: what a page belongs to, `owner << 8 | kind`; 0 if the allocator does not use the
+//
+// page: 64 KiB of addresses. tag: what a page belongs to, `owner << 8 | kind`; 0 if the allocator does not use the
 // page.
 // record: a page's data, stored apart from the blocks, so that no block shares its cache lines.
 // leaf: tags of 4 GiB of addresses, and rows of their records. tag map: a direct-mapped cache of the tags, read with

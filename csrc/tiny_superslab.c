@@ -1,5 +1,6 @@
 // SuperSlab backend: slabs of heaps.
-// || Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
+//
+// Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
 #include "tiny_superslab.h"
 
 #include "debug.h"

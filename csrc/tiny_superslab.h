@@ -1,5 +1,6 @@
 // SuperSlab backend: a heap's slabs, the allocation of their blocks and the return of freed ones.
-// || heap: the slabs of one thread; it outlives the thread and is passed on to another one.
+//
+// heap: the slabs of one thread; it outlives the thread and is passed on to another one.
 // remote: a slab's blocks that other threads freed; a lock-free list that the owner collects.
 // pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread that found its remote list
 // empty.

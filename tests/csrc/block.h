@@ -1,5 +1,6 @@
 // Blocks that describe themselves, so that any thread that finds one can check it.
-// || block: a header and a content that is derived from it. mark: shows that the block is live, and its address. It is
+//
+// block: a header and a content that is derived from it. mark: shows that the block is live, and its address. It is
 // cleared before the block is freed, so that a lost, copied or doubly allocated block is detected.
 
 #ifndef BLOCK_H

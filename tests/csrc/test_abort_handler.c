@@ -1,6 +1,7 @@
 // A SIGABRT handler leaves by longjmp, as the C standard allows, after the allocator has detected a misuse. Afterwards
 // all locks of the allocator are free, no block is allocated twice, and forks work.
-// || Each misuse happens in its own child.
+//
+// Each misuse happens in its own child.
 
 #include "test.h"
 

@@ -1,6 +1,7 @@
 // Memory is returned to the system after a burst: at once when the program requests it, otherwise within two seconds of
 // further activity, without a background thread.
-// || usage: test_decay [MiB], the size of the burst; 256 by default.
+//
+// usage: test_decay [MiB], the size of the burst; 256 by default.
 
 #include "test.h"
 

@@ -1,5 +1,6 @@
 // Fork handlers of other libraries: some allocate, some take a lock under which their library allocates.
-// || Before a fork, handlers run in reverse order of registration. So the allocator's handlers must be registered
+//
+// Before a fork, handlers run in reverse order of registration. So the allocator's handlers must be registered
 // before all others: otherwise a handler waits for a lock whose holder waits for the allocator. Functions in
 // .preinit_array run before any library's constructor.
 

@@ -1,5 +1,6 @@
 // A signal handler forks while the thread that it interrupts is inside a request.
-// || POSIX allowed fork in signal handlers until 2017, and crash reporters and shells call it there.
+//
+// POSIX allowed fork in signal handlers until 2017, and crash reporters and shells call it there.
 
 #include "test.h"
 

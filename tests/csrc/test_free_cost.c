@@ -1,5 +1,6 @@
 // The cost of a free depends neither on what the program wrote into the block nor on how much the block's owner holds.
-// || Times are compared within one run, the best of several rounds each. The bounds are far above normal times, and far
+//
+// Times are compared within one run, the best of several rounds each. The bounds are far above normal times, and far
 // below the cost of searching a list.
 
 #include "test.h"

@@ -1,6 +1,7 @@
 // Edge cases of the aligned functions and of sizes, compared between this allocator and glibc's in one process: the
 // answers are equal.
-// || answer: whether there is a block, the errno or return value, and the guaranteed alignment of the block.
+//
+// answer: whether there is a block, the errno or return value, and the guaranteed alignment of the block.
 
 #include "test.h"
 

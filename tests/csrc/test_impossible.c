@@ -1,6 +1,7 @@
 // Requests that no address space can hold are refused before any memory is released for them: they cost nothing, and
 // memory cached for the next request stays.
-// || This program's own mmap and related functions precede the C library's, and their calls are counted.
+//
+// This program's own mmap and related functions precede the C library's, and their calls are counted.
 
 #include "test.h"
 

@@ -1,6 +1,7 @@
 // A sandbox refuses a system call for good, with EPERM or ENOSYS: all requests are served, contents stay, and neither
 // memory nor addresses are lost. Each call is refused alone, then all of them together.
-// || Each case runs in its own child, because a filter cannot be removed.
+//
+// Each case runs in its own child, because a filter cannot be removed.
 
 #include "test.h"
 

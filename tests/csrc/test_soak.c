@@ -1,7 +1,8 @@
 // Everything at once for a while: threads allocate in every way, free each other's blocks, end, and are replaced.
 //
 // usage: test_soak [seconds [threads]], 3 and 8 by default. Prints the number of operations.
-// || Every block describes itself (block.h), and all are counted: in the end, as many were freed as allocated.
+//
+// Every block describes itself (block.h), and all are counted: in the end, as many were freed as allocated.
 
 #include "block.h"
 

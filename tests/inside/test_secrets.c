@@ -1,5 +1,6 @@
 // The process's secret: where it comes from, and that no allocated block reveals it.
-// || With basic checks, free blocks carry the secret as a mark; with full checks, links and canaries depend on it and
+//
+// With basic checks, free blocks carry the secret as a mark; with full checks, links and canaries depend on it and
 // on their own address.
 
 #include "inside.h"

@@ -3,10 +3,12 @@
 // slot: a place for one block, b0, b1, ...; any thread may fill it, resize its block, and free it.
 // baton: the right to run, held by one thread at a time; so the operations of a trace happen in its order.
 // free running: each thread runs its own operations in order, independently of the others.
-// || Any sequence of operations is a valid trace, which makes traces easy to generate and to reduce. An allocation into
+//
+// Any sequence of operations is a valid trace, which makes traces easy to generate and to reduce. An allocation into
 // a full slot first frees its block, a free of an empty slot does nothing, a realloc of an empty slot allocates, a
 // missing thread is started, and a request beyond the budget of live bytes is skipped.
-// || Checked: live blocks do not overlap (with the baton by their addresses, otherwise by their contents); every byte
+//
+// Checked: live blocks do not overlap (with the baton by their addresses, otherwise by their contents); every byte
 // of a block, up to its usable size, is unchanged when it is freed; realloc keeps the bytes that both sizes share;
 // calloc's bytes are zero; the alignment is as requested; the usable size holds the request; no request is refused.
 #ifndef TRACE_H
