@@ -1,4 +1,4 @@
-// Blocks: which part of the allocator serves a request, and which one a block came from.
+// Blocks: chooses the part of the allocator that serves a request, and finds the part that a block came from.
 #include "blocks.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static bool is_for_arena(size_t size, size_t alignment)
     return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
 }
 
-// The calling thread's heap, with a cache of runs, and in change; NULL: it has none.
+// Returns the calling thread's heap, which then has a run cache and is in change; NULL if the thread has no heap.
 static tiny_heap_t *begin_with_runs(void)
 {
     tiny_heap_t *heap = tiny_backend_heap();
@@ -47,7 +47,8 @@ static void *take_run(size_t size, size_t alignment, bool *zeroed)
     return run;
 }
 
-// The arena gives back to the system what goes beyond its bound, about as much at a time as came to it.
+// Frees a run. When the arena holds more than its bound, it returns about as much memory to the system as the run
+// brought.
 static void give_run(void *run)
 {
     enum { STEP_BYTES = 4 << 20 };
@@ -68,7 +69,8 @@ static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
     return large_alloc(size, alignment, zeroed);
 }
 
-// What is kept for later is given up for what is wanted now. A mapping of its own may be had where a chunk of the arena may not.
+// Memory is short: returns everything that is cached for later to the system and retries. The system may grant a
+// separate mapping where it refuses a whole chunk of the arena.
 static void *take_at_any_price(size_t size, size_t alignment, bool *zeroed)
 {
     hak_decay_now();
@@ -90,7 +92,7 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 void *hak_alloc_beyond_hot(size_t size)
 {
     if (LIKELY(size <= TINY_MAX_SIZE)) {
-        hak_decay_step(); // few programs have more of these than they have time
+        hak_decay_step(); // blocks this large are rare and slow to fill
         return hak_tiny_alloc(tiny_class_of(size));
     }
     bool zeroed;
@@ -126,7 +128,7 @@ void tiny_free_other(void *block)
     if (block == NULL) return;
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
-        // A pointer that is not at a block's start would corrupt the heap later on: it ends here.
+        // Freeing a pointer that is not the start of a block would corrupt the heap, so the process ends here.
         if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX))
             tiny_die("free of a pointer into a block", block);
         tiny_backend_free(block, tag);
@@ -143,7 +145,7 @@ void tiny_free_other(void *block)
 
 // ---- sizes
 
-// The class of a block that is to be used further.
+// Returns the class of a block that stays in use.
 static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
 {
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
@@ -163,7 +165,8 @@ size_t blocks_size(const void *block, const char *misuse)
     hak_die(misuse, block);
 }
 
-// A tiny block stays while it is at least half full; an arena run and a mapping grow and shrink where they lie.
+// A tiny block stays in place while it is at least half full; an arena run or a mapping is resized in place if
+// possible.
 void *blocks_resize(void *block, size_t size)
 {
     static const char misuse[] = "realloc of a pointer that is no block";

@@ -1,21 +1,23 @@
-// Blocks: the way of a request to the tiny classes, the page arena or a mapping, and of a block back.
+// Blocks: routes a request to the tiny classes, the page arena or a mapping, and a freed block back to where it came
+// from.
 //
-// Sizes are bytes of memory; what a program asked for is not known here.
+// Sizes are bytes of memory; this layer does not know the requested size.
 #ifndef BLOCKS_H
 #define BLOCKS_H
 
 #include "tiny_front.h"
 
-// Requests whose class the thread's own table does not know: of the larger classes, and beyond all of them.
+// Serves requests of classes that the thread's own table does not cover, and larger ones.
 void *hak_alloc_beyond_hot(size_t size) COLD;
 
-// NULL with errno ENOMEM when memory cannot be had. *zeroed: the memory is known to be zero.
+// Returns NULL with errno ENOMEM when no memory is available. *zeroed is true if the memory is known to be zero.
 void *blocks_alloc(size_t size, size_t alignment, bool *zeroed);
 
-// How much memory the block has. Ends the process, with `misuse`, where that shows to be no block.
+// Returns the size of the block's memory. Ends the process with the message `misuse` if `block` is found not to be a
+// block.
 size_t blocks_size(const void *block, const char *misuse);
 
-// The block with room for `size` bytes, where it lies or moved as a whole; NULL: all is as it was. size > 0.
+// Returns a block with room for `size` bytes, in place or moved; NULL leaves the block unchanged. size > 0.
 void *blocks_resize(void *block, size_t size);
 
 ALWAYS_INLINE void *blocks_alloc_fast(size_t size)

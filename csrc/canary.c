@@ -1,4 +1,4 @@
-// Canaries and fill, of variants with every check.
+// Canaries and fill, for variants with full checks.
 #include "canary.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
@@ -8,14 +8,14 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's upper bytes lie behind its lower ones");
 
 #define NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)
-#define FILL UINT64_C(0xdfdfdfdfdfdfdfdf) // no address of a program, and no small number
+#define FILL UINT64_C(0xdfdfdfdfdfdfdfdf) // neither an address of a program nor a small number
 
 static uint64_t word_at(uintptr_t place)
 {
     return tiny_pad((const void *)place) | NO_BYTE_IS_ZERO;
 }
 
-// Of the word in which a canary begins, the bytes that are the canary's.
+// Returns a mask of the canary's bytes within the word in which it begins.
 static uint64_t own_bytes(uintptr_t start)
 {
     return UINT64_MAX << (start & 7) * 8;
@@ -42,7 +42,7 @@ void canary_set(void *start, void *end)
 {
     uint64_t *word = word_of((uintptr_t)start), *post = (uint64_t *)end - 1;
     uint64_t own = own_bytes((uintptr_t)start);
-    if (word == post) return; // that stands there already
+    if (word == post) return; // the post is written already
     *word = (*word & ~own) | (word_at((uintptr_t)word) & own);
     for (word++; word < post; word++) *word = word_at((uintptr_t)word);
 }

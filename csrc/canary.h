@@ -1,9 +1,10 @@
-// Canaries and fill: what tells that a program wrote where nothing is its own. Nothing at all below TINY_CHECKS_FULL.
+// Canaries and fill: they reveal writes outside a block and writes to a free block. Empty below TINY_CHECKS_FULL.
 //
-// canary: the bytes from the end of what was asked for to the end of the block's memory; each word is made of a secret and
-// of its own place, and none of its bytes is 0, so that a string's end shows.  post: a canary's last word. It stands at the
-// end of every block's memory whether the block is in use or not, so that a block can look at the one before it.
-// fill: what a block holds while it is free.
+// canary: the bytes from the end of the requested size to the end of the block's memory. Each word depends on a
+// secret and on its own address. No byte of it is 0, so that a string's terminator written there is noticed.
+// post: a canary's last word. It stands at the end of every block's memory, whether the block is in use or free, so
+// that a check of a block can also check the block before it.
+// fill: the contents of a free block.
 #ifndef CANARY_H
 #define CANARY_H
 
@@ -18,17 +19,17 @@
 #define CANARY_WRITTEN "use after free: a free block was written to"
 
 #define CANARY_POST ((size_t)8)
-#define CANARY_GUARD OS_PAGE // before and behind each mapping of blocks
+#define CANARY_GUARD OS_PAGE // before and after each mapping of blocks
 
 // Writes the post that ends at `end`, a multiple of 8.
 void canary_set_post(void *end);
 bool canary_has_post(const void *end);
 
-// Writes, and looks at, the bytes from `start` to the post before `end`; and to `end`.
+// The canary begins at `start`. canary_set writes it up to the post before `end`; canary_is_whole checks it up to `end`.
 void canary_set(void *start, void *end);
 bool canary_is_whole(const void *start, const void *end);
 
-// Both multiples of 8.
+// `start` and `end` are multiples of 8.
 void canary_fill(void *start, void *end);
 bool canary_is_filled(const void *start, const void *end);
 

@@ -1,4 +1,4 @@
-// Diagnostic output: formats into the stack and writes to stderr, so that it never allocates.
+// Diagnostic output: formats into a buffer on the stack and writes it to stderr, so it never allocates.
 #define _GNU_SOURCE
 #include "debug.h"
 
@@ -35,5 +35,5 @@ void hak_debug_print(const char *format, ...)
 }
 
 #else
-typedef int hak_debug_is_compiled_out; // ISO C wants a declaration in every file
+typedef int hak_debug_is_compiled_out; // ISO C requires a declaration in every file
 #endif

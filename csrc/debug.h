@@ -1,8 +1,8 @@
 // Diagnostic output, and when it is compiled in.
 //
-// HAKMEM_DEBUG_OUTPUT comes from the variant: 1 where it says `debug_output: always`, else debug builds only.
-// What is compiled in prints only when the environment has HAKMEM_DEBUG set, so that a preloaded program's
-// output never changes unasked. Every message carries a sentinel "[hakmem:<file>.<what>]".
+// The variant sets HAKMEM_DEBUG_OUTPUT: 1 with `debug_output: always`, else 1 in debug builds only.
+// Compiled-in messages are printed only when the environment variable HAKMEM_DEBUG is set, so a preloaded program's
+// output does not change by default. Every message begins with a sentinel "[hakmem:<file>.<what>]".
 #ifndef HAK_DEBUG_H
 #define HAK_DEBUG_H
 

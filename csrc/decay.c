@@ -1,4 +1,4 @@
-// Decay: the looks at the clock, and who is asked to give memory back.
+// Decay: checks the clock, and chooses which part returns memory to the system.
 #include "decay.h"
 
 #include "demand.h"
@@ -12,17 +12,17 @@
 #include "tiny_superslab.h"
 #include "tiny_tls.h"
 
-// A burst ends, a thread notices, its blocks go home, they have been free long enough, somebody looks: all of that is to
-// fit twice the delay.
+// These steps together must take at most 2 * decay_ms: a burst ends, a thread notices it, the thread returns its cached
+// blocks to their slabs, the memory stays free for the delay, and a thread's next check returns it.
 #define CACHES_SHARE 4u
 #define SCAN_SHARE 8u
-#define STEP_BYTES ((size_t)32 << 20) // go back in one look
+#define STEP_BYTES ((size_t)32 << 20) // returned at most by one check
 
 HAK_TLS unsigned hak_decay_steps;
 
 static _Atomic(uint32_t) last_scan;
 
-// What waits in a quarantine goes through the caches.
+// Empties the quarantine into the caches, then the caches.
 static void empty_caches(void)
 {
     hardened_drain();
@@ -38,7 +38,7 @@ void hak_decay_look(void)
     if (now - last < delay / SCAN_SHARE) return;
     if (!atomic_compare_exchange_strong_explicit(&last_scan, &last, now, memory_order_relaxed,
                                                  memory_order_relaxed))
-        return; // another thread does it
+        return; // another thread is doing it
     tiny_heaps_visit(false);
     shared_pool_return(STEP_BYTES, now, delay);
     page_arena_return(STEP_BYTES, now, delay);
@@ -52,7 +52,7 @@ void hak_decay_look(void)
 static os_lock_t total_lock;
 static hak_demand_t total;
 
-// Bytes that the other pools hold free, beyond what they may; `is_free` is told by pool.
+// Returns the free bytes that the other pools hold beyond their bound; fills `is_free` with each pool's free bytes.
 static size_t surplus(hak_pool_t asking, size_t is_free[HAK_POOLS], uint32_t now)
 {
     shared_pool_usage_t slabs = shared_pool_usage();
@@ -62,7 +62,7 @@ static size_t surplus(hak_pool_t asking, size_t is_free[HAK_POOLS], uint32_t now
     is_free[HAK_POOL_SLABS] = slabs.dirty_pages * HAK_PAGE;
     is_free[HAK_POOL_RUNS] = runs.bytes_dirty;
     is_free[HAK_POOL_EXTENTS] = extents.cached_bytes;
-    is_free[asking] = 0; // it has a bound of its own
+    is_free[asking] = 0; // it enforces its own bound
     hak_demand_look(&total, used, now);
     size_t most = used / 8 > KEPT_BYTES ? used / 8 : KEPT_BYTES;
     if (total.peak > used && total.peak - used > most) most = total.peak - used;

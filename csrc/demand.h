@@ -1,7 +1,7 @@
-// Demand: how much of a kind of memory was in use at the recent peak.
+// Demand: how many bytes of one kind of memory were in use at the recent peak.
 //
-// What a program freed a moment ago it often wants again: a pool keeps free memory up to its recent peak. The peak decays
-// towards what is in use, by half of the difference each quarter of the option `decay_ms`.
+// A program often needs again what it has just freed, so a pool keeps free memory up to its recent peak. Every
+// quarter of `decay_ms`, the peak loses half of its distance to what is in use.
 #ifndef HAK_DEMAND_H
 #define HAK_DEMAND_H
 
@@ -12,7 +12,7 @@ typedef struct hak_demand {
     uint32_t decayed_at; // by os_clock_ms
 } hak_demand_t;
 
-// Under the pool's lock; `now` is os_clock_ms().
+// The caller holds the pool's lock; `now` is os_clock_ms().
 static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t now)
 {
     if (in_use >= demand->peak) {
@@ -24,7 +24,7 @@ static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t
     }
 }
 
-// Bytes of free memory that may be kept: what the recent peak leaves, half of what is in use, or `least`.
+// Returns the bytes of free memory that the pool may keep: max(peak - in_use, in_use / 2, least).
 static inline size_t hak_demand_keeps(const hak_demand_t *demand, size_t in_use, size_t least)
 {
     size_t most = in_use / 2 > least ? in_use / 2 : least;

@@ -1,12 +1,12 @@
 // Fork handlers of the library: registered before those of all other libraries.
 //
-// Handlers that run before a fork run in the reverse order of their registration. One that takes a lock under which its
-// library allocates must run before ours, which takes the allocator's locks: else the thread that forks waits for that lock,
-// and whoever has it waits for the allocator.
+// Before a fork, handlers run in the reverse order of their registration. Suppose another library allocates while it
+// holds a lock, and its handler takes that lock. That handler must run before ours, which takes the allocator's locks.
+// Otherwise the forking thread waits for the library's lock, and the thread that holds it waits for the allocator.
 #ifndef FORK_HANDLERS_H
 #define FORK_HANDLERS_H
 
-// As pthread_atfork. The shared library and the static one have their own.
+// Has the interface of pthread_atfork. The shared and the static library define it separately.
 void hak_register_fork_handlers(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
 #endif

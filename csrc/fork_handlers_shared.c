@@ -1,6 +1,8 @@
-// Fork handlers, in the shared library: whoever registers one meets this library's function first, which registers ours.
+// Fork handlers, in the shared library: it interposes the registration function, and registers its own handlers at the
+// first call.
 //
-// So ours come first whenever the library itself starts: constructors of libraries that know nothing of it run before its own.
+// So its handlers come first whenever the library itself starts: constructors of unrelated libraries may run before
+// its own.
 #define _GNU_SOURCE
 #include "fork_handlers.h"
 
@@ -17,7 +19,7 @@ typedef int register_t(void (*)(void), void (*)(void), void (*)(void), void *);
 
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-// glibc's, which pthread_atfork calls.
+// Finds glibc's function, which pthread_atfork calls.
 static register_t *next_one(void)
 {
     return (register_t *)dlsym(RTLD_NEXT, "__register_atfork");

@@ -1,5 +1,5 @@
-// Fork handlers, in the static library: registered by the program's first constructor. Those of shared libraries that the program
-// is linked with may come before.
+// Fork handlers, in the static library: the program's first constructor registers them. Shared libraries that the
+// program is linked with may register theirs earlier.
 #include "fork_handlers.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-// Shared ground of every C file: compiler words, invariants, locks' and blocks' types.
+// Definitions shared by every C file: compiler attributes, invariants, and the types of locks and blocks.
 #ifndef HAK_TYPES_H
 #define HAK_TYPES_H
 
@@ -11,14 +11,14 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-// Out of line, away from the hot code. Not `cold`: GCC then takes every path that leads to a call of it for cold too,
-// and moves a free's hit path out of the function.
+// Out of line, away from the hot code. Not `cold`: GCC then treats every path that leads to a call of it as cold, and
+// moves the hit path of free out of the function.
 #define COLD __attribute__((noinline, section(".text.unlikely")))
 #define HAK_EXPORT __attribute__((visibility("default")))
-#define HAK_TLS __thread // how it is reached is the variant's `tls`, a flag of the compiler
+#define HAK_TLS __thread // the variant's `tls` sets the access model, by a compiler flag
 
-// Takes one off the int32_t; true when it is below zero then. In one instruction and its flags, which compilers do not
-// find by themselves where the address is a thread's.
+// Decrements the int32_t; true when the result is negative. One instruction sets the flags; compilers do not find it
+// for a thread-local address.
 #if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && HAKMEM_BUILD_RELEASE
 #define HAK_COUNT_DOWN(lvalue) \
     (__extension__({ \
@@ -30,7 +30,7 @@
 #define HAK_COUNT_DOWN(lvalue) (--(lvalue) < 0)
 #endif
 
-// The value, of which the compiler knows nothing: what is computed from it is not computed before.
+// Hides the value's origin from the compiler, so that computations on it are not moved before this point.
 #define HAK_OPAQUE(value) \
     (__extension__({ \
         __typeof__(value) hak_opaque = (value); \
@@ -38,8 +38,8 @@
         hak_opaque; \
     }))
 
-// What was written before this is in memory before what is written after it, for whoever finds the thread's memory as it
-// was at an instant: the child of a fork. It costs no instruction.
+// A store before this is visible no later than a store after it, as seen by the child of a fork, which gets the memory
+// as it was at one instant. It costs no instruction.
 #define HAK_WRITTEN() atomic_signal_fence(memory_order_release)
 
 // page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
@@ -48,7 +48,7 @@
 
 // The MMU's page in bytes, as the system reports it at start: a power of two, from 4 KiB to HAK_PAGE.
 #define OS_PAGE os_page()
-extern _Atomic(size_t) os_page_known; // 0 until the first request
+extern _Atomic(size_t) os_page_known; // 0 until first used
 size_t os_find_page(void) COLD;
 
 ALWAYS_INLINE size_t os_page(void)
@@ -57,14 +57,14 @@ ALWAYS_INLINE size_t os_page(void)
     return LIKELY(page != 0) ? page : os_find_page();
 }
 
-// Addresses of a program: mmap gives none beyond, unless it is asked for them by a hint.
+// Width of user-space addresses: mmap returns higher ones only if a hint requests them.
 #if defined(__x86_64__)
 #define HAK_ADDRESS_BITS 47
 #else
 #define HAK_ADDRESS_BITS 48
 #endif
 
-// The largest request that an address space could hold. Larger ones are refused before anything is done for them.
+// The largest request that an address space can hold. A larger one is refused first.
 #define HAK_MAX_REQUEST (((size_t)1 << HAK_ADDRESS_BITS) - HAK_PAGE)
 
 static inline size_t hak_round_up(size_t n, size_t power_of_two)
@@ -72,9 +72,9 @@ static inline size_t hak_round_up(size_t n, size_t power_of_two)
     return (n + power_of_two - 1) & ~(power_of_two - 1);
 }
 
-// One line on stderr, then abort. Allocates nothing. `what` is a short phrase such as "double free".
+// Writes one line to stderr, then aborts. Allocates nothing. `what` is a short phrase such as "double free".
 _Noreturn void hak_die(const char *what, const void *where) COLD;
-// The same, with the size in bytes of the blocks that there are at the place.
+// The same; the line also gives the size in bytes of the blocks at `where`.
 _Noreturn void hak_die_of_size(const char *what, const void *where, size_t size) COLD;
 
 // An invariant of the allocator itself; checked in debug builds only.

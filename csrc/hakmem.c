@@ -56,7 +56,7 @@ static void *refuse_alignment(void)
     return NULL;
 }
 
-// As glibc's: an alignment that is none is rounded up to the next power of two.
+// As in glibc, an alignment that is not a power of two is rounded up to the next one.
 HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
 {
     if (UNLIKELY(alignment > LARGEST_POWER)) return refuse_alignment();
@@ -65,7 +65,7 @@ HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
     return alloc_aligned(power, size);
 }
 
-// As glibc's: it does as memalign, and from 2.38 on as C17 says.
+// As in glibc: the same as memalign; from 2.38 on, it follows C17.
 HAK_EXPORT void *hak_aligned_alloc(size_t alignment, size_t size)
 {
 #if !defined(__GLIBC__) || __GLIBC_PREREQ(2, 38)
@@ -140,7 +140,7 @@ HAK_EXPORT void *hak_realloc(void *block, size_t size)
     void *moved = hak_malloc(size);
     if (UNLIKELY(moved == NULL)) {
         if (size > has) return NULL;
-        errno = saved; // less is never refused: the block keeps what was to be given back
+        errno = saved; // shrinking never fails: the block keeps the excess memory
         hak_entry_shrink(block, size);
         return block;
     }
@@ -180,10 +180,10 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 {
     (void)context;
     hak_debug_print("[hakmem:hakmem.sigsegv] signal %d at address %p\n", signal_number, info->si_addr);
-    signal(signal_number, SIG_DFL); // the instruction runs again, and ends the process as it would have
+    signal(signal_number, SIG_DFL); // the instruction runs again and ends the process
 }
 
-// Only where the environment asked for diagnostics: a program's own handler is none of our business.
+// Only if the environment requests diagnostics: otherwise the program's own handler stays in place.
 __attribute__((constructor(102))) static void watch_segv(void)
 {
     if (!hak_debug_on) return;

@@ -1,13 +1,13 @@
 // C++: operator new and delete, under the names that the Itanium C++ ABI gives them.
 //
-// Written in C, so that the library needs no C++ compiler, and a C program that uses it no C++ library. What happens
-// when memory cannot be had is the C++ library's: `hakmem_cxx_shared.c` and `hakmem_cxx_static.c` say how it is found.
+// Written in C, so that building the library needs no C++ compiler, and a C program that uses it needs no C++ library.
+// The C++ library handles the case of no memory: `hakmem_cxx_shared.c` and `hakmem_cxx_static.c` find it.
 //
-// A program may replace operator new and delete itself, and then the forms that it does not replace have to end in its
-// own ones, as they would in the C++ library: all are weak, and a form that stands for another one calls it, or does the
-// same itself where that one is still ours.
-// The nothrow forms are left to the C++ library. They call operator new, which is ours, and only there can an exception
-// of a new_handler be caught; the nothrow deletes likewise.
+// A program may replace operator new and delete. The forms that it does not replace must then call its own, as they
+// would in the C++ library. So all forms are weak, and a form that is defined by another one calls it, or does the same
+// work itself while that one is still this library's.
+// The nothrow forms are left to the C++ library. They call operator new, which this library defines, and only C++ code
+// can catch an exception of a new_handler. The same holds for the nothrow deletes.
 #include "hakmem.h"
 #include "hakmem_cxx.h"
 #include "hakmem_entry.h"
@@ -15,7 +15,7 @@
 _Static_assert(__builtin_types_compatible_p(size_t, unsigned long), "std::size_t is `m` in these names");
 
 #define CXX_EXPORT HAK_EXPORT __attribute__((weak))
-#define HERE(symbol) __attribute__((alias(symbol), visibility("hidden"))) // this file's, whoever replaced it
+#define HERE(symbol) __attribute__((alias(symbol), visibility("hidden"))) // never replaced
 
 CXX_EXPORT void *cxx_new(size_t size) __asm__("_Znwm");
 CXX_EXPORT void *cxx_new_array(size_t size) __asm__("_Znam");
@@ -39,7 +39,7 @@ extern void our_delete_array(void *block) HERE("_ZdaPv");
 extern void our_delete_aligned(void *block, size_t alignment) HERE("_ZdlPvSt11align_val_t");
 extern void our_delete_array_aligned(void *block, size_t alignment) HERE("_ZdaPvSt11align_val_t");
 
-// [new.delete.single]: the handler is called until there is memory, and it is gone or throws.
+// [new.delete.single]: calls the handler until memory is available, or until the handler is removed or throws.
 static COLD void *new_again(size_t size, size_t alignment)
 {
     for (;;) {

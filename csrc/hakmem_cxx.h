@@ -1,7 +1,8 @@
-// What operator new asks of the program's C++ library when memory cannot be had.
+// What operator new needs from the program's C++ library when no memory is available.
 //
-// The library itself is linked with none. So there are two answers: the shared library looks for one in the process
-// when it comes to that; the static one, whose file is only linked into programs that use operator new, refers to it.
+// The library is linked with no C++ library, so there are two implementations. The shared library searches the
+// process for one when it needs it. The static library refers to it directly: this file is only linked into programs
+// that use operator new.
 #ifndef HAKMEM_CXX_H
 #define HAKMEM_CXX_H
 
@@ -9,10 +10,10 @@
 
 typedef void cxx_handler_t(void);
 
-// std::get_new_handler(); NULL is none.
+// std::get_new_handler(); NULL if there is none.
 cxx_handler_t *hak_cxx_new_handler(void);
 
-// Throws std::bad_alloc. Ends the process, with one line on stderr, where no C++ library is there that could.
+// Throws std::bad_alloc. Ends the process with one line on stderr if the process has no C++ library.
 _Noreturn void hak_cxx_throw_bad_alloc(size_t size);
 
 #endif

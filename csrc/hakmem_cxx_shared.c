@@ -1,6 +1,7 @@
-// operator new without memory, in the shared library: the C++ library is looked for in the process.
+// operator new without memory, in the shared library: it searches the process for the C++ library.
 //
-// Looked for at that moment, not bound at start: an interpreter in C may have loaded a module in C++ since, privately.
+// It searches at that moment, not at start: an interpreter written in C may have loaded a C++ module privately
+// since.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 
@@ -14,7 +15,7 @@ static void *symbol_of_cxx(const char *name)
         void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
         if (library == NULL) continue;
         symbol = dlsym(library, name);
-        dlclose(library); // whoever loaded it keeps it
+        dlclose(library); // its loader keeps it loaded
     }
     return symbol;
 }

@@ -1,7 +1,7 @@
-// The entry of each kind of request, for the public functions; those of an allocation and of a free are inlined.
+// The entry of each kind of request, for the public functions. The entries of malloc and free are inlined.
 //
-// With every check (TINY_CHECKS_FULL), what lies behind them is hardened.h; else it is blocks.h at once. In debug builds
-// that run under memcheck, memcheck.h comes first.
+// With full checks (TINY_CHECKS_FULL) they call hardened.h, otherwise blocks.h directly. In debug builds that run
+// under memcheck, memcheck.h comes first.
 #ifndef HAKMEM_ENTRY_H
 #define HAKMEM_ENTRY_H
 
@@ -26,9 +26,9 @@
 #define unwatched_free blocks_free
 #define unwatched_size blocks_size
 #define unwatched_resize blocks_resize
-#define unwatched_shrink(block, size) ((void)(block), (void)(size)) // nobody knows what was asked for
+#define unwatched_shrink(block, size) ((void)(block), (void)(size)) // the requested size is not recorded
 
-// What the standard calls undefined, another size than was asked for, shows where the block is too small for it.
+// A size other than the requested one is undefined behaviour. It is detected if the block is too small for it.
 ALWAYS_INLINE void unwatched_free_sized(void *block, size_t size)
 {
     HAK_CHECK(block == NULL || blocks_size(block, "free of a pointer that is no block") >= size,
@@ -39,7 +39,7 @@ ALWAYS_INLINE void unwatched_free_sized(void *block, size_t size)
 
 #endif
 
-// *zeroed: the memory is known to be zero.
+// *zeroed is true if the memory is known to be zero.
 ALWAYS_INLINE void *hak_entry_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
 {
     HAK_IF_WATCHED(return memcheck_alloc(size, alignment, zeroed));
@@ -76,15 +76,15 @@ ALWAYS_INLINE size_t hak_entry_size(void *block, const char *misuse)
     return unwatched_size(block, misuse);
 }
 
-// The block with room for `size` bytes; NULL: all is as it was. Under memcheck every block moves, with what is known of
-// its bytes.
+// Returns the block with room for `size` bytes; NULL leaves it unchanged. Under memcheck every block moves, together
+// with the recorded state of its bytes.
 ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size)
 {
     HAK_IF_WATCHED(return NULL);
     return unwatched_resize(block, size);
 }
 
-// From now on the block is one of `size` bytes, no more than it has; all of it stays where it is.
+// Sets the block's size to `size`, which is at most its present size; the block stays in place and keeps its memory.
 ALWAYS_INLINE void hak_entry_shrink(void *block, size_t size)
 {
     HAK_IF_WATCHED({

@@ -1,6 +1,7 @@
-// The C names of malloc and its kin, for programs that are preloaded or linked with the library.
+// The C names of malloc and related functions, for programs that are preloaded or linked with the library.
 //
-// malloc and free inline the fast path; the others go through the hak_ functions. glibc's second names for them are answered, too.
+// malloc and free inline the fast path; the others call the hak_ functions. glibc's alternative names are defined,
+// too.
 #define _GNU_SOURCE
 #include <limits.h>
 #include <malloc.h>
@@ -106,7 +107,7 @@ static int clamped(size_t value)
     return value < INT_MAX ? (int)value : INT_MAX;
 }
 
-// The old one, whose fields are too small for what they count.
+// The old interface: its fields are too narrow for their counts.
 HAK_EXPORT struct mallinfo mallinfo(void)
 {
     hak_mallinfo2_t info = hak_mallinfo2();
@@ -124,16 +125,16 @@ HAK_EXPORT struct mallinfo mallinfo(void)
 
 #endif
 
-// Gone from glibc's headers since 2.26; old programs still ask for it.
+// Removed from glibc's headers in 2.26; old programs still call it.
 HAK_EXPORT void cfree(void *block)
 {
     hak_entry_free(block);
 }
 
-// ---- glibc's second names
+// ---- glibc's alternative names
 
-// Programs and libraries use these to reach the C library's malloc past an interposed one, and free what they get by free().
-// Both must be the same allocator.
+// Programs and libraries call these to reach the C library's malloc behind an interposed one, and then release the
+// block with free(). Both must be the same allocator.
 #if defined(__GLIBC__)
 
 HAK_EXPORT void *__libc_malloc(size_t size)

@@ -1,4 +1,4 @@
-// The tiny allocator's public face, for callers that do not inline the fast path, and its last resort.
+// The tiny allocator's functions for callers that do not inline the fast path, and its last resort.
 #include "hakmem_tiny.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static void *take_past_layers(size_t class)
     return tiny_backend_take(class, 1, &chain) > 0 ? tiny_hand_out(chain.head) : NULL;
 }
 
-// What is kept for later, in this thread's caches as well, is given up for what is wanted now.
+// Memory is short: everything that is cached for later, in this thread's caches too, is released for this request.
 void *tiny_alloc_last_resort(size_t class)
 {
     TINY_COUNT_UNSERVED(class);

@@ -4,7 +4,7 @@
 
 #include "hak_types.h"
 
-// A block of the class; NULL with errno ENOMEM when memory cannot be had.
+// Returns a block of the class; NULL with errno ENOMEM when no memory is available.
 void *hak_tiny_alloc(size_t class);
 
 #endif

@@ -1,10 +1,11 @@
-// Every check at the moment of the free.
+// Full checks at the moment of the free.
 //
-// What is known of a block lies apart from it: for a tiny one in its page's notes, for others in the records of the arena
-// and of the mappings. So it tells, whatever a program wrote, which blocks are out and where their canaries begin.
+// The state of a block is stored apart from it: for a tiny block in its page's notes, for others in the records of
+// the arena and of the mappings. So it is known which blocks are allocated and where their canaries begin, whatever the
+// program wrote.
 //
-// A block's way: asked for, out, freed (filled, in the quarantine), then free in the layers and slabs like any other; the
-// fill is looked at when it leaves the quarantine, and again, but for the link, when it is handed out.
+// States of a block: requested, allocated, freed (filled, in the quarantine), then free in the layers and slabs. The
+// fill is checked when the block leaves the quarantine, and again, except for the link, when the block is allocated.
 #include "hardened.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
@@ -20,11 +21,11 @@
 
 #define WRONG_POINTER "free of a pointer that is no block"
 #define INSIDE "free of a pointer into a block"
-#define LINKS sizeof(tiny_block_t) // bytes of a free block that the lists use
+#define LINKS sizeof(tiny_block_t) // bytes of a free block that the lists write
 
-// ---- what was asked for
+// ---- the requested size
 
-// A tiny block's note: 0 for one that was never out, FREED, or the bytes asked for and one more.
+// A tiny block's note: 0 if it was never allocated, FREED, or the requested size plus 1.
 #define FREED UINT16_MAX
 _Static_assert(TINY_MAX_SIZE + 1 < FREED, "what is asked for fits a note");
 
@@ -64,7 +65,8 @@ static size_t note_tiny(char *block, size_t asked)
     return tiny_class_size[slab->class];
 }
 
-// A block that comes out of the layers. One that is fresh has no fill yet, and what its slab held before may show the secret.
+// Checks a block that the layers return. A fresh block has no fill yet, and its slab's earlier contents may reveal the
+// secret.
 static void check_free(char *block)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
@@ -88,7 +90,7 @@ static kind_t kind_of(const void *block)
     return tag == TINY_TAG(0, TINY_KIND_LARGE) ? LARGE : NO_BLOCK;
 }
 
-// The block is out from now on.
+// Marks the block as allocated.
 static void hand_out(char *block, size_t asked)
 {
     size_t size;
@@ -113,11 +115,11 @@ static void check_canary(const char *block, size_t asked, size_t size)
 
 // ---- quarantine
 
-// row: blocks that wait, the oldest first.
+// row: waiting blocks, the oldest first.
 #define ROW 1024u
 typedef struct row {
     size_t bytes;
-    unsigned first; // both count on, and wrap
+    unsigned first; // both only increase, and wrap
     unsigned end;
     struct waiting {
         char *block;
@@ -125,7 +127,7 @@ typedef struct row {
     } waiting[ROW];
 } row_t;
 
-// Tiny blocks, and those of the arena, of which at least one waits.
+// Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait.
 #define TINY_BYTES ((size_t)256 << 10)
 #define ARENA_BYTES ((size_t)1 << 20)
 typedef struct quarantine {
@@ -149,7 +151,7 @@ static void leave(row_t *row)
     blocks_free(gone.block);
 }
 
-// A row is whole at any fork, as the heap is.
+// A fork finds a row consistent at any time, as it does the heap.
 static void wait_in(row_t *row, char *block, size_t size, size_t bound)
 {
     tiny_heap_t *heap = tiny_backend_heap();
@@ -160,7 +162,8 @@ static void wait_in(row_t *row, char *block, size_t size, size_t bound)
     tiny_heap_end(heap);
 }
 
-// NULL where the thread has no heap, at its end, or no memory can be had: then blocks do not wait.
+// NULL if the thread has no heap, because it is ending, or if there is no memory: then freed blocks skip the
+// quarantine.
 static quarantine_t *quarantine(void)
 {
     if (UNLIKELY(own() == NULL) && tiny_backend_heap() != NULL)
@@ -193,7 +196,7 @@ hardened_waiting_t hardened_waiting(void)
                                 waiting->tiny.bytes + waiting->arena.bytes};
 }
 
-// The caller detaches the thread next, so that it gets no other one.
+// The caller detaches the thread next, so the thread gets no new quarantine.
 void hardened_thread_ends(void)
 {
     hardened_drain();
@@ -223,7 +226,7 @@ void *hardened_alloc(size_t size)
     return hardened_alloc_aligned(size, TINY_MIN_ALIGN, &zeroed);
 }
 
-// What was asked for; the block is out no longer.
+// Returns the requested size and marks the block as not allocated.
 static size_t claim(void *block, kind_t kind, size_t *size)
 {
     switch (kind) {
@@ -242,7 +245,7 @@ static void retire(char *block, kind_t kind, size_t asked, size_t size)
 {
     check_canary(block, asked, size);
     if (kind == LARGE) {
-        large_free(block); // these have a quarantine of their own
+        large_free(block); // large blocks have their own quarantine
         return;
     }
     canary_fill(block, block + size - CANARY_POST);

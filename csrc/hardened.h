@@ -1,7 +1,7 @@
-// Every check at the moment of the free, for blocks of every size: variants with TINY_CHECKS_FULL.
+// Full checks at the moment of the free, for blocks of every size: variants with TINY_CHECKS_FULL.
 //
-// asked: what a program asked for, kept apart from the blocks; it tells, too, which blocks are out.  out: with the program.
-// quarantine: blocks that were freed and wait before they can be handed out again.
+// asked: the requested size, stored apart from the blocks; it also records which blocks are allocated.
+// quarantine: blocks that were freed and wait before they can be allocated again.
 #ifndef HARDENED_H
 #define HARDENED_H
 
@@ -15,27 +15,27 @@ typedef struct hardened_waiting {
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// NULL with errno ENOMEM when memory cannot be had. *zeroed: the memory is known to be zero.
+// Returns NULL with errno ENOMEM when no memory is available. *zeroed is true if the memory is known to be zero.
 void *hardened_alloc(size_t size);
 void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed);
 
-// Each ends the process, with one line on stderr, when `block` is none that is out, or when it shows that a program wrote
-// where nothing was its own.
+// Each ends the process, with one line on stderr, if `block` is not an allocated block, or if the program is found to
+// have written outside it.
 void hardened_free(void *block);
 void hardened_free_sized(void *block, size_t size);
 
-// What was asked for; `misuse` is said of a pointer that is no block.
+// Returns the requested size; ends the process with the message `misuse` if `block` is not a block.
 size_t hardened_size(const void *block, const char *misuse);
 
-// The block with room for `size` bytes; NULL: all is as it was. size > 0.
+// Returns the block with room for `size` bytes; NULL leaves it unchanged. size > 0.
 void *hardened_resize(void *block, size_t size);
 
-// From now on the block, which is out, is one of `size` bytes, no more than were asked for.
+// Sets the size of the allocated block to `size`, which is at most its requested size.
 void hardened_shrink(void *block, size_t size);
 
 hardened_waiting_t hardened_waiting(void);
 
-// The calling thread's quarantine is emptied; at the thread's end there will be none any more.
+// Empties the calling thread's quarantine; at the thread's end, it is also removed for good.
 void hardened_drain(void);
 void hardened_thread_ends(void);
 

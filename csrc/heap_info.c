@@ -1,4 +1,4 @@
-// The heap as a whole, in figures: what the parts of the backend say of themselves, and the two public ways to ask.
+// Totals of the heap: collected from the parts of the backend, and reported by the two public functions.
 #include "heap_info.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ HAK_EXPORT hak_mallinfo2_t hak_mallinfo2(void)
 
 // ---- malloc_info
 
-// One line. The file's buffer may come from this very heap: no lock is held here.
+// Writes one line. The file's buffer may come from this heap, so no lock is held here.
 __attribute__((format(printf, 2, 3))) static bool write_line(FILE *file, const char *format, ...)
 {
     char line[320];

@@ -1,4 +1,4 @@
-// The heap as a whole, in figures: hak_mallinfo2 and hak_malloc_info of hakmem.h.
+// Totals of the heap: hak_mallinfo2 and hak_malloc_info of hakmem.h.
 #ifndef HEAP_INFO_H
 #define HEAP_INFO_H
 
@@ -12,7 +12,7 @@ typedef struct heap_usage {
     large_usage_t large;
 } heap_usage_t;
 
-// Each part is read under its own lock, one after the other.
+// Reads each part under its own lock, one after the other.
 heap_usage_t heap_usage(void);
 
 #endif

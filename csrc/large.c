@@ -1,7 +1,7 @@
-// Large blocks: extents aligned to a page of the registry, so that the first page's record names them.
+// Large blocks: extents aligned to a page of the registry, so that the first page's record identifies the extent.
 //
-// No system call is made under the lock. Only its owner resizes or frees a block: between two holds of the lock it stays as
-// it is.
+// No system call is made under the lock. Only its owner resizes or frees a block, so a block does not change between
+// two holds of the lock.
 #include "large.h"
 
 #include "decay.h"
@@ -11,13 +11,13 @@
 
 #if LARGE_HIDES
 #define KEPT_BYTES ((size_t)64 << 20)
-#define KEPT_BLOCK (KEPT_BYTES / 2) // a larger one is not kept
+#define KEPT_BLOCK (KEPT_BYTES / 2) // a larger block is not cached
 #else
-#define KEPT_BYTES ((size_t)64 << 20) // always; more after a peak, see demand.h
+#define KEPT_BYTES ((size_t)64 << 20) // always cached; more after a peak, see demand.h
 #define KEPT_BLOCK SIZE_MAX
 #endif
-#define STEP_BYTES ((size_t)32 << 20) // a free gives back no more than this and its own block
-#define HEADROOM 8u // a block that has grown before grows by this part of it more
+#define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
+#define HEADROOM 8u // a block that has grown before gets size / HEADROOM bytes more
 
 static struct {
     os_lock_t lock;
@@ -82,12 +82,12 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
     return extent != NULL ? extent->start : NULL;
 }
 
-// Under the lock; another thread may have freed the block since its tag was looked at.
+// The caller holds the lock; another thread may have freed the block since its tag was read.
 static large_extent_t *extent_of(const void *block, const char *misuse)
 {
     if (((uintptr_t)block & (HAK_PAGE - 1)) != 0 ||
         tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE)) {
-        os_unlock(&large.lock); // a handler of SIGABRT may allocate
+        os_unlock(&large.lock); // a SIGABRT handler may allocate
         hak_die(misuse, block);
     }
     return tiny_registry_record(block)->owner;
@@ -95,25 +95,26 @@ static large_extent_t *extent_of(const void *block, const char *misuse)
 
 // ---- free
 
-// Hidden ones take addresses, which others need, too, where the process has a limit to them.
+// Hidden extents occupy addresses, which other allocations need if the process's address space is limited.
 static size_t most_hidden(void)
 {
     size_t share = os_address_limit() / 8;
     return share < KEPT_BYTES ? share : KEPT_BYTES;
 }
 
-// Takes out what is too much now. Hidden ones hold no memory: they go when everything has to, whatever their age.
+// Takes out the extents that exceed the bound. Hidden ones hold no memory, so their age does not matter: all of them go
+// when `delay` is 0.
 static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
     if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
     size_t keep = hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES);
-    // A quarter too much is waited for, so that not every free at the edge cuts a piece off.
+    // Waits until the bound is exceeded by a quarter, so that not every free near it cuts a piece off.
     bool waits = large_extents_bytes() <= keep + keep / 4;
     return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);
 }
 
-// The block's tag is gone before its addresses are free for others to map.
+// Clears the block's tag before its addresses are unmapped and others can map them.
 static large_extent_t *let_go(large_extent_t *extent)
 {
     large_extent_forget(extent);
@@ -157,11 +158,11 @@ static void set_size(large_extent_t *extent, size_t size)
     count(0, (ptrdiff_t)(size - extent->size));
     extent->size = size;
     extent->has_grown = true;
-    if (large_extent_must_be_alone(size)) extent->alone = true; // it has no more records from here on
+    if (large_extent_must_be_alone(size)) extent->alone = true; // only its first page has a record now
     os_unlock(&large.lock);
 }
 
-// Without a system call, over or for a free neighbour.
+// Resizes without a system call: cuts off a free extent, or grows into a free neighbour.
 static bool resize_among_extents(large_extent_t *extent, size_t size)
 {
     uint32_t now = os_clock_ms();
@@ -174,7 +175,7 @@ static bool resize_among_extents(large_extent_t *extent, size_t size)
     return resized;
 }
 
-// In the registry the block is nowhere while it moves: its owner alone knows it then.
+// During the move the registry does not list the block; only its owner uses it.
 static bool move(large_extent_t *extent, size_t size)
 {
     char *target = large_extent_map_target(size), *source = extent->start;
@@ -198,7 +199,7 @@ static bool move(large_extent_t *extent, size_t size)
     return moved;
 }
 
-// Where a guard follows, there is no room to grow, and none may open up.
+// With guards there is no room to grow in place, and shrinking in place would leave a gap before the guard.
 static bool resize_by_system(large_extent_t *extent, size_t size)
 {
     bool movable = CANARY_GUARD > 0;
@@ -231,7 +232,7 @@ void *large_resize(void *block, size_t size)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// ---- what was asked for
+// ---- the requested size
 
 size_t large_note(void *block, size_t asked)
 {
@@ -276,7 +277,7 @@ size_t large_claim(const void *block, size_t *size)
 
 #endif
 
-// ---- giving back
+// ---- returning memory to the system
 
 size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {

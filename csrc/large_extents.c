@@ -1,18 +1,18 @@
-// Extents of large blocks: segregated lists of the free ones, eight a doubling, and one list by age.
+// Extents of large blocks: size-segregated lists of the free ones, eight per doubling, and one list ordered by age.
 #include "os.h"
 
 #include "large_extents.h"
 
 #include "tiny_registry.h"
 
-// A larger block is alone: it has no records but its first page's, and its memory goes back when it is freed.
+// A larger block is alone: only its first page has a record, and its memory is returned to the system when it is freed.
 #define ALONE_BYTES ((size_t)128 << 20)
 #define JOINED_MOST ((size_t)1 << 30)
 #define LISTS 128u // list_of(JOINED_MOST) is 96
-#define LOOKS 16u // at extents of one list
-#define WAITING_MOST 32u // hidden ones
+#define LOOKS 16u // extents checked in one list
+#define WAITING_MOST 32u // hidden extents
 
-// Changed under the lock of the large blocks.
+// Protected by the lock of the large blocks.
 static struct {
     large_extent_t *list[LISTS];
     uint64_t occupied[LISTS / 64];
@@ -33,7 +33,7 @@ static unsigned list_of(size_t size)
 
 // ---- records
 
-// os_metadata maps seldom, and never waits for the lock that is held here.
+// os_metadata rarely maps memory, and never waits for the lock held here.
 large_extent_t *large_extent_new_record(void)
 {
     large_extent_t *record = extents.unused;
@@ -48,7 +48,7 @@ void large_extent_drop_record(large_extent_t *extent)
     extents.unused = extent;
 }
 
-// ---- what the registry says of an extent's first and last page
+// ---- the registry's records of an extent's first and last page
 
 static char *last_page(const large_extent_t *extent)
 {
@@ -71,7 +71,7 @@ void large_extent_forget(const large_extent_t *extent)
     tiny_registry_set(extent->start, 0);
 }
 
-// ---- lists; an extent in them says so at both ends, for its neighbours
+// ---- free lists; the first and last page of a free extent are tagged, so that its neighbours find it
 
 static void add_by_age(large_extent_t *extent)
 {
@@ -127,7 +127,7 @@ static large_extent_t *free_at(const char *page)
 
 // ---- taking
 
-// Where a block of the alignment begins in the extent; NULL: it does not fit.
+// Returns the first aligned address in the extent from which the block fits; NULL if it does not fit.
 static char *place_in(const large_extent_t *extent, size_t size, size_t alignment)
 {
     size_t skipped = hak_round_up((uintptr_t)extent->start, alignment) - (uintptr_t)extent->start;
@@ -162,7 +162,8 @@ static large_extent_t *find(size_t size, size_t alignment)
     return NULL;
 }
 
-// The extent keeps its first `size` bytes; the rest is free, as old as it was. False: there is no record for it.
+// The extent keeps its first `size` bytes; the rest becomes a free extent of the same age. False: no record is
+// available for it.
 static bool split(large_extent_t *extent, size_t size, uint32_t freed_at)
 {
     large_extent_t *rest = large_extent_new_record();
@@ -174,7 +175,7 @@ static bool split(large_extent_t *extent, size_t size, uint32_t freed_at)
     return true;
 }
 
-// What lies before the place stays free; without a record for that, the extent cannot be used.
+// The part before `place` stays free; if no record is available for it, the extent cannot be used.
 static large_extent_t *cut_front(large_extent_t *extent, const char *place)
 {
     size_t skipped = (size_t)(place - extent->start);
@@ -204,8 +205,9 @@ large_extent_t *large_extents_take(size_t size, size_t alignment)
 
 // ---- giving
 
-// Joins the extent behind `front` to it; both are on no list. The larger part's age is that of the whole: a small one that
-// comes and goes neither keeps a large one for ever nor goes with it each time.
+// Joins the extent that follows `front` to it; both are on no list. The result has the age of the larger part: so a
+// small part that is allocated and freed repeatedly neither keeps the large one cached for ever nor is returned to the
+// system together with it each time.
 static void join(large_extent_t *front, large_extent_t *behind)
 {
     if (behind->size > front->size) front->freed_at = behind->freed_at;
@@ -257,9 +259,9 @@ bool large_extents_grow(large_extent_t *extent, size_t size)
     return true;
 }
 
-// ---- giving back
+// ---- returning memory to the system
 
-// Of an extent that is larger than what may go at a time, the end goes.
+// If the extent is larger than `most`, only its end is returned to the system.
 static large_extent_t *take_end(large_extent_t *extent, size_t most)
 {
     if (LARGE_HIDES || extent->size <= most) return extent;

@@ -1,4 +1,4 @@
-// Blocks as memcheck sees them: what was asked for, then a redzone, whose last word is that size.
+// Layout of blocks under memcheck: the requested size, then a redzone, whose last word holds that size.
 #include "memcheck.h"
 
 #if HAK_MEMCHECK
@@ -14,7 +14,7 @@ static HAK_TLS unsigned unwatched;
 
 enum { UNKNOWN, ABSENT, PRESENT };
 
-// Other tools of valgrind do not know the request, and answer 0.
+// Other tools of valgrind do not know this request and answer 0.
 static bool is_memcheck(void)
 {
     static _Atomic(int) answer;
@@ -85,7 +85,7 @@ void *memcheck_alloc(size_t size, size_t alignment, bool *zeroed)
     return block;
 }
 
-// Said first, and aloud: memcheck reports what is no block.
+// Comes first, outside the unwatched part, so that memcheck reports a pointer that is not a block.
 void memcheck_free(void *block)
 {
     if (block == NULL) return;
@@ -121,5 +121,5 @@ void memcheck_shrink(void *block, size_t size)
 }
 
 #else
-typedef int hak_memcheck_is_compiled_out; // ISO C wants a declaration in every file
+typedef int hak_memcheck_is_compiled_out; // ISO C requires a declaration in every file
 #endif

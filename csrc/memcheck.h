@@ -1,9 +1,9 @@
-// Valgrind's memcheck is told of every block, in debug builds: where it begins and ends, that it is not written yet,
-// that it is gone. So it finds leaks, overruns and reads of unwritten bytes in a program that has its blocks from here.
+// Reports every block to Valgrind's memcheck, in debug builds: its start and end, that it is not written yet, that it
+// is freed. So memcheck finds leaks, overruns and reads of uninitialised bytes in a program that uses this allocator.
 //
-// watched: a request of the program, which is served by the memcheck_ functions.  unwatched: the allocator's own doings,
-// of which memcheck keeps its books, but reports nothing.
-// Without valgrind's header, or in release builds, nothing of this is there.
+// watched: a request of the program, served by the memcheck_ functions. unwatched: the allocator's own work;
+// memcheck records it, but reports no error in it.
+// Without valgrind's header, and in release builds, this file defines nothing.
 #ifndef HAK_MEMCHECK_H
 #define HAK_MEMCHECK_H
 
@@ -20,29 +20,30 @@
 
 #if HAK_MEMCHECK
 
-// As the functions of hakmem_entry.h, each block with a redzone.
+// As the functions of hakmem_entry.h; each block has a redzone.
 void *memcheck_alloc(size_t size, size_t alignment, bool *zeroed) COLD;
 void memcheck_free(void *block) COLD;
 void memcheck_free_sized(void *block, size_t size) COLD;
 size_t memcheck_size(void *block, const char *misuse) COLD;
 void memcheck_shrink(void *block, size_t size) COLD;
 
-// Whether the process runs under memcheck, and the thread is in none of the allocator's own doings.
+// True if the process runs under memcheck and the thread is not in an unwatched part.
 bool memcheck_watches(void);
 #define HAK_IF_WATCHED(statement) \
     do { \
         if (UNLIKELY(memcheck_watches())) statement; \
     } while (0)
 
-// The allocator's own doings, which may be nested.
+// Begin and end an unwatched part; they nest.
 void memcheck_unwatched_begin(void);
 void memcheck_unwatched_end(void);
 
-// Calls, from in there, of a function that may allocate for the program's sake: the depth is to be handed back.
+// Around a call, from an unwatched part, of a function that may allocate on behalf of the program. Pass the returned
+// depth to the second function.
 unsigned memcheck_watch_again(void);
 void memcheck_watch_no_more(unsigned depth);
 
-// Memory that nobody but the allocator has any business with, and whose pointers keep no block alive. NULL is allowed.
+// Marks memory that only the allocator uses; pointers in it do not keep blocks alive. NULL is allowed.
 void memcheck_own(void *start, size_t size);
 
 #else

@@ -1,4 +1,4 @@
-// The operating system's part: mmap and its kin, metadata, the lock's slow paths, dying.
+// Operating system interface: mmap and related calls, metadata, the slow paths of locks, termination with a message.
 #define _GNU_SOURCE
 #include "os.h"
 #include "memcheck.h"
@@ -44,7 +44,7 @@ static struct {
 size_t os_find_page(void)
 {
     size_t page = getauxval(AT_PAGESZ);
-    if (page == 0) page = 4096; // no system has smaller ones
+    if (page == 0) page = 4096; // no system has smaller pages
     if (page > HAK_PAGE) hak_die("pages of more than 64 KiB are not supported", (void *)page);
     atomic_store_explicit(&os_page_known, page, memory_order_relaxed);
     return page;
@@ -58,7 +58,7 @@ static void *map_anywhere(size_t size, int protection)
     return start == MAP_FAILED ? NULL : start;
 }
 
-// Not by mprotect: sandboxes that let a program map memory forbid it that.
+// Uses mmap instead of mprotect, which sandboxes may forbid while they allow mmap.
 static bool map_over(void *start, size_t size, int protection)
 {
     int saved = errno;
@@ -68,7 +68,7 @@ static bool map_over(void *start, size_t size, int protection)
     return there != MAP_FAILED;
 }
 
-// Of addresses that the system did not take back.
+// Maps addresses that the system refused to unmap earlier.
 static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
 {
     char *start = os_addresses_take(size, alignment, offset);
@@ -77,7 +77,7 @@ static char *map_kept(size_t size, size_t alignment, size_t offset, int protecti
     return NULL;
 }
 
-// The address `offset` bytes into the mapping is a multiple of the alignment.
+// (start + offset) % alignment == 0
 static char *map_aligned(size_t size, size_t alignment, size_t offset, int protection)
 {
     char *kept = map_kept(size, alignment, offset, protection);
@@ -125,7 +125,7 @@ bool os_hide(void *start, size_t size)
     return map_over(start, size, PROT_NONE);
 }
 
-// What the system does not take back holds no memory, and nobody can touch it, until it is mapped again.
+// A range that the system does not unmap holds no memory and is inaccessible until it is mapped again.
 void os_unmap(void *start, size_t size)
 {
     int saved = errno;
@@ -144,7 +144,7 @@ bool os_purge(void *start, size_t size)
     return purged;
 }
 
-// A kernel without huge pages refuses, and has nothing to refrain from.
+// A kernel without huge pages rejects the call, which then is not needed.
 void os_no_huge_pages(void *start, size_t size)
 {
     int saved = errno;
@@ -166,7 +166,7 @@ bool os_can_move(void)
     return !atomic_load_explicit(&moves_are_refused, memory_order_relaxed);
 }
 
-// By a sandbox, or by a kernel that does not know the call: nothing has been touched then.
+// True if a sandbox rejects the call or the kernel does not know it: then nothing was changed.
 static bool is_refused_for_good(int error)
 {
     bool refused = error == EPERM || error == EACCES || error == ENOSYS;
@@ -174,7 +174,7 @@ static bool is_refused_for_good(int error)
     return refused;
 }
 
-// EFAULT: the addresses are of several kinds (a part was given an madvise of its own), and cannot be moved as one.
+// EFAULT: the range consists of several mappings (a part got a different madvise) and cannot be moved as one.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable)
 {
     int saved = errno;
@@ -191,7 +191,7 @@ os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
     os_moved_t result = OS_MOVED;
     if (mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
         result = is_refused_for_good(errno) ? OS_REFUSED : OS_TARGET_LOST;
-    // Nothing new to the kernel, so only valgrind is asked for it: it takes what has been added for nobody's.
+    // The kernel does not need this call. Valgrind treats the added range as unmapped without it.
     else if (new_size > old_size && RUNNING_ON_VALGRIND)
         (void)mprotect((char *)to + old_size, new_size - old_size, PROT_READ | PROT_WRITE);
     errno = saved;
@@ -229,15 +229,16 @@ size_t os_address_limit(void)
     return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
-// Both halves of a product, folded, as wyhash does: what has gone in cannot be told from what comes out.
+// Folds both halves of a product, as wyhash does: the inputs cannot be derived from the result.
 static uint64_t fold(uint64_t a, uint64_t b)
 {
     __extension__ unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (b | 1);
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// Where the kernel gives no random numbers: those that it gave the program at its start, where it lies, and the time. The C
-// library has made its stack and pointer guards of the former, so none of them shows in the result.
+// Used when the kernel provides no random numbers: combines those that the kernel gave the program at its start
+// (AT_RANDOM), addresses, and the time. The C library derives its stack and pointer guards from AT_RANDOM, so the
+// result must reveal none of these bytes.
 static uint64_t secret_from_start(void)
 {
     uint64_t given[2] = {0, 0};
@@ -257,7 +258,7 @@ uint64_t os_secret(void)
     if (syscall(SYS_getrandom, &secret, sizeof secret, GRND_NONBLOCK) != sizeof secret)
         secret = secret_from_start();
     errno = saved;
-    return secret | 1; // not zero
+    return secret | 1; // never zero
 }
 
 void os_metadata_before_fork(void)
@@ -274,7 +275,7 @@ void os_metadata_after_fork(void)
 
 // ---- waiting
 
-// Holders keep a lock for well under a microsecond mostly: look a little before asking the kernel to wait.
+// A lock is mostly held for well under a microsecond, so a thread spins briefly before it waits in the kernel.
 #define LOOKS 64
 
 static void pause_a_little(void)
@@ -284,14 +285,14 @@ static void pause_a_little(void)
 #endif
 }
 
-// Where a sandbox refuses to let a thread wait for another, it sleeps, so that it never burns the time that the other needs.
+// If a sandbox rejects futex calls, the thread sleeps, so that it leaves the CPU to the thread that it waits for.
 static void sleep_instead(void)
 {
     struct timespec nap = {.tv_nsec = 100000};
     if (syscall(SYS_nanosleep, &nap, NULL) != 0 && errno != EINTR) sched_yield();
 }
 
-// `limit`: NULL is no limit.
+// `limit`: NULL means no limit.
 static void futex_wait(_Atomic(uint32_t) *word, uint32_t value, const struct timespec *limit)
 {
     int saved = errno;
@@ -338,7 +339,7 @@ void os_unlock_slow(os_lock_t *lock)
     futex_wake(&lock->state, 1);
 }
 
-// ---- what a thread holds
+// ---- the locks that a thread holds
 
 bool os_holds(const os_lock_t *lock)
 {
@@ -354,7 +355,7 @@ void os_note_let_go_slow(const os_lock_t *lock)
     if (*held != NULL) *held = lock->taken_before;
 }
 
-// What they guard is sound: whoever finds a misuse has not begun to change it. A block that was on its way is lost.
+// The data under these locks is consistent: misuse is detected before any change. A block in transit is lost.
 static void let_go_of_all(void)
 {
     os_before_end_t *before = atomic_load_explicit(&os_before_end, memory_order_acquire);
@@ -400,7 +401,7 @@ void hak_die_of_size(const char *what, const void *where, size_t size)
         add_text(&line, " bytes");
     }
     add_text(&line, "\n");
-    // write() may end the thread instead, if it is cancelled
+    // Not write(): it is a cancellation point and may end the thread instead.
     syscall(SYS_write, STDERR_FILENO, line.text, line.length);
     let_go_of_all();
     abort();

@@ -1,4 +1,4 @@
-// What is asked of the operating system: mappings, metadata, locks that survive fork.
+// Operating system interface: mappings, metadata, locks that survive fork.
 //
 // Nothing here allocates with malloc. Sizes are bytes.
 #ifndef HAK_OS_H
@@ -8,76 +8,81 @@
 
 typedef void os_before_end_t(void);
 
-// Zeroed memory, `size` a multiple of OS_PAGE, `alignment` a power of two of at least OS_PAGE. NULL when it cannot be had.
+// Returns zeroed memory; `size` is a multiple of OS_PAGE, `alignment` a power of two and at least OS_PAGE. NULL when no
+// memory is available.
 void *os_map(size_t size, size_t alignment);
 void os_unmap(void *start, size_t size);
 
-// The same, between two guards of `guard` bytes that nobody can touch; the addresses are those between them.
+// The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard.
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
 
-// Gives the memory back and lets nobody touch the addresses, which stay taken. False: all is as it was.
+// Returns the memory to the system and makes the addresses inaccessible but keeps them reserved. False leaves all
+// unchanged.
 bool os_hide(void *start, size_t size);
 
-// Gives the memory behind the addresses back; they read as zero afterwards. False: contents may remain.
+// Returns the memory behind the addresses to the system; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 
-// Has the kernel keep to small pages there: it would fill the gaps that were given back with huge ones again.
+// Makes the kernel use small pages there: it would otherwise refill the gaps that were returned with huge pages.
 void os_no_huge_pages(void *start, size_t size);
 
-// Milliseconds of a clock that is cheap and goes on; it wraps around, so only differences are good for anything.
+// Milliseconds of a cheap monotonic clock; it wraps around, so only differences are meaningful.
 uint32_t os_clock_ms(void);
 
-// Grows or shrinks a mapping at its place; false leaves it as it was, and tells whether a move may do.
+// Grows or shrinks a mapping in place. False leaves it unchanged; *movable tells whether a move may succeed.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 
 // Moves a mapping's memory over another mapping of `new_size` bytes, which it replaces.
 typedef enum os_moved {
     OS_MOVED,
-    OS_REFUSED, // both are as they were
-    OS_TARGET_LOST, // only the source is: the target's addresses may be another mapping's by now
+    OS_REFUSED, // both are unchanged
+    OS_TARGET_LOST, // only the source is unchanged: the target's addresses may belong to another mapping by now
 } os_moved_t;
 os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size);
 
-// False once the system has refused to resize or move at all, as a sandbox does: then it is not worth asking.
+// False once the system has refused to resize or move at all, as a sandbox does: then callers skip the attempt.
 bool os_can_move(void);
 
-// Zeroed memory for the allocator's own records, never returned. Aligned to 64 bytes. NULL when it cannot be had.
+// Returns zeroed memory for the allocator's own records, which is never freed. Aligned to 64 bytes. NULL when no memory
+// is available.
 void *os_metadata(size_t size);
 
-// The most bytes that the process may have mapped at a time (ulimit -v); SIZE_MAX is no limit.
+// The limit of the process's mapped bytes (ulimit -v); SIZE_MAX if there is none.
 size_t os_address_limit(void);
 
-// A number that another process, and this one's program, cannot guess; not 0, and another one at each call.
+// Returns a number that neither another process nor this program can guess; not 0, and different at each call.
 uint64_t os_secret(void);
 
 // lock: a mutex of one word (0 free, 1 held, 2 held and waited for), see Drepper, "Futexes Are Tricky", mutex 3.
 typedef struct os_lock {
     _Atomic(uint32_t) state;
-    struct os_lock *taken_before; // by the thread that holds it
+    struct os_lock *taken_before; // by the same thread
 } os_lock_t;
 
-// Waits until the word, which was `value`, is changed and os_wake is called for it, or until `ms` have passed. It may return
-// early. The thread sleeps, so that one of lower priority gets on.
+// Waits until the word no longer holds `value` and os_wake is called for it, or until `ms` milliseconds have passed. It
+// may return early. The thread sleeps, so a thread of lower priority can run.
 void os_wait(_Atomic(uint32_t) *word, uint32_t value, uint32_t ms) COLD;
 void os_wake(_Atomic(uint32_t) *word) COLD;
 
 void os_lock_slow(os_lock_t *lock) COLD;
 void os_unlock_slow(os_lock_t *lock) COLD;
 
-// This thread passes every lock: it holds them all and runs other libraries' fork handlers, which may allocate.
+// True while this thread holds all locks and runs other libraries' fork handlers, which may allocate: it then takes no
+// lock.
 extern HAK_TLS bool os_forking;
 
-// Locks that this thread holds or is about to take: above 0, a signal's handler has interrupted it in the midst.
+// Locks that this thread holds or is about to take. A signal handler that finds this above 0 has interrupted the
+// allocator.
 extern HAK_TLS unsigned os_locks_held;
 
-// The last one that it took. What a thread holds is let go when it is about to end the process: a handler of SIGABRT may
+// The lock that this thread took last. A thread that ends the process first releases its locks: a SIGABRT handler may
 // allocate, and may leave by longjmp.
 extern HAK_TLS os_lock_t *os_lock_taken_last;
 
 bool os_holds(const os_lock_t *lock);
 
-// Called by hak_die, before the thread's locks are let go. It must neither wait nor die.
+// Called by hak_die before the thread's locks are released. It must neither wait nor call hak_die.
 extern _Atomic(os_before_end_t *) os_before_end;
 
 static inline bool os_take_free(os_lock_t *lock)
@@ -95,7 +100,7 @@ static inline void os_note_taken(os_lock_t *lock)
 
 void os_note_let_go_slow(const os_lock_t *lock) COLD;
 
-// Mostly they are let go in the reverse order.
+// Locks are mostly released in reverse order.
 static inline void os_note_let_go(const os_lock_t *lock)
 {
     if (LIKELY(os_lock_taken_last == lock)) os_lock_taken_last = lock->taken_before;
@@ -131,7 +136,7 @@ static inline void os_unlock(os_lock_t *lock)
     os_locks_held--;
 }
 
-// Fork: the parent takes every lock before and lets go after; the child starts with free ones.
+// Fork: the parent takes every lock before the fork and releases it afterwards; in the child all locks are free.
 void os_metadata_before_fork(void);
 void os_metadata_after_fork(void);
 

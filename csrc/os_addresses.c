@@ -1,4 +1,4 @@
-// Kept addresses: ranges in their order, none next to another.
+// Kept addresses: a sorted list of ranges; adjacent ranges are joined.
 #include "os_addresses.h"
 
 #include "os.h"
@@ -11,7 +11,7 @@ typedef struct range {
 
 static struct {
     os_lock_t lock;
-    _Atomic(range_t *) first; // NULL nearly always, which is seen without the lock
+    _Atomic(range_t *) first; // nearly always NULL, which is checked without the lock
     range_t *unused;
 } kept;
 
@@ -34,7 +34,7 @@ static void drop(range_t *range)
 
 // ---- keeping
 
-// Under the lock, joined to its neighbours.
+// The caller holds the lock. Joins the range with its neighbours.
 static void add(range_t *added)
 {
     range_t *before = NULL, *behind = first_range();
@@ -64,8 +64,8 @@ static range_t *unused_record(void)
     return record;
 }
 
-// A new record may need a mapping, and that may be made of what is kept: so it is made without the lock. Without one the
-// addresses are lost.
+// A new record may need a mapping, which may use kept addresses, so the record is made without the lock. If no record
+// is available, the addresses are lost.
 void os_addresses_keep(char *start, size_t size)
 {
     range_t *record = unused_record();
@@ -80,7 +80,7 @@ void os_addresses_keep(char *start, size_t size)
 
 // ---- taking
 
-// Where `size` bytes begin in the range; NULL: they do not fit.
+// Returns the first suitable address in the range; NULL if `size` bytes do not fit.
 static char *place_in(const range_t *range, size_t size, size_t alignment, size_t offset)
 {
     char *place = (char *)hak_round_up((uintptr_t)range->start + offset, alignment) - offset;
@@ -88,7 +88,7 @@ static char *place_in(const range_t *range, size_t size, size_t alignment, size_
     return fits ? place : NULL;
 }
 
-// The range keeps what lies before the place; what lies behind is returned, to be kept anew.
+// The range keeps the part before `place`; returns the size of the part after the block, which the caller keeps again.
 static size_t cut(range_t *before, range_t *range, char *place, size_t size)
 {
     size_t behind = (size_t)(range->end - (place + size));

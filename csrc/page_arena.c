@@ -1,7 +1,7 @@
 // Page arena: good-fit search over segregated lists of free runs, eight lists a doubling, one lock for all.
 //
 // The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
-// Memory goes back outside the lock: a run is in use while that is done.
+// Memory is returned to the system outside the lock: the run counts as in use meanwhile.
 #include "page_arena.h"
 
 #include <string.h>
@@ -16,40 +16,40 @@
 #define UNIT PAGE_ARENA_UNIT
 #define CHUNK_SIZE PAGE_ARENA_CHUNK
 #define CHUNK_UNITS ((uint32_t)(CHUNK_SIZE / UNIT))
-#define LISTS 105u // list_of(CHUNK_SIZE / 128) + 1, the most there are
+#define LISTS 105u // list_of(CHUNK_SIZE / 128) + 1, the maximum
 
-// Always kept, where a program has as much free; more after a peak, see demand.h.
+// Always cached, if a program frees as much; more after a peak, see demand.h.
 #define KEPT_BYTES ((size_t)32 << 20)
 
-// What is free is kept by age: in as many generations an eighth of the option `decay_ms` long. Shorter runs than
-// PURGEABLE_UNITS may hold no page of the MMU, and stay as they are.
+// Free runs are grouped by age, into generations of decay_ms / 8 each. Runs shorter than PURGEABLE_UNITS may contain no
+// whole page of the MMU and are never purged.
 #define GENERATIONS 16u
 #define PURGEABLE_UNITS (UNIT >= OS_PAGE ? 1u : 2u * OS_PAGE / UNIT)
 
-// Of one hold of the lock: runs that go back, and runs that are looked at for it.
+// Per hold of the lock: runs that are returned to the system, and runs that are checked.
 #define PURGED_RUNS 16u
 #define LOOKED_RUNS 256u
 
-#define ALIGNED_LOOKS 4u // at the runs of each list, for a place of the alignment
+#define ALIGNED_LOOKS 4u // runs checked in each list for an aligned address
 
-// A free run is known by its address; what is known of it lies apart from it where units are pages, else in its first unit.
+// A free run is identified by its address. Its data is stored apart from it if units are pages, else in its first unit.
 #define APART (UNIT >= PAGE_ARENA_PAGE)
 
-// What is known of a free run's memory.
+// The age of a free run's memory.
 typedef struct run_age {
-    uint32_t freed_at; // by os_clock_ms; of its larger part
+    uint32_t freed_at; // by os_clock_ms; of the larger part
     uint32_t dirty; // units that may hold memory
 } run_age_t;
 
-// Links to other free runs, as those of a tiny block; see tiny_link.h.
+// Links to other free runs, encoded as a tiny block's links; see tiny_link.h.
 typedef struct free_run {
-    uintptr_t next; // in its list
+    uintptr_t next; // in its size list
     uintptr_t previous;
-    uintptr_t younger; // in its generation; only of runs that can go back
+    uintptr_t younger; // in its generation; only if is_aged
     uintptr_t older;
     run_age_t age;
     uint8_t generation;
-    bool is_aged; // in a generation
+    bool is_aged; // is in a generation
 } free_run_t;
 
 enum { RUN_NONE, RUN_OUT, RUN_PARKED };
@@ -59,12 +59,12 @@ typedef struct arena_chunk {
     struct arena_chunk *next;
     struct arena_chunk *previous;
     uint32_t units_used;
-    bool huge_pages; // the kernel may back it with them
+    bool huge_pages; // the kernel may use huge pages for it
     _Atomic(uint8_t) state[CHUNK_UNITS]; // of the run in use that begins at this unit
     uint64_t free_edge[CHUNK_UNITS / 64]; // a free run begins or ends at this unit
-    uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit, and at its last if it is free
+    uint16_t length[CHUNK_UNITS]; // units of the run; at its first unit and, if it is free, also at its last
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint32_t asked[CHUNK_UNITS]; // at the first unit of a run that is out: bytes asked for, and one more
+    uint32_t asked[CHUNK_UNITS]; // at the first unit of an allocated run: requested bytes plus 1
 #endif
     free_run_t node[APART ? CHUNK_UNITS : 1];
 } arena_chunk_t;
@@ -78,8 +78,8 @@ static struct {
     size_t chunk_count;
     size_t units_used;
     size_t free_runs;
-    size_t dirty_units; // of free runs that can go back
-    size_t clean_taken; // units of chunks that were mapped, since other pools were asked to make room
+    size_t dirty_units; // of free runs that are in a generation
+    size_t clean_taken; // units of chunks mapped since other pools were last asked to make room
     hak_demand_t demand;
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t taken; // runs
@@ -153,7 +153,7 @@ static unsigned generation_of(uint32_t time)
     return time / (span > 0 ? span : 1) % GENERATIONS;
 }
 
-// A chunk that is free as a whole can go back even where it holds no memory.
+// A completely free chunk can be returned to the system even if it holds no memory.
 static void add_by_age(char *run, free_run_t *node, uint32_t units)
 {
     node->is_aged = units >= PURGEABLE_UNITS && (node->age.dirty > 0 || units == CHUNK_UNITS);
@@ -182,7 +182,7 @@ static void add_free(arena_chunk_t *chunk, uint32_t first, uint32_t units, run_a
     unsigned index = page_arena_list_of(units);
     char *run = address_of(chunk, first);
     free_run_t *node = node_of(run);
-    if (age.dirty > units) age.dirty = units; // which part of a run it is, is not known
+    if (age.dirty > units) age.dirty = units; // which part of the run is dirty is not recorded
     node->age = age;
     set_link(&node->previous, NULL);
     set_link(&node->next, arena.list[index]);
@@ -217,7 +217,7 @@ static run_age_t remove_free(arena_chunk_t *chunk, uint32_t first, uint32_t unit
     return node->age;
 }
 
-// The first list from `index` on that has a run; LISTS: there is none.
+// Returns the first non-empty list from `index` on; LISTS if there is none.
 static unsigned occupied_from(unsigned index)
 {
     for (unsigned word = index / 64; word < sizeof arena.occupied / sizeof *arena.occupied; word++) {
@@ -228,7 +228,7 @@ static unsigned occupied_from(unsigned index)
     return LISTS;
 }
 
-// The head of the exact list may do as well, and wastes less; every run of the later lists does.
+// The head of the exact list may fit and wastes less; every run of the later lists fits.
 static char *find_run(uint32_t units)
 {
     char *run = arena.list[page_arena_list_of(units)];
@@ -238,13 +238,14 @@ static char *find_run(uint32_t units)
     return index < LISTS ? arena.list[index] : NULL;
 }
 
-// Units before the first address of the alignment in the run.
+// Returns the units before the first aligned address in the run.
 static uint32_t skipped_in(const char *run, size_t alignment)
 {
     return units_for(hak_round_up((uintptr_t)run, alignment) - (uintptr_t)run);
 }
 
-// A hole that happens to lie right; of runs that are not long enough for any place, a few of each list are looked at.
+// Searches runs that are too short to hold the block at any address, a few per list, for one whose address happens to
+// suit.
 static char *find_aligned_hole(uint32_t units, uint32_t slack, size_t alignment)
 {
     unsigned end = page_arena_list_that_fits(units + slack);
@@ -281,7 +282,7 @@ static void unmap_chunk(arena_chunk_t *chunk)
     os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
 }
 
-// Without the lock.
+// The caller does not hold the lock.
 static arena_chunk_t *map_chunk(void)
 {
     arena_chunk_t *chunk = os_map(hak_round_up(sizeof *chunk, OS_PAGE), OS_PAGE);
@@ -310,7 +311,7 @@ static void add_chunk(arena_chunk_t *chunk)
 #endif
 }
 
-// Its run is on no list; it is unmapped without the lock.
+// The chunk's run is on no list; the caller unmaps the chunk without the lock.
 static void forget_chunk(arena_chunk_t *chunk)
 {
 #if HAKMEM_DEBUG_OUTPUT
@@ -335,7 +336,7 @@ static void count_units(arena_chunk_t *chunk, uint32_t taken, uint32_t given)
 
 // ---- runs
 
-// Takes `units` from a free run, the first of them at an address of the alignment; what is left over stays free.
+// Takes `units` from a free run, from its first aligned address on; the parts before and after stay free.
 static char *carve(const char *run, uint32_t units, size_t alignment, bool *zeroed)
 {
     arena_chunk_t *chunk = chunk_of(run);
@@ -370,7 +371,8 @@ static void say_stats(void)
 }
 #endif
 
-// Up to `want` runs, the last of them perhaps in a new chunk; under the lock, which is let go while that is mapped.
+// Takes up to `want` runs, the last perhaps from a new chunk. The caller holds the lock; it is released while a chunk
+// is mapped.
 static unsigned take_runs(uint32_t units, size_t alignment, unsigned want, void **runs, bool *zeroed)
 {
     unsigned taken = 0;
@@ -398,7 +400,7 @@ static unsigned take_runs(uint32_t units, size_t alignment, unsigned want, void 
     return taken;
 }
 
-// Without the lock.
+// The caller does not hold the lock.
 static void make_room(size_t mapped)
 {
     if (UNLIKELY(mapped > 0)) hak_decay_make_room(HAK_POOL_RUNS, mapped * UNIT);
@@ -441,16 +443,16 @@ static bool is_surplus(void)
     return arena.dirty_units * UNIT > hak_demand_keeps(&arena.demand, arena.units_used * UNIT, KEPT_BYTES);
 }
 
-// Two neighbours' ages, as one run's: the larger part's. A small one that comes and goes neither keeps a large one for ever
-// nor goes back with it each time.
+// Two joined runs have the age of the larger part. So a small part that is allocated and freed repeatedly neither keeps
+// the large one cached for ever nor is returned to the system together with it each time.
 static run_age_t joined_age(run_age_t age, uint32_t units, run_age_t other, uint32_t other_units)
 {
     return (run_age_t){other_units > units && other.dirty > 0 ? other.freed_at : age.freed_at,
                        age.dirty + other.dirty};
 }
 
-// With every check, the post of a run that ended before `unit`, and was joined to what follows: it is made of the secret, and
-// does not stay in memory that is handed out.
+// With full checks, clears the post of a run that ended at `unit` and was joined to the next: the post is derived from
+// the secret and must not stay in memory that is allocated again.
 static void wipe_post(const arena_chunk_t *chunk, uint32_t unit)
 {
     memset(address_of(chunk, unit) - CANARY_POST, 0, CANARY_POST);
@@ -486,7 +488,7 @@ static bool is_start(const arena_chunk_t *chunk, const void *block, uint8_t stat
            atomic_load_explicit(&chunk->state[unit_of(chunk, block)], memory_order_relaxed) == state;
 }
 
-// The unit where a run that is out begins. Only its owner changes that.
+// Returns the unit where an allocated run begins. Only the run's owner changes that.
 static uint32_t run_out(const arena_chunk_t *chunk, const void *block, const char *misuse)
 {
     if (UNLIKELY(!is_start(chunk, block, RUN_OUT))) hak_die(misuse, block);
@@ -497,7 +499,8 @@ size_t page_arena_park(void *block)
 {
     arena_chunk_t *chunk = chunk_of(block);
     uint32_t unit = unit_of(chunk, block);
-    // Two threads that free it in the same instant are not told apart: that would cost an atomic exchange each time.
+    // Two threads that free the block at the same instant are not detected: that would cost an atomic exchange per
+    // free.
     if (UNLIKELY(((uintptr_t)block & (UNIT - 1)) != 0 ||
                  atomic_load_explicit(&chunk->state[unit], memory_order_relaxed) != RUN_OUT))
         hak_die("double free, or free of a pointer into a block", block);
@@ -572,7 +575,7 @@ bool page_arena_resize(void *block, size_t size)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// ---- what was asked for
+// ---- the requested size
 
 size_t page_arena_note(void *block, size_t asked)
 {
@@ -588,7 +591,7 @@ static uint32_t asked_at(const arena_chunk_t *chunk, const void *block, const ch
     uint32_t first = unit_of(chunk, block);
     bool is_parked = is_start(chunk, block, RUN_PARKED); // freed, and past the quarantine
     if (UNLIKELY(!is_parked && !is_start(chunk, block, RUN_OUT))) {
-        os_unlock(&arena.lock); // a handler of SIGABRT may allocate
+        os_unlock(&arena.lock); // a SIGABRT handler may allocate
         hak_die(no_block, block);
     }
     if (UNLIKELY(chunk->asked[first] == 0)) {
@@ -624,9 +627,9 @@ size_t page_arena_claim(const void *block, size_t *size)
 
 #endif
 
-// ---- giving memory back
+// ---- returning memory to the system
 
-// Runs that are in use while their memory goes back, and chunks that go as a whole.
+// Runs that count as in use while their memory is returned to the system, and chunks that are unmapped as a whole.
 typedef struct purge {
     unsigned runs;
     struct {
@@ -638,7 +641,7 @@ typedef struct purge {
         bool purged;
     } run[PURGED_RUNS];
     arena_chunk_t *chunks;
-    size_t bytes; // that are to go
+    size_t bytes; // to be returned
     size_t gone;
 } purge_t;
 
@@ -663,7 +666,7 @@ static void isolate(purge_t *purge, const char *address)
     chunk->huge_pages = false;
 }
 
-// The oldest generation first. A run that waits in the same generation for sixteen spans is told by its own age.
+// The oldest generation comes first. Generations recur after GENERATIONS spans, so each run's own age decides.
 static void isolate_oldest(purge_t *purge, size_t most, uint32_t now, uint32_t delay)
 {
     unsigned looks = LOOKED_RUNS;
@@ -678,7 +681,7 @@ static void isolate_oldest(purge_t *purge, size_t most, uint32_t now, uint32_t d
     }
 }
 
-// All but what holds the run's own links, and the post at its end.
+// Purges the run, except its own links and the post at its end.
 static void purge_run(purge_t *purge, unsigned i)
 {
     arena_chunk_t *chunk = purge->run[i].chunk;
@@ -691,7 +694,7 @@ static void purge_run(purge_t *purge, unsigned i)
     if (purge->run[i].purged) purge->gone += purge->run[i].dirty * UNIT;
 }
 
-// What could not be purged is tried again once it has grown old again.
+// A run that could not be purged gets a new age, and is tried again after the delay.
 static void end_isolation(const purge_t *purge)
 {
     for (unsigned i = 0; i < purge->runs; i++) {

@@ -1,4 +1,4 @@
-// Run cache: stacks of runs, one a size.
+// Run cache: one stack of runs per size.
 #include "run_cache.h"
 
 #include "os.h"
@@ -7,20 +7,20 @@
 #define DEPTH 16u
 #define WORDS ((SIZES + 63) / 64)
 
-// A cache holds half of what its thread has taken and not given, but at least, and at most:
+// A cache holds at most half of the units that its thread has taken and not freed, within these bounds:
 #define LEAST_BYTES ((ptrdiff_t)1 << 20)
 #define MOST_BYTES ((ptrdiff_t)32 << 20)
 
-#define REFILL_BYTES ((size_t)128 << 10) // of one hold of the arena's lock
+#define REFILL_BYTES ((size_t)128 << 10) // fetched in one hold of the arena's lock
 #define REFILL_RUNS 4u
-#define LARGER_SIZES 2u // a run of the next two sizes, up to a quarter larger, does as well
+#define LARGER_SIZES 2u // a run up to two sizes larger, by at most a quarter, is used too
 
 struct run_cache {
-    ptrdiff_t out; // units that the thread has taken, less those that it has given
+    ptrdiff_t out; // units that the thread has taken minus those that it has freed
     ptrdiff_t parked; // units
-    unsigned looks; // since the cache was last in use
-    unsigned next_to_leave; // size
-    uint64_t filled[WORDS]; // a bit a size that has runs
+    unsigned looks; // checks since the cache was last used
+    unsigned next_to_leave; // the size whose runs leave next
+    uint64_t filled[WORDS]; // one bit per size that has runs
     uint8_t count[SIZES];
     void *run[SIZES][DEPTH];
 };
@@ -44,7 +44,7 @@ static void push(run_cache_t *cache, unsigned size, void *run)
     cache->run[size][cache->count[size]++] = run;
 }
 
-// The smallest size that has a run, from `size` on; SIZES: none of the next ones has.
+// Returns the smallest usable size from `size` on that has a run; SIZES if there is none.
 static unsigned filled_from(const run_cache_t *cache, unsigned size)
 {
     for (unsigned larger = size; larger <= size + LARGER_SIZES && larger < SIZES; larger++)
@@ -54,7 +54,7 @@ static unsigned filled_from(const run_cache_t *cache, unsigned size)
 
 // ---- leaving
 
-// The older half of a stack. True: the arena has more than it should.
+// Returns the older half of a stack to the arena. True: the arena holds more than its bound.
 static bool let_go(run_cache_t *cache, unsigned size)
 {
     unsigned count = cache->count[size], leaving = (count + 1) / 2;
@@ -105,7 +105,7 @@ size_t run_cache_bytes(const run_cache_t *cache)
 
 // ---- taking and giving
 
-// One run, and a few more of the size where these are small.
+// Takes one run, and a few more of the size if it is small.
 static void *refill(run_cache_t *cache, unsigned size, bool *zeroed)
 {
     void *runs[REFILL_RUNS];
@@ -139,7 +139,7 @@ void *run_cache_take(run_cache_t *cache, size_t bytes, bool *zeroed)
     return run;
 }
 
-// A run that was resized counts for the size that it serves.
+// A resized run belongs to the largest size that it can serve.
 bool run_cache_give(run_cache_t *cache, void *run)
 {
     unsigned size = page_arena_list_of(page_arena_park(run));

@@ -1,4 +1,4 @@
-// Shared pool: hands pages of superslabs to heaps, one lock for all.
+// Shared pool: gives pages of superslabs to heaps, under one lock.
 #include "shared_pool.h"
 
 #include "canary.h"
@@ -13,46 +13,46 @@
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
-// Always kept, where a program has as much free; more after a peak, see demand.h.
+// Always cached, if a program frees as much; more after a peak, see demand.h.
 #define KEPT_BYTES ((size_t)16 << 20)
 
-// Of one hold of the lock: superslabs of which memory goes back, and such that are looked at for it.
+// Per hold of the lock: superslabs whose memory is returned to the system, and superslabs that are checked.
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
-#define CLEAN_PAGES_A_LOOK 32u // clean pages that are taken before other pools are asked to make room
+#define CLEAN_PAGES_A_LOOK 32u // clean pages taken before other pools are asked to make room
 
 typedef struct superslab {
     char *start;
-    char *notes;    // what is kept of its blocks apart from them, NOTES bytes a page
-    uint32_t all;   // a bit a page that it has, from the lowest on
-    uint32_t free;  // of these
-    uint32_t dirty; // of the free ones
-    uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty ones, by os_clock_ms
-    bool huge_pages; // the kernel may back it with them
-    int8_t rank; // whose list it is in; -1: no page is free
+    char *notes;    // per-block data stored apart from the blocks, NOTES bytes per page
+    uint32_t all;   // one bit per page that it has, from the lowest on
+    uint32_t free;  // a subset of `all`
+    uint32_t dirty; // a subset of `free`
+    uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty pages, by os_clock_ms
+    bool huge_pages; // the kernel may use huge pages for it
+    int8_t rank; // the list that it is in; -1: no page is free
     struct superslab *next;
     struct superslab *previous;
 } superslab_t;
 
-// A superslab's rank: the longest row of free pages that it has, and that is aligned to its length, is of 2^rank pages.
-#define RANKS 3u // the longest row that is asked for is of four
+// A superslab's rank: its longest row of free pages that is aligned to its own length has 2^rank pages.
+#define RANKS 3u // the longest requested row has four pages
 _Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each length of a slab");
 
 static struct {
     os_lock_t lock;
     superslab_t
-        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty ones tend to be in front
+        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty pages tend to be in front
     superslab_t *last[RANKS];
-    superslab_t *cursor[RANKS]; // who was looked at last for what goes back, from the last one on
+    superslab_t *cursor[RANKS]; // the next superslab to be checked; NULL: the last one
     superslab_t *unused; // records without a mapping
     size_t superslabs;
     size_t pages; // of all superslabs
     size_t pages_used;
     size_t dirty_pages;
-    unsigned clean_taken; // since other pools were asked to make room
+    unsigned clean_taken; // since other pools were last asked to make room
     hak_demand_t demand;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint64_t random; // the state of the pool's coin
+    uint64_t random; // the state of the pool's random numbers
 #endif
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t takes;
@@ -87,7 +87,7 @@ static unsigned pages_of(const superslab_t *superslab)
     return (unsigned)__builtin_popcount(superslab->all);
 }
 
-// The first pages of the rows of 2^rank among `pages` that are aligned to their length; a bit each.
+// Returns one bit for the first page of each row of 2^rank pages within `pages` that is aligned to its length.
 static uint32_t rows_of(uint32_t pages, unsigned rank)
 {
     static const uint32_t aligned[RANKS] = {ALL_PAGES, 0x55555555, 0x11111111};
@@ -123,7 +123,7 @@ static void list_remove(superslab_t *superslab)
     if (pool.cursor[superslab->rank] == superslab) pool.cursor[superslab->rank] = superslab->previous;
 }
 
-// After a change of its free pages.
+// Called after a change of its free pages.
 static void relist(superslab_t *superslab)
 {
     int rank = rank_of(superslab);
@@ -148,7 +148,7 @@ static void drop_record(superslab_t *record)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// Which of a superslab's pages comes next cannot be foretold.
+// Picks a page at random, so that the next page cannot be predicted.
 static unsigned pick(uint32_t pages)
 {
     for (unsigned before = tiny_draw(&pool.random) % (unsigned)__builtin_popcount(pages); before > 0;
@@ -193,12 +193,12 @@ static void unmap_notes(const superslab_t *superslab)
 
 #endif
 
-// Superslabs whose addresses are a multiple of the tag map's reach apart share its entries, and the one that was tagged first
-// loses its fast path. So it is counted how many there are in each place, and a place that is taken is avoided.
+// Two superslabs share tag map entries if their addresses are equal modulo the map's reach. The one that was tagged
+// first then loses its fast path. So superslabs are counted per place in the map, and a place in use is avoided.
 #define PLACES ((size_t)1 << TINY_TAG_MAP_BITS >> 5)
 _Static_assert(PLACES << 5 == (size_t)1 << TINY_TAG_MAP_BITS && SUPERSLAB_PAGES == 1 << 5,
                "a place a superslab");
-static uint8_t at_place[PLACES]; // 255: as many, or more
+static uint8_t at_place[PLACES]; // saturates at 255
 
 static uint8_t *place_of(const char *start)
 {
@@ -207,7 +207,8 @@ static uint8_t *place_of(const char *start)
 
 #define PLACES_TRIED 8
 
-// What was refused is given back once a free place is found: else it would be offered again.
+// Refused mappings are unmapped only after a free place is found: otherwise the kernel would return the same addresses
+// again.
 static char *map_in_free_place(void)
 {
     char *refused[PLACES_TRIED], *start = NULL;
@@ -222,7 +223,7 @@ static char *map_in_free_place(void)
     return start;
 }
 
-// `change`: +1 for one that comes, -1 for one that goes. Small ones are not counted.
+// `change`: +1 for a new superslab, -1 for one that is unmapped. Small ones are not counted.
 static void count_at_place(const superslab_t *superslab, int change)
 {
     uint8_t *place = place_of(superslab->start);
@@ -275,7 +276,7 @@ static void count_used(ptrdiff_t pages)
     if (pool.pages_used * HAK_PAGE > pool.demand.peak) pool.demand.peak = pool.pages_used * HAK_PAGE;
 }
 
-// Dirty pages first: their memory is there already.
+// Prefers dirty pages, whose memory is present already.
 static char *take_row(superslab_t *superslab, unsigned rank)
 {
     uint32_t dirty = rows_of(superslab->dirty, rank);
@@ -291,7 +292,7 @@ static char *take_row(superslab_t *superslab, unsigned rank)
     return superslab->start + index * HAK_PAGE;
 }
 
-// Of a superslab that has no longer rows than are needed, if there is one.
+// Prefers a superslab without longer rows than needed.
 static superslab_t *find_superslab(unsigned rank)
 {
     for (; rank < RANKS; rank++)
@@ -345,14 +346,14 @@ void shared_pool_give(void *page, unsigned pages)
     if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, now, (uint32_t)TINY_OPTION_DECAY_MS);
 }
 
-// ---- giving memory back; outside the lock, while the pages count as used
+// ---- returning memory to the system; outside the lock, while the pages count as used
 
 typedef struct purge {
     unsigned count;
     struct {
         superslab_t *superslab;
         uint32_t pages;
-        uint32_t kept; // of these, what could not be purged
+        uint32_t kept; // the subset that could not be purged
         bool huge_pages;
     } part[PURGED_SUPERSLABS];
     superslab_t *unmapped;
@@ -360,7 +361,7 @@ typedef struct purge {
     size_t gone; // bytes
 } purge_t;
 
-// The dirty pages that have been free for `delay`; a bit a page.
+// Returns one bit for each dirty page that has been free for `delay`.
 static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t delay)
 {
     uint32_t stale = 0;
@@ -371,7 +372,7 @@ static uint32_t stale_pages(const superslab_t *superslab, uint32_t now, uint32_t
     return stale;
 }
 
-// See tiny_registry_reserve: whoever maps these addresses next writes there.
+// The release that tiny_registry_reserve acquires: the next owner of these addresses writes to their records.
 static void let_go_of_records(const superslab_t *superslab)
 {
     for (unsigned i = 0; i < pages_of(superslab); i++) tiny_registry_set(superslab->start + i * HAK_PAGE, 0);
@@ -413,7 +414,8 @@ static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
     superslab->huge_pages = false;
 }
 
-// From those on whose rank has changed least recently, in turn. A free superslab goes as a whole, even if it holds nothing.
+// Checks superslabs in turn, beginning with the one whose rank has been unchanged the longest. A free superslab is
+// unmapped as a whole, even if it holds no memory.
 static void isolate_of_rank(purge_t *purge, unsigned rank, size_t most, uint32_t now, uint32_t delay)
 {
     for (unsigned looks = LOOKED_SUPERSLABS; looks > 0; looks--) {
@@ -424,11 +426,11 @@ static void isolate_of_rank(purge_t *purge, unsigned rank, size_t most, uint32_t
         uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
         bool is_free = superslab->free == superslab->all && superslab->dirty == pages;
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
-        if (pool.cursor[rank] == NULL) return; // all have been looked at
+        if (pool.cursor[rank] == NULL) return; // all have been checked
     }
 }
 
-// Neighbours go back in one call.
+// Purges adjacent pages with one call.
 static void purge_part(purge_t *purge, unsigned i)
 {
     superslab_t *superslab = purge->part[i].superslab;
@@ -436,7 +438,7 @@ static void purge_part(purge_t *purge, unsigned i)
     for (uint32_t left = purge->part[i].pages; left != 0;) {
         unsigned first = (unsigned)__builtin_ctz(left);
         unsigned count = (unsigned)__builtin_ctzll(
-            ~((uint64_t)left >> first)); // a bit beyond the highest page ends the row
+            ~((uint64_t)left >> first)); // a bit above the highest page ends the row
         uint32_t row = row_at(first, count);
         left &= ~row;
         if (os_purge(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;
@@ -488,7 +490,8 @@ static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
     return purge.gone;
 }
 
-// A look that begins in the midst of the lists may find nothing in the rest of them.
+// A pass may begin in the middle of the lists and find nothing in the rest of them; so an unlimited request makes two
+// passes in vain before it ends.
 size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
 {
     size_t bytes = 0, step;

@@ -1,6 +1,6 @@
-// text: a line that is put together without stdio, which may allocate and buffers behind our back.
+// text: a line that is built without stdio, which may allocate and buffer.
 //
-// What does not fit is left out.
+// Text that does not fit is cut off.
 #ifndef HAK_TEXT_H
 #define HAK_TEXT_H
 
@@ -13,13 +13,13 @@ typedef struct hak_text {
 
 void hak_text_add(hak_text_t *text, const char *words);
 
-// Blanks up to this column, one at least.
+// Adds blanks up to this column, at least one.
 void hak_text_column(hak_text_t *text, size_t column);
 
-// In decimal, with blanks in front where it has fewer than `width` digits.
+// Adds the number in decimal, padded on the left to `width` characters.
 void hak_text_number(hak_text_t *text, size_t number, size_t width);
 
-// To stderr, at once; the text is empty afterwards.
+// Writes the text to stderr and empties it.
 void hak_text_write(hak_text_t *text);
 
 #endif

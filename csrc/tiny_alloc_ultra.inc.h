@@ -1,8 +1,8 @@
-// The hit path of the variants with `fast_path: ultra`, and nothing else.
+// The hit path of the variants with `fast_path: ultra`.
 //
-// The generated header says which layer is the first (tiny_first_pop, tiny_first_push) and prints what happens on a miss
-// (tiny_alloc_slow, tiny_free_slow: out of line, cold). A hit makes no call and takes no lock; what it costs in
-// instructions is counted from the binary at each build: `evidence/asm.json`.
+// The generated header selects the first layer (tiny_first_pop, tiny_first_push) and prints the code of a miss
+// (tiny_alloc_slow, tiny_free_slow: out of line, cold). A hit makes no call and takes no lock; each build counts its
+// instructions from the binary: `evidence/asm.json`.
 #ifndef TINY_ALLOC_ULTRA_INC_H
 #define TINY_ALLOC_ULTRA_INC_H
 
@@ -14,7 +14,7 @@ ALWAYS_INLINE void *tiny_ultra_alloc(size_t size)
     return tiny_hand_out(block);
 }
 
-// The same for requests whose class was found elsewhere.
+// The same for requests whose class is known.
 ALWAYS_INLINE void *tiny_ultra_alloc_class(size_t class)
 {
     void *block = tiny_first_pop(class);

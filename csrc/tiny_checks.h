@@ -1,10 +1,11 @@
-// Checks on blocks that are freed, at the level that the variant chose (TINY_CHECKS).
+// Checks on freed blocks, at the level that the variant sets (TINY_CHECKS).
 //
-// mark: while a block lies in a thread's cache, something in it says so, and a second free of it shows. A block that carries
-// the mark is looked for before it is called freed twice: a program's own data may look like it. Where all lists are packed
-// words, these bring the mark with them (TINY_MARK_IN_LINK); else the second word holds the process' secret, as glibc's
-// tcache has it, and keeps it when the block goes home.
-// The second word of a block that another thread frees says so, too (sent), or why its owner has to look for it.
+// mark: a value in a block that lies in a thread's cache; it reveals a second free of the block. The program's own
+// data may equal the mark, so a marked block is searched for before it is reported as freed twice. If all lists are
+// packed words, a block's link contains the mark (TINY_MARK_IN_LINK). Otherwise the mark is the process's secret in the
+// second word, as in glibc's tcache, and it stays there when the block is returned to its slab.
+// sent: the second word of a block that another thread has freed; a different value there tells the owner why it must
+// search for the block.
 #ifndef TINY_CHECKS_H
 #define TINY_CHECKS_H
 
@@ -12,7 +13,7 @@
 #include "tiny_link.h" // TINY_CHECKS, the secret
 #include "tiny_packed.h"
 
-// With every check, it is known of each block whether it is out; see hardened.h.
+// With full checks, the state of each block is recorded; see hardened.h.
 #define TINY_MARKS (TINY_CHECKS == TINY_CHECKS_BASIC)
 
 #if TINY_MARKS
@@ -29,7 +30,7 @@ ALWAYS_INLINE void tiny_set_second_word(void *block, uint64_t word)
     ((uint64_t *)block)[1] = word;
 }
 
-// A free of a block of the calling thread that carries the mark: ends the process if the block is free, else does the work.
+// Frees a marked block of the calling thread: ends the process if the block is free already.
 void tiny_free_marked(void *block, size_t class) COLD;
 
 #else
@@ -42,7 +43,7 @@ static inline void tiny_free_marked(void *block, size_t class)
 
 #endif
 
-// Whether a block carries the mark of a free one. `key` is the secret, which the hot path has at hand.
+// True if the block carries the mark of a free one. `key` is the secret, which the hot path has at hand.
 ALWAYS_INLINE bool tiny_is_marked(const void *block, uint64_t key)
 {
     (void)block, (void)key;
@@ -55,7 +56,7 @@ ALWAYS_INLINE bool tiny_is_marked(const void *block, uint64_t key)
 #endif
 }
 
-// A block on its way into a cache.
+// Marks a block that enters a cache.
 ALWAYS_INLINE void tiny_mark(void *block, uint64_t key)
 {
     (void)block, (void)key;
@@ -64,8 +65,8 @@ ALWAYS_INLINE void tiny_mark(void *block, uint64_t key)
 #endif
 }
 
-// A block on its way out to the program. It carries no mark from here on, whatever the program writes to it or does not: so
-// only a block that is free, or whose program wrote what looks like a link, is looked for when it is freed.
+// Clears the mark of a block that is given to the program. So a later free searches only for a block that is free
+// already, or into which the program wrote a value that equals the mark.
 ALWAYS_INLINE void *tiny_hand_out(void *block)
 {
 #if TINY_MARKS && TINY_MARK_IN_LINK

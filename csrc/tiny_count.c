@@ -1,11 +1,11 @@
-// Counting, in builds with HAKMEM_STATS: a thread's counts, their sum, the law that they obey, and the report at exit.
+// Counting, in builds with HAKMEM_STATS: a thread's counts, their sum, the equations that they satisfy, and the report
+// at exit.
 //
-// The law, for each layer and class: hits + passed on = entries; accepted + passed on = offers; what came in less what
-// went out is what the layer holds. And each request was served by one layer, or by none. Whoever breaks it ends the
-// process with one line on stderr.
+// For each layer and class: hits + passed on = entries; accepted + passed on = offers; in - out = held. For each
+// class: the hits of all layers + unserved = requests. A violation ends the process with one line on stderr.
 //
-// Reads HAKMEM_STATS_FILE at start: the file for the counts, as JSON; "%p" in it becomes the process id. HAKMEM_STATS=1
-// prints a table to stderr instead, or besides.
+// HAKMEM_STATS_FILE, read at start, names the file for the counts, as JSON; "%p" in it becomes the process id.
+// HAKMEM_STATS=1 prints a table to stderr.
 #define _GNU_SOURCE
 #include "tiny_count.h"
 
@@ -22,7 +22,8 @@
 
 // ---- the counts
 
-// Of a layer and a class. `in` and `out` are moves, by purpose; those for a request are hits and accepted offers.
+// Counters of a layer and a class. `in` and `out` count moves by purpose; blocks moved for a request count as hits and
+// accepted offers.
 #define COUNTERS(X) X(entries) X(hits) X(misses) X(offered) X(accepted) X(refused)
 
 #define COUNTER_FIELD(counter) _Atomic(uint64_t) counter[TINY_CLASSES];
@@ -42,11 +43,11 @@ typedef struct counts {
 
 static HAK_TLS counts_t own;
 static HAK_TLS enum state { UNKNOWN, RUNNING, ENDED } state;
-static HAK_TLS tiny_purpose_t current; // what layers are called for
-static counts_t sum; // of the threads that have ended, and of what a thread does past its end
+static HAK_TLS tiny_purpose_t current; // the purpose for which layers are called
+static counts_t sum; // of threads that have ended, and of what threads do after their end
 static _Atomic(uint64_t) ended, running;
 
-// Where the calling thread counts.
+// Returns the counters that the calling thread updates.
 static counts_t *counts(void)
 {
     if (UNLIKELY(state == UNKNOWN)) {
@@ -100,7 +101,7 @@ void tiny_count_unserved(size_t class)
     add(&counts()->unserved[class], 1);
 }
 
-// A move that finds nothing, or no room, moves nothing: only requests count as passed on.
+// Only requests count as passed on: a move that finds no block, or no room, moves nothing.
 void tiny_count_asked(unsigned layer, size_t class)
 {
     if (current == TINY_FOR_request) add(&counts()->layer[layer].entries[class], 1);
@@ -140,7 +141,7 @@ void tiny_count_out(unsigned layer, tiny_purpose_t purpose, size_t class, size_t
     add(&counts()->layer[layer].out[purpose][class], blocks);
 }
 
-// What is counted then is in the sum, to which no law applies.
+// Until resumed, counts go to the sum, which the equations do not cover.
 int tiny_count_pause(void)
 {
     int outside = state;
@@ -153,7 +154,7 @@ void tiny_count_resume(const int *outside)
     state = (enum state) * outside;
 }
 
-// ---- the law
+// ---- the equations
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -166,7 +167,7 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
     if (length > 0) {
         size_t bytes = start + (size_t)length < sizeof line ? start + (size_t)length : sizeof line - 1;
         ssize_t written = write(STDERR_FILENO, line, bytes);
-        (void)written; // there is no other place to say it
+        (void)written; // a failed write to stderr cannot be reported
     }
 }
 
@@ -202,7 +203,7 @@ static void check_layer(unsigned layer, size_t class)
     if (in - out != held) break_law(layer, class, "in - out = held does not hold", in, out, held);
 }
 
-// Of the calling thread.
+// Checks the counts of the calling thread.
 static void check_law(void)
 {
     for (size_t class = 0; class < TINY_CLASSES; class++) {
@@ -278,7 +279,7 @@ static void flush(output_t *out)
     out->used = 0;
 }
 
-// Pieces of up to 256 bytes.
+// Writes up to 256 bytes per call.
 __attribute__((format(printf, 2, 3))) static void put(output_t *out, const char *format, ...)
 {
     if (sizeof out->text - out->used < 256) flush(out);
@@ -379,7 +380,7 @@ static void put_table(output_t *out)
     flush(out);
 }
 
-// The file's name, with the process id for each "%p". False: it does not fit.
+// Expands each "%p" in the file name to the process id. False: the result does not fit.
 static bool expand(char *name, size_t room)
 {
     size_t used = 0;
@@ -407,13 +408,13 @@ static void write_file(void)
     close(out.file);
 }
 
-// In a forked child the other threads are gone.
+// A forked child has one thread.
 static void forked(void)
 {
     atomic_store(&running, state == RUNNING ? 1 : 0);
 }
 
-// After the library's own constructor: pthread_atfork may allocate.
+// Runs after the library's own constructor: pthread_atfork may allocate.
 __attribute__((constructor(102))) static void counting_starts(void)
 {
     const char *file = secure_getenv("HAKMEM_STATS_FILE"), *table = secure_getenv("HAKMEM_STATS");

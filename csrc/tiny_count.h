@@ -1,12 +1,12 @@
-// Counting: what each layer is asked for, gives, is offered and keeps, by class. Builds with HAKMEM_STATS only
-// (mode=stats); in every other build the words below stand for nothing.
+// Counting: requests, hits, offers and moves of each layer, by class. Only in builds with HAKMEM_STATS (mode=stats); in
+// all others the macros below are empty.
 //
-// entry: a request that asks a layer for a block; it is a hit, or it is passed on.  offer: a freed block that a layer is
-// asked to keep; it is accepted, or it is passed on.  move: a block that comes to a layer or leaves it while no request
-// asks for it: by a refill, by a top-up of the first layer, by a spill of a full one, by a drain.
+// entry: a request reaches a layer; it is a hit, or it is passed on. offer: a freed block reaches a layer; it is
+// accepted, or it is passed on. move: a block enters or leaves a layer without such a request: by a refill, a top-up of
+// the first layer, a spill of a full layer, or a drain.
 //
-// Each call of a layer goes through a counting twin, which the generated header puts in its place; so a layer's own
-// template counts only what its functions do to whole chains.
+// The generated header replaces each call of a layer by a call of its counting wrapper, so a layer's own template
+// counts only what its functions do with whole chains.
 #ifndef TINY_COUNT_H
 #define TINY_COUNT_H
 
@@ -18,33 +18,33 @@
 #define TINY_LAYER_INDEX(layer) TINY_LAYER_##layer,
 enum { TINY_LAYER_NAMES(TINY_LAYER_INDEX) TINY_LAYERS_COUNTED };
 
-// What a layer is called for. All but the first are moves.
+// The purpose for which a layer is called. All but the first are moves.
 #define TINY_PURPOSES(X) X(request) X(refill) X(top_up) X(spill) X(drain)
 #define TINY_PURPOSE_INDEX(purpose) TINY_FOR_##purpose,
 typedef enum tiny_purpose { TINY_PURPOSES(TINY_PURPOSE_INDEX) TINY_PURPOSE_COUNT } tiny_purpose_t;
 
-// Until the end of the block, layers are called for this purpose.
+// Until the end of the enclosing block, layers are called for this purpose.
 #define TINY_COUNT_AS(purpose) \
     __attribute__((cleanup(tiny_count_leave), unused)) tiny_purpose_t tiny_purpose_outside = \
         tiny_count_enter(TINY_FOR_##purpose)
-// A request for a block of the class begins here; the free of a block of this thread's heap does.
+// Begins a request for a block of the class; TINY_COUNT_FREE begins the free of a block of this thread's heap.
 #define TINY_COUNT_REQUEST(class) \
     TINY_COUNT_AS(request); \
     tiny_count_request(class)
 #define TINY_COUNT_FREE(block) \
     TINY_COUNT_AS(request); \
     tiny_count_free(block)
-// No layer had a block for the request.
+// Counts a request for which no layer had a block.
 #define TINY_COUNT_UNSERVED(class) tiny_count_unserved(class)
-// Blocks that a layer's own function took in, or let go, besides the one it was called for.
+// Counts blocks that a layer's function took in or released besides the one that it was called for.
 #define TINY_COUNT_IN(layer, class, blocks) \
     tiny_count_in(TINY_LAYER_##layer, class, blocks, layer##_held(class))
 #define TINY_COUNT_OUT(layer, purpose, class, blocks) \
     tiny_count_out(TINY_LAYER_##layer, TINY_FOR_##purpose, class, blocks)
-// Until the end of the block, what the calling thread does is counted as nobody's.
+// Until the end of the enclosing block, the calling thread's work is not attributed to a thread.
 #define TINY_COUNT_AS_NOBODY() \
     __attribute__((cleanup(tiny_count_resume), unused)) int tiny_count_state = tiny_count_pause()
-// The calling thread's layers are drained; what it does from here on is counted as nobody's.
+// Called when the calling thread's layers are drained; its later work is not attributed to a thread.
 #define TINY_COUNT_THREAD_ENDS() tiny_count_thread_ends()
 
 tiny_purpose_t tiny_count_enter(tiny_purpose_t purpose);
@@ -62,7 +62,7 @@ int tiny_count_pause(void);
 void tiny_count_resume(const int *state);
 void tiny_count_thread_ends(void);
 
-// The twins of a layer that keeps blocks, and the one of a refill.
+// The counting wrappers of a layer that stores blocks, and of a refill.
 #define TINY_COUNTED_STORE(layer) \
     ALWAYS_INLINE void *layer##_counted_pop(size_t class) \
     { \

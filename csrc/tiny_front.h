@@ -1,4 +1,4 @@
-// The thread's front: what the variant's generated header is compiled with.
+// The thread's front: includes the variant's generated header together with what it needs.
 #ifndef TINY_FRONT_H
 #define TINY_FRONT_H
 
@@ -8,14 +8,14 @@
 #include "tiny_state.h"
 #include "tiny_tls.h"
 
-// No owner has this tag: a thread without a heap owns nothing.
+// No owner has this tag, so a thread without a heap owns no block.
 #define TINY_NO_TAG UINT64_MAX
 
-// Serves a request for which no layer has a block: from the page arena where the thread is past its own end, else from
-// what can be given up elsewhere; NULL with errno ENOMEM when there is nothing.
+// Serves a request for which no layer has a block. A thread past its own end is served by the page arena, others from
+// memory that is released elsewhere. Returns NULL with errno ENOMEM when there is none.
 void *tiny_alloc_last_resort(size_t class) COLD;
 
-// A free of what is no block of the calling thread's heap.
+// Frees a block that does not belong to the calling thread's heap.
 void tiny_free_other(void *block) COLD;
 
 #define TINY_GEN_FRONT

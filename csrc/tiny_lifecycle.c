@@ -1,4 +1,4 @@
-// Start, thread exit, fork. No request waits for anything here: a thread is served before constructors have run.
+// Start, thread exit, fork. No request depends on the start: a thread is served before constructors have run.
 #include "tiny_lifecycle.h"
 
 #include <pthread.h>
@@ -24,9 +24,9 @@ static bool has_key;
 
 // ---- streams
 
-// glibc's list of all streams, which fork() locks as well, after all handlers: a thread that has locked it waits for a stream,
-// whose holder may wait for a block. So it comes before our locks, as it comes before those of glibc's own malloc (its bug
-// 19431). The thread that holds it may lock it again.
+// The lock of glibc's list of all streams, which fork() takes as well, after all handlers. A thread that holds it waits
+// for a stream, whose holder may wait for an allocation. So it is taken before the allocator's locks; glibc does the
+// same for its own malloc (glibc bug 19431). The lock is recursive.
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
@@ -41,7 +41,7 @@ static void let_go_of_streams(void)
     if (_IO_list_unlock != NULL) _IO_list_unlock();
 }
 
-// fork() has done so already where it knew of other threads.
+// fork() has reset the lock already if it knew of other threads.
 static void let_go_of_streams_in_child(void)
 {
     if (_IO_list_resetlock != NULL) _IO_list_resetlock();
@@ -56,7 +56,7 @@ static void hand_on(void)
     tiny_backend_detach();
 }
 
-// Other keys' destructors may free and allocate after this one: they are served without caches.
+// Destructors of other keys may allocate and free after this one: they are served without caches.
 static void thread_ends(void *unused)
 {
     (void)unused;
@@ -87,12 +87,13 @@ static void first_thread_started(void)
     has_key = pthread_key_create(&thread_key, thread_ends) == 0;
 }
 
-// What C++ has for `thread_local` objects with a destructor. There is no limit to them, but each is an allocation, and they
-// come before all destructors of keys: so only where no key is left, since the library was loaded late.
+// The C++ runtime's registration of `thread_local` destructors. It has no limit, but each registration allocates, and
+// these destructors run before those of all keys. So it is used only if no key is left because the library was loaded
+// late.
 extern int __cxa_thread_atexit_impl(void (*ends)(void *), void *argument, void *dso) __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-// The C library may allocate for either: by then the thread has its heap.
+// The C library may allocate in either call; the thread has its heap by then.
 void tiny_lifecycle_thread_started(void)
 {
     unsigned depth = memcheck_watch_again();
@@ -105,9 +106,10 @@ void tiny_lifecycle_thread_started(void)
 
 // ---- fork
 
-// Forks of the calling thread, under way, that come from a signal's handler which has interrupted the allocator: they take
-// no lock, since the thread itself may hold it, and wait for nobody, who may wait for the thread. The child goes on where
-// the handler returns to; what other threads were in the midst of stays so, and a child of several threads must call exec.
+// Forks in progress in the calling thread that a signal handler makes after it interrupted the allocator. Such a fork
+// takes no lock, because the thread itself may hold it, and waits for no thread, because that thread may wait for this
+// one. The child continues where the handler returns. Unfinished changes of other threads stay unfinished in it, so the
+// child of a multi-threaded process must call exec.
 static HAK_TLS unsigned forks_in_the_midst;
 
 static bool is_in_the_midst(void)
@@ -118,7 +120,7 @@ static bool is_in_the_midst(void)
     return changes || os_locks_held > 0 || os_forking;
 }
 
-// Locks in the order in which they nest.
+// Takes the locks in their nesting order.
 static void before_fork(void)
 {
     if (UNLIKELY(is_in_the_midst())) {
@@ -164,9 +166,9 @@ static void after_fork_in_parent(void)
     let_go(false);
 }
 
-// No heap was caught in the midst of a change. Those of the threads that are no more are handed on one by one, when the
-// child needs room: most children call exec first. Each such thread loses a block at most, or the batch of a refill: what
-// was on its way to a cache or to the program.
+// No heap is in change at a fork. The heaps of threads that do not exist in the child are released one by one when the
+// child needs memory, because most children call exec first. Each such thread loses at most the blocks in transit: one
+// block, or the batch of a refill.
 static void after_fork_in_child(void)
 {
     let_go(true);
@@ -187,7 +189,7 @@ __attribute__((constructor(101))) static void library_starts(void)
 {
     memcheck_unwatched_begin();
     tiny_state_init();
-    (void)tiny_backend_heap(); // before the handlers, for which the C library may allocate
+    (void)tiny_backend_heap(); // before the registration of handlers, for which the C library may allocate
     memcheck_unwatched_end();
     tiny_lifecycle_watch_forks();
 }

@@ -1,9 +1,9 @@
-// Links of free blocks: the one place that reads and writes them.
+// Links of free blocks: only this file reads and writes them.
 //
-// block: memory that is free; its first word links it to the next free block.  chain: linked free blocks of one class with
+// block: free memory; its first word links it to the next free block. chain: linked free blocks of one class with
 // both ends known, so that chains join in constant time.
-// With every check (TINY_CHECKS_FULL) a link is encoded by a secret and by its own place, so that nothing that a program
-// writes there leads to memory of its choice, and hardly anything passes for a link.
+// With full checks (TINY_CHECKS_FULL) a link is encoded with a secret and with its own address. So a program that
+// writes there cannot choose where a link leads, and what it writes is almost never a valid link.
 #ifndef TINY_LINK_H
 #define TINY_LINK_H
 
@@ -26,10 +26,10 @@ typedef struct tiny_chain {
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
-extern _Atomic(uint64_t) tiny_secret_made; // 0 until the first one asks
+extern _Atomic(uint64_t) tiny_secret_made; // 0 until first used
 uint64_t tiny_make_secret(void) COLD;
 
-// A number that cannot be guessed, the same at each call; not 0.
+// Returns a number that cannot be guessed: not 0, and the same at each call.
 ALWAYS_INLINE uint64_t tiny_secret(void)
 {
     uint64_t secret = atomic_load_explicit(&tiny_secret_made, memory_order_relaxed);
@@ -40,8 +40,8 @@ ALWAYS_INLINE uint64_t tiny_secret(void)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// What a word at the place is encoded and decoded by. Both halves of a product with the secret are folded, as wyhash does:
-// who has read one does not know the others. It is no cipher.
+// The pad that encodes and decodes the word at `place`. It folds both halves of a product with the secret, as wyhash
+// does: one known pad does not reveal others. It is not a cipher.
 ALWAYS_INLINE uint64_t tiny_pad(const void *place)
 {
     uint64_t secret = tiny_secret();
@@ -50,7 +50,7 @@ ALWAYS_INLINE uint64_t tiny_pad(const void *place)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// A number by chance: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. The state begins as 0.
+// Returns a random number: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. *state is 0 at first.
 static inline uint32_t tiny_draw(uint64_t *state)
 {
     if (*state == 0) *state = tiny_pad(state) | 1;
@@ -65,7 +65,7 @@ ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
     return (uintptr_t)pointer ^ tiny_pad(place);
 }
 
-// What is decoded from anything else than a link has bits that no block's address has, but for one in 2^20.
+// Of the words that are not valid links, all but one in 2^20 decode to bits that no block's address has.
 ALWAYS_INLINE void *tiny_decode(uintptr_t link, const void *place)
 {
     uintptr_t pointer = link ^ tiny_pad(place);
@@ -100,7 +100,7 @@ ALWAYS_INLINE void tiny_link(tiny_block_t *block, tiny_block_t *next)
     block->link = tiny_encode(next, block);
 }
 
-// The last block of a list that has one.
+// Returns the last block of a non-empty list.
 static inline tiny_block_t *tiny_last(tiny_block_t *block)
 {
     for (tiny_block_t *next; (next = tiny_next(block)) != NULL;) block = next;

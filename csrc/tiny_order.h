@@ -1,8 +1,8 @@
-// Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
-// one in which the next cannot be foretold.
+// The start of a slab's blocks, and the order in which fresh blocks are allocated: by address; with full checks, an
+// unpredictable order.
 //
-// colour: how far behind its page's start a slab begins, in steps of a cache line or of the blocks' own alignment: equal
-// blocks of many slabs do not share one cache set then.
+// colour: the distance between a slab's page and its first block, in steps of a cache line or of the blocks' own
+// alignment. With different colours, the first blocks of many slabs do not share one cache set.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H
 
@@ -14,7 +14,7 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// A post stands before the first block of a slab, too.
+// A post also stands before the first block of a slab.
 #define TINY_FIRST_COLOUR 1u
 _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
@@ -47,7 +47,7 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return n;
 }
 
-// To the front or to the end.
+// Adds the block at a random end of the chain.
 static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
 {
     if (chain->head == NULL || (tiny_draw(&heap->random) & 1) != 0) {

@@ -1,13 +1,13 @@
-// Registry: two levels of tables over the address space, and the tag map in front of them.
+// Registry: two levels of tables over the address space, and the tag map as a cache in front of them.
 #include "tiny_registry.h"
 
 #include "os.h"
 
 #define LEAF_SHIFT 32
 #define LEAF_PAGES ((size_t)1 << (LEAF_SHIFT - HAK_PAGE_SHIFT))
-#define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a program asks for more by hint
+#define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
 
-// Records are mapped for 64 MiB at a time: a process that has locked its memory pays for each mapping as a whole.
+// Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping is resident as a whole.
 #define ROW_PAGES ((size_t)1024)
 
 typedef struct tiny_leaf {
@@ -51,7 +51,7 @@ static void *map_table(size_t size)
     return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
 }
 
-// Under the lock.
+// The caller holds the lock.
 static bool make_leaf(size_t index)
 {
     if (atomic_load_explicit(&root[index], memory_order_relaxed) != NULL) return true;
@@ -75,7 +75,7 @@ static bool has_row(uintptr_t address)
            atomic_load_explicit(&leaf->records[slot_of(address) / ROW_PAGES], memory_order_acquire) != NULL;
 }
 
-// The leaf of the address, and the row of records.
+// Makes the address's leaf and row of records.
 static bool reserve_row(uintptr_t address)
 {
     if (address >> LEAF_SHIFT >= ROOT_ENTRIES) return false;
@@ -86,8 +86,9 @@ static bool reserve_row(uintptr_t address)
     return made;
 }
 
-// Whoever had the pages before has set their tags to 0, and then unmapped them: what it read of their records comes
-// before what is written now. The kernel orders an unmap and the next map of the same addresses, but C does not know.
+// The previous owner of the pages set their tags to 0 before it unmapped them. This load of the tags orders its reads
+// of the records before the new owner's writes. The kernel orders an unmap before the next map of the same addresses,
+// but C does not know that.
 static void follow_last_owner(uintptr_t start, size_t size)
 {
     for (uintptr_t address = start; address < start + size; address += HAK_PAGE)
@@ -114,7 +115,7 @@ static uint64_t map_entry(uintptr_t address, tiny_tag_t tag)
     return TINY_OWN_TAG(TINY_TAG_OWNER(tag)) | ((uint32_t)(address >> HAK_PAGE_SHIFT) ^ TINY_TAG_KIND(tag));
 }
 
-// The slot may hold another page's entry by now: then there is nothing of ours to take out.
+// The slot may hold another page's entry by now, which must stay.
 static void forget_in_map(uintptr_t address, tiny_tag_t tag)
 {
     uint64_t entry = map_entry(address, tag);

@@ -17,7 +17,7 @@ const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)] = {TINY_
 
 _Atomic(uint64_t) tiny_secret_made;
 
-// Of threads that ask at the same time, the first one's holds.
+// If several threads make a secret at the same time, all use that of the first one.
 uint64_t tiny_make_secret(void)
 {
     uint64_t made = os_secret(), first = 0;
@@ -55,7 +55,7 @@ static void read_toggles(void)
 #define TINY_OPTION_DEFAULT(option, variable, value, least, most) .option = value,
 tiny_options_t tiny_options = {TINY_ENV_OPTIONS(TINY_OPTION_DEFAULT)};
 
-// A number outside the option's range, or no number at all, leaves the default.
+// The default applies if the value is not a number or is outside the option's range.
 static long option_of(const char *variable, long value, long least, long most)
 {
     const char *text = secure_getenv(variable);

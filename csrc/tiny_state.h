@@ -1,7 +1,7 @@
 // Global state: the variant's class table, its toggles and options.
 //
-// class: a size class, C0, C1, ...; its size is in bytes.  toggle: switches one layer at run time.
-// option: a knob of the variant that is no layer.
+// class: a size class, C0, C1, ...; its size is in bytes. toggle: switches one layer at run time.
+// option: a setting of the variant that does not belong to a layer.
 #ifndef TINY_STATE_H
 #define TINY_STATE_H
 
@@ -10,10 +10,11 @@
 
 extern const uint32_t tiny_class_size[TINY_CLASSES];
 
-// Class of a request of at most TINY_HOT_SIZE bytes, by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
+// The class of a request of at most TINY_HOT_SIZE bytes, indexed by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
 extern const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 
-// Class of the first request of each wide step beyond, by (size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP.
+// For larger requests, the class of the first request of each wide step, indexed by (size - TINY_HOT_SIZE - 1) /
+// TINY_WIDE_STEP.
 #define TINY_WIDE_STEPS ((TINY_MAX_SIZE - TINY_HOT_SIZE + TINY_WIDE_STEP - 1) / TINY_WIDE_STEP)
 extern const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)];
 
@@ -33,7 +34,7 @@ typedef struct tiny_options {
 extern tiny_options_t tiny_options;
 #endif
 
-// The smallest class that holds `size` bytes; size <= TINY_MAX_SIZE.
+// Returns the smallest class that holds `size` bytes; size <= TINY_MAX_SIZE.
 static inline unsigned tiny_class_of(size_t size)
 {
     if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_size_index[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
@@ -42,7 +43,7 @@ static inline unsigned tiny_class_of(size_t size)
     return class;
 }
 
-// Reads toggles and options from the environment, where the variant has any. Allocates nothing.
+// Reads the variant's toggles and options, if any, from the environment. Allocates nothing.
 void tiny_state_init(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Statistics: the generated table of layers, with what each holds for the calling thread.
+// Statistics: prints the generated table of layers, and the blocks that each holds for the calling thread.
 #include "tiny_stats.h"
 
 #include "hardened.h"
@@ -34,7 +34,7 @@ static void print_layer(const tiny_layer_info_t *layer)
     print_held(layer->title, layer->role, layer->storage, blocks, bytes);
 }
 
-// With every check: what has been freed, and is not for the layers yet.
+// With full checks: prints the blocks that are freed but still in the quarantine.
 static void print_quarantine(void)
 {
     hardened_waiting_t waiting = hardened_waiting();

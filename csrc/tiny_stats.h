@@ -1,8 +1,8 @@
-// What the allocator holds, layer by layer.
+// Statistics of the allocator, layer by layer.
 #ifndef TINY_STATS_H
 #define TINY_STATS_H
 
-// Writes the calling thread's layers, and what lies under them, to stderr. Allocates nothing.
+// Writes the calling thread's layers and the backend's totals to stderr. Allocates nothing.
 void tiny_stats_print(void);
 
 #endif

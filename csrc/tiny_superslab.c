@@ -1,6 +1,6 @@
 // SuperSlab backend: slabs of heaps.
 //
-// Who may touch what: a live heap's slabs only its thread; an idle heap's only under the heaps' lock.
+// Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
 #include "tiny_superslab.h"
 
 #include "debug.h"
@@ -11,20 +11,19 @@
 
 #define HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
 #define SHRUNK_BYTES ((size_t)1 << 20)
-#define SPARSE 16u // of a slab's bytes, less than one in so many is out
-#define MISSED_WAKE_MS 1u // an owner may end its change just before it can see that it is awaited
-#define PENDING_SLABS 1024u // a sender that finds more takes in, if the owner is idle or waits
+#define SPARSE 16u // a heap is sparse if less than 1 / SPARSE of its slabs' bytes is allocated
+#define MISSED_WAKE_MS 1u // an owner may end its change just before it sees that a fork waits for it
+#define PENDING_SLABS 1024u // above this, a sender collects for the owner, if that is idle or not in change
 
 static struct {
     os_lock_t forks; // held during a fork, during visits, and while a vanished heap is taken over
     os_lock_t lock;
     tiny_heap_t *idle;
-    uint32_t count; // heaps ever made; ids 1..count
+    uint32_t count; // heaps ever made; their ids are 1..count
     _Atomic(uint32_t) live; // changed under the lock
-    _Atomic(uint32_t) slabs_taken; // from the shared pool, by all heaps: their clock
-    uint32_t next_looked_at; // under the locks of a visit
-    _Atomic(uint32_t)
-        idle_slabs[TINY_CLASSES]; // slabs with room that idle heaps hold; changed under the lock
+    _Atomic(uint32_t) slabs_taken; // slabs taken from the shared pool by all heaps; serves as their clock
+    uint32_t next_looked_at; // changed under the locks of a visit
+    _Atomic(uint32_t) idle_slabs[TINY_CLASSES]; // slabs with room in idle heaps; changed under the lock
     _Atomic(tiny_heap_t *) by_id[HEAPS_MAX];
 } heaps;
 
@@ -70,7 +69,7 @@ static void tag_slab(const tiny_slab_t *slab, tiny_tag_t tag)
     for (unsigned i = 0; i < slab->pages; i++) tiny_registry_set(page + i * HAK_PAGE, tag);
 }
 
-// A multiple of the alignment that the class' blocks have.
+// Returns a multiple of the alignment of the class's blocks.
 static unsigned draw_colour(size_t class)
 {
     unsigned step = tiny_class_size[class] & -tiny_class_size[class];
@@ -82,7 +81,7 @@ static unsigned draw_colour(size_t class)
     return (count % (colours - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * step;
 }
 
-// The fewest pages that hold six blocks and leave no more than a tenth unused.
+// Returns the fewest pages that hold six blocks and leave at most a tenth unused.
 static unsigned pages_for(size_t class)
 {
     size_t size = tiny_class_size[class];
@@ -118,7 +117,7 @@ static void count_out(tiny_heap_t *heap, size_t bytes)
     if (heap->bytes_out > heap->bytes_out_peak) heap->bytes_out_peak = heap->bytes_out;
 }
 
-// Room that finished threads left behind is used before new pages are.
+// Adopts a slab with room from an idle heap before new pages are taken.
 static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 {
     if (atomic_load_explicit(&heaps.idle_slabs[class], memory_order_relaxed) == 0) return NULL;
@@ -142,12 +141,12 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 
 // ---- slabs of quiet heaps
 
-#define QUIET_SLABS 32u // that others took meanwhile
-#define TAKEN_OVER 16u // slabs at a time
+#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
+#define TAKEN_OVER 16u // slabs taken over at a time
 #define HEAPS_LOOKED_AT 128u
 #define PAUSE_MOST 64u
 
-typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender, for an idle heap
+typedef enum collector { BY_OWNER, BY_VISIT, BY_SENDER } collector_t; // a sender collects for an idle heap
 static void collect(tiny_heap_t *heap, collector_t by);
 static bool begin_visits(void);
 static void end_visits(void);
@@ -168,7 +167,8 @@ static void move_slab(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
     tag_slab(slab, TINY_TAG(to->id, slab->class));
 }
 
-// What the owner's caches hold of the slab is another heap's from now on: it goes there once it is freed for good.
+// Blocks of the slab in the previous owner's caches now belong to the new owner; they are sent to it when the caches
+// release them.
 static unsigned take_over(tiny_heap_t *heap, size_t class)
 {
     unsigned taken = 0;
@@ -176,14 +176,14 @@ static unsigned take_over(tiny_heap_t *heap, size_t class)
     for (; looks > 0 && taken == 0; looks--) {
         tiny_heap_t *quiet = atomic_load(&heaps.by_id[1 + heaps.next_looked_at++ % heaps.count]);
         if (quiet == heap || !is_quiet(quiet)) continue;
-        collect(quiet, BY_VISIT); // others may have freed all that it has
+        collect(quiet, BY_VISIT); // other threads may have freed all its blocks
         for (; taken < TAKEN_OVER && quiet->with_room[class] != NULL; taken++)
             move_slab(quiet, heap, quiet->with_room[class]);
     }
     return taken;
 }
 
-// A search stops all threads that change their heaps for as long as it takes: one in vain is followed by a pause.
+// While a search runs, threads that change their heaps must wait: so an unsuccessful search is followed by a pause.
 static tiny_slab_t *search_quiet_heaps(tiny_heap_t *heap, size_t class)
 {
     if (tiny_heaps_live() < 2) return NULL;
@@ -225,7 +225,7 @@ static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, 
     return taken;
 }
 
-// Pushed from the last to the first, so that they are handed out in the order of their addresses.
+// Adds blocks from the last to the first, so that they are allocated in the order of their addresses.
 static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
     size_t size = tiny_class_size[slab->class];
@@ -265,7 +265,7 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
 
 #if TINY_MARKS && !TINY_MARK_IN_LINK
 
-// The secret in the blocks' second words must not show in blocks of another class.
+// The second words hold the secret, which must not appear in blocks of another class.
 static void wipe_marks(const tiny_slab_t *slab)
 {
     size_t size = tiny_class_size[slab->class];
@@ -289,8 +289,9 @@ static void release_slab(tiny_heap_t *heap, tiny_slab_t *slab)
     shared_pool_give(page_of(slab->start), slab->pages);
 }
 
-// A mark in the link does not come home, so that one which arrives comes from a block that was in a cache when it was freed
-// again, and came home since, or from what a program wrote: what came home last is looked at, and no more.
+// The owner clears a mark in a link before it returns a block to its slab. So a marked block that arrives was freed a
+// second time while it lay in a cache, and was returned to its slab since; or the program wrote the mark. It is enough
+// to check the blocks that were returned last.
 #define HOLDS_LOOKS (TINY_MARK_IN_LINK ? 64u : UINT16_MAX)
 
 bool tiny_heap_holds(const tiny_block_t *wanted)
@@ -305,20 +306,20 @@ bool tiny_heap_holds(const tiny_block_t *wanted)
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
-// What the fast path let pass: a pointer into a block, or to where none has been handed out yet.
+// Finds what the fast path does not check: a pointer into a block, or to a block that was never allocated.
 static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
 {
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
-    // With every check, blocks are fresh in another order, and it is known of each whether it is out.
+    // With full checks, fresh blocks are allocated in another order, and the state of each block is recorded.
     if (UNLIKELY(TINY_CHECKS < TINY_CHECKS_FULL && index >= slab->fresh))
         tiny_die("free of a pointer that is no block", block);
 }
 
 #endif
 
-// An empty slab is kept while it is the class' only one with room: else a load at the edge would map and unmap. True: the
-// slab is gone.
+// Keeps an empty slab if it is the class's only slab with room: otherwise a program whose need varies around that point
+// would take and return a slab each time. True: the slab was returned to the pool.
 static bool give(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block)
 {
     if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
@@ -342,12 +343,12 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 
 // ---- blocks that other threads free
 
-// Under way to the heap's owner from now on. `of` is a block of the slab.
+// Adds the slab to the pending ones of its owner. `of` is a block of the slab.
 static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)
 {
     unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(slab->start));
     tiny_heap_t *heap = atomic_load_explicit(&heaps.by_id[owner], memory_order_acquire);
-    if (UNLIKELY(heap == NULL)) hak_die("double free", of); // its slab is nobody's
+    if (UNLIKELY(heap == NULL)) hak_die("double free", of); // no heap owns its slab
     atomic_fetch_add_explicit(&heap->pending_count, 1, memory_order_relaxed);
     tiny_slab_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
     do {
@@ -356,7 +357,8 @@ static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)
     return heap;
 }
 
-// The heap to tell, if the slab had none that were under way; else NULL: someone else has told it, or will.
+// Adds the chain to the slab's remote blocks. Returns the owning heap if the slab was not pending before; else NULL,
+// because the thread that found it empty notifies the owner.
 static tiny_heap_t *post(tiny_slab_t *slab, const tiny_chain_t *chain)
 {
     tiny_block_t *old = atomic_load_explicit(&slab->remote, memory_order_relaxed);
@@ -368,17 +370,18 @@ static tiny_heap_t *post(tiny_slab_t *slab, const tiny_chain_t *chain)
 
 #if TINY_MARKS
 
-// A block that comes in with the mark of a free one: it is at home already, or in a cache of the heap's thread.
+// Checks an arriving block that carries the mark of a free one: ends the process if it is in its slab or in a cache of
+// the owner.
 static void check_arrival(const tiny_heap_t *heap, tiny_block_t *block)
 {
 #if TINY_MARK_IN_LINK
-    block->link = tiny_second_word(block); // as it was, if it is in a list
+    block->link = tiny_second_word(block); // restores the link that the block has if it is in a list
 #endif
     if (tiny_heap_holds(block)) tiny_die("double free", block);
     if (heap->suspect != NULL) heap->suspect(block);
 }
 
-// Whether the second word says that the sender took the block for a free one.
+// True if the second word records that the sender found the block to look like a free one.
 static bool looked_free(const tiny_block_t *block)
 {
 #if TINY_MARK_IN_LINK
@@ -393,7 +396,7 @@ static bool looked_free(const tiny_block_t *block)
 
 #if TINY_MARKS
 
-// What the sender wrote is no business of the block's next program.
+// Replaces the sender's word, which must not reach the program that gets the block next.
 static void mark_at_home(tiny_block_t *block)
 {
     if (TINY_MARK_IN_LINK) tiny_set_second_word(block, 0);
@@ -402,7 +405,7 @@ static void mark_at_home(tiny_block_t *block)
 
 #endif
 
-// Only the owner can tell whether one that looks free is. True: the slab is gone.
+// Only the owner can tell whether a block that looks free is free. True: the slab was returned to the pool.
 static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, collector_t by)
 {
     (void)by;
@@ -422,7 +425,7 @@ static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, c
     return give(heap, slab, block);
 }
 
-// An idle heap keeps no empty slab, and what it has is there for all.
+// An idle heap keeps no empty slab; its slabs with room are available to all heaps.
 static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone,
                        unsigned rooms_before)
 {
@@ -443,7 +446,7 @@ static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, collector_t by)
     bool is_gone = false;
     for (tiny_block_t *block = atomic_exchange(&slab->remote, NULL), *next; block != NULL; block = next) {
 #if TINY_MARK_IN_LINK && TINY_MARKS
-        // It lay here already when its owner put it into a cache.
+        // The block was in the remote list already when its owner put it into a cache.
         if (UNLIKELY(tiny_is_marked(block, 0))) tiny_die("double free", block);
 #endif
         next = tiny_next(block);
@@ -452,7 +455,7 @@ static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, collector_t by)
     if (by == BY_SENDER) offer_room(heap, slab, class, is_gone, rooms);
 }
 
-// A slab may be pending anew as soon as its blocks are taken.
+// A slab may become pending again as soon as its blocks are taken.
 static void collect(tiny_heap_t *heap, collector_t by)
 {
     if (LIKELY(atomic_load_explicit(&heap->pending, memory_order_relaxed) == NULL)) return;
@@ -468,7 +471,7 @@ void tiny_heap_collect(tiny_heap_t *heap)
     collect(heap, BY_OWNER);
 }
 
-// Those that a visit left, whose slabs may have been adopted since.
+// Takes in the blocks that a visit left to the owner; their slabs may have been adopted since.
 static void collect_doubted(tiny_heap_t *heap)
 {
     if (atomic_load_explicit(&heap->doubted, memory_order_relaxed) == NULL) return;
@@ -486,7 +489,8 @@ void tiny_heap_collect_all(tiny_heap_t *heap)
     collect_doubted(heap);
 }
 
-// The slabs with room of an idle heap are there for all; `sign` is +1 when they come, -1 when they go.
+// Updates the count of an idle heap's slabs with room, which all heaps may adopt; `sign` is +1 when they are added, -1
+// when they are removed.
 static void count_idle_slabs(const tiny_heap_t *heap, int sign)
 {
     for (size_t class = 0; class < TINY_CLASSES; class++)
@@ -504,7 +508,7 @@ static void release_empty_slabs(tiny_heap_t *heap)
     }
 }
 
-// Few blocks keep many slabs: some of them lie in a cache, perhaps, where nothing tells them from those that are in use.
+// True if few blocks keep many slabs in use: some of these blocks may lie in a cache, where they count as allocated.
 static bool is_sparse(const tiny_heap_t *heap)
 {
     size_t pages = 0;
@@ -513,7 +517,7 @@ static bool is_sparse(const tiny_heap_t *heap)
     return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
-// A load that breathes is no burst: at least half has to be gone, and more than caches hold.
+// A burst is over once more than SHRUNK_BYTES and more than half of the peak are free; smaller variations are normal.
 bool tiny_heap_has_shrunk(const tiny_heap_t *heap)
 {
     if (heap->bytes_out_peak - heap->bytes_out > SHRUNK_BYTES && heap->bytes_out < heap->bytes_out_peak / 2)
@@ -535,7 +539,8 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 
 // ---- visits
 
-// Under both locks, and no owner begins a change: whoever is in the midst of one takes in by itself.
+// The caller holds both locks, and no owner begins a change. A thread that is changing its heap drains its inbox when
+// it finishes.
 static bool collect_for(tiny_heap_t *heap)
 {
     uint32_t state = atomic_load(&heap->state);
@@ -553,7 +558,7 @@ static void visit(tiny_heap_t *heap, bool tidy)
     else run_cache_look(heap->runs);
 }
 
-// Owners wait as they do for a fork. False: one is under way, or another visit.
+// During visits, owners that begin a change wait as they do for a fork. False: a fork or another visit is in progress.
 static bool begin_visits(void)
 {
     if (os_forking || !os_try_lock(&heaps.forks)) return false;
@@ -596,8 +601,8 @@ static COLD void visit_one(tiny_heap_t *heap)
     end_visits();
 }
 
-// Most slabs that have something pending get more before it is taken in, by the owner, or by a visit soon: so a free costs
-// the same however many slabs the owner has.
+// Most pending slabs receive more blocks before the owner, or a visit, collects them: so the cost of a free does not
+// depend on the number of the owner's slabs.
 void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain)
 {
     tiny_heap_t *heap = post(slab, chain);
@@ -654,8 +659,8 @@ void tiny_heap_release(tiny_heap_t *heap)
 
 // ---- fork
 
-// The owner has said that it changes its heap, and sees that a fork, or a visit, is on its way. The thread that forks changes its own
-// heap as it likes: other libraries' handlers may allocate.
+// The owner has set in_change and then seen that a fork or a visit is in progress. The forking thread itself does not
+// wait: other libraries' handlers may allocate.
 void tiny_heap_wait_for_fork(tiny_heap_t *heap)
 {
     while (!os_forking && atomic_load(&tiny_heaps_forking)) {
@@ -675,8 +680,8 @@ static uint32_t count_heaps(void)
     return count;
 }
 
-// A heap that comes later finds the fork on its way before its first change. The lock comes last: who changes its heap
-// may be waiting for it.
+// A heap that is made later sees tiny_heaps_forking before its first change. The lock is taken last, because a thread
+// that changes its heap may wait for it.
 void tiny_heaps_before_fork(const tiny_heap_t *own)
 {
     os_lock(&heaps.forks);
@@ -719,7 +724,7 @@ void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread)
     }
 }
 
-// In other libraries' handlers nothing is taken over: the fork that is under way would come between.
+// No heap is taken over inside other libraries' fork handlers, because a fork is in progress.
 tiny_heap_t *tiny_heap_take_over(void)
 {
     if (os_forking) return NULL;

@@ -1,4 +1,4 @@
-// A thread's side of the backend: take and give, remote frees in batches, the options `hotmag` and `bg_*`.
+// A thread's side of the backend: taking and returning blocks, batched remote frees, the options `hotmag` and `bg_*`.
 #include "tiny_tls.h"
 
 #include "debug.h"
@@ -7,8 +7,8 @@
 #include "tiny_front.h"
 #include "tiny_lifecycle.h"
 
-#define OUTBOX_BLOCKS 256u // in all
-#define OUTBOX_BYTES ((size_t)8 << 10) // of one slab, but at least two blocks: that is what is sent at a time
+#define OUTBOX_BLOCKS 256u // maximum number of blocks in the outbox
+#define OUTBOX_BYTES ((size_t)8 << 10) // a chain of one slab is sent at this size, but not below two blocks
 
 #define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
 #define HOT_BLOCKS 16u
@@ -21,12 +21,12 @@ typedef struct hot_magazine {
 typedef struct tiny_thread {
     tiny_heap_t *heap;
 #if !TINY_OPTION_FRONT_APART
-    const tiny_front_t *front; // the thread's; it is another's address for nobody else but a forked child
+    const tiny_front_t *front; // this thread's; only a forked child reads that of another thread
 #endif
     bool detached;
-    size_t may_hold; // bytes by which the lists were widened
-    unsigned ticks; // slow paths since the inboxes were last taken in
-    uint32_t looked_at; // by os_clock_ms; whether a burst was over then:
+    size_t may_hold; // bytes by which the lists were enlarged
+    unsigned ticks; // slow paths since the remote blocks were last collected
+    uint32_t looked_at; // by os_clock_ms; `shrunk` tells whether a burst was over then
     bool shrunk;
     void *quarantine; // see hardened.c
 #if TINY_HAS_OPTION_HOTMAG
@@ -41,10 +41,10 @@ static HAK_TLS tiny_thread_t thread;
 #if TINY_OPTION_FRONT_APART
 
 static const tiny_front_t nobodys_front = TINY_FRONT_INITIAL;
-#define NOBODYS_FRONT ((tiny_front_t *)(uintptr_t)&nobodys_front) // which nobody writes to
+#define NOBODYS_FRONT ((tiny_front_t *)(uintptr_t)&nobodys_front) // never written to
 HAK_TLS tiny_front_t *tiny_front_apart = NOBODYS_FRONT;
 
-// False: no memory can be had for it.
+// False: no memory is available for it.
 static bool make_front(tiny_heap_t *heap)
 {
     if (heap->front != NULL) return true;
@@ -66,7 +66,7 @@ static void leave_front(void)
     tiny_front_apart = NOBODYS_FRONT;
 }
 
-// What a forked child keeps of another thread's: the heap has it.
+// What a forked child copies of another thread's front: nothing, because the heap has it.
 typedef tiny_front_t *left_front_t;
 #define FRONT_LEFT_BY(thread) ((void)(thread), NOBODYS_FRONT)
 #define FRONT_HERE tiny_front_apart
@@ -92,14 +92,14 @@ static void leave_front(void)
     tiny_front.tag = TINY_NO_TAG;
 }
 
-// What a forked child keeps of another thread's: all of it.
+// What a forked child copies of another thread's front: all of it.
 typedef tiny_front_t left_front_t;
 #define FRONT_LEFT_BY(thread) (*(thread)->front)
 #define FRONT_HERE tiny_front
 
 #endif
 
-// ---- option `hotmag`: a few blocks of the last refill, per class, looked at before the backend
+// ---- option `hotmag`: a few blocks of the last refill per class, used before the backend
 
 #if TINY_HAS_OPTION_HOTMAG
 
@@ -140,13 +140,13 @@ static void drain_hot(void)
 
 #endif
 
-// ---- option `bg_spill`: what the caches spill waits in a list that a later slow path of any thread takes home
+// ---- option `bg_spill`: spilled blocks wait in a list; a later slow path of any thread returns them to their slabs
 
 #if TINY_HAS_OPTION_BG_SPILL
 
 static _Atomic(tiny_block_t *) spilled;
 
-// One block keeps its slab in use, so the queue is kept short.
+// A single block keeps its slab in use, so the queue is kept short.
 #define SPILLED_BYTES ((size_t)128 << 10)
 static _Atomic(size_t) spilled_bytes;
 
@@ -185,8 +185,9 @@ static void take_spilled_home(void)
 
 #if TINY_MARKS
 
-// Ends the process if a marked block of the calling thread's heap is free: in a cache of the thread, or at home in its slab.
-// A mark in the link does not come home, so the slab's list, which may be long, is not searched for what a program wrote.
+// Ends the process if a marked block of the calling thread's heap is free: in a cache of the thread, or in its slab. A
+// mark in the link is cleared before the block is returned to its slab, so the slab's list, which may be long, need not
+// be searched.
 static void check_not_free(const tiny_block_t *block)
 {
     bool held = tiny_front_holds(TINY_TAG_KIND(tiny_registry_tag(block)), block);
@@ -201,18 +202,18 @@ static void check_not_free(const tiny_block_t *block)
     if (held) tiny_die("double free", block);
 }
 
-// A block of the calling thread's heap that carries the mark is about to be freed.
+// Checks a marked block of the calling thread's heap before it is freed.
 static void check_marked(const tiny_block_t *block)
 {
 #if TINY_HAS_OPTION_BG_SPILL
-    take_spilled_home(); // it may wait there
+    take_spilled_home(); // the block may be in that queue
 #endif
     check_not_free(block);
 }
 
 #endif
 
-// The heap is the calling thread's from now on.
+// Makes the calling thread the heap's owner.
 static void own(tiny_heap_t *heap)
 {
     take_front(heap);
@@ -271,9 +272,9 @@ void tiny_backend_detach(void)
     tiny_heap_release(heap);
 }
 
-// ---- threads that a fork has left behind
+// ---- threads that do not exist in a forked child
 
-// What a thread had, copied in the child: the birth of another thread may use that memory again.
+// A copy of a vanished thread's state: a new thread may reuse the original's memory.
 typedef struct tiny_left {
     tiny_thread_t thread;
     left_front_t front;
@@ -305,7 +306,7 @@ void tiny_backend_others_vanish(void)
     tiny_heaps_vanish(thread.heap, copy_left);
 }
 
-// By the byte: a copy of all that a thread has may be more than a small stack holds.
+// Swaps byte by byte: a copy of a thread's whole state may not fit on a small stack.
 static void swap(void *one, void *other, size_t size)
 {
     for (char *a = one, *b = other; size > 0; size--, a++, b++) {
@@ -327,7 +328,7 @@ bool tiny_backend_end_vanished(void (*end)(void))
     if (heap == NULL) return false;
     tiny_left_t *left = heap->thread;
     change_places(left);
-    own(heap); // the thread may have been about to part with it
+    own(heap); // the thread may have been about to release it
     end();
     change_places(left);
     tiny_heap_taken_over();
@@ -336,8 +337,8 @@ bool tiny_backend_end_vanished(void (*end)(void))
 
 // ---- what the thread's lists may hold
 
-// All threads share HELD_IN_ALL, but each may have the least of it: where there are many, none of them holds much when it
-// becomes idle, where nothing but itself can empty its lists.
+// All threads share HELD_IN_ALL, but each may hold HELD_LEAST. With many threads, none holds much when it becomes idle;
+// only an idle thread itself could empty its lists.
 #define HELD_IN_ALL ((size_t)32 << 20)
 #define HELD_LEAST ((size_t)512 << 10)
 #define HELD_MOST ((size_t)6 << 20)
@@ -354,7 +355,7 @@ bool tiny_backend_may_hold(size_t bytes)
 
 // ---- taking and giving
 
-// Work that is not for this request: options `bg_spill` and `bg_remote`.
+// Work unrelated to this request: options `bg_spill` and `bg_remote`.
 static void background(tiny_heap_t *heap)
 {
 #if TINY_HAS_OPTION_BG_SPILL
@@ -383,7 +384,7 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
     if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
         heap->with_room[class] == NULL) {
         tiny_heap_end(heap);
-        tiny_lifecycle_end_vanished(); // and then there is room, perhaps
+        tiny_lifecycle_end_vanished(); // this may provide blocks
         tiny_heap_begin(heap);
     }
     background(heap);
@@ -399,7 +400,7 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
     return chain->count;
 }
 
-// The slot is empty before its blocks are posted. In change.
+// Empties the slot before its blocks are posted. The heap must be in change.
 static void send_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
 {
     tiny_chain_t chain = {slot->head, slot->tail, slot->count};
@@ -432,7 +433,7 @@ static void send_one_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
     tiny_heap_end(heap);
 }
 
-// The child of a fork finds the chain as it was, or with the block.
+// A forked child finds the chain either without or with the block.
 static void add_to_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_block_t *block)
 {
     if (slot->head == NULL) {
@@ -446,11 +447,11 @@ static void add_to_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_block_t *
     heap->outgoing++;
 }
 
-// A block that another heap owns. True: some were sent.
+// Puts a block of another heap into the outbox. True: blocks were sent.
 static bool send_later(tiny_block_t *block)
 {
     tiny_slab_t *slab = tiny_registry_slab(block);
-    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets one, too
+    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets a heap too
     if (UNLIKELY(heap == NULL)) {
         tiny_link(block, NULL);
         tiny_heap_send(slab, &(tiny_chain_t){block, block, 1});
@@ -474,7 +475,8 @@ static bool is_own(tiny_tag_t tag)
     return thread.heap != NULL && TINY_TAG_OWNER(tag) == thread.heap->id;
 }
 
-// False: the block is another heap's. Only in change that stays as it is: another thread may take the slab over.
+// Returns a block to its slab; false if another heap owns it. The owner can only be checked in change: otherwise
+// another thread may take the slab over.
 static bool give_home(tiny_block_t *block)
 {
     tiny_heap_t *heap = thread.heap;
@@ -486,7 +488,7 @@ static bool give_home(tiny_block_t *block)
     return own;
 }
 
-// The caches hold blocks of their own heap, but a queue shared between threads does not.
+// Blocks in the caches belong to the thread's own heap, but those in the shared queue may not.
 void tiny_backend_give(tiny_block_t *block)
 {
     if (give_home(block)) return;
@@ -526,7 +528,7 @@ void tiny_backend_empty(void)
     tiny_heap_t *heap = thread.heap;
     if (heap == NULL) return;
     tiny_heap_begin(heap);
-    tiny_heap_collect_all(heap); // what others have freed again is found in the caches
+    tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
     tiny_front_drain();
     thread.may_hold = 0;
     tiny_backend_drain();
@@ -574,14 +576,14 @@ void tiny_free_marked(void *block, size_t class)
     if (!tiny_caches_push(class, block)) tiny_backend_give(block);
 }
 
-// Only the owner can look into its caches. It does so when it takes in a block that has the mark of one in a cache.
+// Only the owner can search its caches. It does so when it takes in a block that carries the mark of a cached one.
 static void check_remote(tiny_block_t *block)
 {
     uint64_t sent = TINY_SENT(tiny_secret()), second = tiny_second_word(block);
     if (second == sent && outbox_holds(block)) tiny_die("double free", block);
 #if TINY_MARK_IN_LINK
     tiny_set_second_word(block, tiny_is_marked(block, 0) ? block->link
-                                                         : sent); // the first word will link it to others
+                                                         : sent); // the first word will hold the list link
 #else
     bool looks_free = second == tiny_secret() || second == sent;
     tiny_set_second_word(block, looks_free ? tiny_secret() : sent);

@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-// The first and the last byte, as a program would touch a block that it has asked for.
+// Touches the first and the last byte, as a program does with a new block.
 BENCH_ALWAYS_INLINE void bench_touch(unsigned char *block, size_t size, uint64_t random)
 {
     if (__builtin_expect(block == NULL, 0)) bench_die("malloc(%zu) failed", size);

@@ -1,7 +1,7 @@
 // Live: very many blocks are allocated, then all are freed in random order; again and again.
 //
-// It stresses what grows with the number of live blocks: cache misses on metadata, free lists whose blocks lie all over
-// memory, tables from address to owner, and how fast memory that nobody holds is found again.
+// It stresses what grows with the number of live blocks: cache misses on metadata, free lists whose blocks are spread
+// over memory, tables from address to owner, and the time to find unused memory again.
 //
 // After: the building up and tearing down of large indexes and trees, such as "binary trees" of the Computer Language
 // Benchmarks Game, with an order of frees that does not follow the allocations.

@@ -1,9 +1,9 @@
 // Owners: many threads allocate, then others free all of their blocks, mixed.
 //
 // In each round every owner fills its slots, and all wait for one another; then the freeing threads free the blocks of
-// all owners in random order, so that one block after the other has another owner. With `--freers 0` the owners
-// themselves free each other's. It stresses the way home of a block: its cost must grow neither with the number of
-// owners nor with what they hold.
+// all owners in random order, so that consecutive blocks have different owners. With `--freers 0` the owners free each
+// other's blocks. It stresses the return of a block to its owner: the cost must grow neither with the number of owners
+// nor with what they hold.
 //
 // After: the cross-thread deallocation of rpmalloc-benchmark, and the servers of P. Larson and M. Krishnan (ISMM 1998).
 

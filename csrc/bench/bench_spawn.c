@@ -1,8 +1,8 @@
 // Spawn: threads come, work for a short life, and go.
 //
 // Each life allocates its slots, replaces blocks in them, frees all and ends; then the next generation starts. With one
-// slot and one replacement, what is measured is the start and the end of threads alone. It stresses the setting up of a
-// thread's caches, their handing on at its end, and what of it is left behind.
+// slot and one replacement, only the start and the end of threads are measured. It stresses the setup of a thread's
+// caches, their release at its end, and the memory that this leaves behind.
 //
 // After: the report microsoft/mimalloc#1001, and the servers of P. Larson and M. Krishnan (ISMM 1998), whose threads
 // end.

@@ -1,8 +1,9 @@
-// The floor: the least that a malloc could do, which shows what is left to win. A reference, no malloc to use.
+// The floor: the least that a malloc can do, which shows what is left to win. A reference, not for use.
 //
-// A thread takes blocks from lists of its own and puts whatever it frees there, whosever it was: no owner is looked
-// for, no list has a bound, no pointer is doubted. What a thread has left at its end is lost, and no page is ever
-// given back. But blocks do not overlap, and threads share nothing but the number of pages: programs run on it.
+// A thread takes blocks from its own lists and puts every block that it frees there, whichever thread allocated it:
+// it looks up no owner, no list has a bound, and no pointer is checked. Memory that a thread has at its end is lost,
+// and no page is ever returned. But blocks do not overlap, and threads share only the count of pages, so programs run
+// on it.
 //
 // class: blocks of one size, in steps of 16 bytes.  list: a thread's free blocks of a class, linked through their
 // first word.  page: 64 KiB of the region, blocks of one class.  map: the class of each page.  fresh: what is left

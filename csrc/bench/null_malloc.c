@@ -1,9 +1,9 @@
 // The empty allocator: preloaded into a benchmark, it leaves what the benchmark itself costs.
 //
-// It does as little as can be done for blocks that must not overlap: all are of one size, and the one that was
-// freed last is handed out next, while its first line is still in the cache. Nothing is written beside blocks
-// or into them. So the benchmark's branches go as always, and its touching of blocks misses the cache about as
-// seldom as any malloc can bring about. Whoever counts leaves out the functions in here.
+// It does the minimum for blocks that must not overlap: all are of one size, and the block freed last is allocated
+// next, while its first line is still in the cache. Nothing is written beside blocks or into them. So the benchmark
+// takes its usual branches, and its accesses to blocks miss the cache about as rarely as with any malloc. Counts leave
+// out the functions of this file.
 //
 // pile: the addresses of free blocks, the last one on top.  A block of more than PITCH bytes is not used again.
 

@@ -1,4 +1,4 @@
-// The entries of the fast path, inlined into functions of their own, so that their instructions can be counted.
+// The entries of the fast path, inlined into separate functions, so that their instructions can be counted.
 #include "hakmem_entry.h"
 
 void *tiny_probe_alloc(size_t size);
@@ -10,7 +10,7 @@ __attribute__((noinline)) void *tiny_probe_alloc(size_t size)
     return tiny_alloc_fast(size);
 }
 
-// The whole public entry: a block that is not the thread's own is handed on by a tail call.
+// The whole public entry: a tail call frees a block that does not belong to the thread.
 __attribute__((noinline)) void tiny_probe_free(void *block)
 {
     hak_entry_free(block);

@@ -1,4 +1,4 @@
-// The library as dlopen gives it: its functions by dlsym, and a load for them. For C.
+// The library as loaded by dlopen: its functions, found by dlsym, and a load that uses them. For C.
 #ifndef LOADED_H
 #define LOADED_H
 
@@ -27,7 +27,8 @@ static inline void find_functions(struct loaded *loaded)
             "a function is missing: %s", dlerror());
 }
 
-// Where the thread-local state does not fit the room that is left at start, only `tls: initial_exec` is to blame.
+// If the thread-local state does not fit the space reserved at start, the test is not run: only `tls: initial_exec`
+// causes this.
 static inline struct loaded load_library(const char *path)
 {
     struct loaded loaded = {.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
@@ -41,7 +42,7 @@ static inline struct loaded load_library(const char *path)
     return loaded;
 }
 
-// Every kind of block; some are resized, and half of them freed by another thread later.
+// Allocates blocks of every kind and resizes some; another thread later frees half of them.
 enum { LOAD_BLOCKS = 600 };
 
 static inline void *load_block(const struct loaded *loaded, size_t i)

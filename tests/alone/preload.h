@@ -1,4 +1,4 @@
-// For programs that are linked with no library of ours: where it is, and how to start again with it preloaded. C and C++.
+// For programs that are not linked with the library: finds it, and restarts the program with it preloaded. C and C++.
 #ifndef PRELOAD_H
 #define PRELOAD_H
 
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// build/<cell>/libhakmem.so, for the program build/<cell>/bin/test_...
+// Returns build/<cell>/libhakmem.so for the program build/<cell>/bin/test_...
 static inline const char *library_path(void)
 {
     static char path[PATH_MAX + 32];
@@ -32,7 +32,8 @@ static inline int is_library(const char *path)
            strcmp(real, library) == 0;
 }
 
-// From now on, programs are started with the library: through a link, as LD_PRELOAD splits paths at spaces and colons.
+// Preloads the library into programs started from now on. LD_PRELOAD names a link to it, because it is split at spaces
+// and colons.
 static inline void preload_into_children(void)
 {
     static char link[] = "/tmp/preload-XXXXXX/library.so";
@@ -53,7 +54,7 @@ static inline void remove_preload_link(void)
     rmdir(link);
 }
 
-// Returns in the process that has it; checks that it is really there.
+// Returns only in a process that has the library preloaded, which it checks.
 static inline void preload_library(char **argv)
 {
     const char *loaded = getenv("LD_PRELOAD");

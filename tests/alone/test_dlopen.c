@@ -1,5 +1,5 @@
-// The library is loaded late, while threads are running, beside the program's own malloc; then again and again under
-// other names, each with thread-local state of its own.
+// The library is loaded while threads are running, beside the program's own malloc; then it is loaded repeatedly under
+// other names, each copy with its own thread-local state.
 
 #include "loaded.h"
 
@@ -14,12 +14,12 @@ static pthread_barrier_t loaded_now;
 
 static void *older_thread(void *table)
 {
-    pthread_barrier_wait(&loaded_now); // main loads it
+    pthread_barrier_wait(&loaded_now); // main loads the library
     pthread_barrier_wait(&loaded_now);
     void **blocks = table;
     load_allocate(&first, blocks);
     load_release(&first, blocks);
-    load_allocate(&first, blocks); // for another thread to free, after this one's end
+    load_allocate(&first, blocks); // another thread frees these blocks after this one has ended
     return NULL;
 }
 
@@ -47,8 +47,8 @@ static void threads_older_and_younger_than_the_library(void)
 static void the_programs_own_malloc_stays(void)
 {
     Dl_info of_malloc, of_library;
-    T_CHECK(dladdr(dlsym(RTLD_DEFAULT, "malloc"), &of_malloc), "malloc is nowhere");
-    T_CHECK(dladdr(dlsym(first.handle, "hak_malloc"), &of_library), "hak_malloc is nowhere");
+    T_CHECK(dladdr(dlsym(RTLD_DEFAULT, "malloc"), &of_malloc), "malloc is not found");
+    T_CHECK(dladdr(dlsym(first.handle, "hak_malloc"), &of_library), "hak_malloc is not found");
     T_CHECK(of_malloc.dli_fbase != of_library.dli_fbase, "the library has taken malloc over");
 }
 
@@ -68,7 +68,7 @@ static void a_child_goes_on(void)
     T_CHECK_CHILD(child);
 }
 
-// A thread that has a heap ends in code of the library.
+// A thread that has a heap ends and runs the library's code.
 static void *outlive_dlclose(void *unused)
 {
     void *block = first.alloc(100);
@@ -80,14 +80,14 @@ static void *outlive_dlclose(void *unused)
 static void a_thread_ends_after_the_library_was_closed(void)
 {
     first.handle =
-        dlopen(library_path(), RTLD_NOW | RTLD_LOCAL); // one more reference, for the thread to drop
+        dlopen(library_path(), RTLD_NOW | RTLD_LOCAL); // an additional reference, which the thread drops
     T_join(T_thread(outlive_dlclose, NULL));
     T_CHECK(dlclose(first.handle) == 0, "dlclose: %s", dlerror());
     static void *blocks[LOAD_BLOCKS];
     T_join(T_thread(younger_thread, blocks));
 }
 
-// ---- many copies: more modules with thread-local state than a thread's table has room for at first
+// ---- many copies: more modules with thread-local state than a thread's table can hold at first
 
 #ifdef T_TLS_global_dynamic
 
@@ -106,7 +106,7 @@ static void copy_library(const char *path)
     close(to);
 }
 
-// The thread uses each copy when it has been loaded, and all of them at the end.
+// Uses each copy when it has been loaded, and all of them at the end.
 static void *use_each_copy(void *table)
 {
     void **blocks = table;
@@ -154,8 +154,8 @@ int main(int argc, char **argv)
     }
 #ifdef T_TLS_global_dynamic
     T_RUN(many_copies_are_loaded_while_threads_run);
-    // And the same where each growth of a thread's table asks this malloc for memory. glibc lets go of the old table while
-    // it is still in use: a free block is written to, which every check is there to find.
+    // The same, with a malloc that also serves the growth of a thread's table. glibc frees the old table while it is in
+    // use and writes to the free block, which full checks detect.
     if (T_CHECKS < 2) preload_library(argv);
 #endif
     (void)argv;

@@ -1,5 +1,5 @@
-// The library is loaded late, when the process has used up all keys of thread-specific data: it notices the end of its threads
-// all the same. What a thread's heap holds is handed on to the next thread, so that memory stays flat.
+// The library is loaded when the process has used all keys of thread-specific data; it must still notice the end of
+// threads. What a thread's heap holds passes to the next thread, so that memory stays flat.
 
 #include "loaded.h"
 
@@ -43,7 +43,7 @@ static void threads_end_without_a_key(void)
     T_CHECK(after < before + MOST_KIB, "%d threads have left %zu KiB", LATE, after - before);
 }
 
-// Destructors of thread-local objects run in the reverse order of their making: one before the library's own, one after it.
+// Destructors of thread-local objects run in reverse order of registration: one before the library's own, one after it.
 extern int __cxa_thread_atexit_impl(void (*ends)(void *), void *argument, void *dso) __attribute__((weak));
 extern void *__dso_handle __attribute__((visibility("hidden")));
 

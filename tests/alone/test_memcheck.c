@@ -1,5 +1,5 @@
-// A program under valgrind's memcheck, with the library preloaded and in use: none of its mistakes is found where there
-// is none, and in debug builds, which tell memcheck of their blocks, all are.
+// A program under valgrind's memcheck, with the library preloaded and in use. A correct program gets no error report;
+// in debug builds, which report their blocks to memcheck, every mistake is found.
 //
 // usage: test_memcheck               runs itself, and test_api, under valgrind
 //        test_memcheck sound         allocates in every way, makes no mistake
@@ -11,13 +11,13 @@
 
 #include "preload.h"
 
-// ---- a system that refuses
+// ---- a system that refuses requests
 
 #define SHOWN __attribute__((visibility("default"))) // the library shall find it before the C library's
 
 static volatile bool refuses;
 
-// The program's own, which the library calls, too.
+// The program's own definition, which the library calls too.
 SHOWN void *mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
 {
     if (!refuses) return (void *)syscall(SYS_mmap, address, bytes, protection, flags, file, offset);
@@ -27,11 +27,11 @@ SHOWN void *mmap(void *address, size_t bytes, int protection, int flags, int fil
 
 // ---- what is run under valgrind
 
-enum { SHRUNK = 3000000 }; // bytes; a mapping of its own
+enum { SHRUNK = 3000000 }; // bytes; such a block has its own mapping
 
 static void *const *volatile kept;
 
-// Nothing points to its blocks any more when it returns.
+// When it returns, no pointer to its blocks is left.
 __attribute__((noinline)) static void leak(void)
 {
     char *lost = T_must_malloc(40);
@@ -39,7 +39,8 @@ __attribute__((noinline)) static void leak(void)
     kept = T_calloc(3, 8);
 }
 
-// A block that moved, were there room, and that keeps its place: what was given up is no longer the program's.
+// Shrinks a block that would move if there were room, and stays in place: the part cut off no longer belongs to the
+// program.
 static volatile char *shrink_in_place(void)
 {
     char *block = T_must_malloc(SHRUNK + 4096);
@@ -55,10 +56,10 @@ static void make_mistakes(void)
     leak();
     static volatile char *volatile shrunk;
     shrunk = shrink_in_place();
-    shrunk[SHRUNK - 1] = 4; // no mistake
+    shrunk[SHRUNK - 1] = 4; // correct
     shrunk[SHRUNK] = 4;
     static char *volatile overrun, *volatile exact,
-                                       *volatile before; // never freed: that, too, would be noticed
+                                       *volatile before; // never freed, which memcheck would report too
     overrun = T_must_malloc(24);
     exact = T_must_malloc(64);
     before = T_must_malloc(64);
@@ -106,7 +107,7 @@ enum { SAID_BYTES = 1 << 16, FOUND = 9 };
 
 static char said[SAID_BYTES];
 
-// Reads to the end; what does not fit is not kept.
+// Reads to the end of the file; text that does not fit is dropped.
 static void read_all(int from)
 {
     char rest[4096];
@@ -120,7 +121,7 @@ static void read_all(int from)
     close(from);
 }
 
-// By default valgrind would put its own malloc in the place of any library's.
+// By default valgrind replaces the malloc of every library.
 __attribute__((noreturn)) static void become_valgrind(const char *program, const char *argument)
 {
     char none[] = "--soname-synonyms=somalloc=nouserintercepts", leaks[] = "--leak-check=full";
@@ -130,7 +131,7 @@ __attribute__((noreturn)) static void become_valgrind(const char *program, const
     _exit(errno == ENOENT ? 77 : 1);
 }
 
-// The exit status of a program under valgrind, whose reports are in `said`.
+// Returns the exit status of a program under valgrind; its reports are in `said`.
 static int run(const char *program, const char *argument)
 {
     int ends[2], status = 0;
@@ -207,8 +208,8 @@ int main(int argc, char **argv)
     preload_into_children();
     atexit(remove_preload_link);
     T_RUN(a_sound_program_is_called_so);
-    if (HAKMEM_BUILD_RELEASE) return 0; // a release tells memcheck of no block
-    if (T_CHECKS < 2) T_RUN(the_suite_of_the_interface_is_clean); // with every check it takes a minute
+    if (HAKMEM_BUILD_RELEASE) return 0; // a release build reports no blocks to memcheck
+    if (T_CHECKS < 2) T_RUN(the_suite_of_the_interface_is_clean); // with full checks it takes a minute
     T_RUN(mistakes_are_found);
     return 0;
 }

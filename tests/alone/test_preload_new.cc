@@ -1,4 +1,4 @@
-// operator new and delete of a program that knows nothing of the library, with the library preloaded.
+// operator new and delete of a program that is not linked with the library, with the library preloaded.
 
 #include "../cxx/new_forms.h"
 #include "preload.h"

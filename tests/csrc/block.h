@@ -1,7 +1,7 @@
-// Blocks that describe themselves, so that whichever thread finds one can check it.
+// Blocks that describe themselves, so that any thread that finds one can check it.
 //
-// block: a header and a content that follows from it.  mark: says that the block is live, and where; it is
-// wiped out before the block is freed, so that a block which is lost, copied or handed out twice shows.
+// block: a header and a content that is derived from it. mark: shows that the block is live, and its address. It is
+// cleared before the block is freed, so that a lost, copied or doubly allocated block is detected.
 
 #ifndef BLOCK_H
 #define BLOCK_H
@@ -12,7 +12,7 @@
 
 struct block {
     uint64_t mark;
-    uint32_t size;  // bytes, with this header
+    uint32_t size; // bytes, including this header
     uint32_t seed;
     unsigned char content[];
 };
@@ -22,7 +22,7 @@ static inline uint64_t block_mark(const struct block *block)
     return BLOCK_MAGIC ^ (uintptr_t)block;
 }
 
-// Write header and content into memory that was just allocated.
+// Writes header and content into newly allocated memory.
 static inline struct block *block_write(void *memory, size_t size, uint64_t seed)
 {
     struct block *block = memory;
@@ -33,7 +33,7 @@ static inline struct block *block_write(void *memory, size_t size, uint64_t seed
     return block;
 }
 
-// A live block of at least the header's 16 bytes.
+// Returns a live block with at least the header's 16 bytes.
 static inline struct block *block_new(size_t size, uint64_t seed)
 {
     if (size < sizeof(struct block)) size = sizeof(struct block);
@@ -56,8 +56,7 @@ static inline void block_free(struct block *block)
     T_free(block);
 }
 
-// Mostly tiny, sometimes medium, seldom large: the mix of a usual program, with every path of an allocator
-// in it.
+// Mostly tiny, sometimes medium, rarely large: the mix of a typical program, which reaches every path of an allocator.
 static inline size_t block_random_size(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 1000;

@@ -1,12 +1,11 @@
 // The harness of the C tests: checks, named runs, patterns, threads, and the allocator under test.
 //
-// A test program includes this file, writes one function a case, and calls them from main with T_RUN. It
-// takes no arguments. Exit status: 0 passed, 1 failed (`file:line: what` on stderr), 77 not run (the reason
-// on stdout).
+// A test program includes this file, writes one function per case, and calls them from main with T_RUN. It takes no
+// arguments. Exit status: 0 passed, 1 failed (`file:line: what` on stderr), 77 not run (the reason on stdout).
 //
-// The allocator under test is reached through T_malloc, T_free, ...: the C names, or hakmem's own where
-// HAKMEM_NO_INTERPOSE says that the C names belong to somebody else (a sanitizer).
-// The harness itself allocates nothing: tables of a test come from T_pages, output goes through write.
+// T_malloc, T_free, ... call the allocator under test: the C names, or hakmem's own with HAKMEM_NO_INTERPOSE, when a
+// sanitizer defines the C names.
+// The harness itself does not allocate: tables of a test come from T_pages, output goes through write.
 
 #ifndef TEST_H
 #define TEST_H
@@ -48,11 +47,11 @@
 #endif
 #endif
 #ifndef T_THREAD_SANITIZER
-#define T_THREAD_SANITIZER 0  // 1: everything takes ten times as long
+#define T_THREAD_SANITIZER 0 // 1: everything takes ten times as long
 #endif
 
 #if T_THREAD_SANITIZER
-// Its runtime asks for this at the start. Else each process would wait for a second at its end.
+// The sanitizer's runtime calls this at start. Without it each process would wait for a second at its end.
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
@@ -68,7 +67,7 @@ const char *__tsan_default_options(void)
 #endif
 #endif
 #ifndef T_SANITIZER
-#define T_SANITIZER 0  // 1: shadow memory makes address space and resident memory useless as measures
+#define T_SANITIZER 0 // 1: shadow memory makes address space and resident memory useless as measures
 #endif
 
 // Every block is aligned to this; a variant with `min_align: 8` compiles the tests with another value.
@@ -76,7 +75,7 @@ const char *__tsan_default_options(void)
 #define T_MIN_ALIGN 16
 #endif
 
-// What a free is checked for: 0 nothing, 1 basic, 2 everything; and the bytes that a canary takes of each block then.
+// The checks on frees: 0 none, 1 basic, 2 full; and the bytes that a canary then takes of each block.
 #ifndef T_CHECKS
 #define T_CHECKS 1
 #endif
@@ -95,16 +94,16 @@ __attribute__((noreturn, format(printf, 3, 4))) static inline void t_fail(const 
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     dprintf(STDERR_FILENO, "%s:%d: %s\n", file, line, text);
-    _exit(1);  // exit handlers would run on a heap that is known to be broken
+    _exit(1); // not exit(): its handlers would run on a heap that is known to be corrupt
 }
 
-// T_CHECK(condition, "what is wrong, with %s", values): ends the program where the condition does not hold.
+// T_CHECK(condition, "what is wrong, with %s", values): ends the program if the condition does not hold.
 #define T_CHECK(condition, ...) \
     do { \
         if (__builtin_expect(!(condition), 0)) t_fail(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 
-// The request was refused as the standard wants it. `call` is evaluated once.
+// Checks that the request is refused as the standard requires. Evaluates `call` once.
 #define T_CHECK_REFUSED(call, error) \
     do { \
         errno = 0; \
@@ -120,7 +119,7 @@ static inline T_UNUSED double T_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-// T_RUN(case): run a case and say so; the log shows how far a program came, and where its time went.
+// T_RUN(case): runs a case and prints its name and time; the log shows how far a program came.
 #define T_RUN(name) \
     do { \
         double start_ = T_seconds(); \
@@ -137,7 +136,7 @@ __attribute__((noreturn)) static inline void T_not_run(const char *reason)
 
 // ---- the allocator under test ---------------------------------------------------------------------------
 
-// The compiler must neither see where a block comes from nor how large it is: it would merge or drop calls.
+// Hides the pointer from the compiler, which otherwise knows the block's origin and size and may merge or drop calls.
 static inline T_UNUSED void *T_hidden(void *pointer)
 {
     __asm__ volatile("" : "+r"(pointer) : : "memory");
@@ -208,7 +207,7 @@ static inline T_UNUSED void T_free(void *block)
 }
 
 #ifndef HAKMEM_NO_INTERPOSE
-// C23; not in every C library's header yet
+// C23; missing in some C libraries' headers
 extern void free_sized(void *block, size_t size);
 extern void free_aligned_sized(void *block, size_t alignment, size_t size);
 #endif
@@ -228,7 +227,7 @@ static inline T_UNUSED int T_malloc_trim(size_t pad)
     return T_NAME(malloc_trim)(pad);
 }
 
-// A block that must be had.
+// Returns a block; the test fails if there is none.
 static inline T_UNUSED void *T_must_malloc(size_t size)
 {
     void *block = T_malloc(size);
@@ -245,7 +244,7 @@ static inline T_UNUSED uint64_t T_random(uint64_t *state)
     return mixed ^ (mixed >> 29);
 }
 
-// low..high, both included
+// The range is low..high inclusive
 static inline T_UNUSED size_t T_random_in(uint64_t *state, size_t low, size_t high)
 {
     return low + (size_t)(T_random(state) % (high - low + 1));
@@ -253,8 +252,8 @@ static inline T_UNUSED size_t T_random_in(uint64_t *state, size_t low, size_t hi
 
 // ---- patterns -------------------------------------------------------------------------------------------
 
-// A block's content is a row of 64-bit words that its seed decides, cut off at the block's size: the
-// beginning of a block holds the same bytes whatever its size.
+// A block's content is a sequence of 64-bit words that depends only on its seed, cut off at the block's size: so blocks
+// of different sizes have the same beginning.
 static inline T_UNUSED uint64_t t_word(uint64_t seed, size_t index)
 {
     return (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + index * UINT64_C(0xc2b2ae3d27d4eb4f);
@@ -272,7 +271,7 @@ static inline T_UNUSED void T_fill(void *block, size_t size, uint64_t seed)
     if (at < size) memcpy(bytes + at, &last, size - at);
 }
 
-// Offset of the first byte that differs from the pattern, `size` if none does.
+// Returns the offset of the first byte that differs from the pattern, `size` if none does.
 static inline T_UNUSED size_t T_mismatch(const void *block, size_t size, uint64_t seed)
 {
     const unsigned char *bytes = block;
@@ -307,7 +306,7 @@ static inline T_UNUSED bool T_is_zero(const void *block, size_t size)
 
 // ---- memory, threads, children --------------------------------------------------------------------------
 
-// Zeroed pages for a test's own tables; never given back.
+// Returns zeroed pages for a test's own tables; they are never freed.
 static inline T_UNUSED void *T_pages(size_t bytes)
 {
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -326,7 +325,7 @@ static inline T_UNUSED void t_statm(unsigned long long *pages, unsigned long lon
     T_CHECK(sscanf(text, "%llu %llu", pages, resident_pages) == 2, "/proc/self/statm is strange: %s", text);
 }
 
-// Memory of this process that lies in RAM now, in KiB.
+// Returns the resident memory of this process in KiB.
 static inline T_UNUSED size_t T_resident_kib(void)
 {
     unsigned long long pages, resident;
@@ -334,7 +333,7 @@ static inline T_UNUSED size_t T_resident_kib(void)
     return (size_t)resident * ((size_t)sysconf(_SC_PAGESIZE) / 1024);
 }
 
-// Address space that this process has mapped, in bytes.
+// Returns the mapped address space of this process in bytes.
 static inline T_UNUSED size_t T_mapped_bytes(void)
 {
     unsigned long long pages, resident;
@@ -356,7 +355,7 @@ static inline T_UNUSED void T_join(pthread_t thread)
     T_CHECK(error == 0, "no join: %s", strerror(error));
 }
 
-// Wait for a child that has to end with status 0.
+// Waits for a child, which must end with status 0.
 #define T_CHECK_CHILD(child) \
     do { \
         int status_ = 0; \

@@ -1,7 +1,7 @@
-// A handler of SIGABRT leaves by longjmp, which the C standard allows, after the allocator has found a misuse: all locks of the
-// allocator are free then, no block is given out twice, and forks go on.
+// A SIGABRT handler leaves by longjmp, as the C standard allows, after the allocator has detected a misuse. Afterwards
+// all locks of the allocator are free, no block is allocated twice, and forks work.
 //
-// Each misuse happens in a child of its own.
+// Each misuse happens in its own child.
 
 #include "test.h"
 
@@ -15,7 +15,7 @@ static sigjmp_buf way_out;
 static void leave(int signal)
 {
     (void)signal;
-    T_free(T_must_malloc(20000)); // it may allocate before
+    T_free(T_must_malloc(20000)); // the handler may allocate before it leaves
     siglongjmp(way_out, 1);
 }
 
@@ -59,8 +59,8 @@ static void *free_there(void *block)
     return NULL;
 }
 
-// Found when the owner takes it in, in the midst of a change of its heap. With every check it is found where it happens, and a
-// handler must not jump to another thread's stack.
+// The owner detects it when it collects the block, during a change of its heap. With full checks it is detected in the
+// freeing thread, and a handler must not jump to another thread's stack.
 static void free_small_twice(void)
 {
     void *block = T_must_malloc(100);
@@ -72,7 +72,7 @@ static void free_small_twice(void)
 
 // ---- life after it
 
-// A block that two threads have shows in its first or last word.
+// A block that two threads have is detected by its first or last word.
 static uintptr_t *last_word(uintptr_t *block, size_t size)
 {
     return block + size / sizeof *block - 1;
@@ -92,7 +92,7 @@ static void give_up(uintptr_t *block, size_t size)
     T_free(block);
 }
 
-// Small, medium and large ones: each kind is behind a lock of its own.
+// Small, medium and large sizes: each kind has its own lock.
 static size_t any_size(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 100;
@@ -141,7 +141,7 @@ static void survive(void (*misuse)(void))
         T_CHECK_CHILD(child);
         return;
     }
-    alarm(PATIENCE_SECONDS); // a lock that is held for ever
+    alarm(PATIENCE_SECONDS); // in case a lock is never released
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int errors = dup(STDERR_FILENO);
     dup2(nowhere, STDERR_FILENO);
@@ -173,7 +173,7 @@ static void after_a_free_of_no_block(void)
     survive(resize_no_block);
 }
 
-// Found by a handler of another library, while the fork holds every lock.
+// Detected in a fork handler of another library, while the fork holds every lock.
 static atomic_bool misuse_in_handler;
 
 static void misuse_before_fork(void)

@@ -1,8 +1,8 @@
-// Every block is aligned as promised: the default for all sizes, and whatever the aligned calls ask for.
+// Every block has the promised alignment: the default for all sizes, or the alignment that an aligned call requests.
 
 #include "test.h"
 
-enum { LIVE = 4 };  // blocks of a size at a time: the first of a slab may be aligned by luck
+enum { LIVE = 4 }; // live blocks per size: the first block of a slab may be aligned by chance
 
 static size_t default_alignment(size_t size)
 {
@@ -45,12 +45,12 @@ static void calloc_and_realloc_too(void)
     T_free(grown);
 }
 
-// Sizes that lie inside, at and around the alignment, and far above it.
+// Sizes below, at and around the alignment, and far above it.
 static const size_t aligned_sizes[] = {0,   1,    7,    8,    24,   63,   64,    65,    100,
                                        256, 1000, 1024, 1025, 4096, 5000, 40000, 300000};
 enum { ALIGNED_SIZES = sizeof aligned_sizes / sizeof aligned_sizes[0] };
 
-// All sizes are held together, so that two blocks that overlap show.
+// Holds blocks of all sizes at the same time, so that overlaps are detected.
 static void check_alignment(size_t alignment)
 {
     void *blocks[3][ALIGNED_SIZES];
@@ -80,7 +80,7 @@ static void every_alignment_up_to_4_mib(void)
     for (size_t alignment = 8; alignment <= (4 << 20); alignment *= 2) check_alignment(alignment);
 }
 
-// The block need not stay aligned, but its content must stay.
+// The block may lose its alignment, but must keep its content.
 static void realloc_of_an_aligned_block_keeps_content(void)
 {
     for (size_t alignment = 16; alignment <= (1 << 20); alignment *= 2) {
@@ -111,8 +111,7 @@ static void posix_memalign_refuses_bad_alignments(void)
     }
 }
 
-// An alignment that is no power of two is refused with EINVAL, or rounded up to one (as older C libraries
-// do).
+// An alignment that is not a power of two is refused with EINVAL, or rounded up to one (in older C libraries).
 static void check_odd_alignment(const char *call, void *block, size_t power)
 {
     T_CHECK(block != NULL || errno == EINVAL, "%s with an odd alignment set errno to %d", call, errno);

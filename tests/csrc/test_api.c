@@ -1,4 +1,4 @@
-// The edges of the interface: zero, NULL, overflow, errno, and requests that nobody can serve.
+// The edges of the interface: zero, NULL, overflow, errno, and requests that cannot be served.
 
 #include "test.h"
 
@@ -6,7 +6,7 @@
 
 enum { BLOCKS = 1000 };
 
-// Too large for any machine, each for a reason of its own: sign, rounding up, wrap-around.
+// Too large for any machine, each for a different reason: sign, rounding up, wrap-around.
 static const size_t impossible[] = {PTRDIFF_MAX,     (size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 4096,
                                     SIZE_MAX - 4096, SIZE_MAX - 16,           SIZE_MAX - 1,
                                     SIZE_MAX};
@@ -128,7 +128,7 @@ static void realloc_of_null_allocates(void)
     T_free(empty);
 }
 
-// Either answer is allowed: NULL with the block freed (as glibc does), or a block of no bytes.
+// Both results are allowed: NULL with the block freed (as in glibc), or a block of no bytes.
 static void realloc_to_zero_frees_or_shrinks(void)
 {
     static const size_t sizes[] = {1, 100, 1024, 5000, 100000, 5 << 20};

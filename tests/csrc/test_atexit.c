@@ -1,12 +1,12 @@
-// Before main and after it: constructors, destructors and exit handlers allocate and free, also while
-// another thread is still at work.
+// Before main and after it: constructors, destructors and exit handlers allocate and free, also while another thread is
+// running.
 
 #include "block.h"
 
 enum { BLOCKS = 100 };
 
 static struct block *from_constructor[BLOCKS], *from_main[BLOCKS], *from_handler[BLOCKS];
-static int report = -1;  // a pipe to the parent; each stage after main writes one letter
+static int report = -1; // a pipe to the parent; each stage after main writes one letter
 
 static void fill_blocks(struct block **blocks)
 {
@@ -48,7 +48,7 @@ static void early_handler(void)
 
 __attribute__((destructor(101))) static void allocate_after_main(void)
 {
-    if (report < 0) return;  // the parent has no part in this
+    if (report < 0) return; // the parent does not report
     fill_blocks(from_main);
     free_blocks(from_main);
     void *grown = T_realloc(T_must_malloc(10), 100000);
@@ -63,7 +63,7 @@ __attribute__((noreturn)) static void *keep_allocating(void *argument)
     for (;;) block_free(block_new(block_random_size(&random), random));
 }
 
-// Fork a child that ends by exit(), and collect the letters of the stages that it went through.
+// Forks a child that ends by exit(), and collects the letters of the stages that it ran.
 static void run_child(int threads)
 {
     int ends[2];
@@ -100,7 +100,7 @@ static void exit_while_threads_allocate(void)
     for (int round = 0; round < 20; round++) run_child(2);
 }
 
-// Not in a child: the ordinary end of this very process, with many handlers.
+// In this process, not in a child: the normal end, with many handlers.
 static void allocate_at_the_end(void)
 {
     static struct block *blocks[BLOCKS];

@@ -1,4 +1,4 @@
-// calloc zeroes memory that was used before: every byte asked for, whatever the last owner has left there.
+// calloc zeroes memory that was used before: every requested byte, with any earlier contents.
 
 #include "test.h"
 

@@ -1,4 +1,4 @@
-// Blocks of one class and of neighbouring classes never overlap, in whatever order they are freed.
+// Blocks of one class and of neighbouring classes never overlap, in any order of frees.
 
 #include "test.h"
 
@@ -27,7 +27,7 @@ static void swap(void **blocks, size_t *sizes, size_t a, size_t b)
     sizes[b] = size;
 }
 
-// Free in a random order. The order is the caller's array, shuffled in place.
+// Frees the blocks in a random order. Shuffles the caller's array in place.
 static void free_shuffled(void **blocks, size_t *sizes, size_t count, uint64_t seed)
 {
     for (size_t left = count; left > 1; left--) swap(blocks, sizes, left - 1, T_random(&seed) % left);

@@ -1,18 +1,18 @@
-// Memory goes back to the system after a burst: at once when the program asks for it, else within two seconds of further
-// activity, without a thread of the allocator's own.
+// Memory is returned to the system after a burst: at once when the program requests it, otherwise within two seconds of
+// further activity, without a background thread.
 //
-// usage: test_decay [MiB], the size of the burst; 256 unless told.
+// usage: test_decay [MiB], the size of the burst; 256 by default.
 
 #include "test.h"
 
 // A burst: a third in small blocks, a third in medium ones, a third in large ones.
 enum { MIB = 1 << 20, LOW_MIB = 64 };
-enum { SMALL = 96, MEDIUM = 40 << 10, LARGE = 3 << 20, STRIDE = 683 }; // blocks of SMALL on a page
+enum { SMALL = 96, MEDIUM = 40 << 10, LARGE = 3 << 20, STRIDE = 683 }; // STRIDE: blocks of SMALL per page
 
 static const double patience = 2.0; // seconds of activity
 static size_t burst_mib = 256;
 
-// Lists through the blocks themselves: a table would be memory that stays.
+// Linked through the blocks themselves: a table would occupy memory that stays.
 struct node {
     struct node *next;
 };
@@ -34,7 +34,7 @@ static void release(struct node *list)
     }
 }
 
-// One of every STRIDE small blocks is freed last: caches are full of blocks that all lie on different pages then.
+// Frees one of every STRIDE small blocks last, so that the caches are full of blocks from different pages.
 static size_t burst(void)
 {
     size_t part = burst_mib / 3 * MIB;
@@ -60,12 +60,12 @@ static void check_resident(size_t most, const char *when)
     T_CHECK(now <= most, "%s %zu KiB are still resident, and %zu KiB are allowed", when, now, most);
 }
 
-// Slow paths, a few at a time; until there is as little memory as is wanted, or patience ends.
+// Runs slow paths, a few at a time, until at most `most` KiB are resident or the time limit is reached.
 static void be_active_until(size_t most, size_t size)
 {
     enum {
         ROUNDS = 400
-    }; // what two seconds hold where the processor is shared with few; a busy machine takes longer
+    }; // the work of two seconds on a lightly loaded processor; a busy machine takes longer
     double end = T_seconds() + patience;
     for (int round = 0; (round < ROUNDS || T_seconds() < end) && T_resident_kib() > most; round++) {
         for (int i = 0; i < 20; i++) T_free(T_must_malloc(size));
@@ -86,7 +86,7 @@ static void after_a_burst_activity_returns_memory(void)
     be_active_until(burst() / 20, MEDIUM);
 }
 
-// ---- what is kept for the next who asks is kept for a second, not for good
+// ---- memory cached for reuse is kept for a second, not for ever
 
 static void cached_mappings_go_back(void)
 {
@@ -98,7 +98,7 @@ static void cached_mappings_go_back(void)
     be_active_until(before + 2 * MIB / 1024, MEDIUM);
 }
 
-// Every 30th block stays, so that no chunk is wholly free.
+// Every 30th block stays, so that no chunk is completely free.
 static void gaps_between_medium_blocks_go_back(void)
 {
     enum { KEPT_KIB = LOW_MIB * 1024 / 30 };
@@ -114,7 +114,7 @@ static void gaps_between_medium_blocks_go_back(void)
     release(kept);
 }
 
-// ---- small blocks alone, a burst that others have freed, and one whose thread has ended
+// ---- small blocks alone, a burst that other threads freed, and one whose thread has ended
 
 static struct node *allocate_small(void)
 {
@@ -149,7 +149,7 @@ static void blocks_of_other_threads_and_for_other_threads_go_back(void)
     be_active_until(before + 2 * LOW_MIB * 1024 / 20, MEDIUM);
 }
 
-// ---- a burst that others have freed while its owner waits for them
+// ---- a burst that other threads free while its owner waits for them
 
 struct burst_to_free {
     struct node *list;
@@ -193,7 +193,7 @@ static void what_others_free_goes_back_by_their_trim(void)
 
 // ---- huge pages
 
-// True when the kernel was told to keep to small pages at this address: "nh" among the flags of its mapping.
+// True if the kernel uses only small pages at this address: "nh" among the flags of its mapping.
 static bool has_small_pages_only(const void *address)
 {
     FILE *maps = fopen("/proc/self/smaps", "r");
@@ -210,7 +210,7 @@ static bool has_small_pages_only(const void *address)
     return found;
 }
 
-// Else the kernel would put a huge page in the place of the small ones that were given back, and fill it with zeros.
+// Otherwise the kernel would replace the small pages that were returned by a zero-filled huge page.
 static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
 {
     if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0 || T_SANITIZER) return;
@@ -222,7 +222,7 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
     list = allocate_small();
     keeper = push(NULL, SMALL);
-    struct node *behind = allocate_small(); // so that the keeper's superslab has others that are given back
+    struct node *behind = allocate_small(); // the superslab of the keeper has other pages
     release(list);
     release(behind);
     T_malloc_trim(0);

@@ -1,12 +1,12 @@
-// The operating system says no: the n-th call of mmap, munmap, mremap, madvise or mprotect fails, for every n to 200.
+// Failing system calls: the n-th call of mmap, munmap, mremap, madvise or mprotect fails, for every n up to 200.
 //
 // usage: test_faults                       every plan, each in a process of its own
 //        FAULTS='FIRST LAST' test_faults   one plan: these calls fail, counted from the process' start
 //
-// This program's own mmap and its kin come before the C library's, also for the allocator that is linked. The process
-// runs a fixed load twice. In the first run a request may be refused, with ENOMEM, only while an mmap of it has failed;
-// all that was allocated before stays as it is; frees go well, and leave errno alone. Where just one call fails, the
-// same request is served when it is repeated. In the second run nothing fails any more, and everything is served.
+// This program's own mmap and related functions precede the C library's, also for the linked allocator. The process
+// runs a fixed load twice. In the first run, a request may be refused with ENOMEM only after an mmap for it has failed.
+// Existing blocks stay unchanged; frees succeed and leave errno unchanged. If just one call fails, the same request
+// succeeds when it is repeated. In the second run no call fails, and every request is served.
 
 #include "test.h"
 
@@ -23,7 +23,7 @@ static atomic_uint calls, mmap_failures, failures;
 static atomic_bool failing_is_over;
 static unsigned first, last;
 
-// The allocator calls before main: so the plan is in the environment.
+// The allocator makes calls before main, so the plan is read from the environment.
 __attribute__((no_sanitize("address", "thread"))) static void read_plan(void)
 {
     const char *plan = getenv("FAULTS");
@@ -35,7 +35,7 @@ __attribute__((no_sanitize("address", "thread"))) static void read_plan(void)
 
 __attribute__((no_sanitize("address", "thread"))) static bool fails(int error)
 {
-    if (environ == NULL) return false; // too early for the allocator: a sanitizer's runtime starts
+    if (environ == NULL) return false; // too early for the allocator: a sanitizer's runtime is starting
     read_plan();
     unsigned number = atomic_fetch_add(&calls, 1) + 1;
     if (number < first || number > last || failing_is_over) return false;
@@ -44,10 +44,10 @@ __attribute__((no_sanitize("address", "thread"))) static bool fails(int error)
     return true;
 }
 
-// A sanitizer's runtime calls them before it is ready for instrumented code.
+// A sanitizer's runtime calls these before it is ready for instrumented code.
 #define SHOWN __attribute__((visibility("default"), no_sanitize("address", "thread")))
 
-// A sanitizer keeps books of mappings: it has to be told.
+// A sanitizer records mappings, so its interceptor must be called.
 #define REAL(type, name, ...) __attribute__((weak)) type __interceptor_##name(__VA_ARGS__);
 REAL(void *, mmap, void *, size_t, int, int, int, off_t)
 REAL(int, munmap, void *, size_t)
@@ -91,7 +91,7 @@ SHOWN int mprotect(void *start, size_t size, int protection)
 
 // ---- requests
 
-// held: a block, whose first and last bytes hold patterns.
+// held: a live block, whose first and last bytes hold patterns.
 struct held {
     unsigned char *start;
     size_t size;
@@ -117,7 +117,7 @@ static void mark(const struct held *block)
     T_fill(block->start + block->size - tail, tail, block->size);
 }
 
-// The first `kept` bytes are as they were left.
+// Checks that the first `kept` bytes are unchanged.
 static void check_mark(const struct held *block, size_t kept)
 {
     size_t head = head_of(block->size), tail = tail_of(block->size);
@@ -125,7 +125,7 @@ static void check_mark(const struct held *block, size_t kept)
     if (kept >= block->size) T_CHECK_PATTERN(block->start + block->size - tail, tail, block->size);
 }
 
-// The refusal is as it must be: ENOMEM, and an mmap has failed since `before`.
+// Checks the refusal: errno is ENOMEM, and an mmap has failed since `before`.
 static void check_refusal(size_t size, unsigned before)
 {
     T_CHECK(errno == ENOMEM, "%zu bytes: errno is %d instead of ENOMEM", size, errno);
@@ -201,7 +201,7 @@ static void medium_blocks(void)
     for (size_t i = 0; i < MEDIUM; i++) allocate(200000 + i * 100, i % 8 == 0 ? 4096 : 0, i % 16 == 1);
 }
 
-// Some of a size that is kept for the next one, some larger.
+// Blocks of a size that is cached, and larger ones.
 static void mapped_blocks(void)
 {
     for (size_t i = 0; i < MAPPED; i++) {
@@ -220,7 +220,7 @@ static void growing_blocks(void)
         for (size_t i = begin; i < held_count; i++) resize(&held[i], size + i % 7);
 }
 
-// A thread's first blocks, and blocks of another one that it frees.
+// Allocates a thread's first blocks, and frees blocks of another thread.
 static void *live(void *unused)
 {
     for (int i = 0; i < 300; i++) allocate(16 + (size_t)i * 3, 0, false);
@@ -255,7 +255,7 @@ static void run_load(void)
     release_all();
 }
 
-// One plan, which read_plan has read from the environment.
+// Runs one plan, which read_plan has read from the environment.
 static void run_plan(void)
 {
     run_load();

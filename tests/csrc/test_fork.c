@@ -1,5 +1,5 @@
-// fork in the midst of threads that allocate: the child finds a sound heap, no lock that nobody will ever
-// release, and may free what its parent has allocated.
+// fork while threads allocate: in the child the heap is consistent and every lock is free, and the child may free its
+// parent's blocks.
 
 #include "block.h"
 
@@ -37,7 +37,7 @@ static void *fill_and_free(void *argument)
     return NULL;
 }
 
-// A child that hangs is killed by its own alarm, and its parent reports the signal.
+// The child's own alarm ends it if it hangs; its parent reports the signal.
 static pid_t fork_or_fail(void)
 {
     pid_t child = fork();
@@ -46,9 +46,8 @@ static pid_t fork_or_fail(void)
     return child;
 }
 
-// What a child does: frees the parent's blocks, allocates its own, alone and in a thread. A sanitizer's own
-// malloc may have been forked while locked, and the birth of a thread needs it: there the child stays
-// alone.
+// The child frees the parent's blocks and allocates its own, alone and in a thread. With a sanitizer the child starts
+// no thread: the sanitizer's malloc may have been locked at the fork, and the start of a thread needs it.
 static void live_in_child(struct block **inherited, uint64_t seed)
 {
     free_blocks(inherited);
@@ -81,7 +80,7 @@ static void fork_while_threads_allocate(void)
             live_in_child(blocks, round);
             _exit(0);
         }
-        free_blocks(blocks);  // while the child frees its own copies
+        free_blocks(blocks); // while the child frees its own copies
         T_CHECK_CHILD(child);
     }
 }
@@ -103,8 +102,7 @@ static void a_child_has_children_of_its_own(void)
     }
 }
 
-// Blocks of the parent's other threads, found in the mailboxes, belong to threads that do not exist in the
-// child.
+// Blocks in the mailboxes that the parent's other threads allocated belong to threads that do not exist in the child.
 static void a_child_frees_blocks_of_threads_it_does_not_have(void)
 {
     for (int round = 0; round < 20; round++) {

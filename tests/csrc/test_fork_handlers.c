@@ -1,8 +1,8 @@
 // Fork handlers of other libraries: some allocate, some take a lock under which their library allocates.
 //
-// Before a fork, what was registered last runs first. So the allocator's handlers must have been registered before all others:
-// else a handler waits for a lock whose holder waits for the allocator. .preinit_array is what runs before any library's
-// constructor.
+// Before a fork, handlers run in reverse order of registration. So the allocator's handlers must be registered
+// before all others: otherwise a handler waits for a lock whose holder waits for the allocator. Functions in
+// .preinit_array run before any library's constructor.
 
 #include "test.h"
 

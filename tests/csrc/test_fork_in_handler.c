@@ -1,6 +1,6 @@
-// A signal's handler forks, while the thread that it interrupts is in the midst of a request.
+// A signal handler forks while the thread that it interrupts is inside a request.
 //
-// fork is on POSIX' list of what a handler may call (until 2017), and crash reporters and shells do call it there.
+// POSIX allowed fork in signal handlers until 2017, and crash reporters and shells call it there.
 
 #include "test.h"
 
@@ -11,7 +11,7 @@ enum { FORKS = 1500, PATIENCE_SECONDS = 60, SLOTS = 3000 };
 
 static atomic_int forks, failures;
 
-// Once, after a while that differs; so there is time for requests, however long a fork takes.
+// A single shot after a varying delay, so that requests make progress however long a fork takes.
 static void set_timer(void)
 {
     struct itimerval timer = {{0, 0}, {0, 100 + atomic_load(&forks) % 97}};
@@ -59,7 +59,7 @@ static void medium_blocks(void)
     be_interrupted(5000, 60000);
 }
 
-// The child goes on with what it was interrupted in, and has a heap that is whole.
+// The child continues the interrupted request, and its heap is consistent.
 static void forked_child_goes_on_after_its_handler(void)
 {
     pid_t child = fork();
@@ -73,7 +73,7 @@ static void forked_child_goes_on_after_its_handler(void)
     T_CHECK(waitpid(child, &status, 0) == child && status == 0, "the child ended with status %d", status);
 }
 
-// A process that hangs ends, whatever holds it.
+// Ends a process that hangs.
 static void watch_over(pid_t process)
 {
     if (fork() != 0) return;

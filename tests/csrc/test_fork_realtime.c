@@ -1,6 +1,6 @@
-// A real-time thread forks on the one CPU that a normal thread needs, which is in the midst of a change of its heap: the fork
-// waits for the end of that change, and must leave the CPU for it. Else it waits until the kernel throttles real-time threads,
-// after 950 ms.
+// A real-time thread forks on the only CPU that a normal thread may use, while that thread changes its heap. The fork
+// waits for the end of the change and must release the CPU for it. Otherwise it waits until the kernel throttles
+// real-time threads, after 950 ms.
 
 #include "test.h"
 

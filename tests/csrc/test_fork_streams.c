@@ -1,6 +1,6 @@
-// fork beside stdio: one thread forks, one flushes all streams, others hold a stream and ask for memory meanwhile, as getline
-// does. fork() locks the list of all streams, fflush(NULL) holds that list and waits for each stream, and whoever holds a
-// stream waits for a block: that is a ring of three if the allocator is locked before the list is.
+// fork beside stdio: one thread forks, one flushes all streams, others hold a stream and allocate meanwhile, as getline
+// does. fork() locks the list of all streams; fflush(NULL) holds that list and waits for each stream; the holder of a
+// stream waits for the allocator. This is a cycle of three if the allocator is locked before the list.
 
 #include "test.h"
 
@@ -8,7 +8,7 @@ enum { READERS = 3, FORKS = 40, PATIENCE_SECONDS = 60 };
 
 static atomic_bool stop;
 
-// The list's lock is not fair: without these pauses the thread that forks would hardly ever get it.
+// The list's lock is not fair: without these pauses the forking thread would hardly ever get it.
 static void rest(unsigned us)
 {
     struct timespec pause = {.tv_nsec = us * 1000L};
@@ -24,7 +24,7 @@ static void *flush_all(void *unused)
     return unused;
 }
 
-// Blocks of every kind, each of which needs a lock of the allocator's now and then.
+// Allocates blocks of every kind; each kind needs a lock of the allocator now and then.
 static void allocate_under_the_streams_lock(FILE *stream)
 {
     static const size_t sizes[] = {120, 5000, 60000, 700000, 2500000};
@@ -75,7 +75,7 @@ static void forks_streams_and_blocks_do_not_wait_in_a_ring(void)
     for (int i = 0; i <= READERS; i++) T_join(threads[i]);
 }
 
-// Without other threads fork() itself leaves the list alone: the child must not be left with a lock that is held.
+// Without other threads fork() does not lock the list: its lock must still be free in the child.
 static void the_list_is_free_after_a_fork_of_one_thread(void)
 {
     for (int i = 0; i < 3; i++) {

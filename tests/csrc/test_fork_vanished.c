@@ -1,5 +1,5 @@
-// The threads that a fork does not take along: what they had in use, in their caches and on its way is whole in the
-// child, and is used again there.
+// Threads that do not exist in a forked child: the blocks that they had in use, in their caches and in transit are
+// intact in the child and are reused there.
 
 #include <hakmem.h>
 
@@ -9,7 +9,7 @@ enum { THREADS = 6, MAILBOXES = 64, FORKS = 40, CHILD_SECONDS = 30, OWNED = 3000
 
 static atomic_bool stop;
 
-// A child that hangs is killed by its own alarm, and its parent reports the signal.
+// The child's own alarm ends it if it hangs; its parent reports the signal.
 static pid_t fork_or_fail(void)
 {
     pid_t child = fork();
@@ -18,7 +18,7 @@ static pid_t fork_or_fail(void)
     return child;
 }
 
-// ---- threads that stand still
+// ---- threads that are stopped
 
 static struct block *owned[THREADS][OWNED];
 static pthread_barrier_t ready, done;
@@ -60,7 +60,7 @@ static size_t volume_kib(void)
     return THREADS * bytes / 1024;
 }
 
-// As much as all the threads had, in blocks of the same sizes: little of it may come from the system.
+// Allocates as much as all the threads had, in blocks of the same sizes: little of it may come from the system.
 static void fill_again(void)
 {
     size_t before = T_resident_kib();
@@ -130,7 +130,7 @@ static void *do_nothing(void *argument)
     return argument;
 }
 
-// New threads get the stacks of those that vanished, and with them their thread-local memory.
+// New threads get the stacks of the vanished ones, and with them their thread-local memory.
 static void fill_behind_new_threads(void)
 {
     pthread_t threads[THREADS];
@@ -141,11 +141,11 @@ static void fill_behind_new_threads(void)
 
 static void new_threads_of_the_child_do_not_disturb_it(void)
 {
-    if (T_SANITIZER) return; // its own malloc may have been forked while locked: no thread can be born
+    if (T_SANITIZER) return; // its malloc may have been locked at the fork, so no thread can start
     fork_beside(own_blocks, fill_behind_new_threads);
 }
 
-// ---- threads in the midst of something
+// ---- threads that are inside a change
 
 static _Atomic(struct block *) mailboxes[MAILBOXES];
 
@@ -168,11 +168,11 @@ static void check_mailboxes(void)
     }
 }
 
-// Whatever a cache held by mistake, because its thread was stopped at the wrong moment, would be handed out now while it
-// is in use.
+// If a cache wrongly held a block because its thread was stopped in the middle of a change, the block would be
+// allocated now while it is in use.
 static void take_everything_over(uint64_t seed)
 {
-    if (seed % 2 == 0) (void)hak_malloc_trim(0); // at once; else bit by bit
+    if (seed % 2 == 0) (void)hak_malloc_trim(0); // all at once; else one by one
     for (int i = 0; i < THREADS; i++) fill(owned[i]);
     check_mailboxes();
     free_what_they_had();

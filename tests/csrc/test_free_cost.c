@@ -1,7 +1,7 @@
-// What a free costs depends neither on what the program wrote into the block, nor on how much the block's owner holds.
+// The cost of a free depends neither on what the program wrote into the block nor on how much the block's owner holds.
 //
-// Times are compared within one run, the best of several rounds each; what is allowed is far from what is usual, and far from
-// what a search of a list costs.
+// Times are compared within one run, the best of several rounds each. The bounds are far above normal times, and far
+// below the cost of searching a list.
 
 #include "test.h"
 
@@ -24,14 +24,14 @@ static void write_first_bytes(unsigned char *block)
     memset(block, 0xf7, 8);
 }
 
-// Looks like the end of a list in which there is room.
+// A value that looks like the end of a list with room.
 static void write_small_number(unsigned char *block)
 {
     uint64_t number = 0x40f7;
     memcpy(block, &number, sizeof number);
 }
 
-// Seconds for the frees of a round: of all blocks, in the order in which they came.
+// Returns the seconds for the frees of a round: all blocks, in the order of their allocation.
 static double round_of(write_to *write)
 {
     static unsigned char *blocks[BLOCKS];
@@ -82,7 +82,7 @@ static void *allocate_all(void *argument)
     return NULL;
 }
 
-// Seconds a free, in an order that meets another slab each time.
+// Returns the seconds per free, in an order in which each block lies in another slab than the one before.
 static double frees_of_ended_owner(size_t count)
 {
     struct job job = {T_pages(count * sizeof(void *)), count};
@@ -95,11 +95,11 @@ static double frees_of_ended_owner(size_t count)
         job.blocks[at] = NULL;
     }
     double seconds = T_seconds() - start;
-    for (size_t i = 0; i < count; i++) T_free(job.blocks[i]); // whom the order left out
+    for (size_t i = 0; i < count; i++) T_free(job.blocks[i]); // blocks that the order skipped
     return seconds / (double)count;
 }
 
-// Sixteen times as many cost a free a few cache misses more.
+// With sixteen times as many blocks, a free may cost a few cache misses more.
 static void how_much_an_ended_owner_left_does_not_matter(void)
 {
     enum { FEW = 30000, MANY = 16 * FEW };

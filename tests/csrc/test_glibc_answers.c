@@ -1,6 +1,7 @@
-// Edges of the aligned functions and of sizes, asked of this allocator and of glibc's in one process: the answers are the same.
+// Edge cases of the aligned functions and of sizes, compared between this allocator and glibc's in one process: the
+// answers are equal.
 //
-// An answer: whether there is a block, what errno or the return value says, and the alignment that the block has in any case.
+// answer: whether there is a block, the errno or return value, and the guaranteed alignment of the block.
 
 #include "test.h"
 
@@ -23,7 +24,7 @@ static const struct functions ours = {
 };
 static struct functions theirs;
 
-// The library's own functions, whoever else has the names in this process.
+// Finds glibc's own functions, even if another library defines their names in this process.
 static void find_theirs(void)
 {
     static const char *const names[] = {"memalign", "aligned_alloc", "posix_memalign", "malloc", "calloc",
@@ -151,7 +152,7 @@ static void sizes_that_are_possible_and_not(void)
             compare(kinds[kind], ask_size, kind, sizes[s]);
 }
 
-// The product is too large, or only just is not. (glibc's reallocarray calls whichever realloc the process has.)
+// The product is too large, or is just small enough. (glibc's reallocarray calls the process's realloc.)
 static struct answer ask_product(const struct functions *of, size_t count, size_t size)
 {
     errno = 0;
@@ -167,7 +168,7 @@ static void products_that_overflow(void)
             size_t product;
             bool overflows = __builtin_mul_overflow(numbers[a], numbers[b], &product);
             if (!overflows && product > 1 << 20 && product < (size_t)1 << 48)
-                continue; // it depends on the machine
+                continue; // depends on the machine
             compare("calloc", ask_product, numbers[a], numbers[b]);
             if (overflows) T_CHECK_REFUSED(T_reallocarray(NULL, numbers[a], numbers[b]), ENOMEM);
         }

@@ -1,10 +1,11 @@
-// Work that moves from thread to thread: what one has freed, or what was freed for it, serves the next, while it waits.
+// Work that moves from thread to thread: memory that one thread has freed, or that was freed for it, serves the next
+// one while the first waits.
 
 #include "test.h"
 
 #include <semaphore.h>
 
-enum { THREADS = 12, BLOCKS = 24000, KEPT = 50 }; // each thread's turn: about 12 MiB; one block of KEPT stays
+enum { THREADS = 12, BLOCKS = 24000, KEPT = 50 }; // about 12 MiB per thread; one of every KEPT stays
 
 static sem_t turn[THREADS], done;
 static void **blocks, **kept;
@@ -42,7 +43,7 @@ static void *take_turn(void *argument)
     allocate_turn();
     if (!frees_of_the_one_before) free_turn();
     sem_post(&done);
-    sem_wait(&turn[self]); // alive until all have had their turn
+    sem_wait(&turn[self]); // alive until all threads have had their turn
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-// What the heap says of itself: mallinfo2 and malloc_info follow what is allocated and freed.
+// The heap's own figures: mallinfo2 and malloc_info follow allocations and frees.
 
 #include "test.h"
 
@@ -28,7 +28,7 @@ static void check_sums(const hak_mallinfo2_t *info)
     T_CHECK(info->smblks == 0 && info->usmblks == 0, "fastbins are counted, and there are none");
 }
 
-// Bytes in use grow by what is allocated, and fall when it is freed: `size` a block, 16 MiB in all.
+// The bytes in use grow with allocations and fall with frees: blocks of `size`, 16 MiB in total.
 static void blocks_are_counted(size_t size)
 {
     size_t count = 16 * MIB / size;
@@ -96,7 +96,7 @@ static void the_c_names_say_the_same(void)
 }
 #endif
 
-// Its fields are ints: what does not fit is the largest int, not a negative number.
+// Its fields are ints: a value that does not fit becomes the largest int, not a negative number.
 static void the_old_mallinfo_is_clamped(void)
 {
 #pragma GCC diagnostic push
@@ -133,7 +133,7 @@ static size_t number_behind(const char *words)
     return strtoull(found + strlen(words), NULL, 10);
 }
 
-// Each tag that is opened is closed, in order.
+// Every opened tag is closed, in order.
 static void check_nesting(void)
 {
     const char *open[8];
@@ -178,7 +178,7 @@ static void malloc_info_knows_no_options(void)
 static void malloc_info_says_when_it_cannot_write(void)
 {
     FILE *full = fopen("/dev/full", "w");
-    if (full == NULL) return; // not every system has it
+    if (full == NULL) return; // some systems have no such device
     setvbuf(full, NULL, _IONBF, 0);
     T_CHECK(T_NAME(malloc_info)(0, full) == EIO, "writing to a full device went well");
     fclose(full);

@@ -1,7 +1,7 @@
-// Requests that no address space can hold are refused before anything is given up for them: they cost nothing, and what is kept
-// for the next request stays.
+// Requests that no address space can hold are refused before any memory is released for them: they cost nothing, and
+// memory cached for the next request stays.
 //
-// This program's own mmap and its kin come before the C library's, and are counted.
+// This program's own mmap and related functions precede the C library's, and their calls are counted.
 
 #include "test.h"
 
@@ -29,7 +29,7 @@ SHOWN int madvise(void *start, size_t size, int advice)
     return (int)syscall(SYS_madvise, start, size, advice);
 }
 
-// What a thread keeps for its next requests, of every kind.
+// Fills the caches that a thread keeps for its next requests, of every kind.
 static void keep_some(void)
 {
     static const size_t sizes[] = {16, 1000, 60000, 200000, 3000000};

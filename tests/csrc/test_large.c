@@ -1,10 +1,10 @@
-// Blocks that have a mapping of their own: content, growth, reuse, and many at a time.
+// Blocks that have their own mapping: content, growth, reuse, and many at a time.
 
 #include "test.h"
 
 static const size_t page = 4096;
 
-// Touching a byte in each page shows a mapping that is too short, without the cost of writing it all.
+// Touches one byte per page: this detects a mapping that is too short, without writing all of it.
 static void touch_pages(unsigned char *block, size_t size, unsigned char value)
 {
     for (size_t at = 0; at < size; at += page) block[at] = value;
@@ -99,7 +99,7 @@ static void calloc_is_zero_each_time(void)
     }
 }
 
-// A burst of large blocks must not stay in memory for good: 1 GiB of traffic, one block at a time.
+// Large blocks must not stay in memory for ever: 1 GiB of traffic, one block at a time.
 static void traffic_leaves_nothing_behind(void)
 {
     size_t before = T_resident_kib();
@@ -114,11 +114,11 @@ static void traffic_leaves_nothing_behind(void)
     T_CHECK(after < before + (64 << 10), "large blocks that were freed left %zu KiB behind", after - before);
 }
 
-// ---- the addresses that one thread gives up are taken by another at once
+// ---- addresses that one thread frees are used by another at once
 
 static atomic_bool stop;
 
-// Blocks that lie side by side and grow by turns are in each other's way.
+// Adjacent blocks that grow in turn block each other's growth.
 static void *keep_moving(void *argument)
 {
     enum { BLOCKS = 4, FIRST = 1200 << 10, LAST = 5 << 20 };
@@ -142,7 +142,7 @@ static void *keep_moving(void *argument)
     return NULL;
 }
 
-// Bursts of small and medium blocks that are given back to the system each time.
+// Bursts of small and medium blocks that are returned to the system each time.
 static void *keep_mapping(void *argument)
 {
     enum { BLOCKS = 6000 };

@@ -1,4 +1,5 @@
-// glibc's second names (__libc_malloc and its kin) are of the same allocator as the first: what one gives, the other takes.
+// glibc's alternative names (__libc_malloc and others) belong to the same allocator as the standard ones: each frees
+// the other's blocks.
 
 #include "test.h"
 
@@ -6,7 +7,7 @@
 
 int main(void)
 {
-    T_not_run("the C names belong to somebody else here");
+    T_not_run("another library defines the C names here");
 }
 
 #else

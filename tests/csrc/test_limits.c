@@ -1,5 +1,5 @@
-// A process whose address space is limited from its start on: nothing is reserved that does not fit, and what fits can be
-// had, in every size, again and again, by threads too.
+// A process with limited address space from its start: no reservation exceeds the limit, and requests of every size
+// that fit succeed, repeatedly and in threads.
 
 #include "test.h"
 
@@ -31,8 +31,8 @@ static void empty(struct node *list)
     }
 }
 
-// Each kind of block can have 6/10 of the limit when the others are freed: what is kept for reuse must not be in the way.
-// Less of the small ones, which touch all of their memory.
+// Each kind of block can use 6/10 of the limit when the others are freed: memory cached for reuse must not prevent
+// that. The small ones use less, because they touch all of their memory.
 static void use_most_of(size_t limit)
 {
     static const size_t sizes[] = {20000, 900000, 5 << 20};
@@ -56,12 +56,12 @@ static void *use_some(void *bytes)
 static void use_it_in_threads(size_t limit)
 {
     pthread_t threads[THREADS];
-    size_t bytes = limit / (T_CHECKS >= 2 ? 6 : 4); // canaries, notes and quarantines take their part
+    size_t bytes = limit / (T_CHECKS >= 2 ? 6 : 4); // canaries, notes and quarantines take a share
     for (int i = 0; i < THREADS; i++) threads[i] = T_thread(use_some, (void *)(bytes / THREADS));
     for (int i = 0; i < THREADS; i++) T_join(threads[i]);
 }
 
-// The limit holds from exec on, so it is there before the library is loaded.
+// The limit is set before exec, so it holds before the library is loaded.
 static void run_under(size_t limit, char **argv)
 {
     char text[32];
@@ -90,6 +90,6 @@ int main(int argc, char **argv)
     }
     run_under((size_t)1024 * MIB, argv);
     run_under((size_t)512 * MIB, argv);
-    run_under((size_t)128 * MIB, argv); // of which threads' stacks take half
+    run_under((size_t)128 * MIB, argv); // threads' stacks take half of it
     return 0;
 }

@@ -1,11 +1,9 @@
-// What a program wrote to its blocks may look like the mark of a free one: a free of them takes no longer for that.
+// A program's data may equal the mark of a free block: freeing such blocks takes no longer.
 
 #include "test.h"
 
 enum { BLOCKS = T_THREAD_SANITIZER ? 20000 : 200000, SIZE = 16 };
-enum {
-    MOST_TIMES = 20
-}; // as long as others at most; a search of each slab's list takes a thousand times as long
+enum { MOST_TIMES = 20 }; // the limit; a search of each slab's list takes a thousand times as long
 
 static uint64_t **blocks;
 
@@ -31,7 +29,7 @@ static void *free_all(void *unused)
     return NULL;
 }
 
-// The best of three rounds, in seconds.
+// Returns the best of three rounds, in seconds.
 static double seconds_of(uint64_t value, bool elsewhere)
 {
     double best = 1e9;
@@ -40,7 +38,7 @@ static double seconds_of(uint64_t value, bool elsewhere)
         double start = T_seconds();
         if (elsewhere) {
             T_join(T_thread(free_all, NULL));
-            T_malloc_trim(0); // the owner takes them in
+            T_malloc_trim(0); // the owner collects the blocks
         } else {
             free_all(NULL);
         }
@@ -51,7 +49,7 @@ static double seconds_of(uint64_t value, bool elsewhere)
     return best;
 }
 
-// All begin with the byte that marks a link.
+// All values begin with the byte that marks a link.
 static void compare(bool elsewhere)
 {
     static const uint64_t values[] = {(uint64_t)-9, 247, 0x1f7};

@@ -1,5 +1,4 @@
-// Blocks between the tiny classes and the mappings, 1 KiB to 1 MiB: content, neighbours, and the gaps they
-// leave.
+// Blocks between the tiny classes and the mappings, 1 KiB to 1 MiB: content, neighbours, and the gaps that they leave.
 
 #include "test.h"
 
@@ -8,7 +7,7 @@ enum { COUNT = 400, SMALLEST = 1025, LARGEST = 1 << 20 };
 static unsigned char *blocks[COUNT];
 static size_t sizes[COUNT];
 
-// Each doubling from 1 KiB to 1 MiB as often as the others.
+// Each doubling from 1 KiB to 1 MiB is equally likely.
 static size_t random_size(uint64_t *random)
 {
     size_t top = (size_t)2048 << (T_random(random) % 10);
@@ -54,7 +53,7 @@ static void random_replacement(void)
     take_all();
 }
 
-// Every other block goes, and smaller ones come into the gaps; then the rest, and large ones.
+// Every other block is freed, and smaller ones fill the gaps; then the rest is freed, and large ones follow.
 static void gaps_are_filled(void)
 {
     for (size_t round = 0; round < 4; round++) {
@@ -67,7 +66,7 @@ static void gaps_are_filled(void)
     }
 }
 
-// Rounds with ever larger blocks: pieces that lie side by side have to become one again.
+// Rounds with ever larger blocks: adjacent free pieces must be joined.
 static void neighbours_coalesce(void)
 {
     size_t peak = 0;

@@ -1,5 +1,4 @@
-// Freed memory serves the next who asks: a second burst does not need more than the first, whatever its
-// sizes.
+// Freed memory is reused: a second burst does not need more than the first, for any sizes.
 
 #include "test.h"
 
@@ -27,14 +26,14 @@ static void free_in_order(size_t count)
     for (size_t i = 0; i < count; i++) check_and_free(i);
 }
 
-// Every 64th block stays until the end of its round, so that slabs empty slowly and all at once.
+// Every 64th block stays until the end of its round, so that slabs empty slowly and all at the same time.
 static void free_in_strides(size_t count)
 {
     for (size_t start = 0; start < 64; start++)
         for (size_t i = start; i < count; i += 64) check_and_free(i);
 }
 
-// Resident memory of one burst at its height.
+// Returns the resident memory of one burst at its peak.
 static size_t burst(size_t size, void (*give_back)(size_t count))
 {
     size_t count = BURST / size;
@@ -58,7 +57,7 @@ static void bursts_of_one_size_take_the_same_memory(void)
     check_peak("the third", SMALLEST, burst(SMALLEST, free_in_order), first, 110);
 }
 
-// What one class has freed must be of use for another.
+// Memory that one class has freed must be usable by another.
 static void bursts_of_other_sizes_take_the_same_memory(void)
 {
     static const size_t sizes[] = {512, 4096, 128, 65536};

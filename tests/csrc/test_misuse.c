@@ -1,22 +1,23 @@
-// Misuse: what each level of `checks` finds, and when. Each case is done by a child of its own, and judged by how that ends.
+// Misuse: what each level of `checks` detects, and when. Each case runs in its own child and is judged by how the child
+// ends.
 //
-// A line of the output for each case and size, which docs/hardening.md shows as a table:
+// The output has one line for each case and size, which docs/hardening.md shows as a table:
 //
 //   misuse: <case> | <size> | <what became of it>
 //
-// What a level promises is asserted: the line that the child leaves on stderr, and the moment. What it does not find must
-// not be taken for something else.
+// The test asserts what a level promises: the line on stderr, and the time of detection. A misuse that a level does not
+// detect must not be reported as another one.
 
 #include <signal.h>
 
 #include "test.h"
 
-// Small blocks have memory for 128 bytes in every class table, with a canary as well as without.
+// A small block has 128 bytes of memory in every class table, with a canary or without.
 enum { SMALL = 120, MEDIUM = 40000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
 
 // ---- what a child does
 
-// The moment of the misuse has passed: what is found from here on is found later.
+// The misuse has happened: what is detected from here on is detected later.
 static int reports;
 
 static void misuse_is_done(void)
@@ -31,7 +32,7 @@ static void *make(size_t size)
     return block;
 }
 
-// The one before it is in use, too.
+// The block before it is in use, too.
 static unsigned char *make_second(size_t size)
 {
     make(size);
@@ -75,12 +76,12 @@ static void double_free_interleaved(size_t size)
     T_free(other);
 }
 
-// The block is at home in its slab, and comes back to the caches beside another one.
+// The block is returned to its slab, and comes back to the caches together with another one.
 static void double_free_after_trim(size_t size)
 {
     enum { OTHERS = 40 };
     void *blocks[OTHERS];
-    make(size); // keeps the slab
+    make(size); // keeps the slab in use
     for (int i = 0; i < OTHERS; i++) blocks[i] = make(size);
     for (int i = 0; i < OTHERS; i++) T_free(blocks[i]);
     T_malloc_trim(0);
@@ -88,7 +89,7 @@ static void double_free_after_trim(size_t size)
     T_free(blocks[0] != again ? blocks[0] : blocks[1]);
 }
 
-// More than any cache holds.
+// More blocks than any cache holds.
 static void double_free_after_many_others(size_t size)
 {
     enum { OTHERS = 4000 };
@@ -98,7 +99,7 @@ static void double_free_after_many_others(size_t size)
     T_free(blocks[10]);
 }
 
-// The block may have a new owner by the second free; then it is the owner's own free that shows it.
+// The block may have a new owner by the second free; then the new owner's own free detects it.
 static void double_free_after_reuse(size_t size)
 {
     void *block = make(size);
@@ -181,7 +182,7 @@ static void free_misaligned(size_t size)
     T_free(block + 1);
 }
 
-// Memory of the right class, in the same slab, where no block is out.
+// Memory of the right class, in the same slab, where no block is allocated.
 static void free_of_what_was_never_out(size_t size)
 {
     char *block = make(size);
@@ -191,7 +192,7 @@ static void free_of_what_was_never_out(size_t size)
     T_malloc_trim(0);
 }
 
-// What is left of a slab in front of its first block: where that is depends on the slab's colour.
+// The part of a slab before its first block; its size depends on the slab's colour.
 static void free_of_a_slabs_rest(size_t size)
 {
     enum { SLAB = 1 << 16, BLOCKS = 40 * SLAB / STRIDE };
@@ -300,7 +301,7 @@ static void write_after_free_at_the_start(size_t size)
     T_free(block);
     flip(T_hidden(block), 8);
     misuse_is_done();
-    if (T_CHECKS >= 2) T_malloc_trim(0); // lower levels may come to any end
+    if (T_CHECKS >= 2) T_malloc_trim(0); // with lower levels, any end is possible
 }
 
 // Blocks freed since have pushed it out of the quarantine.
@@ -316,15 +317,15 @@ static void write_long_after_free(size_t size)
     for (int i = 0; i < 2 * OTHERS; i++) T_must_malloc(size);
 }
 
-// ---- what has to become of it
+// ---- the expected end
 
-// How it ends, and when. `line`: what the line on stderr says.
+// How the child ends, and when. `line` is contained in the line on stderr.
 typedef enum fate {
     UNNOTICED,
     AT_ONCE, // the free, or the realloc, ends the process
-    LATER, // a later call does
-    NO_TOUCH, // the write itself is refused: SIGSEGV
-    BY_CHANCE, // unnoticed, or a line that is true, or SIGSEGV: it depends on what else is there
+    LATER, // a later call ends the process
+    NO_TOUCH, // the write itself fails with SIGSEGV
+    BY_CHANCE, // unnoticed, a correct line, or SIGSEGV, depending on neighbouring memory
 } fate_t;
 
 typedef struct verdict {
@@ -347,7 +348,7 @@ typedef struct verdict {
 #define UNDER "underflow"
 #define WRITTEN "use after free"
 
-// By level: none, basic, full.
+// `of` is indexed by level: none, basic, full.
 typedef struct expectation {
     const char *size_name;
     size_t size;
@@ -357,7 +358,7 @@ typedef struct expectation {
 typedef struct misuse {
     const char *name;
     void (*act)(size_t size);
-    expectation_t expect[3]; // by size; fewer where they do not differ
+    expectation_t expect[3]; // by size; fewer if the sizes do not differ
 } misuse_t;
 
 #define SMALL_(none, basic, full) \
@@ -480,10 +481,10 @@ static const misuse_t misuses[] = {
 
 enum { ROOM = 4096 };
 
-// How a child ended, and what it left.
+// How a child ended, and what it wrote.
 typedef struct ending {
     int status;
-    bool done; // it came past the misuse
+    bool done; // it ran past the misuse
     char errors[ROOM];
 } ending_t;
 
@@ -499,7 +500,7 @@ static size_t read_all(int file, char *text, size_t room)
 static void be_the_child(const misuse_t *misuse, size_t size, int errors)
 {
     dup2(errors, STDERR_FILENO);
-    signal(SIGSEGV, SIG_DFL); // a sanitizer has a handler of its own
+    signal(SIGSEGV, SIG_DFL); // a sanitizer has its own handler
     misuse->act(size);
     misuse_is_done();
     _exit(0);
@@ -528,7 +529,7 @@ static bool was_signalled(const ending_t *ending, int signal)
     return WIFSIGNALED(ending->status) && WTERMSIG(ending->status) == signal;
 }
 
-// One line, which says what, and where: an address in hexadecimal digits.
+// True if stderr has exactly one line, with the message and an address in hexadecimal digits.
 static bool says(const ending_t *ending, const char *what)
 {
     const char *end = strchr(ending->errors, '\n');
@@ -591,7 +592,7 @@ static void each_misuse_is_judged(void)
             judge(&misuses[i], &misuses[i].expect[size]);
 }
 
-// ---- a handler of SIGABRT
+// ---- a SIGABRT handler
 
 static void allocate_and_leave(int signal)
 {
@@ -605,7 +606,7 @@ static void allocate_and_leave(int signal)
 static void free_with_a_handler(size_t size)
 {
     signal(SIGABRT, allocate_and_leave);
-    alarm(20); // a handler that waits for a lock
+    alarm(20); // in case the handler waits for a lock
     double_free_at_once(size);
 }
 
@@ -618,7 +619,7 @@ static void a_handler_of_the_end_may_allocate(void)
             "the handler did not come through: %#x %s", (unsigned)ending.status, ending.errors);
 }
 
-// ---- options of a variant that keep free blocks in more places
+// ---- options of a variant that keep free blocks in further places
 
 #define OPTION "HAKMEM_TINY_BG_SPILL"
 
@@ -628,7 +629,7 @@ static void with_the_options_it_is_the_same(void)
     T_CHECK(child >= 0, "no child: %s", strerror(errno));
     if (child == 0) {
         int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(nowhere, STDOUT_FILENO); // the table is there already
+        dup2(nowhere, STDOUT_FILENO); // the table has been printed already
         setenv(OPTION, "1", 1);
         setenv("HAKMEM_TINY_HOTMAG", "1", 1);
         execl("/proc/self/exe", "test_misuse", (char *)NULL);

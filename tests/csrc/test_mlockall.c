@@ -1,5 +1,5 @@
-// A process that has locked all its memory, also what it will map later, under a small limit: each mapping counts as a whole from
-// then on. What still fits can be had in small steps.
+// A process that has locked all its present and future memory, under a small limit: each mapping then counts as a
+// whole. Memory that still fits can be allocated in small steps.
 
 #include "test.h"
 
@@ -7,7 +7,7 @@
 
 enum { LIMIT = 8 << 20, OVERFLOW_UID = 65534, SMALL_BLOCKS = 8192 };
 
-// As a user: a privileged process may lock what it likes.
+// Runs as an unprivileged user: a privileged process may lock any amount.
 static void limit_locked_memory(void)
 {
     struct rlimit most = {LIMIT, LIMIT};
@@ -15,7 +15,7 @@ static void limit_locked_memory(void)
     if (geteuid() == 0) T_CHECK(setuid(OVERFLOW_UID) == 0, "setuid: %s", strerror(errno));
 }
 
-// Maps pages until no more can be locked, then gives so many bytes back.
+// Maps pages until no more can be locked, then unmaps that many bytes.
 static void leave_room(size_t bytes)
 {
     enum { PIECE = 64 << 10, MOST = 2 * LIMIT / PIECE };

@@ -1,11 +1,11 @@
-// Out of memory: the answer is NULL and ENOMEM, nothing that was there before suffers, and it works again
-// once something was freed.
+// Out of memory: requests return NULL with ENOMEM, existing blocks stay intact, and requests succeed again after blocks
+// are freed.
 
 #include "test.h"
 
 #include <sys/resource.h>
 
-enum { ROOM = 48 << 20 };  // bytes that may be mapped on top of what is
+enum { ROOM = 48 << 20 }; // bytes that may be mapped in addition
 
 // node: a block in a list, newest first; its content follows the header.
 struct node {
@@ -18,7 +18,7 @@ static struct rlimit unlimited;
 static void limit_address_space(void)
 {
     struct rlimit limit = unlimited;
-    T_malloc_trim(0); // what an earlier test left would be there besides
+    T_malloc_trim(0); // memory that an earlier test left would add to the room
     limit.rlim_cur = T_mapped_bytes() + ROOM;
     T_CHECK(setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit: %s", strerror(errno));
 }
@@ -36,7 +36,7 @@ static struct node *push(struct node *list, struct node *node, size_t size)
     return node;
 }
 
-// Blocks of one size until none are left.
+// Allocates blocks of one size until no memory is left.
 static struct node *exhaust(size_t size, size_t *count)
 {
     struct node *list = NULL;
@@ -71,7 +71,7 @@ static void refuse_everything(struct node *list)
     T_CHECK_REFUSED(T_realloc(list, ROOM), ENOMEM);
 }
 
-// A third is asked back: of the rest, caches and half-empty slabs may keep a share.
+// A third of the blocks must succeed again: caches and half-empty slabs may keep a share of the rest.
 static void check_it_works_again(size_t size, size_t count)
 {
     struct node *list = NULL;
@@ -121,7 +121,7 @@ static void mapped_blocks(void)
     check_exhaustion(3 << 20);
 }
 
-// Memory of one size is of use for another: what small blocks have held must be had for large ones.
+// Memory of one size is usable for another: large blocks can use what small ones have freed.
 static void freed_small_blocks_make_room_for_a_large_one(void)
 {
     static const size_t sizes[] = {64, 1024, 10000, 200000};
@@ -140,7 +140,7 @@ static void freed_small_blocks_make_room_for_a_large_one(void)
     }
 }
 
-// Nothing is left for the smaller block to move to, of whatever size: it has to stay.
+// No memory is left to move the smaller block to, so it has to stay in place.
 static void less_is_never_refused(void)
 {
     enum { KINDS = 5, LESS = 24 };
@@ -167,7 +167,7 @@ static void less_is_never_refused(void)
     lift_limit();
 }
 
-// The limit comes when all threads exist: creating one needs address space, too.
+// The limit is set once all threads exist, because creating one needs address space.
 static pthread_barrier_t limit_is_set;
 
 static void *exhaust_in_thread(void *argument)

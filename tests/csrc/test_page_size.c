@@ -1,5 +1,5 @@
-// Systems with pages of 16 and 64 KiB, simulated: this program says so instead of the system, and its own mmap and its kin, which
-// come before the C library's, refuse what such a system refuses.
+// Systems with pages of 16 and 64 KiB, simulated: this program reports the page size instead of the system. Its own
+// mmap and related functions, which precede the C library's, refuse what such a system refuses.
 //
 // usage: test_page_size          each size in a process of its own
 //        test_page_size BYTES    one of them
@@ -18,7 +18,8 @@ static atomic_size_t page_size;
 
 #define SHOWN __attribute__((visibility("default")))
 
-// The allocator asks before main, and before the C library knows of arguments: the kernel has them.
+// The allocator needs it before main, when the C library does not know the arguments yet: they are read from the
+// kernel.
 static size_t ask_command_line(void)
 {
     char text[4096];
@@ -55,7 +56,7 @@ static bool is_whole(const void *start, size_t size)
     return ((uintptr_t)start | size) % page() == 0;
 }
 
-// A mapping begins at a page of the simulated system; what lies in front is left without memory.
+// Maps memory at a page boundary of the simulated system; the addresses before it stay without memory.
 static void *map_whole(size_t size, int protection, int flags, int file, off_t offset)
 {
     char *room = (void *)syscall(SYS_mmap, NULL, size + page(), PROT_NONE, flags, -1, 0);
@@ -103,7 +104,7 @@ SHOWN void *mremap(void *start, size_t old_size, size_t size, int flags, ...)
     return (void *)syscall(SYS_mremap, start, old_size, size, flags, target);
 }
 
-// ---- the load, under one size
+// ---- the load, with one page size
 
 enum { BLOCKS = 400 };
 
@@ -169,7 +170,7 @@ static void children_too(void)
     T_CHECK_CHILD(child);
 }
 
-// ---- each size
+// ---- each page size
 
 static void start_with(const char *bytes)
 {

@@ -1,4 +1,4 @@
-// Content is kept through realloc: across every size boundary, up, down, at random, and for mapped blocks.
+// realloc keeps the content: across every size boundary, up, down, at random, and for mapped blocks.
 
 #include "test.h"
 
@@ -86,8 +86,7 @@ static void a_random_walk_of_many_blocks(void)
     }
 }
 
-// Two mapped blocks that grow by turns are in each other's way, so that both growing in place and moving
-// occur.
+// Two mapped blocks grow in turn and block each other's growth, so both growth in place and moves occur.
 static void large_blocks_grow_and_shrink(void)
 {
     unsigned char *blocks[2] = {NULL, NULL};
@@ -103,7 +102,7 @@ static void large_blocks_grow_and_shrink(void)
     for (int i = 0; i < 2; i++) T_free(blocks[i]);
 }
 
-// A string that grows byte by byte must not copy a megabyte for each byte: a few seconds would show it.
+// A string that grows byte by byte must not copy a megabyte per byte, which would take seconds.
 static void growing_a_large_block_in_small_steps_ends(void)
 {
     unsigned char *block = NULL;

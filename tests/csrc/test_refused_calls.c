@@ -1,7 +1,7 @@
-// A sandbox refuses a call of the system for good, with EPERM or ENOSYS: all requests are served, contents stay, and neither
-// memory nor addresses are lost by it. One call after the other is refused, then all of them.
+// A sandbox refuses a system call for good, with EPERM or ENOSYS: all requests are served, contents stay, and neither
+// memory nor addresses are lost. Each call is refused alone, then all of them together.
 //
-// Each in a child of its own: a filter cannot be taken back.
+// Each case runs in its own child, because a filter cannot be removed.
 
 #include "test.h"
 
@@ -56,7 +56,7 @@ static void refuse(const struct refusal *refusal, int error)
 
 // ---- the load
 
-// Two arrays that grow in turn: neither can grow where it lies.
+// Two arrays grow in turn, so neither can grow in place.
 static void grow_arrays(void)
 {
     unsigned char *arrays[2] = {NULL, NULL};
@@ -107,7 +107,7 @@ static void use_it_all(void)
 
 static atomic_int running;
 
-// Locks are contended, and without futex there is no join either.
+// Locks are contended; without futex, join does not work either.
 static void *compete(void *unused)
 {
     for (int i = 0; i < ROUNDS; i++) {
@@ -133,7 +133,7 @@ static void use_with_refusal(const struct refusal *refusal, int error)
     alarm(PATIENCE_SECONDS);
     use_every_kind();
     refuse(refusal, error);
-    use_it_all(); // what is in pieces by then is used again
+    use_it_all(); // fragmented memory is reused
     size_t mapped = T_mapped_bytes(), resident = T_resident_kib();
     for (int round = 0; round < ROUNDS; round++) use_it_all();
     size_t grown = (T_mapped_bytes() - mapped) / MIB;

@@ -1,4 +1,4 @@
-// A thread that only allocates and one that only frees: memory follows the live blocks, not the traffic.
+// One thread only allocates and another only frees: memory follows the live blocks, not the traffic.
 
 #include "block.h"
 
@@ -12,7 +12,7 @@ struct ring {
     size_t low, high;  // bytes of a block
 };
 
-// Traffic of 50 MiB and more through less than 1 MiB of live blocks.
+// Traffic of at least 50 MiB through less than 1 MiB of live blocks.
 enum { GROWTH_KIB = 12288 };
 
 static void *produce(void *argument)
@@ -69,7 +69,7 @@ static void many_classes(void)
     pass_blocks(16, 500);
 }
 
-// Main only allocates, and the others only free: each batch to another thread.
+// Main only allocates; other threads free, each batch in another thread.
 enum { BATCH = 2000, BATCHES = 200 };
 
 static void *free_batch(void *argument)
@@ -97,7 +97,7 @@ static void *allocate_batch(void *argument)
     return NULL;
 }
 
-// Main only frees: what it has in its own caches must not grow without bound.
+// Main only frees: its own caches must not grow without bound.
 static void every_batch_is_allocated_by_a_new_thread(void)
 {
     static struct block *batch[BATCH];

@@ -1,5 +1,5 @@
-// Threads with the smallest stack that there may be: the library's thread-local state is a part of it, and so is the stack of
-// every path of the allocator.
+// Threads with the smallest possible stack: it must hold the library's thread-local state and the stack frames of every
+// path of the allocator.
 
 #include "test.h"
 
@@ -7,7 +7,7 @@
 
 static void *use_every_size(void *unused)
 {
-    char own[2048]; // what the thread needs for itself
+    char own[2048]; // what the thread itself needs
     memset(T_hidden(own), 1, sizeof own);
     void *kept = NULL;
     for (size_t size = 1; size < (8u << 20); size = size * 3 / 2 + 1) {

@@ -1,14 +1,12 @@
-// Everything at once for a while: threads allocate in every way, free each other's blocks, end, and are
-// replaced.
+// Everything at once for a while: threads allocate in every way, free each other's blocks, end, and are replaced.
 //
-// usage: test_soak [seconds [threads]], 3 and 8 unless told. Prints the number of operations.
+// usage: test_soak [seconds [threads]], 3 and 8 by default. Prints the number of operations.
 //
-// Every block describes itself (block.h), and each is counted: at the end as many were freed as were
-// allocated.
+// Every block describes itself (block.h), and all are counted: in the end, as many were freed as allocated.
 
 #include "block.h"
 
-// place: where a block waits for whichever thread comes by; most places are full most of the time.
+// place: where a block waits for any thread; most places are full most of the time.
 enum { PLACES = 8192, MOST_THREADS = 256, SHORTEST_LIFE = 500, LONGEST_LIFE = 20000 };
 
 static _Atomic(struct block *) places[PLACES];
@@ -47,7 +45,7 @@ static void release(struct worker *worker, struct block *block)
     worker->freed++;
 }
 
-// The mark goes first: where realloc moves the block, the old place must not look live.
+// Clears the mark first: if realloc moves the block, the old place must not look live.
 static struct block *resize(struct worker *worker, struct block *block)
 {
     size_t size = block_random_size(&worker->random), old = block->size;
@@ -60,7 +58,7 @@ static struct block *resize(struct worker *worker, struct block *block)
     return block_write(block, size, T_random(&worker->random));
 }
 
-// Take what lies at a random place; leave a new block there, the same one resized, or nothing.
+// Takes the block at a random place; leaves a new block there, the same one resized, or nothing.
 static void step(struct worker *worker)
 {
     uint64_t random = T_random(&worker->random);

@@ -1,4 +1,4 @@
-// malloc_stats: a line a layer with what it holds, then what lies under the layers; nothing is allocated for it.
+// malloc_stats: one line per layer with what it holds, then the totals below the layers; it allocates nothing.
 
 #include "test.h"
 
@@ -7,7 +7,7 @@
 
 static char text[8192];
 
-// What malloc_stats writes to stderr. The pipe holds it all.
+// Captures what malloc_stats writes to stderr. The pipe is large enough for it.
 static void capture(void)
 {
     int ends[2], before = dup(STDERR_FILENO);

@@ -1,4 +1,4 @@
-// Blocks outlive the thread that allocated them, others free them, and thread after thread costs no memory.
+// Blocks outlive the thread that allocated them, others free them, and a sequence of threads costs no memory.
 
 #include "block.h"
 
@@ -48,7 +48,7 @@ static void wave_freed_by_a_wave(struct life *lives)
     run_wave(lives, free_and_end);
 }
 
-// Memory that waves leave behind would be 8 KiB a thread at the least if a slab were lost with each.
+// If each thread lost a slab, waves would leave at least 8 KiB per thread behind.
 static void check_waves_are_flat(void (*wave)(struct life *lives), int count)
 {
     static struct life lives[WAVE];
@@ -57,7 +57,7 @@ static void check_waves_are_flat(void (*wave)(struct life *lives), int count)
     size_t before = T_resident_kib();
     for (int i = 0; i < count; i++) wave(lives);
     size_t after = T_resident_kib();
-    if (T_SANITIZER) return;  // its own tables of threads grow
+    if (T_SANITIZER) return; // its own tables of threads grow
     T_CHECK(after < before + 8192, "%d threads left %zu KiB behind", count * WAVE, after - before);
 }
 
@@ -71,8 +71,7 @@ static void blocks_of_dead_threads_are_freed_by_threads(void)
     check_waves_are_flat(wave_freed_by_a_wave, 150);
 }
 
-// A thread ends while others already free its blocks: hand-over of its slabs and remote frees at the same
-// time.
+// A thread ends while others free its blocks: its slabs are handed over during remote frees.
 static _Atomic(struct block *) left_behind[BLOCKS];
 
 static void *leave_blocks_and_end(void *argument)
@@ -103,7 +102,7 @@ static void threads_end_while_others_free_their_blocks(void)
     }
 }
 
-// What a dead thread had in its caches and half-used slabs must serve the next thread.
+// What an ended thread had in its caches and partly used slabs must serve the next thread.
 static void *burst(void *argument)
 {
     static const size_t size = 96;
@@ -125,12 +124,12 @@ static void memory_of_a_dead_thread_is_adopted(void)
     T_CHECK(after < before + 8192, "60 bursts of 2 MiB left %zu KiB behind", after - before);
 }
 
-// ---- what a dead thread leaves is of use to those who live, not only to its successor. glibc's is not.
+// ---- memory of an ended thread serves all live threads, not only its successor (in glibc it does not)
 
-enum { LEFT = 150000, LEFT_SIZE = 96 };  // 14 MiB
+enum { LEFT = 150000, LEFT_SIZE = 96 }; // 14 MiB
 
 static struct block **left;
-static size_t height;  // resident memory with all of it in use, KiB
+static size_t height; // resident memory with all of it in use, KiB
 
 static void *allocate_left(void *unused)
 {
@@ -139,7 +138,7 @@ static void *allocate_left(void *unused)
     return unused;
 }
 
-// Of every four blocks one stays, so that each slab has room and none is empty.
+// One of every four blocks stays, so that each slab has room and none is empty.
 static void *allocate_left_and_free_most(void *unused)
 {
     allocate_left(unused);
@@ -148,7 +147,7 @@ static void *allocate_left_and_free_most(void *unused)
     return unused;
 }
 
-// As many bytes are in use again; a third more is allowed for.
+// As many bytes are in use again; a third more is allowed.
 static void check_height(const char *what)
 {
     size_t now = T_resident_kib();
@@ -159,7 +158,7 @@ static void check_height(const char *what)
 static void room_of_dead_threads_serves_living_ones(void)
 {
     struct block **own = T_pages(LEFT * sizeof *own);
-    memset(own, 0xff, LEFT * sizeof *own);  // the table's own pages must not count
+    memset(own, 0xff, LEFT * sizeof *own); // the table's own pages must not count
     T_join(T_thread(allocate_left_and_free_most, NULL));
     for (int i = 0; i < LEFT * 3 / 4; i++) own[i] = block_new(LEFT_SIZE, (uint64_t)i);
     check_height("blocks for which a dead thread had left room");
@@ -186,7 +185,7 @@ static void *live_briefly(void *argument)
 {
     static const size_t sizes[] = {24, 200, 900, 5000};
     enum { SIZES = sizeof sizes / sizeof sizes[0] };
-    static size_t turn; // of one thread at a time
+    static size_t turn; // only one thread runs at a time
     struct block *own[SIZES], **before = argument;
     for (size_t i = 0; i < SIZES; i++) own[i] = block_new(sizes[i], i);
     if (*before != NULL) block_free(*before);

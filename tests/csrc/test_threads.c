@@ -1,4 +1,4 @@
-// Eight threads allocate, swap blocks through shared mailboxes, and free whatever they find there.
+// Eight threads allocate, swap blocks through shared mailboxes, and free the blocks that they find there.
 
 #include "block.h"
 
@@ -25,7 +25,7 @@ static void *swap_blocks(void *argument)
     return NULL;
 }
 
-// One size only: all threads meet in the same class.
+// One size only: all threads use the same class.
 static void *swap_blocks_of_one_size(void *argument)
 {
     uint64_t random = (uintptr_t)argument;
@@ -36,7 +36,7 @@ static void *swap_blocks_of_one_size(void *argument)
     return NULL;
 }
 
-// Each thread keeps blocks of its own, in the midst of blocks of others.
+// Each thread keeps blocks of its own among the blocks of others.
 static void *keep_own_blocks(void *argument)
 {
     struct block *own[OWN] = {NULL};

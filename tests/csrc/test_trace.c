@@ -6,8 +6,8 @@
 //        test_trace --encode FILE            the other way round
 //        test_trace --ops N [--seconds S] [--seed X] [--threads T] [--slots B] [--free-running | --print]
 //
-// The last one runs random operations until there were N, and S seconds have passed; half of them with the threads
-// running freely unless that is asked for. --print shows them as text instead, for a file to be cut down.
+// The last form runs random operations until N operations and S seconds have passed. Half of them let the threads run
+// freely; with --free-running, all do. --print shows them as text instead, as a file to be reduced.
 
 #include "trace/binary.h"
 #include "trace/random.h"
@@ -58,7 +58,7 @@ static void read_word(struct wish *wish, int argc, char **argv, int *at)
     else wish->file = word;
 }
 
-// Chunk by chunk; blocks live on from one to the next.
+// Runs chunk by chunk; blocks survive from one chunk to the next.
 static void run_random(const struct wish *wish)
 {
     struct trace trace = {"random", T_pages(CHUNK * sizeof *trace.ops), 0};

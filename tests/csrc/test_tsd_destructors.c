@@ -1,5 +1,5 @@
-// The end and the beginning of a thread: destructors of thread keys that use malloc, and first operations
-// that are anything but malloc.
+// The end and the beginning of a thread: destructors of thread keys that use malloc, and first operations other than
+// malloc.
 
 #include "block.h"
 
@@ -23,7 +23,7 @@ static void fill_bundle(struct bundle *bundle, int key, int rounds)
         bundle->blocks[i] = block_new((size_t)(16 + i * 60), (uint64_t)(i + key));
 }
 
-// Frees all, and allocates as much anew for the next round of destructors.
+// Frees all blocks, and allocates as many for the next round of destructors.
 static void destroy_bundle(void *argument)
 {
     struct bundle *bundle = argument;
@@ -37,8 +37,8 @@ static void destroy_bundle(void *argument)
     T_CHECK(pthread_setspecific(keys[key], bundle) == 0, "pthread_setspecific failed in a destructor");
 }
 
-// Some keys are older than everything the allocator sets up, the others are made in main: destructors run
-// in the order of the keys, so these come before and after the allocator's own.
+// Some keys are older than the allocator's own, the others are made in main. Destructors run in the order of the keys,
+// so these run before and after the allocator's own.
 static void make_keys(int first, int last)
 {
     for (int key = first; key <= last; key++)
@@ -77,7 +77,7 @@ static void destructors_use_malloc_and_free(void)
 static void destructors_go_on_for_several_rounds(void)
 {
     run_destructors(
-        T_THREAD_SANITIZER ? 3 : 4); // its runtime needs the last one, and serves no thread afterwards
+        T_THREAD_SANITIZER ? 3 : 4); // its runtime needs the last round, and serves no thread afterwards
 }
 
 // ---- a thread's first operation ---------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-// malloc_usable_size tells the truth: never less than was asked for, and every byte of it may be written.
+// malloc_usable_size is correct: never less than the requested size, and every byte of it may be written.
 
 #include "test.h"
 
 enum { LIVE = 32 };
 
-// Fill the usable bytes of many neighbours; where one block's end is another's beginning, a pattern breaks.
+// Fills the usable bytes of many neighbours: if one block's end overlaps another's beginning, a pattern breaks.
 static void check_neighbours(size_t size)
 {
     void *blocks[LIVE];

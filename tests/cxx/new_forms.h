@@ -1,4 +1,4 @@
-// operator new and delete in every form: who serves them, and what happens without memory. For C++.
+// operator new and delete in every form: which library serves them, and what happens without memory. For C++.
 //
 // Included by the programs that are linked with the shared library, with the static one, and preloaded.
 // Exit status: 0 passed, 1 failed (`file:line: what` on stderr).
@@ -28,7 +28,7 @@
         } \
     } while (0)
 
-#ifndef __cpp_sized_deallocation // clang before 19 declares them only when it is asked to
+#ifndef __cpp_sized_deallocation // clang before 19 declares them only with an option
 void operator delete(void *, std::size_t) noexcept;
 void operator delete[](void *, std::size_t) noexcept;
 void operator delete(void *, std::size_t, std::align_val_t) noexcept;
@@ -38,10 +38,10 @@ void operator delete[](void *, std::size_t, std::align_val_t) noexcept;
 namespace forms
 {
 
-// More than any machine has; the compiler itself refuses what is larger still.
+// More than any machine has; the compiler itself rejects larger sizes.
 constexpr std::size_t too_much = SIZE_MAX / 2 - 100;
 
-// The compiler may drop a pair of new and delete that it sees.
+// Hides the pointer: the compiler may remove a pair of new and delete that it sees.
 template <typename T> T *hidden(T *pointer)
 {
     __asm__ volatile("" : "+r"(pointer) : : "memory");
@@ -54,7 +54,7 @@ inline std::size_t hidden(std::size_t size)
     return size;
 }
 
-// A block of the allocator under test is at least as large as asked for, and can be written to.
+// A block of the allocator under test has at least the requested size and is writable.
 inline void *use(void *block, std::size_t size, std::size_t alignment)
 {
     block = hidden(block);
@@ -170,7 +170,7 @@ inline void the_handler_is_called_until_it_gives_up()
     CHECK(handler_calls == 3, "nothrow new did not call the new_handler three times");
 }
 
-// An exception of the handler reaches the caller of new, and is a null pointer for that of nothrow new.
+// An exception of the handler reaches the caller of new; nothrow new returns a null pointer instead.
 inline void a_handler_may_throw()
 {
     handler_calls = 0;

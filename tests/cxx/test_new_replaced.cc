@@ -1,4 +1,4 @@
-// A program that replaces operator new and delete itself: the forms that it does not replace end in its own ones.
+// A program that replaces operator new and delete: the forms that it does not replace call its own.
 
 #include "new_forms.h"
 
@@ -6,7 +6,8 @@
 #pragma GCC diagnostic ignored "-Wsized-deallocation" // the point of this program
 #endif
 
-// Each block has a word in front that the allocator does not know of: a delete that passes ours by is found at once.
+// Each block begins with a word that the allocator does not know: a delete that bypasses the replacement is detected at
+// once.
 static const std::size_t mark = 0x6d61726b;
 static int live, made;
 

@@ -1,10 +1,10 @@
-// For tests of one module of the library, linked with the static one: its own headers can be used here.
+// For tests of one module, linked with the static library: its internal headers can be used here.
 #ifndef INSIDE_H
 #define INSIDE_H
 
 #include "../csrc/test.h"
 
-// The statement ends the process with one line on stderr, and abort.
+// Checks that the statement ends the process by abort, with one line on stderr.
 #define T_CHECK_DIES(statement) \
     do { \
         int ends_[2], status_ = 0; \

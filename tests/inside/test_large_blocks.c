@@ -1,4 +1,4 @@
-// Large blocks: mappings, those that are kept for the next one, and their bounds.
+// Large blocks: mappings, cached extents, and their bounds.
 
 #include "inside.h"
 
@@ -8,7 +8,8 @@
 
 #define MIB ((size_t)1 << 20)
 
-// What may be kept for the next block, as large.c has it; without every check, as much as a peak had more than is in use.
+// What may be cached, as in large.c: with full checks a fixed bound; otherwise what the recent peak exceeds the bytes
+// in use.
 #define IS_HARDENED (TINY_CHECKS >= TINY_CHECKS_FULL)
 
 static unsigned char *take(size_t size, size_t alignment, bool *zeroed)
@@ -67,21 +68,21 @@ static void blocks_and_cached_mappings_are_counted_and_bounded(void)
     large_usage_t given = large_usage();
     T_CHECK(given.blocks == before.blocks && given.bytes == before.bytes, "blocks are left over");
     size_t peak = taken.bytes > 64 * MIB ? taken.bytes : 64 * MIB;
-    size_t most = IS_HARDENED ? 64 * MIB : peak + peak / 4; // a quarter more is waited for
+    size_t most = IS_HARDENED ? 64 * MIB : peak + peak / 4; // a quarter more is allowed
     T_CHECK(given.cached_bytes <= most && (!IS_HARDENED || given.cached <= 32),
             "%zu extents of %zu bytes are kept", given.cached, given.cached_bytes);
     give_back_all();
     T_CHECK(large_usage().cached == 0 && large_usage().cached_bytes == 0, "mappings are kept after a return");
-    T_CHECK(give_back_all() == 0, "something went back twice");
+    T_CHECK(give_back_all() == 0, "memory was returned twice");
 }
 
-// Neighbours that were freed one by one serve a block of their length, and a block is cut out of a longer one: the memory is
-// the same all the time.
+// Neighbours that were freed one by one serve a block of their total length, and a block is cut out of a longer extent:
+// the same memory is used all the time.
 static void free_extents_are_joined_and_split(void)
 {
     enum { PARTS = 8 };
     bool zeroed;
-    if (IS_HARDENED) return; // extents are not used again there
+    if (IS_HARDENED) return; // extents are not reused there
     give_back_all();
     unsigned char *whole = take(PARTS * 2 * MIB, 16, &zeroed);
     give(whole);
@@ -119,7 +120,7 @@ static void aligned_blocks_are_cut_out_of_free_extents(void)
     }
 }
 
-// No block, whatever the others do, lies in another one.
+// No block overlaps another one, for any sequence of operations.
 static void blocks_lie_apart_whatever_comes_and_goes(void)
 {
     enum { BLOCKS = 30, STEPS = 3000 };
@@ -159,7 +160,7 @@ static void a_block_keeps_its_contents_when_it_is_resized(void)
     T_fill(block, 2 * MIB, 1);
     for (size_t size = 4 * MIB; size <= 48 * MIB; size *= 2) {
         unsigned char *resized = large_resize(block, size + T_CANARY);
-        if (resized == NULL) continue; // it may be refused where the way back would be lost
+        if (resized == NULL) continue; // it may be refused if a failed move could not be undone
         block = resized;
         if (TINY_CHECKS >= TINY_CHECKS_FULL) large_note(block, size);
         T_CHECK(large_usable_size(block) >= size, "%zu bytes after a resize to %zu", large_usable_size(block),

@@ -1,4 +1,4 @@
-// What is asked of the system: mappings, metadata, and the lock.
+// The operating system interface: mappings, metadata, and the lock.
 
 #include "inside.h"
 
@@ -30,7 +30,7 @@ static void purged_memory_is_zero(void)
     memset(start, 1, 4 * OS_PAGE);
     T_CHECK(os_purge(start + OS_PAGE, 2 * OS_PAGE), "not purged");
     T_CHECK(T_is_zero(start + OS_PAGE, 2 * OS_PAGE), "purged memory is not zero");
-    T_CHECK(start[0] == 1 && start[3 * OS_PAGE] == 1, "more was purged than was asked for");
+    T_CHECK(start[0] == 1 && start[3 * OS_PAGE] == 1, "more was purged than requested");
     os_unmap(start, 4 * OS_PAGE);
 }
 
@@ -55,7 +55,7 @@ static void guards_cannot_be_touched(void)
     for (int side = 0; side < 2; side++) {
         pid_t child = fork();
         if (child == 0) {
-            signal(SIGSEGV, SIG_DFL); // a sanitizer would explain at length
+            signal(SIGSEGV, SIG_DFL); // a sanitizer would print a long report
             signal(SIGBUS, SIG_DFL);
             *(volatile char *)(side ? start - 1 : start + HAK_PAGE) = 1;
             _exit(0);
@@ -88,7 +88,7 @@ static void metadata_is_zero_and_lies_apart(void)
 enum { THREADS = 4, ROUNDS = 20000 };
 
 static os_lock_t lock;
-static unsigned long counter; // under the lock
+static unsigned long counter; // protected by the lock
 
 static void *count_up(void *unused)
 {
@@ -124,7 +124,7 @@ static void who_waits_is_woken(void)
     T_CHECK(!os_try_lock(&lock), "a lock that is held was taken");
     pthread_t other = T_thread(unlock_soon, NULL);
     os_lock(&lock);
-    T_CHECK(counter == 1, "the lock was taken before it was let go");
+    T_CHECK(counter == 1, "the lock was taken before it was released");
     os_unlock(&lock);
     T_join(other);
     T_CHECK(os_try_lock(&lock), "a free lock was not taken");

@@ -1,4 +1,4 @@
-// Page arena: runs of units, carved, joined, resized where they lie, and given back.
+// Page arena: runs of units are carved, joined, resized in place, and returned.
 
 #include "inside.h"
 
@@ -6,7 +6,7 @@
 #include "page_arena.h"
 #include "tiny_link.h"
 
-// With every check, a run is noted as out, and claimed before it is freed.
+// With full checks, a run is noted as allocated, and claimed before it is freed.
 static void note(void *block, size_t size)
 {
     if (TINY_CHECKS >= TINY_CHECKS_FULL) page_arena_note(block, size);
@@ -70,7 +70,7 @@ static void runs_lie_apart_whatever_their_alignment(void)
     T_CHECK(after.bytes_used == before.bytes_used, "%zu bytes are left in use", after.bytes_used);
 }
 
-// Whatever the order in which runs come back, free neighbours are one run.
+// Free neighbours form one run, in any order of frees.
 static void free_neighbours_are_joined(void)
 {
     enum { RUNS = 299 };
@@ -107,7 +107,7 @@ static void a_run_grows_into_free_room_behind_it_only(void)
     give(block);
 }
 
-// A hole of just the size, at the right place, serves an aligned request.
+// An aligned request uses a hole of exactly its size at a suitable address.
 static void aligned_holes_are_used_again(void)
 {
     enum { RUNS = 20 };
@@ -128,10 +128,10 @@ static void aligned_holes_are_used_again(void)
     }
 }
 
-// Purged as it is, memory is as good as fresh.
+// Purged memory is as good as fresh memory.
 static void what_is_called_zeroed_is_zero(void)
 {
-    unsigned char *keeper = take(40000, 16); // else the chunk would go as a whole
+    unsigned char *keeper = take(40000, 16); // otherwise the chunk would be unmapped as a whole
     for (int round = 0; round < 4; round++) {
         bool zeroed;
         unsigned char *block = page_arena_alloc(300000, 16, &zeroed);
@@ -146,7 +146,7 @@ static void what_is_called_zeroed_is_zero(void)
     give(keeper);
 }
 
-// Any number of free runs goes back in steps of a bounded number of bytes.
+// Any number of free runs is returned in steps of a bounded number of bytes.
 static void memory_goes_back_in_steps(void)
 {
     enum { RUNS = 600, STEP = 1 << 20 };

@@ -1,7 +1,7 @@
-// The process' secret: where it comes from, and that no block that is handed out shows it.
+// The process's secret: where it comes from, and that no allocated block reveals it.
 //
-// With basic checks, free blocks carry the secret as a mark; with every check, links and canaries are made of it and of their
-// own place.
+// With basic checks, free blocks carry the secret as a mark; with full checks, links and canaries depend on it and
+// on their own address.
 
 #include "inside.h"
 
@@ -19,9 +19,9 @@
 
 #define NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)
 
-// ---- where it comes from
+// ---- the source of the secret
 
-// Every call of the system with that number fails from now on, in this process.
+// In this process, every system call with that number fails from now on.
 static bool refuse(long number, int error)
 {
     struct sock_filter filter[] = {
@@ -35,7 +35,7 @@ static bool refuse(long number, int error)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-// Neither of the two words that the kernel gave at the start, nor what is left when it is taken out, twice the same.
+// The secret equals neither of the two words that the kernel gave at the start, and two secrets differ.
 static void check_secrets(void)
 {
     uint64_t given[2];
@@ -73,11 +73,11 @@ static void a_secret_is_made_without_getrandom(void)
     }
 }
 
-// ---- where it does not show
+// ---- blocks that must not reveal it
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
-// Whether the word at the place is the secret, or made of it and of the place.
+// True if the word at the place is the secret, or is derived from it and from the place.
 __attribute__((no_sanitize("address"))) static bool shows(const uint64_t *word)
 {
     uint64_t secret = tiny_secret();
@@ -127,8 +127,8 @@ static void fill_table(size_t size)
         if (blocks[i] == NULL) blocks[i] = take(size);
 }
 
-// Blocks come back from other threads, and from this one; then their memory is used for larger ones, in pages and in runs of
-// other lengths.
+// Blocks are freed by other threads and by this one; then their memory is used for larger blocks, in pages and in runs
+// of other lengths.
 static void no_block_shows_it(void)
 {
     for (size_t size = 16; size < 200000; size = next_size(size)) {

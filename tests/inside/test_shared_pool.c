@@ -1,4 +1,4 @@
-// Shared pool: pages of superslabs, taken and given back.
+// Shared pool: pages of superslabs are taken and returned.
 
 #include "inside.h"
 
@@ -67,11 +67,11 @@ static void everything_free_goes_back_when_it_is_asked_for(void)
     T_CHECK(usage.dirty_pages == 0, "%zu free pages hold memory", usage.dirty_pages);
     T_CHECK(usage.superslabs <= usage.pages_used, "%zu superslabs for %zu pages", usage.superslabs,
             usage.pages_used);
-    T_CHECK(give_back_all() == 0, "something went back twice");
+    T_CHECK(give_back_all() == 0, "memory was returned twice");
     check_and_give(0);
 }
 
-// Rows of every length, at once and in each other's gaps.
+// Rows of every length, at the same time and in each other's gaps.
 static void rows_of_pages_are_aligned_and_apart(void)
 {
     enum { ROWS = 400 };
@@ -98,7 +98,7 @@ static void rows_of_pages_are_aligned_and_apart(void)
     give_back_all();
 }
 
-// 100 pages by chance, all behind one another: that does not happen.
+// The probability that 100 random pages are in ascending order is negligible.
 static void pages_come_in_the_order_of_their_addresses_or_by_chance(void)
 {
     take_pages();
@@ -112,7 +112,7 @@ static void pages_come_in_the_order_of_their_addresses_or_by_chance(void)
 
 int main(void)
 {
-    T_RUN(pages_come_in_the_order_of_their_addresses_or_by_chance); // while none has been used yet
+    T_RUN(pages_come_in_the_order_of_their_addresses_or_by_chance); // first: no page is used yet
     T_RUN(pages_are_apart_and_come_back);
     T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
     T_RUN(rows_of_pages_are_aligned_and_apart);

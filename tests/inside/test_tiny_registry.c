@@ -1,4 +1,4 @@
-// Registry: what lies at an address, for any address; and the map in front of it, whose entries are shared.
+// Registry: what lies at an address, for any address; and the tag map, whose entries are shared.
 
 #include "inside.h"
 
@@ -6,7 +6,7 @@
 
 enum { OWNER = 60001, OTHER = 60002 };
 
-// Nobody maps these: the registry looks at addresses only.
+// These addresses are never mapped: the registry uses addresses only.
 #define SOMEWHERE ((char *)0x123400000000)
 #define SAME_ENTRY ((size_t)1 << 34)
 
@@ -44,7 +44,7 @@ static void a_tag_is_that_of_its_page_alone(void)
         T_CHECK(tiny_registry_tag(page + HAK_PAGE - 1) == tag, "the last byte has another tag");
         T_CHECK(tiny_registry_tag(page - 1) == 0 && tiny_registry_tag(page + HAK_PAGE) == 0,
                 "a neighbour has a tag");
-        T_CHECK(tiny_own_class(page + 64, TINY_OWN_TAG(OWNER)) == class, "class %u is not told", class);
+        T_CHECK(tiny_own_class(page + 64, TINY_OWN_TAG(OWNER)) == class, "class %u is not found", class);
         T_CHECK(!owns(OTHER, page), "another owner owns it");
     }
     tiny_registry_set(page, 0);
@@ -55,12 +55,12 @@ static void a_page_that_is_no_slab_is_nobodys_own(void)
 {
     tiny_registry_set(SOMEWHERE, TINY_TAG(0, TINY_KIND_ARENA));
     T_CHECK(tiny_registry_tag(SOMEWHERE) == TINY_TAG(0, TINY_KIND_ARENA), "the kind is lost");
-    T_CHECK(!owns(OWNER, SOMEWHERE), "somebody owns it");
+    T_CHECK(!owns(OWNER, SOMEWHERE), "it has an owner");
     tiny_registry_set(SOMEWHERE, 0);
 }
 
-// They share an entry of the map: the later one has it, the other is found in the leaf, and taking that one out leaves
-// the entry alone.
+// The two pages share an entry of the map. The later one is in it, the other is found in the leaf; removing that one
+// leaves the entry unchanged.
 static void pages_far_apart_do_not_take_each_others_place(void)
 {
     char *first = SOMEWHERE, *second = SOMEWHERE + SAME_ENTRY;

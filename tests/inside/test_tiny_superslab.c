@@ -1,4 +1,5 @@
-// SuperSlab backend: blocks out of a heap's slabs and home again, also by way of its inbox, and heaps handed on.
+// SuperSlab backend: blocks are taken from a heap's slabs and returned, also through its remote lists; heaps are handed
+// on.
 
 #include "inside.h"
 
@@ -10,7 +11,7 @@ enum { BLOCKS = 5000 };
 
 static tiny_block_t *blocks[BLOCKS];
 
-// Takes that many of a class, one batch after the other.
+// Takes that many blocks of a class, one batch after the other.
 static void take_blocks(tiny_heap_t *heap, size_t class, unsigned count)
 {
     for (unsigned have = 0; have < count;) {
@@ -72,14 +73,14 @@ static void blocks_that_others_freed_come_home_when_they_are_taken_in(void)
             tiny_chain_push(&chain, blocks[j]);
         tiny_heap_send(slab, &chain);
     }
-    T_CHECK(shared_pool_usage().pages_used > used, "blocks came home before they were taken in");
+    T_CHECK(shared_pool_usage().pages_used > used, "blocks were returned before they were collected");
     tiny_heap_collect_all(heap);
     tiny_heap_tidy(heap);
     T_CHECK(shared_pool_usage().pages_used == used, "remote blocks are lost");
     tiny_heap_release(heap);
 }
 
-// Blocks that were sent to a heap without a thread are taken in by the next visit.
+// The next visit collects blocks that were sent to a heap without a thread.
 static void an_idle_heap_loses_nothing(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
@@ -104,7 +105,7 @@ static void a_heap_is_handed_on_and_its_room_adopted(void)
     tiny_heap_t *first = tiny_heap_acquire();
     take_blocks(first, 3, 10);
     const tiny_slab_t *slab = tiny_registry_record(blocks[0]);
-    T_CHECK(slab->used == 10, "%u blocks are out", slab->used);
+    T_CHECK(slab->used == 10, "%u blocks are allocated", slab->used);
     tiny_heap_t *second = tiny_heap_acquire();
     T_CHECK(first != second && first->id != second->id, "two live heaps are one");
     tiny_heap_release(first);

@@ -1,4 +1,4 @@
-// A C program that is linked with the static library: malloc is the library's, in threads and after a fork, too.
+// A C program that is linked with the static library: malloc is the library's, also in threads and after a fork.
 
 #include "../csrc/test.h"
 

@@ -1,4 +1,5 @@
-// Traces as bytes, five an operation, for a fuzzer: any bytes are a trace. What is left over at the end is ignored.
+// Traces as bytes, five per operation, for a fuzzer: any bytes are a valid trace. Remaining bytes at the end are
+// ignored.
 //
 //   0  kind, by its place in `trace_kinds_of_bytes` (4 bits), and thread (2 bits)
 //   1  slot (6 bits)
@@ -49,7 +50,7 @@ static inline struct trace trace_decode(const uint8_t *bytes, size_t size, struc
     return trace;
 }
 
-// The nearest that the bytes can say: threads and slots are wrapped, sizes rounded down to their unit.
+// Encodes the nearest representable operation: threads and slots are wrapped, sizes rounded down to their unit.
 static inline void trace_encode_op(const struct trace_op *op, uint8_t *bytes)
 {
     unsigned kind = 0, unit = 0, first = op->first;

@@ -1,4 +1,4 @@
-// Random traces: the mix of a usual program with every path of an allocator in it, and the edges of its sizes.
+// Random traces: the mix of a typical program, which reaches every path of an allocator, and the edges of its sizes.
 //
 // The same seed gives the same operations on every machine.
 #ifndef TRACE_RANDOM_H
@@ -6,16 +6,16 @@
 
 #include "trace.h"
 
-// source: where the operations come from; the caller sets the first three.
+// source: the origin of the operations; the caller sets the first three.
 struct trace_source {
     uint64_t random;
     unsigned threads;
     unsigned slots;
-    uint8_t thread; // whose turn it is
+    uint8_t thread; // of the next operation
     uint32_t made; // operations so far
 };
 
-// Mostly tiny; often just beside a power of two; seldom beyond 40,000 bytes, since every byte is written and checked.
+// Mostly tiny; often next to a power of two; rarely above 40,000 bytes, since every byte is written and checked.
 static inline uint32_t trace_random_size(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 1000;
@@ -26,7 +26,7 @@ static inline uint32_t trace_random_size(uint64_t *random)
     return (uint32_t)T_random_in(random, 40000, 3 << 20);
 }
 
-// Of 1024; what is left are frees.
+// Out of 1024; the remaining ones are frees.
 static inline uint8_t trace_random_kind(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 1024;

@@ -1,4 +1,4 @@
-// Traces as text: a line an operation, `#` begins a comment.
+// Traces as text: one operation per line, `#` begins a comment.
 //
 //   t0 malloc b5 24        slot 5 is 24 bytes, allocated by thread 0
 //   t0 calloc b6 10 8      10 * 8 zeroed bytes
@@ -26,7 +26,7 @@ trace_mistake(const char *file, unsigned line, const char *format, ...)
     _exit(2);
 }
 
-// reader: a line that is being read.
+// reader: the line that is being read.
 struct trace_reader {
     const char *file;
     unsigned line;
@@ -44,7 +44,7 @@ static inline bool trace_at_end(struct trace_reader *reader)
     return *reader->at == '\n' || *reader->at == '\0' || *reader->at == '#';
 }
 
-// The next word, of which at most `room - 1` characters are kept.
+// Reads the next word, of which at most `room - 1` characters are stored.
 static inline void trace_next_word(struct trace_reader *reader, char *word, size_t room, const char *what)
 {
     if (trace_at_end(reader)) trace_mistake(reader->file, reader->line, "%s is missing", what);
@@ -105,7 +105,7 @@ static inline struct trace_op trace_read_op(struct trace_reader *reader)
     return op;
 }
 
-// The file's text, ended by a zero byte.
+// Returns the file's text, terminated by a zero byte.
 static inline char *trace_file_text(const char *file)
 {
     int handle = open(file, O_RDONLY | O_CLOEXEC);

@@ -1,18 +1,16 @@
 // Traces: operations of an allocator over several threads, run and checked.
 //
-// slot: a place for one block, b0, b1, ...; any thread may fill it, resize what is in it, and free it.
-// baton: what the thread has whose turn it is; so the operations of a trace happen in its order.
-// free running: every thread does its own operations in their order, whatever the others do.
+// slot: a place for one block, b0, b1, ...; any thread may fill it, resize its block, and free it.
+// baton: the right to run, held by one thread at a time; so the operations of a trace happen in its order.
+// free running: each thread runs its own operations in order, independently of the others.
 //
-// Any sequence of operations is a valid trace, which makes it easy to generate one and to leave lines out: an
-// allocation into a slot that is full frees what is there first, a free of an empty slot does nothing, a realloc of an
-// empty slot allocates, a thread that is not there is started, and a request beyond the budget of live bytes is left
-// out.
+// Any sequence of operations is a valid trace, which makes traces easy to generate and to reduce. An allocation into
+// a full slot first frees its block, a free of an empty slot does nothing, a realloc of an empty slot allocates, a
+// missing thread is started, and a request beyond the budget of live bytes is skipped.
 //
-// Checked: that live blocks do not overlap (with the baton by their addresses, otherwise by their contents), that every
-// byte of a block, up to its usable size, is as it was left when it is freed, that realloc keeps what both sizes share,
-// that calloc's bytes are zero, that the alignment is as wanted, that the usable size holds the request, and that
-// nothing is refused.
+// Checked: live blocks do not overlap (with the baton by their addresses, otherwise by their contents); every byte
+// of a block, up to its usable size, is unchanged when it is freed; realloc keeps the bytes that both sizes share;
+// calloc's bytes are zero; the alignment is as requested; the usable size holds the request; no request is refused.
 #ifndef TRACE_H
 #define TRACE_H
 
@@ -36,7 +34,7 @@ enum trace_kind {
 };
 enum { TRACE_KINDS = TRACE_TRIM + 1 };
 
-// Words of each kind in the text: the name, whether it has a slot, and how many numbers follow.
+// The words of each kind in the text: the name, whether it has a slot, and the count of numbers that follow.
 static const struct trace_word {
     const char *name;
     bool slot;
@@ -51,11 +49,11 @@ static const struct trace_word {
 };
 
 struct trace_op {
-    uint32_t line; // where it stands: a line of a file, or how many operations came before it, plus one
+    uint32_t line; // the line in the file, or the count of earlier operations plus one
     uint8_t kind;
     uint8_t thread;
     uint16_t slot;
-    uint32_t first; // of two numbers: calloc's count, the alignment
+    uint32_t first; // the first of two numbers: calloc's count, or the alignment
     uint32_t size;
 };
 
@@ -89,7 +87,7 @@ __attribute__((noreturn, format(printf, 2, 3))) static inline void trace_fail(co
     va_end(arguments);
     trace_describe(op, line, sizeof line);
     dprintf(STDERR_FILENO, "%s:%u: %s: %s\n", trace_name, op->line, line, what);
-#ifdef TRACE_ABORTS // a fuzzer takes an abort for a finding
+#ifdef TRACE_ABORTS // a fuzzer reports an abort as a finding
     abort();
 #else
     _exit(1);
@@ -104,7 +102,7 @@ __attribute__((noreturn, format(printf, 2, 3))) static inline void trace_fail(co
 // ---- blocks
 
 struct trace_block {
-    pthread_mutex_t lock; // held through an operation on the slot
+    pthread_mutex_t lock; // held during an operation on the slot
     unsigned char *start; // NULL: the slot is empty
     size_t size;
     size_t usable;
@@ -115,7 +113,7 @@ static struct trace_block trace_blocks[TRACE_SLOTS];
 static atomic_size_t trace_live_bytes;
 static bool trace_free_running;
 
-// Slots of live blocks, in the order of the blocks' addresses. Only for whoever has the baton.
+// Slots of live blocks, in the order of the blocks' addresses. Accessed only by the thread that has the baton.
 static uint16_t trace_order[TRACE_SLOTS];
 static size_t trace_live;
 
@@ -124,7 +122,7 @@ static inline unsigned char *trace_end(const struct trace_block *block)
     return block->start + (block->usable > 0 ? block->usable : 1);
 }
 
-// How many live blocks begin below `start`.
+// Returns the number of live blocks that begin below `start`.
 static inline size_t trace_position(const unsigned char *start)
 {
     size_t low = 0, high = trace_live;
@@ -164,7 +162,7 @@ static inline void trace_remove(const struct trace_op *op)
     memmove(&trace_order[at], &trace_order[at + 1], (trace_live - at) * sizeof *trace_order);
 }
 
-// The block is in its slot from now on, filled to its last usable byte.
+// Puts the block into its slot, filled to its last usable byte.
 static inline void trace_enter(const struct trace_op *op, void *start, size_t size)
 {
     struct trace_block *block = &trace_blocks[op->slot];
@@ -172,7 +170,7 @@ static inline void trace_enter(const struct trace_op *op, void *start, size_t si
     block->size = size;
     block->usable = size;
     block->seed = (uint64_t)op->line << 16 | op->slot;
-    if (!trace_free_running) trace_insert(op); // before it is used: what overlaps may be no block at all
+    if (!trace_free_running) trace_insert(op); // before its use: an overlapping address may be no block
     block->usable = T_usable_size(start);
     TRACE_CHECK(block->usable >= size, op, "%zu of %zu bytes are usable", block->usable, size);
     if (!trace_free_running) trace_check_apart(op, block, trace_position(start) + 1);
@@ -180,18 +178,18 @@ static inline void trace_enter(const struct trace_op *op, void *start, size_t si
     atomic_fetch_add_explicit(&trace_live_bytes, block->usable, memory_order_relaxed);
 }
 
-// The block is whole, and no longer counted among the live ones.
+// Checks that the block is intact, and removes it from the live ones.
 static inline void trace_leave(const struct trace_op *op)
 {
     struct trace_block *block = &trace_blocks[op->slot];
     size_t at = T_mismatch(block->start, block->usable, block->seed);
-    TRACE_CHECK(at == block->usable, op, "byte %zu of %zu (%zu asked for) at %p has changed", at,
+    TRACE_CHECK(at == block->usable, op, "byte %zu of %zu (%zu requested) at %p has changed", at,
                 block->usable, block->size, (void *)block->start);
     if (!trace_free_running) trace_remove(op);
     atomic_fetch_sub_explicit(&trace_live_bytes, block->usable, memory_order_relaxed);
 }
 
-// ---- operations; the slot is locked
+// ---- operations; the caller has locked the slot
 
 static inline void trace_free(const struct trace_op *op)
 {
@@ -219,7 +217,7 @@ static inline void trace_check_new(const struct trace_op *op, const void *start)
 {
     size_t size = trace_wanted(op), alignment = op->kind == TRACE_ALIGNED ? op->first : 1;
     TRACE_CHECK(start != NULL, op, "refused: %s", strerror(errno));
-    // a block need not be aligned to more than fits into it
+    // a block needs no larger alignment than its size
     size_t least = size >= 16 || T_MIN_ALIGN == 16 ? 16 : 8;
     if (op->kind == TRACE_REALLOC || alignment < least) alignment = least;
     TRACE_CHECK((uintptr_t)start % alignment == 0, op, "%p is not aligned to %zu", start, alignment);
@@ -234,7 +232,7 @@ static inline void trace_allocate(const struct trace_op *op)
     trace_enter(op, start, trace_wanted(op));
 }
 
-// realloc to nothing frees the block; whether it gives another one is the allocator's choice.
+// realloc to size 0 frees the block; the allocator may return another one.
 static inline void trace_resize(const struct trace_op *op)
 {
     struct trace_block *block = &trace_blocks[op->slot];
@@ -271,7 +269,7 @@ static inline void trace_do(const struct trace_op *op)
     if (trace_free_running) pthread_mutex_unlock(&block->lock);
 }
 
-// Frees whatever is left, in the calling thread.
+// Frees the remaining blocks, in the calling thread.
 static inline void trace_finish(uint32_t line)
 {
     for (unsigned slot = 0; slot < TRACE_SLOTS; slot++)
@@ -284,7 +282,7 @@ struct trace_worker {
     pthread_t thread;
     bool alive;
     sem_t turn, done;
-    const struct trace_op *begin, *end; // what to do in this turn
+    const struct trace_op *begin, *end; // the operations of this turn
 };
 
 static struct trace_worker trace_workers[TRACE_THREADS];
@@ -301,7 +299,7 @@ static inline void *trace_work(void *argument)
     return NULL;
 }
 
-// The operations are all of one thread, and none of them is its exit. An empty turn ends the thread.
+// Runs operations that belong to one thread and do not include its exit. An empty turn ends the thread.
 static inline void trace_take_turn(struct trace_worker *worker, const struct trace_op *begin,
                                    const struct trace_op *end)
 {
@@ -328,11 +326,11 @@ static inline void trace_run_in_turn(const struct trace *trace)
         next = begin;
         while (next < end && next->thread == begin->thread && next->kind != TRACE_EXIT) next++;
         trace_take_turn(&trace_workers[begin->thread], begin, next);
-        if (next == begin) next++; // the exit: an empty turn
+        if (next == begin) next++; // the exit is an empty turn
     }
 }
 
-// The threads are left as they are, for a trace that goes on where this one ends.
+// Lets the threads end but keeps the blocks, for a trace that continues this one.
 static inline void trace_end_threads(void)
 {
     for (int i = 0; i < TRACE_THREADS; i++) trace_take_turn(&trace_workers[i], NULL, NULL);
@@ -344,13 +342,13 @@ struct trace_life {
     const struct trace *trace;
     unsigned number; // of the thread
     size_t next; // operation
-    pthread_t before; // the life that this one follows
+    pthread_t before; // the previous life of the thread
     bool follows;
     sem_t over; // posted at the end of the last life
     pthread_t last;
 };
 
-// One life of a thread: to its exit, whose successor it starts, or to the end of the trace.
+// One life of a thread: to its exit, where it starts its successor, or to the end of the trace.
 static inline void *trace_live_on(void *argument)
 {
     struct trace_life *life = argument;
@@ -390,7 +388,7 @@ static inline void trace_run_freely(const struct trace *trace)
     }
 }
 
-// Runs a trace. With the baton, blocks and threads outlast it; call trace_end_threads and trace_finish at the end.
+// Runs a trace. With the baton, blocks and threads outlive it; call trace_end_threads and trace_finish at the end.
 static inline void trace_run(const struct trace *trace, bool freely)
 {
     trace_name = trace->name;

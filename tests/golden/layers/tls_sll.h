@@ -1,7 +1,7 @@
 // one: the tiny allocator's fast path. Generated from variants/one.yaml; do not edit.
 // One layer, and what it needs.
 //
-// Layers, in the order in which a request meets them:
+// Layers, in the order in which a request tries them:
 //   1. TLS SLL (overflow)
 //   2. Legacy refill (refill)
 
@@ -16,24 +16,24 @@
 #define TINY_MAX_SIZE 64
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 16 bytes.
+// The class of a request, indexed by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
 #define TINY_HOT_SIZE 64 // the index ends here
 #define TINY_SIZE_INDEX \
     0, 0, 1, 2, 2
 
-// Beyond that, the class of the first request of each wide step.
+// For larger sizes, the class of the first request of each wide step.
 #define TINY_WIDE_STEP 512
 #define TINY_WIDE_INDEX \
     0
 
-// Checks on what is freed: 0 none, 1 basic, 2 full.
+// Checks on freed blocks: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
 
-// Whether the links of the thread's lists are marks as well: all lists are packed words.
+// 1 if links also serve as marks, because all of the thread's lists are packed words.
 #define TINY_MARK_IN_LINK 0
 
-// Diagnostic output: 1 is compiled in always.
+// Diagnostic output: 1 if it is compiled in.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
 // X(layer, environment variable, on by default)
@@ -44,7 +44,7 @@
 #define TINY_ENV_OPTION_COUNT 0
 #define TINY_ENV_OPTIONS(X)
 
-// X(layer), in the order in which a request meets them
+// X(layer), in the order in which a request tries them
 #define TINY_LAYERS 2
 #define TINY_LAYER_NAMES(X) \
     X(tls_sll) \
@@ -63,8 +63,8 @@ typedef struct tls_sll_lists {
     int32_t room[3]; // blocks that still fit
 } tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
-// The class of each size is here too: one address serves the whole path of an allocation.
+// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
+// The table of classes is part of it, so that an allocation needs one address only.
 typedef struct tiny_front {
     tls_sll_lists_t tls_sll;
     uint64_t tag;
@@ -76,7 +76,7 @@ typedef struct tiny_front {
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
-// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+// Threads without a heap share one empty front. No block is put into it, because such a thread owns no block.
 extern HAK_TLS tiny_front_t *tiny_front_apart;
 #define tiny_front (*tiny_front_apart)
 #else
@@ -120,7 +120,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks returned\n",
                         class, chain.count);
 #endif
 
@@ -136,7 +136,7 @@ ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
     return true;
 }
 
-// Puts a whole chain in front.
+// Adds a whole chain at the front.
 ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
@@ -153,10 +153,10 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
-// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+// True if a layer of the calling thread holds the block. May check every block of the class.
 bool tiny_front_holds(size_t class, const void *block) COLD;
 
-// The first cache with room takes the block; false when none has.
+// Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     (void)class, (void)block;
@@ -188,7 +188,7 @@ TINY_COUNTED_REFILL(legacy_refill)
 #define legacy_refill_take legacy_refill_counted_take
 #endif
 
-// The way past every store: the refills are asked in their turn.
+// Serves a request that every store has missed: tries the refills in order.
 ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
@@ -200,7 +200,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
     return tiny_alloc_last_resort(class);
 }
 
-// Every layer is tried in its turn, and every layer's code is inlined here.
+// Tries every layer in order; the code of all layers is inlined here.
 ALWAYS_INLINE void *tiny_alloc_class(size_t class)
 {
     TINY_COUNT_REQUEST(class);
@@ -247,17 +247,17 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_backend_give(block);
 }
 
-// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
 void tiny_front_drain(void);
 
-// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
 typedef struct tiny_layer_info {
     const char *name;
     const char *title;
     const char *role;
     const char *storage;
-    uint64_t classes;  // a bit a class
-    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
@@ -265,7 +265,7 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
 
-// ---- out of line, in one file of the library
+// ---- out of line: compiled in one file of the library
 
 #if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
 #define TINY_FRONT_IMPLEMENTED

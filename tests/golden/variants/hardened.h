@@ -2,7 +2,7 @@
 // hakmem with every check. Misuse of a block ends the process when it is freed; freed memory waits
 // before it is reused.
 //
-// Layers, in the order in which a request meets them:
+// Layers, in the order in which a request tries them:
 //   1. Thread List (cache)
 //   2. Front-Direct (refill)
 
@@ -17,7 +17,7 @@
 #define TINY_MAX_SIZE 32768
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 16 bytes.
+// The class of a request, indexed by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
 #define TINY_HOT_SIZE 4096 // the index ends here
 #define TINY_SIZE_INDEX \
@@ -33,20 +33,20 @@
     26, 26, 26, 26, 26, 26, 26, 26, 26, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, \
     27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27
 
-// Beyond that, the class of the first request of each wide step.
+// For larger sizes, the class of the first request of each wide step.
 #define TINY_WIDE_STEP 512
 #define TINY_WIDE_INDEX \
     28, 29, 29, 30, 31, 32, 32, 33, 34, 34, 35, 35, 36, 36, 37, 37, 38, 38, 38, 39, 39, 39, 40, 40, \
     41, 41, 41, 41, 42, 42, 42, 42, 43, 43, 43, 43, 44, 44, 44, 44, 45, 45, 45, 45, 45, 45, 46, 46, \
     46, 46, 46, 46, 47, 47, 47, 47
 
-// Checks on what is freed: 0 none, 1 basic, 2 full.
+// Checks on freed blocks: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 2
 
-// Whether the links of the thread's lists are marks as well: all lists are packed words.
+// 1 if links also serve as marks, because all of the thread's lists are packed words.
 #define TINY_MARK_IN_LINK 1
 
-// Diagnostic output: 1 is compiled in always.
+// Diagnostic output: 1 if it is compiled in.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
 // X(layer, environment variable, on by default)
@@ -78,7 +78,7 @@
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
 
-// X(layer), in the order in which a request meets them
+// X(layer), in the order in which a request tries them
 #define TINY_LAYERS 2
 #define TINY_LAYER_NAMES(X) \
     X(thread_list) \
@@ -97,8 +97,8 @@ typedef struct thread_list_lists {
     uint8_t limit[48]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
-// The class of each size is here too: one address serves the whole path of an allocation.
+// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
+// The table of classes is part of it, so that an allocation needs one address only.
 typedef struct tiny_front {
     thread_list_lists_t thread_list;
     uint64_t tag;
@@ -111,7 +111,7 @@ typedef struct tiny_front {
                       {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
-// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+// Threads without a heap share one empty front. No block is put into it, because such a thread owns no block.
 extern HAK_TLS tiny_front_t *tiny_front_apart;
 #define tiny_front (*tiny_front_apart)
 #else
@@ -130,7 +130,7 @@ ALWAYS_INLINE void *thread_list_pop(size_t class)
     return block;
 }
 
-// False: there is no room for the block.
+// False: the list has no room for the block.
 ALWAYS_INLINE bool thread_list_push(size_t class, void *block)
 {
     return tiny_packed_push(&tiny_front.thread_list.packed[class], block);
@@ -143,8 +143,8 @@ static inline size_t thread_list_held(size_t class)
 
 static inline bool thread_list_holds(size_t class, const void *wanted)
 {
-    // A block in the list has in its link the room that was left before it came, and with that its place. What follows it
-    // must be in its own place, too: that turns nearly every other block away at once.
+    // The link of a block in the list holds the room before its push, which gives the block's position. The next block must
+    // be at its own position, too. These two tests reject nearly every block that is not in the list.
     uint64_t packed = tiny_front.thread_list.packed[class], link = ((const tiny_block_t *)wanted)->link;
     uint32_t room = tiny_packed_room(packed), before = tiny_packed_room(link);
     const tiny_block_t *next = tiny_packed_first(link);
@@ -155,7 +155,7 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     return block == wanted;
 }
 
-// The list is empty: from now on it may hold twice as many, as far as the bytes allow that all of the thread's lists share.
+// Doubles the limit of an empty list, if the bytes that all of the thread's lists share allow it.
 static inline void thread_list_widen(size_t class)
 {
     static const uint8_t most[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32, 28, 24, 22, 19, 17, 16, 14, 12, 11, 10, 9, 8, 8, 7, 6, 5, 5, 4, 4, 4};
@@ -168,7 +168,7 @@ static inline void thread_list_widen(size_t class)
     *packed = TINY_PACKED_EMPTY(wider);
 }
 
-// All lists begin anew.
+// Resets the limit of every empty list to its initial value.
 static inline void thread_list_narrow(void)
 {
     static const uint8_t first[] = {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
@@ -185,10 +185,10 @@ TINY_COUNTED_STORE(thread_list)
 #define thread_list_push thread_list_counted_push
 #endif
 
-// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+// True if a layer of the calling thread holds the block. May check every block of the class.
 bool tiny_front_holds(size_t class, const void *block) COLD;
 
-// The first cache with room takes the block; false when none has.
+// Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (thread_list_push(class, block)) {
@@ -225,7 +225,7 @@ TINY_COUNTED_REFILL(front_direct)
 #define front_direct_take front_direct_counted_take
 #endif
 
-// The way past every store: the refills are asked in their turn.
+// Serves a request that every store has missed: tries the refills in order.
 ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
@@ -237,7 +237,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
     return tiny_alloc_last_resort(class);
 }
 
-// Thread List is the hit path; what lies under it is out of line.
+// Thread List is the hit path; the layers below it are out of line.
 #define tiny_first_pop(class) (thread_list_pop(class))
 #define tiny_first_push(class, block) (thread_list_push(class, block))
 void *tiny_alloc_slow(size_t size) COLD;
@@ -263,17 +263,17 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_ultra_free(block);
 }
 
-// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
 void tiny_front_drain(void);
 
-// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
 typedef struct tiny_layer_info {
     const char *name;
     const char *title;
     const char *role;
     const char *storage;
-    uint64_t classes;  // a bit a class
-    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
@@ -281,12 +281,12 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
 
-// ---- out of line, in one file of the library
+// ---- out of line: compiled in one file of the library
 
 #if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
 #define TINY_FRONT_IMPLEMENTED
 
-// The first layer has none: the next ones are asked, and the first is topped up from the one that has.
+// The first layer is empty: tries the next layers, and tops up the first one from the layer that serves the request.
 void *tiny_alloc_slow(size_t size)
 {
     size_t class = tiny_class_of(size);
@@ -300,7 +300,7 @@ static void free_to_next(void *block)
     tiny_backend_give(block);
 }
 
-// The first layer is full: a batch of it goes to the next ones, and the block has room.
+// The first layer is full: moves a batch of its blocks to the next layers, then adds the block.
 void tiny_free_slow(void *block, size_t class)
 {
     TINY_COUNT_AS(spill);

@@ -1,7 +1,7 @@
 // phase3: the tiny allocator's fast path. Generated from variants/phase3.yaml; do not edit.
 // Phase 3. Phase 2, compiled as seven separate modules.
 //
-// Layers, in the order in which a request meets them:
+// Layers, in the order in which a request tries them:
 //   1. Unified Cache (cache)
 //   2. TLS SLL (overflow)
 //   3. Legacy refill (refill)
@@ -17,7 +17,7 @@
 #define TINY_MAX_SIZE 1024
 #define TINY_MIN_ALIGN 16
 
-// The class of a request, by its size in steps of 16 bytes.
+// The class of a request, indexed by its size in steps of 16 bytes.
 #define TINY_SIZE_STEP 16
 #define TINY_HOT_SIZE 1024 // the index ends here
 #define TINY_SIZE_INDEX \
@@ -25,18 +25,18 @@
     6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, \
     7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7
 
-// Beyond that, the class of the first request of each wide step.
+// For larger sizes, the class of the first request of each wide step.
 #define TINY_WIDE_STEP 512
 #define TINY_WIDE_INDEX \
     0
 
-// Checks on what is freed: 0 none, 1 basic, 2 full.
+// Checks on freed blocks: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
 
-// Whether the links of the thread's lists are marks as well: all lists are packed words.
+// 1 if links also serve as marks, because all of the thread's lists are packed words.
 #define TINY_MARK_IN_LINK 0
 
-// Diagnostic output: 1 is compiled in always.
+// Diagnostic output: 1 if it is compiled in.
 #define HAKMEM_DEBUG_OUTPUT (!HAKMEM_BUILD_RELEASE)
 
 // X(layer, environment variable, on by default)
@@ -67,7 +67,7 @@
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS 1000
 
-// X(layer), in the order in which a request meets them
+// X(layer), in the order in which a request tries them
 #define TINY_LAYERS 3
 #define TINY_LAYER_NAMES(X) \
     X(unified_cache) \
@@ -93,8 +93,8 @@ typedef struct tls_sll_lists {
     int32_t room[8]; // blocks that still fit
 } tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's, so that one comparison tells its own blocks; `key` marks blocks that are free.
-// The class of each size is here too: one address serves the whole path of an allocation.
+// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
+// The table of classes is part of it, so that an allocation needs one address only.
 typedef struct tiny_front {
     unified_cache_lists_t unified_cache;
     tls_sll_lists_t tls_sll;
@@ -108,7 +108,7 @@ typedef struct tiny_front {
     .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
-// A thread that has no heap shares one that holds nothing, and is given nothing, since no block is such a thread's own.
+// Threads without a heap share one empty front. No block is put into it, because such a thread owns no block.
 extern HAK_TLS tiny_front_t *tiny_front_apart;
 #define tiny_front (*tiny_front_apart)
 #else
@@ -143,7 +143,7 @@ ALWAYS_INLINE bool unified_cache_holds(size_t class, const void *wanted)
 ALWAYS_INLINE bool unified_cache_push(size_t class, void *block)
 {
     if (UNLIKELY(HAK_COUNT_DOWN(tiny_front.unified_cache.room[class]))) {
-        size_t full = HAK_OPAQUE(class); // else the address is computed before the branch, on the path of a hit
+        size_t full = HAK_OPAQUE(class); // keeps the address computation off the hit path
         tiny_front.unified_cache.room[full] = 0;
         return false;
     }
@@ -190,7 +190,7 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
     TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks go home\n",
+        hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks returned\n",
                         class, chain.count);
 #endif
 
@@ -206,7 +206,7 @@ ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
     return true;
 }
 
-// Puts a whole chain in front.
+// Adds a whole chain at the front.
 ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
     if (chain->count == 0) return;
@@ -226,10 +226,10 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
-// Whether a layer holds the block for the calling thread. Looks at every block of the class.
+// True if a layer of the calling thread holds the block. May check every block of the class.
 bool tiny_front_holds(size_t class, const void *block) COLD;
 
-// The first cache with room takes the block; false when none has.
+// Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
     if (unified_cache_push(class, block)) {
@@ -263,7 +263,7 @@ TINY_COUNTED_REFILL(legacy_refill)
 #define legacy_refill_take legacy_refill_counted_take
 #endif
 
-// The way past every store: the refills are asked in their turn.
+// Serves a request that every store has missed: tries the refills in order.
 ALWAYS_INLINE void *tiny_refill(size_t class)
 {
     void *block;
@@ -275,7 +275,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
     return tiny_alloc_last_resort(class);
 }
 
-// Unified Cache is the hit path; what lies under it is out of line.
+// Unified Cache is the hit path; the layers below it are out of line.
 #define tiny_first_pop(class) (unified_cache_pop(class))
 #define tiny_first_push(class, block) (unified_cache_push(class, block))
 void *tiny_alloc_slow(size_t size) COLD;
@@ -301,17 +301,17 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_ultra_free(block);
 }
 
-// Everything that the calling thread's layers hold is returned to the slabs: at thread exit, and when memory is asked back.
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
 void tiny_front_drain(void);
 
-// The layers, for statistics. `held`: blocks of a class that the layer holds for the calling thread.
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
 typedef struct tiny_layer_info {
     const char *name;
     const char *title;
     const char *role;
     const char *storage;
-    uint64_t classes;  // a bit a class
-    uint32_t capacity; // blocks a class; 0 where it is not counted in blocks
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
     size_t (*held)(size_t class);
 } tiny_layer_info_t;
 
@@ -319,12 +319,12 @@ extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
 
-// ---- out of line, in one file of the library
+// ---- out of line: compiled in one file of the library
 
 #if defined(TINY_FRONT_IMPLEMENTATION) && !defined(TINY_FRONT_IMPLEMENTED)
 #define TINY_FRONT_IMPLEMENTED
 
-// Moves a batch, less the block that is the answer, to the first layer.
+// Moves a batch, without the block that serves the request, to the first layer.
 static void top_up_from_tls_sll(size_t class)
 {
     TINY_COUNT_AS(top_up);
@@ -336,7 +336,7 @@ static void top_up_from_tls_sll(size_t class)
     }
 }
 
-// The first layer has none: the next ones are asked, and the first is topped up from the one that has.
+// The first layer is empty: tries the next layers, and tops up the first one from the layer that serves the request.
 void *tiny_alloc_slow(size_t size)
 {
     size_t class = tiny_class_of(size);
@@ -355,7 +355,7 @@ static void free_to_next(size_t class, void *block)
     tiny_backend_give(block);
 }
 
-// The first layer is full: a batch of it goes to the next ones, and the block has room.
+// The first layer is full: moves a batch of its blocks to the next layers, then adds the block.
 void tiny_free_slow(void *block, size_t class)
 {
     TINY_COUNT_AS(spill);
