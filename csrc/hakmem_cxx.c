@@ -36,6 +36,8 @@ CXX_EXPORT void cxx_delete_array_sized_aligned(void *block, size_t size,
 extern void *our_new(size_t size) HERE("_Znwm");
 extern void our_delete(void *block) HERE("_ZdlPv");
 extern void our_delete_array(void *block) HERE("_ZdaPv");
+extern void our_delete_aligned(void *block, size_t alignment) HERE("_ZdlPvSt11align_val_t");
+extern void our_delete_array_aligned(void *block, size_t alignment) HERE("_ZdaPvSt11align_val_t");
 
 // [new.delete.single]: the handler is called until there is memory, and it is gone or throws.
 static COLD void *new_again(size_t size, size_t alignment)
@@ -112,14 +114,21 @@ void cxx_delete_array_aligned(void *block, size_t alignment)
     cxx_delete_aligned(block, alignment);
 }
 
+// The size is checked as that of a sized delete without an alignment is.
+ALWAYS_INLINE void delete_sized_aligned(void *block, size_t size, size_t alignment)
+{
+    if (LIKELY(cxx_delete_aligned == our_delete_aligned)) hak_free_aligned_sized(block, alignment, size);
+    else cxx_delete_aligned(block, alignment);
+}
+
 void cxx_delete_sized_aligned(void *block, size_t size, size_t alignment)
 {
-    (void)size;
-    cxx_delete_aligned(block, alignment);
+    delete_sized_aligned(block, size, alignment);
 }
 
 void cxx_delete_array_sized_aligned(void *block, size_t size, size_t alignment)
 {
-    (void)size;
-    cxx_delete_array_aligned(block, alignment);
+    if (LIKELY(cxx_delete_array_aligned == our_delete_array_aligned))
+        delete_sized_aligned(block, size, alignment);
+    else cxx_delete_array_aligned(block, alignment);
 }

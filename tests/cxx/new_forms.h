@@ -5,6 +5,7 @@
 #ifndef NEW_FORMS_H
 #define NEW_FORMS_H
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <map>
 #include <new>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -179,6 +181,44 @@ inline void a_handler_may_throw()
     std::set_new_handler(nullptr);
 }
 
+// ---- a size that is wrong
+
+// How a child ends that does this, as waitpid has it.
+template <typename Call> int end_of_child(Call call)
+{
+    pid_t child = fork();
+    CHECK(child >= 0, "no child");
+    if (child == 0) {
+        close(STDERR_FILENO); // the line that the allocator dies with is no failure of ours
+        call();
+        _exit(0);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child, "the child is gone");
+    return status;
+}
+
+// With every check, each sized form knows the size that was asked for.
+inline void a_wrong_size_is_noticed()
+{
+#if T_CHECKS >= 2
+    std::align_val_t alignment{64};
+    for (int status : {
+             end_of_child([] { ::operator delete(use(::operator new(300), 300, 16), std::size_t(100)); }),
+             end_of_child([] { ::operator delete[](use(::operator new[](300), 300, 16), std::size_t(100)); }),
+             end_of_child([=] {
+                 ::operator delete(use(::operator new(300, alignment), 300, 64), std::size_t(100), alignment);
+             }),
+             end_of_child([=] {
+                 ::operator delete[](use(::operator new[](300, alignment), 300, 64), std::size_t(100),
+                                     alignment);
+             }),
+         })
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+              "a sized delete has not noticed a wrong size");
+#endif
+}
+
 inline void all()
 {
     plain_sized_and_nothrow();
@@ -187,6 +227,7 @@ inline void all()
     refused_requests_throw();
     the_handler_is_called_until_it_gives_up();
     a_handler_may_throw();
+    a_wrong_size_is_noticed();
 }
 
 } // namespace forms
