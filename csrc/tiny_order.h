@@ -19,22 +19,10 @@
 _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
 
-static inline unsigned tiny_common_divisor(unsigned a, unsigned b)
-{
-    while (b != 0) {
-        unsigned rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
 {
     size_t size = tiny_class_size[slab->class];
-    slab->order_first = (uint16_t)(tiny_draw(&heap->random) % slab->capacity);
-    do slab->order_step = (uint16_t)(1 + tiny_draw(&heap->random) % slab->capacity);
-    while (tiny_common_divisor(slab->order_step, slab->capacity) != 1);
+    slab->order = tiny_draw(&heap->random);
     canary_set_post(slab->start);
     for (size_t i = 0; i < slab->capacity; i++) {
         canary_set_post(slab->start + (i + 1) * size);
@@ -42,9 +30,21 @@ static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
     }
 }
 
+// Which block is the nth: a Feistel network over the next even number of bits, whose rounds the secret decides, repeated
+// until it gives a block of the slab. In steps of one length, two batches would give the third away.
 static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
 {
-    return (slab->order_first + n * slab->order_step) % slab->capacity;
+    unsigned bits = slab->capacity > 4 ? 32u - (unsigned)__builtin_clz(slab->capacity - 1u) : 2,
+             half = (bits + 1) / 2;
+    size_t mask = ((size_t)1 << half) - 1;
+    do {
+        for (size_t round = 0; round < 4; round++) {
+            size_t low = n & mask;
+            uint64_t mixed = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | low));
+            n = low << half | ((n >> half ^ mixed) & mask);
+        }
+    } while (n >= slab->capacity);
+    return n;
 }
 
 // To the front or to the end.

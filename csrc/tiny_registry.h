@@ -37,8 +37,7 @@ struct tiny_slab {
     uint8_t behind; // of each page of it: how many lie before this one
     bool listed; // in its owner's list of slabs with room
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint16_t order_first; // fresh blocks are handed out from this one on,
-    uint16_t order_step; // in steps that meet each of them
+    uint32_t order; // decides, with the secret, the order in which fresh blocks are handed out
     _Atomic(uint16_t) *asked; // of each block, see hardened.h; the page's, whatever its class is
 #endif
 };

@@ -3,6 +3,7 @@
 #include "inside.h"
 
 #include "shared_pool.h"
+#include "tiny_order.h"
 #include "tiny_superslab.h"
 
 enum { BLOCKS = 5000 };
@@ -119,8 +120,43 @@ static void a_heap_is_handed_on_and_its_room_adopted(void)
     tiny_heap_release(second);
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+enum { CAPACITY_MOST = 4096 };
+
+// How often the most frequent step from a block to the next one occurs; each block comes once.
+static unsigned most_frequent_step(const tiny_slab_t *slab)
+{
+    static unsigned seen[CAPACITY_MOST], steps[CAPACITY_MOST];
+    memset(seen, 0, sizeof seen);
+    memset(steps, 0, sizeof steps);
+    unsigned most = 0;
+    for (size_t n = 0, last = 0; n < slab->capacity; n++) {
+        size_t at = tiny_order_nth(slab, n);
+        T_CHECK(at < slab->capacity && seen[at]++ == 0, "of %u blocks, %zu comes twice or is none",
+                slab->capacity, at);
+        unsigned step = n > 0 ? ++steps[(at + slab->capacity - last) % slab->capacity] : 0;
+        if (step > most) most = step;
+        last = at;
+    }
+    return most;
+}
+
+// Of 64 numbers by chance, hardly ever are 16 the same; in steps of one length all are.
+static void fresh_blocks_come_once_each_and_in_no_steps(void)
+{
+    for (unsigned capacity = 1; capacity <= CAPACITY_MOST; capacity += capacity < 70 ? 1 : 61) {
+        tiny_slab_t slab = {.capacity = (uint16_t)capacity, .order = 7919 * capacity};
+        unsigned most = most_frequent_step(&slab);
+        T_CHECK(capacity < 64 || most < capacity / 4, "%u of %u blocks come in equal steps", most, capacity);
+    }
+}
+#endif
+
 int main(void)
 {
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    T_RUN(fresh_blocks_come_once_each_and_in_no_steps);
+#endif
     T_RUN(blocks_of_every_class_are_apart_and_come_home);
     T_RUN(blocks_that_others_freed_come_home_when_they_are_taken_in);
     T_RUN(an_idle_heap_loses_nothing);
