@@ -30,6 +30,13 @@ static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
     }
 }
 
+// A number that the secret decides. Twice, since one product leaves neighbours beside each other.
+static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, size_t half)
+{
+    uint64_t once = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | half));
+    return tiny_pad((const void *)once);
+}
+
 // Which block is the nth: a Feistel network over the next even number of bits, whose rounds the secret decides, repeated
 // until it gives a block of the slab. In steps of one length, two batches would give the third away.
 static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
@@ -40,8 +47,7 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     do {
         for (size_t round = 0; round < 4; round++) {
             size_t low = n & mask;
-            uint64_t mixed = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | low));
-            n = low << half | ((n >> half ^ mixed) & mask);
+            n = low << half | ((n >> half ^ tiny_order_mixed(slab, round, low)) & mask);
         }
     } while (n >= slab->capacity);
     return n;
