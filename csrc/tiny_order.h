@@ -1,8 +1,8 @@
-// The start of a slab's blocks, and the order in which fresh blocks are allocated: by address; with full checks, an
-// unpredictable order.
+// Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
+// one in which the next cannot be foretold.
 //
-// colour: the distance between a slab's page and its first block, in steps of a cache line or of the blocks' own
-// alignment. With different colours, the first blocks of many slabs do not share one cache set.
+// colour: how far behind its page's start a slab begins, in steps of a cache line or of the blocks' own alignment: equal
+// blocks of many slabs do not share one cache set then.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H
 
@@ -14,7 +14,7 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// A post also stands before the first block of a slab.
+// A post stands before the first block of a slab, too.
 #define TINY_FIRST_COLOUR 1u
 _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
@@ -30,6 +30,13 @@ static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
     }
 }
 
+// A number that the secret decides. Twice, since one product leaves neighbours beside each other.
+static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, size_t half)
+{
+    uint64_t once = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | half));
+    return tiny_pad((const void *)once);
+}
+
 // Which block is the nth: a Feistel network over the next even number of bits, whose rounds the secret decides, repeated
 // until it gives a block of the slab. In steps of one length, two batches would give the third away.
 static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
@@ -40,14 +47,13 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     do {
         for (size_t round = 0; round < 4; round++) {
             size_t low = n & mask;
-            uint64_t mixed = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | low));
-            n = low << half | ((n >> half ^ mixed) & mask);
+            n = low << half | ((n >> half ^ tiny_order_mixed(slab, round, low)) & mask);
         }
     } while (n >= slab->capacity);
     return n;
 }
 
-// Adds the block at a random end of the chain.
+// To the front or to the end.
 static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
 {
     if (chain->head == NULL || (tiny_draw(&heap->random) & 1) != 0) {

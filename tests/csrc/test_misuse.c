@@ -463,7 +463,7 @@ static const misuse_t misuses[] = {
     {"overflow by 32 bytes, then free", overflow_by_32, {
         SMALL_(NOT, NOT, NOW(OVER)), MEDIUM_(NOT, NOT, NOW(OVER)), LARGE_(NOT, NOT, NOW(OVER))}},
     {"overflow by a page", overflow_by_a_page, {
-        LARGE_(NOT, NOT, GUARD)}},
+        LARGE_(CHANCE(OVER), CHANCE(OVER), GUARD)}},
     {"underflow by 1 byte, then free", underflow_by_1, {
         SMALL_(NOT, NOT, NOW(UNDER)), MEDIUM_(NOT, NOT, NOW(UNDER)), LARGE_(CHANCE(UNDER), CHANCE(UNDER), GUARD)}},
     {"underflow by 32 bytes, then free", underflow_by_32, {
