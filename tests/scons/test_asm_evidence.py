@@ -33,7 +33,7 @@ int main(void)
     for (int i = 0; i < 8; i++) hak_free(blocks[i]);
     for (int i = 0; i < {PASSES}; i++) {{
         char *block = tiny_probe_alloc(32);
-        block[0] = 1; // a block that nobody has written to may look free, and is looked at twice
+        block[0] = 1; // an unwritten block may look free, and is then checked twice
         tiny_probe_free(block);
     }}
     return 0;

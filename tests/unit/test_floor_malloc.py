@@ -60,7 +60,7 @@ static void *trade(void *mark)
 static void *free_first(void *block)
 {
     free(block);
-    return malloc(40);  // it has what it freed, whoever took it
+    return malloc(40);  // this thread has the blocks that it freed, even those of other threads
 }
 
 static void take_aligned(void)

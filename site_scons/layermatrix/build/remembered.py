@@ -1,12 +1,12 @@
-"""The resolved project, remembered between builds.
+"""The resolved project, cached between builds.
 
-Reads and writes build/.project. Reading YAML and checking it takes half of a build with nothing to do, most
-of it for importing what does so; so the result is kept until a spec file, or a module that reads them, has
-changed. What the specs name on the disk is looked for each time.
+Reads and writes build/.project. Reading and checking the YAML files takes half of a build with nothing to do,
+mostly for imports. The result is therefore cached until a spec file, or a module that reads one, changes. The
+files that the specs name are looked for in every build.
 
-The file is a pickle, of which only records of `layermatrix.model` are made: anything else in it, a damaged
-file, or one of other versions is as good as none. It stands in build/, where whoever can write can change
-what is compiled as well.
+The cache is a pickle. Loading it creates only records of `layermatrix.model`; a file that contains anything
+else, is damaged, or has another version is ignored. Someone who can write to build/ can also change what is
+compiled, so the pickle adds no risk.
 """
 
 from __future__ import annotations

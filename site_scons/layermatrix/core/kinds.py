@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -70,14 +71,14 @@ def value_of(node: object) -> object:
     return node if isinstance(node, str) else getattr(node, "value", node)
 
 
-class Kind:
+class Kind(ABC):
     """What a value must be. `expects` finishes the sentence "must be ..."."""
 
     expects = ""
 
+    @abstractmethod
     def read(self, node: object) -> Any:
-        """The value; Misfit where it is none of this kind."""
-        raise NotImplementedError
+        """The value; raises Misfit if the node is not of this kind."""
 
     def refuse(self, node: object, hint: str | None = None) -> Misfit:
         return Misfit(f"must be {self.expects}, not {describe(node)}", hint)
@@ -223,11 +224,11 @@ class Own(Kind):
         raise Misfit("is the entry's own name", "leave it out")
 
 
-class _Around:
-    """What is asked of a list or a mapping before its parts are read."""
+class _Around(ABC):
+    """A check of a list or a mapping before its parts are read."""
 
-    def before(self, value: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def before(self, value: Any) -> Any: ...
 
     def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:
         from pydantic_core import core_schema
