@@ -319,7 +319,7 @@ def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer
             elif size_class in cache.keys:
                 assert filled == {cache.name: min(batch - 1, limit(cache, size_class))}
             else:
-                assert filled == {}, "no cache serves this class, so the rest of the batch is returned to the slab"
+                assert filled == {}, "no cache serves this class, so the batch is returned to the slab"
 
 
 def test_with_every_toggle_off_the_overflow_and_the_last_refill_serve_all(driver: Driver) -> None:
