@@ -47,7 +47,7 @@ void hak_decay_look(void)
 
 // ---- one bound for all pools
 
-#define KEPT_BYTES ((size_t)32 << 20)
+#define KEPT_BYTES ((size_t)16 << 20)
 
 static os_lock_t total_lock;
 static hak_demand_t total;
@@ -64,7 +64,7 @@ static size_t surplus(hak_pool_t asking, size_t is_free[HAK_POOLS], uint32_t now
     is_free[HAK_POOL_EXTENTS] = extents.cached_bytes;
     is_free[asking] = 0; // it enforces its own bound
     hak_demand_look(&total, used, now);
-    size_t most = used / 8 > KEPT_BYTES ? used / 8 : KEPT_BYTES;
+    size_t most = used / 16 > KEPT_BYTES ? used / 16 : KEPT_BYTES;
     if (total.peak > used && total.peak - used > most) most = total.peak - used;
     size_t sum = is_free[HAK_POOL_SLABS] + is_free[HAK_POOL_RUNS] + is_free[HAK_POOL_EXTENTS];
     return sum > most ? sum - most : 0;
