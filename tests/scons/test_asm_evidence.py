@@ -1,5 +1,5 @@
-"""The counts of the real probes, compared with objdump and with a run of the same code; probes contain no
-extra code for counting; and the figures that the last phases must reach.
+"""The counts of the real probes equal objdump's and those of a run of the same code, and the probes contain
+no extra code for counting. The last phases reach their promised figures.
 """
 
 from __future__ import annotations

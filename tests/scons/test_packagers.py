@@ -123,7 +123,7 @@ def soname(library: Path) -> str:
 def test_a_soversion_gives_a_versioned_soname_with_its_links(foreign: Project, cc: str) -> None:
     foreign.edit("variants/layers.yaml", "  library: pool\n", '  library: pool\n  soversion: "2.1.0"\n')
     foreign.edit("SConstruct", LAST, HEADER + LAST)
-    foreign.build("variant=small", "checks")  # the test is linked with the library, and the loader finds it by its soname
+    foreign.build("variant=small", "checks")  # the loader finds the library by its soname
     folder = foreign.path(f"build/small-release-{cc}")
     assert soname(folder / "libpool.so") == "libpool.so.2"
     assert (folder / "libpool.so.2").resolve() == folder / "libpool.so"
