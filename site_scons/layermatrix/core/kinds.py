@@ -315,7 +315,7 @@ class Record:
 
 
 NAME = _Identifier("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63)
-_INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # the project's folder
+_INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # a path inside the project's folder
 
 Name = Annotated[str, NAME]
 Term = Annotated[str, Text("a word", r"[A-Za-z_][\w-]*", longest=63)]  # not used as a name in C
