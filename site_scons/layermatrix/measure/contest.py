@@ -47,7 +47,7 @@ class ContestLoad:
 class Standing:
     """A library over several loads. Means are geometric, over the loads that have the figure. loads: the
     number of loads that it was timed with. speed: mean of its shares of the best. peak, after: mean ratio of
-    its memory to the baseline's, at the peak and after all blocks were freed. worst: the loads with the
+    its memory to the baseline's, at the peak and after all memory was freed. worst: the loads with the
     lowest shares, lowest first."""
 
     loads: int
@@ -68,7 +68,7 @@ class Summary:
 @dataclass(frozen=True)
 class Contest(Measured):
     """own: the variants. rivals: the other libraries. missing: libraries that are not installed, and why.
-    summaries: by group, and `all`. quiet_seconds: the time between freeing all blocks and reading the memory.
+    summaries: by group, and `all`. quiet_seconds: the time between freeing all memory and reading the figure.
     work: the word for one operation."""
 
     baseline: str

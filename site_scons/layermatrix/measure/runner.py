@@ -10,12 +10,12 @@ each complete round, so that an interrupt keeps the finished rounds.
 
 One untimed run of everything comes before the rounds. It warms up the machine and reveals programs that
 cannot run. The warm-up may pass additional arguments (`quiet`), which make the program report its memory
-after all blocks were freed. Every run must prove which library it used (`core.preload`); without proof, the
+after all memory was freed. Every run must prove which library it used (`core.preload`); without proof, the
 run counts as failed.
 
 The program's last line is a JSON object. `ops` and `seconds` give the speed in millions of operations per
 second or, if lower is better, in nanoseconds per operation. Optional: `cpu_seconds`, the CPU time of all
-threads; `peak_kib`, the peak resident memory in KiB; `after_kib`, the resident memory after all blocks were
+threads; `peak_kib`, the peak resident memory in KiB; `after_kib`, the resident memory after all memory was
 freed.
 """
 

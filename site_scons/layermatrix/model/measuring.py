@@ -247,7 +247,7 @@ class Peers(Record):
     only `args` is used.
 
     default: the names, groups and patterns of the loads that are timed if the user selects none; empty means
-    all. quiet: arguments that make a program report `after_kib`, its memory after all blocks were freed.
+    all. quiet: arguments that make a program report `after_kib`, its memory after all memory was freed.
     quiet_seconds: the additional run time with them. rounds: the number of timed runs of each load; 0: the
     number for other loads.
     """

@@ -52,7 +52,7 @@ class Vocabulary:
 
     @property
     def storing(self) -> tuple[str, ...]:
-        """The roles whose layers store the blocks that they hand out."""
+        """The roles whose layers must have a storage."""
         return tuple(name for name, role in self.roles.items() if role.storage == "required")
 
 
