@@ -1,7 +1,7 @@
-"""Copies of the project that a test may change, with SCons run in them as a user runs it.
+"""Copies of the project that a test may change, and SCons runs in them like those of a user.
 
-The libraries are built once; each test gets a copy of that tree with its times kept, so that it pays only for
-what its own change rebuilds.
+The libraries are built once. Each test gets a copy of that tree with its file times, so that only the files
+affected by the test's own change are rebuilt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ACTION = re.compile(r"(?:CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COM
 
 
 def first_compiler() -> Toolchain:
-    """The one that cells have unless another is asked for."""
+    """The compiler that cells use by default."""
     found = find_compilers(("gcc", "clang", "zig"), ROOT / CACHE)
     return next(compiler for compiler in found.values() if isinstance(compiler, Toolchain))
 
@@ -42,7 +42,7 @@ COMPILER = first_compiler()
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of SCons. actions: what was made, as "CC phase2-release-gcc/tiny_tls.o"."""
+    """A finished run of SCons. actions: the executed actions, as "CC phase2-release-gcc/tiny_tls.o"."""
 
     status: int
     stdout: str
@@ -55,16 +55,16 @@ class Run:
 
     @property
     def cells(self) -> set[str]:
-        """The cells of which something was made."""
+        """The cells in which files were made."""
         return {action.split()[1].split("/")[0] for action in self.actions} - {"baseline"}
 
     @property
     def variants(self) -> set[str]:
-        """The variants of which something was made."""
+        """The variants for which files were made."""
         return {cell.split("-")[0] for cell in self.cells}
 
     def made(self, word: str) -> list[str]:
-        """The files that actions of this word made."""
+        """The files made by actions with this word."""
         return [action.split()[1] for action in self.actions if action.split()[0] == word]
 
 
@@ -75,19 +75,20 @@ class Project:
         self.root = root
 
     def scons(self, *words: str) -> Run:
-        """SCons with these words, every action shown. The status is the test's to judge."""
+        """Run SCons with these words and show every action. The test checks the status."""
         command = [sys.executable, "-m", "SCons", "-Q", "verbose=1", *words]
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=LIMIT)
         return Run(done.returncode, done.stdout, done.stderr)
 
     def build(self, *words: str) -> Run:
-        """The same where it has to succeed."""
+        """Run SCons as `scons` does, and require success."""
         run = self.scons(*words)
         assert run.status == 0, run.stdout[-2000:] + run.stderr[-4000:]
         return run
 
     def compile(self, source: str, program: str, *words: str) -> None:
-        """A program of the test's own, by the compiler of the cells; `words` are more files and options."""
+        """A program of the test, built by the compiler of the cells. `words` are additional files and
+        options."""
         command = [*COMPILER.command, "-fno-builtin", "-o", program, source, *words]
         subprocess.run(command, cwd=self.root, check=True, timeout=LIMIT)
 
@@ -108,7 +109,7 @@ class Project:
         return self.record_of(self.path(f"build/{cell}"), kind)
 
     def record_of(self, folder: Path, kind: str) -> Any:
-        """The same of the cell that is built in this folder."""
+        """An evidence file of the cell that is built in this folder."""
         return json.loads((folder / "evidence" / f"{kind}.json").read_text(encoding="utf-8"))
 
     def append(self, name: str, text: str) -> None:
@@ -122,7 +123,7 @@ class Project:
 
 
 class Stranger(Project):
-    """The project foreign/ with nothing of this repository in it, and SCons of the wheel's environment."""
+    """The project foreign/ without any file of this repository, and SCons from the wheel's environment."""
 
     def __init__(self, root: Path, python: Path) -> None:
         super().__init__(root)
@@ -139,7 +140,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's own files, with the libraries of the default variants built. Not to be changed."""
+    """The project's own files, with the libraries of the default variants built. Tests must not change it."""
     root = tmp_path_factory.mktemp("built") / "project"
     root.mkdir()
     for part in PARTS:
@@ -153,7 +154,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(built: Path, tmp_path: Path) -> Project:
-    """A copy of the built project, to be changed at will."""
+    """A copy of the built project that the test may change."""
     copy_tree(built, tmp_path / "project")
     return Project(tmp_path / "project")
 
@@ -174,7 +175,7 @@ def cc() -> str:
 
 @pytest.fixture(scope="session")
 def compiler() -> Sequence[str]:
-    """The words that call it."""
+    """The command words of the compiler."""
     return COMPILER.command
 
 
@@ -190,7 +191,7 @@ def foreign(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clone has that packages are made of."""
+    """The files of a clone from which packages are made."""
     root = tmp_path_factory.mktemp("clone") / "clone"
     root.mkdir()
     for name in ("pyproject.toml", "LICENSE", "README.md", "SConstruct"):
@@ -210,7 +211,7 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with the wheel and what it depends on, and nothing else."""
+    """A Python with the wheel and its dependencies, and nothing else."""
     folder = tmp_path_factory.mktemp("venv") / "venv"
     assert wheels.run(sys.executable, "-m", "venv", folder).returncode == 0
     wheels.pip(folder / "bin/python", "install", "--quiet", wheel)
@@ -219,7 +220,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own settings of SCons and of the libraries under test stay outside."""
+    """Remove the user's own settings of SCons and of the libraries under test."""
     own = ("SCONS", "HAKMEM_", "LD_PRELOAD", *usertools.DOCS)
     for name in [name for name in os.environ if name.startswith(own)]:
         monkeypatch.delenv(name)

@@ -30,7 +30,7 @@ def test_an_experiment_builds_both_sides_times_them_in_turn_and_gives_a_verdict(
     foreign.write("variants/experiments.yaml", EXPERIMENTS)
     run = foreign.build("ab", "rounds=3")
     assert "One file or two?" in run.stdout
-    # the loop says the same speed each time, so that nothing but this can be concluded
+    # the loop reports the same speed each time, so that the verdict is always "no difference"
     assert "Verdict: no winner." in run.stdout
     assert "no difference that this run can show: 1.00x (1.00-1.00" in " ".join(run.stdout.split())
     found = kept(foreign)["one_file_or_two"]
@@ -74,7 +74,7 @@ static inline void *drawer_take(unsigned class)
 
 
 def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc: str) -> None:
-    """The pool's own code cannot do without the shelf: that is told, and the other layers are compared."""
+    """The pool's own code requires the shelf. The report says so, and compares the other layers."""
     foreign.append("variants/layers.yaml", DRAWER)
     foreign.write("templates/layers/drawer.h.j2", DRAWER_TEMPLATE)
     foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, shelf, system]")

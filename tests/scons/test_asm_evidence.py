@@ -1,5 +1,5 @@
-"""The counts of the real probes: against objdump, against a run of the same code, and with nothing added to
-count by; and what the last phases promise.
+"""The counts of the real probes equal objdump's and those of a run of the same code, and the probes contain
+no extra code for counting. The last phases reach their promised figures.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def probed(project: Project, cell: str) -> Any:
 
 
 def executed(project: Project, program: Path, function: str) -> int:
-    """Instructions that ran in a function, those that it calls included."""
+    """The instructions that ran in a function and in the functions that it calls."""
     out = project.path(f"callgrind.{function}")
     command = ["valgrind", "--tool=callgrind", f"--toggle-collect={function}", f"--callgrind-out-file={out}"]
     subprocess.run([*command, str(program)], check=True, capture_output=True, timeout=120)
@@ -58,7 +58,7 @@ def executed(project: Project, program: Path, function: str) -> int:
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-# Not in debug: there the code talks to valgrind where it runs under it.
+# Not in debug mode: that code calls valgrind when it runs under it.
 @pytest.mark.parametrize("of", ["phase0-release", "phase2-release", "hakmem-release"])
 def test_as_many_instructions_run_in_a_hit_as_were_counted(project: Project, cc: str, of: str) -> None:
     cell = f"{of}-{cc}"
@@ -76,7 +76,7 @@ class Listing:
 
     def __init__(self, file: Path, function: str) -> None:
         self.texts: list[str] = []
-        self.sizes: list[int] = []  # of its parts, padding behind them excluded
+        self.sizes: list[int] = []  # of its parts, without the padding after them
         symbol = rf"^([0-9a-f]+) .* F \.text\S*\t([0-9a-f]+) (?:\.hidden )?({function}(?:\.cold)?)$"
         for start, size, name in re.findall(symbol, objdump("-t", file), re.MULTILINE):
             body = objdump("-d", "--no-show-raw-insn", f"--disassemble={name}", file)
@@ -89,11 +89,11 @@ class Listing:
         return sum(re.match(pattern, text) is not None for text in self.texts)
 
     def counts(self, cache_line: int) -> dict[str, int]:
-        """What the record `asm` has, found in another way: by the words of the listing."""
+        """The figures of the record `asm`, computed independently from the words of the listing."""
         pushed = {text.split()[1] for text in self.texts if text.startswith("push")}
         frames = [int(size, 16) for text in self.texts for size in re.findall(r"^sub +\$(\w+),%rsp", text)]
         pointers = "[sb]" if self.number(r"mov +%rsp,%rbp") else "s"
-        on_frame = rf"-?(?:0x[0-9a-f]+)?\(%r{pointers}p[^)]*\)$"  # the last operand: where it is stored to
+        on_frame = rf"-?(?:0x[0-9a-f]+)?\(%r{pointers}p[^)]*\)$"  # the last operand: the destination
         return {
             "instructions": len(self.texts),
             "branches": self.number(r"(notrack )?j"),
@@ -112,7 +112,8 @@ def objdump(*words: str | Path) -> str:
 
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not installed")
 def test_the_counts_are_what_objdump_shows(project: Project, cc: str) -> None:
-    """phase0 has a frame and spills, in debug by way of the frame pointer; phase2 has neither."""
+    """phase0 has a frame and spills; in debug mode, it spills through the frame pointer. phase2 has
+    neither."""
     spills = []
     for of in ("phase0-release", "phase0-debug", "phase2-release"):
         record = probed(project, cell := f"{of}-{cc}")
@@ -165,7 +166,7 @@ def test_a_hit_is_that_of_the_first_layer_and_calls_nothing(project: Project, cc
 def test_the_last_phases_are_as_short_and_miss_as_little_as_was_promised(
     project: Project, cc: str, variant: str
 ) -> None:
-    """Whatever their budgets say: these are the figures that the story has to reach."""
+    """The story requires these figures, independently of the budgets."""
     cell = f"{variant}-release-{cc}"
     kinds = ("asm", "guards", "counters")
     baseline = "build/baseline/evidence/counters.json"

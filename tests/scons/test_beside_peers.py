@@ -38,7 +38,7 @@ peers:
     churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000], group: quick, seconds: 0.1}
     churn_more: {doc: a longer one, program: bench_churn, args: [--ops, 2000], group: slow, seconds: 0.1}
 """
-# Names the object that it used, and that of the C library where there is no pool.
+# Prints the object that it used. If there is no pool, that is the C library.
 BENCH = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-"""A budget is a gate: a figure over budget fails with its layers and differences, and passes when mended."""
+"""A figure over budget fails the build with its layers and differences. Once fixed, the build passes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_layer_that_grows_is_over_budget_and_is_reported_with_the_difference(
     template = "templates/storage/linked_list.h.j2"
     good = project.read(template)
     project.write(template, re.sub(r"(void \*\{\{ layer\.name \}\}_pop\(.*\)\n\{\n)", rf"\1{work}", good))
-    for _ in range(2):  # as a test that fails, it is judged again by each build
+    for _ in range(2):  # like a failed test, it is checked again in each build
         run = project.scons(gate)
         assert run.status == 2
         assert "over budget: alloc hit_instructions is " in run.stderr

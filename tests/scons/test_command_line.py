@@ -137,7 +137,8 @@ def test_cleaning_without_a_target_removes_every_cell(project: Project) -> None:
 
 
 def test_unneeded_libraries_are_not_imported_when_nothing_is_to_be_done(project: Project) -> None:
-    """A build with nothing to do takes a fraction of a second, and these are a good part of one."""
+    """A build with nothing to do takes a fraction of a second, and these imports take a large part of a
+    second."""
     spy = 'import atexit, sys\natexit.register(lambda: print("MODULES", *sys.modules))\n'
     project.write("site_scons/site_init.py", spy)
     run = project.build("libs")

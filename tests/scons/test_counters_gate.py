@@ -1,4 +1,4 @@
-"""The job `counters`: the cost of an operation is compared with the accepted one; growth fails."""
+"""The job `counters` compares the cost of an operation with the accepted cost, and fails if it has grown."""
 
 from __future__ import annotations
 

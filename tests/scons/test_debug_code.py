@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 LAYER = "templates/layers/tls_sll.h.j2"
 POOL = "csrc/shared_pool.c"
-FRONT = "csrc/tiny_front.h"  # what the header is compiled with
+FRONT = "csrc/tiny_front.h"  # the header is compiled with this file
 ALWAYS = '#ifdef HAKMEM_DEBUG_OUTPUT\n    __asm__ volatile("nop");\n#endif\n'
 UNCLEAR = "#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n"
 PRINT = '    fprintf(stderr, "superslabs %d\\n", 1);\n'
@@ -23,7 +23,7 @@ def line_of(project: Project, name: str, text: str) -> int:
 
 
 def guards(project: Project, cc: str, variant: str = "phase3", mode: str = "release") -> Run:
-    """The evidence `guards` of one cell, built."""
+    """The evidence `guards` of one cell, after a build."""
     return project.scons(f"variant={variant}", f"mode={mode}", record_path(variant, mode, cc))
 
 
@@ -38,7 +38,7 @@ def failed(project: Project, cc: str, variant: str = "phase3", mode: str = "rele
 
 
 def plant(project: Project, name: str, text: str) -> None:
-    """Put a statement behind a debug statement of the file: inside a function, wherever that has moved to."""
+    """Insert a statement after a debug statement of the file, inside the function that contains it."""
     behind = r"{{ debug\.say\(.*\n" if name == LAYER else r"\[hakmem:shared_pool\.map\][\s\S]*?\n#endif\n"
     (passage,) = re.findall(behind, project.read(name))
     project.edit(name, passage, passage + text)
@@ -68,7 +68,7 @@ def test_an_unguarded_print_in_a_c_file_fails_with_its_line_until_it_is_gone(
     include_stdio(project, POOL)
     good = project.read(POOL)
     plant(project, POOL, PRINT)
-    for _ in range(2):  # a failure is never taken for settled
+    for _ in range(2):  # a failed check is run again in each build
         run = guards(project, cc)
         assert run.status == 2
         assert f"{POOL}:{line_of(project, POOL, PRINT)}:1: error: fprintf in" in run.stderr

@@ -1,4 +1,4 @@
-"""A failure is reported, recorded and tried again; steps that do not depend on it continue."""
+"""A failure is reported, recorded and tried again. Steps that do not depend on it continue."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TAKE = "return pool_take_fast(class);"
 
 
 def break_variant_apart(foreign: Project) -> None:
-    """Let one variant fail to compile."""
+    """Make one variant fail to compile."""
     foreign.edit("templates/pool.h.j2", MARK, f"#define POOL_{{{{ variant.name | upper }}}}\n{MARK}")
     include = '#include "pool_gen.h"\n'
     foreign.edit("src/pool.c", include, f"{include}#ifdef POOL_APART\n#error no\n#endif\n")
 
 
 def break_test(foreign: Project) -> None:
-    """Let the test fail: no buffer comes back."""
+    """Make the test fail, because no buffer is returned."""
     foreign.edit("src/pool.c", TAKE, "pool_take_fast(class);\n    return malloc(8);")
 
 

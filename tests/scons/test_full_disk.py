@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def scons_on_a_full_disk(project: Project, limit: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """SCons with these words, where no file can be longer than so many bytes."""
+    """Run SCons with these words, with a limit on the size of files in bytes."""
 
     def fill() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # else the write would end the process
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # otherwise, the signal would end the process
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     command = [sys.executable, "-B", "-m", "SCons", "-Q", "-j1", *words]

@@ -1,8 +1,7 @@
-"""Each layer, switched on alone in a build that counts: it serves the classes that it should, in its
-storage's order, within its bound; what it has no room for goes on to the next layer. And a count that does
-not add up ends the program.
+"""Test each layer alone, in a build that counts. A layer must serve its classes, in its storage's order and
+within its bound, and pass on what it has no room for. A count that does not add up ends the program.
 
-The cases come from the catalogue, so a new layer is tested by being there.
+The cases come from the catalogue, so that a new layer is tested automatically.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ DRIVER = "tests/scons/layer_driver.c"
 EXTRA = 10  # blocks beyond what a layer can hold
 LOADED = load_project(ROOT)
 CATALOGUE = LOADED.catalogue.layers.values()
-PARENT = LOADED.variants["phase0"]  # its layers have toggles; those of the catalogue that it lacks are added
+PARENT = LOADED.variants["phase0"]  # its layers have toggles; `variants` adds the others
 
 SWITCHED = """
 doc: Every layer of the catalogue that can be switched.
@@ -50,13 +49,13 @@ def every(role: str) -> pytest.MarkDecorator:
 
 
 def is_apart(layer: Layer) -> bool:
-    """Whether a cache has to be tried in a variant of its own."""
+    """Whether a cache must be tested in a variant of its own."""
     absent = layer not in [replace(other, position=0) for other in PARENT.layers]
     return layer.role == "cache" and absent and (layer.toggle is None or bool(layer.conflicts))
 
 
 def write_variants(project: Project) -> list[str]:
-    """The variants in which every layer of the catalogue can be tried; their names."""
+    """The names of the variants in which every layer of the catalogue can be tested."""
     own = {layer.name for layer in PARENT.layers}
     added = [layer.name for layer in CATALOGUE if layer.name not in own and not is_apart(layer)]
     project.write("variants/switched.yaml", SWITCHED.format(added=", ".join(added)))
@@ -68,11 +67,11 @@ def write_variants(project: Project) -> list[str]:
     return ["switched", *(f"alone_{layer.name}" for layer in apart)]
 
 
-# --- what a storage is expected to do
+# --- the expected behaviour of a storage
 
 
 class Lifo:
-    """What was put in last comes out first."""
+    """The last block in is the first out."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -89,14 +88,14 @@ class Lifo:
 
 
 class Fifo(Lifo):
-    """What was put in first comes out first."""
+    """The first block in is the first out."""
 
     def pop(self) -> int | None:
         return self.blocks.popleft() if self.blocks else None
 
 
 class MagazinePair:
-    """Two stacks that change places: when the loaded one is empty on a pop, or full on a push."""
+    """Two stacks that are swapped when the loaded one is empty on a pop, or full on a push."""
 
     def __init__(self, capacity: int) -> None:
         self.loaded, self.waiting = Lifo(capacity // 2), Lifo(capacity // 2)
@@ -131,7 +130,8 @@ DISCIPLINES: Mapping[str, type[Lifo | MagazinePair]] = {
 
 @dataclass(frozen=True)
 class Counted:
-    """What one run of the driver printed, and what the layers counted. orders: by size, a list a call."""
+    """The output of one run of the driver, and the counts of the layers. orders: by size, one list per
+    call."""
 
     orders: Mapping[int, list[list[int]]]
     counts: Mapping[str, Any]
@@ -144,7 +144,7 @@ class Counted:
 
 
 class Driver:
-    """A library that counts, and the program that is run on it."""
+    """A library that counts, and the driver that uses it."""
 
     def __init__(self, project: Project, variant: Variant) -> None:
         self.project = project
@@ -152,7 +152,7 @@ class Driver:
         self.built = project.path(f"build/{variant.name}-stats-{COMPILER.name}/libhakmem.so")
 
     def run(self, words: Iterable[str], on: Iterable[Layer] = ()) -> Counted:
-        """With these layers switched on, and every other one off that can be switched."""
+        """Run with these layers on, and with all other layers off that have a toggle."""
         done = self.try_run(words, on)
         assert done.returncode == 0, done.stderr
         orders: dict[int, list[list[int]]] = {}
@@ -171,7 +171,7 @@ class Driver:
         )  # fmt: skip
 
     def toggles(self, on: Iterable[Layer]) -> dict[str, str]:
-        """The environment in which these layers are on, and every other one is off that has a toggle."""
+        """The environment that switches these layers on, and all other layers with a toggle off."""
         switched_on = {layer.name for layer in on}
         return {
             layer.toggle.env: str(int(layer.name in switched_on))
@@ -181,13 +181,13 @@ class Driver:
 
 
 def reachable(variant: Variant) -> list[Key]:
-    """The classes that requests fall into."""
+    """The classes of requests."""
     served = {*variant.extra["hot_index"], *variant.extra["wide_index"]}
     return [size_class for size_class in variant.keys if size_class.index in served]
 
 
 def fill_and_empty(size: int, blocks: int) -> list[str]:
-    """Get that many blocks, free them in the order of their coming, and get as many again."""
+    """Allocate that many blocks, free them in the order of allocation, and allocate as many again."""
     return [f"a:{size}:{blocks}", f"f:{size}:{blocks}", f"a:{size}:{blocks}"]
 
 
@@ -205,20 +205,20 @@ def counting(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def driver(counting: Project) -> Driver:
-    """On the variant that has every layer that can be switched."""
+    """A driver on the variant that has every layer with a toggle."""
     return Driver(counting, load_project(counting.root).variants["switched"])
 
 
 @pytest.fixture
 def layer(driver: Driver, counting: Project, name: str) -> tuple[Driver, Layer]:
-    """The layer of this name as a variant has it, and a driver on that variant."""
+    """The layer of this name in a variant, and a driver on that variant."""
     if is_apart(LOADED.catalogue.layers[name]):
         driver = Driver(counting, load_project(counting.root).variants[f"alone_{name}"])
     return driver, next(layer for layer in driver.variant.layers if layer.name == name)
 
 
 def limit(layer: Layer, size_class: Key) -> int:
-    """Blocks of the class that the layer may hold; none of a class that it does not serve."""
+    """The number of blocks of the class that the layer may hold; 0 for a class that it does not serve."""
     if size_class not in layer.keys:
         return 0
     return layer.limits[size_class.index - layer.first]
@@ -303,7 +303,7 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
 
 @every("refill")
 def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer]) -> None:
-    """Into the layer that it needs; or else into the first cache with room."""
+    """The layer that is filled: the layer that it needs, otherwise the first cache with room."""
     driver, refill = layer
     sizes = reachable(driver.variant)
     for cache in driver.variant.with_role("cache"):
@@ -380,7 +380,7 @@ def test_layers_are_not_counted_in_another_mode(counting: Project) -> None:
     assert "layers are counted in mode=stats, not in mode=release" in run.stderr
 
 
-# --- what does not add up
+# --- counts that do not add up
 
 
 def test_a_lost_block_ends_the_program_and_names_layer_and_class(

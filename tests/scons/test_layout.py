@@ -15,8 +15,8 @@ from layermatrix.evidence.binary import elf
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
-# A fixed trace of requests. It prints for each block where it lies: the 64 KiB page, numbered by its first
-# appearance, and the place in it; then the library's own statistics.
+# A fixed trace of requests. For each block, it prints the 64 KiB page, numbered by first appearance, and the
+# offset in the page; then the library's own statistics.
 TRACE = """
 #include <malloc.h>
 #include <stdint.h>
@@ -73,7 +73,7 @@ def library(project: Project, variant: str, cc: str) -> Path:
 
 
 def trace(project: Project, variant: str, cc: str) -> tuple[list[str], str]:
-    """Where each block lay, and the statistics at the end."""
+    """The place of each block, and the statistics at the end."""
     done = subprocess.run(
         ["./trace"],
         cwd=project.root,
@@ -86,7 +86,7 @@ def trace(project: Project, variant: str, cc: str) -> tuple[list[str], str]:
 
 
 def code(project: Project, variant: str, cc: str, function: str) -> tuple[bytes, list[tuple[int, str, int]]]:
-    """The machine code of an entry, and what the linker fills in: place, name of the target, addend."""
+    """The machine code of an entry, and its relocations: offset, name of the target, addend."""
     for path in sorted(project.path(f"build/{variant}-release-{cc}/obj").glob("hakmem*.o")):
         file = elf.read(path)
         for symbol in file.symbols:
@@ -120,7 +120,7 @@ def test_blocks_lie_in_the_same_places_in_one_unit_and_in_modules(traced: Projec
 
 
 def test_both_layouts_are_compiled_from_the_same_files(project: Project, cc: str) -> None:
-    """The unit includes the very modules that are compiled apart, and nothing else."""
+    """The unit includes exactly the modules that are compiled separately."""
     unit = project.read(f"build/phase2-release-{cc}/gen/tiny_unity_gen.c")
     included = re.findall(r'^#include "(\w+\.c)"$', unit, re.MULTILINE)
     objects = {path.name for path in project.path(f"build/phase3-release-{cc}/obj").glob("*.o")}

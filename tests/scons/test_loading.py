@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.scons.conftest import Project
 
-STATIC_TLS = 0x10  # of DT_FLAGS: dlopen has to find room in the space that was set aside at start
+STATIC_TLS = 0x10  # of DT_FLAGS: dlopen must find room in the space that was reserved at start
 
 
 def has_static_tls(project: Project, cell: str) -> bool:
@@ -37,7 +37,7 @@ def test_the_tls_model_is_the_specs_and_a_library_with_the_dynamic_one_can_be_lo
         run = subprocess.run(
             [project.path(f"{cell}/bin/{name}")], cwd=project.root, capture_output=True, text=True
         )
-        # 77: in C++, and no C++ compiler is here
+        # 77: the source is C++, and there is no C++ compiler
         assert run.returncode in ((0, 77) if name == "test_new_replaced" else (0,)), run.stdout + run.stderr
 
 

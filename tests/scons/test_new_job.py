@@ -1,4 +1,4 @@
-"""A new job is one module and one line of the registry: it is in `-h`, runs, and has a dry run."""
+"""A new job is one module and one line of the registry: `-h` shows it, it runs, and it has a dry run."""
 
 from __future__ import annotations
 

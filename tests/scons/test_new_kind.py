@@ -78,7 +78,7 @@ def weighed(foreign: Project) -> Project:
 
 
 def reports(project: Project, run: Run) -> dict[str, str]:
-    """What the user sees: the terminal, and each file of the report."""
+    """The output that the user sees: the terminal, and each file of the report."""
     files = ("results.json", "junit.xml", "index.html", "results.md")
     return {"terminal": run.stdout, **{name: project.read(f"build/report/{name}") for name in files}}
 

@@ -1,4 +1,4 @@
-"""A new layer is one entry in the catalogue: from YAML to running code, and the suite stays green."""
+"""A new layer is one entry in the catalogue. It is built and run, and the suite still passes."""
 
 from __future__ import annotations
 

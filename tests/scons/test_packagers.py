@@ -17,7 +17,7 @@ BUILD = ("variant=small", "libs")
 
 
 def versioned(family: str) -> str:
-    """A command such as gcc-12 that is this family's on this machine."""
+    """A command of this machine for a compiler of this family, such as gcc-12."""
     names = (f"{family}-{version}" for version in range(30, 8, -1))
     found = next((name for name in names if shutil.which(name)), None)
     if found is None:
@@ -123,7 +123,7 @@ def soname(library: Path) -> str:
 def test_a_soversion_gives_a_versioned_soname_with_its_links(foreign: Project, cc: str) -> None:
     foreign.edit("variants/layers.yaml", "  library: pool\n", '  library: pool\n  soversion: "2.1.0"\n')
     foreign.edit("SConstruct", LAST, HEADER + LAST)
-    foreign.build("variant=small", "checks")  # the test is linked with it, and loads it by its soname
+    foreign.build("variant=small", "checks")  # the loader finds the library by its soname
     folder = foreign.path(f"build/small-release-{cc}")
     assert soname(folder / "libpool.so") == "libpool.so.2"
     assert (folder / "libpool.so.2").resolve() == folder / "libpool.so"
@@ -139,11 +139,11 @@ def test_a_soversion_gives_a_versioned_soname_with_its_links(foreign: Project, c
     assert not list(folder.glob("libpool.*"))
 
 
-# --- equal builds
+# --- reproducible builds
 
 
 def test_two_builds_in_two_folders_are_equal_byte_for_byte(foreign: Project, cc: str, tmp_path: Path) -> None:
-    """Also in the debug mode, whose tables name the files."""
+    """Also in debug mode, whose debugging tables name the files."""
     other = type(foreign)(tmp_path / "a longer name of a folder" / "pool")
     other.root.parent.mkdir()
     copy_tree(foreign.root, other.root)

@@ -17,17 +17,17 @@ def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     run = project.build("pages")
     assert f"{HARDENING} matches the tests' output" in run.stdout
 
-    # a claim that no test backs
+    # a claim without a test
     project.edit(HARDENING, FOUND, CLAIMED)
     run = project.scons("pages")
     assert run.status == 1
     assert f"-{CLAIMED}\n+{FOUND}" in run.stdout
     assert f"{HARDENING} differs from the tests' output; --accept writes it" in run.stderr
-    assert CLAIMED in project.read(HARDENING)  # looking changes nothing
+    assert CLAIMED in project.read(HARDENING)  # without --accept, the job changes nothing
     project.build("pages", "--accept")
     assert project.read(HARDENING) == checked_in
 
-    # an allocator that does not look at its canaries
+    # an allocator that does not check its canaries
     project.edit("csrc/hardened.c", "!canary_is_whole(block + asked, block + size)", "asked > size")
     run = project.scons("pages")
     assert run.status == 1

@@ -1,4 +1,4 @@
-"""The C suite finds mistakes that are planted into the allocator."""
+"""The C suite finds mistakes that are planted in the allocator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MEMORY_CALLS = {"mmap", "mmap64", "munmap", "mremap", "madvise", "mprotect", "brk", "sbrk"}
 
-# the file, what stands there, what is put in its place: mistakes in what is done when the system says no
+# the file, the original text, its replacement: mistakes in the handling of failed system calls
 FAULTS = [
     ("page_arena.c", "    if (chunk == NULL) return false;\n", ""),
     ("os.c", "    int saved = errno;\n    if (munmap", "    int saved = 0;\n    if (munmap"),
@@ -22,7 +22,7 @@ FAULTS = [
 ]
 
 
-# the test of the module, too: mistakes that no request shows, or seldom
+# the module's own test, then the same columns: mistakes that requests show rarely or never
 MODULES = [
     ("test_page_arena", "page_arena.c", "first > 0 && bit_of(chunk->free_edge, first - 1)", "false"),
     ("test_tiny_registry", "tiny_registry.c", "TINY_TAG_OWNER(old) != 0", "false"),
@@ -54,7 +54,7 @@ def test_a_failure_of_the_system_that_is_taken_badly_is_noticed(project: Project
 
 
 def undefined(file: Path) -> set[str]:
-    """The symbols that an object wants from others."""
+    """The undefined symbols of an object."""
     with file.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
         assert isinstance(table, SymbolTableSection)

@@ -1,4 +1,4 @@
-"""No figure and no pass without proof that the run used the library under test."""
+"""Without proof that the run used the library under test, there is no figure and no pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def bench(project: Project, cell: str) -> Any:
 
 
 def names_what_it_used(project: Project) -> None:
-    """The benchmark names the object that holds the function it calls."""
+    """The benchmark names the object that contains the function it calls."""
     project.edit(
         "src/bench/bench_churn.c",
         '    printf("{',

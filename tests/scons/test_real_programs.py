@@ -18,7 +18,7 @@ ECHO = 'env LD_PRELOAD="$PRELOAD" echo'  # a program that is run with the librar
 
 @pytest.fixture
 def scripted(foreign: Project) -> Project:
-    """The other project with two scripts in a folder of their own, one of which reads a file."""
+    """The foreign project with two scripts in a folder of their own. One of them reads a file."""
     foreign.edit("variants/matrix.yaml", "scripts: tests/*.sh", f"scripts: {SCRIPTS}/*.sh")
     foreign.write(f"{SCRIPTS}/first.sh", f'. "$(dirname "$0")/data/words.sh"\n{ECHO} "$words"\n')
     foreign.write(f"{SCRIPTS}/second.sh", f"{ECHO} second\n")
@@ -27,20 +27,20 @@ def scripted(foreign: Project) -> Project:
 
 
 def results(project: Project, cc: str) -> dict[str, str]:
-    """How each script ended."""
+    """The result of each script."""
     record = project.record(f"small-release-{cc}", "programs")
     return {program["name"]: program["status"] for program in record["programs"]}
 
 
 def ran(run: Run) -> list[str]:
-    """What was established of programs: the results of scripts, and all of them gathered."""
+    """The steps about programs that ran: the results of scripts, and the record that combines them."""
     files = [file.split("/evidence/")[1] for file in run.made("EVIDENCE")]
     results = [file.removeprefix("programs/") for file in files if file.startswith("programs")]
     return [file for file in results if not file.endswith(PLAIN)]
 
 
 def ran_plain(run: Run) -> list[str]:
-    """The scripts that ran without a library, for all cells."""
+    """The scripts that ran without a library. Their results serve all cells."""
     files = [file for file in run.made("EVIDENCE") if file.endswith(PLAIN)]
     return [file.removeprefix("baseline/evidence/programs/").removesuffix(PLAIN) for file in files]
 

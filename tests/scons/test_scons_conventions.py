@@ -1,4 +1,4 @@
-"""The tool follows SCons's conventions: a project's own settings stay, and its own targets work."""
+"""The tool follows SCons's conventions: a project keeps its own settings, and its own targets work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAST = "env.LayeredJobs()\n"
 
 
 def test_what_the_project_has_set_is_kept(foreign: Project, cc: str) -> None:
-    """Its environment variables, database, number of jobs, flags, and what it shows of its own targets."""
+    """Its environment variables, database, number of jobs, flags, and the output of its own targets."""
     own = 'SConsignFile("own.sconsign")\nSetOption("num_jobs", 3)\n'
     own += 'mine = {"PATH": "/usr/bin:/bin", "MINE": "1"}\n'
     foreign.edit("SConstruct", ENVIRONMENT, f"{own}env = Environment(\n    ENV=mine,\n")
@@ -93,7 +93,8 @@ def test_a_folder_that_cannot_be_made_is_named(foreign: Project) -> None:
 
 
 def test_a_folder_that_is_read_only_is_named_and_questions_are_answered(foreign: Project) -> None:
-    """In a name space of its own, where the tree is mounted read-only: root may write wherever it can."""
+    """Uses a mount namespace with a read-only tree, because root can write to a folder without write
+    permission."""
     foreign.build("headers")
     here = shlex.quote(str(foreign.root))
     script = f'mount --bind {here} {here} && mount -o remount,ro,bind {here} && cd {here} && exec "$@"'
@@ -122,12 +123,12 @@ def test_a_folder_that_is_read_only_is_named_and_questions_are_answered(foreign:
     assert (built.returncode, built.stderr) == (2, f"{foreign.path('build')}: cannot be written to\n")
 
 
-# --- in a project of other targets
+# --- in a project with other targets
 
 
 @pytest.fixture
 def guest(foreign: Project) -> Project:
-    """The pool in a folder of a project that has a program and a variable of its own."""
+    """The pool in a subfolder of a project that has its own program and variable."""
     top = foreign.root / "app"
     (top / "lib").mkdir(parents=True)
     for path in list(foreign.root.iterdir()):

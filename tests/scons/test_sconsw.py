@@ -1,7 +1,7 @@
-"""sconsw from outside: started as a user starts it, in temporary copies, with a PATH made for each test.
+"""Run sconsw like a user, in temporary copies, with a separate PATH for each test.
 
-A fake Python (a shell script that keeps a log) stands in for the real one wherever the question is what
-sconsw does; the last tests make real environments, from the package index where that is the point.
+Most tests replace Python by a fake: a shell script that keeps a log. The last tests create real environments,
+with the package index if the test needs it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 120.0  # seconds
 
-# all that sconsw may need beside Python
+# the commands that sconsw may need besides Python
 TOOLS = ("sh", "cut", "dirname", "flock", "grep", "readlink", "rm", "sha256sum", "tail")
-# what the fake Python needs beside that
+# the commands that the fake Python needs in addition
 FAKE_TOOLS = ("ln", "mkdir", "sleep")
 
 FAKE_PYTHON = r"""#!/bin/sh
@@ -57,7 +57,7 @@ esac
 
 
 class Copy:
-    """sconsw with small locks in a folder of its own, and a PATH of its own."""
+    """sconsw with small locks in a separate folder, and its own PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a project"
@@ -97,14 +97,14 @@ class Copy:
         return Ended(self.start(*arguments, folder=folder, **environment))
 
     def calls(self, *kinds: str) -> list[str]:
-        """The log of the fake Python since the last look; only these kinds of calls, where some are given."""
+        """The new lines in the fake Python's log. If kinds are given, only calls of these kinds."""
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         self.calls_file.unlink(missing_ok=True)
         return [line for line in lines if not kinds or line.split()[0] in kinds]
 
 
 class Ended:
-    """A run of sconsw that is over: its exit status and what it printed."""
+    """A finished run of sconsw: its exit status and its output."""
 
     def __init__(self, started: subprocess.Popen[str]) -> None:
         try:
@@ -177,7 +177,7 @@ def test_a_link_to_the_script_finds_the_project(copy: Copy, tmp_path: Path) -> N
     assert copy.calls("scons") == [f"scons in {copy.root}"]
 
 
-# --- when .venv is made, and when not
+# --- when .venv is created, and when not
 
 
 def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_prints_nothing(
@@ -267,10 +267,10 @@ def test_an_unchanged_tree_costs_less_than_30_ms_before_scons_starts(copy: Copy)
         begin = time.perf_counter()
         copy.run()
         seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 0.030  # the fake SCons included
+    assert min(seconds) < 0.030  # including the fake SCons
 
 
-# --- what is missing is said in one line
+# --- one-line messages about what is missing
 
 
 def test_a_python_that_is_too_old_is_named_with_its_version(copy: Copy) -> None:
@@ -378,7 +378,7 @@ def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Cop
 
 @pytest.fixture
 def real(tmp_path: Path) -> Copy:
-    """A copy with the real Python, the real scons of the lock and no more, and an SConstruct of one line."""
+    """A copy with the real Python, only the real scons of the lock, and an SConstruct of one line."""
     made = Copy(tmp_path)
     made.environment["PATH"] += os.pathsep + os.environ["PATH"]
     made.environment["PYTHON"] = sys.executable

@@ -1,4 +1,4 @@
-"""Evidence is out of date when a module that takes it changes, and only then."""
+"""Evidence is out of date when a module that produces it changes, and only then."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LIBRARY = "tools/layermatrix"
 
 @pytest.fixture
 def checked(foreign: Project) -> Project:
-    """The small project with all its evidence established."""
+    """The small project with all its evidence up to date."""
     foreign.build("variant=small", "checks")
     return foreign
 
 
 def made_anew(project: Project) -> set[str]:
-    """The kinds of evidence that the next build establishes again, of the cell and of the baseline."""
+    """The kinds of evidence, of the cell and of the baseline, that the next build produces again."""
     run = project.build("variant=small", "checks")
     assert not run.made("CC"), "the code is what it was"
     names = {name.rpartition("/")[2].removesuffix(".json") for name in run.made("EVIDENCE")}

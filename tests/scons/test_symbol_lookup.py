@@ -19,7 +19,7 @@ OF_ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|block|\bfree\b|m
 
 @pytest.fixture(scope="module")
 def lookup(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    """The example in a folder of its own. The tests go on with what those before them have built."""
+    """The example in a folder of its own. Each test continues with the build of the previous tests."""
     root = tmp_path_factory.mktemp("example") / "symbol_lookup"
     shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("build"))
     project = Stranger(root, python)
@@ -80,7 +80,7 @@ def test_an_inlined_load_is_counted_and_each_layer_makes_it_cheaper(lookup: Stra
     ]
     instructions = [load["per_op"]["instructions"] for load in counted]
     assert instructions == sorted(instructions, reverse=True)
-    assert [load["own_share"] for load in counted] == [{}] * len(VARIANTS)  # nothing can be taken off
+    assert [load["own_share"] for load in counted] == [{}] * len(VARIANTS)  # nothing can be subtracted
 
 
 def test_the_matrix_job_times_what_is_inlined_and_reports_it(lookup: Stranger) -> None:

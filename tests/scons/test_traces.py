@@ -1,4 +1,4 @@
-"""Random traces find an allocator's mistakes, make them short, and keep what replays them."""
+"""Random traces find mistakes in an allocator, are shortened, and are saved so that they can be replayed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
-# A mistake is found long before; which traces are drawn depends on all modules that are loaded.
+# A mistake is found long before this limit. The drawn traces depend on all loaded modules.
 EXAMPLES = 1000
 SHORT = 40
 
 
 @pytest.fixture(scope="module")
 def program(compiler: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`test_trace` on the system's malloc, in front of which another can be preloaded."""
+    """`test_trace` on the system's malloc. Another allocator can be preloaded."""
     made = tmp_path_factory.mktemp("traces") / "test_trace"
     source = ROOT / "tests/csrc/test_trace.c"
     subprocess.run([*compiler, "-O1", "-fno-builtin", "-pthread", "-o", made, source], check=True)

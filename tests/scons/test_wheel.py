@@ -33,7 +33,7 @@ def test_the_wheel_has_the_library_the_tool_and_the_templates_of_reports(wheel: 
 
 
 def test_a_wheel_can_be_made_of_the_sdist(source: Path, python: Path, tmp_path: Path) -> None:
-    """`pip wheel` of an unpacked sdist, which has nothing but what it carries."""
+    """`pip wheel` of an unpacked sdist, using only the files in it."""
     script = (
         "import sys\nfrom hatchling.builders.sdist import SdistBuilder\n"
         "print(next(SdistBuilder(sys.argv[1]).build(directory=sys.argv[2])))"
@@ -64,7 +64,7 @@ def test_another_project_is_built_checked_and_reported_with_the_installed_wheel(
 
 
 def test_a_plain_scons_without_the_packages_says_what_to_install(stranger: Stranger, tmp_path: Path) -> None:
-    """The library is there, and so is SCons, but none of what the library imports."""
+    """The library and SCons are installed, but no package that the library imports."""
     lib = tmp_path / "lib"
     site = next(stranger.python.parents[1].glob("lib/python*/site-packages"))
     for name in ("SCons", "layermatrix"):

@@ -1,4 +1,4 @@
-"""A library built by zig, the compiler for machines without another, and programs that use it."""
+"""A library built by zig, the compiler for machines without another compiler, and programs that use it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.scons.conftest import LIMIT, ROOT, Run
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
-FIRST_BUILD = 2 * LIMIT  # zig compiles a C library of its own first
+FIRST_BUILD = 2 * LIMIT  # zig first compiles its own C library
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has ziglang beside all that this one has."""
+    """A Python with ziglang and everything that this Python has."""
     if importlib.util.find_spec("ziglang"):
         return sys.executable
     folder = tmp_path_factory.mktemp("zig") / "venv"
@@ -44,7 +44,7 @@ def scons(project: Project, python: str, *words: str) -> Run:
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-# Fails where its malloc is not the library's.
+# Fails if its malloc is not the library's.
 PRELOADED = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -59,7 +59,7 @@ int main(void)
 
 
 def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str) -> None:
-    """Linker options that zig does not have are left out, and each is named once."""
+    """Linker options that zig lacks are left out, and each is named once."""
     cell = "build/phase3-release-zig"
     run = scons(fresh, python, "variant=phase3", "libs", f"{cell}/bin/test_api")
     lines = run.stderr.splitlines()

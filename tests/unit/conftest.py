@@ -21,7 +21,7 @@ Change = Callable[[str, str], str]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Write:
-    """Writes a project's spec files; `base="..."` is a variant's text, None leaves a file out."""
+    """Writes a project's spec files. `base="..."` is a variant's text; None omits a file."""
 
     def write(**files: str | None) -> Path:
         folder = tmp_path / "variants"
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Write:
 
 @pytest.fixture(scope="session")
 def system_library() -> Path:
-    """A library of the system that does no harm in any program: it lies beside the C library."""
+    """A system library that is harmless in any program. It is in the C library's folder."""
     shell = shutil.which("sh")
     assert shell is not None
     objects = preload.loaded(preload.Ran(Path(shell), {}), run=process.run)
@@ -51,7 +51,7 @@ def library(system_library: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mistakes(project: Write) -> Mistakes:
-    """Writes a project like `project`, loads it, and gives what is said about it: a list of lines."""
+    """Writes a project like `project`, loads it, and returns the errors as a list of lines."""
 
     def load(**files: str | None) -> list[str]:
         try:

@@ -1,6 +1,6 @@
-"""Small results in the shape that `results.collect` gives them, for the tests of the reports.
+"""Small results in the shape that `results.collect` returns, for the tests of the reports.
 
-No figure here was measured: they are made up so that a test can find them again.
+No figure here was measured. The figures are invented so that a test can find them in the output.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def guards(count: int) -> Guards:
 
 
 def broken_guards() -> Guards:
-    """Evidence `guards` of a release that has a forbidden call."""
+    """Evidence `guards` of a release that contains a forbidden call."""
     mistake = "csrc/a.c:7:1: error: puts in work is forbidden in a release: <no output>"
     check = GuardCheck("nothing left", Claim.FAILED, None, (mistake,))
     return replace(guards(0), verdict=DebugCode.FAILED, checks=(check,))
@@ -166,7 +166,7 @@ def counters(instructions: float, i1: float, d1: float) -> Counters:
 
 
 def reference(new: float = 60.0, verdict: Against = Against.KEPT) -> Reference:
-    """A comparison of two loads, the instructions of the first having been 60."""
+    """A comparison of two loads. The accepted instructions of the first are 60."""
     figures = dict.fromkeys(EVENTS, ComparedFigure(0.5, 0.5, 0.1, Against.KEPT))
     figures["instructions"] = ComparedFigure(60.0, new, 0.6, verdict)
     loads = {
@@ -200,7 +200,7 @@ def bench(ratio: float, spread: float = 0.02) -> Bench:
 
 
 def timed(speeds: Sequence[float], against: Sequence[float] | None = None) -> Bench:
-    """Evidence `bench` of a side that took turns with others."""
+    """Evidence `bench` of a side that was timed in turn with others."""
     ratio = None
     if against:
         ratios = sorted(new / old for old, new in zip(against, speeds, strict=True))
@@ -224,8 +224,8 @@ def program(name: str, status: Status = Status.PASSED, reason: str | None = None
 
 
 def cell(variant: str, **changes: Any) -> CellResult:
-    """A cell's result in which everything was measured and passed. changes: of its fields, and of its
-    evidence by kind."""
+    """The result of a cell in which everything was measured and passed. changes: values for its fields, and
+    for its evidence by kind."""
     place = LINEAGE.index(variant)
     evidence: dict[str, Evidence] = {
         "asm": asm((800, 300, 22, 22)[place]),
@@ -275,7 +275,7 @@ def without(variant: str, *kinds: str, reason: str = NOT_INSTALLED.reason, **cha
 
 
 def untested(variant: str, **changes: Any) -> CellResult:
-    """A cell that lost the evidence of its tests."""
+    """A cell whose test evidence is lost."""
     return cell(variant, tests=Missing("there is no tests.json of this cell"), **changes)
 
 
@@ -353,7 +353,7 @@ def _without_ratio(record: Bench) -> Bench:
 
 
 def experiments() -> Experiments:
-    """Two experiments: one that new has won, and one that shows no difference; and an ablation."""
+    """Two experiments and an ablation. `new` has won one experiment; the other shows no difference."""
     fast, slow = ("new", [12.0, 12.1, 12.2]), ("mid", [10.0, 10.1, 10.2])
     made = [
         compared("mid_or_new", "Mid or new?", "speed", [slow, fast], "new"),
@@ -380,7 +380,7 @@ def side(of: CellResult, bench: Bench | NotMeasured, library: str | None = None)
     return Side(of.id, of.variant, of.layers, of.failure, **found, bench=bench, library=library)
 
 
-# --- all of it
+# --- whole results
 
 
 def record(cells: Iterable[CellResult], **changes: Any) -> Results:

@@ -1,4 +1,4 @@
-"""`ablation`: variants with a layer left out, by the same rules as variants that have a file."""
+"""`ablation`: variants without one layer follow the same rules as variants that have a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def toy(project: Callable[..., Path]) -> Project:
 
 
 def as_file_says(variant: Variant, layer: str, folder: Path) -> Variant | None:
-    """The same variant by a file of its own; None where that has a mistake."""
+    """The same variant, loaded from a file of its own; None if that file has a mistake."""
     (folder / "variants").mkdir()
     for file in (ROOT / "variants").glob("*.yaml"):
         (folder / "variants" / file.name).write_bytes(file.read_bytes())

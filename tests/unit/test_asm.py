@@ -133,7 +133,7 @@ def hexes(*codes: str) -> bytes:
         (ARM, "2000e0b8", "a"),  # ldaddal
         (ARM, "20802038", "a"),  # swpb
         (ARM, "207ca088", "a"),  # cas
-        (ARM, "20fcdf88", "-"),  # ldar orders, and changes nothing
+        (ARM, "20fcdf88", "-"),  # ldar orders memory accesses and modifies nothing
         (ARM, "c0035fd6", "-"),  # ret
     ],
 )
@@ -155,7 +155,7 @@ def test_bytes_that_are_no_instruction_are_an_error_with_their_place() -> None:
         decode(b"\x90", "EM_386")
 
 
-# --- a made-up object: where jumps lead
+# --- an artificial object: the targets of jumps
 
 
 def an_object(
@@ -184,7 +184,7 @@ COLD_SECTION = elf.Symbol("", "STT_SECTION", 1, 0, 0)
         (HERE, -4, 0),  # a loop over the whole function
         (function("neighbour", 6, 1), -4, 1),
         (COLD_SECTION, -4, 1),  # section offset 0: another function
-        (COLD_SECTION, -3, 0),  # section offset 1: the own cold part
+        (COLD_SECTION, -3, 0),  # section offset 1: the function's own cold part
         (elf.Symbol("", "STT_SECTION", 2, 0, 0), -4, 0),  # through a table in data
     ],
     ids=["another file", "itself", "neighbour", "another's cold code", "own cold part", "data"],
@@ -293,7 +293,7 @@ def test_an_object_for_another_machine_is_decoded_too(tmp_path: Path) -> None:
 def test_lines_of_instructions_are_the_decoded_instructions(built: tuple[Path, Path]) -> None:
     path, listing = built
     file, text = elf.read(path), listing.read_text(encoding="utf-8")
-    for name in ("choose", "swap"):  # `front` has thread-local storage, whose prefixes GCC writes as lines
+    for name in ("choose", "swap"):  # GCC writes prefixes in `front` as separate lines
         counted = count_code(file, name)
         assert (
             counting.count_lines(text, name) - jump_labels(text, name) == counted.instructions - counted.nops
@@ -301,7 +301,7 @@ def test_lines_of_instructions_are_the_decoded_instructions(built: tuple[Path, P
 
 
 def jump_labels(text: str, name: str) -> int:
-    """How many there are in the function, of which GCC prints the cold part before the `.size`."""
+    """The number of jump labels in the function. GCC prints the cold part before the `.size`."""
     body = re.search(rf"^{name}:.*?^\t\.size\t{name},", text, re.MULTILINE | re.DOTALL)
     assert body is not None
     table = re.compile(r"\t\.section\t\.rodata\n.*?\t(?=\.text\n|\.section\t\.text)", re.DOTALL)
@@ -460,7 +460,7 @@ def test_an_object_that_is_cut_off_is_not_counted(tmp_path: Path) -> None:
 def test_a_damaged_object_is_counted_or_not_but_never_stops_the_others(tmp_path: Path) -> None:
     whole = compiled("gcc", tmp_path)[0].read_bytes()
     damaged = tmp_path / "damaged.o"
-    headers = int.from_bytes(whole[40:48], "little")  # where the table of sections begins
+    headers = int.from_bytes(whole[40:48], "little")  # offset of the section headers
     for place in [*range(64), *range(headers, len(whole), 7)]:
         damaged.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
         with contextlib.suppress(elf.ElfError, AsmError):

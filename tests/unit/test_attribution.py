@@ -16,7 +16,7 @@ from layermatrix.evidence.binary import counting, dwarf, elf, hit_path
 from layermatrix.evidence.binary.counts import Entry, Hit, Share, Sums
 from layermatrix.evidence.binary.lines import Origins
 
-# `top` and `bottom` are layers, which share a helper of a file that is no header; `front` is the frame.
+# `top` and `bottom` are layers. Both use a helper in a file that is not a header. `front` is the frame.
 HELPER = """
 static inline int *step(int *list) { return (int *)(long)(*list ^ 0x5a5a5a5a); }
 """
@@ -138,7 +138,7 @@ def test_the_hit_is_that_of_the_layer_that_is_requested(probe: Path) -> None:
 
 
 def test_without_the_layer_the_shortest_way_is_the_early_return(probe: Path) -> None:
-    """What the rule is for: `n == 0` returns at once, and is no hit."""
+    """This is why the rule exists: `n == 0` returns at once, and that is not a hit."""
     anywhere = hit_of(measured(probe, hit=None))
     assert "top" not in anywhere.layers
     assert anywhere.instructions < hit_of(measured(probe)).instructions
@@ -175,7 +175,7 @@ def test_other_tables_than_ours_are_a_reason(tmp_path: Path) -> None:
 
 
 def test_sections_of_one_function_each_tell_the_same(tmp_path: Path) -> None:
-    """Each section's addresses begin at 0: one must not be taken for another."""
+    """Addresses start at 0 in each section, so the sections must not be confused."""
     options = ("-g", "-gdwarf-4")
     plain = measured(compiled("gcc", tmp_path, *options))
     assert measured(compiled("gcc", tmp_path, *options, "-ffunction-sections")).layers == plain.layers
@@ -185,7 +185,7 @@ def test_damaged_tables_are_a_reason_and_never_a_crash(tmp_path: Path) -> None:
     whole = compiled("gcc", tmp_path, "-g", "-gdwarf-4").read_bytes()
     damaged = tmp_path / "damaged.o"
     reasons = []
-    (headers,) = struct.unpack_from("<Q", whole, 40)  # of the sections; 64 bytes each, with the size at 32
+    (headers,) = struct.unpack_from("<Q", whole, 40)  # where the section headers begin
     anything = [(place, b"\xff\xff\xff\xff") for place in range(64, len(whole), 101)]
     too_long = [(place, b"\xf0\xff\xff\xff") for place in range(headers + 32, len(whole), 64)]
     for place, what in anything + too_long:

@@ -1,4 +1,4 @@
-"""The benchmark programs: each runs, reports all of its fields, and fails where the allocator is wrong."""
+"""The benchmark programs: each runs, reports all its fields, and fails if the allocator is wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLAGS: list[str] = [
     *(f"-fno-builtin-{name}" for name in ("malloc", "calloc", "realloc", "free")),
 ]
 
-# Small enough to take a few milliseconds, and yet each does what it is for.
+# Small enough to take a few milliseconds, but each still does its real work.
 TINY = {
     "churn": ["--ops", "4000", "--slots", "50"],
     "larson": ["--ops", "4000", "--slots", "50", "--threads", "2", "--rounds-of", "500"],
@@ -38,7 +38,7 @@ TINY = {
     "spawn": ["--ops", "4000", "--slots", "50", "--rounds-of", "100"],
     "startup": ["--ops", "200", "--slots", "50"],
 }
-# The same programs doing something else: another function, another order, more threads.
+# The same programs with other options: another function, another order, more threads.
 OTHERS = [
     ("churn", ["--kind", "calloc", "--max", "64K"]),
     ("churn", ["--kind", "aligned", "--align", "4096", "--touch", "pages", "--max", "64K"]),
@@ -63,13 +63,13 @@ Library = Callable[..., Path]
 
 
 def tiny(name: str, more: list[str]) -> list[str]:
-    """The arguments of a short run; an option that is given twice has its last value."""
+    """The arguments of a short run. If an option appears twice, its last value counts."""
     return [*TINY[name], *more]
 
 
 @pytest.fixture(scope="module")
 def compiler() -> str:
-    """The one that is there."""
+    """The compiler that is installed."""
     found = shutil.which("gcc") or shutil.which("clang")
     if found is None:
         pytest.skip("neither gcc nor clang is installed")
@@ -88,7 +88,7 @@ def programs(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Compiles an allocator that is wrong in one way, or right."""
+    """Compiles an allocator that is correct, or wrong in one way."""
     folder = tmp_path_factory.mktemp("libraries")
 
     def compile_(fault: str | None = None, name: str | None = None) -> Path:
@@ -104,7 +104,7 @@ def library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.fixture
 def run(programs: Path) -> Run:
-    """Runs a program, with a library preloaded where one is given."""
+    """Runs a program, with a library preloaded if one is given."""
 
     def call(name: str, args: list[str], preload: Path | None = None) -> subprocess.CompletedProcess[str]:
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
@@ -171,7 +171,7 @@ def test_a_library_that_has_malloc_only_gives_no_figure(run: Run, library: Libra
     assert done.stderr.endswith(": preload one allocator only\n")
 
 
-# The old programs check sums of bytes, not each block; threads of `sharing` share a block by chance only.
+# The older programs check sums of bytes, not each block. In `sharing`, threads share a block only by chance.
 @pytest.mark.parametrize("name", sorted({*TINY} - {"larson", "replace", "random_mixed_hakmem", "sharing"}))
 def test_memory_that_is_handed_out_twice_is_noticed(run: Run, library: Library, name: str) -> None:
     done = run(name, tiny(name, []), library("WRONG_OVERLAP"))
@@ -203,7 +203,8 @@ def test_a_slow_run_ends_at_its_limit_with_fewer_ops(run: Run) -> None:
 
 
 def test_the_time_of_many_threads_is_that_of_all_of_them(run: Run) -> None:
-    """No thread has worked before the clock began or after it stopped, though few of them run at a time."""
+    """No thread works before the clock starts or after it stops, although only a few threads run at a
+    time."""
     for _ in range(5):
         line = line_of(run("churn", ["--ops", "2M", "--threads", "64"]))
         assert line["cpu_seconds"] <= line["seconds"] * len(os.sched_getaffinity(0)) + 0.005

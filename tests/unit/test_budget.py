@@ -43,7 +43,7 @@ ENTRY = Entry(
 
 
 def counted(entry: Entry = ENTRY) -> Asm:
-    """Evidence `asm` of one entry: 30 instructions, 12 of them in a hit, of two layers and the frame."""
+    """Evidence `asm` of one entry: 30 instructions, 12 of them in a hit, from two layers and the frame."""
     return Asm("x86_64", {"take": entry}, Size(text=9000, tls=400))
 
 

@@ -1,4 +1,4 @@
-"""Runs under Cachegrind: the fixed conditions, and the sums of its file."""
+"""Runs under Cachegrind: their fixed conditions, and the sums from the output file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mis
 
 
 class Runs:
-    """Stands for `process.run`: writes `out` where cachegrind would, and keeps what it was asked."""
+    """Replaces `process.run`: writes `out` as cachegrind would, and records its arguments."""
 
     def __init__(self, status: int = 0, stderr: bytes = b"", out: str | None = OUT) -> None:
         self.status, self.stderr, self.out = status, stderr, out

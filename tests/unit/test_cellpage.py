@@ -1,4 +1,4 @@
-"""cells/<cell>.html: the page shows everything about one cell, also records of unknown kinds."""
+"""cells/<cell>.html: the page shows everything about one cell, including records of unknown kinds."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Setting:
             (root / name).write_text("first", encoding="utf-8")
 
     def ask(self) -> list[str]:
-        """As a build of its own would."""
+        """The closure, as a new build would get it."""
         closures = Closures(self.root / "build/.closures.json", self.root, self._compute, self.generator)
         return closures.of(self.variant)
 

@@ -68,7 +68,7 @@ class Entry:
 
 
 class Sources:
-    """The files of a made-up system; `take` is its entry."""
+    """The files of an artificial system; its entry is `take`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -104,7 +104,8 @@ def sources(tmp_path: Path) -> Sources:
 
 
 def test_a_check_counts_once_for_each_call_that_is_inlined(sources: Sources) -> None:
-    """Two in the two calls of `pop`, one of its own; `slow` is out of line, and words are no code."""
+    """The two calls of `pop` count two, and the entry itself has one. `slow` is out of line, and text in
+    strings is not code."""
     entry = sources.count().entries["alloc"]
     assert (entry.runtime_checks, entry.switches) == (3, {"switches": 3})
 

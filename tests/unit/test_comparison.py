@@ -17,7 +17,7 @@ from layermatrix.core.records import NotMeasured
 
 
 def side(name: str, speeds: list[float] | None = None, library: str | None = None, **changes: Any) -> Side:
-    """A side of this name that was timed with these speeds on `mixed`."""
+    """A side of this name with these speeds on `mixed`."""
     bench = samples.timed(speeds) if speeds else NotMeasured("it was not timed")
     cell = replace(samples.cell("new", **changes), variant=name, id=f"{name}-release-gcc")
     return samples.side(cell, bench, library)

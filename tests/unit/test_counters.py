@@ -20,7 +20,7 @@ CACHE = CacheModel(I1=(32768, 8, 64), D1=(32768, 8, 64), LL=(8388608, 16, 64))
 BOTH = Tools("valgrind", "perf")
 NAMES = "Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw Bc Bcm Bi Bim"
 
-# One call of free an operation: what that costs is the library's.
+# Each operation calls free once, so that its cost is the library's cost.
 PROGRAM = r"""
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ LIBRARY = "void free(void *block) { (void)block; %s }\n"
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a program and two libraries: ten.so does ten nops where empty.so returns."""
+    """A folder with a program and two libraries. free executes ten nops in ten.so, and only returns in
+    empty.so."""
     compiler = shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("neither gcc nor clang is installed")
@@ -62,8 +63,8 @@ def load(compiled: Path) -> Load:
 
 
 class Machine:
-    """Stands for `process.run`: valgrind, perf and the rest. A run costs 5000 instructions, and 7 an
-    operation in `main`; 40 more with the library, 3 with the empty one."""
+    """Replaces `process.run`: valgrind, perf and the other tools. A run costs 5000 instructions, plus 7 per
+    operation in `main`, plus 40 per operation with the library or 3 with the empty one."""
 
     def __init__(self, answer: str = '{{"ops": {ops}}}', status: int = 0, perf_status: int = 0) -> None:
         self.answer, self.status, self.perf_status = answer, status, perf_status
@@ -77,11 +78,11 @@ class Machine:
         timeout: float,
         folder: Path | None = None,
     ) -> process.Finished:
-        if "--list" in command:  # the loader of a program that does not name the object it used
+        if "--list" in command:  # the loader runs a program that does not name the object it used
             return self._said(command, f"\t{environment['LD_PRELOAD']} (0x7f00)")
         if "--version" in command:
             return self._said(command, "valgrind-9.9.9")
-        if "--ops" not in command:  # a try of setarch or taskset
+        if "--ops" not in command:  # the check whether setarch or taskset works
             return self._said(command, "", 1)
         self.commands.append(list(command))
         ops = int(command[list(command).index("--ops") + 1])
@@ -250,7 +251,7 @@ def test_valgrind_itself_counts_ten_instructions_of_the_library_as_ten(load: Loa
         return found
 
     ten, empty = mixed("ten.so"), mixed("empty.so")
-    # printing and reading a number of other length costs a few instructions, spread over 3000 operations
+    # printing and reading a longer number costs a few instructions, spread over 3000 operations
     assert ten.per_op["instructions"] - empty.per_op["instructions"] == pytest.approx(10, abs=0.05)
     assert ten.own_share["instructions"] == pytest.approx(empty.own_share["instructions"], abs=0.05)
     assert 2 <= empty.own_share["instructions"] <= 8  # the loop and the call

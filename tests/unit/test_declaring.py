@@ -33,7 +33,7 @@ class File:
 
 @dataclass(frozen=True)
 class Made:
-    """What a kind had made: the step, its targets and sources by path, and what else makes it due."""
+    """A declared step: its action, its targets and sources by path, and its other dependencies."""
 
     how: Step
     targets: list[str]
@@ -43,7 +43,7 @@ class Made:
 
 @dataclass
 class Build:
-    """Stands in for a cell's builder: keeps what it is asked to make."""
+    """Replaces a cell's builder: records the declared steps."""
 
     project: Project
     cell: Cell
@@ -55,7 +55,7 @@ class Build:
     header: File = File("gen/toy_gen.h")
     origins: File = File("gen/toy_gen.h.layers.json")
     templates: Sequence[File] = ()
-    found: dict[str, Sequence[File]] = field(default_factory=dict)  # what a glob finds
+    found: dict[str, Sequence[File]] = field(default_factory=dict)  # the results of glob
     made_by: list[Made] = field(default_factory=list)
     cells: Sequence[Cell] = ()
     soak: int | None = None
@@ -105,7 +105,7 @@ class Build:
         return [File(target) for target in targets]
 
     def of(self, name: str) -> Made:
-        """What makes the evidence of this name."""
+        """The step that makes the evidence of this name."""
         (found,) = (made for made in self.made_by if made.targets[0] == f"evidence/{name}.json")
         return found
 

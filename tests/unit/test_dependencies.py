@@ -89,7 +89,7 @@ def test_a_damaged_memory_costs_only_time(toylib: Path, text: str) -> None:
     assert Library(toylib, store).digest("toylib.top") == before
 
 
-# --- of the kinds of evidence: modules that each uses, and one that it does not
+# --- the kinds of evidence: modules that each uses, and one that it does not use
 
 USES = {
     "asm": ("evidence/binary/counting.py", "evidence/binary/machine.py", "evidence/binary/dwarf.py"),

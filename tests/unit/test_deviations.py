@@ -1,4 +1,4 @@
-"""`deviations`: the causes, from counters and code, of results that are not as reported."""
+"""`deviations`: causes, from counters and code, of results that differ from the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def deviations(record: Results, variant: str, against: str) -> list[Deviation]:
 
 
 def test_what_is_as_reported_needs_no_reason() -> None:
-    """2000 and 1000 to 1200 lines are reported; speeds are not."""
+    """The report has 2000 and 1000 to 1200 lines. It has no speeds."""
     lines = {"old": {"asm_lines": "2000"}, "mid": {"asm_lines": "1000-1200"}}
     cells = [
         samples.cell("old", asm=samples.asm(1000), reported=lines["old"]),

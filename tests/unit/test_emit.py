@@ -1,4 +1,5 @@
-"""Templates and a variant -> text. These templates are small examples; golden files cover the real ones."""
+"""Templates and a variant are printed as text. These templates are small examples; golden files cover the
+real templates."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def variant(project: Write) -> Variant:
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Callable[..., Path]:
-    """Writes the small templates, with some of them replaced; None leaves one out."""
+    """Writes the small templates, some of them replaced. None omits a template."""
 
     def write(changes: dict[str, str | bytes | None] | None = None) -> Path:
         for name, text in {**TEMPLATES, **(changes or {})}.items():
@@ -153,7 +154,7 @@ def test_a_word_that_is_longer_than_a_line_is_not_broken() -> None:
     assert comment("x" * 150) == "// " + "x" * 150
 
 
-# --- what a variant is printed from
+# --- the templates that a variant is printed from
 
 
 def test_the_closure_holds_what_is_imported_and_nothing_else(variant: Variant, templates: Write) -> None:
@@ -218,7 +219,7 @@ def test_a_layer_without_a_template_of_its_own_is_printed_from_that_of_its_stora
     folder = templates({"layers/list.h.j2": None, "storage/linked_list.h.j2": storage})
     assert "stored_pop(); // list\n" in render_header(variant, folder)
     assert "storage/linked_list.h.j2" in template_closure(variant, folder)
-    templates({"storage/linked_list.h.j2": storage})  # and its own goes before that
+    templates({"storage/linked_list.h.j2": storage})  # a layer's own comes first
     assert "list_pop(); // 4096\n" in render_header(variant, folder)
     assert "storage/linked_list.h.j2" not in template_closure(variant, folder)
 

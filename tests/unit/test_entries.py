@@ -1,4 +1,4 @@
-"""What `loads=`, `libraries=` and `peer=` stand for, and what is refused."""
+"""The loads and libraries that `loads=`, `libraries=` and `peer=` select, and the words that are refused."""
 
 from __future__ import annotations
 

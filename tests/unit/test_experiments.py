@@ -158,7 +158,7 @@ def test_a_layer_that_there_is_not_is_refused(project: Write) -> None:
 
 
 def test_the_three_questions_of_the_hakmem_report_are_asked() -> None:
-    """The rivals of the report's Phase 2 stand against each other, with nothing else between them."""
+    """The alternatives of the report's Phase 2 are compared, and differ in nothing else."""
     loaded = load_project(ROOT)
     rivals = []
     for name in ("ring_or_unified", "fast_cache_or_sfc", "legacy_or_front_direct"):

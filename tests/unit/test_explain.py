@@ -1,4 +1,4 @@
-"""`explain` and `list`: a variant in words and boxes."""
+"""`explain` and `list`: a variant as text and boxes."""
 
 from __future__ import annotations
 

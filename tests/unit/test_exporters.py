@@ -1,4 +1,4 @@
-"""The exporters: they write their files atomically, and equal files for equal records."""
+"""The exporters write their files atomically, and write equal files for equal records."""
 
 from __future__ import annotations
 

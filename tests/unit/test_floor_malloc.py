@@ -1,4 +1,4 @@
-"""The floor of the benchmarks: it is not safe, but programs run on it and find what they wrote."""
+"""The floor of the benchmarks is not safe, but programs run on it and read back what they wrote."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ int main(void)
 
 @pytest.fixture(params=["gcc", "clang"])
 def compiled(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder with the library and the program, by each compiler that is there."""
+    """A folder with the library and the program, built by each installed compiler."""
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     (tmp_path / "program.c").write_text(PROGRAM, encoding="utf-8")

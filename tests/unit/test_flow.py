@@ -1,4 +1,4 @@
-"""Following machine code: hit path, stack, spills; in bytes whose paths are known by hand."""
+"""Control flow in machine code: hit path, stack and spills, in bytes whose paths were worked out by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from layermatrix.evidence.binary.machine import ARM, X86, decode
 
 
 def function(*codes: str, machine: str = X86, cold: str = "") -> hit_path.Function:
-    """The function `here` of these instructions, and its cold part."""
+    """The function `here` with these instructions, and its cold part."""
     hot, moved = bytes.fromhex("".join(codes)), bytes.fromhex(cold)
     sections = (
         elf.Section(0, ".text", True, True, hot),
@@ -24,7 +24,8 @@ def function(*codes: str, machine: str = X86, cold: str = "") -> hit_path.Functi
 def hit(
     code: hit_path.Function, *, passing: int | None = None, avoiding: tuple[int, ...] = ()
 ) -> list[int] | None:
-    """Addresses of the way with the fewest calls, least of `avoiding`, and fewest instructions."""
+    """The addresses of the path with the fewest calls; among those, with the fewest of `avoiding`, then with
+    the fewest instructions."""
     path = hit_path.cheapest_return(
         code,
         cost=lambda step: (step.instruction.is_call, step.instruction.address in avoiding, 1),
@@ -53,7 +54,7 @@ def test_where_every_way_has_a_call_the_one_with_the_fewest_is_the_hit() -> None
 
 
 def test_the_way_passes_what_it_has_to_pass() -> None:
-    code = function("85ff", "7401", "90", "c3")  # a nop that a jump leaves out
+    code = function("85ff", "7401", "90", "c3")  # the jump skips the nop
     assert hit(code) == [0, 2, 5]
     assert hit(code, passing=4) == [0, 2, 4, 5]
     assert hit(code, passing=77) is None
@@ -97,11 +98,11 @@ def test_the_entry_is_that_of_the_function_wherever_its_cold_part_is_listed() ->
     [
         (["53", "55", "4883ec58", "4883c458", "5d", "5b", "c3"], X86, 8 + 8 + 0x58),
         (["488d6424f8", "c3"], X86, 8),  # lea rsp, [rsp - 8]
-        (["48894424f8", "c3"], X86, 8),  # below the stack pointer, which is allowed to a leaf
+        (["48894424f8", "c3"], X86, 8),  # a leaf function may write below the stack pointer
         (["4883ec18", "48894424f0", "c3"], X86, 0x18 + 16),
         (["55", "4889e5", "4883ec20", "c9", "c3"], X86, 8 + 0x20),
         (["55", "4889e5", "53", "488d65f8", "5b", "5d", "c3"], X86, 16),
-        (["4883e4e0", "c3"], X86, None),  # aligned: as many bytes as the run needs
+        (["4883e4e0", "c3"], X86, None),  # alignment takes a number of bytes known only at run time
         (["fd7bbfa9", "ff8300d1", "ff830091", "fd7bc1a8", "c0035fd6"], ARM, 16 + 32),
         (["ff0740d1", "c0035fd6"], ARM, 4096),
         (["c0035fd6"], ARM, 0),
@@ -128,7 +129,7 @@ def test_only_what_is_on_the_way_takes_stack() -> None:
         (["8b442408", "c3"], X86, 0),  # mov eax, [rsp + 8]
         (["837c240800", "c3"], X86, 0),  # cmp dword ptr [rsp + 8], 0
         (["53", "ff742408", "c3"], X86, 0),  # pushes
-        (["c7450801000000", "c3"], X86, 0),  # rbp is any register here
+        (["c7450801000000", "c3"], X86, 0),  # rbp is an ordinary register here
         (["4889e5", "c7450801000000", "c3"], X86, 1),
         (["fd7bbfa9", "c0035fd6"], ARM, 0),  # stp x29, x30, [sp, #-16]! is a push
         (["e00700f9", "e00740f9", "c0035fd6"], ARM, 1),  # a store and a load
@@ -165,18 +166,18 @@ def test_each_instruction_says_whether_the_next_may_follow(
 @pytest.mark.parametrize(
     ("codes", "machine", "way"),
     [
-        # xor eax,eax; test eax,eax; je +1; ret; nop; ret: what is 0 is known to be 0
+        # xor eax,eax; test eax,eax; je +1; ret; nop; ret: a register set to 0 is known to be 0
         (["31c0", "85c0", "7401", "c3", "90", "c3"], X86, [0, 2, 4, 7, 8]),
-        # the same of rbx behind a call, which keeps it, and of rax, which it may change
+        # the same for rbx after a call, which preserves it, and for rax, which the call may change
         (["31db", "e800000000", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 7, 10, 13, 14]),
         (["31c0", "e800000000", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 7, 10, 12]),
-        # mov rbx,rax copies what is known; a load forgets it
+        # mov rbx,rax copies the known value; a load makes it unknown
         (["31c0", "4889c3", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 8, 11, 12]),
         (["31c0", "488b07", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 8, 10]),
-        # 0 in eax says nothing of rbx; xor al,al leaves the rest of rax
+        # 0 in eax does not determine rbx; xor al,al does not change the rest of rax
         (["31c0", "4885db", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 7]),
         (["30c0", "4885c0", "7401", "c3", "90", "c3"], X86, [0, 2, 5, 7]),
-        # what sets the flags in between decides
+        # the last instruction that sets the flags decides
         (["31c0", "85c0", "83c301", "7401", "c3", "90", "c3"], X86, [0, 2, 4, 7, 9]),
         # mov x0, #0; cbz x0, +8; ret; nop; ret
         (["000080d2", "400000b4", "c0035fd6", "1f2003d5", "c0035fd6"], ARM, [0, 4, 12, 16]),

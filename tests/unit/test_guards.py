@@ -1,4 +1,4 @@
-"""Debug code in a library: each check, and how it fails."""
+"""The checks for debug code in a library, and how each fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ Make = Callable[..., guards.Subject]
 
 @pytest.fixture
 def subject(tmp_path: Path) -> Make:
-    """A small library as it is built, from `code`; and its twin, from `bare` if that is another text."""
+    """A small library, built from `code`. Its instrumented build comes from `bare`, or from `code` without
+    it."""
 
     def make(code: str = CODE, bare: str | None = None, **changes: Any) -> guards.Subject:
         flags = ["-DTALK=1"] if changes.pop("talks", False) else ["-DTALK=0"]
@@ -64,7 +65,7 @@ def statuses(record: guards.Guards) -> dict[str, str]:
 
 
 def mistakes(record: guards.Guards) -> list[str]:
-    """What is wrong, over all checks."""
+    """All mistakes, from all checks."""
     return [mistake for check in record.checks for mistake in check.mistakes]
 
 

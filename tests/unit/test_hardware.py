@@ -26,7 +26,7 @@ Consider adjusting /proc/sys/kernel/perf_event_paranoid setting ...
 
 
 class Perf:
-    """Stands for `process.run`: writes `out` where perf would."""
+    """Replaces `process.run`: writes `out` as perf would."""
 
     def __init__(self, out: str | None, status: int = 0, stderr: bytes = b"") -> None:
         self.out, self.status, self.stderr = out, status, stderr

@@ -73,7 +73,7 @@ def test_tests_that_lost_their_evidence_do_not_look_passed() -> None:
     ],
 )
 def test_every_exporter_agrees_on_what_failed(broken: CellResult) -> None:
-    """Whatever fails a cell, each report counts it."""
+    """Each report counts a failed cell, independently of the kind of failure."""
     record = samples.record([broken, samples.cell("mid")])
     root = ElementTree.fromstring(junit.render(record))
     assert root.get("failures") == "1"

@@ -1,4 +1,4 @@
-"""`Kind`: the files that a step writes, and the one place that decides what failed."""
+"""`Kind`: the files that a step writes, and the only code that decides what failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[..., Task]
 
 @pytest.fixture
 def task(project: Callable[..., Path]) -> Make:
-    """A task of the small project: names of targets, names and contents of scripts as sources."""
+    """A task of the small project. targets: names; sources: names and contents of scripts."""
     root = project()
     loaded = load_project(root)
 
@@ -91,7 +91,7 @@ USES_IT = 'env LD_PRELOAD="$PRELOAD" true'
 
 @pytest.fixture
 def script(task: Make, library: Path) -> Make:
-    """A task of one script, which runs a program with the library and then does what the text says."""
+    """A task of one script, which runs a program with the library and then executes this text."""
 
     def make(text: str, soak: int | None = None) -> Task:
         made = task(RESULT, {"a.sh": f"{USES_IT}\n{text}"}, soak=soak)

@@ -1,4 +1,4 @@
-"""Evidence `layers`: counts are checked before a figure is taken from them."""
+"""Evidence `layers`: the counts are checked before a figure is computed from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from layermatrix.evidence.kind import Status
 
 NONE = [0, 0]
 MOVES = {"refill": NONE, "top_up": NONE, "spill": NONE, "drain": NONE}
-# Two classes, of 16 and 32 bytes. A cache with 10 requests, of which it served 6; a refill served the others.
+# Two classes, of 16 and 32 bytes. The cache had 10 requests and served 6; a refill served the others.
 COUNTS: dict[str, Any] = {
     "variant": "toy",
     "classes": [16, 32],
@@ -64,7 +64,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
 
 
 def fake(counts: object, status: int = 0) -> process.Run:
-    """The benchmark, alone and under valgrind. counts: what it writes; None writes nothing."""
+    """The benchmark, alone and under valgrind. counts: the counts that it writes; with None, it writes
+    none."""
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         environment = how["environment"]

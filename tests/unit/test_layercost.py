@@ -43,7 +43,7 @@ def load(costs: dict[str, float] | None, counts: dict[str, LayerCounts]) -> Load
     return LoadCounts(100, 100, 0, {"ended": 1, "running": 0}, counts, instructions)
 
 
-# The stack served 40 blocks of C1 and kept 30; the list was asked 60 times and offered 70 blocks.
+# The stack served 40 blocks of C1 and kept 30. The list had 60 requests, and 70 blocks were offered to it.
 STACK = figures(entries=70, offered=70, classes={"C1": {"hits": 40, "accepted": 30}})
 LIST = figures(entries=60, offered=70)
 REFILL = figures(entries=5, hits=5)

@@ -62,7 +62,7 @@ def test_a_line_that_is_no_count_is_an_error() -> None:
 
 
 def fake(text: str | None, status: int = 0) -> process.Run:
-    """valgrind that writes this, and ends so."""
+    """A valgrind that writes this text and exits with this status."""
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         library = how["environment"]["LD_PRELOAD"]

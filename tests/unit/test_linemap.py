@@ -66,7 +66,7 @@ def variant(project: Write) -> Variant:
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Callable[..., Path]:
-    """Writes the templates, with some of them replaced."""
+    """Writes the templates, some of them replaced."""
 
     def write(**changes: str) -> Path:
         for name, text in {**TEMPLATES, **changes}.items():

@@ -82,7 +82,7 @@ def test_figures_survive_to_their_last_printed_digit(
 
 
 def replaced(old: str, new: str) -> str:
-    """The text with the first `old` replaced, and without what follows that line's end."""
+    """The text with the first `old` replaced."""
     assert old in TEXT
     return TEXT.replace(old, new, 1)
 

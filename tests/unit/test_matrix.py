@@ -29,12 +29,12 @@ NO_GCC = {"gcc": Missing("gcc is not installed"), "clang": object()}
 
 @pytest.fixture
 def small(project: Write) -> Project:
-    """Variants base, other and third, of which the axis names the first."""
+    """The variants base, other and third. The axis names the first."""
     return load_project(project(other="doc: O.\nextends: base", third="doc: T.\nextends: base"))
 
 
 def every_cell(project: Project, available: Available | None = None) -> Selection:
-    """Every cell of the axes, but for those that a rule or a missing compiler leaves out."""
+    """Every cell of the axes, except those that a rule or a missing compiler excludes."""
     variants = ",".join(project.matrix.axes.variant)
     every = dict.fromkeys(("mode", "compiler", "sanitizer", "target"), "all")
     return select(project, variant=variants, available=available, **every)

@@ -31,7 +31,7 @@ def loaded(root: Path, name: str = "mine") -> Variant:
     return load_project(root).variants[name]
 
 
-# --- what a variant consists of
+# --- the layers and settings of a variant
 
 
 def test_a_layer_has_its_implied_values_filled_in(project: Write) -> None:
@@ -223,7 +223,7 @@ def test_requests_end_at_the_largest_aligned_class(project: Write, layers: Chang
     assert len(base.extra["hot_index"]) == 32 // base.extra["lookup_step"] + 1
 
 
-# --- tables for requests that the hot path does not look up, and lists that begin small
+# --- tables for sizes above the hot path's lookup, and lists with a small initial size
 
 LARGE_CLASSES = "{A: 64, B: 4096, C: 4608, D: 5248, E: 8192}"
 
@@ -232,7 +232,7 @@ def test_requests_beyond_4_kib_are_looked_up_by_wide_steps(project: Write) -> No
     base = loaded(project(base=f"doc: B.\nlayers: [list, refill]\nclasses: {LARGE_CLASSES}"), "base")
     assert base.extra["hot_size"] == 4096
     assert len(base.extra["hot_index"]) == 4096 // base.extra["lookup_step"] + 1
-    # the class of 4097 bytes, 4609, 5121, ...; 5121 bytes are still D's
+    # the classes of 4097, 4609, 5121, ... bytes; 5121 bytes still belong to D
     assert base.extra["wide_index"] == [2, 3, 3, 4, 4, 4, 4, 4]
 
 
@@ -395,7 +395,7 @@ def test_the_value_is_one_line_of_json(project: Write) -> None:
     assert json.loads(value)["layers"][0]["keys"][0] == {"name": "C1", "index": 1, "values": {"size": 16}}
 
 
-# --- what does not go together
+# --- conflicts
 
 TOGETHER = [
     ("doc: M.\nextends: «bsae", "unknown variant 'bsae'; did you mean 'base'?"),

@@ -96,7 +96,7 @@ def test_columns_of_words_are_distinguished_from_those_of_figures() -> None:
 
 
 def test_a_word_among_figures_leaves_the_column_one_of_figures() -> None:
-    """A turned table has the figures of an entry and the names of its layers in one column."""
+    """A transposed table has the figures of an entry and the names of its layers in one column."""
     row = {
         **{f"figure_{number}": number for number in range(8)},
         "layers": ["frame", "first", "second", "third"],

@@ -54,7 +54,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Write:
-    """Writes the symbol lookup, with some of its files replaced."""
+    """Writes the symbol lookup, some of its files replaced."""
 
     def write(**files: str) -> Path:
         (tmp_path / "variants").mkdir(exist_ok=True)
@@ -78,7 +78,7 @@ def lookup(project: Write) -> Project:
     return load_project(project())
 
 
-# --- a catalogue in words of its own
+# --- a catalogue with its own terms
 
 
 def test_a_first_catalogue_of_another_domain_is_short(lookup: Project) -> None:
@@ -201,7 +201,7 @@ def test_a_reported_figure_is_of_its_type(project: Write) -> None:
 
 
 def test_64_keys_have_masks_of_64_bits(tmp_path: Path) -> None:
-    """With the templates of this project: a layer for the first and the last of 64 classes."""
+    """Uses the templates of this project, with a layer for the first and the last of 64 classes."""
     (tmp_path / "variants").mkdir()
     catalogue = (ROOT / "tests/golden/catalogue.yaml").read_text(encoding="utf-8")
     table = ", ".join(f"C{index}: {16 * (index + 1)}" for index in range(64))

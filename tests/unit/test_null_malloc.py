@@ -1,4 +1,4 @@
-"""The empty allocator of the benchmarks: it does almost nothing, but programs run on it."""
+"""The empty allocator of the benchmarks does almost nothing, but programs run on it."""
 
 from __future__ import annotations
 

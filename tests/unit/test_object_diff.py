@@ -1,4 +1,4 @@
-"""`object_diff`: which changes make two objects of one source differ, and which do not."""
+"""`object_diff`: the changes that make two objects of one source differ, and those that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peers: which are found or left out and why; their record and table."""
+"""Peers: the libraries that are found, those that are left out and why, and their record and table."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_peer_is_found_where_the_loader_has_it_and_nowhere_else(tmp_path: Path
     )
     assert libraries.find(FAST, where) == library
     assert libraries.find(GONE, where) is None
-    library.unlink()  # a cache that is out of date
+    library.unlink()  # the loader's cache is out of date
     assert libraries.find(FAST, where) is None
 
 
@@ -123,7 +123,7 @@ def test_the_table_shows_every_library_and_names_the_missing_ones() -> None:
 
 
 def with_floor(**speeds: list[float]) -> Contest:
-    """The record of a run in which the floor is there."""
+    """The record of a run that includes the floor."""
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, **speeds)
     return contest_of(WITH_FLOOR, timed)
 
@@ -236,7 +236,7 @@ FLOOR_LINE = "  floor: {source: src/floor_pool.c, doc: A reference.}\n"
 
 
 def peers_text(more: str = "", library: str = "fast") -> str:
-    """A matrix with peers, and these lines at their end."""
+    """A matrix with peers, followed by these lines."""
     text = PEERS.format(file="libfast.so.1").replace("fast:", f"{library}:")
     return toy_specs.MATRIX + text + more
 
@@ -287,7 +287,7 @@ peers:
 
 
 def grouped(old: str = "", new: str = "") -> str:
-    """A matrix with groups of loads, where one text stands in place of another."""
+    """A matrix with groups of loads, with one text replaced."""
     assert old in GROUPS
     return toy_specs.MATRIX + GROUPS.replace(old, new, 1)
 

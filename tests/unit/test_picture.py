@@ -34,7 +34,7 @@ def test_every_variant_has_a_well_formed_picture() -> None:
 
 
 def test_no_text_of_a_box_runs_into_another() -> None:
-    wide = {"soft": 6.6, "title": 8.5}  # pixels of a letter, in a font that is none of the narrow ones
+    wide = {"soft": 6.6, "title": 8.5}  # width of a letter in pixels, in a wide font
     for variant in load_project(Path(__file__).parents[2]).variants.values():
         lines: dict[str, list[tuple[float, float]]] = {}
         for text in ElementTree.fromstring(picture.draw(layer_path.describe(variant, MALLOC))).iter(
@@ -49,7 +49,7 @@ def test_no_text_of_a_box_runs_into_another() -> None:
 
 
 def costs(shares: dict[str, float]) -> LayerCosts:
-    """What layers did that serve these shares of the requests."""
+    """The counts of layers that served these shares of the requests."""
     nothing = dict.fromkeys(
         ("entries", "hits", "misses", "offered", "accepted", "refused", "refilled", "topped_up", "taken_in",
          "handed_up", "spilled", "drained", "held_bytes", "peak_bytes"), 0,
@@ -82,7 +82,7 @@ def test_classes_that_several_caches_serve_are_marked() -> None:
 def test_a_layer_that_is_off_by_default_has_a_dashed_box() -> None:
     root = ElementTree.fromstring(picture.draw(samples.about()))
     dashed = [rect for rect in root.iter(f"{SVG}rect") if rect.get("class") == "box unset"]
-    assert len(dashed) == 2  # the layer, and its word in the legend
+    assert len(dashed) == 2  # the layer, and its label in the legend
 
 
 def test_texts_of_the_spec_are_escaped() -> None:

@@ -16,7 +16,7 @@ from layermatrix.core.preload import NotLoadedError, Ran
 
 LIBRARY = "int answer(void) { return 42; }\n"
 SILENT = '#include <stdio.h>\nint main(void) { puts("{\\"ops\\": 1}"); return 0; }\n'
-# it says from which object the function comes
+# the program prints the object that contains the function
 NAMES_IT = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ FOLDERS = ("plain", "with space", "with:colon", "with: both", "with$ORIGIN", "wi
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """libanswer.so; programs that are silent, name the object, are static, or are linked with the library."""
+    """libanswer.so, and programs: silent, naming the object, static, and linked with the library."""
     compiler = shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("neither gcc nor clang is installed")
@@ -97,7 +97,7 @@ def test_what_the_program_names_has_to_be_the_library(built: Path, system_librar
 
 def of_another_machine(library: Path) -> bytes:
     content = bytearray(library.read_bytes())
-    content[18:20] = (0xB7, 0) if content[18] != 0xB7 else (0x3E, 0)  # e_machine: AArch64, or x86-64 there
+    content[18:20] = (0xB7, 0) if content[18] != 0xB7 else (0x3E, 0)  # e_machine, a different one
     return bytes(content)
 
 
@@ -161,7 +161,7 @@ def test_links_are_gone_after_the_run(built: Path) -> None:
 
 
 def script_with(library: Path, text: str) -> Callable[[], None]:
-    """What proves that a script with this text has used the library."""
+    """The proof that a script with this text used the library."""
 
     def prove() -> None:
         with preload.copy_of(library) as copy:

@@ -19,7 +19,7 @@ def sh(script: str, timeout: float = 20, folder: Path | None = None) -> process.
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists that is more than a zombie."""
+    """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

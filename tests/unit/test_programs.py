@@ -1,4 +1,4 @@
-"""Test programs and preloaded programs: what passes, what fails, and what was not run."""
+"""Test programs and preloaded programs: passed, failed, and not run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USES_IT = 'env LD_PRELOAD="$PRELOAD" true'
 
 
 def script(path: Path, text: str, mode: int = 0o755) -> Path:
-    """A script that runs one program with the library, and this."""
+    """A script that runs one program with the library, and then this text."""
     path.write_text(f"#!/bin/sh\n{USES_IT}\n{text}\n", encoding="utf-8")
     path.chmod(mode)
     return path
@@ -218,8 +218,8 @@ def test_a_script_that_is_not_executable_is_run_by_sh(tmp_path: Path, library: P
 
 
 def by_kept(tmp_path: Path, library: Path, text: str, changed: str | None = None) -> tuple[Check, list[str]]:
-    """The result of a script whose plain output is kept, and how it was run: "" without the library. changed:
-    the script after its output was kept."""
+    """The result of a script that already has a plain output, and the library of each of its runs ("" for
+    none). changed: the script's new text after its plain output was kept."""
     runs = tmp_path / "runs"
     path = script(tmp_path / "real.sh", f'echo "$PRELOAD" >>{runs}\n{text}')
     plain = programs.run_plain(path, 20)
@@ -259,7 +259,7 @@ def test_a_failure_with_the_library_is_reported_regardless_of_the_record(
     first = f'test -z "$PRELOAD" || test $(grep -c . {tmp_path / "runs"}) -gt 1'
     result, runs = by_kept(tmp_path, library, f"{first} || {{ echo gone wrong; exit 1; }}")
     assert (result.status, result.reason) == (Status.FAILED, "exit status 1: gone wrong")
-    assert runs == ["", library.name, ""]  # not tried until it passes
+    assert runs == ["", library.name, ""]  # not repeated until it passes
 
 
 def test_a_script_that_fails_by_itself_has_nothing_to_keep(tmp_path: Path, library: Path) -> None:

@@ -1,4 +1,4 @@
-"""tests/programs/data/python_suites.py: which of the interpreter's tests run, and its report of them."""
+"""tests/programs/data/python_suites.py: the selected tests of the interpreter, and the report about them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cases(unittest.TestCase):
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Let every suite have these tests."""
+    """Make every suite contain these tests."""
     suite = unittest.TestSuite([unittest.TestSuite(Cases(name) for name in names)])
     monkeypatch.setattr(unittest.TestLoader, "loadTestsFromName", lambda _loader, _name: suite)
 

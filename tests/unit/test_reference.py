@@ -1,4 +1,4 @@
-"""Comparing counters with the accepted ones, and accepting new ones."""
+"""Compare counters with the accepted ones, and accept new ones."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def against(
 
 
 def compared(cell: Cell, accepted: Accepted) -> ComparedLoad:
-    """The comparison of the load `mixed`, of which this was accepted."""
+    """The comparison of the load `mixed` with these accepted figures."""
     return against({place(): accepted}, cell).loads["mixed"]
 
 
@@ -97,11 +97,11 @@ def test_what_costs_the_same_is_kept(cell: Cell) -> None:
 @pytest.mark.parametrize(
     ("old", "allowed", "verdict"),
     [
-        (56.0, 4.0, Verdict.KEPT),  # 10 percent would be 5.6: the hard limit is less
+        (56.0, 4.0, Verdict.KEPT),  # 10 percent would be 5.6, and the hard limit is lower
         (55.9, 4.0, Verdict.WORSE),
         (64.1, 4.0, Verdict.BETTER),
         (30.0, 3.0, Verdict.WORSE),  # 10 percent
-        (5.0, 1.0, Verdict.WORSE),  # 10 percent would be 0.5: the soft limit is more
+        (5.0, 1.0, Verdict.WORSE),  # 10 percent would be 0.5, and the soft limit is higher
     ],
 )
 def test_a_figure_may_grow_by_percent_or_soft_but_not_by_more_than_hard(
@@ -193,7 +193,7 @@ def test_a_figure_that_has_not_moved_stays_as_it_was(cell: Cell) -> None:
     lock[place("swap")] = Accepted("76543210", {**NOW, "instructions": 59.996})
     found = counter_lock.accepted(Reference(lock, COMPILERS, LIMITS), [(cell, counted())], KNOWN)
     assert found[place()] == was(instructions=59.996, branches=4.25)
-    assert found[place("swap")] == was()  # other arguments: nothing of it can be kept
+    assert found[place("swap")] == was()  # other arguments, so no accepted figure can be kept
 
 
 def test_what_no_machine_can_ask_for_any_more_is_gone() -> None:

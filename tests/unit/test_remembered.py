@@ -1,4 +1,4 @@
-"""`remembered`: the project is read anew whenever it could have changed, and only then."""
+"""`remembered`: the project is read again if it may have changed, and only then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED_FILES = ("src/a.c", "src/b.c", "tests/test_soak.c", "tests/all.sh", "bench
 
 
 class Toy:
-    """A project on the disk, and a count of how often its spec was read."""
+    """A project on disk, and the number of times that its spec was read."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.reads = root, 0
@@ -149,7 +149,7 @@ def test_a_damaged_file_costs_only_time(toy: Toy, damage: Callable[[bytes], byte
 
 
 class Trap:
-    """What a pickle can do that somebody else wrote."""
+    """A malicious pickle: it runs code when it is loaded."""
 
     def __reduce__(self) -> Any:
         return Path.touch, (Path("sprung"),)

@@ -1,4 +1,4 @@
-"""`results.collect`: evidence files of cells become one result; missing figures have reasons."""
+"""`results.collect`: the evidence files of cells become one result; missing figures have reasons."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def project() -> Project:
 
 
 def built(root: Path, cell: Cell, **evidence: Measured) -> Cell:
-    """Lay a cell's library and evidence down as a build does."""
+    """Write a cell's library and evidence, as a build does."""
     folder = root / cell.build_dir
     (folder / "evidence").mkdir(parents=True)
     (folder / f"lib{cell.variant.system.library}.a").touch()

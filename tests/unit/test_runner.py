@@ -1,4 +1,4 @@
-"""The order of timed runs and the records from them, without programs and without a clock."""
+"""The order of timed runs and their records, without programs and without a clock."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from layermatrix.model.catalogue import Better, Unit
 UNIT = Unit("op", "Mops/s")
 MIXED = Load("mixed", ("--ops", "100"), UNIT)
 CHAIN = Load("chain", ("--ops", "7", "--threads", "1"), UNIT)
-Answer = Callable[[str, str, int], object]  # subject, load, how often it ran before -> speed
+Answer = Callable[[str, str, int], object]  # subject, load, number of earlier runs -> speed
 
 
 class Machine:
-    """Stands for all benchmark programs. A speed that is text is a failure's last line."""
+    """Replaces all benchmark programs. If a speed is text, the run fails with it as its last line."""
 
     def __init__(self, answer: Answer, used: str | None = None, peak: int | None = 100) -> None:
         self.answer, self.used, self.peak = answer, used, peak
         self.runs: list[tuple[str, str]] = []
         self.commands: list[tuple[str, ...]] = []
-        self.preloads: list[str] = []  # the files that were preloaded, "" for none
+        self.preloads: list[str] = []  # the preloaded file of each run, "" for none
 
     def __call__(
         self,
@@ -256,14 +256,14 @@ def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> No
 
 
 def test_the_time_that_is_left_is_what_each_run_took_before(tmp_path: Path) -> None:
-    seconds = iter([0, 1, 1, 11, 11, 11, 12, 12, 22])  # `chain` takes ten times as long as `mixed` does
+    seconds = iter([0, 1, 1, 11, 11, 11, 12, 12, 22])  # `chain` takes ten times as long as `mixed`
     steps: list[runner.Step] = []
     runner.measure(
         [MIXED, CHAIN], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
         run=Machine(lambda name, load, before: "it crashed" if name == "quick" else 1.0),
         clock=lambda: float(next(seconds)), on_progress=steps.append,
     )  # fmt: skip
-    # one that has not run yet takes as long as the others do, and one that crashed is not run again
+    # a load that has not run yet counts with the average of the others; one that crashed is not run again
     assert [step.left for step in steps] == [7, 5, 22, 11, 11, 10, 10, 0]
 
 
@@ -286,7 +286,7 @@ def test_cpu_time_is_the_median_of_the_rounds_for_one_operation(tmp_path: Path) 
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 3, subject("system", tmp_path), run=Machine(steady)
     )
-    assert timing(results["quick"], "mixed").cpu_ns == pytest.approx(4 / 20e6 * 1e9)  # of 3, 4 and 5 s
+    assert timing(results["quick"], "mixed").cpu_ns == pytest.approx(4 / 20e6 * 1e9)  # median of 3, 4 and 5 s
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path), run=Machine(steady, peak=None)
     )

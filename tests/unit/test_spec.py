@@ -1,4 +1,4 @@
-"""One YAML file: each mistake gives one error, at its place."""
+"""One YAML file: each mistake causes one error, at its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(path: Path, content: str | bytes) -> tuple[object, list[str]]:
 
 @pytest.fixture(params=["libyaml", "pure Python"])
 def either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyYAML comes with and without libyaml."""
+    """PyYAML exists with and without libyaml."""
     if request.param == "pure Python":
         monkeypatch.setattr(yamlnodes, "_Loader", yaml.SafeLoader)
     elif not LIBYAML:
@@ -154,7 +154,7 @@ def test_the_small_project_is_sound(mistakes: Mistakes) -> None:
 
 LAYER_KEYS = "title, doc, role, classes, storage, capacity, bytes, toggle, needs, conflicts"
 
-# what is replaced in the small catalogue; by what, with a « where the error has to point; what is said there
+# the replaced text of the small catalogue; its replacement, with a « at the place of the error; the message
 IN_LAYERS = [
     ("title: Stack", "«titel: Stack", "unknown key 'titel' in layer 'stack'; did you mean 'title'?"),
     (

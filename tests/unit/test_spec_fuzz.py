@@ -1,7 +1,7 @@
-"""Whatever the spec files hold: a project comes out, or errors with a place, and never a traceback.
+"""For any contents of the spec files, the loader returns a project or errors with places, never a traceback.
 
-Mutants of this project's own files, each made from a number, so that a failure can be made again; and files
-that are nasty on purpose.
+The inputs are mutants of this project's own files, and files that are malicious on purpose. Each mutant is
+generated from a number, so that a failure can be reproduced.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Edit = Callable[[random.Random, bytes], bytes]
 
 
 def replaced(chance: random.Random, text: bytes) -> bytes:
-    """A piece of the text gives way to something odd."""
+    """Replace a piece of the text by something unusual."""
     at, length = chance.randrange(len(text)), chance.choice((0, 1, 3, 12))
     return text[:at] + chance.choice((*ODD, *WORDS)) + text[at + length :]
 
@@ -51,7 +51,7 @@ def with_line_twice(chance: random.Random, text: bytes) -> bytes:
 
 
 def value_changed(chance: random.Random, text: bytes) -> bytes:
-    """What stands behind a colon becomes something else."""
+    """Replace the value after a colon."""
     colons = [at for at in range(len(text)) if text[at : at + 2] == b": "]
     at = chance.choice(colons) + 2
     end = min((text.find(stop, at) % len(text) for stop in (b",", b"}", b"\n")), default=at)
@@ -59,7 +59,7 @@ def value_changed(chance: random.Random, text: bytes) -> bytes:
 
 
 def misspelt(chance: random.Random, text: bytes) -> bytes:
-    """Two neighbours change places."""
+    """Swap two adjacent characters."""
     at = chance.randrange(len(text) - 1)
     return text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :]
 
@@ -78,7 +78,8 @@ def mutant(number: int) -> dict[str, bytes]:
 
 
 def check(root: Path) -> bool:
-    """Whether the project is sound; its errors have places, and one line each, that any terminal can show."""
+    """Whether the project is valid. Checks that each error has a place and is one line that any terminal can
+    show."""
     said, found = "", list[SpecError]()
     try:
         load_project(root, "csrc")
@@ -93,7 +94,7 @@ def check(root: Path) -> bool:
 
 @contextlib.contextmanager
 def naming(what: str) -> Iterator[None]:
-    """A failure in there says what it was about."""
+    """Add this text to the message of a failure in the block."""
     try:
         yield
     except Exception as problem:
@@ -102,7 +103,7 @@ def naming(what: str) -> Iterator[None]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A project that has the real one's C files and tests, and variants of its own."""
+    """A project with the C files and tests of this project, and its own variants."""
     for name in ("csrc", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "variants").mkdir()

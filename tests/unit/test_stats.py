@@ -16,7 +16,7 @@ SPEEDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40)
 @pytest.mark.parametrize(
     ("count", "low", "high", "coverage", "method"),
     [
-        # from the sums of binomial coefficients, by hand
+        # computed by hand from sums of binomial coefficients
         (1, 1, 1, 0.0, "min..max"),
         (5, 1, 5, 1 - 2 / 32, "min..max"),
         (6, 1, 6, 1 - 2 / 64, "95 %"),

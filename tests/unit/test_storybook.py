@@ -21,7 +21,7 @@ from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-# What words hold a digit and are no figure: names of caches, and footnotes.
+# Words with a digit that are not figures: names of caches, and footnotes.
 NAMES = re.compile(r"\bL1\b|\b[DI]1\b|\[\d+\]|95 %|\bC\d+\b")
 
 
@@ -30,13 +30,13 @@ def numbers(text: str) -> set[str]:
 
 
 def values(of: object) -> Iterator[float | str]:
-    """Every number and every text in results, but for the sentences that were made of them."""
+    """Every number and every text in the results, except the sentences that are generated from them."""
     if isinstance(of, dict):
         for key, value in of.items():
             if key not in ("sentences", "why", "verdict", "text", "reason", "failed"):
                 yield from values(value)
         if isinstance(of.get("i1_misses"), float):
-            yield of["i1_misses"] + of["d1_misses"]  # what is reported as L1 misses is both
+            yield of["i1_misses"] + of["d1_misses"]  # the reported L1 misses are the sum of both
     elif isinstance(of, list):
         for value in of:
             yield from values(value)
@@ -45,7 +45,7 @@ def values(of: object) -> Iterator[float | str]:
 
 
 def known(record: object) -> set[str]:
-    """Each number of a record as it may be printed, with up to three digits behind the point."""
+    """The printed forms of each number in a record, with up to three decimals."""
     found: set[str] = set()
     for value in values(record):
         if isinstance(value, str):
@@ -56,7 +56,7 @@ def known(record: object) -> set[str]:
 
 
 def lengths(of: object) -> Iterator[int]:
-    """How many items each list has: layers, programs that passed, rounds."""
+    """The number of items in each list: layers, programs that passed, rounds."""
     if isinstance(of, list):
         yield len(of)
     for value in of.values() if isinstance(of, dict) else of if isinstance(of, list) else ():
@@ -151,7 +151,7 @@ def test_other_configurations_are_not_in_the_story() -> None:
 
 
 def test_every_switch_of_the_project_is_documented_and_listed() -> None:
-    """Whatever can be switched at run time has words in the catalogue and a row in docs."""
+    """Each switch has a description in the catalogue and a row in docs."""
     project = load_project(ROOT)
     catalogue = project.catalogue
     switches = [(layer.toggle.env, layer.doc) for layer in catalogue.layers.values() if layer.toggle]
@@ -167,7 +167,7 @@ def test_every_switch_of_the_project_is_documented_and_listed() -> None:
 
 
 def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
-    """Where layers have changed since the story was accepted: ./sconsw story --accept."""
+    """If this fails because layers have changed since the story was accepted, run ./sconsw story --accept."""
     text = (ROOT / "docs" / "story.md").read_text(encoding="utf-8")
     project = load_project(ROOT)
     for variant in {cell.variant.name: cell.variant for cell in matrix.select(project).cells}.values():

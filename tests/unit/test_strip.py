@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def left(text: str) -> list[str]:
-    """What is left, without the blank lines."""
+    """The remaining text without blank lines."""
     stripped = without(text, "TALK", "x.c")
     assert stripped.count("\n") == text.count("\n"), "lines keep their numbers"
     return [line for line in stripped.split("\n") if line.strip()]

@@ -56,7 +56,7 @@ def test_each_group_and_all_loads_have_geometric_means() -> None:
     assert list(made) == ["small", "threads", "all"]
     assert [one.loads for one in made.values()] == [2, 1, 3]
     small, overall = made["small"].standings["mine"], made["all"].standings["mine"]
-    assert small.speed == pytest.approx(1.0)  # of 2 and 0.5
+    assert small.speed == pytest.approx(1.0)  # mean of 2 and 0.5
     assert small.peak == pytest.approx(1.0)
     assert small.after == pytest.approx(0.5)
     assert overall.speed == pytest.approx((2 * 0.5 * 0.5) ** (1 / 3))

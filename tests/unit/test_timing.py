@@ -1,4 +1,4 @@
-"""`timing`: which cells are timed, and when their figures are out of date. Nothing is timed here."""
+"""`timing`: the cells that are timed, and when their figures are out of date. These tests time nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from layermatrix.spec.loader import load_project
 
 
 class Session:
-    """Built cells of a small project, and a runner that only notes what it was asked to time."""
+    """Built cells of a small project, and a runner that only records what it should time."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root

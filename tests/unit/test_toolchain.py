@@ -1,6 +1,6 @@
-"""Compilers are found, asked once, and reported as missing together with what helps.
+"""Compilers are found, queried once, and reported with a hint if they are missing.
 
-The compilers here are shell scripts in a folder that is all of PATH.
+The compilers here are shell scripts in a folder, and PATH contains only that folder.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ case "$*" in
     *) {link} ;;
 esac
 """
-# as a linker does: the word after -o becomes a program
+# like a linker: creates the program after -o
 LINKS = 'while [ "$1" != -o ]; do shift; done; printf "#!/bin/sh\\n{program}\\n" >"$2"; chmod +x "$2"'
 
 RUNS = LINKS.format(program="exit 0")
 
 
 class Workshop:
-    """A folder of fake compilers that is all of PATH, a log of their calls, and a cache file."""
+    """A folder of fake compilers, which is the whole PATH, a log of their calls, and a cache file."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -49,7 +49,7 @@ class Workshop:
         self.cache = folder / "build" / ".toolchain.json"
 
     def add(self, name: str, script: str) -> Path:
-        """Replace or make a command; its calls are logged."""
+        """Replace or create a command whose calls are logged."""
         draft = self.bin / f".{name}"
         draft.write_text(f'#!/bin/sh\necho "{name} $*" >>{self.log}\n{script}\n')
         draft.chmod(0o755)
@@ -297,7 +297,7 @@ def test_a_cxx_compiler_without_its_library_names_what_is_missing_each_time(work
     assert len(workshop.calls()) > tried
 
 
-# --- the user's own compiler
+# --- the compiler that the user selects
 
 
 def with_macros(workshop: Workshop, name: str, macros: str) -> None:

@@ -1,4 +1,4 @@
-"""`usertools`: compiler and flags with make's names, from the command line and the environment."""
+"""`usertools`: compiler and flags by make's variable names, from the command line and the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects and libraries that a test compiles from a few lines of C."""
+"""Objects and libraries that tests compile from a few lines of C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def compiler() -> str:
 
 
 def build(folder: Path, name: str, source: str, *options: str) -> Path:
-    """`name` from C text: an object where it ends in .o, else a shared library."""
+    """Compile `name` from C text: an object if the name ends in .o, otherwise a shared library."""
     text = folder / f"{name}.c"
     text.write_text(source, encoding="utf-8")
     how = "-c" if name.endswith(".o") else "-shared"

@@ -88,7 +88,7 @@ def changed(text: str, old: str, new: str) -> str:
 
 
 def marked(text: str) -> tuple[str, int, int]:
-    """The text without its «, and the line and column where that stood, both from 1."""
+    """The text without its «, and the line and column of the «, both from 1."""
     text = text.lstrip("\n")
     before = text[: text.index("«")]
     return text.replace("«", ""), before.count("\n") + 1, len(before) - before.rfind("\n")

@@ -36,13 +36,13 @@ class Verdict(Enum):
 
 
 BAD = (Verdict.WORSE, Verdict.MISSED)
-NOISE = {"instructions": 0.005, "branches": 0.0025}  # by which one run differs from the next
+NOISE = {"instructions": 0.005, "branches": 0.0025}  # variation between two runs
 OTHER_NOISE = 0.0015
 
 
 @dataclass(frozen=True)
 class ComparedFigure:
-    """One figure, accepted and now. allowed: its permitted growth; None if it has no limit."""
+    """A figure: the accepted value and the current one. allowed: its permitted growth; None for no limit."""
 
     old: float
     new: float
@@ -86,7 +86,7 @@ class Reference:
         return Comparison(gravest(load.verdict for load in loads.values()), loads)
 
     def places(self, cell: Cell, counters: Counters) -> dict[str, Place]:
-        """Where the figures of each load that was counted belong."""
+        """The place in the lock of the figures of each counted load."""
         machine = Machine(
             compiler=self.compilers[cell.compiler],
             libc=counters.libc,
@@ -118,7 +118,7 @@ class Reference:
 
 
 def _figure(old: float, new: float, limit: Limit | None) -> ComparedFigure:
-    new = round(new, lockspec.DIGITS)  # as the old one is
+    new = round(new, lockspec.DIGITS)  # like the accepted one
     allowed = None if limit is None else min(limit.hard, max(limit.soft, abs(old) * limit.percent / 100))
     verdict = Verdict.KEPT
     if allowed is not None and abs(new - old) > allowed:
@@ -127,13 +127,13 @@ def _figure(old: float, new: float, limit: Limit | None) -> ComparedFigure:
 
 
 def gravest(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on all of them."""
+    """The combined verdict."""
     found = set(verdicts)
     return next((verdict for verdict in Verdict if verdict in found), Verdict.MISSED)
 
 
 def caches(shapes: Mapping[str, Iterable[int]]) -> str:
-    """The simulated caches in a line: bytes, ways, bytes of a line."""
+    """The simulated caches as one line: size in bytes, ways, bytes per line."""
     return ", ".join(f"{name} {'/'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
@@ -143,8 +143,8 @@ def caches(shapes: Mapping[str, Iterable[int]]) -> str:
 def accepted(
     reference: Reference, counted: Iterable[tuple[Cell, Counters | NotMeasured]], known: Known
 ) -> dict[Place, Accepted]:
-    """The lock with the current costs of these cells. Figures that no machine can need any more are removed;
-    other figures that were not counted now stay."""
+    """The lock with the current costs of these cells. Figures that no machine can need any more are removed.
+    Other figures that were not counted now stay."""
     lock = {place: was for place, was in reference.lock.items() if known.has(place)}
     for cell, counters in counted:
         if isinstance(counters, NotMeasured):
@@ -168,7 +168,7 @@ def _accepted(was: Accepted | None, counted: CountedLoad) -> Accepted:
 
 @dataclass(frozen=True)
 class Known:
-    """What the spec has today: the variants, the loads that are counted, and the simulated caches."""
+    """The current spec: the variants, the counted loads, and the simulated caches."""
 
     variants: Collection[str]
     loads: Collection[str]

@@ -1,7 +1,7 @@
 """Explain, from counters and code, why a measured step differs from the reported one.
 
-Reads the steps and standings of a story, and its results. For each that is not as reported, returns the
-counters of both sides and sentences about the cause. No variant's name is used in this module.
+Reads the steps and standings of a story, and its results. For each one that differs from the report, returns
+the counters of both sides and sentences about the cause. This module uses no variant's name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from layermatrix.analysis.results import BaselineResult, CellResult, Results
 
 OTHERWISE = (Extent.LESS_FAR, Extent.FARTHER)
-FEW = 0.1  # of all misses: the rest explains them
-MUCH = 0.1  # of a factor: less of a difference explains nothing
+FEW = 0.1  # share of all misses; below it, the other misses explain the difference
+MUCH = 0.1  # of a factor; a smaller difference explains nothing
 COUNTED = {
     "instructions": "instructions",
     "branches": "branches",
@@ -36,7 +36,7 @@ NOT_COUNTED = "What one {work} executes was not counted, so the cause is not kno
 def of_story(
     steps: Sequence[Step], standings: Sequence[Against], cells: Mapping[str, CellResult], results: Results
 ) -> tuple[Deviation, ...]:
-    """The steps and standings that are not as reported. cells: variant -> the cell of its steps."""
+    """The steps and standings that differ from the report. cells: variant -> the cell of its steps."""
     otherwise = [step for step in steps if step.agrees is False or step.extent in OTHERWISE]
     found = [_of_step(step, cells[step.parent], cells[step.child], results) for step in otherwise]
     others = [item for item in standings if item.verdict not in (None, Verdict.AS_REPORTED)]
@@ -91,7 +91,7 @@ def _per_op(record: Evidence, load: str | None) -> Mapping[str, float]:
 
 
 def _ratio(before: float, after: float) -> float | None:
-    """The ratio of two counts, which may be slightly negative because the benchmark's own share is
+    """The ratio of two counts. A count may be slightly negative, because the benchmark's own share is
     subtracted."""
     return after / before if before > 0 and after > 0 else None
 
@@ -160,7 +160,7 @@ def _why_misses(_step: Step, parent: CellResult, child: CellResult, results: Res
 
 
 def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Results) -> Iterable[str]:
-    """The reduction of executed instructions compared with the reduction of the path's length."""
+    """The reduction in executed instructions compared with the reduction of the path's length."""
     load, work = results.headline, results.view.work
     old, new = (figures.op_instructions(cell, load) for cell in (parent, child))
     if not isinstance(old, Interval) or not isinstance(new, Interval) or old.middle <= 0:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer on the path. keys: those that it serves, by name. toggle: None where it cannot be switched off.
-    is_front: of the first role. stores: whether its role stores anything; fills: what one that does not
-    fills."""
+    """A layer on the path. keys: the names of the keys that it serves. toggle: None if it cannot be switched
+    off. is_front: whether it has the first role. stores: whether its role stores anything. fills: the layers
+    that it fills, if it has no storage."""
 
     name: str
     title: str
@@ -42,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Keys that the same layers of the first role serve, which are more than one."""
+    """Keys that the same layers of the first role serve. There is more than one such layer."""
 
     keys: tuple[str, ...]
     layers: tuple[str, ...]
@@ -50,7 +50,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Backend:
-    """What stands behind the last layer."""
+    """The backend after the last layer."""
 
     name: str
     doc: str
@@ -60,9 +60,9 @@ class Backend:
 class LayerPath:
     """Everything that a picture of a variant's path shows.
 
-    title: what the path is. key: what a key is called; keys: their names in order; columns: what is shown of
-    each one, by heading. stored: what layers store; supply: what the last one does with the backend. front:
-    the name of the first role.
+    title: the name of the path. key: the word for a key; keys: their names in order; columns: the values
+    shown for each key, by heading. stored: the word for what layers store; supply: how the last layer uses
+    the backend. front: the name of the first role.
     """
 
     variant: str
@@ -129,14 +129,14 @@ def settings(variant: Variant) -> dict[str, str]:
 
 
 def front_role(variant: Variant) -> str:
-    """The first role: that of the layers that are tried first."""
+    """The first role. Its layers are tried first."""
     return next(iter(variant.roles))
 
 
 def overlaps(front: Sequence[Layer]) -> list[Overlap]:
-    """The keys that more than one layer of the first role serves, those with the same layers together.
+    """The keys that more than one layer of the first role serves. Keys with the same layers are grouped.
 
-    Layers of other roles stand behind these by design, so they do not count as overlapping.
+    Layers of other roles follow these by design, so they do not count as overlapping.
     """
     serving: dict[str, list[str]] = {}
     for layer in front:
@@ -171,7 +171,7 @@ def _stage(layer: Layer, variant: Variant, inlined: bool, toggled: bool) -> Stag
 
 
 def _fills(layer: Layer, variant: Variant) -> str:
-    """The layers that one without a storage fills: those that it needs, otherwise the first with room."""
+    """The layers that a layer without a storage fills: those that it needs, otherwise the first with room."""
     titles = {other.name: other.title for other in variant.layers}
     needed = [titles[name] for name in layer.needs if name in titles]
     return " and ".join(needed) if needed else f"the first {front_role(variant)} with room"

@@ -32,7 +32,7 @@ from layermatrix.model.variants import Variant
 
 @dataclass(frozen=True)
 class Without:
-    """The change of the path's instructions a request if a layer were left out: estimated, and counted in a
+    """The change of the path's instructions per request without a layer: the estimate, and the count in a
     build without it. reason: why there is no estimate."""
 
     estimate: float | None
@@ -42,8 +42,8 @@ class Without:
 
 @dataclass(frozen=True)
 class LayerCost(LayerCounts):
-    """cost: instructions a request that are executed in the layer's lines; code: instructions that it has in
-    the first entry's code as it is shipped."""
+    """cost: instructions per request that are executed in the layer's lines. code: the layer's instructions
+    in the shipped code of the first entry."""
 
     cost: float | None
     code: int | None
@@ -64,8 +64,8 @@ class LoadCosts:
 
 @dataclass(frozen=True)
 class LayerCosts(Measured):
-    """classes: with their sizes. programs: whether the loads ran, of a cell whose own layers count.
-    code_reason: why the layers' code is not known. command: what counts them again."""
+    """classes: with their sizes. programs: whether the loads ran, if the cell's own layers count.
+    code_reason: why the layers' code is unknown. command: the command that counts them again."""
 
     layers: tuple[str, ...]
     classes: Mapping[str, int]
@@ -105,7 +105,7 @@ def _command(counting: Cell) -> str:
 
 
 def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
-    """The evidence of a cell that counts, as far as it is of the layers that the variant has now."""
+    """The evidence of a counting cell; NotMeasured if the variant now has other layers."""
     record = layers.KIND.format.read(root / counting.build_dir / "evidence" / "layers.json")
     if isinstance(record, Missing):
         return NotMeasured(f"not counted yet: {_command(counting)}")
@@ -115,7 +115,7 @@ def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
 
 
 def _code(counting: Cell, root: Path) -> dict[str, int] | NotMeasured:
-    """Instructions that each layer has in the first entry's code as it is shipped."""
+    """Each layer's instructions in the shipped code of the first entry."""
     record = asm.KIND.format.read(root / counting.shipped.build_dir / "evidence" / "asm.json")
     if isinstance(record, NotMeasured):
         return record
@@ -164,8 +164,8 @@ def _without(counting: Cell, layer: Layer, name: str, load: LoadCounts, root: Pa
 
 
 def _counted_without(counting: Cell, rest: Cell, load: str, root: Path) -> Instructions | None:
-    """What the cell with a layer left out executes in a load; None where it was counted before this cell's
-    library was built, that is, perhaps of older code."""
+    """The instructions that the cell without a layer executes in a load. None if they were counted before
+    this cell's library was built, because the code may have changed."""
     library = root / counting.library
     file = root / rest.build_dir / "evidence" / "layers.json"
     try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 OPEN = (None, Direction.UNDECIDED, Direction.WITHIN)
 NO_DIFFERENCE = (Direction.SAME, Direction.WITHIN)
 RANK = (Standing.SLOWER, Standing.SAME, Standing.FASTER)
-LAYOUT = "layout"  # the setting that only says in how many units the same code is compiled
+LAYOUT = "layout"  # the setting that only selects how many units the same code is compiled in
 SIGNS = {
     Direction.LOWER: ">", Direction.HIGHER: "<", Direction.SAME: "=", Direction.WITHIN: "~",
     Direction.UNDECIDED: "?", None: "?",
@@ -46,8 +46,8 @@ Cells = Mapping[str, "CellResult"]  # by variant
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure that the story is about. figure: the measured one beside which a report has its own.
-    Relative `tolerance` and absolute `floor`: what is no difference."""
+    """A figure of the story. figure: the measured figure that corresponds to a reported one. A difference
+    within the relative `tolerance` or the absolute `floor` counts as no difference."""
 
     key: str
     title: str
@@ -61,7 +61,7 @@ class Measure:
 
 
 def _speed(cell: Evidence, load: str | None) -> Value:
-    """The ratio of speeds; what was timed once has no spread, so that nothing can be concluded from it."""
+    """The ratio of speeds. A single timing has no spread, so it allows no conclusion."""
     ratio = speed_ratio(cell, load)
     if isinstance(ratio, Interval) and ratio.low == ratio.high:
         return Interval(0.0, ratio.middle, math.inf)
@@ -86,7 +86,7 @@ MEASURES = (
 
 
 def shown(measure: str) -> tuple[int, str]:
-    """How a figure of this measure is printed: digits, and what stands behind it."""
+    """The printed form of a figure of this measure: its digits and its unit."""
     found = next(known for known in MEASURES if known.key == measure)
     return found.digits, found.suffix
 
@@ -132,7 +132,7 @@ def _groups(cells: Iterable[CellResult]) -> Sequence[tuple[str, Cells]]:
 
 
 def _parent(cell: CellResult, cells: Cells) -> CellResult | None:
-    """The nearest ancestor that is among the cells."""
+    """The nearest ancestor among the cells."""
     ancestors = [name for name in cell.lineage if name in cells and name != cell.variant]
     return cells[ancestors[-1]] if ancestors else None
 
@@ -148,8 +148,9 @@ def _steps(measure: Measure, cells: Cells, config: str, results: Results) -> Ite
 
 
 def _is_comparable(parent: CellResult, child: CellResult, results: Results) -> bool:
-    """Whether anything is reported of this step, or follows from what it is: fewer layers need less, and the
-    same ones, laid out otherwise, just as much. Of other layers, or of more work in them, nothing follows."""
+    """Whether this step has an expected direction. A report gives one. Otherwise, fewer layers are expected
+    to need less, and the same layers in another layout the same. Other layers, or layers that do more work,
+    give none."""
     if any(results.reported(child, measure.figure) for measure in MEASURES):
         return True
     if parent.layers != child.layers:
@@ -200,7 +201,7 @@ def _reason(value: Value) -> str:
 
 
 def _words(results: Results, cell: CellResult) -> dict[str, str | None]:
-    """What the titles of measures are made of."""
+    """The text that titles of measures are built from."""
     return {
         "entry": next(iter(entry_names(cell)), "the first entry"),
         "work": results.view.work,
@@ -235,7 +236,7 @@ def _extent(better: Direction, ratio: float | None, projected: Span | None) -> E
 
 
 def _projected(measure: Measure, parent: CellResult, child: CellResult, results: Results) -> Span | None:
-    """The factor between parent and child that their reported figures project."""
+    """The factor between parent and child that their reported figures predict."""
     before, after = (reported_range(results.reported(cell, measure.figure)) for cell in (parent, child))
     return Span(after[0] / before[1], after[1] / before[0]) if before and after and before[0] else None
 
@@ -244,7 +245,7 @@ def _projected(measure: Measure, parent: CellResult, child: CellResult, results:
 
 
 def _standings(results: Results, cells: Cells, config: str) -> list[Against]:
-    """Each cell compared with the baseline, for each load; reported speeds apply to the headline load."""
+    """Each cell compared with the baseline, for each load. Reported speeds apply to the headline load."""
     return [
         _against(results, cell, load, config)
         for load, cell in itertools.product(results.view.loads, cells.values())
@@ -293,7 +294,7 @@ def _standing(low: float, high: float) -> Standing:
 
 
 def _guards(results: Results, cells: Cells, config: str) -> list[Guard]:
-    """Whether the library of each variant with guarded debug output has no debug strings."""
+    """Whether the library of each variant with guarded debug output contains no debug strings."""
     found = []
     for cell in cells.values():
         record = cell.of(guards.KIND)

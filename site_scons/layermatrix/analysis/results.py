@@ -76,9 +76,9 @@ class _Evidence:
 
 @dataclass(frozen=True)
 class CellResult(_Evidence):
-    """Everything that is known of a cell. layers: their titles; reported: figures that a report gives for the
-    variant; reference: its counters beside the accepted ones; layer_costs: what its layers do, from the cell
-    whose layers count."""
+    """Everything that is known about a cell. layers: their titles. reported: the reported figures of the
+    variant. reference: its counters compared with the accepted ones. layer_costs: the work of its layers,
+    counted in the cell whose layers count."""
 
     id: str
     variant: str
@@ -99,7 +99,7 @@ class CellResult(_Evidence):
 
     @property
     def is_shipped(self) -> bool:
-        """Whether it is built the way in which it would be used."""
+        """Whether it is built as it would be used."""
         return all(getattr(self, axis) == value for axis, value in SHIPPED.items())
 
     @property
@@ -159,7 +159,7 @@ class BaselineResult(_Evidence):
 
     @property
     def is_known(self) -> bool:
-        """Whether there is something to show; not where every load has the hot path inlined."""
+        """Whether there is something to show. False if every load has the hot path inlined."""
         found = any(not isinstance(record, Missing) for record in self.evidence.values())
         return found or bool(self.reported)
 

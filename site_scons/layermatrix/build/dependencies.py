@@ -1,11 +1,11 @@
-"""What a step in Python depends on: the modules of this library that it imports, directly or not.
+"""Find what a Python step depends on: the modules of this library that it imports, directly or indirectly.
 
-Reads the library's own files. An import inside a function counts, one under `if TYPE_CHECKING:` does not. So
-nobody lists the modules of a step: when one of them changes, what the step has made is out of date, and a
-change of any other module leaves it alone.
+Reads the library's own files. An import inside a function counts; an import under `if TYPE_CHECKING:` does
+not. So the modules of a step need not be listed by hand. When one of them changes, the step's output is out
+of date; a change of any other module does not affect it.
 
-Parsing a hundred modules is a good part of a build with nothing to do, so build/.modules.json remembers of
-each file what it imports and a digest of its text, until its time or size changes.
+Parsing about a hundred modules takes a large part of a build that has nothing to do. build/.modules.json
+therefore caches the imports and a digest of each file, until the file's time or size changes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STORE = Path("build/.modules.json")
 
 @dataclass(frozen=True)
 class Module:
-    """A file: when it was read, a digest of its text, and the names that it imports."""
+    """A file: the stamp of its last reading, a digest of its text, and the names that it imports."""
 
     stamp: str
     digest: str
@@ -35,7 +35,7 @@ class Module:
 
 
 class Library:
-    """A package, by its folder; its name is the folder's. store: where it is remembered."""
+    """A package, given by its folder, whose name is the package's. store: the cache file."""
 
     def __init__(self, folder: Path = LIBRARY, store: Path | None = None) -> None:
         self.folder, self.store = folder, store
@@ -44,11 +44,11 @@ class Library:
         self._direct: dict[str, frozenset[str]] = {}
 
     def closure(self, module: str) -> list[Path]:
-        """The files of a module (package.sub.name) and of all that it imports, in order of their paths."""
+        """The files of a module (package.sub.name) and of everything that it imports, sorted by path."""
         return [self.folder / file for file in self._closure(module)]
 
     def digest(self, module: str) -> str:
-        """Changes with the contents of any file of the closure."""
+        """A key that changes with the contents of any file of the closure."""
         if module not in self._digests:
             texts = (f"{file}\0{self._module(file).digest}\n" for file in self._closure(module))
             self._digests[module] = hashlib.sha256("".join(texts).encode()).hexdigest()
@@ -63,24 +63,26 @@ class Library:
             found.add(file)
             waiting |= self._imported(file) - found
         if self.store and self._known != before:
-            with contextlib.suppress(OSError):  # in a tree that cannot be written, each run parses anew
+            with contextlib.suppress(OSError):  # without write access, each run parses anew
                 records.write(self.store, {name: vars(one) for name, one in self._known.items()})
         return sorted(found)
 
     @cached_property
     def _stamps(self) -> dict[str, str]:
-        """Every file of the library, relative to its folder, with what changes when it is written."""
+        """Every file of the library, relative to its folder, with a stamp that changes when the file is
+        written."""
         return dict(_walk(self.folder, ""))
 
     def _imported(self, file: str) -> frozenset[str]:
-        """What this file imports itself."""
+        """The modules that this file imports directly."""
         if file not in self._direct:
             names = self._module(file).imports
             self._direct[file] = frozenset(one for name in names for one in self._files(name))
         return self._direct[file]
 
     def _files(self, module: str) -> list[str]:
-        """The file of a module, and those of the packages that it is in; none for a module of others."""
+        """The file of a module, and the files of its parent packages; none for a module of another
+        library."""
         top, *names = module.split(".")
         if top != self.folder.name:
             return []
@@ -99,7 +101,7 @@ class Library:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    """The Python files of a folder and of those in it, with their stamps."""
+    """The Python files in a folder and its subfolders, with their stamps."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
@@ -110,10 +112,10 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _imports(text: bytes, file: str) -> Iterator[str]:
-    """The names that this text imports; of `from a import b` also `a.b`, which may be a module."""
-    import ast  # only where a file has changed
+    """The names that this text imports. `from a import b` also gives `a.b`, which may be a module."""
+    import ast  # needed only if a file has changed
 
-    statements = (ast.stmt, ast.ExceptHandler, ast.match_case)  # expressions hold no imports
+    statements = (ast.stmt, ast.ExceptHandler, ast.match_case)  # expressions contain no imports
     waiting: list[ast.AST] = [ast.parse(text, file)]
     while waiting:
         node = waiting.pop()
@@ -129,7 +131,7 @@ def _imports(text: bytes, file: str) -> Iterator[str]:
 
 
 def _remembered(store: Path) -> dict[str, Module]:
-    """What is known from before; nothing, where the file is missing or damaged, which costs only time."""
+    """The cached entries. Empty if the file is missing or damaged, which only costs time."""
     try:
         known = json.loads(store.read_text(encoding="utf-8"))
         return {
@@ -142,5 +144,5 @@ def _remembered(store: Path) -> dict[str, Module]:
 
 @cache
 def library(root: Path) -> Library:
-    """This library, read once in a run of the build of the project in this folder."""
+    """This library, read once per run, for the build of the project in this folder."""
     return Library(LIBRARY, root / STORE)

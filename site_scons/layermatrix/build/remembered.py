@@ -32,12 +32,12 @@ STORE = Path("build/.project")
 SPECS = "variants"
 READER = "layermatrix.spec.loader"
 PACKAGES = ("pydantic", "yaml")
-MOST_BYTES = 1 << 21  # more than the loader takes
+MOST_BYTES = 1 << 21  # more than the loader accepts
 MODEL = records_of_project.__name__.rpartition(".")[0] + "."
 
 
 def load_project(root: Path, sources: str, library: Library) -> Project:
-    """What `spec.loader` says of the project in this folder; SpecErrors with every mistake."""
+    """The result of `spec.loader` for the project in this folder. Raises SpecErrors with every mistake."""
     store, key = root / STORE, _key(root, sources, library)
     found = _read(store, key)
     if found and not any(disk.absent(root, sources, found.catalogue.system, found.matrix)):
@@ -45,14 +45,14 @@ def load_project(root: Path, sources: str, library: Library) -> Project:
     from layermatrix.spec import loader  # imports pydantic and yaml
 
     loaded = loader.load_project(root, sources)
-    with contextlib.suppress(OSError):  # in a tree that cannot be written, each call reads anew
+    with contextlib.suppress(OSError):  # without write access, each call reads anew
         records.write_bytes(store, sealed(key, pickle.dumps(loaded, protocol=5)))
     return loaded
 
 
 def _key(root: Path, sources: str, library: Library) -> str:
-    """Changes with anything that the project is read from: the spec files, the code that reads them, and what
-    that stands on."""
+    """A key that changes with every input of the project: the spec files, the code that reads them, and the
+    versions of Python and the libraries that this code uses."""
     digest = hashlib.sha256(f"{sys.version} {sources} {library.digest(READER)}\n".encode())
     for package in PACKAGES:
         found = importlib.util.find_spec(package)
@@ -66,7 +66,8 @@ def _key(root: Path, sources: str, library: Library) -> str:
 
 
 def _text(path: Path) -> bytes:
-    """What a file says. Of one that cannot be read, or is too large, nothing is remembered anyway."""
+    """The contents of a file. Unreadable and oversized files are never cached, so their contents do not
+    matter."""
     try:
         with path.open("rb") as stream:
             return stream.read(MOST_BYTES)
@@ -75,7 +76,8 @@ def _text(path: Path) -> bytes:
 
 
 def sealed(key: str, content: bytes) -> bytes:
-    """What is written: a line that tells whether the rest is whole and of this key."""
+    """The cache file's bytes: a line that shows whether the rest is complete and has this key, then the
+    rest."""
     return f"{key} {hashlib.sha256(content).hexdigest()}\n".encode() + content
 
 
@@ -91,7 +93,7 @@ def _read(store: Path, key: str) -> Project | None:
 
 
 class _Records(pickle.Unpickler):
-    """Makes records and enumerations of the model, nothing else."""
+    """Creates records and enumerations of the model, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = getattr(sys.modules.get(module), name, None) if module.startswith(MODEL) else None

@@ -1,9 +1,9 @@
-"""What a single value of a file may be: a name, a path, a number, one of a few words.
+"""The types of single values in a file: a name, a path, a number, or one of a few words.
 
-A record declares its fields with these (`capacity: Capacity`), pydantic asks them when a file is read, and
-what does not fit is a `Misfit`, which says what is wrong and what helps; `spec.reading` finds the place. A
-value is an object with `text`, as it is written, and `value`, what YAML makes of it. Nothing here imports
-pydantic, so that the records can be used without it.
+The fields of a record are declared with these types (`capacity: Capacity`), and pydantic calls them when a
+file is read. An invalid value raises `Misfit`, which says what is wrong and what helps; `spec.reading` adds
+the place. A value is an object with `text`, its written form, and `value`, YAML's interpretation. This module
+does not import pydantic, so that the records can be used without it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 
 from layermatrix.core.errors import quote, suggest
 
-LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # of a C int
+LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # the range of a C int
 C_KEYWORDS = re.findall(
     r"\w+",
     """
@@ -30,10 +30,10 @@ C_KEYWORDS = re.findall(
 
 
 class Misfit(ValueError):  # noqa: N818  it is what does not fit
-    """What is wrong with a value: `what` follows the value's name; in a `whole` sentence, "{slot}" is the
-    name.
+    """An invalid value. `what` follows the value's name; if `whole` is set, `what` is a whole sentence in
+    which "{slot}" is the name.
 
-    at: where in the value, if it has parts.
+    at: the place in the value, if it has parts.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Misfit(ValueError):  # noqa: N818  it is what does not fit
 
 
 class KeyName(str):
-    """The name of a mapping's entry, as it is handed to the entry's own field `name`."""
+    """The name of a mapping's entry, as it is passed to the entry's own field `name`."""
 
     __slots__ = ()
 
 
 def describe(node: object) -> str:
-    """What a value is, for the end of "must be X, not ..."."""
+    """A description of the value, for the end of "must be X, not ..."."""
     if isinstance(node, Mapping):
         return "a mapping"
     if isinstance(node, list):
@@ -62,23 +62,23 @@ def describe(node: object) -> str:
 
 
 def text_of(node: object) -> str | None:
-    """A single value as it is written; None of a list or a mapping."""
+    """The written form of a single value; None for a list or a mapping."""
     return node if isinstance(node, str) else getattr(node, "text", None)
 
 
 def value_of(node: object) -> object:
-    """What YAML makes of a single value."""
+    """YAML's interpretation of a single value."""
     return node if isinstance(node, str) else getattr(node, "value", node)
 
 
 class Kind(ABC):
-    """What a value must be. `expects` finishes the sentence "must be ..."."""
+    """A rule for a value. `expects` completes the sentence "must be ..."."""
 
     expects = ""
 
     @abstractmethod
     def read(self, node: object) -> Any:
-        """The value; raises Misfit if the node is not of this kind."""
+        """The value of the node; raises Misfit if the node is not of this kind."""
 
     def refuse(self, node: object, hint: str | None = None) -> Misfit:
         return Misfit(f"must be {self.expects}, not {describe(node)}", hint)
@@ -90,7 +90,7 @@ class Kind(ABC):
 
 
 class Text(Kind):
-    """Text that fits a pattern as a whole, at most `longest` characters."""
+    """Text that matches a pattern as a whole and has at most `longest` characters."""
 
     def __init__(self, expects: str = "text", fits: str | None = None, longest: int = 500) -> None:
         self.expects, self.longest = expects, longest
@@ -110,14 +110,14 @@ class Text(Kind):
 
 
 class _Sentence(Text):
-    """Text for readers, as one line: it is printed into `//` comments."""
+    """Text for readers, as one line, because it is printed into `//` comments."""
 
     def read(self, node: object) -> str:
         return " ".join(super().read(node).split())
 
 
 class _Identifier(Text):
-    """A name that C takes."""
+    """A name that is valid in C."""
 
     def read(self, node: object) -> str:
         name = super().read(node)
@@ -127,7 +127,7 @@ class _Identifier(Text):
 
 
 class _Regex(Text):
-    """A regular expression, for text and for bytes, that does not match everything."""
+    """A regular expression that compiles for text and for bytes, and does not match everything."""
 
     def read(self, node: object) -> str:
         found = super().read(node)
@@ -152,7 +152,7 @@ class OneOf(Kind):
 
     def read(self, node: object) -> str:
         text = text_of(node)
-        if text in self.words:  # the word `none` or `off` is text here
+        if text in self.words:  # the words `none` and `off` are text here
             return text
         likely = suggest(text, self.words) if text is not None else None
         raise self.refuse(node, f"did you mean {quote(likely)}?" if likely else None)
@@ -201,7 +201,8 @@ class Number(Kind):
 
 
 class Single(Kind):
-    """A single value of one of these types as YAML makes it; any other, as it is written, where `written`."""
+    """A single value that YAML reads as one of these types. With `written`, any other single value is read as
+    text."""
 
     def __init__(self, expects: str, *types: type, written: bool = False) -> None:
         self.expects, self.types, self.written = expects, types, written
@@ -216,7 +217,7 @@ class Single(Kind):
 
 
 class Own(Kind):
-    """The name of the entry that a record is, which is not written inside it."""
+    """The name of the entry that a record comes from. The record itself does not contain it."""
 
     def read(self, node: object) -> str:
         if isinstance(node, KeyName):
@@ -225,7 +226,7 @@ class Own(Kind):
 
 
 class _Around(ABC):
-    """A check of a list or a mapping before its parts are read."""
+    """A check of a list or a mapping, before its parts are read."""
 
     @abstractmethod
     def before(self, value: Any) -> Any: ...
@@ -237,7 +238,7 @@ class _Around(ABC):
 
 
 class Items(_Around):
-    """A list. `alone`: one value may stand for a list of one. `unique`: no value twice."""
+    """A list. `alone`: a single value means a list of one. `unique`: no value appears twice."""
 
     def __init__(self, at_least: int = 0, unique: bool = False, alone: bool = False) -> None:
         self.at_least, self.unique, self.alone = at_least, unique, alone
@@ -261,7 +262,8 @@ class Items(_Around):
 
 
 class Entries(_Around):
-    """A mapping of the user's own names. `named`: each entry is a record that has its name as a field."""
+    """A mapping with names that the user chooses. `named`: each entry is a record that has its name as a
+    field."""
 
     def __init__(self, at_least: int = 0, at_most: int = 1000, named: bool = False) -> None:
         self.at_least, self.at_most, self.named = at_least, at_most, named
@@ -281,14 +283,14 @@ class Entries(_Around):
 
 
 class OrNone(_Around):
-    """The word `none` may stand for the whole value, which is None then."""
+    """The word `none` may replace the whole value, which is then None."""
 
     def before(self, value: Any) -> Any:
         return None if value_of(value) == "none" else value
 
 
 class Short(_Around):
-    """A single value may stand for a mapping with this key alone."""
+    """A single value may replace a mapping; it becomes the value of this key."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -298,24 +300,25 @@ class Short(_Around):
 
 
 class Ref:
-    """Beside the kind of a name: it is the name of something that the project has. noun: what that is called.
-    pattern: it may match several. `spec.references` asks whether there is such a thing."""
+    """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
+    thing. pattern: the name may be a pattern that matches several. `spec.references` checks that the thing
+    exists."""
 
     def __init__(self, noun: str, *, pattern: bool = False) -> None:
         self.noun, self.pattern = noun, pattern
 
 
 class Record:
-    """A base for dataclasses that are read from a mapping: a key that is no field of theirs is a mistake."""
+    """A base for dataclasses that are read from a mapping. A key that is not a field is a mistake."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
 NAME = _Identifier("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63)
-_INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # of the project's folder
+_INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # a path inside the project's folder
 
 Name = Annotated[str, NAME]
-Term = Annotated[str, Text("a word", r"[A-Za-z_][\w-]*", longest=63)]  # never a name in C
+Term = Annotated[str, Text("a word", r"[A-Za-z_][\w-]*", longest=63)]  # not used as a name in C
 OwnName = Annotated[str, Own()]
 Sentence = Annotated[str, _Sentence("a sentence or two without backslashes", r"[^\\]+")]
 Line = Annotated[

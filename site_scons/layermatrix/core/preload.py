@@ -212,7 +212,7 @@ def _refusal(ran: Ran) -> str:
     return f": the loader reports: {reason[1]}" if reason else ""
 
 
-# --- what the loader loads
+# --- the libraries that the loader loads
 
 
 def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:

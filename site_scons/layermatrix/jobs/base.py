@@ -74,13 +74,13 @@ class Plan:
         return found
 
     def build(self, what: Build, *options: str) -> int:
-        """Build in a child; its exit status."""
+        """Build in a child process, and return its exit status."""
         axes = _axes(self.project, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.asked.arguments(), *what.targets]
         child = subprocess.Popen(command, cwd=self.root)
         try:
             return child.wait()
-        except KeyboardInterrupt:  # the child has had it, too, and ends what it has under way
+        except KeyboardInterrupt:  # the child receives the interrupt too, and ends its running steps
             try:
                 child.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -107,7 +107,7 @@ class Answer(targets.Target):
 
 @dataclass
 class Outcome:
-    """The progress of a job. status: that of the first failed step, or of an interrupt."""
+    """The progress of a job. status: the status of the first failed step, or of an interrupt."""
 
     status: int = 0
     notes: list[str] = field(default_factory=list)
@@ -148,7 +148,7 @@ def run(plan: Plan, *, dry: bool = False) -> int:
     try:
         for job, work in works:
             status = status or (_say(plan, job, work) if dry else work.run())
-    except KeyboardInterrupt:  # beside the steps: while the report was being written
+    except KeyboardInterrupt:  # outside the steps: while the report was being written
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return status
@@ -175,16 +175,16 @@ def _say(plan: Plan, job: Job, work: Work) -> int:
 
 
 def shown_cells(cells: Sequence[Cell]) -> str:
-    """Some cells in a line."""
+    """A line that names the first cells."""
     ids = [cell.id for cell in cells]
     more = f" and {len(ids) - SHOWN_CELLS} more" if len(ids) > SHOWN_CELLS else ""
     return f"{len(ids)} cell{'s' if len(ids) != 1 else ''} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
 def _axes(project: Project, chosen: request.Selection) -> list[str]:
-    """The variables that select these cells again; the rules leave out the same ones."""
+    """The variables that select these cells again. The rules leave out the same cells."""
     values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
     names = [variant.name for variant in values["variant"]]
-    # a variant without one of its layers has no file: `without=` makes it again
+    # a variant without one of its layers has no file: `without=` derives it again
     values["variant"] = [name for name in names if name in project.variants]
     return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]

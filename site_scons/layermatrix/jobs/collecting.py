@@ -34,7 +34,7 @@ def write_report(plan: Plan, chosen: Selection, table: Table, *, interrupted: bo
 
 
 def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Results:
-    """Everything that is known of these cells. interrupted: what is not there may have been under way."""
+    """Everything that is known about these cells. interrupted: missing records may have been in progress."""
     from layermatrix.analysis import reported, results
 
     versions = {name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)}
@@ -51,7 +51,7 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
 
 
 def reference(plan: Plan) -> Reference:
-    """What counters are compared with. A lock with a mistake in it is said to be one, and stops no report."""
+    """The accepted counters to compare with. If the lock has a mistake, the report says so and continues."""
     from layermatrix.analysis.counter_lock import Reference
     from layermatrix.spec import lockspec
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | None) -> Work:
-    """The work on these trials; without rounds nothing is timed."""
+    """The work on these trials. Without rounds, nothing is timed."""
     build = Build(chosen, ("libs", "benches", "figures"))
     timed = f"time each in {rounds} rounds" if rounds else "compare what is counted"
     questions = "; ".join(f"{trial.question.title} {shown_cells(trial.cells)}" for trial in trials)
@@ -25,7 +25,7 @@ def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | N
 
 
 def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) -> int:
-    """Build all sides, take the trials one after the other, keep and print what each shows."""
+    """Build all sides, compare the trials one after another, and record and print the results."""
     from layermatrix.report import terminal
 
     outcome, made = Outcome(), []
@@ -42,7 +42,7 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
 
 
 def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Comparison:
-    """One comparison, timed where there are rounds; an interrupt keeps the rounds that are done."""
+    """One comparison, timed if there are rounds. An interrupt keeps the finished rounds."""
     from layermatrix.analysis import comparison
     from layermatrix.core.records import NotMeasured
     from layermatrix.measure import timing
@@ -59,7 +59,7 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
 
 
 def _side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
-    """What is known of a cell that is compared, with its timing in this run."""
+    """Everything that is known about a compared cell, with its timing in this run."""
     from layermatrix.analysis import comparison, results
     from layermatrix.evidence import asm, code, counters
 

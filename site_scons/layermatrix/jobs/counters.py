@@ -23,7 +23,7 @@ def prepare(plan: Plan) -> Work:
 
     if plan.asked.without:
         raise request.RequestError("'counters' compares variants that have a file: leave without= out")
-    lockspec.read(plan.root)  # a mistake in it is reported before anything is built
+    lockspec.read(plan.root)  # report a mistake in the lock before anything is built
     chosen = plan.select(JOB)
     cells = tuple(cell for cell in chosen.cells if cell.is_counted)
     if not cells:
@@ -39,14 +39,14 @@ def _run(plan: Plan, build: Build) -> int:
     outcome = Outcome()
     with outcome.step():
         outcome.failed(plan.build(build))
-    if outcome.interrupted:  # nothing is compared, nor accepted, that is half done
+    if outcome.interrupted:  # do not compare or accept incomplete results
         return outcome.status
     outcome.failed(_judge(plan, build.chosen))
     return outcome.status
 
 
 def _judge(plan: Plan, chosen: request.Selection) -> int:
-    """Print the comparison, and accept the figures where that was requested; 1 where a figure is worse or
+    """Print the comparison, and accept the figures if requested. Returns 1 if a figure is worse or
     missing."""
     from layermatrix.analysis import results
     from layermatrix.analysis.counter_lock import BAD, Verdict
@@ -67,7 +67,7 @@ def _judge(plan: Plan, chosen: request.Selection) -> int:
 
 
 def _accept(plan: Plan, chosen: request.Selection, against: Reference, cells: Sequence[CellResult]) -> None:
-    """Write what the cells cost now to the lock, and print what changed in it."""
+    """Write the current costs of the cells to the lock, and print the changes."""
     from layermatrix.analysis import counter_lock
     from layermatrix.evidence import counters
     from layermatrix.spec import lockspec

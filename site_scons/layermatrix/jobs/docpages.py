@@ -99,6 +99,6 @@ def file_of(page: Page) -> Path:
 
 
 def difference(old: str, new: str) -> str:
-    """The first lines of what differs between the page that is checked in and the new one; may be empty."""
+    """The first lines of the difference between the checked-in page and the new one; may be empty."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "checked in", "entries now", lineterm="")
     return "\n".join(list(lines)[:SHOWN_LINES])

@@ -19,7 +19,7 @@ def _run(plan: Plan, build: Build) -> int:
         status = plan.build(build)
     results = collecting.collect(plan, build.chosen, interrupted=outcome.interrupted)
     terminal.evidence_tables(results, terminal.make_console())
-    # the tables show what failed: 1; where the build itself could not go on, its own status
+    # 1 if the tables show a failure; if the build itself could not continue, its own status
     found = any(cell.failed and cell.built for cell in results.cells)
     outcome.failed(1 if found else status)
     return outcome.end()

@@ -14,7 +14,7 @@ def text(plan: Plan, chosen: Selection) -> str:
     from layermatrix.analysis import layercost
     from layermatrix.report import explain
 
-    first = {cell.variant.name: cell for cell in reversed(chosen.cells)}  # of each variant the first cell
+    first = {cell.variant.name: cell for cell in reversed(chosen.cells)}  # the first cell of each variant
     return "\n".join(
         explain.explain(plan.describe(cell.variant), layercost.of_cell(cell, plan.root))
         for cell in reversed(first.values())

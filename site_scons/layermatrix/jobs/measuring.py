@@ -22,7 +22,7 @@ def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, a
 
 
 def rounds_of(plan: Plan) -> int:
-    """How often each load is timed."""
+    """The number of timed runs of each load."""
     return plan.asked.number(targets.ROUNDS) or plan.project.matrix.timing.rounds
 
 

@@ -1,4 +1,4 @@
-"""The job `peers`: the selected variants beside other libraries of their kind, each load in turn."""
+"""The job `peers`: time the selected variants and other libraries of their kind, in turn, with each load."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def prepare(plan: Plan) -> Work:
 
 
 def rounds_of(plan: Plan, wanted: Peers) -> int:
-    """How often each load is timed."""
+    """The number of timed runs of each load."""
     return plan.asked.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
 
 
@@ -71,7 +71,7 @@ def _wanted(plan: Plan) -> Peers:
 
 
 def _then(wanted: Peers, lineup: Lineup, rounds: int) -> str:
-    """What is timed, and how long that takes where the loads' seconds are known."""
+    """What will be timed, and the estimated duration if the loads declare their seconds."""
     from layermatrix.measure import peers, progress
 
     seconds = peers.expected_seconds(wanted, lineup, rounds)
@@ -85,7 +85,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _check(chosen: request.Selection) -> None:
-    """Each is a build whose code is what is shipped, and no variant is there twice."""
+    """Check that each cell is a build of the code that is shipped, and that no variant appears twice."""
     uncounted = [cell.id for cell in chosen.cells if not cell.is_counted]
     names = [cell.variant.name for cell in chosen.cells]
     if uncounted or len(set(names)) < len(names):

@@ -1,4 +1,5 @@
-"""What a run beside other libraries found, as plain values: `peers` makes them, the reports print them."""
+"""The result of a comparison with other libraries, as plain values. `peers` creates it; the reports print
+it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ FILE = Path("build/report/peers.json")
 
 @dataclass(frozen=True)
 class FloorAbout:
-    """The library that does the least, and the C file that it is made of."""
+    """The library that does the least work, and the C file that it is built from."""
 
     source: str
     doc: str
@@ -22,9 +23,10 @@ class FloorAbout:
 
 @dataclass(frozen=True)
 class ContestLoad:
-    """One load. group: empty where loads have none; parallel: of several threads. figures: by name of the
-    library; best: the fastest of the others; shares: each one's speed as a share of the best one's.
-    against_best, against_floor: how many times as fast as that each of ours is, where both have a figure."""
+    """One load. group: empty if loads have no groups. parallel: the load runs several threads. figures: by
+    name of the library. best: the fastest of the other libraries. shares: each library's speed divided by
+    that of the best. against_best, against_floor: the speed of each variant divided by that of the best
+    library or of the floor, where both were measured."""
 
     doc: str
     command: str
@@ -43,9 +45,10 @@ class ContestLoad:
 
 @dataclass(frozen=True)
 class Standing:
-    """A library over several loads; means are geometric, over the loads that have the figure. loads: with how
-    many it was timed. speed: of its shares of the best. peak, after: of its memory, at its highest and after
-    all was freed, to the baseline's. worst: the loads with the least shares, the least first."""
+    """A library over several loads. Means are geometric, over the loads that have the figure. loads: the
+    number of loads that it was timed with. speed: mean of its shares of the best. peak, after: mean ratio of
+    its memory to the baseline's, at the peak and after all memory was freed. worst: the loads with the
+    lowest shares, lowest first."""
 
     loads: int
     speed: float | None
@@ -56,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Summary:
-    """A group of loads, or all of them: how many loads, and where each library stands."""
+    """A group of loads, or all loads: their number, and the summary of each library."""
 
     loads: int
     standings: Mapping[str, Standing]
@@ -64,9 +67,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class Contest(Measured):
-    """own: the variants; rivals: the other libraries; missing: those that are not installed, and why.
-    summaries: by group, and `all`. quiet_seconds: how long after all was freed memory was read. work: the
-    word for one operation."""
+    """own: the variants. rivals: the other libraries. missing: libraries that are not installed, and why.
+    summaries: by group, and `all`. quiet_seconds: the time between freeing all memory and reading the figure.
+    work: the word for one operation."""
 
     baseline: str
     rivals: tuple[str, ...]
@@ -81,7 +84,7 @@ class Contest(Measured):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everyone who is compared."""
+        """Every library in the comparison."""
         return (self.baseline, *self.rivals, *self.own)
 
 

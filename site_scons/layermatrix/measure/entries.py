@@ -1,7 +1,7 @@
-"""Which loads and libraries a run beside others is about: the words of the command line, checked.
+"""Select the loads and libraries of a comparison: check the words of the command line.
 
-`loads=` and `libraries=` take names and patterns in a comma list, and `all`; `loads=` takes groups as well.
-`peer=name:path` adds any library. RequestError, with a suggestion, for what there is not.
+`loads=` and `libraries=` take `all` or a comma-separated list of names and patterns; `loads=` also takes
+groups. `peer=name:path` adds any library. Unknown words raise RequestError, with a suggestion.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from layermatrix.model.layers import ALL
 from layermatrix.model.measuring import FLOOR, PeerLoad, Peers
 
 _ADDED = re.compile(r"([A-Za-z_][\w.-]*):(.+)")
-_BETWEEN = re.compile(r",(?=[A-Za-z_][\w.-]*:)")  # paths may have commas
+_BETWEEN = re.compile(r",(?=[A-Za-z_][\w.-]*:)")  # paths may contain commas
 
 
 @dataclass(frozen=True)
 class Entries:
-    """loads: those to time. libraries: names of the matrix's, `floor` among them. added: the user's own."""
+    """loads: the loads to time. libraries: names from the matrix, and `floor`. added: the user's own
+    libraries."""
 
     loads: Sequence[PeerLoad]
     libraries: Sequence[str]
@@ -40,7 +41,8 @@ def of_request(
     libraries: str = "",
     added: str = "",
 ) -> Entries:
-    """What is timed beside these variants and the baseline; an empty text means the matrix's choice."""
+    """The selection to time beside these variants and the baseline. Empty text selects the matrix's
+    default."""
     chosen = _libraries(peers, libraries) if libraries else _beside(peers, variants)
     taken = (baseline, *variants, *peers.libraries, FLOOR)
     return Entries(_loads(peers, loads), chosen, dict(_added(added, root, taken)))

@@ -1,7 +1,7 @@
-"""Find the libraries that are timed beside ours, and name the package of one that is not there.
+"""Find the libraries that are timed beside ours, and name the package of a missing library.
 
-A library is where the loader finds it, in a package of the Python that runs this, or among clang's runtime
-libraries (`found_in` of a peer).
+The field `found_in` of a peer says where to look: in the loader's list, in a package of the running Python,
+or among clang's runtime libraries.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 from layermatrix.core import process
 from layermatrix.model.measuring import FoundIn, Peer
 
-_SECONDS = 60.0  # for the answer of a tool
-SOURCES = {FoundIn.LOADER: "Debian", FoundIn.PYTHON: "PyPI", FoundIn.CLANG: "Debian"}  # of the packages
+_SECONDS = 60.0  # time limit for a tool's answer
+SOURCES = {FoundIn.LOADER: "Debian", FoundIn.PYTHON: "PyPI", FoundIn.CLANG: "Debian"}  # origins
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where this machine has libraries. listing: what `ldconfig -p` printed; python, clang: folders."""
+    """The places of libraries on this machine. listing: the output of `ldconfig -p`; python, clang:
+    folders."""
 
     listing: str = ""
     python: tuple[Path, ...] = ()
@@ -29,13 +30,13 @@ class Places:
 
 
 def places(run: process.Run = process.run) -> Places:
-    """The places of this machine; none of what cannot be asked."""
+    """The places of this machine. A place is empty if its tool cannot be run."""
     packages = dict.fromkeys(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
     return Places(_listing(run), tuple(packages), tuple(_clang_folders(run)))
 
 
 def find(peer: Peer, where: Places) -> Path | None:
-    """The peer's file; None where it is not installed."""
+    """The peer's file; None if it is not installed."""
     if peer.found_in is FoundIn.LOADER:
         return _known_to_loader(peer.file, where.listing)
     folders = where.python if peer.found_in is FoundIn.PYTHON else where.clang
@@ -43,7 +44,7 @@ def find(peer: Peer, where: Places) -> Path | None:
 
 
 def missing(peer: Peer) -> str:
-    """What to say of a library that is not installed."""
+    """The message about a library that is not installed."""
     return f"{peer.file} is not installed ({SOURCES[peer.found_in]}: {peer.package})"
 
 
@@ -61,7 +62,8 @@ def _listing(run: process.Run) -> str:
 
 
 def _clang_folders(run: process.Run) -> Iterable[Path]:
-    """Where clang keeps its runtime libraries: that of the command, then those of Debian, newest first."""
+    """The folders of clang's runtime libraries: first that of the command `clang`, then Debian's, newest
+    first."""
     tool = shutil.which("clang")
     own = _said(run, tool, "-print-resource-dir").strip() if tool else ""
     if own:

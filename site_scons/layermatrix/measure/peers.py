@@ -1,9 +1,9 @@
-"""Time cells beside other libraries of their kind, in turn, in one run.
+"""Time cells and other libraries of their kind against each other, in turn, in one run.
 
-Reads the cells' libraries; runs the benchmark programs of `build/baseline/bin/` with one library after the
-other preloaded. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, with
-the reason. The floor, where the matrix has one, is timed like a peer with the loads that it can run, and
-never counts as the best of them: it shows what is left to win.
+Reads the cells' libraries, and runs the benchmark programs of `build/baseline/bin/` with each library
+preloaded in turn. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, and
+the reason is recorded. If the matrix has a floor, it is timed with the loads that it can run. The floor never
+counts as the best library: it shows how much improvement is possible.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 PROGRAMS = Path(buildstate.BASELINE, "bin")
 
 Figures = Mapping[str, Timing | NotMeasured]  # by name of the library
-Series = Mapping[str, Bench | NotMeasured]  # the same, all loads
+Series = Mapping[str, Bench | NotMeasured]  # by name of the library, with all loads
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """Everyone who is timed, with what. others: the other libraries that are there; missing: those that are
-    not, and why; own: the variants."""
+    """All libraries to time, and their loads. others: the other installed libraries. missing: libraries that
+    are not installed, and why. own: the variants."""
 
     loads: Sequence[PeerLoad]
     baseline: str
@@ -55,7 +55,7 @@ class Lineup:
         return tuple(name for name in self.others if name != FLOOR)
 
     def loads_of(self, name: str, peers: Peers) -> Sequence[PeerLoad]:
-        """The loads that one is timed with."""
+        """The loads that this library is timed with."""
         if name != FLOOR:
             return self.loads
         able = peers.of_floor
@@ -63,15 +63,15 @@ class Lineup:
 
 
 def floor_library(floor: Floor) -> Path:
-    """Where the build puts the floor, relative to the project."""
+    """The floor's path in the build, relative to the project."""
     return PROGRAMS / f"{Path(floor.source).stem}.so"
 
 
 def lineup(
     root: Path, project: Project, cells: Sequence[Cell], entries: Entries, where: Places | None = None
 ) -> Lineup:
-    """Who is there of those that are wanted; the floor, which is built with the cells, comes last of the
-    others."""
+    """Find the selected libraries that are installed. The floor, which is built with the cells, is the last
+    of the others."""
     peers = project.matrix.peers
     assert peers is not None
     where = where or libraries.places()
@@ -90,7 +90,7 @@ def lineup(
 
 
 def expected_seconds(peers: Peers, wanted: Lineup, rounds: int) -> float | None:
-    """About how long the timing takes, by the seconds of the loads; None where one has none."""
+    """An estimate of the timing's duration from the loads' seconds; None if a load declares none."""
     runs = [load for name in wanted.names for load in wanted.loads_of(name, peers)]
     if not all(load.seconds for load in runs):
         return None
@@ -106,7 +106,7 @@ def take(
     store: Callable[[Contest], None],
     on_progress: Callable[[runner.Step], None] | None = None,
 ) -> None:
-    """Time everyone with every load; the record so far is stored after each round."""
+    """Time every library with every load. The record so far is stored after each round."""
     peers = project.matrix.peers
     assert peers is not None
     unit = project.catalogue.unit
@@ -122,7 +122,7 @@ def take(
 
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
-        if str(path) == others[-1].name:  # the last one of a round
+        if str(path) == others[-1].name:  # the last library of a round
             store(contest_of(peers, unit, wanted, series))
 
     loads = [
@@ -132,8 +132,8 @@ def take(
 
 
 def contest_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> Contest:
-    """One run: of each load everyone's figures, each cell beside the best of the others and beside the floor;
-    and where everyone stands over all of them."""
+    """The result of one run: for each load, the figures of all libraries, and each cell compared with the
+    best of the others and with the floor; then the summaries over all loads."""
     floor = peers.floor if FLOOR in series else None
     loads = {load.name: _load(load, peers, unit.better, wanted, series) for load in wanted.loads}
     names = (wanted.baseline, *wanted.rivals, *wanted.own)
@@ -178,7 +178,7 @@ def _best(figures: Figures, better: Better, others: Iterable[str]) -> str | None
 
 
 def _shares(figures: Figures, better: Better, best: str | None) -> dict[str, float]:
-    """Each one's speed as a share of the best one's, by their medians."""
+    """The median speed of each library divided by that of the best."""
     first = figures.get(best) if best else None
     if not isinstance(first, Timing):
         return {}
@@ -187,7 +187,7 @@ def _shares(figures: Figures, better: Better, best: str | None) -> dict[str, flo
 
 
 def _against(figures: Figures, better: Better, other: str | None, own: Iterable[str]) -> dict[str, Ratio]:
-    """How many times as fast as this one each of ours is, where both have a figure."""
+    """The speed of each variant divided by the speed of this library, where both were measured."""
     base = figures.get(other) if other else None
     if not isinstance(base, Timing):
         return {}
@@ -196,7 +196,7 @@ def _against(figures: Figures, better: Better, other: str | None, own: Iterable[
 
 
 def load(root: Path) -> Contest | NotMeasured:
-    """What the last run found, or that there was none."""
+    """The result of the last run, or the reason why there is none."""
     found = contest.FORMAT.read(root / FILE)
     if isinstance(found, Missing):
         return Missing("it was not timed beside its peers: ./sconsw peers")

@@ -1,4 +1,4 @@
-"""Show how far a timing is: one line that changes on a terminal, else a line every ten seconds."""
+"""Show the progress of a timing: a line that changes on a terminal, or else a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from layermatrix.measure.runner import Step
 
 WIDTH = 110
-SECONDS_BETWEEN = 10.0  # where the output is no terminal
+SECONDS_BETWEEN = 10.0  # if the output is not a terminal
 
 
 @contextlib.contextmanager
 def watch(output: TextIO | None = None) -> Iterator[Callable[[Step], None]]:
-    """What is to be called after each run."""
+    """The function to call after each run."""
     output = output or sys.stdout
     if not output.isatty():
         yield _Log(output).step
@@ -28,14 +28,14 @@ def watch(output: TextIO | None = None) -> Iterator[Callable[[Step], None]]:
 
 
 def line(step: Step) -> str:
-    """Where the timing is, and how long the rest takes if it goes on as before."""
+    """The progress so far, and the time that remains if the runs continue at the same pace."""
     what = "warming up" if step.round == 0 else f"round {step.round}"
     left = duration(step.left)
     return f"timing {step.done}/{step.total}, about {left} left: {what}, {step.load}, {step.subject}"
 
 
 def duration(seconds: float) -> str:
-    """How long something takes, for people."""
+    """A duration for readers."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 class _Log:
-    """Prints a step when the last one printed is long past."""
+    """Print a step if the last one was printed long enough ago."""
 
     def __init__(self, output: TextIO) -> None:
         self.output = output

@@ -1,20 +1,22 @@
 """Time programs against each other, in turn, in one run.
 
-Runs the benchmark programs of all subjects, one process at a time. Writes the record `bench` of each
-subject after each complete round, so that an interrupt keeps the rounds that are done.
+Runs the benchmark programs of all subjects, one process at a time. Writes each subject's record `bench` after
+each complete round, so that an interrupt keeps the finished rounds.
 
-    load     a benchmark and its arguments.  subject: what is timed, a build with its programs.
-    round    each load once with the baseline and with every subject. Their order moves on by one from round
-             to round, so that none always comes first; samples of one round are a pair.
+    load     a benchmark and its arguments.
+    subject  what is timed: a build with its programs.
+    round    runs each load once with the baseline and once with every subject. The order rotates by one from
+             round to round, so that no subject is always first. The samples of one round form a pair.
 
-One run of everything comes before the rounds and is not timed: it warms the machine up, and whatever
-cannot run at all shows there. It can have more arguments (`quiet`), with which the program reports its memory
-after all was freed. Every run has to prove which library it used (`core.preload`); a run that does not gives
-no figure.
+One untimed run of everything comes before the rounds. It warms up the machine and reveals programs that
+cannot run. The warm-up may pass additional arguments (`quiet`), which make the program report its memory
+after all memory was freed. Every run must prove which library it used (`core.preload`); without proof, the
+run counts as failed.
 
-The program's last line is a JSON object: `ops` and `seconds` give the speed, in millions of operations a
-second, or, where less is better, in nanoseconds an operation. It may have `cpu_seconds`, the CPU time of all
-threads; `peak_kib`, the highest resident memory in KiB; and `after_kib`, that after all was freed.
+The program's last line is a JSON object. `ops` and `seconds` give the speed in millions of operations per
+second or, if lower is better, in nanoseconds per operation. Optional: `cpu_seconds`, the CPU time of all
+threads; `peak_kib`, the peak resident memory in KiB; `after_kib`, the resident memory after all memory was
+freed.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ Store = Callable[[Path, Bench | NotMeasured], None]
 
 @dataclass(frozen=True)
 class Load:
-    """A benchmark with its arguments. linked: its programs are linked with the library, whose hot path they
-    have inlined; else the library is preloaded into them. quiet: more arguments, for the run that is not
-    timed, which then reports `after_kib`."""
+    """A benchmark with its arguments. linked: its programs are linked with the library and inline its hot
+    path; otherwise, the library is preloaded into them. quiet: additional arguments of the untimed run, which
+    then reports `after_kib`."""
 
     name: str
     args: tuple[str, ...]
@@ -53,8 +55,8 @@ class Load:
 
 @dataclass(frozen=True)
 class Subject:
-    """programs: the benchmark of each load that it can run, by the load's name. library: what they have to
-    use, None for what the system has. store: its bench.json."""
+    """programs: load -> the benchmark program, for each load that it can run. library: the library that the
+    programs must use; None for the system's. store: the subject's bench.json."""
 
     name: str
     programs: Mapping[str, Path]
@@ -64,8 +66,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Step:
-    """Progress: what was just run. round 0 is the warm-up; seconds: since the beginning; left: those that the
-    rest takes, if each run takes as long as it did before."""
+    """Progress: the last run. round: 0 for the warm-up. seconds: the time since the start. left: the
+    estimated remaining time, if each run takes as long as before."""
 
     done: int
     total: int
@@ -77,18 +79,18 @@ class Step:
 
 
 class RunError(ValueError):
-    """A run that gave no figure, and why."""
+    """A failed run has no figure. Holds the reason."""
 
 
 @dataclass
 class _Series:
-    """The samples of one subject with one load; failure: why there are no more. seconds: what its last run
-    took, None before the first one; pending: how many runs are to come."""
+    """The samples of one subject with one load. failure: the reason why no more samples follow. seconds: the
+    duration of its last run, None before the first. pending: the number of runs still to come."""
 
     pending: int
     samples: list[float] = field(default_factory=list)
-    peaks: list[int] = field(default_factory=list)  # none where the program does not report it
-    cpu_ns: list[float] = field(default_factory=list)  # nor here
+    peaks: list[int] = field(default_factory=list)  # empty if the program does not report it
+    cpu_ns: list[float] = field(default_factory=list)  # empty if the program does not report it
     after_kib: int | None = None
     failure: str | None = None
     seconds: float | None = None
@@ -96,7 +98,7 @@ class _Series:
 
 @dataclass(frozen=True)
 class _Figures:
-    """What one run reports."""
+    """The report of one run."""
 
     speed: float
     peak_kib: int | None
@@ -108,13 +110,13 @@ class _Figures:
 class _Session:
     loads: Sequence[Load]
     subjects: Sequence[Subject]
-    baseline: Subject | None  # one of them
+    baseline: Subject | None  # one of the subjects
     run: process.Run
     timeout: float
     series: dict[tuple[str, str], _Series]
 
     def take(self, load: Load, subject: Subject, *, timed: bool) -> None:
-        """Run one benchmark once. After a failure this load of this subject is left alone."""
+        """Run one benchmark once. After a failure, this load of this subject is not run again."""
         series = self.series[subject.name, load.name]
         if series.failure is not None:
             return
@@ -131,7 +133,7 @@ class _Session:
             series.after_kib = found.after_kib
 
     def _figures(self, load: Load, subject: Subject, args: Sequence[str]) -> _Figures:
-        """What one run of the benchmark with these arguments reports."""
+        """Run the benchmark with these arguments, and return its report."""
         program = subject.programs.get(load.name)
         if program is None:
             raise RunError(f"there is no program for {load.name}")
@@ -149,14 +151,14 @@ class _Session:
             raise RunError(f"{program.name}: {error}") from error
 
     def count(self, load: Load, subject: Subject, seconds: float) -> None:
-        """A run is over, which took so long."""
+        """Record a finished run and its duration."""
         series = self.series[subject.name, load.name]
         series.pending -= 1
         series.seconds = seconds
 
     def left(self) -> float:
-        """How many seconds the runs that are to come take. One that has not run yet takes as long as the
-        others do on average; after a failure there is none."""
+        """An estimate of the remaining runs' seconds. Runs without a known duration count with the average of
+        the others. Failed loads count nothing."""
         running = [one for one in self.series.values() if one.failure is None]
         known = [one.seconds for one in running if one.seconds is not None]
         usual = sum(known) / len(known) if known else 0.0
@@ -176,8 +178,8 @@ def measure(
     store: Store = bench.KIND.format.write,
 ) -> dict[str, Bench | NotMeasured]:
     """Time every load of the baseline and the subjects in `rounds` rounds (at least 1). Returns the record of
-    each by name; a subject whose program fails is "not measured" for that load, and the others go on. Without
-    a baseline, each has speeds and no ratio."""
+    each by name. If a subject's program fails, that load of that subject is "not measured", and the others
+    continue. Without a baseline, records have speeds but no ratios."""
     everyone = [*([baseline] if baseline else []), *subjects]
     _check(rounds, everyone)
     series = {(subject.name, load.name): _Series(rounds + 1) for subject in everyone for load in loads}
@@ -207,7 +209,7 @@ def _check(rounds: int, everyone: Sequence[Subject]) -> None:
 
 
 def _order(loads: Sequence[Load], everyone: Sequence[Subject], number: int) -> list[tuple[Load, Subject]]:
-    """Load by load, all subjects; who is first moves on by one from round to round."""
+    """All subjects, load by load. The first subject rotates by one from round to round."""
     first = number % len(everyone)
     turn = [*everyone[first:], *everyone[:first]]
     return [(load, subject) for load in loads for subject in turn]
@@ -254,7 +256,7 @@ def _timing(session: _Session, load: Load, subject: Subject) -> Timing | NotMeas
 
 
 def _against(own: Timing, baseline: _Series, unit: Unit) -> Timing:
-    """A load's timing set beside the baseline's."""
+    """A load's timing compared with the baseline's."""
     if baseline.failure is not None:
         return replace(own, ratio=NotMeasured(f"the baseline has no figure: {baseline.failure}"))
     return replace(
@@ -266,7 +268,7 @@ def _against(own: Timing, baseline: _Series, unit: Unit) -> Timing:
 
 
 def _read(line: Mapping[str, object], unit: Unit) -> _Figures:
-    """The figures of a program's JSON line."""
+    """The figures in a program's JSON line."""
     ops, seconds = _number(line, "ops"), _number(line, "seconds")
     cpu = _number(line, "cpu_seconds", least=0) if "cpu_seconds" in line else None
     return _Figures(
@@ -290,7 +292,7 @@ def _is_figure(value: float, least: float | None) -> bool:
 
 
 def _number(line: Mapping[str, object], name: str, least: float | None = None) -> float:
-    """A number above zero, or not below `least`."""
+    """A number above zero, or equal to `least`."""
     value = line.get(name)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_figure(value, least):
         return float(value)

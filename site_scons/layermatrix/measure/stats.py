@@ -1,11 +1,11 @@
-"""What a handful of timings allows to say: medians with their intervals, and verdicts.
+"""Compute medians with confidence intervals, and verdicts, from a small number of timings.
 
-No distribution is assumed. The interval of a median is that of order statistics: for n independent
-samples, the k-th smallest and the k-th largest enclose the median with probability
-1 - 2 * P(Binomial(n, 1/2) < k). It goes back to W. R. Thompson, "On confidence ranges for the median and
-other expectation distributions for populations of unknown distribution form", Annals of Mathematical
-Statistics 7 (1936), and is laid out for measurements of computers by J.-Y. Le Boudec, "Performance
-Evaluation of Computer and Communication Systems" (2010), section 2.2.
+The method assumes no distribution. The interval of a median comes from order statistics: for n independent
+samples, the k-th smallest and the k-th largest enclose the median with probability 1 - 2 * P(Binomial(n, 1/2)
+< k). The method goes back to W. R. Thompson, "On confidence ranges for the median and other expectation
+distributions for populations of unknown distribution form", Annals of Mathematical Statistics 7 (1936). J.-Y.
+Le Boudec, "Performance Evaluation of Computer and Communication Systems" (2010), section 2.2, describes it
+for measurements of computers.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A median and the interval around it. coverage: probability that the interval holds the true median;
-    method: "95 %", or "min..max" where the samples are too few for it (fewer than six)."""
+    """A median and its interval. coverage: the probability that the interval contains the true median.
+    method: "95 %", or "min..max" if there are too few samples for that (fewer than six)."""
 
     median: float
     low: float
@@ -35,7 +35,7 @@ class Interval:
 
 
 def median_interval(samples: Sequence[float]) -> Interval:
-    """The median of at least one sample, and the narrowest interval that covers it with 95 %."""
+    """The median of at least one sample, and the narrowest interval that covers it with 95 % probability."""
     if not samples:
         raise ValueError("no samples, no median")
     ordered = sorted(samples)
@@ -54,12 +54,13 @@ def median_interval(samples: Sequence[float]) -> Interval:
 
 
 def _coverage(count: int, rank: int) -> float:
-    """Probability that the rank-th smallest and the rank-th largest of `count` samples enclose the median."""
+    """The probability that the rank-th smallest and the rank-th largest of `count` samples enclose the
+    median."""
     return float(1 - 2 * sum(math.comb(count, i) for i in range(rank)) / 2**count)
 
 
 def paired_ratio(baseline: Sequence[float], candidate: Sequence[float]) -> Interval:
-    """The median of candidate / baseline, round by round: what slows a whole round down cancels."""
+    """The median of candidate / baseline, computed per round. A slowdown of a whole round cancels out."""
     if len(baseline) != len(candidate):
         raise ValueError(f"{len(baseline)} baseline samples cannot be paired with {len(candidate)}")
     if any(value <= 0 for value in (*baseline, *candidate)):
@@ -68,8 +69,9 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float]) -> Inter
 
 
 def compare(baseline: Sequence[float], candidate: Sequence[float], better: Better = Better.HIGHER) -> Ratio:
-    """How many times as fast the candidate is, from samples paired by round: speeds, or times, of which lower
-    ones are better. No difference where the interval of the ratio holds 1, and after one round."""
+    """The candidate's speed divided by the baseline's, from samples paired by round. Samples are speeds, or
+    times if lower is better. The verdict is "no difference" after one round, or if the ratio's interval
+    contains 1."""
     pairs = (baseline, candidate) if better is Better.HIGHER else (candidate, baseline)
     ratio = paired_ratio(*pairs)
     verdict = Verdict.SAME

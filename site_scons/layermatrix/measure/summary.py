@@ -1,4 +1,4 @@
-"""Where each library stands over a group of loads, and over all: geometric means, and the worst loads."""
+"""Summarize each library over a group of loads, and over all loads: geometric means, and the worst loads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from layermatrix.evidence.bench import Timing
 from layermatrix.measure.contest import ContestLoad, Standing, Summary
 from layermatrix.model.layers import ALL
 
-WORST = 5  # loads that are named
+WORST = 5  # number of loads that are named
 
-Memory = Callable[[Timing], object]  # KiB, or why there is no figure
+Memory = Callable[[Timing], object]  # KiB, or the reason why there is no figure
 
 
 def summaries(loads: Mapping[str, ContestLoad], names: Sequence[str], baseline: str) -> dict[str, Summary]:
-    """A summary of each group that has loads here, and one of all."""
+    """A summary of each group that has loads here, and one of all loads."""
     groups = dict.fromkeys(load.group for load in loads.values() if load.group)
     chosen = {group: {name: load for name, load in loads.items() if load.group == group} for group in groups}
     return {
@@ -25,7 +25,7 @@ def summaries(loads: Mapping[str, ContestLoad], names: Sequence[str], baseline: 
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:
-    """None of no value."""
+    """The geometric mean; None for no values."""
     logs = [math.log(value) for value in values]
     return math.exp(sum(logs) / len(logs)) if logs else None
 
@@ -42,7 +42,7 @@ def _standing(loads: Mapping[str, ContestLoad], name: str, baseline: str) -> Sta
 
 
 def _memory(loads: Iterable[ContestLoad], name: str, baseline: str, of: Memory) -> float | None:
-    """The mean of its memory to the baseline's, over the loads where both have a figure."""
+    """The mean ratio of its memory to the baseline's, over the loads where both have a figure."""
     pairs = ((load.timing(name), load.timing(baseline)) for load in loads)
     figures = ((of(own), of(base)) for own, base in pairs if own and base)
     return geometric_mean(

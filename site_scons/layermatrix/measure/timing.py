@@ -1,7 +1,7 @@
-"""Time the cells that are built, alone, and keep the figures until their binaries change.
+"""Time the built cells, without other libraries, and keep the figures until the binaries change.
 
 Reads the libraries and benchmark programs of `build/<cell>/` and `build/baseline/bin/`; writes
-`evidence/bench.json` of each. `measure.runner` runs them.
+`evidence/bench.json` of each. `measure.runner` runs the programs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 
-BASELINE = "baseline"  # its name among those that are timed
+BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
 def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
-    """Time the release cells without sanitizer; without `anew`, only those whose figures are out of date."""
+    """Time the release cells without sanitizer. Unless `anew` is set, skip cells whose figures are up to
+    date."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
@@ -52,9 +53,9 @@ def side_by_side(
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
-    A load that has no arguments for that is left out. `into` has each cell's record `bench` by id, from the
-    first round on, so that an interrupt keeps what is done. The cells' own `bench.json` stays as it is: it
-    was taken beside another baseline.
+    Loads without arguments for this purpose are left out. `into` receives each cell's record `bench` by id
+    after every round, so that an interrupt keeps the finished rounds. The cells' own `bench.json` does not
+    change, because it was measured against another baseline.
     """
     reason = _untimed(root, project, cells)
     if reason:
@@ -73,7 +74,7 @@ def side_by_side(
 
 
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
-    """Why these cells cannot be timed side by side."""
+    """The reason why these cells cannot be timed side by side."""
     for cell in cells:
         if not cell.is_counted:
             return "only native release cells without a sanitizer are timed"
@@ -83,7 +84,7 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 
 def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
-    """These loads as they are timed."""
+    """These loads in the form that the runner times."""
     return [runner.Load(load.name, load.args, project.catalogue.unit, load.is_inlined) for load in loads]
 
 
@@ -95,8 +96,8 @@ def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
 
 
 def _baseline(root: Path, project: Project) -> runner.Subject | None:
-    """What every cell is compared with: the programs that are built without a library. None where the project
-    has no such programs."""
+    """The baseline of every cell: the programs that are built without a library. None if the project has no
+    such programs."""
     folder = root / buildstate.BASELINE
     programs = {
         load.name: folder / "bin" / load.program
@@ -107,8 +108,7 @@ def _baseline(root: Path, project: Project) -> runner.Subject | None:
 
 
 def _is_built(subject: runner.Subject) -> bool:
-    """Whether all its files are there, and are those of the last build: one that failed leaves older ones
-    behind."""
+    """Whether all its files exist and come from the last build. A failed build leaves older files."""
     return (
         all(file.is_file() for file in _files(subject))
         and not (subject.store.parent / "failure.json").exists()
@@ -120,7 +120,7 @@ def _files(subject: runner.Subject) -> list[Path]:
 
 
 def _key(project: Project, subject: runner.Subject) -> str:
-    """Everything that a figure depends on, except the machine's mood."""
+    """Everything that a figure depends on, except the machine's current load."""
     digest = hashlib.sha256()
     for file in _files(subject):
         digest.update(file.read_bytes() if file.is_file() else b"none")
@@ -134,7 +134,7 @@ def _is_known(store: Path, key: str, rounds: int) -> bool:
 
 
 def _keyed(keys: Mapping[Path, str]) -> runner.Store:
-    """Write a record together with the key of what was timed."""
+    """Write a record with a key that identifies the timed binaries."""
 
     def store(path: Path, record: Bench | NotMeasured) -> None:
         keyed = replace(record, key=keys[path]) if isinstance(record, Bench) else record

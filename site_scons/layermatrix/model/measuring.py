@@ -122,7 +122,7 @@ class Load(Record):
 
 @dataclass(frozen=True)
 class Timing(Record):
-    """rounds: how many times each load is timed. headline: the load in the first column of speed."""
+    """rounds: the number of timed runs of each load. headline: the load in the first column of speed."""
 
     headline: LoadName = ""  # the first load that is timed
     rounds: Annotated[int, Integer(1, 1000)] = 7
@@ -179,10 +179,10 @@ class Counters(Record):
 
 
 class FoundIn(enum.Enum):
-    """Where a library's file is looked for.
+    """Where to look for a library.
 
-    LOADER: among the libraries that the loader knows. PYTHON: in the packages of the Python that runs this.
-    CLANG: among clang's runtime libraries.
+    LOADER: among the libraries that the loader knows. PYTHON: in the packages of the running Python. CLANG:
+    among clang's runtime libraries.
     """
 
     LOADER = "loader"
@@ -225,7 +225,7 @@ class Floor(Record):
 
 @dataclass(frozen=True)
 class Group(Record):
-    """Loads of one kind. parallel: they run several threads, whose CPU time says little of speed."""
+    """Loads of one kind. parallel: they run several threads, so their CPU time does not show their speed."""
 
     name: OwnName
     doc: Sentence
@@ -234,7 +234,8 @@ class Group(Record):
 
 @dataclass(frozen=True)
 class PeerLoad(Load):
-    """A load that is timed beside other libraries. seconds: about how long one run takes; 0: not known."""
+    """A load that is timed beside other libraries. seconds: the approximate duration of a run; 0 if
+    unknown."""
 
     group: Name = ""
     seconds: Annotated[float, Number(0, 3600)] = 0.0
@@ -242,12 +243,13 @@ class PeerLoad(Load):
 
 @dataclass(frozen=True)
 class Peers(Record):
-    """The variants (names and patterns) that are timed against other libraries, and the loads; of a load only
-    `args` is used.
+    """The variants (names and patterns) that are timed against other libraries, and the loads. Of each load,
+    only `args` is used.
 
-    default: the loads that are timed where none is named, by names, groups and patterns; none: all. quiet:
-    arguments with which a program reports `after_kib`, its memory after all was freed; `quiet_seconds`: how
-    much longer it runs with them. rounds: how often each load is timed; 0: as often as other loads are.
+    default: the names, groups and patterns of the loads that are timed if the user selects none; empty means
+    all. quiet: arguments that make a program report `after_kib`, its memory after all memory was freed.
+    quiet_seconds: the additional run time with them. rounds: the number of timed runs of each load; 0: the
+    number for other loads.
     """
 
     variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)]
@@ -261,7 +263,8 @@ class Peers(Record):
     quiet_seconds: Annotated[float, Number(0, 3600)] = 0.0
 
     def named(self, words: Iterable[str]) -> list[PeerLoad]:
-        """The loads that these names, groups and patterns stand for, each once, in their own order."""
+        """The loads that these names, groups and patterns select, each once, in the order of the matrix
+        file."""
         wanted = [*words]
         return [load for load in self.loads.values() if any(self.is_named(load, word) for word in wanted)]
 
@@ -270,7 +273,7 @@ class Peers(Record):
 
     @property
     def by_default(self) -> list[PeerLoad]:
-        """The loads that are timed where none is named."""
+        """The loads that are timed if the user selects none."""
         return self.named(self.default or (ALL,))
 
     @property

@@ -1,6 +1,6 @@
-"""Bar charts as inline SVG: no script, no file to load, colours from the page's own variables.
+"""Draw bar charts as inline SVG, without scripts or external files. The colours are the page's variables.
 
-Reads plain rows; returns SVG text. `of_results` makes the charts of a result record.
+Reads plain rows; returns SVG text. `of_results` draws the charts of a result record.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from layermatrix.evidence import asm
 from layermatrix.evidence.columns import number
 from layermatrix.report import table
 
-WIDTH, LABELS, VALUES = 880, 170, 120  # in all; for the names on the left; for the figures on the right
+WIDTH, LABELS, VALUES = 880, 170, 120  # total; names on the left; figures on the right
 BAR, BAR_GAP, ROW_GAP = 16, 4, 14
 AXIS = 30
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A measured value; `low`..`high` is its spread. A value of None was not measured, `text` says why."""
+    """A measured value and its range, `low`..`high`. A value of None was not measured; `text` says why."""
 
     series: int
     value: float | None
@@ -36,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """The bars of one cell, and what is reported of it, as a range."""
+    """The bars of one cell, and the reported figures of the cell as a range."""
 
     name: str
     bars: tuple[Bar, ...]
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """`reference` is a line across all rows, such as the baseline's 1.0."""
+    """`reference` is a line across all rows, such as 1.0 for the baseline."""
 
     title: str
     unit: str
@@ -57,7 +57,7 @@ class Chart:
 
 
 def of_results(results: Results) -> list[Chart]:
-    """The charts of a report, of the cells that the story is about; those without a figure are left out."""
+    """The charts of a report, for the cells of the story. A chart without figures is left out."""
     shipped = tuple(cell for cell in results.cells if cell.is_shipped)
     results = replace(results, cells=shipped or results.cells)
     if not results.cells:
@@ -194,7 +194,7 @@ def _ratio_bar(ratio: Interval) -> Bar:
 
 
 def _reported_ratio(results: Results, cell: CellResult) -> tuple[tuple[float, float] | None, str]:
-    """The reported speed of a cell as a multiple of the baseline's, and its words."""
+    """The reported speed of a cell as a multiple of the baseline's, and its label."""
     texts = [results.reported(one, "speed") for one in (cell, results.baseline)]
     own, base = (figures.reported_range(text) for text in texts)
     if not own or not base:
@@ -248,7 +248,7 @@ def _absent(missing: NotMeasured, series: int = 0) -> Bar:
 
 
 def legend(chart: Chart) -> Sequence[tuple[str, str]]:
-    """(class of the swatch, words) of each thing that the chart shows."""
+    """(class of the swatch, label) for each kind of mark in the chart."""
     found = [(f"s{index}", name) for index, name in enumerate(chart.series)] if len(chart.series) > 1 else []
     if any(bar.low is not None for row in chart.rows for bar in row.bars):
         found.append(("whisker", "interval"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-Counted = LayerCosts | NotMeasured | None  # what the layers did, where that is known
+Counted = LayerCosts | NotMeasured | None  # the counts of the layers, if known
 
 WIDTH = 100
 BOX = 64  # inner width of a box of the drawing
@@ -48,7 +48,7 @@ def layer_figures(about: LayerPath, counted: LayerCosts | NotMeasured) -> str:
 def list_variants(
     project: Project, cells: Sequence[Cell] = (), left_out: Iterable[tuple[str, str]] = ()
 ) -> str:
-    """The variants with their doc and layers, then the cells that can be built and those that cannot."""
+    """The variants with their doc and layers, then the cells that can be built, then those that cannot."""
     lines = ["Variants"]
     for variant in project.variants.values():
         titles = " -> ".join(layer.title for layer in variant.layers)
@@ -65,7 +65,7 @@ def list_variants(
 
 
 def storage_text(about: LayerPath, layer: Stage) -> str:
-    """A layer's storage and its bound; for a layer without a storage, the layers that it fills."""
+    """A layer's storage and its bound. For a layer without a storage, the layers that it fills."""
     if not layer.stores:
         return f"fills {layer.fills} from the backend"
     words = "stores nothing" if layer.storage == NO_STORAGE else layer.storage.replace("_", " ")
@@ -86,12 +86,12 @@ def toggle_text(toggle: Toggle | None) -> str:
 
 
 def keys_text(about: LayerPath, layer: Stage) -> str:
-    """The keys of a layer, runs written as C0-C3."""
+    """The keys of a layer; a run of keys is written as C0-C3."""
     return f"every {about.key}" if layer.serves_all else runs(layer.keys, about.keys)
 
 
 def runs(names: Sequence[str], order: Sequence[str]) -> str:
-    """Names with runs of three and more of them written as first-last: C0-C3, C5."""
+    """Names in which each run of three or more is written as first-last: C0-C3, C5."""
     groups: list[list[str]] = []
     for name in sorted(names, key=order.index):
         if groups and order.index(groups[-1][-1]) + 1 == order.index(name):
@@ -102,7 +102,7 @@ def runs(names: Sequence[str], order: Sequence[str]) -> str:
 
 
 def bytes_text(count: int) -> str:
-    """A number of bytes in the largest unit that holds it exactly."""
+    """A number of bytes in the largest unit that divides it exactly."""
     for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= size and count % size == 0:
             return f"{count // size} {unit}"
@@ -110,8 +110,8 @@ def bytes_text(count: int) -> str:
 
 
 def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
-    """The path downwards: a box a layer, an arrow for what it passes on, the backend at the end. With the
-    share of the requests that go on, in the first load, where that was counted."""
+    """The path from top to bottom: a box for each layer, an arrow for the requests that it passes on, and the
+    backend at the end. If the first load was counted, the arrows show the share of requests that go on."""
     lines = [about.title, "", f"  {about.entry}", *_arrow("")]
     for layer, label in zip(about.layers, arrow_labels(about, counted), strict=True):
         lines += _box(_layer_lines(about, layer), _layer_title(layer), _margin(about, layer))
@@ -121,7 +121,7 @@ def drawing(about: LayerPath, counted: Counted = None) -> list[str]:
 
 
 def _shares(counted: Counted) -> dict[str, float]:
-    """Of the requests of the first load, what each layer serves."""
+    """The share of the first load's requests that each layer serves."""
     if counted is None or isinstance(counted, NotMeasured) or not counted.loads:
         return {}
     load = next(iter(counted.loads.values()))
@@ -162,8 +162,8 @@ def _margin(about: LayerPath, layer: Stage) -> str:
 
 
 def arrow_labels(about: LayerPath, counted: Counted = None) -> list[str]:
-    """What the arrow below each layer says; with the share of the requests that go on, in the first load,
-    where that was counted."""
+    """The label of the arrow below each layer. If the first load was counted, it shows the share of requests
+    that go on."""
     shares, left = _shares(counted), 1.0
     labels = []
     for layer in about.layers[:-1]:
@@ -201,7 +201,7 @@ def overlap_sentence(group: Overlap, order: Sequence[str]) -> str:
 
 
 def _keys(about: LayerPath) -> list[str]:
-    """Every key with what there is to show of it, in columns."""
+    """Every key with its details, in columns."""
     heads, columns = [about.key, *about.columns], [about.keys, *about.columns.values()]
     widths = [max(map(len, (head, *column))) for head, column in zip(heads, columns, strict=True)]
     lines = []

@@ -1,8 +1,8 @@
-"""The results as one page, index.html: no script, nothing loaded from elsewhere.
+"""Print the results as one page, index.html, without scripts or external files.
 
-Reads results and `report.html.j2` beside this file; returns HTML text. The template escapes whatever comes
-from results (logs, names, reasons); only pictures and charts made here are let through as they are. The page
-is the overview; everything that is known of a cell is on the cell's own page.
+Reads results and `report.html.j2` in this folder; returns HTML text. The template escapes all text from the
+results (logs, names, reasons). Only pictures and charts that this program draws are inserted unescaped. The
+page is an overview; each cell has its own page with everything that is known about it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def render(results: Results) -> str:
 
 
 def environment() -> Environment:
-    """The templates beside this file; what they print is escaped."""
+    """The templates in this folder. Their output is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
@@ -56,7 +56,7 @@ def environment() -> Environment:
 
 
 def _view(results: Results) -> View:
-    """Everything that the template prints, ready to print."""
+    """Everything that the template prints, in its printed form."""
     peers = results.peers
     return {
         "results": results,
@@ -121,7 +121,7 @@ def _comparison(found: Comparison, work: str) -> View:
 def _chart(chart: charts.Chart) -> View:
     from markupsafe import Markup
 
-    # Markup: charts.draw has escaped every text that it was given.
+    # Markup: charts.draw has escaped all its texts.
     return {
         "title": chart.title,
         "unit": chart.unit,
@@ -162,7 +162,7 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
     return {
         "name": name,
         "about": about,
-        "svg": Markup(picture.draw(about)),  # picture.draw has escaped every text that it was given
+        "svg": Markup(picture.draw(about)),  # picture.draw has escaped all its texts
         "overlaps": [
             (explain.runs(group.keys, about.keys), ", ".join(group.layers)) for group in about.overlaps
         ],
@@ -180,7 +180,8 @@ def _cell(results: Results, cell: CellResult) -> View:
 
 
 def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[str, Figure]]:
-    """What a kind of evidence shows of a cell, each figure under its heading; else why there is nothing."""
+    """The evidence of one kind about a cell, each figure under its heading, or the reason why there is
+    none."""
     record = cell.of(kind)
     if isinstance(record, NotMeasured):
         yield "", not_measured(record.reason)
@@ -190,7 +191,7 @@ def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[st
 
 
 def _cards(results: Results) -> Iterable[View]:
-    """The few figures that a reader wants first."""
+    """The most important figures for a reader."""
     verdicts = [tables.verdict(cell).kind for cell in results.cells]
     good = verdicts.count(FigureKind.GOOD)
     count = len(results.cells)
@@ -222,7 +223,7 @@ def _shortest(results: Results, cells: list[CellResult]) -> Iterable[View]:
 
 
 def _methods(results: Results) -> Iterable[tuple[str, str]]:
-    """(figure, how it was taken), in the words of the headings and of the evidence itself."""
+    """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
     for table in (*(make(results) for make in TABLES), *tables.counts_tables(results)):
         for heading in table.headings:

@@ -1,8 +1,8 @@
 """Lay out any record as blocks to print (pairs, tables and texts), without knowing its fields.
 
-Reads plain JSON values; returns `Block`s of text. So a new field of evidence appears on its page without a
-change here. A dict of dicts becomes a table, and dicts nested in it become further tables. A missing figure
-shows its reason.
+Reads plain JSON values; returns `Block`s of text. A new field of evidence therefore appears on its page
+without a change here. A dict of dicts becomes a table, and dicts nested in it become further tables. A
+missing figure shows its reason.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-HIDDEN = ("kind", "version", "missing", "key")  # said above the blocks, or of no use to a reader
-LONG = ("log", "command")  # shown below a table, of what failed
-WIDE = 6  # columns; a table with more of them than rows is turned
-SENTENCE = 24  # characters; what is longer is read, not compared
+HIDDEN = ("kind", "version", "missing", "key")  # shown above the blocks, or useless to a reader
+LONG = ("log", "command")  # shown below a table, for failures
+WIDE = 6  # a table with more columns than this, and more columns than rows, is transposed
+SENTENCE = 24  # longer texts are read, not compared
 MEASURED, MISSING = "measured", "not measured"
-_FIGURE = re.compile(r"[-+]?[\d,.]+(-[\d,.]+)?")  # or a span of two
+_FIGURE = re.compile(r"[-+]?[\d,.]+(-[\d,.]+)?")  # or a range of two
 
 
 @dataclass(frozen=True)
 class Block:
-    """pairs: name and text. rows: under `heads`, each with its name in front. texts: name and a long text."""
+    """pairs: name and text. rows: one per name, under `heads`, with the name first. texts: name and a long
+    text."""
 
     title: str
     heads: tuple[str, ...] = ()
@@ -32,24 +33,24 @@ class Block:
 
     @property
     def wordy(self) -> frozenset[int]:
-        """The columns, behind the names, that hold words rather than figures."""
+        """The columns after the names that hold words, not figures."""
         columns = [[row[place] for row in self.rows] for place in range(len(self.heads))]
         return frozenset(place for place, column in enumerate(columns) if place and _is_wordy(column))
 
     @staticmethod
     def is_long(text: str) -> bool:
-        """Whether a text takes more than a line of a column of figures."""
+        """Whether a text needs more than one line in a column of figures."""
         return len(text) > SENTENCE
 
 
 def _is_wordy(column: Sequence[str]) -> bool:
-    """Whether most of its fields are no figures; what is missing is neither."""
+    """Whether most of its fields are not figures. Missing values do not count."""
     shown_texts = [text for text in column if text and not text.startswith(MISSING)]
     return sum(_FIGURE.fullmatch(text) is None for text in shown_texts) > len(shown_texts) / 2
 
 
 def blocks(value: Any, title: str = "") -> Iterator[Block]:
-    """The blocks of a record, or of a part of one that is called `title`."""
+    """The blocks of a record, or of a part of a record with the heading `title`."""
     if isinstance(value, Mapping):
         yield from _of_mapping(value, title)
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
@@ -75,7 +76,7 @@ def _of_mapping(value: Mapping[str, Any], title: str) -> Iterator[Block]:
 
 
 def _of_rows(value: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[Block]:
-    """A dict of dicts: one table of what is flat in them, then what is nested."""
+    """A dict of dicts: one table of its flat fields, then the blocks of its nested fields."""
     heads = _heads(value.values())
     rows = [(name, *_fields(item, heads)) for name, item in value.items()]
     if heads or any(map(is_missing, value.values())):
@@ -90,7 +91,7 @@ def _of_rows(value: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[Blo
 
 
 def _fields(item: Mapping[str, Any], heads: Sequence[str]) -> Iterator[str]:
-    """The fields of a row; of what was not measured only the reason."""
+    """The fields of a row. If it was not measured, only the reason."""
     if is_missing(item):
         yield shown(item)
         yield from [""] * (len(heads) - 1)
@@ -99,7 +100,7 @@ def _fields(item: Mapping[str, Any], heads: Sequence[str]) -> Iterator[str]:
 
 
 def _of_records(value: Sequence[Any], title: str) -> Iterator[Block]:
-    """A list of dicts: a table, and the logs of those that failed below it."""
+    """A list of dicts: a table, and the logs of the failures below it."""
     items = [item for item in value if isinstance(item, Mapping)]
     heads = [head for head in _heads(items) if head != "name" and head not in LONG]
     rows = [(str(item.get("name", "")), *(_field(item, head) for head in heads)) for item in items]
@@ -114,7 +115,7 @@ def _of_records(value: Sequence[Any], title: str) -> Iterator[Block]:
 
 
 def _turned(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Block:
-    """The table as it is narrower: figures below each other where there are many."""
+    """The table, transposed if it has many columns and fewer rows."""
     if len(heads) <= WIDE or len(heads) <= len(rows):
         return Block(title, ("", *map(words, heads)), tuple(rows))
     turned = [(words(head), *(row[place] for row in rows)) for place, head in enumerate(heads, start=1)]
@@ -122,32 +123,32 @@ def _turned(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -
 
 
 def _heads(items: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The flat keys of these dicts that say anything."""
+    """The flat keys that have a value in any of these dicts."""
     every = [item for item in items if not is_missing(item)]
     keys = dict.fromkeys(key for item in every for key in item if _is_flat(item[key]) and key not in HIDDEN)
     return [key for key in keys if any(_field(item, key) for item in every)]
 
 
 def _field(item: Mapping[str, Any], key: str) -> str:
-    """A value; that something was measured goes without saying."""
+    """A value. The text does not repeat that something was measured."""
     is_usual = item.get(key) is None or (key, item[key]) == ("status", MEASURED)
     return "" if is_usual else shown(item[key])
 
 
 def is_missing(value: Any) -> bool:
-    """Whether this stands in the place of something that was not measured."""
+    """Whether this is the record of something that was not measured."""
     return isinstance(value, Mapping) and value.get("status") == MISSING
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether a value is shown on one line: a number, a text, a list of them, or why there is none."""
+    """Whether a value fits on one line: a number, a text, a list of them, or a reason why there is none."""
     if isinstance(value, list):
         return all(not isinstance(item, (Mapping, list)) for item in value)
     return not isinstance(value, Mapping) or is_missing(value)
 
 
 def shown(value: Any) -> str:
-    """A number, a text, or a list of them, for people; or why there is none."""
+    """A number, a text, or a list of them, in printed form; or the reason why there is none."""
     if isinstance(value, Mapping):
         return f"{MISSING}: {value.get('reason')}"
     if isinstance(value, bool):

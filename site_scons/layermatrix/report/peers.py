@@ -1,4 +1,4 @@
-"""The tables of a run beside other libraries: each load with speed and memory, and where everyone stands.
+"""Lay out a comparison with other libraries as tables: each load with speed and memory, and a summary.
 
 Reads a `Contest`; returns `Table`s of text, for every exporter.
 """
@@ -33,7 +33,8 @@ Row = tuple[Figure, ...]
 
 
 def loads_table(found: Contest) -> Table:
-    """Everyone's speed and memory with each load, and our own beside the best of the others and the floor."""
+    """The speed and memory of every library with each load, and our variants compared with the best of the
+    others and with the floor."""
     names = [found.baseline, *found.rivals, *([FLOOR] if found.floor else []), *found.own]
     others = ["the best other", *(["the floor"] if found.floor else [])]
     unit = _unit(found)
@@ -47,7 +48,8 @@ def loads_table(found: Contest) -> Table:
 
 
 def summary_table(found: Contest) -> Table:
-    """Where everyone stands over each group of loads, and over all; the worst loads of our own."""
+    """The summary of each library over each group of loads and over all loads; the worst loads of our
+    variants."""
     headings = [Heading(name, method=MEANS) for name in found.names]
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
@@ -98,7 +100,7 @@ def _speed(load: ContestLoad, name: str) -> Figure:
 
 
 def _three_digits(value: float) -> str:
-    """A speed: loads differ by a factor of thousands."""
+    """A speed with a suitable number of digits. Loads differ by a factor of thousands."""
     return number(value, 1 if value >= 10 else 2 if value >= 1 else 4)
 
 
@@ -151,7 +153,7 @@ def _summary_rows(found: Contest, group: str, summary: Summary) -> Iterable[Row]
 
 
 def _mean(value: float | None, standing: Standing, summary: Summary) -> Figure:
-    """A mean, and of how many loads it is where some have no figure."""
+    """A mean. If some loads have no figure, the text includes the number of loads."""
     if value is None:
         return not_applicable()
     some = "" if standing.loads == summary.loads else f"{standing.loads} of {summary.loads} loads"
@@ -159,7 +161,7 @@ def _mean(value: float | None, standing: Standing, summary: Summary) -> Figure:
 
 
 def _worst(found: Contest) -> Iterable[str]:
-    """The loads with which each of ours does worst; over all groups together."""
+    """The worst loads of each of our variants, over all groups together."""
     *_, summary = found.summaries.values()
     for name in found.own:
         worst = summary.standings[name].worst

@@ -1,7 +1,8 @@
-"""Draw the path through a variant's layers as an SVG that stands alone and reads in light and dark.
+"""Draw the path through a variant's layers as a self-contained SVG for light and dark pages.
 
-Reads a variant's description by `layer_path`; returns SVG text. A row is a layer; the squares on
-its right are the keys that it serves, marked where more than one layer of the first role serves the same key.
+Reads a variant's description by `layer_path`; returns SVG text. Each layer has a row. The squares on the
+right are the keys that the layer serves. A square is marked if several layers of the first role serve its
+key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 900
 LEFT, BOX_WIDTH = 26, 560  # of a layer's box
 ROW, GAP = 58, 22  # height of a box, and of the arrow below it
-TOP = 64  # headings above the first box
+TOP = 64  # height of the headings above the first box
 SQUARES_LEFT, SQUARES_WIDTH = 618, 260
 SQUARE_MAX = 30
 
@@ -43,8 +44,8 @@ STYLE = """
 
 
 def draw(about: LayerPath, counted: explain.Counted = None) -> str:
-    """The picture of a path that `layer_path` has described. counted: what its layers did in each load;
-    the arrows have the shares of the first."""
+    """The picture of a path that `layer_path` has described. counted: the counts of its layers in each load.
+    The arrows show the shares in the first load."""
     layers = about.layers
     bottom = TOP + len(layers) * (ROW + GAP)
     height = bottom + ROW + 44
@@ -119,7 +120,7 @@ def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
 
 
 def _meanings(about: LayerPath) -> dict[str, str]:
-    """What each kind of square says of a key."""
+    """The meaning of each kind of square."""
     return {
         "own": f"the only {about.front} that serves it",
         "share": f"served by more than one {about.front}",

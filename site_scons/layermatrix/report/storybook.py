@@ -1,4 +1,4 @@
-"""The story as story.md: the reported and measured figures of each variant, and why they differ.
+"""Print the story as story.md: the reported and measured figures of each variant, and why they differ.
 
 Reads results and `story.md.j2` in this folder; returns Markdown. Every figure comes from the results.
 """
@@ -42,7 +42,7 @@ def render(results: Results) -> str:
 
 
 def shipped(results: Results) -> Results:
-    """Of those cells alone that the story is about: of the first compiler that has any."""
+    """The results of only the cells in the story, which are those of the first compiler that has any."""
     found = [cell for cell in results.cells if cell.is_shipped]
     cells = _in_order([cell for cell in found if cell.compiler == found[0].compiler])
     names = {cell.variant for cell in cells}
@@ -52,13 +52,13 @@ def shipped(results: Results) -> Results:
 
 
 def _in_order(cells: Sequence[CellResult]) -> list[CellResult]:
-    """The largest family first, parents before children: as the story went."""
+    """The variants in historical order: the largest family first, parents before children."""
     roots = [cell.lineage[0] for cell in cells]
     return sorted(cells, key=lambda cell: (-roots.count(cell.lineage[0]), cell.lineage))
 
 
 def _tidy(text: str) -> str:
-    """No two blank lines in a row, one newline at the end."""
+    """Collapse runs of blank lines into one, and end the text with one newline."""
     lines: list[str] = []
     for line in text.rstrip().split("\n"):
         if line.strip() or (lines and lines[-1]):
@@ -67,7 +67,7 @@ def _tidy(text: str) -> str:
 
 
 def _view(results: Results) -> View:
-    """Everything that the template prints, ready to print."""
+    """Everything that the template prints, in its printed form."""
     escape, experiments = markdown.escape, results.experiments
     why = experiments.reason if isinstance(experiments, NotMeasured) else "no experiment was made"
     return {
@@ -118,7 +118,7 @@ def _phase(results: Results, cell: CellResult) -> View:
 
 
 def _changes(results: Results, cell: CellResult) -> Iterable[str]:
-    """What the variant consists of, and what it has otherwise than the one it comes from."""
+    """The variant's parts, and how it differs from its parent."""
     about = results.variants
     own = about[cell.variant]
     yield f"Layers: {', '.join(layer.title for layer in own.layers)}."
@@ -179,7 +179,7 @@ def _standings(results: Results, standings: Iterable[Against]) -> Iterable[str]:
         yield f"{line}."
 
 
-# --- what is not as reported
+# --- differences from the report
 
 
 def _deviation(item: Deviation) -> View:
@@ -199,7 +199,7 @@ def _deviation(item: Deviation) -> View:
 
 
 def _asked(results: Results) -> Sequence[Comparison]:
-    """The experiments, and behind them what each layer brings."""
+    """The experiments, followed by the effect of each layer."""
     if not isinstance(results.experiments, Experiments):
         return []
     return sorted(results.experiments.comparisons.values(), key=lambda one: one.verdict is None)
@@ -231,7 +231,7 @@ def _modules(results: Results) -> list[list[str]]:
 
 
 def _length(about: code.Lines) -> str:
-    """How the lines of a file are beside the reported ones."""
+    """The number of a file's lines compared with the reported number."""
     expected = figures.reported_range(about.reported)
     if not expected:
         return ""
@@ -247,7 +247,7 @@ def _why_no_modules(results: Results) -> str:
 
 
 def switches(results: Results) -> Iterable[View]:
-    """Of each variant that has any: its switches, with what is said about them in the catalogue."""
+    """The switches of each variant that has any, with their descriptions in the catalogue."""
     for name, about in results.variants.items():
         rows = [
             [f"`{layer.toggle.env}`", layer.title, _state(layer.toggle.default), layer.doc]

@@ -52,7 +52,7 @@ def _not_applicable(_record: object) -> Figure:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of a table with a row for each cell; `baseline` is its figure in the row of the baseline."""
+    """A column of a table, with a value for each cell. `baseline` is the figure in the baseline's row."""
 
     heading: Heading
     figure: Callable[[CellResult], Figure]
@@ -113,7 +113,7 @@ def _of_kinds(results: Results, kinds: Iterable[Kind[Any]]) -> Iterable[_Column]
 
 
 def _of_kind(results: Results, kind: Kind[Any]) -> Iterable[_Column]:
-    """The columns of a kind, each with the reported figures beside it where there are any."""
+    """The columns of a kind, each followed by the reported figures if there are any."""
     for column in _columns(results, kind):
         yield _plain(kind, column)
         beside = column.beside
@@ -175,7 +175,7 @@ def _event(load: str, event: str, digits: int) -> Callable[[figures.Evidence], F
 
 
 def _against(load: str) -> Callable[[CellResult], Figure]:
-    """What comparison with the accepted figures says of a load."""
+    """The result of comparing a load with its accepted figures."""
 
     def of(cell: CellResult) -> Figure:
         if isinstance(cell.reference, NotMeasured):
@@ -203,7 +203,7 @@ def _table(title: str, results: Results, columns: Sequence[_Column], *, baseline
 
 
 def _noted(table: Table) -> Table:
-    """The table with a note on figures below zero, where there is one."""
+    """The table with a note on figures below zero, if there are any."""
     texts = [figure.text for row in table.rows for figure in row]
     below_zero = any(text.startswith("-") and len(text) > 1 for text in texts)
     return replace(table, notes=(BELOW_ZERO,)) if below_zero else table
@@ -217,7 +217,7 @@ def _built(cell: CellResult) -> Figure:
 
 
 def comparison_table(found: Comparison, work: str) -> Table:
-    """The sides of an experiment, or a variant and the same without each of its layers."""
+    """The sides of an experiment, or a variant and copies of it without one of its layers each."""
     columns: list[tuple[Heading, Callable[[Side], Figure]]] = [
         (Heading("layers", "count"), lambda side: Figure(str(len(side.layers))))
     ]
@@ -241,7 +241,7 @@ def _of_load(found: Comparison, load: str, work: str) -> Iterable[tuple[Heading,
 
 
 def _is_timed(found: Comparison, load: str) -> bool:
-    """Whether a speed is to be expected: where anything was timed, this load was among it."""
+    """Whether a speed is expected: if anything was timed, this load was included."""
     timed = [side.bench.loads for side in found.sides if not isinstance(side.bench, NotMeasured)]
     return not timed or any(load in loads for loads in timed)
 
@@ -274,7 +274,7 @@ def _speed(timing: Timing) -> Figure:
 
 
 def _own_ratio(timing: Timing) -> Figure:
-    """The ratio to the first side, which itself has none."""
+    """The ratio to the first side. The first side has none."""
     if isinstance(timing.ratio, NotMeasured):
         return not_measured(timing.ratio.reason)
     return Figure("1.00x") if timing.ratio is None else ratio_figure(timing.ratio)
@@ -284,7 +284,7 @@ def ratio_figure(ratio: Ratio | comparison.Ratio) -> Figure:
     return Figure(f"{ratio.median:.2f}x", note=f"{ratio.low:.2f}-{ratio.high:.2f}")
 
 
-# --- functions for other parts of the report
+# --- functions for other modules of the report
 
 
 def entries(results: Results) -> list[str]:
@@ -302,13 +302,13 @@ def counted_loads(results: Results) -> list[str]:
 
 
 def row_names(results: Results) -> dict[str, str]:
-    """The name of each cell's row: its variant where that is enough, else its id."""
+    """The name of each cell's row: its variant if that is unique, otherwise its id."""
     unique = len({cell.variant for cell in results.cells}) == len(results.cells)
     return {cell.id: cell.variant if unique else cell.id for cell in results.cells}
 
 
 def verdict(cell: CellResult) -> Figure:
-    """Whether the cell passed; what failed first where it did not; why that is open where no test ran."""
+    """Whether the cell passed. If not, its first failure; if no test ran, the reason."""
     if cell.failed:
         return Figure(cell.failed, FigureKind.BAD)
     record: Measured | NotMeasured = cell.of(tests.KIND)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 REPORT_DIR = Path("build/report")
-PLAIN_WIDTH = 120  # where the output is no terminal
-LOG_LINES = 15  # of what failed first
+PLAIN_WIDTH = 120  # if the output is not a terminal
+LOG_LINES = 15  # shown of the first failure
 GAP, MARGIN = 2, 1  # between columns, and beside a table
 STYLES = {
     FigureKind.MEASURED: "", FigureKind.REPORTED: "dim italic", FigureKind.MISSING: "yellow",
@@ -41,20 +41,22 @@ STYLES = {
 
 
 def make_console(file: IO[str] | None = None) -> Console:
-    """A console that is coloured and fitted on a terminal, and plain and 120 wide anywhere else."""
+    """A console with colours and the terminal's width on a terminal; otherwise without colours and 120
+    wide."""
     from rich.console import Console
 
     stream = file or sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        reconfigure(errors="replace")  # a terminal without a character shows '?', not a traceback
+        reconfigure(errors="replace")  # show '?' for an unsupported character instead of a traceback
     if stream.isatty():
         return Console(file=stream, width=shutil.get_terminal_size().columns, highlight=False)
     return Console(file=stream, width=PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False)
 
 
 def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
-    """What the code is, how it runs, whether that is as reported, and where the reports lie."""
+    """The tables of code and run, their comparison with the reported figures, and the paths of the
+    reports."""
     for table in (tables.code_table(results), tables.run_table(results)):
         _print_table(table, console, baseline=results.baseline.is_known)
     _print_sentences(results, console)
@@ -64,7 +66,7 @@ def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DI
 
 
 def matrix_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
-    """One line a cell, then what failed and how to repeat it, then what was left out."""
+    """One line per cell, then the failures and how to repeat them, then the cells that were left out."""
     _print_table(tables.matrix_table(results), console, baseline=False)
     _print_reference(results, console)
     _print_failures(results, console)
@@ -76,7 +78,8 @@ def matrix_table(results: Results, console: Console, report_dir: Path = REPORT_D
 def comparisons(
     made: Sequence[Comparison], left_out: Iterable[tuple[str, str]], work: str, console: Console
 ) -> None:
-    """A table for each comparison, what it shows, and where it is kept. work: the word for one operation."""
+    """A table for each comparison, a summary of its results, and the path of its report. work: the word for
+    one operation."""
     for one in made:
         _print_table(tables.comparison_table(one, work), console, baseline=True)
         for line in comparison.conclusions(one):
@@ -87,7 +90,8 @@ def comparisons(
 
 
 def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
-    """The tables of the job `peers`, or why there is none; the summary last, where a reader sees it first."""
+    """The tables of the job `peers`, or the reason why there are none. The summary is last, so that a reader
+    sees it first."""
     if isinstance(found, NotMeasured):
         console.print(f"not measured: {found.reason}", markup=False)
         return
@@ -97,7 +101,7 @@ def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
 
 
 def evidence_tables(results: Results, console: Console) -> None:
-    """What the binaries prove, section by section; then what failed, and what was left out."""
+    """What the binaries show, section by section; then the failures, and the cells that were left out."""
     from layermatrix.report import evidence
 
     for table in evidence.sections(results):
@@ -129,7 +133,8 @@ def _print_table(table: Table, console: Console, *, baseline: bool) -> None:
 
 
 def fitted(table: Table, width: int) -> list[Table]:
-    """The table in pieces that fit: columns of one group together where that can be, the names in each."""
+    """The table in pieces that fit the width. Columns of one group stay together if possible, and each piece
+    repeats the names."""
     room = width - 2 * MARGIN - _width(table, 0)
     pieces: list[list[int]] = [[]]
     indexes = range(1, len(table.headings))
@@ -190,7 +195,7 @@ def _text(figure: Figure, reasons: list[str]) -> Text:
 
     if figure.kind is FigureKind.MISSING:
         return Text(f"n.m. [{reasons.index(figure.reason) + 1}]", style=STYLES[figure.kind])
-    # A name of two words takes two lines, as the figures beside it do.
+    # A name of two words takes two lines, like the figures beside it.
     words = figure.text.replace(" ", "\n") if figure.kind is FigureKind.NAME else figure.text
     text = Text(words, style=STYLES[figure.kind])
     if figure.note:
@@ -209,7 +214,7 @@ def _print_sentences(results: Results, console: Console) -> None:
 
 
 def _print_reference(results: Results, console: Console) -> None:
-    """Whether the counters are as they were accepted; where not, what tells more."""
+    """Whether the counters equal the accepted ones; if not, where to read more."""
     words, well = reference.sentence(results.cells)
     if words:
         hint = "" if well else " ./sconsw counters shows details."
@@ -232,7 +237,8 @@ def _print_failures(results: Results, console: Console) -> None:
 
 
 def _end_of_log(cell: CellResult) -> list[str]:
-    """The last lines without control characters: a log may hold anything, and a terminal obeys it."""
+    """The last lines without control characters. A log may contain any bytes, and a terminal would execute
+    them."""
     lines = cell.failure_log.splitlines()[-LOG_LINES:]
     return ["".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines]
 

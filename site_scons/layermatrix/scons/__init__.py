@@ -1,1 +1,1 @@
-"""The SCons tool. The only package that imports SCons."""
+"""The SCons tool. No other package imports SCons."""

@@ -28,7 +28,7 @@ Node = Any
 
 
 def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
-    """An object of one file."""
+    """One object file."""
     return _identified(env, env.StaticObject(target, source, **variables))
 
 
@@ -48,13 +48,13 @@ def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **
 
 
 def _identified(env: Env, made: list[Node]) -> list[Node]:
-    """Make a compiled file depend on the compiler's identity; SCons knows only the command word."""
+    """Make a compiled file depend on the compiler's identity. SCons knows only the name of its command."""
     env.Depends(made, env["LAYERED_IDENTITY"])
     return made
 
 
 def lone_library(env: Env, source: str) -> list[Node]:
-    """A shared library from one file, for preloading into the benchmark programs."""
+    """A shared library from one file, to be preloaded into the benchmark programs."""
     file = env.File(env["LAYERED"].at(source))
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]
@@ -71,7 +71,7 @@ def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> l
 
 
 def templates(env: Env) -> list[Node]:
-    """The templates that the cell's variant is printed from; computed once for all its generated files."""
+    """The templates that print the cell's variant. Computed once for all generated files of the cell."""
     if "LAYERED_TEMPLATES" not in env:
         try:
             names = env["LAYERED"].closures.of(env["LAYERED_CELL"].variant)
@@ -91,9 +91,9 @@ def step(
     how: Step,
     module: str = "",
 ) -> list[Node]:
-    """Files that a Python step makes. They are out of date when its module changes, or any that it imports,
-    directly or not; SCons itself knows no more than the step's own code. module: the one that counts, where
-    it is not the one that defines the step."""
+    """Files that a Python step makes. They are out of date when the step's module changes, or any module that
+    it imports directly or indirectly; SCons itself tracks only the step's own code. module: the module to
+    track, if it is not the one that defines the step."""
     made = env.Command(targets, sources, Action(_Execute(how), word))
     name = module or how.__module__
     digest = dependencies.library(env["LAYERED"].root).digest(name)
@@ -102,9 +102,9 @@ def step(
 
 
 class _Execute:
-    """A step as SCons calls it. SCons takes the code of a function, and of all that it holds, for the
-    action's signature, which costs time; of an object it takes its __call__ alone. What counts is declared
-    in `step`."""
+    """The step as an object that SCons calls. The signature of a function would cover its code and everything
+    that it refers to, which takes time. For an object, SCons uses only its __call__. `step` declares the real
+    dependencies."""
 
     def __init__(self, how: Step) -> None:
         self.how = how
@@ -114,7 +114,8 @@ class _Execute:
 
 
 def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: Env) -> None:
-    """Run a step. A failed step fails the build; the cell's failure is recorded unless the step did so."""
+    """Run a step. A failed step fails the build. The cell's failure is recorded here unless the step has
+    recorded it."""
     build: BuildState = env["LAYERED"]
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
@@ -131,18 +132,18 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
 
 
 def is_baseline(env: Env) -> bool:
-    """Whether this is the environment of programs on the system's own functions."""
+    """Whether this is the environment of the programs that use the system's own functions."""
     build: BuildState = env["LAYERED"]
     return bool(env["BUILD_DIR"] == f"{build.top}{BASELINE}")
 
 
 def literal(path: str | Path) -> str:
-    """A path that SCons must not expand, whatever is in it."""
+    """A path that SCons does not expand, even if it contains `$`."""
     return str(path).replace("$", "$$")
 
 
 def _paths(nodes: Sequence[Node]) -> tuple[Path, ...]:
-    """The files among these nodes; a source can be a value, too."""
+    """The files among these nodes. A source can also be a value."""
     return tuple(Path(node.abspath) for node in nodes if hasattr(node, "abspath"))
 
 
@@ -157,7 +158,7 @@ def _make_link(target: Sequence[Node], source: Sequence[Node], env: Env) -> None
 
 
 def point(path: Path, name: str) -> None:
-    """Let the symbolic link of this path point at the file of this name."""
+    """Make the symbolic link at this path point to the file of this name."""
     path.unlink(missing_ok=True)
     path.symlink_to(name)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Env = Any
 
-# What SCons calls an action, for the line that shows it.
+# The names that SCons gives to actions, for the lines that show them.
 WORDS = {"CC": "CC", "CXX": "CXX", "LINK": "LINK", "SHLINK": "LINK", "AR": "AR", "RANLIB": "RANLIB"}
 
 
@@ -27,8 +27,8 @@ def cells(env: Env) -> list[Env]:
 
 
 def baseline(env: Env) -> Env:
-    """An environment for the benchmark programs that run on the system's own functions. The floor, where the
-    matrix has one, is made in it."""
+    """An environment for the benchmark programs that run on the system's own functions. If the matrix has a
+    floor, this environment builds it."""
     build: BuildState = env["LAYERED"]
     usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
     made = _cell(env, usual, BASELINE)
@@ -39,14 +39,14 @@ def baseline(env: Env) -> Env:
 
 
 def _settings_of(variant: Variant) -> dict[str, str | int]:
-    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER as C sees
-    it."""
+    """The variant's settings as construction variables: LAYERED_<NAME>, and LAYERED_<NAME>_NUMBER with the
+    number that C code uses."""
     values = {f"LAYERED_{name.upper()}": value for name, value in variant.settings.items()}
     return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
 
 
 def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
-    """folder: where its files go, relative to the project's."""
+    """folder: the folder of its files, relative to the project's."""
     build: BuildState = env["LAYERED"]
     compiler = build.compiler_of(cell)
     path = f"{build.top}{folder}"
@@ -63,7 +63,8 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
         STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME=True,
         **{f"{tool}COMSTR": word for tool, word in WORDS.items()},
     )
-    # Objects depend on LAYERED_IDENTITY; SCons would expand every command to find the program's file.
+    # Objects depend on LAYERED_IDENTITY. Otherwise, SCons would expand every command to find the program's
+    # file.
     made.SetDefault(IMPLICIT_COMMAND_DEPENDENCIES=False)
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
@@ -74,7 +75,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if cell.counts_layers:
         made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
-        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build will tell again
+        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records it anew
     return made
 
 
@@ -83,14 +84,14 @@ def _words(command: tuple[str, ...]) -> list[str]:
 
 
 def _reproducible(made: Env) -> None:
-    """Keep this machine's folders and clock out of built files. Compilers take the folder name in debugging
-    tables from PWD."""
+    """Keep this machine's folders and clock out of built files. Compilers copy the folder name from PWD into
+    debugging tables."""
     made["ENV"]["PWD"] = "/proc/self/cwd"
     made.Replace(ARFLAGS=["rcD"], RANLIBFLAGS=["-D"])
 
 
 def _given_flags(made: Env) -> None:
-    """Append the user's flags last, so that they can override the project's."""
+    """Append the user's flags last, so that they override the project's."""
     given = made["LAYERED"].asked.tools
     c_flags, cxx_flags, link_flags = (
         _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
@@ -103,7 +104,8 @@ def _given_flags(made: Env) -> None:
 
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
-    """Settings for zig: it may be the only tool chain, keeps a cache in HOME, and lacks linker options."""
+    """Settings for zig. It may be the only tool chain, it keeps a cache in HOME, and it lacks some linker
+    options."""
     made.Replace(**{tool.upper(): _words((*compiler.command[:-1], tool)) for tool in ("ar", "ranlib")})
     made["ENV"].setdefault("HOME", str(Path.home()))
     build: BuildState = made["LAYERED"]
@@ -116,7 +118,7 @@ def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
 
 
 def _shipped(env: Env, counting: Env) -> Env:
-    """The environment of the library whose code the counts of a cell are about: the same variant in the mode
+    """The environment of the library whose code the counts of a cell refer to: the same variant in the mode
     that is shipped, with line tables."""
     cell = counting["LAYERED_CELL"]
     shipped = _cell(env, cell.shipped, f"{cell.build_dir}/shipped")

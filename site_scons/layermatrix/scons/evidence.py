@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Env = Any
 Node = Any
 
-TABLES = re.compile(r"-g(\d|gdb\d?|dwarf(-\d)?)?")  # flags for a debugger's tables
+TABLES = re.compile(r"-g(\d|gdb\d?|dwarf(-\d)?)?")  # compiler flags for debugging tables
 
 
 def evidence(
@@ -33,9 +33,10 @@ def evidence(
     benches: Sequence[Node] = (),
     empty: str | None = None,
 ) -> list[Node]:
-    """Every kind of evidence of a cell, or of the baseline; the aliases `evidence`, and `figures` for what
-    the sides of a comparison need. built: the libraries; tests, benches: programs; empty: the C file of a
-    library that does next to nothing, which shows what a benchmark itself costs."""
+    """Declare every kind of evidence of a cell, or of the baseline. Also creates the aliases `evidence` and
+    `figures`; `figures` is the evidence that comparisons need. built: the libraries. tests, benches: the
+    programs. empty: the C file of a library that does almost nothing, which shows the cost of the benchmark
+    itself."""
     declared = declaring.declare(CellBuilder(env, built, tests, benches, empty))
     if not builders.is_baseline(env):
         env.Alias("figures", declared.figures)
@@ -119,11 +120,11 @@ class CellBuilder:
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
         made = builders.compiler_text(self.env, place, source, flags, word, **self._flags())
-        self.env.Depends(made, self.header)  # declared: SCons would not wait for one that is being printed
+        self.env.Depends(made, self.header)  # SCons would not wait for the header to be printed
         return made[0]
 
     def _flags(self, *more: str) -> dict[str, list[Any]]:
-        """Those of the cell without tables for a debugger, which are no code; and more."""
+        """The cell's flags without debugging tables, which are not code, plus `more`."""
         return {
             name: [
                 *(flag for flag in self.env.Flatten([self.env[name]]) if not TABLES.fullmatch(str(flag))),

@@ -1,7 +1,7 @@
 """Check the requirements of the tool: the versions of Python and SCons, and the installed packages.
 
 The command `scons` may belong to a Python without these packages, and most of them are imported late in a
-build. So this check runs first and reports all that is missing in one line.
+build. So this check runs first and reports everything that is missing in one line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import SCons.Errors
 
 PYTHON = (3, 10)
 SCONS = (4, 4)
-# module -> the package that has it. The packages' versions are in pyproject.toml.
+# module -> the package that provides it. pyproject.toml has the packages' versions.
 PACKAGES = {
     "yaml": "pyyaml",
     "jinja2": "jinja2",

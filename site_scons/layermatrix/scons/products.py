@@ -24,21 +24,22 @@ Env = Any
 Node = Any
 
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
-ORIGINS = ".layers.json"  # behind the header's name: which of its lines each layer has
+ORIGINS = ".layers.json"  # suffix after the header's name: the file that lists each layer's lines
 
 
 def header(env: Env) -> list[Node]:
-    """The generated header, printed from the variant by the templates that it uses; and which of its lines
-    each layer has."""
+    """The generated header, and a file that lists each layer's lines in it. The templates that the variant
+    uses print both."""
     name = env["LAYERED_CELL"].variant.system.header
     return printed(env, [name, f"{name}{ORIGINS}"], printing.print_header)
 
 
 def libraries(env: Env) -> list[Node]:
-    """The shared library and the static one, from the same objects, but for the files that only one has.
+    """The shared and the static library. Both use the same objects, except for files that only one of them
+    has.
 
-    With a soversion in the catalogue the shared one's name for the loader has its first number, and a link of
-    that name lies beside it.
+    If the catalogue has a soversion, the shared library's soname contains its first number, and a symbolic
+    link with that name is created in the same folder.
     """
     system = env["LAYERED_CELL"].variant.system
     objects = [builders.object_of(env, source) for source in _library_sources(env)]
@@ -77,10 +78,11 @@ def _library_sources(env: Env) -> list[Node]:
 
 
 def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
-    """The benchmark programs, one for each C file of the pattern.
+    """The benchmark programs, one for each C file that matches the pattern.
 
-    They link no library: it is preloaded. Only programs whose loads the matrix file calls `link: inlined` are
-    linked with `built`, the cell's libraries; without that, as for the baseline, they are not made.
+    They do not link the library; it is preloaded. Only programs whose loads have `link: inlined` in the
+    matrix file are linked with `built`, the cell's libraries. Without `built`, as for the baseline, those
+    programs are not built.
     """
     if env["LAYERED_CELL"].has_sanitizer:
         return []
@@ -89,22 +91,22 @@ def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
     linked = [source for source in sources if Path(source.path).stem in inlined]
     made = _programs(env, [source for source in sources if source not in linked])
     if built:
-        # one that has everything inlined calls nothing of the library, and has to load it all the same
+        # a program that inlines everything calls no function of the library, but must still load it
         flags = [*env["LINKFLAGS"], "-Wl,--no-as-needed"]
         made += _programs(env, linked, LINKFLAGS=flags, **_shared(env, built[0]))
     return made
 
 
 def _shared(env: Env, library: Node) -> dict[str, list[Any]]:
-    """The link settings for the cell's shared library; they still work after the build folder is moved."""
+    """The link settings for the cell's shared library. They still work after the build folder is moved."""
     return {"LIBS": [library, *env.get("LIBS", [])], "RPATH": [env.Literal("\\$$ORIGIN/..")]}
 
 
 def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
-    """The test programs of the matrix file, linked as it says. `variables` are added.
+    """The test programs of the matrix file, with the linkage that it declares. `variables` are added.
 
-    With a sanitizer, whose runtime is a library of its own kind, all are linked statically, and those that
-    load the library themselves cannot be.
+    The runtime of a sanitizer is a library of its own kind. With a sanitizer, all tests are therefore linked
+    statically, and tests that load the library themselves cannot be built.
     """
     build: BuildState = env["LAYERED"]
     wanted = build.project.matrix.tests
@@ -127,10 +129,10 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
 
 
 def fuzzers(env: Env, **variables: Any) -> list[Node]:
-    """The libFuzzer programs of the matrix file, in a clang's asan cell; none elsewhere.
+    """The libFuzzer programs of the matrix file, in the asan cell of a clang; none in other cells.
 
-    `variables` are added for them and for the library, which is compiled once more: what an input reaches is
-    counted in its code.
+    `variables` are added for the programs and for the library. The library is compiled a second time, because
+    the fuzzer needs counters in its code to see what an input reaches.
     """
     cell, build = env["LAYERED_CELL"], env["LAYERED"]
     wanted = build.project.matrix.fuzz
@@ -147,7 +149,7 @@ def fuzzers(env: Env, **variables: Any) -> list[Node]:
 
 
 def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
-    """The files of these patterns."""
+    """The files that match these patterns."""
     build: BuildState = env["LAYERED"]
     return [source for pattern in patterns for source in env.Glob(build.at(pattern))]
 
@@ -171,13 +173,13 @@ def _program_path(source: Node) -> str:
 
 
 def _no_cxx(env: Env) -> str | None:
-    """Why this cell has no programs in C++."""
+    """The reason why this cell has no C++ programs."""
     build: BuildState = env["LAYERED"]
     return env.get("LAYERED_NO_CXX") or build.cxx_missing(env["LAYERED_CELL"])
 
 
 def _stand_in(env: Env, source: Node, why: str) -> Node:
-    """A stub that prints why the program of this source was not built, and exits with "not run" (77)."""
+    """A stub that prints why the program of this source was not built, and exits with 77, "not run"."""
     text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
     return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]
 

@@ -55,9 +55,9 @@ def project(
     If either has an error, the run ends here. It also ends here after an answer (`list`, `explain`) or a job,
     because these need no build graph.
 
-    sources, modes, sanitizers: LAYERED_SOURCES and so on, where they are given. variables: names that the
-    command line may set besides, or SCons's Variables. default: whether a plain `scons` does the job
-    `phases`; unless it is given, it does in an SConstruct that has called no Default().
+    sources, modes, sanitizers: set LAYERED_SOURCES and so on, if given. variables: names of additional
+    command-line variables, or SCons's Variables. default: whether a plain `scons` runs the job `phases`. If
+    `default` is not given, it does so in an SConstruct that has not called Default().
     """
     ours = {"LAYERED_SOURCES": sources, "LAYERED_MODES": modes, "LAYERED_SANITIZERS": sanitizers}
     env.Replace(**{name: value for name, value in ours.items() if value is not None})
@@ -88,22 +88,22 @@ def project(
         {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
         closures, shell.Shell(asked.verbose), top, default,
     )  # fmt: skip
-    if "compiledb" in asked.names:  # the tool costs time, and notes every object from now on
+    if "compiledb" in asked.names:  # loading the tool takes time, and it then records every object
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
     run.guard_database()
 
 
 def _make_folder(folder: Path) -> None:
-    """Raise OSError if the folder cannot be written to, before SCons fails to write its database."""
+    """Raise OSError if the folder is not writable, before SCons fails to write its database there."""
     folder.mkdir(exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, "cannot be written to", str(folder))
 
 
 def _folders(env: Env) -> tuple[Path, str]:
-    """The project's folder, which is that of the calling SConstruct or SConscript, also where that has a
-    variant_dir; and the way to it from the top folder: empty, or with a slash at its end."""
+    """The project's folder, and its path from the top folder: empty, or ending with a slash. The project's
+    folder is that of the calling SConstruct or SConscript, even if that file has a variant_dir."""
     folder = env.Dir(".").srcnode()
     if not folder.is_under(env.Dir("#")):
         raise SCons.Errors.UserError(f"LayeredProject: {folder} is not below the folder of SConstruct")
@@ -111,7 +111,7 @@ def _folders(env: Env) -> tuple[Path, str]:
 
 
 def _asked(others: Iterable[str], default: bool) -> request.Request:
-    """The checked command line; with `-h`, only its compiler and flags."""
+    """The checked command line. With `-h`, only its compiler and flags."""
     script = SCons.Script
     if run.is_help():
         tools = usertools.read(script.ARGUMENTS, os.environ)
@@ -127,7 +127,7 @@ def _asked(others: Iterable[str], default: bool) -> request.Request:
 
 
 def _project_and_compilers(env: Env, root: Path, asked: request.Request) -> tuple[Project, request.Compilers]:
-    """The project, whose compilers are those of the matrix and those that the command line names."""
+    """The project, with the compilers of the matrix and those that the command line names."""
     loaded = remembered.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
     named = toolchain.commands(asked.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
@@ -137,7 +137,7 @@ def _project_and_compilers(env: Env, root: Path, asked: request.Request) -> tupl
 
 
 def _selected(plan: base.Plan) -> request.Selection:
-    """The cells of the graph. `-h` needs them, too: which targets there are, the rest of SConstruct says."""
+    """The cells of the graph. `-h` needs them too, because the rest of SConstruct declares the targets."""
     try:
         return request.select(plan.project, plan.asked, plan.compilers)
     except request.RequestError as error:
@@ -151,6 +151,6 @@ def _run_jobs(plan: base.Plan) -> None:
     if not plan.asked.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
-    if unknown:  # SCons itself complains only once SConstruct has been read, which is too late here
+    if unknown:  # SCons itself reports them only after SConstruct has been read, which is too late here
         raise request.RequestError(f"no such option: {unknown[0]}")
     sys.exit(base.run(plan, dry=bool(SCons.Script.GetOption("no_exec"))))

@@ -1,6 +1,7 @@
-"""This run of SCons: whether it makes anything, how it is started again, how it ends before there is a graph.
+"""Control this run of SCons: whether it builds anything, how to start it again, and how to end it early.
 
-SCons's own errors name a place in SConstruct. Those that end a run here are mistakes in other files, or none.
+SCons's own errors point to a line in SConstruct. The errors that end a run here come from other files, or
+from none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import SCons.Script
 
 
 def refuse(message: str) -> NoReturn:
-    """End the run with an error: nothing can be built."""
+    """End the run with an error, because nothing can be built."""
     print(message, file=sys.stderr)
     sys.exit(2)
 
@@ -26,14 +27,15 @@ def answer(text: str) -> NoReturn:
 
 
 def words_of(error: OSError) -> str:
-    """What the system refused, in a line, with the file where it is known."""
+    """The system's error in one line, with the file if it is known."""
     what = error.strerror or str(error)
     return f"{error.filename}: {what}" if error.filename else what
 
 
-@functools.cache  # it is one for all environments
+@functools.cache  # the database is shared by all environments
 def guard_database() -> None:
-    """Let SCons say in a line that it could not write its database at the end of a run: a full disk."""
+    """Make SCons report in one line if it cannot write its database at the end of a run, as on a full
+    disk."""
     write = SCons.SConsign.write
 
     def guarded() -> None:
@@ -41,7 +43,7 @@ def guard_database() -> None:
             write()
         except OSError as error:
             for database in SCons.SConsign.DB_sync_list:
-                database._needs_sync = False  # it would try again when it is deleted
+                database._needs_sync = False  # otherwise, the database tries again when it is deleted
             refuse(f"SCons cannot write its database: {words_of(error)}; what was built will be built again")
 
     SCons.SConsign.write = guarded
@@ -59,7 +61,7 @@ def is_dry() -> bool:
 def child() -> list[str]:
     """The command that starts SCons again in the project's folder, without variables and targets.
 
-    -u looks for SConstruct in the folders above, too.
+    -u makes SCons look for SConstruct in the parent folders too.
     """
     files = [f"--file={script}" for script in SCons.Script.GetOption("file") or ()]
     jobs = SCons.Script.GetOption("num_jobs")

@@ -26,10 +26,10 @@ Node = Any
 
 
 def compiledb(env: Env, path: str) -> None:
-    """The alias `compiledb`: how each file of the first selected cell is compiled, for editors."""
+    """The alias `compiledb`: the compile command of each file in the first selected cell, for editors."""
     alias = env.Alias("compiledb", [])
     build: BuildState = env["LAYERED"]
-    if "compiledb" not in build.asked.names:  # the tool costs time, and notes every object
+    if "compiledb" not in build.asked.names:  # loading the tool takes time, and it then records every object
         return
     folder = build.selection.cells[0].build_dir
     made = env.CompilationDatabase(
@@ -40,8 +40,8 @@ def compiledb(env: Env, path: str) -> None:
 
 
 def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Sequence[str] = ()) -> None:
-    """The alias `install`: the libraries of a cell, the headers that programs include, and what pkg-config
-    says of them. private: flags that programs need which are linked statically."""
+    """The alias `install`: the libraries of a cell, the headers that programs include, and the pkg-config
+    file. private: flags that only statically linked programs need."""
     build: BuildState = env["LAYERED"]
     try:
         prefix, destdir = build.asked.prefix, build.asked.destdir
@@ -59,8 +59,8 @@ def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Se
 
 
 def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[Node]:
-    """The libraries; with a soversion, the shared one under its full name with the links that loader and
-    linker look for."""
+    """The libraries. With a soversion, the shared library has its full name, and the links that the loader
+    and the linker look for are created."""
     shared, *others = built
     system = env["LAYERED"].project.catalogue.system
     made: list[Node] = env.Install(folder, others)
@@ -76,13 +76,13 @@ def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[N
 
 
 def lint(env: Env, commands: Sequence[str]) -> None:
-    """The alias `lint`: each command is run, and all have to succeed."""
+    """The alias `lint`: run each command. All must succeed."""
     env.AlwaysBuild(env.Alias("lint", [], Action(lambda target, source, env: _lint(env, commands), "LINT")))
 
 
 def _lint(env: Env, commands: Sequence[str]) -> int:
     path = os.pathsep.join([str(Path(sys.executable).parent), env["ENV"].get("PATH", os.defpath)])
-    variables = {**env["ENV"], "PATH": path}  # the linters that are installed beside SCons come first
+    variables = {**env["ENV"], "PATH": path}  # linters that are installed beside SCons come first
     bad = [line for line in commands if subprocess.run(line, shell=True, env=variables).returncode]
     for line in bad:
         print(f"failed: {line}", file=sys.stderr)
@@ -90,14 +90,14 @@ def _lint(env: Env, commands: Sequence[str]) -> int:
 
 
 def jobs(env: Env) -> None:
-    """The jobs as targets, for `-c`; and `-h`, which shows the targets that are declared by now: to be called
+    """The jobs as targets, for `-c`; and the help of `-h`, which shows the targets declared so far. Call this
     last."""
     build: BuildState = env["LAYERED"]
     if run.is_help():
         text = targets.help_text(
             build.project, build.compilers, registry.TARGETS, default_ans, build.asked.tools
         )
-        env.Help(text, append=SCons.Script.help_text is not None)  # what the project says of itself stays
+        env.Help(text, append=SCons.Script.help_text is not None)  # keep the project's own help
         return
     _check_targets(env)
     for job in registry.JOBS:
@@ -108,7 +108,8 @@ def jobs(env: Env) -> None:
 
 
 def _check_targets(env: Env) -> None:
-    """Refuse what is neither ours nor declared by now, unless the rest of SConstruct may declare it."""
+    """Refuse unknown targets that are not declared so far, unless the rest of SConstruct may declare
+    them."""
     build: BuildState = env["LAYERED"]
     if not build.default or SCons.Script.DEFAULT_TARGETS:
         return
@@ -121,7 +122,7 @@ def _check_targets(env: Env) -> None:
 
 
 def _made_by(build: BuildState, job: str) -> list[str]:
-    """The folders that this job's cells are built in, and the report; all there are for a plain `-c`."""
+    """The build folders of this job's cells, and the report. For a plain `-c`, all that exist."""
     folder = build.root / "build"
     if job == "report":
         return [str(folder / "report")]

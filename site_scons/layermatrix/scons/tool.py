@@ -26,11 +26,11 @@ Method = Callable[..., Any]
 METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
 METHODS_OF_A_CELL: tuple[Method, ...] = (header, libraries, benches, tests, fuzzers, evidence)
 
-# The tools whose builders are used -> a construction variable that tells that they are there. A tool that is
-# loaded twice would reset what the project has set since.
+# The tools whose builders are used -> a construction variable that is set if the tool is loaded. Loading a
+# tool twice would reset what the project has changed since the first time.
 TOOLS = {"cc": "CCCOM", "cxx": "CXXCOM", "gnulink": "SHLINKCOM", "ar": "ARCOM", "install": "INSTALL"}
 
-# What the tool's keyword arguments and the project may set, by the construction variable LAYERED_<NAME>.
+# The settings that the tool's keyword arguments and the project may set as LAYERED_<NAME>.
 DEFAULTS: Mapping[str, Any] = {
     "sources": "src",
     "modes": {
@@ -46,7 +46,8 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def exists(env: Env) -> bool:
-    """SCons asks whether the tool can be used. What it needs was checked when SCons found it."""
+    """SCons calls this to check that the tool can be used. The requirements were checked when SCons found
+    it."""
     return True
 
 
@@ -69,13 +70,13 @@ def generate(env: Env, **settings: Any) -> None:
         _add(env, method, "LAYERED_CELL", "it is a method of the environments of env.LayeredCells()")
 
 
-@functools.cache  # an option can be added once, however many environments have the tool
+@functools.cache  # an option can be added only once, even if several environments have the tool
 def _options() -> None:
     SCons.Script.AddOption("--accept", dest="accept", action="store_true", default=False)
 
 
 def _add(env: Env, method: Method, needed: str | None = None, hint: str = "") -> None:
-    """Add a method under its public name. needed: a construction variable without which it cannot work."""
+    """Add a method under its public name. needed: a construction variable that the method requires."""
     name = "Layered" + method.__name__.title().replace("_", "")
 
     @functools.wraps(method)

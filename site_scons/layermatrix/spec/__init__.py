@@ -1,1 +1,1 @@
-"""YAML files -> the resolved project, or every mistake in them at once."""
+"""Read the YAML files into the resolved project, or report every mistake in them at once."""

@@ -1,7 +1,7 @@
-"""layers.yaml: the questions that take two of its entries, and the resolved catalogue.
+"""layers.yaml: check how its entries fit together, and build the resolved catalogue.
 
-`Vocabulary` is what the catalogue and its profile say together: roles, keys, settings, storages. It is there
-even where the file has mistakes, as far as they leave it.
+`Vocabulary` is what the catalogue and its profile define together: roles, keys, settings and storages. If the
+file has mistakes, the vocabulary holds the parts that are valid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from layermatrix.spec import references
 from layermatrix.spec.reading import Document, Path, report_misfit
 from layermatrix.spec.shapes import CatalogueSpec, LayerSpec
 
-ONE_KEY = (Key("any", 0),)  # of a catalogue that tells no requests apart
+ONE_KEY = (Key("any", 0),)  # for a catalogue that does not divide requests by key
 CORE_SETTINGS = (
     Setting(
         "toggles", "Whether layers are switched by the environment, at start-up.", ("fixed", "env"), "fixed"
@@ -33,7 +33,7 @@ CORE_SETTINGS = (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What variants are described in. keys: none where the file's are broken."""
+    """The terms in which variants are described. keys: empty if the file's keys are invalid."""
 
     profile: Profile
     roles: Mapping[str, Role]
@@ -42,7 +42,7 @@ class Vocabulary:
     storages: Mapping[str, Storage]
 
     def rank(self, role: str) -> int:
-        """The place of a role in a variant's order."""
+        """The position of a role in a variant's order."""
         return list(self.roles).index(role) if role in self.roles else len(self.roles)
 
     @property
@@ -52,7 +52,7 @@ class Vocabulary:
 
     @property
     def storing(self) -> tuple[str, ...]:
-        """The roles that store what they hand out."""
+        """The roles whose layers must have a storage."""
         return tuple(name for name, role in self.roles.items() if role.storage == "required")
 
 
@@ -76,7 +76,7 @@ def table(keys: Mapping[str, Mapping[str, str | bool | int]]) -> tuple[Key, ...]
 
 
 def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
-    """Report what does not fit between the entries."""
+    """Report entries that contradict each other."""
     check_keys(spec.keys, words.profile, document)
     known = {"role": list(words.roles), "storage": [*words.storages, NO_STORAGE]}
     known = {noun: names for noun, names in known.items() if document.sound(f"{noun}s")}
@@ -96,7 +96,8 @@ def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
 def check_keys(
     keys: Mapping[str, Mapping[str, str | bool | int]], profile: Profile, document: Document
 ) -> None:
-    """A table of keys is as the profile wants it, and none is called as all of them are."""
+    """Check that the table of keys meets the profile's rules, and that no key has the name that stands for
+    all."""
     if ALL in keys:
         what = f"a {profile.key} cannot be called 'all': that is the word for every {profile.key}"
         document.error(("keys", ALL), what, at_key=True)
@@ -111,7 +112,7 @@ def check_keys(
 
 
 def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
-    """Its role, its storage, and the bounds that the storage needs."""
+    """Check the layer's role, its storage, and the bounds that the storage requires."""
     path = ("layers", layer.name)
     if layer.role not in words.roles:
         return
@@ -130,7 +131,7 @@ def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> N
 
 
 def _check_served(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
-    """Its keys, and what its storage needs of them."""
+    """Check the layer's keys, and what its storage requires of them."""
     path = ("layers", layer.name, "keys")
     for place, found in select(layer.keys, words.keys, words.profile.key):
         if isinstance(found, Misfit):
@@ -160,8 +161,8 @@ def _check_bounds(layer: LayerSpec, storage: Storage | None, document: Document)
 
 
 def select(given: Iterable[str], keys: Sequence[Key], noun: str) -> Iterator[tuple[int, list[int] | Misfit]]:
-    """`all`, `C2` or `C0-C3`, or several of them: for each place its keys' indexes, or what is wrong
-    there."""
+    """Parse `all`, `C2` or `C0-C3`, or a list of them. Returns, for each place, the indexes of its keys or
+    the mistake there."""
     names, found = [key.name for key in keys], set[int]()
     for place, item in enumerate(given):
         indexes = list(range(len(names))) if item == ALL else _range(item, names, noun)
@@ -186,13 +187,13 @@ def _range(item: str, names: list[str], noun: str) -> list[int] | Misfit:
 
 
 def served(layer: LayerSpec, keys: Sequence[Key]) -> list[Key]:
-    """The keys that a sound layer serves, in the order of the table."""
+    """The keys that a valid layer serves, in the order of the table."""
     parts = [found for _, found in select(layer.keys, keys, "") if isinstance(found, list)]
     return [key for key in keys if any(key.index in part for part in parts)]
 
 
 def lacking(layer: LayerSpec, keys: Iterable[Key], storages: Mapping[str, Storage]) -> str | None:
-    """What one of these keys does not have that the layer's storage needs."""
+    """The property that the layer's storage requires and one of these keys lacks."""
     storage = storages.get(layer.storage)
     needs = {"size": 1, **storage.needs} if storage and layer.bytes else storage.needs if storage else {}
     for key in keys:
@@ -207,7 +208,7 @@ def lacking(layer: LayerSpec, keys: Iterable[Key], storages: Mapping[str, Storag
 
 
 def _check_relations(name: str, layer: LayerSpec, document: Document) -> None:
-    """What a layer needs and what it conflicts with are other layers."""
+    """Check that `needs` and `conflicts` name other layers."""
     for key, others in (("needs", layer.needs), ("conflicts", layer.conflicts)):
         for place, other in enumerate(others):
             at = ("layers", name, key, place)
@@ -218,7 +219,7 @@ def _check_relations(name: str, layer: LayerSpec, document: Document) -> None:
 
 
 def _check_options(spec: CatalogueSpec, document: Document) -> None:
-    """The default is a value of the option, and so are its bounds."""
+    """Check that the default and the bounds are values of the option."""
     for name, option in spec.options.items():
         at = ("options", name)
         bounds = [key for key in ("min", "max") if getattr(option, key) is not None]
@@ -233,7 +234,7 @@ def _check_options(spec: CatalogueSpec, document: Document) -> None:
 
 
 def _check_system(spec: CatalogueSpec, document: Document) -> None:
-    """A file that is allowed something is one of the library's."""
+    """Check that each file with an allowance belongs to the library."""
     system = spec.system
     sources = [name for group, names in system.files.items() if group != "probe" for name in names]
     if not sources:
@@ -253,7 +254,7 @@ def _check_system(spec: CatalogueSpec, document: Document) -> None:
 
 
 def _check_environment(spec: CatalogueSpec, document: Document) -> None:
-    """No two switches listen to the same environment variable."""
+    """Check that no two switches read the same environment variable."""
     switches: list[tuple[Path, str, str]] = []
     for name, layer in spec.layers.items():
         switches += [(("layers", name, "toggle", "env"), name, layer.toggle.env)] if layer.toggle else []
@@ -274,7 +275,7 @@ def as_written(value: str | bool | int) -> str:
     return quote(value) if isinstance(value, str) else str(value)
 
 
-# --- resolving, once all is well
+# --- resolving, once there are no mistakes
 
 
 def resolve(spec: CatalogueSpec, words: Vocabulary, document: Document) -> Catalogue:
@@ -300,7 +301,7 @@ def resolve(spec: CatalogueSpec, words: Vocabulary, document: Document) -> Catal
 
 
 def resolve_layer(spec: LayerSpec, words: Vocabulary, keys: Sequence[Key], own: Sequence[Key]) -> Layer:
-    """A layer of a table of keys, of which it serves its own."""
+    """A layer of a catalogue with a table of keys. It serves its own keys only."""
     return Layer(
         name=spec.name,
         title=spec.title,
@@ -320,7 +321,7 @@ def resolve_layer(spec: LayerSpec, words: Vocabulary, keys: Sequence[Key], own: 
 
 
 def limits(capacity: int, size_bound: int, own: Sequence[Key], storage: Storage | None) -> tuple[int, ...]:
-    """Entries that fit, for each key from the first to the last; by the tightest of the bounds."""
+    """The number of entries that fit, for each key from the first to the last. The tightest bound applies."""
     if storage is None:
         return ()
     by_index = {

@@ -1,8 +1,8 @@
-"""What the spec files name is there: C sources, probes, benchmark programs, tests.
+"""Check that the files that the spec names exist: C sources, probes, benchmark programs and tests.
 
-A name that nothing has would pass unnoticed until a build fails, or worse, as "0 passed". Reads the records
-and the project's folder, nothing of YAML: files come and go without a change of the spec, so this is asked
-of a remembered project, too.
+Without this check, a missing file would pass unnoticed until a build fails or, worse, reports "0 passed".
+Reads the records and the project's folder, but no YAML. Files can appear and disappear without a change of
+the spec, so this check also runs when the project comes from the cache.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from layermatrix.model.plan import Matrix
 from layermatrix.model.system import System
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx")
-CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")  # in a probe's file, which is small, every function is called
+CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")  # a probe's file is small and calls all its functions
 
-Place: TypeAlias = "tuple[str | int, ...]"  # of a value in a spec file
+Place: TypeAlias = "tuple[str | int, ...]"  # path of a value in a spec file
 
 
 @dataclass(frozen=True)
 class Absent:
-    """Something that is named at this path of a spec file and is not there."""
+    """A missing file, and the path of the spec value that names it."""
 
     path: Place
     what: str
@@ -35,13 +35,13 @@ class Absent:
 
 
 def absent(root: Path, sources: str, system: System, plan: Matrix) -> Iterator[Absent]:
-    """What a sound project names and does not have."""
+    """Everything that a valid project names and does not have."""
     yield from of_system(root, sources, system)
     yield from of_matrix(root, plan)
 
 
 def of_system(root: Path, sources: str, system: System) -> Iterator[Absent]:
-    """What the catalogue names. sources: the folder of the C files, relative to the root."""
+    """Check what the catalogue names. sources: the folder of the C files, relative to the root."""
     folder = root / sources
     groups = {**system.files, "stats": system.stats.sources if system.stats else ()}
     for group, names in groups.items():
@@ -61,7 +61,7 @@ def of_system(root: Path, sources: str, system: System) -> Iterator[Absent]:
 
 
 def of_matrix(root: Path, plan: Matrix) -> Iterator[Absent]:
-    """What the matrix names."""
+    """Check what the matrix names."""
     yield from _tests(root, plan)
     patterns = {("programs", "scripts"): plan.programs.scripts}
     patterns["fuzz", "sources"] = plan.fuzz.sources if plan.fuzz else ""
@@ -74,7 +74,7 @@ def of_matrix(root: Path, plan: Matrix) -> Iterator[Absent]:
 
 
 def _tests(root: Path, plan: Matrix) -> Iterator[Absent]:
-    """Each pattern matches a file, and each test that is named is one of these files."""
+    """Check that each pattern matches a file, and that each named test is one of the matched files."""
     patterns = [(key, i, one) for key, given in plan.tests.globs.items() for i, one in enumerate(given)]
     found = {(key, i): _matching(root, pattern) for key, i, pattern in patterns}
     for key, i, pattern in patterns:
@@ -96,7 +96,8 @@ def _unknown_test(path: Place, name: str, known: Collection[str], *, at_key: boo
 
 
 def _programs(root: Path, plan: Matrix) -> Iterator[Absent]:
-    """A load's program has a source: a C file of its name, anywhere in the project but in build/."""
+    """Check that a load's program has a source: a C file of that name, anywhere in the project except
+    build/."""
     timed = plan.peers.loads if plan.peers else {}
     loads: list[tuple[Place, Load]] = [(("loads", name), load) for name, load in plan.loads.items()]
     loads += [(("peers", "loads", name), load) for name, load in timed.items()]
@@ -120,7 +121,7 @@ def _no_match(pattern: str) -> str:
 
 
 def _matching(root: Path, pattern: str) -> Sequence[Path]:
-    """The files of a pattern; none of one that cannot be a pattern, such as `a**b`."""
+    """The files that match a pattern. An invalid pattern, such as `a**b`, matches none."""
     try:
         return list(root.glob(pattern))
     except ValueError:

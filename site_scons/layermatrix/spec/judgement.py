@@ -1,7 +1,7 @@
-"""Whether a variant's layers go together: order, what they need, what they exclude, the keys they serve.
+"""Check that a variant's layers fit together: their order, needs, conflicts, and the keys that they serve.
 
-Reads a `Draft` whose list of layers is known, and the catalogue; reports. One mistake is reported once, so
-later questions are asked only when the earlier ones have a good answer.
+Reads the catalogue and a `Draft` whose list of layers is known; reports mistakes. A later check runs only if
+the earlier checks that it depends on pass, so that one mistake is reported once.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from layermatrix.spec.shapes import LayerSpec, VariantSpec
 
 @dataclass(frozen=True)
 class Judgement:
-    """The question put to one variant."""
+    """Checks one variant."""
 
     spec: VariantSpec
     document: Document
     draft: Draft
     layers: Mapping[str, LayerSpec]  # of the catalogue
     words: Vocabulary
-    has_unit: bool  # the modules can be compiled as one
+    has_unit: bool  # whether the modules can be compiled as one unit
 
     def judge(self) -> None:
-        """Report the first thing that is wrong, and what is wrong in the same way."""
+        """Report the first kind of mistake, with all its occurrences."""
         questions = (
             self._order, self._last_role, self._relations, self._keys, self._coverage, self._settings,
         )  # fmt: skip
@@ -68,7 +68,8 @@ class Judgement:
             self._error(place, f"no layer has the role {last}", "the last one must have it")
 
     def _relations(self) -> None:
-        """What a layer needs is there, and what it conflicts with is not."""
+        """Check that the layers that a layer needs are present, and that those it conflicts with are
+        absent."""
         present = {layer.value: layer for layer in self.draft.layers}
         seen: set[frozenset[str]] = set()
         for name, layer in present.items():
@@ -84,7 +85,8 @@ class Judgement:
                     self._error(self._own(layer, present[enemy]), what)
 
     def _keys(self) -> None:
-        """A variant's own table has the keys that its layers serve, with what their storages need."""
+        """Check that a variant's own table has the keys that its layers serve, with what their storages
+        require."""
         if self.draft.keys is None:
             return
         noun, names = self.words.profile.key, [key.name for key in self.keys]
@@ -101,8 +103,8 @@ class Judgement:
                 self._error(layer.place if own else self.document.key_place(), what)
 
     def _coverage(self) -> None:
-        """Every key is stored by some layer, where roles store at all, and answered by one of the last
-        role."""
+        """Check that some layer stores each key, if roles store at all, and that a layer of the last role
+        answers it."""
         storing, last = self.words.storing, self.words.last_role
         if storing:
             roles = " and no ".join(storing)
@@ -128,7 +130,7 @@ class Judgement:
             self._error(place, f"{subject(self.words.profile.key, missing)} {otherwise}")
 
     def _settings(self) -> None:
-        """What the profile has against the settings; a unit is compiled only where there is one."""
+        """Report settings that the profile rejects. Only a project with a unit can compile as one unit."""
         if self.draft.settings["layout"] == "unity" and not self.has_unit:
             what = (
                 "'layout: unity' needs the system's 'unity' and 'unity_skeleton', which the catalogue lacks"
@@ -138,12 +140,13 @@ class Judgement:
             self._error(self._setting(*objection.settings), objection.what, objection.hint)
 
     def _setting(self, *names: str) -> Place:
-        """Where the variant itself makes the first of these settings."""
+        """Where the variant itself sets the first of these settings."""
         made = [name for name in names if name in self.spec.set.settings]
         return self.document.place("set", made[0]) if made else self.document.key_place()
 
     def _own(self, *layers: Placed) -> Place:
-        """The place of the first of these layers that the variant's own file names; else of the first."""
+        """The place of the first of these layers that the variant's own file names; otherwise, of the first
+        layer."""
         own = [layer.place for layer in layers if layer.place.path == self.document.shown]
         return own[0] if own else layers[0].place
 
@@ -152,15 +155,15 @@ class Judgement:
         return self.document.place("remove", gone[0]) if gone else None
 
     def _blame(self, concerns: Callable[[str], bool]) -> Place:
-        """Where something is missing: the removal of a layer that it concerns, or the list of layers."""
+        """Where to report something missing: at the removal of a related layer, or at the list of layers."""
         removed = [("remove", i) for i, name in enumerate(self.spec.remove) if concerns(name)]
         path = removed[0] if removed else ("layers", 0) if self.spec.layers else ()
         return self.document.place(*path) if path else self.document.key_place()
 
 
 def own_keys(layer: LayerSpec, draft: Draft, words: Vocabulary) -> list[Key]:
-    """What a layer serves of a variant's keys: all, or those of the names that it serves of the
-    catalogue's."""
+    """The keys of a variant that a layer serves: all of them, or those whose names it serves in the
+    catalogue."""
     of_catalogue = served(layer, words.keys)
     if draft.keys is None:
         return of_catalogue

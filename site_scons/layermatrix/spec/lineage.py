@@ -1,7 +1,7 @@
-"""What each variant consists of, after `extends`, `remove`, `add` and `set`.
+"""Resolve each variant's layers and settings from `extends`, `remove`, `add` and `set`.
 
-Reads the records of the catalogue and of the variants; gives a `Draft` a variant, and reports names that
-nothing has. Whether the layers of a draft go together is asked in `judgement`, and only where nothing else is
+Reads the records of the catalogue and of the variants. Returns a `Draft` for each variant, and reports
+unknown names. `judgement` checks whether the layers of a draft fit together, and only if nothing else is
 wrong.
 """
 
@@ -23,13 +23,13 @@ from layermatrix.spec.reading import Document, report_misfit
 from layermatrix.spec.shapes import PARTS_OF_SET, AddSpec, CatalogueSpec, VariantSpec
 
 T = TypeVar("T")
-FROM_ENVIRONMENT = "env"  # an option's value that says so
+FROM_ENVIRONMENT = "env"  # the option value that means "read from the environment"
 CAPACITY = Integer(1, 65_535)
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer's name and where it was written."""
+    """A layer's name and the place where it is written."""
 
     value: str
     place: Place
@@ -37,9 +37,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Draft:
-    """A variant's layers, each with the place where it was written, and settings.
+    """A variant's settings and its layers, each with the place where it is written.
 
-    `known`: the list of layers is what the user means.
+    `known`: the list of layers is what the user intended.
     """
 
     lineage: tuple[str, ...] = ()
@@ -48,20 +48,20 @@ class Draft:
     options: Mapping[str, str | bool | int] = field(default_factory=dict)
     capacities: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = field(default_factory=dict)
-    keys: tuple[Key, ...] | None = None  # None: the catalogue's
+    keys: tuple[Key, ...] | None = None  # None: the catalogue's keys
     known: bool = False
 
 
 @dataclass(frozen=True)
 class File:
-    """A variant's file: the document, and what is sound of it."""
+    """A variant's file: the document, and its valid parts."""
 
     document: Document
     spec: VariantSpec | None
 
 
 class Lineage:
-    """Drafts the variants, each after the one that it extends."""
+    """Drafts the variants, each after the variant that it extends."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Lineage:
         files: Mapping[str, File],
     ) -> None:
         self.catalogue, self.words, self.files = catalogue, words, files
-        self.layers = layers.names("layers") or None  # None: nothing can be said of layers
+        self.layers = layers.names("layers") or None  # None: layers cannot be checked
         self.broken_layers = [name for name in self.layers or () if not layers.sound("layers", name)]
         known = catalogue is not None and (layers.names("options") or layers.sound("options"))
         self.options = layers.names("options") if known else None
@@ -82,14 +82,14 @@ class Lineage:
         self.drafts: dict[str, Draft] = {}
 
     def draft_all(self) -> dict[str, Draft]:
-        """A draft of each variant, parents before children."""
+        """Draft every variant, parents before children."""
         for name in self.files:
             for member in reversed(list(self._undrafted(name))):
                 self.drafts[member] = self._draft(member)
         return self.drafts
 
     def _undrafted(self, start: str) -> Iterator[str]:
-        """`start`, the variant that it extends, and so on, as far as they are not drafted; each once."""
+        """`start`, the variant that it extends, and so on, up to the first that is drafted; each once."""
         seen: set[str] = set()
         name: str | None = start
         while name is not None and name in self.files and name not in self.drafts and name not in seen:
@@ -139,8 +139,8 @@ class Lineage:
         return self.drafts.get(spec.extends, Draft())
 
     def _refuse_circle(self, name: str) -> None:
-        """All variants on a circle are undrafted when one of them is reached; reported once, at the first
-        by name."""
+        """Report a cycle of variants once, at the first by name. None of its variants is drafted when one is
+        reached."""
         circle = list(self._undrafted(name))
         first = circle.index(min(circle))
         ordered = circle[first:] + circle[:first]
@@ -148,7 +148,7 @@ class Lineage:
         self.files[ordered[0]].document.error(("extends",), f"circular extends: {shown}")
 
     def _check_shape(self, spec: VariantSpec, document: Document) -> None:
-        """A variant gives its layers, or changes those of another one."""
+        """Take the layers that the variant lists, or change those of its parent."""
         if not all(document.sound(key) for key in ("extends", "layers", "remove", "add")):
             return
         change = ("remove", 0) if spec.remove else ("add", 0, "layer") if spec.add else None
@@ -194,7 +194,7 @@ class Lineage:
             layers.insert(names.index(beside) + (1 if item.after else 0), Placed(item.layer, place))
 
     def _end_of_role(self, name: str, names: list[str]) -> int:
-        """Where a layer goes that is added without a place: after the last one of its role."""
+        """The position of an added layer without `before` or `after`: after the last layer of its role."""
         rank = self._rank(name)
         return max((index + 1 for index, other in enumerate(names) if self._rank(other) <= rank), default=0)
 
@@ -211,7 +211,7 @@ class Lineage:
         read: Callable[[str, object], T | None],
         document: Document,
     ) -> dict[str, T]:
-        """What a variant sets, as far as it is right; None is nothing that can be judged."""
+        """The valid part of what a variant sets; None for a value that cannot be checked."""
         good = {}
         for name, node in given.items():
             try:
@@ -267,11 +267,11 @@ class Lineage:
     # --- budget
 
     def _budget(self, spec: VariantSpec, document: Document) -> Budget:
-        """The limits that this variant sets, as far as they are right."""
+        """The valid limits that this variant sets."""
         good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
         for entry, metrics in (spec.budget or {}).items():
             known = LIBRARY_METRICS if entry == LIBRARY else ENTRY_METRICS
-            if not document.sound("budget", entry):  # an unknown one
+            if not document.sound("budget", entry):  # an unknown entry
                 continue
             for metric, limits in metrics.items():
                 path = ("budget", entry, metric)
@@ -288,11 +288,11 @@ class Lineage:
 
 
 def chosen(setting: Setting, node: object) -> str | int:
-    """The value of a setting that is meant; Misfit where there is none."""
+    """The value of a setting; raises Misfit if the setting does not have it."""
     by_text = {str(value): value for value in setting.values}
     return by_text[OneOf(*by_text).read(node)]
 
 
 def merged(parent: Budget, own: Budget) -> Budget:
-    """A parent's limits with those of a child, which replace single metrics."""
+    """A parent's limits, with single metrics replaced by those of the child."""
     return {entry: {**parent.get(entry, {}), **own.get(entry, {})} for entry in {**parent, **own}}

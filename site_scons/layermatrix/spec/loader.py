@@ -1,7 +1,7 @@
-"""A project's spec files -> the frozen records of `model`, or every mistake in them at once.
+"""Read a project's spec files into the frozen records of `model`, or report every mistake in them at once.
 
-Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, and a file a variant.
-Where the folder of the C sources is known, the files that the specs name are looked for, too (`disk`).
+Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, and one file per
+variant. If the folder of the C sources is known, the loader also checks that the named files exist (`disk`).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ TEXT = Text("text", longest=40)
 
 
 def load_project(root: Path | str, sources: str | None = None) -> Project:
-    """Everything that `variants/` says; raises SpecErrors with every mistake of every file.
+    """Read `variants/`; raises SpecErrors with every mistake in every file.
 
-    sources: the folder of the C files, relative to the root; None: no file is looked for.
+    sources: the folder of the C files, relative to the root. With None, the loader does not look for files.
     """
     report, folder = Report(), Path(root) / FOLDER
     names = variant_names(folder, report)
@@ -78,8 +78,8 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
 
 
 def _report_absent(absent: Iterable[disk.Absent], document: Document) -> None:
-    """What is named and not there. Nothing is said of a value that is broken, nor of tests where those that
-    there are cannot be read."""
+    """Report the named files that are missing. Skips invalid values, and skips tests if the existing tests
+    cannot be read."""
     unread = () if document.sound("tests") else ("tests", "pages")
     for one in [one for one in absent if one.path[0] not in unread and document.sound(*one.path)]:
         document.error(one.path, one.what, one.hint, at_key=one.at_key)
@@ -89,7 +89,7 @@ def _report_absent(absent: Iterable[disk.Absent], document: Document) -> None:
 
 
 def spec_files(root: Path | str) -> list[Path]:
-    """The files that `load_project` reads, in the order of their names; the build declares them."""
+    """The files that `load_project` reads, sorted by name. The build declares them as dependencies."""
     folder = Path(root) / FOLDER
     return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
@@ -116,8 +116,8 @@ def _printable(name: str) -> str:
 
 
 def _open_catalogue(folder: Path, report: Report) -> Document:
-    """layers.yaml; the profile that it names says how it calls things. Of a file that cannot be read, the
-    words of every profile are known, so that nothing is said about them elsewhere."""
+    """Read layers.yaml; the profile that it names defines the terms. If the file cannot be read, the terms of
+    every profile are accepted, so that other files get no errors about them."""
     document = reading.open_document(folder / CATALOGUE, f"{FOLDER}/{CATALOGUE}", {}, report)
     named = next(document.walk(("profile",)), None)
     if named and isinstance(named.node, Scalar):
@@ -128,7 +128,7 @@ def _open_catalogue(folder: Path, report: Report) -> Document:
 
 
 def _read_variant(folder: Path, name: str, words: Mapping[str, str], report: Report) -> File:
-    """A variant's file; its name has to go into paths, patterns and C comments."""
+    """Read a variant's file. The variant's name must be valid in paths, patterns and C comments."""
     shown = _printable(name)
     place = Place(f"{FOLDER}/{shown}.yaml", 1, 1)
     try:
@@ -155,7 +155,7 @@ def _read_matrix(
 def _read_experiments(
     folder: Path, names: list[str], plan: Matrix | None, file: Document, report: Report
 ) -> dict[str, Experiment]:
-    """The experiments, where the project has any."""
+    """The experiments, if the project has any."""
     if not (folder / EXPERIMENTS).is_file():
         return {}
     document = reading.open_document(folder / EXPERIMENTS, f"{FOLDER}/{EXPERIMENTS}", {}, report)
@@ -173,8 +173,8 @@ def _judge(
     files: Mapping[str, File],
     drafts: Mapping[str, Draft],
 ) -> None:
-    """Ask of each variant that is otherwise sound whether its layers go together; a child of a variant of
-    which they do not is not asked."""
+    """Check that the layers of each otherwise valid variant fit together. If they do not, the variant's
+    children are not checked."""
     if not layers.sound("keys") or not layers.sound("roles") or not layers.sound("settings"):
         return
     for name, draft in sorted(drafts.items(), key=lambda one: len(one[1].lineage)):
@@ -198,7 +198,7 @@ def _check_figures(
     layers: Document,
     document: Document,
 ) -> None:
-    """Reported figures are ones that the catalogue declares, and of their type."""
+    """Check that the catalogue declares each reported figure, and that the figure has the declared type."""
     for name, node in given.items() if spec and layers.sound("reported") else ():
         assert spec is not None
         known = spec.reported.get(name)
@@ -212,7 +212,7 @@ def _check_figures(
             reading.report_misfit(wrong, (*path, name), document)
 
 
-# --- records, once all is well
+# --- records, once there are no mistakes
 
 
 def _resolve(
@@ -247,6 +247,6 @@ def _resolve(
 
 
 def _chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:
-    """The option as a variant has it: read from the environment, or a value."""
+    """The option's value in a variant: read from the environment, or fixed."""
     value = chosen.get(option.name, option.default)
     return option if value == FROM_ENVIRONMENT else replace(option, default=value, env=None)

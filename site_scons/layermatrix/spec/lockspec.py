@@ -1,7 +1,7 @@
 """The file variants/counters.lock: the accepted cost of each load in each cell.
 
-Reads and prints it. The text is sorted, and has a line for each load of a cell, so that a change of one is a
-change of one line; a mistake of an edit by hand is reported with its place.
+Reads and prints the file. The text is sorted and has one line for each load of a cell, so that one changed
+load changes one line. If a manual edit is invalid, the error shows its place.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEAD = """\
 
 @dataclass(frozen=True, order=True)
 class Machine:
-    """What makes figures comparable: all of it has to be the same."""
+    """The conditions of a measurement. Figures are comparable only if all conditions are equal."""
 
     compiler: str
     libc: str
@@ -44,7 +44,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Accepted:
-    """One load in one cell. figures: by name, an operation."""
+    """The cost of one load in one cell. figures: name -> count per operation."""
 
     args: str
     figures: Mapping[str, float]
@@ -52,7 +52,7 @@ class Accepted:
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where figures belong."""
+    """The place of figures in the file."""
 
     machine: Machine
     variant: str
@@ -68,7 +68,7 @@ Lock = Mapping[Place, Accepted]
 
 @dataclass(frozen=True)
 class AcceptedSpec(Record):
-    """A field for each of METRICS."""
+    """A record with one field for each of METRICS."""
 
     args: Digest
     instructions: Figure
@@ -110,7 +110,7 @@ class LockSpec(Record):
 
 
 def read(root: Path) -> dict[Place, Accepted]:
-    """What the project's lock holds; nothing, where it has none. SpecErrors with every mistake."""
+    """Read the project's lock; empty if there is none. Raises SpecErrors with every mistake."""
     if not (root / FILE).exists():
         return {}
     report = Report()
@@ -149,7 +149,7 @@ def render(lock: Lock) -> str:
 
 
 def _headings(last: tuple[object, ...], now: tuple[Machine, str, str]) -> Iterator[str]:
-    """The lines that lead to the next figures."""
+    """The lines that introduce the next figures."""
     machine, variant, mode = now
     if last[0] != machine:
         for index, (name, value) in enumerate(vars(machine).items()):

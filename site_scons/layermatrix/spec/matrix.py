@@ -1,4 +1,4 @@
-"""matrix.yaml and experiments.yaml: what two of their values say together, and the resolved matrix."""
+"""matrix.yaml and experiments.yaml: check their values against each other, and build the resolved matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layermatrix.spec.shapes import ExperimentsSpec
 
 
 def check(matrix: Matrix, variants: list[str], document: Document) -> None:
-    """Report the names in matrix.yaml that nothing has, and those that are given twice."""
+    """Report unknown and duplicate names in matrix.yaml."""
     known: dict[str, Sequence[str]] = {"variant": variants} if variants else {}
     if document.sound("axes"):
         known |= {axis: matrix.axes[axis] for axis in AXES if axis != "variant"}
@@ -29,7 +29,7 @@ def check(matrix: Matrix, variants: list[str], document: Document) -> None:
 
 
 def expanded(axes: Axes, variants: Sequence[str]) -> Axes:
-    """The axes with the names of variants in place of patterns."""
+    """The axes, with each pattern replaced by the variants that it matches."""
     names = (name for pattern in axes.variant for name in variants if references.matches(name, pattern))
     return replace(axes, variant=tuple(dict.fromkeys(names)))
 
@@ -42,7 +42,7 @@ def resolve(matrix: Matrix, variants: Sequence[str]) -> Matrix:
 
 
 def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
-    """All that are timed can be told apart by their names, and the loads and groups exist."""
+    """Check that all timed libraries have different names, and that the loads and groups exist."""
     for name in peers.libraries:
         if name in variants:
             what = f"{quote(name)} is the name of a variant, too"
@@ -61,7 +61,8 @@ def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
 
 
 def _check_groups(peers: Peers, document: Document) -> None:
-    """A word on the command line is a load or a group, and a group has loads."""
+    """Check that no load and group share a name, since the command line accepts both, and that no group is
+    empty."""
     for name in peers.groups:
         path = ("peers", "groups", name)
         if name == ALL:
@@ -85,7 +86,7 @@ def _check_peer_load(name: str, load: PeerLoad, document: Document) -> None:
 
 
 def _check_words(peers: Peers, words: Sequence[str], path: Path, document: Document) -> None:
-    """Each word stands for a load; nothing is said where not all loads are known."""
+    """Check that each word refers to a load. Skipped if some loads are unknown."""
     for index, word in enumerate(words if document.sound("peers", "loads") else ()):
         if not peers.named([word]):
             hint = hint_for(word, (*peers.groups, *peers.loads))
@@ -93,7 +94,7 @@ def _check_words(peers: Peers, words: Sequence[str], path: Path, document: Docum
 
 
 def _check_timed(name: str, matrix: Matrix, path: Path, document: Document) -> None:
-    """A load that is compared by its speed is one that is timed."""
+    """Check that each load whose speed is compared is timed."""
     load = matrix.loads.get(name)
     if load and not load.args:
         document.error(path, _not_timed(name))
@@ -106,8 +107,7 @@ def _not_timed(name: str) -> str:
 def check_experiments(
     spec: ExperimentsSpec, variants: list[str], matrix: Matrix | None, file: Document, document: Document
 ) -> None:
-    """Names in experiments refer to something. Of loads nothing is said where those of `file` cannot be
-    read."""
+    """Check that names in experiments refer to something. Skips loads if those of `file` cannot be read."""
     loads = file.names("loads") if matrix else []
     known: Known = {noun: names for noun, names in (("variant", variants), ("load", loads)) if names}
     references.check(spec, known, document)

@@ -1,10 +1,10 @@
-"""One file -> a checked record: pydantic reads the values, and what it says of them gets a place and a way
-out.
+"""Read one file into a checked record. pydantic reads the values; this module adds a place and a hint to its
+errors.
 
-A `Document` is a file with the paths in it: ("layers", "ring", "capacity") is a value, and has a place.
-`read` gives a record. Where the file has mistakes, they are in the report, and the record has what is
-sound: a broken entry of a mapping is left out, a broken field has its default, or is not there at all;
-further checks ask `sound()` first, so that one mistake gives one error.
+A `Document` is a file and the paths in it: ("layers", "ring", "capacity") is a value, and has a place. `read`
+returns a record. If the file has mistakes, they are in the report, and the record holds the valid parts: an
+invalid entry of a mapping is left out; an invalid field has its default, or is absent. Further checks call
+`sound()` first, so that one mistake causes one error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Path: TypeAlias = "tuple[str | int, ...]"  # of a value in a file
 
-# What an entry of a mapping is called, by the mapping's key; the mappings in it follow.
+# The noun for an entry of a mapping, by the mapping's key; nested mappings follow.
 NOUNS: Mapping[str, tuple[str, ...]] = {
     "layers": ("layer",), "options": ("option",), "keys": ("key",), "entries": ("entry",), "loads": ("load",),
     "libraries": ("library",), "limits": ("limit",), "pages": ("page",), "experiments": ("experiment",),
@@ -59,14 +59,14 @@ class Step:
 
 
 class Document:
-    """A file that was read, or could not be; `words`: what it calls the core's words."""
+    """A file, read or unreadable. `words`: the file's names for the core's terms."""
 
     def __init__(self, shown: str, node: Node | None, words: Mapping[str, str], report: Report) -> None:
         self.shown, self.node, self.words, self.report = shown, node, words, report
         self.broken: set[Path] = {()} if node is None else set()
 
     def walk(self, path: Path) -> Iterator[Step]:
-        """The steps of a path, as far as the file has them."""
+        """The steps of a path, as far as they exist in the file."""
         node = self.node
         for element in path:
             step = self._step(node, element)
@@ -85,42 +85,42 @@ class Document:
         return None
 
     def place(self, *path: str | int) -> Place:
-        """Of a value, or of what is there of its path."""
+        """The place of a value, or of the deepest part of its path that exists."""
         steps = list(self.walk(path))
         start = self.node.place if self.node else Place(self.shown, 1, 1)
         return steps[-1].node.place if steps else start
 
     def key_place(self, *path: str | int) -> Place:
-        """Of a value's key; of an item of a list, its own; of the file, its start."""
+        """The place of a value's key. For an item of a list, the item's place; for the file, its start."""
         steps = list(self.walk(path))
         if not steps:
             return Place(self.shown, 1, 1)
         return steps[-1].key or steps[-1].node.place
 
     def names(self, *path: str) -> list[str]:
-        """The keys of the mapping at a path, sound or not."""
+        """The keys of the mapping at a path, valid or not."""
         steps = list(self.walk(path))
         node = steps[-1].node if len(steps) == len(path) and steps else None
         return [key.text for key, _ in node.entries] if isinstance(node, yamlnodes.Mapping) else []
 
     def sound(self, *path: str | int) -> bool:
-        """Whether nothing is wrong at this path, in it, or with what it is in."""
+        """Whether the value at this path, its parts and its parents are all free of mistakes."""
         return not any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self.broken)
 
     def error(self, path: Path, what: str, hint: str | None = None, *, at_key: bool = False) -> None:
-        """Report a mistake at a path, which is broken from then on."""
+        """Report a mistake at a path, and mark the path as invalid."""
         place = self.key_place(*path) if at_key else self.place(*path)
         self.report.error(place, what, hint)
         self.broken.add(path)
 
     def slot(self, path: Path) -> str:
-        """What the value at a path is called in a message."""
+        """The name of the value at a path in messages."""
         slot = "the file"
         nouns: tuple[str, ...] = ()
         node = self.node
         for element in path:
             if isinstance(node, Scalar):
-                break  # a single value that stands for a list or a mapping
+                break  # a single value in place of a list or a mapping
             step = self._step(node, element)
             node = step.node if step else None
             if isinstance(element, int):
@@ -137,12 +137,13 @@ class Document:
 
 
 def open_document(file: FilePath, shown: str, words: Mapping[str, str], report: Report) -> Document:
-    """The file's text as nodes; `shown` is its path in messages."""
+    """Parse the file's text into nodes. `shown` is its path in messages."""
     return Document(shown, yamlnodes.read_document(file, shown, report), words, report)
 
 
 def read(kind: type[T], document: Document) -> T | None:
-    """The record in a file. With mistakes reported, what is sound of it; None where that is nothing."""
+    """The record in a file. Mistakes are reported, and the record has the valid parts; None if there are
+    none."""
     import pydantic
 
     if document.node is None:
@@ -157,7 +158,7 @@ def read(kind: type[T], document: Document) -> T | None:
 
 
 def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
-    """What reads this kind; it takes a while to make, and is kept."""
+    """The reader of this kind. It is slow to create, so it is cached."""
     import pydantic
 
     key = repr(kind)
@@ -170,7 +171,7 @@ _ADAPTERS: dict[str, pydantic.TypeAdapter[Any]] = {}
 
 
 def plain(node: Node, words: Mapping[str, str], kind: Any = None) -> Any:
-    """Nodes as dicts and lists, whose single values know how they are written; keys are the core's words."""
+    """Nodes as dicts and lists with the core's terms as keys. Each single value keeps its written form."""
     if isinstance(node, yamlnodes.Mapping):
         known = fields_of(kind)
         given = {key.text for key, _ in node.entries}
@@ -183,7 +184,7 @@ def plain(node: Node, words: Mapping[str, str], kind: Any = None) -> Any:
 
 
 def _partly(kind: type[T], data: dict[str, Any], document: Document) -> T:
-    """A record with the fields that are sound; a broken entry of a mapping is left out of it."""
+    """A record of the valid fields. Invalid entries of a mapping are left out."""
     record = kind.__new__(kind)
     own = hints(kind)
     for field in fields(kind):  # type: ignore[arg-type]
@@ -198,7 +199,7 @@ def _partly(kind: type[T], data: dict[str, Any], document: Document) -> T:
 
 
 def _sound_part(hint: Any, name: str, data: dict[str, Any], document: Document) -> Any:
-    """What a field holds; MISSING where it is not given or nothing of it is sound."""
+    """The value of a field; MISSING if it is absent or has no valid part."""
     import pydantic
 
     if name not in data:
@@ -214,11 +215,12 @@ def _sound_part(hint: Any, name: str, data: dict[str, Any], document: Document) 
         return MISSING
 
 
-# --- what is wrong, and where
+# --- mistakes and their places
 
 
 def _report(problem: pydantic.ValidationError, kind: Any, document: Document) -> None:
-    """Every mistake, once: a key that is probably meant by an unknown one is not called missing."""
+    """Every mistake, once. If an unknown key looks like a misspelled one, that one is not reported as
+    missing."""
     errors = problem.errors(include_url=False, include_input=True)
     meant = {
         (*error["loc"][:-1], likely)
@@ -258,7 +260,7 @@ def _report_unknown(path: Path, kind: Any, document: Document) -> None:
 
 
 def _absent(path: Path, kind: Any, document: Document) -> list[str]:
-    """The keys that the mapping at a path might have, and has not."""
+    """The keys that the mapping at a path may have and does not have."""
     given = document.names(*(str(element) for element in path))
     known = (document.words.get(key, key) for key in fields_of(_kind_at(kind, path)))
     return [key for key in known if key not in given]
@@ -279,7 +281,7 @@ def _report_misfit(error: Any, path: Path, slot: str, document: Document, *, at_
 def report_misfit(
     wrong: Misfit, path: Path, document: Document, *, slot: str | None = None, at_key: bool = False
 ) -> None:
-    """Report what does not fit, at its place in the file."""
+    """Report a Misfit at its place in the file."""
     inner = (*path, *wrong.at)
     if wrong.whole:
         what, at_key = (
@@ -311,7 +313,7 @@ _HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def fields_of(kind: Any) -> list[str]:
-    """The keys of a mapping of this kind; none where they are the user's own."""
+    """The keys of a mapping of this kind; none if users choose the keys."""
     kind = bare(kind)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         return []
@@ -319,12 +321,12 @@ def fields_of(kind: Any) -> list[str]:
 
 
 def _is_own(hint: Any) -> bool:
-    """Whether a field is filled in by the reader."""
+    """Whether the reader fills in this field."""
     return any(isinstance(part, Own) for part in getattr(hint, "__metadata__", ()))
 
 
 def part_of(kind: Any, element: str | int) -> Any:
-    """The kind of a part of this kind; None where it is not known."""
+    """The kind of a part of this kind; None if it is unknown."""
     kind = bare(kind)
     if isinstance(kind, type) and is_dataclass(kind):
         return hints(kind).get(str(element))

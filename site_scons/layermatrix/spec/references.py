@@ -1,6 +1,7 @@
-"""The names in a record that refer to something of the project: a layer, a role, a load, a variant.
+"""Check the names in a record that refer to something in the project: a layer, role, load or variant.
 
-A field declares them by a `kinds.Ref` beside its kind; one walk over a record reports those that nothing has.
+A field declares such a name with `kinds.Ref` beside its kind. One walk over a record reports the unknown
+names.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from layermatrix.core.kinds import Ref
 from layermatrix.model.layers import ALL
 from layermatrix.spec.reading import Document, Path, bare, hints
 
-Known = Mapping[str, Sequence[str]]  # noun -> the names that there are; nothing is said of other nouns
+Known = Mapping[str, Sequence[str]]  # noun -> the existing names; other nouns are not checked
 
 
 def check(record: object, known: Known, document: Document) -> None:
-    """Report each name in a file's record that nothing has."""
+    """Report each unknown name in a file's record."""
     for ref, name, path, at_key in _names(type(record), record, ()):
         there = known.get(ref.noun)
         if there is not None and not any(matches(one, name) if ref.pattern else one == name for one in there):
@@ -33,14 +34,14 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def _names(kind: Any, value: Any, path: Path, at_key: bool = False) -> Iterator[tuple[Ref, str, Path, bool]]:
-    """Every name in a value that refers to something, and its place; of a mapping's keys, the keys'."""
+    """Every name in a value that refers to something, with its place. A key's place is that of the key."""
     if isinstance(value, str):
         yield from ((one, value, path, at_key) for one in _refs(kind) if value)
         return
     kind = bare(kind)
     if is_dataclass(value) and is_dataclass(kind):
         for field in fields(value):
-            if hasattr(value, field.name):  # a broken one is left out
+            if hasattr(value, field.name):  # an invalid field is absent
                 yield from _names(hints(kind)[field.name], getattr(value, field.name), (*path, field.name))
     elif isinstance(value, Mapping):
         of_key, of_value = get_args(kind) or (Any, Any)

@@ -1,7 +1,7 @@
-"""What the spec files may hold where that is not what a resolved project holds: records that pydantic fills.
+"""The records of the spec files whose form differs from the resolved project. pydantic fills them.
 
-The other records of the files are those of `model`. What holds between two values is checked in `catalogue`,
-`lineage` and `matrix`.
+The other records of the files are those of `model`. `catalogue`, `lineage` and `matrix` check rules that
+involve two values.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Listed(Entries):
 
 
 class _Figures(Kind):
-    """Figures that were reported, by name; what each has to be is the catalogue's."""
+    """Reported figures by name. The catalogue defines the type of each."""
 
     def read(self, node: object) -> dict[str, object]:
         if not isinstance(node, dict):
@@ -74,8 +74,8 @@ class _Figures(Kind):
 
 
 class _Limits(Kind):
-    """The most that a figure may be: one number, for every release cell; or one for each configuration that
-    is named (a mode, a compiler, or `<mode>-<compiler>`); or `none`, which lifts an inherited limit."""
+    """The limit of a figure: one number for every release cell; one number for each named configuration (a
+    mode, a compiler, or `<mode>-<compiler>`); or `none`, which removes an inherited limit."""
 
     expects = f"a whole number, {quote(NO_LIMIT)}, or a mapping of modes and compilers"
 
@@ -100,7 +100,7 @@ class _Limits(Kind):
 
 @dataclass(frozen=True)
 class SetSpec:
-    """What a variant sets; the rest it has from the variant that it extends, or by default."""
+    """What a variant sets. The rest comes from the variant that it extends, or from the defaults."""
 
     settings: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class SetSpec:
 
 
 class _Set(Kind):
-    """Settings, `options` and `capacity`; what there is to set is the catalogue's to say."""
+    """Settings, `options` and `capacity`. The catalogue defines which settings exist."""
 
     def read(self, node: object) -> SetSpec:
         if not isinstance(node, dict):
@@ -146,8 +146,7 @@ class LayerSpec(Record):
 
 @dataclass(frozen=True)
 class CatalogueSpec(Record):
-    """layers.yaml: everything a variant is put together from. lines: how many lines a file was reported to
-    have."""
+    """layers.yaml: everything that variants consist of. lines: the reported number of lines of each file."""
 
     doc: Sentence
     system: System
@@ -165,7 +164,8 @@ class CatalogueSpec(Record):
 
 @dataclass(frozen=True)
 class AddSpec(Record):
-    """A layer that a variant adds; without `before` or `after` it comes last among those of its role."""
+    """A layer that a variant adds. Without `before` or `after`, it comes last among the layers of its
+    role."""
 
     layer: LayerName
     before: LayerName | None = None
@@ -178,9 +178,9 @@ class AddSpec(Record):
 
 @dataclass(frozen=True)
 class VariantSpec(Record):
-    """A named choice of layers and settings, given whole or as a change of another variant.
+    """A named choice of layers and settings, listed in full or as a change of another variant.
 
-    budget: entry -> metric -> limits; None lifts those of the variant that it extends.
+    budget: entry -> metric -> limits; None removes the limits of the variant that it extends.
     """
 
     doc: Sentence

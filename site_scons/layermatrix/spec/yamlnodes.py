@@ -1,8 +1,8 @@
-"""YAML text -> a tree of nodes that know their place.
+"""Parse YAML text into a tree of nodes that know their place.
 
-Reads one file, bounded in bytes, depth and nodes (an alias counts as all that it stands for), and takes
-only YAML's core tags. The tree is built from parser events with a stack of its own, so that no input can
-exhaust Python's.
+Reads one file and accepts only YAML's core tags. Bytes, depth and nodes are limited; an alias counts as all
+the nodes that it refers to. The tree is built from parser events with an explicit stack, so that no input can
+exhaust Python's stack.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from layermatrix.core.errors import Place, Report, quote
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
-MAX_CHARACTERS_OF_A_NUMBER = 40  # Python refuses to convert very long ones
+MAX_CHARACTERS_OF_A_NUMBER = 40  # Python refuses to convert very long numbers
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _TEXT = _TAG + "str"
-# What YAML 1.2 takes for a number: no octal or sexagesimal ones, no underscores.
+# The numbers of YAML 1.2: no octal or sexagesimal numbers, no underscores.
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
@@ -34,7 +34,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\
 
 @dataclass(frozen=True)
 class Scalar:
-    """A single value. `text` is as written (without quotes), `value` what YAML makes of it."""
+    """A single value. `text` is its written form without quotes, `value` is YAML's interpretation."""
 
     place: Place
     text: str
@@ -51,7 +51,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Keys are unique; the first of two equal ones is kept."""
+    """Keys are unique. Of two equal keys, the first is kept."""
 
     place: Place
     entries: tuple[tuple[Scalar, Node], ...]
@@ -62,11 +62,12 @@ Node: TypeAlias = "Scalar | Sequence | Mapping"
 
 
 class _UnusableError(Exception):
-    """The file cannot be read any further; the reason is in the report."""
+    """The rest of the file cannot be read; the reason is in the report."""
 
 
 def read_document(file: Path, shown: str, report: Report) -> Node | None:
-    """The one YAML document in `file`, or None with the reasons in `report`; `shown` is its path there."""
+    """The one YAML document in `file`; None if it has mistakes, which go to `report`. `shown` is the path
+    there."""
     try:
         builder = _Builder(shown, report)
         builder.build(_read_text(file, shown, report))
@@ -109,7 +110,7 @@ def _stop(report: Report, place: Place, what: str, hint: str | None = None) -> N
 
 @dataclass
 class _Open:
-    """A list or mapping whose end has not come yet; of a mapping, keys and values take turns in `parts`."""
+    """A list or mapping that is still open. In a mapping, `parts` alternates keys and values."""
 
     place: Place
     mapping: bool
@@ -133,7 +134,7 @@ class _Builder:
         self.open: list[_Open] = []
         self.nodes = 0
         self.root: Node | None = None
-        self.spoiled = False  # a mistake was found that leaves a value unknown
+        self.spoiled = False  # a mistake left some value unknown
 
     def build(self, text: str) -> None:
         start = Place(self.shown, 1, 1)
@@ -239,7 +240,7 @@ class _Builder:
         return value
 
     def _convert(self, text: str, place: Place) -> str | bool | int | float | None:
-        """What a plain word is. A date, a merge key or a number of another base is text."""
+        """The type of an unquoted word. Dates, merge keys and numbers in other bases are text."""
         if text in ("", "~", "null"):
             return None
         if _INTEGER.fullmatch(text) and len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
@@ -260,7 +261,8 @@ class _Builder:
 
 
 def _beside(key: Scalar, value: Node) -> Node:
-    """`value`; a missing one is placed at its key, because YAML puts it wherever the next token begins."""
+    """`value`. A missing value gets the place of its key, because YAML puts it where the next token
+    begins."""
     if isinstance(value, Scalar) and value.value is None and not value.text:
         return replace(value, place=key.place)
     return value
