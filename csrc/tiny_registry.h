@@ -40,8 +40,7 @@ struct tiny_slab {
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint16_t order_first; // the index of the first fresh block to be allocated
-    uint16_t order_step; // the distance to the next one; coprime to capacity, so every block is reached
+    uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
     _Atomic(uint16_t) *asked; // one note per block, see hardened.h; belongs to the page, whatever its class
 #endif
 };

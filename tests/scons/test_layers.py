@@ -182,7 +182,9 @@ class Driver:
 
 def reachable(variant: Variant) -> list[Key]:
     """The classes of requests."""
-    served = {*variant.extra["hot_index"], *variant.extra["wide_index"]}
+    served = {*variant.extra["hot_index"]}
+    if variant.extra["hot_size"] < variant.extra["max_size"]:
+        served |= {*variant.extra["wide_index"]}
     return [size_class for size_class in variant.keys if size_class.index in served]
 
 
@@ -415,7 +417,10 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
 def test_a_request_that_no_layer_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
     copy_tree(counting.root, tmp_path / "project")
     broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
-    broken.project.edit("templates/tiny_alloc_fast.h.j2", "    TINY_COUNT_REQUEST(class);\n", "")
+    uncounted = "tiny_alloc_class(size_t class)\n{\n"
+    template = "templates/tiny_alloc_fast.h.j2"
+    inlined = f"{uncounted}    TINY_COUNT_REQUEST(class);\n    void *block;"
+    broken.project.edit(template, inlined, f"{uncounted}    void *block;")
     broken.project.build("variant=switched", "mode=stats", "libs")
     done = broken.try_run(["a:64:3"])
     assert done.returncode < 0

@@ -16,9 +16,8 @@ MEMORY_CALLS = {"mmap", "mmap64", "munmap", "mremap", "madvise", "mprotect", "br
 
 # the file, the original text, its replacement: mistakes in the handling of failed system calls
 FAULTS = [
-    ("page_arena.c", "    if (chunk == NULL) return false;\n", ""),
-    ("os.c", "    int saved = errno;\n    if (munmap", "    int saved = 0;\n    if (munmap"),
-    ("large.c", "        publish(mapping);\n        return false;", "        return false;"),
+    ("page_arena.c", "    if (chunk == NULL) return NULL;\n    chunk->start", "    chunk->start"),
+    ("large.c", "    if (extent == NULL) return NULL;\n    bool mapped", "    bool mapped"),
 ]
 
 
@@ -26,7 +25,7 @@ FAULTS = [
 MODULES = [
     ("test_page_arena", "page_arena.c", "first > 0 && bit_of(chunk->free_edge, first - 1)", "false"),
     ("test_tiny_registry", "tiny_registry.c", "TINY_TAG_OWNER(old) != 0", "false"),
-    ("test_large_blocks", "large.c", "large.cached_bytes + mapping->size > CACHED_BYTES", "false"),
+    ("test_large_blocks", "large_extents.c", "before == NULL || before->size +", "true || before->size +"),
 ]
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_RELOC_TYPE_x64
+from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from layermatrix.evidence.binary import elf
@@ -24,6 +26,8 @@ from layermatrix.evidence.binary import elf
 _DAMAGE = (*elf.DAMAGE, struct.error, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
 VERSION = 4
 _SYMBOL = struct.Struct("<IBBHQQ")  # name, info, other, section, value, size
+_RELOCATION = struct.Struct("<QIIq")  # place, kind, symbol, addend
+_THREAD_LOCAL = {ENUM_RELOC_TYPE_x64[f"R_X86_64_DTPOFF{bits}"] for bits in (32, 64)}
 _APART = 1 << 32  # bytes between the assigned addresses of two sections
 
 
@@ -118,7 +122,19 @@ def _laid_out(data: bytes) -> bytes:
                 *front, section, value, size = _SYMBOL.unpack_from(data, offset)
                 if section in code:
                     _SYMBOL.pack_into(changed, offset, *front, section, value + section * _APART, size)
+        elif isinstance(table, RelocationSection) and file["e_machine"] == "EM_X86_64":
+            _ignore_thread_locals(table, data, changed)
     return bytes(changed)
+
+
+def _ignore_thread_locals(table: RelocationSection, data: bytes, changed: bytearray) -> None:
+    """Disable the relocations that place thread-local variables: pyelftools cannot apply them, and no line of
+    code depends on them."""
+    for offset in range(table["sh_offset"], table["sh_offset"] + table["sh_size"], _RELOCATION.size):
+        place, kind, symbol, addend = _RELOCATION.unpack_from(data, offset)
+        if kind in _THREAD_LOCAL:
+            none = ENUM_RELOC_TYPE_x64["R_X86_64_NONE"]
+            _RELOCATION.pack_into(changed, offset, place, none, symbol, addend)
 
 
 def _file_names(program: Any) -> dict[int, str]:
