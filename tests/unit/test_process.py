@@ -75,7 +75,8 @@ def test_children_that_a_program_leaves_behind_are_ended_too() -> None:
     assert gone(int(finished.stdout))
 
 
-def test_stop_all_ends_what_other_threads_have_under_way() -> None:
+def test_stop_all_ends_what_other_threads_have_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_stopped", threading.Event())
     finished: list[process.Finished] = []
     waiting = threading.Thread(target=lambda: finished.append(sh("sleep 60")))
     waiting.start()
@@ -83,6 +84,12 @@ def test_stop_all_ends_what_other_threads_have_under_way() -> None:
         process.stop_all()
         waiting.join(0.05)
     assert finished[0].failure == "killed by SIGKILL"
+
+
+def test_a_program_that_starts_after_stop_all_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_stopped", threading.Event())
+    process.stop_all()
+    assert sh("sleep 60").failure == "killed by SIGKILL"
 
 
 def test_what_the_user_preloads_is_not_preloaded_into_what_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

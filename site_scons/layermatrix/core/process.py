@@ -24,6 +24,7 @@ KEPT_BYTES = 16 * 1024 * 1024  # of each output: its last bytes, which have the 
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
+_stopped = threading.Event()  # `stop_all` was called: no program may outlive it
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def _wait(child: subprocess.Popen[bytes], timeout: float) -> bool:
     """Wait for the end; True if the time limit came first. In every case, kill the rest of its group."""
     with _running_lock:
         _running.add(child)
+        if _stopped.is_set():  # the interrupt came while this program was being started
+            _kill_group(child)
     try:
         child.wait(timeout)
         return False
@@ -127,9 +130,13 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def stop_all() -> None:
-    """Kill every program that `run` is running, in any thread. This is for an interrupt: the programs have
-    sessions of their own, so Ctrl-C at the terminal does not reach them."""
+    """Kill every program that `run` is running, in any thread, and every later one.
+
+    This is for an interrupt: the programs have sessions of their own, so Ctrl-C at the terminal does not
+    reach them.
+    """
     with _running_lock:
+        _stopped.set()
         for child in _running:
             _kill_group(child)
 
