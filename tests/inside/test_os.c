@@ -24,6 +24,15 @@ static void mappings_that_cannot_be_had_are_null_and_leave_errno(void)
     T_CHECK(errno == 1234, "errno is %d", errno);
 }
 
+static void unmapping_leaves_errno(void)
+{
+    char *start = os_map(OS_PAGE, OS_PAGE);
+    T_CHECK(start != NULL, "no mapping");
+    errno = 1234;
+    os_unmap(start, OS_PAGE);
+    T_CHECK(errno == 1234, "errno is %d", errno);
+}
+
 static void purged_memory_is_zero(void)
 {
     char *start = os_map(4 * OS_PAGE, OS_PAGE);
@@ -135,6 +144,7 @@ int main(void)
 {
     T_RUN(mappings_are_aligned_and_zero);
     T_RUN(mappings_that_cannot_be_had_are_null_and_leave_errno);
+    T_RUN(unmapping_leaves_errno);
     T_RUN(purged_memory_is_zero);
     T_RUN(a_mapping_moves_with_its_contents);
     T_RUN(guards_cannot_be_touched);
