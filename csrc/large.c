@@ -50,13 +50,34 @@ static large_extent_t *map_new(size_t size, size_t alignment)
     bool mapped = large_extent_map(extent, size, alignment);
     os_lock(&large.lock);
     if (mapped) {
-        large_extent_publish(extent);
+        large_extent_publish_new(extent);
         count(1, (ptrdiff_t)size);
     } else {
         large_extent_drop_record(extent);
     }
     os_unlock(&large.lock);
     if (mapped) hak_decay_make_room(HAK_POOL_EXTENTS, size);
+    return mapped ? extent : NULL;
+}
+
+// Uses the gap at the edge of the extents: maps only what it lacks.
+static large_extent_t *grow_edge(size_t size, size_t alignment)
+{
+    os_lock(&large.lock);
+    large_extent_t *extent = large_extents_take_edge(size, alignment);
+    os_unlock(&large.lock);
+    if (extent == NULL) return NULL;
+    size_t more = size - extent->size;
+    bool mapped = large_extent_map_before(extent, size);
+    os_lock(&large.lock);
+    if (mapped) {
+        large_extent_publish_new(extent);
+        count(1, (ptrdiff_t)size);
+    } else {
+        large_extents_put_back(extent);
+    }
+    os_unlock(&large.lock);
+    if (mapped) hak_decay_make_room(HAK_POOL_EXTENTS, more);
     return mapped ? extent : NULL;
 }
 
@@ -78,6 +99,7 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
     if (alignment < HAK_PAGE) alignment = HAK_PAGE;
     large_extent_t *extent = take_free(size, alignment);
     *zeroed = extent == NULL;
+    if (extent == NULL) extent = grow_edge(size, alignment);
     if (extent == NULL) extent = map_new(size, alignment);
     return extent != NULL ? extent->start : NULL;
 }
@@ -108,9 +130,9 @@ static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
     if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
-    size_t keep = hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES);
-    // Waits until the bound is exceeded by a quarter, so that not every free near it cuts a piece off.
-    bool waits = large_extents_bytes() <= keep + keep / 4;
+    size_t keep = hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
+    // Waits until the bound is exceeded by an eighth, so that not every free near it cuts a piece off.
+    bool waits = large_extents_bytes() <= keep + keep / 8;
     return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);
 }
 

@@ -19,6 +19,7 @@ static struct {
     large_extent_t *oldest;
     large_extent_t *newest;
     large_extent_t *unused; // records
+    char *edge; // where the newest mapping begins; the kernel places the next one in front of it, mostly
     size_t count;
     size_t bytes;
 } extents;
@@ -64,6 +65,12 @@ static void set_page(large_extent_t *extent, const char *page, tiny_tag_t tag)
 void large_extent_publish(large_extent_t *extent)
 {
     set_page(extent, extent->start, TINY_TAG(0, TINY_KIND_LARGE));
+}
+
+void large_extent_publish_new(large_extent_t *extent)
+{
+    if (!extent->alone) extents.edge = extent->start;
+    large_extent_publish(extent);
 }
 
 void large_extent_forget(const large_extent_t *extent)
@@ -203,6 +210,20 @@ large_extent_t *large_extents_take(size_t size, size_t alignment)
     return extent;
 }
 
+large_extent_t *large_extents_take_edge(size_t size, size_t alignment)
+{
+    if (LARGE_HIDES || size > ALONE_BYTES || alignment > HAK_PAGE || extents.edge == NULL) return NULL;
+    large_extent_t *extent = free_at(extents.edge);
+    if (extent == NULL || extent->start != extents.edge || extent->size >= size) return NULL;
+    remove_free(extent);
+    return extent;
+}
+
+void large_extents_put_back(large_extent_t *extent)
+{
+    add_free(extent);
+}
+
 // ---- giving
 
 // Joins the extent that follows `front` to it; both are on no list. The result has the age of the larger part: so a
@@ -333,6 +354,20 @@ bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment)
     char *start = map_reserved(size, alignment);
     if (start == NULL) return false;
     *extent = (large_extent_t){.start = start, .size = size, .alone = large_extent_must_be_alone(size)};
+    return true;
+}
+
+bool large_extent_map_before(large_extent_t *extent, size_t size)
+{
+    size_t more = size - extent->size;
+    char *start = extent->start - more;
+    if ((uintptr_t)extent->start <= more || !os_map_at(start, more)) return false;
+    if (!large_extent_reserve(start, more)) {
+        os_unmap(start, more);
+        return false;
+    }
+    extent->start = start;
+    extent->size = size;
     return true;
 }
 

@@ -39,6 +39,13 @@ void large_extent_drop_record(large_extent_t *extent);
 // Makes a new mapping for the record; false when no memory is available.
 bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment);
 
+// Takes the free extent at the edge, the lowest address of the newest mapping, if it is too short for the block; NULL if
+// there is none. large_extent_map_before then maps what it lacks, so that a gap at the edge becomes part of the block
+// instead of staying behind; if that fails, the extent goes back as it was.
+large_extent_t *large_extents_take_edge(size_t size, size_t alignment);
+bool large_extent_map_before(large_extent_t *extent, size_t size);
+void large_extents_put_back(large_extent_t *extent);
+
 // Makes records for the pages of an extent. False when no memory is available for them.
 bool large_extent_reserve(const char *start, size_t size);
 
@@ -51,8 +58,10 @@ char *large_extent_map_target(size_t size);
 // Unmaps extents that are linked by `next` and whose tags are 0. Takes the lock to return their records.
 void large_extents_unmap(large_extent_t *list, os_lock_t *lock);
 
-// Marks the extent's first page as the start of a block; or clears the mark.
+// Marks the extent's first page as the start of a block; or clears the mark. `new`: the extent's first page was just
+// mapped, so the edge is there.
 void large_extent_publish(large_extent_t *extent);
+void large_extent_publish_new(large_extent_t *extent);
 void large_extent_forget(const large_extent_t *extent);
 
 // Takes the smallest free extent that holds the block, and cuts it to size; NULL when there is none.

@@ -102,6 +102,19 @@ void *os_map(size_t size, size_t alignment)
     return start;
 }
 
+// A kernel before 4.17 takes the address as a hint.
+bool os_map_at(void *start, size_t size)
+{
+    int saved = errno;
+    void *there = mmap(start, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    errno = saved;
+    if (there != MAP_FAILED && there != start) os_unmap(there, size);
+    if (there != start) return false;
+    memcheck_own(start, size);
+    return true;
+}
+
 void *os_map_guarded(size_t size, size_t alignment, size_t guard)
 {
     if (guard == 0) return os_map(size, alignment);

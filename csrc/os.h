@@ -13,6 +13,9 @@ typedef void os_before_end_t(void);
 void *os_map(size_t size, size_t alignment);
 void os_unmap(void *start, size_t size);
 
+// Maps exactly these addresses; false if some of them are in use, or no memory is available.
+bool os_map_at(void *start, size_t size);
+
 // The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard.
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
