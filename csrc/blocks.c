@@ -165,6 +165,28 @@ size_t blocks_size(const void *block, const char *misuse)
     hak_die(misuse, block);
 }
 
+// ---- resizing
+
+// A run that grows takes a little more than requested, so that a block that grows in small steps finds its memory
+// large enough most of the time.
+static void *resize_run(void *run, size_t size)
+{
+    enum { SLACK_SHARE = 4, MORE_SHARE = 8 };
+    size_t has = page_arena_usable_size(run);
+    if (size <= has && size >= has - has / SLACK_SHARE) return run;
+    if (size <= TINY_MAX_SIZE || size > PAGE_ARENA_MAX_SIZE) return NULL;
+    size_t more = size + size / MORE_SHARE;
+    if (more > PAGE_ARENA_MAX_SIZE) more = PAGE_ARENA_MAX_SIZE;
+    if (size > has && page_arena_resize(run, more)) return run;
+    return page_arena_resize(run, size) ? run : NULL;
+}
+
+static void *resize_large(void *block, size_t size)
+{
+    if (LIKELY(large_fits(block, size))) return block;
+    return size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+}
+
 // A tiny block stays in place while it is at least half full; an arena run or a mapping is resized in place if
 // possible.
 void *blocks_resize(void *block, size_t size)
@@ -175,11 +197,31 @@ void *blocks_resize(void *block, size_t size)
         size_t has = tiny_class_size[class_of(block, tag, misuse)];
         return size <= has && size > has / 2 ? block : NULL;
     }
-    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
-        bool fits = size > TINY_MAX_SIZE && size <= PAGE_ARENA_MAX_SIZE;
-        return fits && page_arena_resize(block, size) ? block : NULL;
-    }
-    if (tag == TINY_TAG(0, TINY_KIND_LARGE))
-        return size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return resize_run(block, size);
+    if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return resize_large(block, size);
     hak_die(misuse, block);
+}
+
+// Below this, a copy costs less than a search for room.
+#define LEAST_COPIED ((size_t)1 << 11)
+
+static bool grows_by_factor(size_t has, size_t size)
+{
+    return size >= has + has / 2;
+}
+
+size_t blocks_size_with_headroom(size_t has, size_t size)
+{
+    if (size <= has || has < LEAST_COPIED || grows_by_factor(has, size)) return size;
+    size_t more = has + has / 4;
+    return size > more || more > PAGE_ARENA_MAX_SIZE ? size : more;
+}
+
+void *blocks_alloc_resized(size_t has, size_t size)
+{
+    if (has >= LEAST_COPIED && grows_by_factor(has, size)) {
+        void *block = large_alloc_to_grow(size);
+        if (block != NULL) return block;
+    }
+    return blocks_alloc_fast(blocks_size_with_headroom(has, size));
 }

@@ -20,6 +20,13 @@ size_t blocks_size(const void *block, const char *misuse);
 // Returns a block with room for `size` bytes, in place or moved; NULL leaves the block unchanged. size > 0.
 void *blocks_resize(void *block, size_t size);
 
+// Returns a block for the contents of one that had `has` bytes and cannot be resized to `size`. One that grows gets
+// room to grow further.
+void *blocks_alloc_resized(size_t has, size_t size);
+
+// Returns the size to request for such a block if it gets no room to grow: `size`, or more if it grows in small steps.
+size_t blocks_size_with_headroom(size_t has, size_t size);
+
 ALWAYS_INLINE void *blocks_alloc_fast(size_t size)
 {
     if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_alloc_fast(size);

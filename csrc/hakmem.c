@@ -137,7 +137,7 @@ HAK_EXPORT void *hak_realloc(void *block, size_t size)
     if (resized != NULL) return resized;
     size_t has = hak_entry_size(block, "realloc of a pointer that is no block");
     int saved = errno;
-    void *moved = hak_malloc(size);
+    void *moved = hak_entry_alloc_resized(has, size);
     if (UNLIKELY(moved == NULL)) {
         if (size > has) return NULL;
         errno = saved; // shrinking never fails: the block keeps the excess memory

@@ -12,6 +12,7 @@
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
 #define unwatched_alloc hardened_alloc
+#define unwatched_alloc_resized hardened_alloc_resized
 #define unwatched_alloc_aligned hardened_alloc_aligned
 #define unwatched_free hardened_free
 #define unwatched_free_sized hardened_free_sized
@@ -22,6 +23,7 @@
 #else
 
 #define unwatched_alloc blocks_alloc_fast
+#define unwatched_alloc_resized blocks_alloc_resized
 #define unwatched_alloc_aligned blocks_alloc
 #define unwatched_free blocks_free
 #define unwatched_size blocks_size
@@ -82,6 +84,13 @@ ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size)
 {
     HAK_IF_WATCHED(return NULL);
     return unwatched_resize(block, size);
+}
+
+// Returns a block for the contents of one of `has` bytes that hak_entry_resize could not resize to `size`.
+ALWAYS_INLINE void *hak_entry_alloc_resized(size_t has, size_t size)
+{
+    HAK_IF_WATCHED(return memcheck_alloc(size, TINY_MIN_ALIGN, &(bool){false}));
+    return unwatched_alloc_resized(has, size);
 }
 
 // Sets the block's size to `size`, which is at most its present size; the block stays in place and keeps its memory.

@@ -226,6 +226,15 @@ void *hardened_alloc(size_t size)
     return hardened_alloc_aligned(size, TINY_MIN_ALIGN, &zeroed);
 }
 
+void *hardened_alloc_resized(size_t has, size_t size)
+{
+    bool zeroed;
+    size_t more = blocks_size_with_headroom(has, size);
+    char *block = hardened_alloc_aligned(more, TINY_MIN_ALIGN, &zeroed);
+    if (block != NULL && more > size) hand_out(block, size);
+    return block;
+}
+
 // Returns the requested size and marks the block as not allocated.
 static size_t claim(void *block, kind_t kind, size_t *size)
 {

@@ -30,6 +30,9 @@ size_t hardened_size(const void *block, const char *misuse);
 // Returns the block with room for `size` bytes; NULL leaves it unchanged. size > 0.
 void *hardened_resize(void *block, size_t size);
 
+// Returns a block for the contents of one of `has` bytes that hardened_resize could not resize to `size`.
+void *hardened_alloc_resized(size_t has, size_t size);
+
 // Sets the size of the allocated block to `size`, which is at most its requested size.
 void hardened_shrink(void *block, size_t size);
 

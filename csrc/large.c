@@ -7,6 +7,7 @@
 #include "decay.h"
 #include "demand.h"
 #include "large_extents.h"
+#include "large_room.h"
 #include "tiny_registry.h"
 
 #if LARGE_HIDES
@@ -33,6 +34,12 @@ static void count(ptrdiff_t blocks, ptrdiff_t bytes)
     if (large.bytes > large.demand.peak) large.demand.peak = large.bytes;
 }
 
+// An extent in use without a room.
+static void settle(large_extent_t *extent)
+{
+    atomic_store_explicit(&extent->span, large_span(extent->size, extent->size), memory_order_relaxed);
+}
+
 // ---- allocation
 
 static large_extent_t *take_record(void)
@@ -50,6 +57,7 @@ static large_extent_t *map_new(size_t size, size_t alignment)
     bool mapped = large_extent_map(extent, size, alignment);
     os_lock(&large.lock);
     if (mapped) {
+        settle(extent);
         large_extent_publish_new(extent);
         count(1, (ptrdiff_t)size);
     } else {
@@ -71,6 +79,7 @@ static large_extent_t *grow_edge(size_t size, size_t alignment)
     bool mapped = large_extent_map_before(extent, size);
     os_lock(&large.lock);
     if (mapped) {
+        settle(extent);
         large_extent_publish_new(extent);
         count(1, (ptrdiff_t)size);
     } else {
@@ -81,11 +90,22 @@ static large_extent_t *grow_edge(size_t size, size_t alignment)
     return mapped ? extent : NULL;
 }
 
+// A block that had room counts with what it has grown to.
+static void end_count_of_room(large_extent_t *extent)
+{
+    count(0, (ptrdiff_t)(extent->size - extent->counted));
+}
+
 static large_extent_t *take_free(size_t size, size_t alignment)
 {
     os_lock(&large.lock);
     large_extent_t *extent = large_extents_take(size, alignment);
+    if (extent == NULL && large_rooms_usage().lent >= size) {
+        large_rooms_end(false, end_count_of_room);
+        extent = large_extents_take(size, alignment);
+    }
     if (extent != NULL) {
+        settle(extent);
         large_extent_publish(extent);
         count(1, (ptrdiff_t)extent->size);
     }
@@ -101,6 +121,18 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
     *zeroed = extent == NULL;
     if (extent == NULL) extent = grow_edge(size, alignment);
     if (extent == NULL) extent = map_new(size, alignment);
+    return extent != NULL ? extent->start : NULL;
+}
+
+void *large_alloc_to_grow(size_t size)
+{
+    if (LARGE_HIDES || large_extents_bytes() < size || !os_try_lock(&large.lock)) return NULL;
+    large_extent_t *extent = large_room_take(size);
+    if (extent != NULL) {
+        large_extent_publish(extent);
+        count(1, (ptrdiff_t)extent->counted);
+    }
+    os_unlock(&large.lock);
     return extent != NULL ? extent->start : NULL;
 }
 
@@ -144,20 +176,31 @@ static large_extent_t *let_go(large_extent_t *extent)
     return extent;
 }
 
+// Returns the bytes that the block used.
+static size_t end_use(large_extent_t *extent, uint32_t now)
+{
+    size_t used = extent->size;
+    bool had_room = extent->has_room;
+    if (had_room || extent->is_small) used = large_room_forget(extent, now);
+    else extent->freed_at = now;
+    if (had_room) count(0, (ptrdiff_t)(used - extent->counted));
+    count(-1, -(ptrdiff_t)used);
+    return used;
+}
+
 void large_free(void *block)
 {
     uint32_t now = os_clock_ms();
     os_lock(&large.lock);
     large_extent_t *extent = extent_of(block, "double free, or free of a pointer into a block");
-    size_t size = extent->size;
-    count(-1, -(ptrdiff_t)size);
+    size_t size = end_use(extent, now);
     large_extent_t *gone = NULL;
     bool kept = !extent->alone && size <= KEPT_BLOCK && (!LARGE_HIDES || os_hide(extent->start, size));
     if (!kept) {
         gone = let_go(extent);
     } else {
         if (!LARGE_HIDES) large_extent_forget(extent);
-        large_extents_give(extent, now);
+        large_extents_give(extent);
         gone = surplus(STEP_BYTES + size, now, (uint32_t)TINY_OPTION_DECAY_MS);
     }
     os_unlock(&large.lock);
@@ -167,7 +210,7 @@ void large_free(void *block)
 size_t large_usable_size(const void *block)
 {
     os_lock(&large.lock);
-    size_t size = extent_of(block, "size asked of a pointer that is no block")->size;
+    size_t size = large_used(extent_of(block, "size asked of a pointer that is no block"));
     os_unlock(&large.lock);
     return size;
 }
@@ -179,6 +222,7 @@ static void set_size(large_extent_t *extent, size_t size)
     os_lock(&large.lock);
     count(0, (ptrdiff_t)(size - extent->size));
     extent->size = size;
+    settle(extent);
     extent->has_grown = true;
     if (large_extent_must_be_alone(size)) extent->alone = true; // only its first page has a record now
     os_unlock(&large.lock);
@@ -191,7 +235,10 @@ static bool resize_among_extents(large_extent_t *extent, size_t size)
     os_lock(&large.lock);
     size_t old_size = extent->size;
     bool resized = size < old_size ? large_extents_cut(extent, size, now) : large_extents_grow(extent, size);
-    if (resized) count(0, (ptrdiff_t)(extent->size - old_size));
+    if (resized) {
+        settle(extent);
+        count(0, (ptrdiff_t)(extent->size - old_size));
+    }
     if (resized && size > old_size) extent->has_grown = true;
     os_unlock(&large.lock);
     return resized;
@@ -248,8 +295,16 @@ void *large_resize(void *block, size_t size)
 {
     os_lock(&large.lock);
     large_extent_t *extent = extent_of(block, "realloc of a pointer that is no block");
+    bool had_room = extent->has_room, ended = !had_room || large_room_end(extent);
+    if (had_room && ended) end_count_of_room(extent);
     os_unlock(&large.lock);
-    return resize(extent, hak_round_up(size, LARGE_GRAIN)) ? extent->start : NULL;
+    return ended && resize(extent, hak_round_up(size, LARGE_GRAIN)) ? extent->start : NULL;
+}
+
+bool large_fits(void *block, size_t size)
+{
+    if (LARGE_HIDES || ((uintptr_t)block & (HAK_PAGE - 1)) != 0) return false;
+    return large_room_fits(tiny_registry_record(block)->owner, size);
 }
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
@@ -304,6 +359,7 @@ size_t large_claim(const void *block, size_t *size)
 size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {
     os_lock(&large.lock);
+    large_rooms_end(delay > 0, end_count_of_room);
     large_extent_t *gone = surplus(most, now, delay);
     os_unlock(&large.lock);
     size_t bytes = 0;
@@ -315,7 +371,9 @@ size_t large_return(size_t most, uint32_t now, uint32_t delay)
 large_usage_t large_usage(void)
 {
     os_lock(&large.lock);
-    large_usage_t usage = {large.blocks, large.bytes, large_extents_count(), large_extents_bytes()};
+    large_rooms_usage_t rooms = large_rooms_usage();
+    large_usage_t usage = {large.blocks, large.bytes + rooms.grown, large_extents_count(),
+                           large_extents_bytes() + rooms.lent};
     os_unlock(&large.lock);
     return usage;
 }

@@ -7,6 +7,14 @@
 // Returns NULL when no memory is available. *zeroed is true if the memory is known to be zero.
 void *large_alloc(size_t size, size_t alignment, bool *zeroed);
 
+// For a block that grows and is likely to grow again: places it in front of free memory, so that it can grow in place.
+// NULL when there is no such memory, or when another thread holds the lock.
+void *large_alloc_to_grow(size_t size);
+
+// Without a lock; the caller owns the block. True if it has room for `size` bytes in place, perhaps by growing, and
+// `size` is not so small that its memory should be freed.
+bool large_fits(void *block, size_t size);
+
 // Each of these ends the process when `block` is not the start of a large block.
 void large_free(void *block);
 size_t large_usable_size(const void *block);

@@ -5,8 +5,6 @@
 
 #include "tiny_registry.h"
 
-// A larger block is alone: only its first page has a record, and its memory is returned to the system when it is freed.
-#define ALONE_BYTES ((size_t)128 << 20)
 #define JOINED_MOST ((size_t)1 << 30)
 #define LISTS 128u // list_of(JOINED_MOST) is 96
 #define LOOKS 16u // extents checked in one list
@@ -21,7 +19,7 @@ static struct {
     large_extent_t *unused; // records
     char *edge; // where the newest mapping begins; the kernel places the next one in front of it, mostly
     size_t count;
-    size_t bytes;
+    _Atomic(size_t) bytes; // written under the lock
 } extents;
 
 static unsigned list_of(size_t size)
@@ -92,11 +90,16 @@ static void add_by_age(large_extent_t *extent)
     else extents.oldest = extent;
 }
 
+static void count_bytes(ptrdiff_t change)
+{
+    atomic_store_explicit(&extents.bytes, large_extents_bytes() + (size_t)change, memory_order_relaxed);
+}
+
 static void add_free(large_extent_t *extent)
 {
     add_by_age(extent);
     extents.count++;
-    extents.bytes += extent->size;
+    count_bytes((ptrdiff_t)extent->size);
     if (LARGE_HIDES) return;
     unsigned index = list_of(extent->size);
     extent->previous = NULL;
@@ -115,7 +118,7 @@ static void remove_free(large_extent_t *extent)
     if (extent->newer != NULL) extent->newer->older = extent->older;
     else extents.newest = extent->older;
     extents.count--;
-    extents.bytes -= extent->size;
+    count_bytes(-(ptrdiff_t)extent->size);
     tiny_registry_set(extent->start, 0);
     if (LARGE_HIDES) return;
     tiny_registry_set(last_page(extent), 0);
@@ -201,7 +204,7 @@ static large_extent_t *cut_front(large_extent_t *extent, const char *place)
 
 large_extent_t *large_extents_take(size_t size, size_t alignment)
 {
-    if (LARGE_HIDES || size > ALONE_BYTES) return NULL;
+    if (LARGE_HIDES || size > LARGE_ALONE_BYTES) return NULL;
     large_extent_t *extent = find(size, alignment);
     if (extent == NULL) return NULL;
     remove_free(extent);
@@ -210,9 +213,20 @@ large_extent_t *large_extents_take(size_t size, size_t alignment)
     return extent;
 }
 
+large_extent_t *large_extents_take_longest(size_t least)
+{
+    large_extent_t *longest = NULL;
+    for (unsigned word = LISTS / 64; word-- > 0 && longest == NULL;)
+        if (extents.occupied[word] != 0)
+            longest = extents.list[word * 64 + 63u - (unsigned)__builtin_clzll(extents.occupied[word])];
+    if (longest == NULL || longest->size < least) return NULL;
+    remove_free(longest);
+    return longest;
+}
+
 large_extent_t *large_extents_take_edge(size_t size, size_t alignment)
 {
-    if (LARGE_HIDES || size > ALONE_BYTES || alignment > HAK_PAGE || extents.edge == NULL) return NULL;
+    if (LARGE_HIDES || size > LARGE_ALONE_BYTES || alignment > HAK_PAGE || extents.edge == NULL) return NULL;
     large_extent_t *extent = free_at(extents.edge);
     if (extent == NULL || extent->start != extents.edge || extent->size >= size) return NULL;
     remove_free(extent);
@@ -250,26 +264,26 @@ static large_extent_t *join_neighbours(large_extent_t *extent)
     return before;
 }
 
-void large_extents_give(large_extent_t *extent, uint32_t now)
+void large_extents_give(large_extent_t *extent)
 {
-    extent->freed_at = now;
     extent->has_grown = false;
     add_free(LARGE_HIDES ? extent : join_neighbours(extent));
 }
 
-bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t now)
+bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t freed_at)
 {
     large_extent_t *rest = LARGE_HIDES || extent->alone ? NULL : large_extent_new_record();
     if (rest == NULL) return false;
-    *rest = (large_extent_t){.start = extent->start + size, .size = extent->size - size};
+    *rest =
+        (large_extent_t){.start = extent->start + size, .size = extent->size - size, .freed_at = freed_at};
     extent->size = size;
-    large_extents_give(rest, now);
+    large_extents_give(rest);
     return true;
 }
 
 bool large_extents_grow(large_extent_t *extent, size_t size)
 {
-    if (LARGE_HIDES || extent->alone || size > ALONE_BYTES) return false;
+    if (LARGE_HIDES || extent->alone || size > LARGE_ALONE_BYTES) return false;
     large_extent_t *behind = free_at(extent->start + extent->size);
     size_t more = size - extent->size;
     if (behind == NULL || behind->size < more) return false;
@@ -301,9 +315,9 @@ large_extent_t *large_extents_surplus(size_t keep, size_t most, uint32_t now, ui
     while (extents.oldest != NULL && most > 0) {
         large_extent_t *extent = extents.oldest;
         bool is_old = now - extent->freed_at >= delay;
-        bool is_too_much = extents.bytes > keep || (LARGE_HIDES && extents.count > WAITING_MOST);
+        bool is_too_much = large_extents_bytes() > keep || (LARGE_HIDES && extents.count > WAITING_MOST);
         if (!is_old && !is_too_much) break;
-        size_t beyond = extents.bytes > keep ? extents.bytes - keep : 0;
+        size_t beyond = large_extents_bytes() > keep ? large_extents_bytes() - keep : 0;
         size_t allowed = is_old || beyond > most ? most : beyond;
         remove_free(extent);
         extent = take_end(extent, allowed);
@@ -321,14 +335,14 @@ size_t large_extents_count(void)
 
 size_t large_extents_bytes(void)
 {
-    return extents.bytes;
+    return atomic_load_explicit(&extents.bytes, memory_order_relaxed);
 }
 
 // ---- mappings
 
 bool large_extent_must_be_alone(size_t size)
 {
-    return size > ALONE_BYTES;
+    return size > LARGE_ALONE_BYTES;
 }
 
 bool large_extent_reserve(const char *start, size_t size)

@@ -20,13 +20,20 @@
 #define LARGE_GRAIN HAK_PAGE
 #endif
 
+// A larger block is alone: only its first page has a record, and its memory is returned to the system when it is freed.
+#define LARGE_ALONE_BYTES ((size_t)128 << 20)
+
 typedef struct large_extent {
     char *start;
     size_t size;
     size_t asked; // with full checks: requested bytes plus 1; 0 when the block is not allocated
     bool has_grown; // a realloc has enlarged the block, so the next one gets headroom
     bool alone; // so large that it is neither cached nor split
-    uint32_t freed_at; // if free, by os_clock_ms
+    bool has_room; // see large_room.h
+    bool is_small; // a block that wastes most of a granule, see large_room.c
+    uint32_t freed_at; // if free, by os_clock_ms; with a room, when the room was freed
+    size_t counted; // with a room: bytes that count as in use
+    _Atomic(uint64_t) span; // if in use, see large_room.h
     struct large_extent *newer; // neighbours in the list of free extents by age
     struct large_extent *older;
     struct large_extent *next; // in the list of similar free extents, or of unused records
@@ -67,11 +74,14 @@ void large_extent_forget(const large_extent_t *extent);
 // Takes the smallest free extent that holds the block, and cuts it to size; NULL when there is none.
 large_extent_t *large_extents_take(size_t size, size_t alignment);
 
-// Adds the extent to the free ones.
-void large_extents_give(large_extent_t *extent, uint32_t now);
+// Takes the longest free extent as it is; NULL if it has less than `least` bytes.
+large_extent_t *large_extents_take_longest(size_t least);
 
-// Cuts the extent's end off and frees it. False leaves the extent unchanged.
-bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t now);
+// Adds the extent to the free ones; it was freed at extent->freed_at.
+void large_extents_give(large_extent_t *extent);
+
+// Cuts the extent's end off and frees it, with the age given. False leaves the extent unchanged.
+bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t freed_at);
 
 // Grows the extent into the free one that follows it. False: there is too little room.
 bool large_extents_grow(large_extent_t *extent, size_t size);
@@ -81,6 +91,6 @@ large_extent_t *large_extents_surplus(size_t keep, size_t most, uint32_t now, ui
 
 // The free extents.
 size_t large_extents_count(void);
-size_t large_extents_bytes(void);
+size_t large_extents_bytes(void); // roughly, if the caller does not hold the lock
 
 #endif
