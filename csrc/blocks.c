@@ -160,7 +160,7 @@ size_t blocks_size(const void *block, const char *misuse)
 {
     tiny_tag_t tag = tiny_registry_tag(block);
     if (TINY_TAG_OWNER(tag) != 0) return tiny_class_size[class_of(block, tag, misuse)];
-    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return page_arena_usable_size(block);
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return page_arena_usable_size(block, misuse);
     if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return large_usable_size(block);
     hak_die(misuse, block);
 }
@@ -169,10 +169,10 @@ size_t blocks_size(const void *block, const char *misuse)
 
 // A run that grows takes a little more than requested, so that a block that grows in small steps finds its memory
 // large enough most of the time.
-static void *resize_run(void *run, size_t size)
+static void *resize_run(void *run, size_t size, const char *misuse)
 {
     enum { SLACK_SHARE = 4, MORE_SHARE = 8 };
-    size_t has = page_arena_usable_size(run);
+    size_t has = page_arena_usable_size(run, misuse);
     if (size <= has && size >= has - has / SLACK_SHARE) return run;
     if (size <= TINY_MAX_SIZE || size > PAGE_ARENA_MAX_SIZE) return NULL;
     size_t more = size + size / MORE_SHARE;
@@ -197,7 +197,7 @@ void *blocks_resize(void *block, size_t size)
         size_t has = tiny_class_size[class_of(block, tag, misuse)];
         return size <= has && size > has / 2 ? block : NULL;
     }
-    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return resize_run(block, size);
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return resize_run(block, size, misuse);
     if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return resize_large(block, size);
     hak_die(misuse, block);
 }
@@ -223,5 +223,8 @@ void *blocks_alloc_resized(size_t has, size_t size)
         void *block = large_alloc_to_grow(size);
         if (block != NULL) return block;
     }
-    return blocks_alloc_fast(blocks_size_with_headroom(has, size));
+    size_t more = blocks_size_with_headroom(has, size);
+    void *block = blocks_alloc_fast(more);
+    if (UNLIKELY(block == NULL) && more > size) block = blocks_alloc_fast(size);
+    return block;
 }

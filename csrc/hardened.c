@@ -90,20 +90,22 @@ static kind_t kind_of(const void *block)
     return tag == TINY_TAG(0, TINY_KIND_LARGE) ? LARGE : NO_BLOCK;
 }
 
-// Marks the block as allocated.
-static void hand_out(char *block, size_t asked)
+// Marks the block as allocated; returns the size of its memory.
+static size_t note(char *block, size_t asked)
 {
-    size_t size;
     switch (kind_of(block)) {
     case TINY:
-        size = note_tiny(block, asked);
-        break;
+        return note_tiny(block, asked);
     case ARENA:
-        size = page_arena_note(block, asked);
-        break;
+        return page_arena_note(block, asked);
     default:
-        size = large_note(block, asked);
+        return large_note(block, asked);
     }
+}
+
+static void hand_out(char *block, size_t asked)
+{
+    size_t size = note(block, asked);
     canary_set(block + asked, block + size);
 }
 
@@ -111,6 +113,23 @@ static void check_canary(const char *block, size_t asked, size_t size)
 {
     if (UNLIKELY(!canary_is_whole(block + asked, block + size)))
         hak_die_of_size(CANARY_OVERFLOW, block, size);
+}
+
+// Returns where the check and the change of a canary end that begins at `at`: behind the word that follows it.
+static char *end_of_first_words(char *at)
+{
+    return (char *)hak_round_up((uintptr_t)at, 8) + 8;
+}
+
+// The block's memory stays the same. Only the canary between both ends and its first word are checked or written: a
+// free checks the rest. So a block that grows in small steps costs little per step, however much memory is behind it.
+static void move_end(char *block, size_t asked, size_t size)
+{
+    char *end = end_of_first_words(block + (asked > size ? asked : size));
+    if (UNLIKELY(!canary_is_whole(block + asked, end)))
+        hak_die_of_size(CANARY_OVERFLOW, block, blocks_size(block, WRONG_POINTER));
+    canary_set(block + size, end);
+    note(block, size);
 }
 
 // ---- quarantine
@@ -228,10 +247,10 @@ void *hardened_alloc(size_t size)
 
 void *hardened_alloc_resized(size_t has, size_t size)
 {
-    bool zeroed;
     size_t more = blocks_size_with_headroom(has, size);
-    char *block = hardened_alloc_aligned(more, TINY_MIN_ALIGN, &zeroed);
-    if (block != NULL && more > size) hand_out(block, size);
+    char *block = more > size ? hardened_alloc(more) : NULL;
+    if (block == NULL) return hardened_alloc(size);
+    hand_out(block, size);
     return block;
 }
 
@@ -298,15 +317,16 @@ void *hardened_resize(void *block, size_t size)
 {
     static const char misuse[] = "realloc of a pointer that is no block";
     size_t asked = hardened_size(block, misuse), has = blocks_size(block, misuse);
-    check_canary(block, asked, has);
     if (size > HAK_MAX_REQUEST - CANARY_POST) return NULL;
-    char *resized = block;
-    if (kind_of(block) == LARGE) {
-        if (size <= PAGE_ARENA_MAX_SIZE) return NULL;
-        resized = large_resize(block, size + CANARY_POST);
-    } else if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) {
-        return NULL;
+    size_t wanted = size + CANARY_POST;
+    bool is_large = kind_of(block) == LARGE;
+    if (is_large ? hak_round_up(wanted, OS_PAGE) == has : wanted <= has && wanted > has / 2) {
+        move_end(block, asked, size);
+        return block;
     }
+    check_canary(block, asked, has);
+    if (!is_large || size <= PAGE_ARENA_MAX_SIZE) return NULL;
+    char *resized = large_resize(block, wanted);
     if (resized != NULL) hand_out(resized, size);
     return resized;
 }

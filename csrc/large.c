@@ -118,8 +118,8 @@ void *large_alloc(size_t size, size_t alignment, bool *zeroed)
     size = hak_round_up(size, LARGE_GRAIN);
     if (alignment < HAK_PAGE) alignment = HAK_PAGE;
     large_extent_t *extent = take_free(size, alignment);
-    *zeroed = extent == NULL;
     if (extent == NULL) extent = grow_edge(size, alignment);
+    *zeroed = extent == NULL;
     if (extent == NULL) extent = map_new(size, alignment);
     return extent != NULL ? extent->start : NULL;
 }
@@ -185,6 +185,8 @@ static size_t end_use(large_extent_t *extent, uint32_t now)
     else extent->freed_at = now;
     if (had_room) count(0, (ptrdiff_t)(used - extent->counted));
     count(-1, -(ptrdiff_t)used);
+    extent->size += extent->reserved; // they leave together
+    extent->reserved = 0;
     return used;
 }
 
@@ -195,7 +197,8 @@ void large_free(void *block)
     large_extent_t *extent = extent_of(block, "double free, or free of a pointer into a block");
     size_t size = end_use(extent, now);
     large_extent_t *gone = NULL;
-    bool kept = !extent->alone && size <= KEPT_BLOCK && (!LARGE_HIDES || os_hide(extent->start, size));
+    bool kept =
+        !extent->alone && size <= KEPT_BLOCK && (!LARGE_HIDES || os_hide(extent->start, extent->size));
     if (!kept) {
         gone = let_go(extent);
     } else {
@@ -244,10 +247,19 @@ static bool resize_among_extents(large_extent_t *extent, size_t size)
     return resized;
 }
 
+// With full checks a block that grows reserves as many addresses again, so that it seldom moves, whatever the steps.
+static size_t reserve_for(const large_extent_t *extent, size_t size)
+{
+    enum { SHARE_OF_LIMIT = 16 };
+    if (!LARGE_HIDES || size <= extent->size) return 0;
+    return size <= os_address_limit() / SHARE_OF_LIMIT ? size : 0;
+}
+
 // During the move the registry does not list the block; only its owner uses it.
 static bool move(large_extent_t *extent, size_t size)
 {
-    char *target = large_extent_map_target(size), *source = extent->start;
+    size_t reserved = reserve_for(extent, size);
+    char *target = large_extent_map_target(size, &reserved), *source = extent->start;
     if (target == NULL) return false;
     size_t old_size = extent->size;
     os_lock(&large.lock);
@@ -255,20 +267,37 @@ static bool move(large_extent_t *extent, size_t size)
     os_unlock(&large.lock);
     os_moved_t result = os_move(source, old_size, target, size);
     bool moved = result == OS_MOVED;
-    if (result == OS_REFUSED) os_unmap_guarded(target, size, CANARY_GUARD);
+    if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, CANARY_GUARD);
     if (moved && CANARY_GUARD > 0) {
         os_unmap(source - CANARY_GUARD, CANARY_GUARD);
-        os_unmap(source + old_size, CANARY_GUARD);
+        os_unmap(source + old_size, extent->reserved + CANARY_GUARD);
     }
     os_lock(&large.lock);
-    if (moved) extent->start = target;
+    if (moved) {
+        extent->start = target;
+        extent->reserved = reserved;
+    }
     large_extent_publish(extent);
     os_unlock(&large.lock);
     if (moved) set_size(extent, size);
     return moved;
 }
 
-// With guards there is no room to grow in place, and shrinking in place would leave a gap before the guard.
+// With full checks: moves the border between the block and the inaccessible addresses behind it.
+static bool resize_into_reserved(large_extent_t *extent, size_t size)
+{
+    char *start = extent->start;
+    size_t old_size = extent->size, whole = old_size + extent->reserved;
+    if (size > whole) return false;
+    bool changed =
+        size > old_size ? os_show(start + old_size, size - old_size) : os_hide(start + size, old_size - size);
+    if (!changed) return false;
+    set_size(extent, size);
+    extent->reserved = whole - size; // only the owner uses it
+    return true;
+}
+
+// With guards the system cannot grow a block in place.
 static bool resize_by_system(large_extent_t *extent, size_t size)
 {
     bool movable = CANARY_GUARD > 0;
@@ -286,7 +315,7 @@ static bool resize(large_extent_t *extent, size_t size)
     if (size == extent->size) return true;
     if (!LARGE_HIDES && size < extent->size && size > extent->size - extent->size / HEADROOM)
         return true; // it may grow again
-    if (!LARGE_HIDES && resize_among_extents(extent, size)) return true;
+    if (LARGE_HIDES ? resize_into_reserved(extent, size) : resize_among_extents(extent, size)) return true;
     bool more = !LARGE_HIDES && size > extent->size && extent->has_grown;
     return resize_by_system(extent, more ? hak_round_up(size + size / HEADROOM, LARGE_GRAIN) : size);
 }

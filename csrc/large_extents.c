@@ -350,17 +350,30 @@ bool large_extent_reserve(const char *start, size_t size)
     return tiny_registry_reserve(start, large_extent_must_be_alone(size) ? HAK_PAGE : size);
 }
 
-static char *map_reserved(size_t size, size_t alignment)
+static char *with_records(char *start, size_t size)
 {
-    char *start = os_map_guarded(size, alignment, CANARY_GUARD);
     if (start == NULL || large_extent_reserve(start, size)) return start;
     os_unmap_guarded(start, size, CANARY_GUARD);
     return NULL;
 }
 
-char *large_extent_map_target(size_t size)
+static char *map_reserved(size_t size, size_t alignment)
 {
-    return map_reserved(size, HAK_PAGE);
+    return with_records(os_map_guarded(size, alignment, CANARY_GUARD), size);
+}
+
+char *large_extent_map_target(size_t size, size_t *reserved)
+{
+    if (!LARGE_HIDES) {
+        *reserved = 0;
+        return map_reserved(size, HAK_PAGE);
+    }
+    char *start = NULL;
+    if (*reserved > 0)
+        start = with_records(os_map_hidden(size + *reserved, HAK_PAGE, CANARY_GUARD), size + *reserved);
+    if (start != NULL) return start;
+    *reserved = 0;
+    return with_records(os_map_hidden(size, HAK_PAGE, CANARY_GUARD), size);
 }
 
 bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment)

@@ -26,6 +26,7 @@
 typedef struct large_extent {
     char *start;
     size_t size;
+    size_t reserved; // with full checks: inaccessible bytes behind it, into which a block grows
     size_t asked; // with full checks: requested bytes plus 1; 0 when the block is not allocated
     bool has_grown; // a realloc has enlarged the block, so the next one gets headroom
     bool alone; // so large that it is neither cached nor split
@@ -59,8 +60,10 @@ bool large_extent_reserve(const char *start, size_t size);
 // True for a size that is neither cached nor split.
 bool large_extent_must_be_alone(size_t size);
 
-// Returns addresses to move an extent to, with their pages reserved in the registry; NULL when there are none.
-char *large_extent_map_target(size_t size);
+// Returns addresses to move an extent to, with their pages reserved in the registry; NULL when there are none. With
+// full checks they are inaccessible until the extent is moved, and `*reserved` more bytes follow, to grow into: 0 if the
+// system grants no more.
+char *large_extent_map_target(size_t size, size_t *reserved);
 
 // Unmaps extents that are linked by `next` and whose tags are 0. Takes the lock to return their records.
 void large_extents_unmap(large_extent_t *list, os_lock_t *lock);

@@ -128,6 +128,12 @@ void *os_map_guarded(size_t size, size_t alignment, size_t guard)
     return outside + guard;
 }
 
+void *os_map_hidden(size_t size, size_t alignment, size_t guard)
+{
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    return outside != NULL ? outside + guard : NULL;
+}
+
 void os_unmap_guarded(void *start, size_t size, size_t guard)
 {
     os_unmap((char *)start - guard, size + 2 * guard);
@@ -136,6 +142,13 @@ void os_unmap_guarded(void *start, size_t size, size_t guard)
 bool os_hide(void *start, size_t size)
 {
     return map_over(start, size, PROT_NONE);
+}
+
+bool os_show(void *start, size_t size)
+{
+    if (!map_over(start, size, PROT_READ | PROT_WRITE)) return false;
+    memcheck_own(start, size);
+    return true;
 }
 
 // A range that the system does not unmap holds no memory and is inaccessible until it is mapped again.

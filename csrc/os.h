@@ -24,6 +24,12 @@ void os_unmap_guarded(void *start, size_t size, size_t guard);
 // unchanged.
 bool os_hide(void *start, size_t size);
 
+// Makes hidden addresses accessible; they hold zeroes. False leaves them hidden.
+bool os_show(void *start, size_t size);
+
+// As os_map_guarded, but all of it is inaccessible.
+void *os_map_hidden(size_t size, size_t alignment, size_t guard);
+
 // Returns the memory behind the addresses to the system; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 

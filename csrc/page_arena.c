@@ -539,10 +539,10 @@ bool page_arena_free(void *block)
     return page_arena_free_parked(&block, 1);
 }
 
-size_t page_arena_usable_size(const void *block)
+size_t page_arena_usable_size(const void *block, const char *misuse)
 {
     arena_chunk_t *chunk = chunk_of(block);
-    return chunk->length[run_out(chunk, block, "size asked of a pointer that is no block")] * UNIT;
+    return chunk->length[run_out(chunk, block, misuse)] * UNIT;
 }
 
 static bool grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, uint32_t units)

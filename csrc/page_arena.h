@@ -55,7 +55,7 @@ unsigned page_arena_alloc_parked(size_t units, unsigned want, void **runs, bool 
 // Each of these ends the process if `block` is not the start of an allocated run (a double free, or a pointer into a
 // run). page_arena_free returns true as page_arena_free_parked does.
 bool page_arena_free(void *block);
-size_t page_arena_usable_size(const void *block);
+size_t page_arena_usable_size(const void *block, const char *misuse);
 
 // Parks an allocated run; returns its units. Takes no lock.
 size_t page_arena_park(void *block);

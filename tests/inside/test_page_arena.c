@@ -32,7 +32,7 @@ static void give(void *block)
 static void check_waste(size_t size)
 {
     unsigned char *block = take(size, 16);
-    size_t usable = page_arena_usable_size(block);
+    size_t usable = page_arena_usable_size(block, "no run");
     T_CHECK(usable >= size, "%zu of %zu bytes are usable", usable, size);
     size_t most = size + size / 8 + (T_CANARY ? 2 : 1) * PAGE_ARENA_UNIT;
     T_CHECK(usable <= most, "%zu bytes are used for %zu", usable, size);
@@ -96,13 +96,13 @@ static void a_run_grows_into_free_room_behind_it_only(void)
     }
     T_fill(block, 20000, 1);
     T_CHECK(!page_arena_resize(block, 900000), "a run grew over one in use");
-    T_CHECK(page_arena_usable_size(block) < 900000, "a run that did not grow says so");
+    T_CHECK(page_arena_usable_size(block, "no run") < 900000, "a run that did not grow says so");
     give(behind);
     if (page_arena_resize(block, 35000 + T_CANARY)) note(block, 35000);
     T_CHECK_PATTERN(block, 20000, 1);
     T_CHECK(page_arena_resize(block, 5000 + T_CANARY), "a run did not shrink");
     note(block, 5000);
-    T_CHECK(page_arena_usable_size(block) < 10000, "a run that has shrunk is as large as before");
+    T_CHECK(page_arena_usable_size(block, "no run") < 10000, "a run that has shrunk is as large as before");
     T_CHECK_PATTERN(block, 5000, 1);
     give(block);
 }
@@ -179,7 +179,7 @@ static void misuse_ends_the_process(void)
     unsigned char *block = take(50000, 16);
     T_CHECK_DIES(give(block + PAGE_ARENA_UNIT));
     T_CHECK_DIES(give(block + 8));
-    T_CHECK_DIES(page_arena_usable_size(block + 2 * PAGE_ARENA_UNIT));
+    T_CHECK_DIES(page_arena_usable_size(block + 2 * PAGE_ARENA_UNIT, "no run"));
     give(block);
     T_CHECK_DIES(give(block));
 }
