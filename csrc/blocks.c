@@ -169,10 +169,9 @@ size_t blocks_size(const void *block, const char *misuse)
 
 // A run that grows takes a little more than requested, so that a block that grows in small steps finds its memory
 // large enough most of the time.
-static void *resize_run(void *run, size_t size, const char *misuse)
+static void *resize_run(void *run, size_t size, size_t has)
 {
     enum { SLACK_SHARE = 4, MORE_SHARE = 8 };
-    size_t has = page_arena_usable_size(run, misuse);
     if (size <= has && size >= has - has / SLACK_SHARE) return run;
     if (size <= TINY_MAX_SIZE || size > PAGE_ARENA_MAX_SIZE) return NULL;
     size_t more = size + size / MORE_SHARE;
@@ -181,29 +180,31 @@ static void *resize_run(void *run, size_t size, const char *misuse)
     return page_arena_resize(run, size) ? run : NULL;
 }
 
-static void *resize_large(void *block, size_t size)
+static void *resize_large(void *block, size_t size, size_t *has)
 {
     if (LIKELY(large_fits(block, size))) return block;
-    return size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    void *resized = size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    if (resized == NULL) *has = large_usable_size(block);
+    return resized;
 }
 
 // A tiny block stays in place while it is at least half full; an arena run or a mapping is resized in place if
 // possible.
-void *blocks_resize(void *block, size_t size)
+void *blocks_resize(void *block, size_t size, size_t *has)
 {
     static const char misuse[] = "realloc of a pointer that is no block";
     tiny_tag_t tag = tiny_registry_tag(block);
     if (TINY_TAG_OWNER(tag) != 0) {
-        size_t has = tiny_class_size[class_of(block, tag, misuse)];
-        return size <= has && size > has / 2 ? block : NULL;
+        *has = tiny_class_size[class_of(block, tag, misuse)];
+        return size <= *has && size > *has / 2 ? block : NULL;
     }
-    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return resize_run(block, size, misuse);
-    if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return resize_large(block, size);
+    if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
+        *has = page_arena_usable_size(block, misuse);
+        return resize_run(block, size, *has);
+    }
+    if (tag == TINY_TAG(0, TINY_KIND_LARGE)) return resize_large(block, size, has);
     hak_die(misuse, block);
 }
-
-// Below this, a copy costs less than a search for room.
-#define LEAST_COPIED ((size_t)1 << 11)
 
 static bool grows_by_factor(size_t has, size_t size)
 {
@@ -212,19 +213,17 @@ static bool grows_by_factor(size_t has, size_t size)
 
 size_t blocks_size_with_headroom(size_t has, size_t size)
 {
-    if (size <= has || has < LEAST_COPIED || grows_by_factor(has, size)) return size;
+    if (size <= has || has < BLOCKS_LEAST_COPIED || grows_by_factor(has, size)) return size;
     size_t more = has + has / 4;
     return size > more || more > PAGE_ARENA_MAX_SIZE ? size : more;
 }
 
-void *blocks_alloc_resized(size_t has, size_t size)
+void *blocks_alloc_with_room(size_t has, size_t size)
 {
-    if (has >= LEAST_COPIED && grows_by_factor(has, size)) {
-        void *block = large_alloc_to_grow(size);
-        if (block != NULL) return block;
-    }
+    void *block = grows_by_factor(has, size) ? large_alloc_to_grow(size) : NULL;
+    if (block != NULL) return block;
     size_t more = blocks_size_with_headroom(has, size);
-    void *block = blocks_alloc_fast(more);
+    block = blocks_alloc_fast(more);
     if (UNLIKELY(block == NULL) && more > size) block = blocks_alloc_fast(size);
     return block;
 }

@@ -133,9 +133,9 @@ HAK_EXPORT void *hak_realloc(void *block, size_t size)
         return NULL;
     }
     if (UNLIKELY(size > HAK_MAX_REQUEST)) return out_of_memory();
-    void *resized = hak_entry_resize(block, size);
+    size_t has;
+    void *resized = hak_entry_resize(block, size, &has);
     if (resized != NULL) return resized;
-    size_t has = hak_entry_size(block, "realloc of a pointer that is no block");
     int saved = errno;
     void *moved = hak_entry_alloc_resized(has, size);
     if (UNLIKELY(moved == NULL)) {

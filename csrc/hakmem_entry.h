@@ -78,12 +78,15 @@ ALWAYS_INLINE size_t hak_entry_size(void *block, const char *misuse)
     return unwatched_size(block, misuse);
 }
 
-// Returns the block with room for `size` bytes; NULL leaves it unchanged. Under memcheck every block moves, together
-// with the recorded state of its bytes.
-ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size)
+// Returns the block with room for `size` bytes. NULL leaves it unchanged, and `*has` is its size. Under memcheck every
+// block moves, together with the recorded state of its bytes.
+ALWAYS_INLINE void *hak_entry_resize(void *block, size_t size, size_t *has)
 {
-    HAK_IF_WATCHED(return NULL);
-    return unwatched_resize(block, size);
+    HAK_IF_WATCHED({
+        *has = memcheck_size(block, "realloc of a pointer that is no block");
+        return NULL;
+    });
+    return unwatched_resize(block, size, has);
 }
 
 // Returns a block for the contents of one of `has` bytes that hak_entry_resize could not resize to `size`.

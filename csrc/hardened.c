@@ -313,18 +313,19 @@ size_t hardened_size(const void *block, const char *misuse)
     }
 }
 
-void *hardened_resize(void *block, size_t size)
+void *hardened_resize(void *block, size_t size, size_t *asked)
 {
     static const char misuse[] = "realloc of a pointer that is no block";
-    size_t asked = hardened_size(block, misuse), has = blocks_size(block, misuse);
+    *asked = hardened_size(block, misuse);
+    size_t has = blocks_size(block, misuse);
     if (size > HAK_MAX_REQUEST - CANARY_POST) return NULL;
     size_t wanted = size + CANARY_POST;
     bool is_large = kind_of(block) == LARGE;
     if (is_large ? hak_round_up(wanted, OS_PAGE) == has : wanted <= has && wanted > has / 2) {
-        move_end(block, asked, size);
+        move_end(block, *asked, size);
         return block;
     }
-    check_canary(block, asked, has);
+    check_canary(block, *asked, has);
     if (!is_large || size <= PAGE_ARENA_MAX_SIZE) return NULL;
     char *resized = large_resize(block, wanted);
     if (resized != NULL) hand_out(resized, size);

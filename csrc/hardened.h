@@ -27,8 +27,8 @@ void hardened_free_sized(void *block, size_t size);
 // Returns the requested size; ends the process with the message `misuse` if `block` is not a block.
 size_t hardened_size(const void *block, const char *misuse);
 
-// Returns the block with room for `size` bytes; NULL leaves it unchanged. size > 0.
-void *hardened_resize(void *block, size_t size);
+// Returns the block with room for `size` bytes. NULL leaves it unchanged, and `*asked` is its requested size. size > 0.
+void *hardened_resize(void *block, size_t size, size_t *asked);
 
 // Returns a block for the contents of one of `has` bytes that hardened_resize could not resize to `size`.
 void *hardened_alloc_resized(size_t has, size_t size);

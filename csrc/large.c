@@ -1,7 +1,7 @@
 // Large blocks: extents aligned to a page of the registry, so that the first page's record identifies the extent.
 //
-// No system call is made under the lock. Only its owner resizes or frees a block, so a block does not change between
-// two holds of the lock.
+// No memory is mapped or returned under the lock. Only its owner resizes or frees a block, so a block does not change
+// between two holds of the lock, except that any thread may end its room.
 #include "large.h"
 
 #include "decay.h"
@@ -34,10 +34,16 @@ static void count(ptrdiff_t blocks, ptrdiff_t bytes)
     if (large.bytes > large.demand.peak) large.demand.peak = large.bytes;
 }
 
-// An extent in use without a room.
+// An extent in use has no room unless large_room_take has opened it.
 static void settle(large_extent_t *extent)
 {
     atomic_store_explicit(&extent->span, large_span(extent->size, extent->size), memory_order_relaxed);
+}
+
+static void begin_use(large_extent_t *extent)
+{
+    settle(extent);
+    count(1, (ptrdiff_t)extent->size);
 }
 
 // ---- allocation
@@ -57,9 +63,8 @@ static large_extent_t *map_new(size_t size, size_t alignment)
     bool mapped = large_extent_map(extent, size, alignment);
     os_lock(&large.lock);
     if (mapped) {
-        settle(extent);
+        begin_use(extent);
         large_extent_publish_new(extent);
-        count(1, (ptrdiff_t)size);
     } else {
         large_extent_drop_record(extent);
     }
@@ -79,9 +84,8 @@ static large_extent_t *grow_edge(size_t size, size_t alignment)
     bool mapped = large_extent_map_before(extent, size);
     os_lock(&large.lock);
     if (mapped) {
-        settle(extent);
+        begin_use(extent);
         large_extent_publish_new(extent);
-        count(1, (ptrdiff_t)size);
     } else {
         large_extents_put_back(extent);
     }
@@ -105,9 +109,8 @@ static large_extent_t *take_free(size_t size, size_t alignment)
         extent = large_extents_take(size, alignment);
     }
     if (extent != NULL) {
-        settle(extent);
+        begin_use(extent);
         large_extent_publish(extent);
-        count(1, (ptrdiff_t)extent->size);
     }
     os_unlock(&large.lock);
     return extent;
@@ -247,12 +250,16 @@ static bool resize_among_extents(large_extent_t *extent, size_t size)
     return resized;
 }
 
+static bool has_few_addresses(size_t size)
+{
+    enum { SHARE_OF_LIMIT = 16 };
+    return size > os_address_limit() / SHARE_OF_LIMIT;
+}
+
 // With full checks a block that grows reserves as many addresses again, so that it seldom moves, whatever the steps.
 static size_t reserve_for(const large_extent_t *extent, size_t size)
 {
-    enum { SHARE_OF_LIMIT = 16 };
-    if (!LARGE_HIDES || size <= extent->size) return 0;
-    return size <= os_address_limit() / SHARE_OF_LIMIT ? size : 0;
+    return LARGE_HIDES && size > extent->size && !has_few_addresses(size) ? size : 0;
 }
 
 // During the move the registry does not list the block; only its owner uses it.
@@ -288,7 +295,7 @@ static bool resize_into_reserved(large_extent_t *extent, size_t size)
 {
     char *start = extent->start;
     size_t old_size = extent->size, whole = old_size + extent->reserved;
-    if (size > whole) return false;
+    if (size > whole || (size < old_size && has_few_addresses(old_size))) return false;
     bool changed =
         size > old_size ? os_show(start + old_size, size - old_size) : os_hide(start + size, old_size - size);
     if (!changed) return false;
@@ -297,13 +304,19 @@ static bool resize_into_reserved(large_extent_t *extent, size_t size)
     return true;
 }
 
-// With guards the system cannot grow a block in place.
+// With guards, growth in place always fails, because a guard follows. The attempt tells whether the block is one
+// mapping for the system: if not, a move would fail after the target is lost.
+static bool grows_in_guard(const large_extent_t *extent, bool *movable)
+{
+    return os_resize(extent->start, extent->size, extent->size + OS_PAGE, movable);
+}
+
 static bool resize_by_system(large_extent_t *extent, size_t size)
 {
-    bool movable = CANARY_GUARD > 0;
+    bool movable = false;
     if (!os_can_move()) return false;
-    if (CANARY_GUARD == 0 && large_extent_reserve(extent->start, size) &&
-        os_resize(extent->start, extent->size, size, &movable)) {
+    if (CANARY_GUARD > 0) return !grows_in_guard(extent, &movable) && movable && move(extent, size);
+    if (large_extent_reserve(extent->start, size) && os_resize(extent->start, extent->size, size, &movable)) {
         set_size(extent, size);
         return true;
     }

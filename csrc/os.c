@@ -102,6 +102,10 @@ void *os_map(size_t size, size_t alignment)
     return start;
 }
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0 // then the address is a hint
+#endif
+
 // A kernel before 4.17 takes the address as a hint.
 bool os_map_at(void *start, size_t size)
 {
