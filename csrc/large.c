@@ -1,7 +1,8 @@
 // Large blocks: extents aligned to a page of the registry, so that the first page's record identifies the extent.
 //
-// No memory is mapped or returned under the lock. Only its owner resizes or frees a block, so a block does not change
-// between two holds of the lock, except that any thread may end its room.
+// Under the lock no memory is mapped or unmapped; only with full checks a freed block is hidden there. Only its owner
+// resizes or frees a block, so a block does not change between two holds of the lock, except that any thread may end
+// its room.
 #include "large.h"
 
 #include "decay.h"
