@@ -2,9 +2,9 @@
 
 #include "inside.h"
 
-#include "os.h"
-#include "page_arena.h"
-#include "tiny_link.h"
+#include "os/os.h"
+#include "heap/page_arena.h"
+#include "registry/tiny_link.h"
 
 // With full checks, a run is noted as allocated, and claimed before it is freed.
 static void note(void *block, size_t size)

@@ -3,9 +3,9 @@
 
 #include "inside.h"
 
-#include "shared_pool.h"
-#include "tiny_order.h"
-#include "tiny_superslab.h"
+#include "heap/shared_pool.h"
+#include "hardened/tiny_order.h"
+#include "heap/tiny_superslab.h"
 
 enum { BLOCKS = 5000 };
 
