@@ -5,6 +5,7 @@
 
 #include "heap/decay.h"
 #include "front/hakmem_tiny.h"
+#include "heap/arena_return.h"
 #include "heap/large.h"
 #include "os/os.h"
 #include "heap/page_arena.h"

@@ -14,6 +14,7 @@
 
 #include "entry/blocks.h"
 #include "hardened/canary.h"
+#include "heap/arena_asked.h"
 #include "heap/large.h"
 #include "os/os.h"
 #include "heap/page_arena.h"

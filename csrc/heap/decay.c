@@ -1,6 +1,7 @@
 // Decay: checks the clock, and chooses which part returns memory to the system.
 #include "heap/decay.h"
 
+#include "heap/arena_return.h"
 #include "heap/demand.h"
 #include "entry/hardened.h"
 #include "heap/large.h"

@@ -7,42 +7,7 @@
 #ifndef PAGE_ARENA_H
 #define PAGE_ARENA_H
 
-#include "os/hak_types.h"
-#include "tiny_alloc_fast_gen.h" // TINY_MAX_SIZE
-
-#define PAGE_ARENA_MAX_SIZE ((size_t)1 << 20)
-#define PAGE_ARENA_MAX_ALIGNMENT ((size_t)1 << 20)
-#define PAGE_ARENA_CHUNK ((size_t)4 << 20)
-
-// At most an eighth of the smallest request; a page of the MMU if that is small enough.
-#define PAGE_ARENA_PAGE ((size_t)4096) // the smallest page of an MMU
-#define PAGE_ARENA_UNIT (TINY_MAX_SIZE >= 8 * PAGE_ARENA_PAGE ? PAGE_ARENA_PAGE : (size_t)128)
-
-// Sizes of runs: 1..8 units, then eight per doubling. The n-th size is the smallest run of list n.
-#define PAGE_ARENA_SIZES (PAGE_ARENA_UNIT == PAGE_ARENA_PAGE ? 49u : 89u)
-_Static_assert(PAGE_ARENA_MAX_SIZE == (size_t)1 << 20,
-               "PAGE_ARENA_SIZES is the list of a run of 1 MiB, and one more");
-
-static inline unsigned page_arena_list_of(size_t units)
-{
-    if (units < 8) return (unsigned)units;
-    unsigned log = 63u - (unsigned)__builtin_clzl(units);
-    return (log - 2) * 8 + (unsigned)(units >> (log - 3) & 7);
-}
-
-// Returns the first list whose every run has at least `units`.
-static inline unsigned page_arena_list_that_fits(size_t units)
-{
-    if (units < 8) return (unsigned)units;
-    unsigned log = 63u - (unsigned)__builtin_clzl(units);
-    return page_arena_list_of(units + ((size_t)1 << (log - 3)) - 1);
-}
-
-// Returns the units of the smallest run of a list.
-static inline size_t page_arena_units_of(unsigned list)
-{
-    return list < 8 ? list : (size_t)(8 + list % 8) << (list / 8 - 1);
-}
+#include "heap/arena_sizes.h"
 
 // Returns NULL when no memory is available. size in 1..PAGE_ARENA_MAX_SIZE, alignment a power of two. *zeroed is true
 // if the memory is known to be zero; else contents are undefined.
@@ -68,18 +33,6 @@ bool page_arena_free_parked(void *const *runs, unsigned count);
 
 // Resizes in place; false leaves the block unchanged.
 bool page_arena_resize(void *block, size_t size);
-
-// With full checks (TINY_CHECKS_FULL): the requested size of a run in use. The run's owner notes it, which marks the
-// run as allocated. page_arena_claim marks it as not allocated; then it may be freed. Note and claim also report the
-// size of the run's memory. Asking and claiming end the process if no allocated run begins at `block`; claiming also
-// does so if the post before it is damaged.
-size_t page_arena_note(void *block, size_t asked);
-size_t page_arena_asked(const void *block, const char *misuse);
-size_t page_arena_claim(const void *block, size_t *size);
-
-// Returns up to about `most` bytes of free runs to the system, the oldest first: runs that have been free for `delay`
-// milliseconds, and those that exceed what the recent peak allows. Returns the number of bytes. `now` is os_clock_ms().
-size_t page_arena_return(size_t most, uint32_t now, uint32_t delay);
 
 typedef struct page_arena_usage {
     size_t chunks;

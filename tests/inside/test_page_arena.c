@@ -3,6 +3,8 @@
 #include "inside.h"
 
 #include "os/os.h"
+#include "heap/arena_asked.h"
+#include "heap/arena_return.h"
 #include "heap/page_arena.h"
 #include "registry/tiny_link.h"
 

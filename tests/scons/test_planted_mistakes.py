@@ -16,14 +16,14 @@ MEMORY_CALLS = {"mmap", "mmap64", "munmap", "mremap", "madvise", "mprotect", "br
 
 # the file, the original text, its replacement: mistakes in the handling of failed system calls
 FAULTS = [
-    ("heap/page_arena.c", "    if (chunk == NULL) return NULL;\n    chunk->start", "    chunk->start"),
+    ("heap/arena_chunk.c", "    if (chunk == NULL) return NULL;\n    chunk->start", "    chunk->start"),
     ("heap/large.c", "    if (extent == NULL) return NULL;\n    bool mapped", "    bool mapped"),
 ]
 
 
 # the module's own test, then the same columns: mistakes that requests show rarely or never
 MODULES = [
-    ("test_page_arena", "heap/page_arena.c", "first > 0 && bit_of(chunk->free_edge, first - 1)", "false"),
+    ("test_page_arena", "heap/arena_runs.c", "first > 0 && arena_is_free_edge(chunk, first - 1)", "false"),
     ("test_os", "os/os.c", "    int saved = errno;\n    if (munmap", "    int saved = 0;\n    if (munmap"),
     ("test_tiny_registry", "registry/tiny_registry.c", "TINY_TAG_OWNER(old) != 0", "false"),
     (
