@@ -7,7 +7,7 @@
 #define TINY_ORDER_H
 
 #include "hardened/canary.h"
-#include "heap/tiny_superslab.h"
+#include "registry/tiny_registry.h"
 
 #define TINY_COLOUR_SPAN 1024u
 #define TINY_COLOUR_STEP 64u
@@ -19,10 +19,10 @@
 _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
 
-static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
+static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
 {
     size_t size = tiny_class_size[slab->class];
-    slab->order = tiny_draw(&heap->random);
+    slab->order = tiny_draw(random);
     canary_set_post(slab->start);
     for (size_t i = 0; i < slab->capacity; i++) {
         canary_set_post(slab->start + (i + 1) * size);
@@ -54,9 +54,9 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
 }
 
 // To the front or to the end.
-static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
 {
-    if (chain->head == NULL || (tiny_draw(&heap->random) & 1) != 0) {
+    if (chain->head == NULL || (tiny_draw(random) & 1) != 0) {
         tiny_chain_push(chain, block);
         return;
     }
@@ -70,9 +70,9 @@ static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_b
 
 #define TINY_FIRST_COLOUR 0u
 
-static inline void tiny_order_set_up(tiny_heap_t *heap, tiny_slab_t *slab)
+static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
 {
-    (void)heap;
+    (void)random;
     (void)slab;
 }
 
@@ -82,9 +82,9 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return n;
 }
 
-static inline void tiny_order_add(tiny_heap_t *heap, tiny_chain_t *chain, tiny_block_t *block)
+static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
 {
-    (void)heap;
+    (void)random;
     tiny_chain_push(chain, block);
 }
 

@@ -10,7 +10,7 @@
 #include "heap/shared_pool.h"
 #include "thread/tiny_lifecycle.h"
 #include "registry/tiny_state.h"
-#include "heap/tiny_superslab.h"
+#include "heap/tiny_visits.h"
 #include "thread/tiny_tls.h"
 
 // These steps together must take at most 2 * decay_ms: a burst ends, a thread notices it, the thread returns its cached

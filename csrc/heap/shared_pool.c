@@ -7,7 +7,6 @@
 #include "heap/demand.h"
 #include "os/os.h"
 #include "registry/tiny_registry.h"
-#include "heap/tiny_superslab.h"
 
 #define SUPERSLAB_SIZE SHARED_POOL_SUPERSLAB
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))

@@ -135,6 +135,11 @@ void tiny_registry_set(const void *page, tiny_tag_t tag)
     atomic_store_explicit(map_slot(address), map_entry(address, tag), memory_order_relaxed);
 }
 
+void tiny_die(const char *what, const void *block)
+{
+    hak_die_of_size(what, block, tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))]);
+}
+
 void tiny_registry_before_fork(void)
 {
     os_lock(&root_lock);

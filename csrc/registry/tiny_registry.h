@@ -45,6 +45,22 @@ struct tiny_slab {
 #endif
 };
 
+// All blocks of a class are aligned to the largest power of two that divides their size, up to this one.
+#define TINY_ALIGNMENT_MOST ((size_t)4096)
+
+// Maximum pages of a slab; each slab has a power of two of them.
+#define TINY_SLAB_PAGES_MOST 4u
+
+// Returns the index of the block that begins at `address`, which lies in the slab; SIZE_MAX if none does.
+static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *address)
+{
+    const char *at = address;
+    if (at < slab->start) return SIZE_MAX;
+    uint32_t size = tiny_class_size[slab->class], offset = (uint32_t)(at - slab->start);
+    uint32_t index = offset / size;
+    return index * size == offset && index < slab->capacity ? index : SIZE_MAX;
+}
+
 // A tag map entry: the owner in the upper half; in the lower half the page's number (address / 64 KiB) xor the class.
 // Pages 16 GiB apart share an entry; the one that is not in it is found in the leaf. The map has 2^18 entries of 8
 // bytes; only the entries of the heap's pages are ever touched.
@@ -102,6 +118,9 @@ bool tiny_registry_reserve(const void *start, size_t size);
 
 // Tags one page; tag 0 removes it. The page's records must have been reserved.
 void tiny_registry_set(const void *page, tiny_tag_t tag);
+
+// Reports misuse of a tiny block; the line also gives its class's size.
+_Noreturn void tiny_die(const char *what, const void *block) COLD;
 
 void tiny_registry_before_fork(void);
 void tiny_registry_after_fork(void);

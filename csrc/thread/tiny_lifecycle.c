@@ -15,7 +15,7 @@
 #include "front/tiny_front.h"
 #include "registry/tiny_registry.h"
 #include "registry/tiny_state.h"
-#include "heap/tiny_superslab.h"
+#include "heap/tiny_heaps.h"
 #include "thread/tiny_tls.h"
 
 static pthread_key_t thread_key;

@@ -3,6 +3,11 @@
 
 #include "debug/debug.h"
 #include "heap/decay.h"
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "heap/tiny_superslab.h"
+#include "heap/tiny_visits.h"
 #include "os/os.h"
 #include "front/tiny_front.h"
 #include "thread/tiny_lifecycle.h"

@@ -7,7 +7,7 @@
 
 #include "os/hak_types.h"
 #include "registry/tiny_registry.h"
-#include "heap/tiny_superslab.h"
+#include "heap/tiny_heap.h"
 
 // Blocks fetched by one refill: n = 4096 / size, at most 64; if n < 4, min(4, 32768 / size), at least 1.
 static inline unsigned tiny_batch(size_t class)

@@ -5,7 +5,11 @@
 
 #include "heap/shared_pool.h"
 #include "hardened/tiny_order.h"
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
 #include "heap/tiny_superslab.h"
+#include "heap/tiny_visits.h"
 
 enum { BLOCKS = 5000 };
 

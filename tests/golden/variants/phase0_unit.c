@@ -1,7 +1,12 @@
 // phase0: the tiny allocator as one translation unit. Generated from variants/phase0.yaml.
 #include "registry/tiny_state.c"
 #include "registry/tiny_registry.c"
+#include "heap/tiny_heap.c"
+#include "heap/tiny_slabs.c"
+#include "heap/tiny_remote.c"
+#include "heap/tiny_visits.c"
 #include "heap/tiny_superslab.c"
+#include "heap/tiny_heaps.c"
 #include "thread/tiny_tls.c"
 #include "thread/tiny_lifecycle.c"
 #include "entry/tiny_stats.c"

@@ -1,5 +1,5 @@
 // phase3: the tiny allocator's fast path. Generated from variants/phase3.yaml; do not edit.
-// Phase 3. Phase 2, compiled as seven separate modules.
+// Phase 3. Phase 2, with its modules compiled separately.
 //
 // Layers, in the order in which a request tries them:
 //   1. Unified Cache (cache)
