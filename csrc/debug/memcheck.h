@@ -1,31 +1,15 @@
-// Reports every block to Valgrind's memcheck, in debug builds: its start and end, that it is not written yet, that it
-// is freed. So memcheck finds leaks, overruns and reads of uninitialised bytes in a program that uses this allocator.
+// Tells Valgrind's memcheck, in debug builds, which code is the allocator's own.
 //
-// watched: a request of the program, served by the memcheck_ functions. unwatched: the allocator's own work;
-// memcheck records it, but reports no error in it.
+// watched: a request of the program, served by the functions of watched.h. unwatched: the allocator's own work; memcheck
+// records it, but reports no error in it.
 // Without valgrind's header, and in release builds, this file defines nothing.
 #ifndef HAK_MEMCHECK_H
 #define HAK_MEMCHECK_H
 
 #include "os/hak_types.h"
-
-#if !HAKMEM_BUILD_RELEASE && defined(__has_include)
-#if __has_include(<valgrind/memcheck.h>)
-#define HAK_MEMCHECK 1
-#endif
-#endif
-#ifndef HAK_MEMCHECK
-#define HAK_MEMCHECK 0
-#endif
+#include "os/valgrind.h"
 
 #if HAK_MEMCHECK
-
-// As the functions of hakmem_entry.h; each block has a redzone.
-void *memcheck_alloc(size_t size, size_t alignment, bool *zeroed) COLD;
-void memcheck_free(void *block) COLD;
-void memcheck_free_sized(void *block, size_t size) COLD;
-size_t memcheck_size(void *block, const char *misuse) COLD;
-void memcheck_shrink(void *block, size_t size) COLD;
 
 // True if the process runs under memcheck and the thread is not in an unwatched part.
 bool memcheck_watches(void);
@@ -42,9 +26,6 @@ void memcheck_unwatched_end(void);
 // depth to the second function.
 unsigned memcheck_watch_again(void);
 void memcheck_watch_no_more(unsigned depth);
-
-// Marks memory that only the allocator uses; pointers in it do not keep blocks alive. NULL is allowed.
-void memcheck_own(void *start, size_t size);
 
 #else
 
@@ -66,12 +47,6 @@ static inline unsigned memcheck_watch_again(void)
 static inline void memcheck_watch_no_more(unsigned depth)
 {
     (void)depth;
-}
-
-static inline void memcheck_own(void *start, size_t size)
-{
-    (void)start;
-    (void)size;
 }
 
 #endif

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 
-#include "heap/decay.h"
 #include "front/hakmem_tiny.h"
 #include "heap/arena_return.h"
+#include "heap/decay.h"
 #include "heap/large.h"
-#include "os/os.h"
 #include "heap/page_arena.h"
 #include "heap/run_cache.h"
+#include "os/die.h"
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 
 #define NATURAL_ALIGNMENT ((size_t)16)

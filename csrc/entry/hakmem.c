@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "debug/debug.h"
-#include "heap/decay.h"
 #include "entry/hakmem_entry.h"
 #include "entry/tiny_stats.h"
+#include "heap/decay.h"
+#include "os/die.h"
+#include "os/os.h"
 
 #if HAKMEM_DEBUG_OUTPUT
 #include <signal.h>

@@ -8,9 +8,9 @@
 // work itself while that one is still this library's.
 // The nothrow forms are left to the C++ library. They call operator new, which this library defines, and only C++ code
 // can catch an exception of a new_handler. The same holds for the nothrow deletes.
-#include "hakmem.h"
 #include "entry/hakmem_cxx.h"
 #include "entry/hakmem_entry.h"
+#include "hakmem.h"
 
 _Static_assert(__builtin_types_compatible_p(size_t, unsigned long), "std::size_t is `m` in these names");
 

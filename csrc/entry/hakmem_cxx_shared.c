@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 
 #include "entry/hakmem_cxx.h"
+#include "os/die.h"
 
 static void *symbol_of_cxx(const char *name)
 {

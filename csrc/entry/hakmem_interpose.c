@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "hakmem.h"
 #include "entry/hakmem_entry.h"
+#include "hakmem.h"
 
 HAK_EXPORT void *malloc(size_t size)
 {

@@ -16,8 +16,9 @@
 #include "hardened/canary.h"
 #include "heap/arena_asked.h"
 #include "heap/large.h"
-#include "os/os.h"
 #include "heap/page_arena.h"
+#include "os/die.h"
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 
 #define WRONG_POINTER "free of a pointer that is no block"

@@ -5,10 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "hakmem.h"
-#include "entry/hardened.h"
 #include "debug/memcheck.h"
+#include "entry/hardened.h"
 #include "front/tiny_front.h"
+#include "hakmem.h"
 
 heap_usage_t heap_usage(void)
 {

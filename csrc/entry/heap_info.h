@@ -2,8 +2,8 @@
 #ifndef HEAP_INFO_H
 #define HEAP_INFO_H
 
-#include "heap/page_arena.h"
 #include "heap/large.h"
+#include "heap/page_arena.h"
 #include "heap/shared_pool.h"
 
 typedef struct heap_usage {

@@ -1,11 +1,11 @@
 // Statistics: prints the generated table of layers, and the blocks that each holds for the calling thread.
 #include "entry/tiny_stats.h"
 
+#include "debug/text.h"
 #include "entry/hardened.h"
+#include "front/tiny_front.h"
 #include "heap/page_arena.h"
 #include "heap/shared_pool.h"
-#include "debug/text.h"
-#include "front/tiny_front.h"
 
 static void print_held(const char *title, const char *role, const char *storage, size_t blocks, size_t bytes)
 {

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 
+#include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/page_arena.h"
 #include "heap/shared_pool.h"
-#include "front/tiny_front.h"
 
 #define TINY_FRONT_IMPLEMENTATION // the out-of-line part of the generated header belongs to this file
 #include "tiny_alloc_fast_gen.h"

@@ -4,8 +4,8 @@
 
 #include "debug/debug.h"
 #include "os/hak_types.h"
-#include "thread/tiny_count.h"
 #include "registry/tiny_state.h"
+#include "thread/tiny_count.h"
 #include "thread/tiny_tls.h"
 
 // No owner has this tag, so a thread without a heap owns no block.

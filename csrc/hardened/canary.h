@@ -9,6 +9,7 @@
 #define CANARY_H
 
 #include "os/hak_types.h"
+#include "os/os.h"
 #include "registry/tiny_link.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL

@@ -2,6 +2,8 @@
 #include "heap/arena_asked.h"
 
 #include "heap/arena_runs.h"
+#include "os/die.h"
+#include "os/lock.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 

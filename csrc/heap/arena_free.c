@@ -4,6 +4,9 @@
 // The lists are those of TLSF (Masmano et al., "TLSF: a New Dynamic Memory Allocator for Real-Time Systems", 2004).
 #include "heap/arena_free.h"
 
+#include "os/die.h"
+#include "os/os.h"
+
 #define LISTS 105u // page_arena_list_of(PAGE_ARENA_CHUNK / 128) + 1, the maximum
 
 // Generations span decay_ms / 8 each. Runs shorter than PURGEABLE_UNITS may contain no whole page of the MMU and are

@@ -2,6 +2,8 @@
 #include "heap/arena_return.h"
 
 #include "heap/arena_runs.h"
+#include "os/lock.h"
+#include "os/os.h"
 
 // Per hold of the lock: runs that are returned to the system, and runs that are checked.
 #define PURGED_RUNS 16u

@@ -6,6 +6,7 @@
 
 #include "heap/arena_free.h"
 #include "heap/demand.h"
+#include "os/lock.h"
 #include "os/os.h"
 
 // units_used = the sum of the chunks' units_used.

@@ -1,16 +1,17 @@
 // Decay: checks the clock, and chooses which part returns memory to the system.
 #include "heap/decay.h"
 
+#include "entry/hardened.h"
 #include "heap/arena_return.h"
 #include "heap/demand.h"
-#include "entry/hardened.h"
 #include "heap/large.h"
-#include "os/os.h"
 #include "heap/page_arena.h"
 #include "heap/shared_pool.h"
-#include "thread/tiny_lifecycle.h"
-#include "registry/tiny_state.h"
 #include "heap/tiny_visits.h"
+#include "os/lock.h"
+#include "os/os.h"
+#include "registry/tiny_state.h"
+#include "thread/tiny_lifecycle.h"
 #include "thread/tiny_tls.h"
 
 // These steps together must take at most 2 * decay_ms: a burst ends, a thread notices it, the thread returns its cached

@@ -7,6 +7,9 @@
 #include "heap/decay.h"
 #include "heap/demand.h"
 #include "heap/large_extents.h"
+#include "os/die.h"
+#include "os/lock.h"
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 
 #if LARGE_HIDES

@@ -1,4 +1,5 @@
 // Extents of large blocks: size-segregated lists of the free ones, eight per doubling, and one list ordered by age.
+#include "os/lock.h"
 #include "os/os.h"
 
 #include "heap/large_extents.h"

@@ -9,6 +9,7 @@
 #define LARGE_EXTENTS_H
 
 #include "hardened/canary.h"
+#include "os/lock.h"
 #include "os/os.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL

@@ -4,6 +4,8 @@
 #include "debug/debug.h"
 #include "heap/arena_runs.h"
 #include "heap/decay.h"
+#include "os/die.h"
+#include "os/lock.h"
 
 // ---- allocation
 

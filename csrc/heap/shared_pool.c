@@ -1,10 +1,12 @@
 // Shared pool: gives pages of superslabs to heaps, under one lock.
 #include "heap/shared_pool.h"
 
-#include "hardened/canary.h"
 #include "debug/debug.h"
+#include "hardened/canary.h"
 #include "heap/decay.h"
 #include "heap/demand.h"
+#include "os/die.h"
+#include "os/lock.h"
 #include "os/os.h"
 #include "registry/tiny_registry.h"
 

@@ -1,6 +1,8 @@
 // Heaps: the table, and how an owner waits for a fork or a visit.
 #include "heap/tiny_heap.h"
 
+#include "os/lock.h"
+
 tiny_heaps_t tiny_heaps;
 _Atomic(bool) tiny_heaps_forking;
 _Atomic(bool) tiny_heaps_awaited;

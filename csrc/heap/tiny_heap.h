@@ -14,6 +14,7 @@
 #define TINY_HEAP_H
 
 #include "hardened/tiny_checks.h"
+#include "os/lock.h"
 #include "os/os.h"
 #include "registry/tiny_registry.h"
 

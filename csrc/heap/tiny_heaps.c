@@ -4,6 +4,8 @@
 #include "heap/run_cache.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
+#include "os/lock.h"
+#include "os/os.h"
 
 #define MISSED_WAKE_MS 1u // an owner may end its change just before it sees that a fork waits for it
 

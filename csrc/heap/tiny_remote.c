@@ -2,6 +2,7 @@
 #include "heap/tiny_remote.h"
 
 #include "heap/tiny_slabs.h"
+#include "os/die.h"
 
 // Adds the slab to the pending ones of its owner. `of` is a block of the slab.
 static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)

@@ -3,6 +3,7 @@
 
 #include "hardened/tiny_order.h"
 #include "heap/shared_pool.h"
+#include "os/die.h"
 
 #define SHRUNK_BYTES ((size_t)1 << 20)
 #define SPARSE 16u // a heap is sparse if less than 1 / SPARSE of its slabs' bytes is allocated

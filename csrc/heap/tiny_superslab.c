@@ -5,6 +5,7 @@
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
 #include "heap/tiny_visits.h"
+#include "os/lock.h"
 
 // Adopts a slab with room from an idle heap before new pages are taken.
 static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)

@@ -4,6 +4,7 @@
 #include "heap/run_cache.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
+#include "os/lock.h"
 
 #define PENDING_SLABS 1024u // above this, a sender collects for the owner, if that is idle or not in change
 

@@ -1,4 +1,4 @@
-// Definitions shared by every C file: compiler attributes, invariants, and the types of locks and blocks.
+// Definitions shared by every C file: compiler attributes, pages, the largest request.
 #ifndef HAK_TYPES_H
 #define HAK_TYPES_H
 
@@ -42,20 +42,9 @@
 // as it was at one instant. It costs no instruction.
 #define HAK_WRITTEN() atomic_signal_fence(memory_order_release)
 
-// page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE.
+// page: 64 KiB of addresses, the unit of the registry; not the page of the MMU, which is OS_PAGE of os.h.
 #define HAK_PAGE_SHIFT 16
 #define HAK_PAGE ((size_t)1 << HAK_PAGE_SHIFT)
-
-// The MMU's page in bytes, as the system reports it at start: a power of two, from 4 KiB to HAK_PAGE.
-#define OS_PAGE os_page()
-extern _Atomic(size_t) os_page_known; // 0 until first used
-size_t os_find_page(void) COLD;
-
-ALWAYS_INLINE size_t os_page(void)
-{
-    size_t page = atomic_load_explicit(&os_page_known, memory_order_relaxed);
-    return LIKELY(page != 0) ? page : os_find_page();
-}
 
 // Width of user-space addresses: mmap returns higher ones only if a hint requests them.
 #if defined(__x86_64__)
@@ -71,17 +60,5 @@ static inline size_t hak_round_up(size_t n, size_t power_of_two)
 {
     return (n + power_of_two - 1) & ~(power_of_two - 1);
 }
-
-// Writes one line to stderr, then aborts. Allocates nothing. `what` is a short phrase such as "double free".
-_Noreturn void hak_die(const char *what, const void *where) COLD;
-// The same; the line also gives the size in bytes of the blocks at `where`.
-_Noreturn void hak_die_of_size(const char *what, const void *where, size_t size) COLD;
-
-// An invariant of the allocator itself; checked in debug builds only.
-#if HAKMEM_BUILD_RELEASE
-#define HAK_CHECK(condition, what, where) ((void)0)
-#else
-#define HAK_CHECK(condition, what, where) (LIKELY(condition) ? (void)0 : hak_die(what, where))
-#endif
 
 #endif

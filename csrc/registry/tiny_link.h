@@ -7,6 +7,7 @@
 #ifndef TINY_LINK_H
 #define TINY_LINK_H
 
+#include "os/die.h"
 #include "os/hak_types.h"
 #include "tiny_alloc_fast_gen.h" // TINY_CHECKS
 

@@ -8,6 +8,7 @@
 #ifndef TINY_PACKED_H
 #define TINY_PACKED_H
 
+#include "os/die.h"
 #include "os/hak_types.h"
 #include "registry/tiny_link.h"
 

@@ -1,6 +1,8 @@
 // Registry: two levels of tables over the address space, and the tag map as a cache in front of them.
 #include "registry/tiny_registry.h"
 
+#include "os/die.h"
+#include "os/lock.h"
 #include "os/os.h"
 
 #define LEAF_SHIFT 32

@@ -6,27 +6,10 @@
 #include <string.h>
 
 #include "debug/debug.h"
-#include "os/os.h"
-#include "hardened/tiny_checks.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
 const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};
 const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)] = {TINY_WIDE_INDEX};
-
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-
-_Atomic(uint64_t) tiny_secret_made;
-
-// If several threads make a secret at the same time, all use that of the first one.
-uint64_t tiny_make_secret(void)
-{
-    uint64_t made = os_secret(), first = 0;
-    bool is_first = atomic_compare_exchange_strong_explicit(&tiny_secret_made, &first, made,
-                                                            memory_order_relaxed, memory_order_relaxed);
-    return is_first ? made : first;
-}
-
-#endif
 
 #if TINY_TOGGLE_COUNT > 0
 

@@ -4,18 +4,20 @@
 #include <pthread.h>
 
 #include "debug/debug.h"
-#include "heap/decay.h"
-#include "thread/fork_handlers.h"
-#include "entry/hardened.h"
-#include "heap/large.h"
 #include "debug/memcheck.h"
-#include "os/os.h"
+#include "entry/hardened.h"
+#include "front/tiny_front.h"
+#include "heap/decay.h"
+#include "heap/large.h"
 #include "heap/page_arena.h"
 #include "heap/shared_pool.h"
-#include "front/tiny_front.h"
+#include "heap/tiny_heaps.h"
+#include "os/die.h"
+#include "os/lock.h"
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 #include "registry/tiny_state.h"
-#include "heap/tiny_heaps.h"
+#include "thread/fork_handlers.h"
 #include "thread/tiny_tls.h"
 
 static pthread_key_t thread_key;

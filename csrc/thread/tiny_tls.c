@@ -2,6 +2,7 @@
 #include "thread/tiny_tls.h"
 
 #include "debug/debug.h"
+#include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/tiny_heaps.h"
 #include "heap/tiny_remote.h"
@@ -9,7 +10,6 @@
 #include "heap/tiny_superslab.h"
 #include "heap/tiny_visits.h"
 #include "os/os.h"
-#include "front/tiny_front.h"
 #include "thread/tiny_lifecycle.h"
 
 #define OUTBOX_BLOCKS 256u // maximum number of blocks in the outbox

@@ -5,9 +5,9 @@
 #ifndef TINY_TLS_H
 #define TINY_TLS_H
 
+#include "heap/tiny_heap.h"
 #include "os/hak_types.h"
 #include "registry/tiny_registry.h"
-#include "heap/tiny_heap.h"
 
 // Blocks fetched by one refill: n = 4096 / size, at most 64; if n < 4, min(4, 32768 / size), at least 1.
 static inline unsigned tiny_batch(size_t class)

@@ -2,6 +2,7 @@
 
 #include "inside.h"
 
+#include "os/lock.h"
 #include "os/os.h"
 
 static void mappings_are_aligned_and_zero(void)

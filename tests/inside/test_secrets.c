@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 
 #include "hakmem.h"
-#include "os/os.h"
 #include "hardened/tiny_checks.h"
+#include "os/os.h"
 #include "registry/tiny_state.h"
 
 #define NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)

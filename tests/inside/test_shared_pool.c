@@ -2,8 +2,8 @@
 
 #include "inside.h"
 
-#include "os/os.h"
 #include "heap/shared_pool.h"
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 
 enum { PAGES = 100 };

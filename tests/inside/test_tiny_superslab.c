@@ -3,8 +3,8 @@
 
 #include "inside.h"
 
-#include "heap/shared_pool.h"
 #include "hardened/tiny_order.h"
+#include "heap/shared_pool.h"
 #include "heap/tiny_heaps.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
