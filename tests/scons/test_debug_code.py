@@ -95,7 +95,8 @@ def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project
     assert run.status == 2
     assert list(failed(project, cc)) == ["statements"]
     first, second = (
-        line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/thread/tiny_lifecycle.c")
+        line_of_part(project, name, "[hakmem:shared_pool.map]")
+        for name in (POOL, "csrc/thread/tiny_lifecycle.c")
     )
     taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
     places = (f"{POOL}:{first}", f"csrc/thread/tiny_tls.c:{second}")
