@@ -3,7 +3,7 @@
 #ifndef TINY_FRONT_H
 #define TINY_FRONT_H
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "hardened/tiny_checks.h"
 #include "registry/tiny_state.h"
 #include "thread/tiny_backend.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
 const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};

@@ -1,7 +1,7 @@
 // The calling thread's way to its heap.
 #include "thread/tiny_backend.h"
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "heap/decay.h"
 #include "heap/tiny_heaps.h"
 #include "heap/tiny_remote.h"

@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 
-#include "debug/debug.h"
 #include "debug/memcheck.h"
+#include "debug/messages.h"
 #include "heap/decay.h"
 #include "heap/shared_pool.h"
 #include "heap/tiny_heaps.h"

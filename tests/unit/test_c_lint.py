@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,18 @@ def test_the_projects_own_files_have_no_mistake() -> None:
     assert files.order[:2] == ("os", "debug")
     assert len(files.texts) > 100
     assert list(c_lint.mistakes(files)) == []
+
+
+def test_no_header_has_the_path_of_a_compilers_own() -> None:
+    """The folder of the C files is searched first: `<debug/debug.h>` of libstdc++ would be ours."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("neither g++ nor clang++ is installed")
+    headers = [path for path in c_folders.read(ROOT / "csrc", "csrc").texts if path.endswith(".h")]
+    text = "".join(f"#if __has_include(<{path}>)\nshadows {path}\n#endif\n" for path in [*headers, "vector"])
+    command = [compiler, "-E", "-P", "-x", "c++", "-"]
+    done = subprocess.run(command, input=text, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["shadows", "vector"]
 
 
 def test_the_order_is_that_of_the_first_table_of_folders() -> None:
