@@ -360,6 +360,16 @@ bool tiny_backend_may_hold(size_t bytes)
 
 // ---- taking and giving
 
+void tiny_backend_begin(void)
+{
+    if (LIKELY(thread.heap != NULL)) tiny_heap_begin(thread.heap);
+}
+
+void tiny_backend_end(void)
+{
+    if (LIKELY(thread.heap != NULL)) tiny_heap_end(thread.heap);
+}
+
 // Work unrelated to this request: options `bg_spill` and `bg_remote`.
 static void background(tiny_heap_t *heap)
 {
@@ -510,11 +520,18 @@ void tiny_backend_give_chain(const tiny_chain_t *chain)
     if (queue_spill(chain)) return;
 #endif
     tiny_block_t *block = chain->head;
-    for (unsigned left = chain->count; left > 0; left--) {
+    tiny_backend_begin();
+    for (unsigned left = chain->count; left > 0;) {
+        if (thread.heap != NULL && is_own(tiny_registry_tag(block))) {
+            left -= tiny_heap_give_row(thread.heap, &block, left);
+            continue;
+        }
         tiny_block_t *next = tiny_next(block);
         tiny_backend_give(block);
         block = next;
+        left--;
     }
+    tiny_backend_end();
 }
 
 void tiny_backend_drain(void)

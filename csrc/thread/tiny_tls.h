@@ -24,6 +24,10 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain) COL
 // True if the thread's lists may hold `bytes` more, which then count against its bound.
 bool tiny_backend_may_hold(size_t bytes) COLD;
 
+// Between these two, no fork happens, and no other thread collects for the calling thread. They nest.
+void tiny_backend_begin(void);
+void tiny_backend_end(void);
+
 // Returns blocks of one class to their slabs, because the thread's caches have no room for them.
 void tiny_backend_give(tiny_block_t *block) COLD;
 void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;
