@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "entry/hakmem_entry.h"
 #include "entry/tiny_stats.h"
 #include "heap/decay.h"

@@ -2,7 +2,7 @@
 #ifndef TINY_FRONT_H
 #define TINY_FRONT_H
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "os/hak_types.h"
 #include "registry/tiny_state.h"
 #include "thread/tiny_count.h"

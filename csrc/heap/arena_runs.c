@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 
 // Always cached, if a program frees as much; more after a peak, see demand.h.
 #define KEPT_BYTES ((size_t)32 << 20)

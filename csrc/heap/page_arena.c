@@ -1,7 +1,7 @@
 // Page arena: runs are allocated, parked, freed and resized under one lock.
 #include "heap/page_arena.h"
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "heap/arena_runs.h"
 #include "heap/decay.h"
 #include "os/die.h"

@@ -1,7 +1,7 @@
 // Shared pool: gives pages of superslabs to heaps, under one lock.
 #include "heap/shared_pool.h"
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "hardened/canary.h"
 #include "heap/decay.h"
 #include "heap/demand.h"

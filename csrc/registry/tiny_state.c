@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "os/os_fence.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};

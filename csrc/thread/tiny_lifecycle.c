@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "debug/memcheck.h"
 #include "entry/hardened.h"
 #include "front/tiny_front.h"

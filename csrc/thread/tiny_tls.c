@@ -1,7 +1,7 @@
 // A thread's side of the backend: taking and returning blocks, batched remote frees, the options `hotmag` and `bg_*`.
 #include "thread/tiny_tls.h"
 
-#include "debug/debug.h"
+#include "debug/messages.h"
 #include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/tiny_heaps.h"

@@ -45,7 +45,7 @@ def plant(project: Project, name: str, text: str) -> None:
 
 
 def include_stdio(project: Project, name: str) -> None:
-    project.edit(name, '#include "debug/debug.h"\n', '#include "debug/debug.h"\n#include <stdio.h>\n')
+    project.edit(name, '#include "debug/messages.h"\n', '#include "debug/messages.h"\n#include <stdio.h>\n')
 
 
 def test_an_unguarded_print_in_a_layer_fails_with_the_templates_line(project: Project, cc: str) -> None:
@@ -136,7 +136,7 @@ def test_the_first_phase_counts_what_the_second_brings_to_zero(project: Project,
     assert [check["name"] for check in before["checks"] if check["status"] == "passed"] == ["statements"]
     assert all(check["reason"].startswith("debug_output: always") for check in before["checks"][1:])
     assert before["forbidden"]["symbols"] == ["vsnprintf"]
-    assert before["sources"]["csrc/debug/debug.c"]["forbidden"] == 1
+    assert before["sources"]["csrc/debug/messages.c"]["forbidden"] == 1
     assert before["sources"]["layer tls_sll"]["strings"] > 0
     assert after["debug_strings"]["count"] == after["forbidden"]["count"] == 0
     assert [check["status"] for check in after["checks"]] == ["passed", "passed", "passed", "not claimed"]

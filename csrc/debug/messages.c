@@ -1,6 +1,6 @@
 // Diagnostic output: formats into a buffer on the stack and writes it to stderr, so it never allocates.
 #define _GNU_SOURCE
-#include "debug/debug.h"
+#include "debug/messages.h"
 
 #if HAKMEM_DEBUG_OUTPUT
 
