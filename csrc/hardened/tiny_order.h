@@ -60,10 +60,22 @@ static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_bl
         tiny_chain_push(chain, block);
         return;
     }
-    tiny_link(block, NULL);
-    tiny_link(chain->tail, block);
-    chain->tail = block;
-    chain->count++;
+    tiny_chain_append(chain, block);
+}
+
+// Where the search for free blocks begins among the words of a slab's free bits.
+static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)
+{
+    (void)slab;
+    return tiny_draw(random) % words;
+}
+
+// Picks one of the bits of a word that is not 0.
+static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+{
+    unsigned turn = tiny_draw(random) % 64;
+    uint64_t turned = word >> turn | word << (64 - turn) % 64;
+    return ((unsigned)__builtin_ctzll(turned) + turn) % 64;
 }
 
 #else
@@ -85,7 +97,20 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
 static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
 {
     (void)random;
-    tiny_chain_push(chain, block);
+    tiny_chain_append(chain, block);
+}
+
+static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)
+{
+    (void)random;
+    (void)words;
+    return slab->free_from;
+}
+
+static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+{
+    (void)random;
+    return (unsigned)__builtin_ctzll(word);
 }
 
 #endif

@@ -14,6 +14,10 @@
 #define SUPERSLAB_PAGES ((unsigned)(SUPERSLAB_SIZE / HAK_PAGE))
 #define ALL_PAGES UINT32_MAX
 
+// Per page: one bit for each block that it may have.
+#define BLOCKS_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN)
+#define FREE_BYTES (BLOCKS_A_PAGE / 8)
+
 // Always cached, if a program frees as much; more after a peak, see demand.h.
 #define KEPT_BYTES ((size_t)16 << 20)
 
@@ -158,22 +162,7 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
-#define NOTES (HAK_PAGE / TINY_MIN_ALIGN * sizeof(uint16_t))
-
-static bool map_notes(superslab_t *superslab)
-{
-    superslab->notes = os_map(pages_of(superslab) * NOTES, OS_PAGE);
-    if (superslab->notes == NULL) return false;
-    for (unsigned i = 0; i < pages_of(superslab); i++)
-        tiny_registry_record(superslab->start + i * HAK_PAGE)->asked = (void *)(superslab->notes + i * NOTES);
-    return true;
-}
-
-static void unmap_notes(const superslab_t *superslab)
-{
-    os_unmap(superslab->notes, pages_of(superslab) * NOTES);
-}
-
+#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint16_t))
 #else
 
 static unsigned pick(uint32_t pages)
@@ -181,18 +170,33 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
+#define ASKED_BYTES ((size_t)0)
+#endif
+
+static size_t notes_bytes(const superslab_t *superslab)
+{
+    return hak_round_up(pages_of(superslab) * (FREE_BYTES + ASKED_BYTES), OS_PAGE);
+}
+
 static bool map_notes(superslab_t *superslab)
 {
-    (void)superslab;
+    superslab->notes = os_map(notes_bytes(superslab), OS_PAGE);
+    if (superslab->notes == NULL) return false;
+    for (unsigned i = 0; i < pages_of(superslab); i++) {
+        tiny_slab_t *record = tiny_registry_record(superslab->start + i * HAK_PAGE);
+        char *notes = superslab->notes + i * (FREE_BYTES + ASKED_BYTES);
+        record->free = (void *)notes;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+        record->asked = (void *)(notes + FREE_BYTES);
+#endif
+    }
     return true;
 }
 
 static void unmap_notes(const superslab_t *superslab)
 {
-    (void)superslab;
+    os_unmap(superslab->notes, notes_bytes(superslab));
 }
-
-#endif
 
 // Two superslabs share tag map entries if their addresses are equal modulo the map's reach. The one that was tagged
 // first then loses its fast path. So superslabs are counted per place in the map, and a place in use is avoided.

@@ -16,6 +16,7 @@
 #include "hardened/tiny_checks.h"
 #include "os/lock.h"
 #include "os/os.h"
+#include "os/os_fence.h"
 #include "registry/tiny_registry.h"
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
@@ -89,8 +90,10 @@ void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
 static inline void tiny_heap_begin(tiny_heap_t *heap)
 {
     if (heap->changes++ > 0) return;
-    atomic_store(&heap->in_change, 1); // store, then load; a fork stores tiny_heaps_forking, then loads this
-    if (UNLIKELY(atomic_load(&tiny_heaps_forking))) tiny_heap_wait_for_fork(heap);
+    atomic_store_explicit(&heap->in_change, 1, memory_order_relaxed);
+    os_fence_light(); // a fork or a visit sets tiny_heaps_forking, executes the heavy fence, then reads in_change
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_forking, memory_order_acquire)))
+        tiny_heap_wait_for_fork(heap);
 }
 
 static inline void tiny_heap_end(tiny_heap_t *heap)

@@ -91,6 +91,7 @@ void tiny_heaps_before_fork(const tiny_heap_t *own)
     os_lock(&tiny_heaps.forks);
     atomic_store(&tiny_heaps_forking, true);
     atomic_store(&tiny_heaps_awaited, true);
+    os_fence_heavy();
     for (uint32_t id = 1, count = count_heaps(); id <= count; id++) {
         tiny_heap_t *heap = tiny_heaps_by_id(id);
         while (heap != own && atomic_load(&heap->in_change)) os_wait(&heap->in_change, 1, MISSED_WAKE_MS);

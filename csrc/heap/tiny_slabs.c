@@ -1,6 +1,8 @@
 // Slabs of a heap: listed by class while they have room.
 #include "heap/tiny_slabs.h"
 
+#include <string.h>
+
 #include "hardened/tiny_order.h"
 #include "heap/shared_pool.h"
 #include "os/die.h"
@@ -65,17 +67,23 @@ unsigned tiny_slab_pages_for(size_t class)
     return pages;
 }
 
+static size_t free_words(const tiny_slab_t *slab)
+{
+    return (slab->capacity + 63u) / 64;
+}
+
 tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, size_t class)
 {
     unsigned colour = draw_colour(class);
     tiny_slab_t *slab = tiny_registry_record(page);
     for (unsigned i = 0; i < pages; i++) slab[i].behind = (uint8_t)i;
     slab->pages = (uint8_t)pages;
-    slab->free = NULL;
     slab->start = page + colour;
     slab->used = 0;
     slab->fresh = 0;
     slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->free_from = 0;
+    memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
     slab->class = (uint8_t)class;
     tiny_order_set_up(&heap->random, slab);
     list_slab(heap, slab);
@@ -101,27 +109,52 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 
 // ---- taking blocks
 
+// Blocks are linked in rows: while the addresses of a row are computed, the memory of its blocks is fetched.
+#define ROW_BLOCKS 32u
+
+static tiny_block_t *block_at(const tiny_slab_t *slab, size_t index)
+{
+    return (tiny_block_t *)(void *)(slab->start + index * tiny_class_size[slab->class]);
+}
+
+// Finds `want` free blocks of a slab that has as many, and marks them as allocated.
+static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_block_t **row)
+{
+    size_t words = free_words(slab), word = tiny_order_first_word(&heap->random, slab, words);
+    for (unsigned found = 0; found < want;) {
+        uint64_t bits = slab->free[word];
+        for (; bits != 0 && found < want; found++) {
+            unsigned bit = tiny_order_pick(&heap->random, bits);
+            bits &= ~((uint64_t)1 << bit);
+            row[found] = block_at(slab, word * 64 + bit);
+            __builtin_prefetch(row[found], 1);
+        }
+        slab->free[word] = bits;
+        slab->free_from = (uint8_t)word;
+        if (bits == 0) word = word + 1 < words ? word + 1 : 0;
+    }
+}
+
 static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
-    unsigned taken = 0;
-    while (taken < want && slab->free != NULL) {
-        tiny_block_t *block = slab->free;
-        slab->free = tiny_next(block);
-        tiny_order_add(&heap->random, chain, block);
-        taken++;
+    unsigned freed = slab->fresh - slab->used, taken = 0;
+    if (want > freed) want = freed;
+    while (taken < want) {
+        tiny_block_t *row[ROW_BLOCKS];
+        unsigned count = want - taken < ROW_BLOCKS ? want - taken : ROW_BLOCKS;
+        find_freed(heap, slab, count, row);
+        for (unsigned i = 0; i < count; i++) tiny_order_add(&heap->random, chain, row[i]);
+        taken += count;
     }
     return taken;
 }
 
-// Adds blocks from the last to the first, so that they are allocated in the order of their addresses.
 static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
 {
-    size_t size = tiny_class_size[slab->class];
     unsigned room = (unsigned)(slab->capacity - slab->fresh);
     unsigned taken = want < room ? want : room;
-    for (unsigned i = taken; i-- > 0;)
-        tiny_order_add(&heap->random, chain,
-                       (tiny_block_t *)(void *)(slab->start + tiny_order_nth(slab, slab->fresh + i) * size));
+    for (unsigned i = 0; i < taken; i++)
+        tiny_order_add(&heap->random, chain, block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
     slab->fresh = (uint16_t)(slab->fresh + taken);
     return taken;
 }
@@ -133,7 +166,7 @@ unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tin
     slab->used += taken;
     count_out(heap, taken * (size_t)tiny_class_size[slab->class]);
     HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
-    if (slab->free == NULL && slab->fresh == slab->capacity) unlist_slab(heap, slab);
+    if (slab->used == slab->capacity) unlist_slab(heap, slab);
     return taken;
 }
 
@@ -177,34 +210,46 @@ void tiny_slabs_release_empty(tiny_heap_t *heap)
 
 // ---- giving blocks
 
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
+static bool is_free(const tiny_slab_t *slab, size_t index)
+{
+    return slab->free[index / 64] >> index % 64 & 1;
+}
 
-// Finds what the fast path does not check: a pointer into a block, or to a block that was never allocated.
-static void check_home(const tiny_slab_t *slab, const tiny_block_t *block)
+// Returns the block's index; finds what the fast path does not check: a pointer into a block, or to one that was never
+// allocated, and a second free.
+static size_t checked_index(const tiny_slab_t *slab, const tiny_block_t *block)
 {
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
     // With full checks, fresh blocks are allocated in another order, and the state of each block is recorded.
-    if (UNLIKELY(TINY_CHECKS < TINY_CHECKS_FULL && index >= slab->fresh))
+    if (UNLIKELY(TINY_CHECKS == TINY_CHECKS_BASIC && index >= slab->fresh))
         tiny_die("free of a pointer that is no block", block);
+    if (UNLIKELY(is_free(slab, index))) tiny_die("double free", block);
+    return index;
 }
 
-#endif
-
-bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block)
+static void set_free(tiny_slab_t *slab, const tiny_block_t *block)
 {
-    if (UNLIKELY(slab->used == 0)) tiny_die("double free", block);
-#if TINY_CHECKS >= TINY_CHECKS_BASIC
-    check_home(slab, block);
-#endif
-    tiny_link(block, slab->free);
-    slab->free = block;
-    slab->used--;
-    heap->bytes_out -= tiny_class_size[slab->class];
+    size_t index = checked_index(slab, block), word = index / 64;
+    slab->free[word] |= (uint64_t)1 << index % 64;
+    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+}
+
+// `count` blocks of the slab have become free. True: the slab was returned to the pool.
+static bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+{
+    slab->used -= count;
+    heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
     if (!slab->listed) list_slab(heap, slab);
     if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
     tiny_slab_release(heap, slab);
     return true;
+}
+
+bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block)
+{
+    set_free(slab, block);
+    return count_freed(heap, slab, 1);
 }
 
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
@@ -212,21 +257,26 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     tiny_slab_give(heap, tiny_registry_slab(block), block);
 }
 
-// ---- searching
-
-// The owner clears a mark in a link before it returns a block to its slab. So a marked block that arrives was freed a
-// second time while it lay in a cache, and was returned to its slab since; or the program wrote the mark. It is enough
-// to check the blocks that were returned last.
-#define HOLDS_LOOKS (TINY_MARK_IN_LINK ? 64u : UINT16_MAX)
-
-bool tiny_heap_holds(const tiny_block_t *wanted)
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count)
 {
-    const tiny_block_t *block = tiny_registry_slab(wanted)->free;
-    for (unsigned looks = HOLDS_LOOKS; looks > 0 && block != NULL; looks--) {
-        if (block == wanted) return true;
-        block = tiny_next(block);
-    }
-    return false;
+    tiny_slab_t *slab = tiny_registry_slab(*block);
+    const char *page = page_of(slab->start);
+    size_t bytes = slab->pages * HAK_PAGE;
+    unsigned given = 0;
+    do {
+        tiny_block_t *next = tiny_next(*block);
+        set_free(slab, *block);
+        *block = next;
+    } while (++given < count && (size_t)((const char *)*block - page) < bytes);
+    count_freed(heap, slab, given);
+    return given;
+}
+
+bool tiny_heap_holds(const tiny_block_t *block)
+{
+    const tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = tiny_block_index(slab, block);
+    return index < slab->capacity && is_free(slab, index);
 }
 
 // ---- the end of a burst

@@ -1,6 +1,6 @@
 // The slabs of one heap: blocks are taken from them and returned to them.
 //
-// For each slab: used + the length of its free list = fresh <= capacity; remote blocks count as used until the owner
+// For each slab: used + the number of its free bits = fresh <= capacity; remote blocks count as used until the owner
 // collects them. For each heap: bytes_out = the sum of used * size over its slabs.
 #ifndef TINY_SLABS_H
 #define TINY_SLABS_H
@@ -21,7 +21,7 @@ unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tin
 
 // Returns one block to its slab. Keeps an empty slab if it is the class's only slab with room: otherwise a program whose
 // need varies around that point would take and return a slab each time. True: the slab was returned to the pool.
-bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block);
+bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block);
 
 // Returns an empty slab to the shared pool; or all of the heap's empty slabs.
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
@@ -30,8 +30,11 @@ void tiny_slabs_release_empty(tiny_heap_t *heap);
 // Returns one block to its slab, which the heap owns. An empty slab is returned to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 
-// True if the block is free in its slab, which the heap owns. Checks all free blocks of the slab, or only those that
-// were returned last if the mark is in the link.
+// Returns the first blocks of a linked list of `count` blocks to the slab that contains them, which the heap owns.
+// Returns their number, and sets *block to the first one of another slab.
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count);
+
+// True if the block is free in its slab, which the heap owns.
 bool tiny_heap_holds(const tiny_block_t *block);
 
 // True when much less is allocated than at the peak: a burst is over. `tiny_heap_forget_peak` resets the peak.

@@ -31,6 +31,7 @@ bool tiny_visits_begin(void)
 {
     if (os_forking || !os_try_lock(&tiny_heaps.forks)) return false;
     atomic_store(&tiny_heaps_forking, true);
+    os_fence_heavy();
     os_lock(&tiny_heaps.lock);
     return true;
 }

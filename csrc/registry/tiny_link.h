@@ -108,6 +108,15 @@ static inline tiny_block_t *tiny_last(tiny_block_t *block)
     return block;
 }
 
+static inline void tiny_chain_append(tiny_chain_t *chain, tiny_block_t *block)
+{
+    tiny_link(block, NULL);
+    if (chain->head == NULL) chain->head = block;
+    else tiny_link(chain->tail, block);
+    chain->tail = block;
+    chain->count++;
+}
+
 static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
 {
     tiny_link(block, chain->head);

@@ -40,15 +40,36 @@ ALWAYS_INLINE uint64_t tiny_packed_next(const tiny_block_t *first)
 #endif
 }
 
+ALWAYS_INLINE void tiny_packed_set_next(tiny_block_t *block, uint64_t next)
+{
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    block->link = next ^ tiny_pad(block);
+#else
+    block->link = next;
+#endif
+}
+
+// Removes up to `count` blocks from the front of the list; returns them as a chain in the list's order.
+static inline tiny_chain_t tiny_packed_take(uint64_t *packed, unsigned count)
+{
+    uint64_t word = *packed;
+    tiny_chain_t chain = {tiny_packed_first(word), NULL, 0};
+    for (tiny_block_t *block = chain.head, *next; block != NULL && chain.count < count; block = next) {
+        word = tiny_packed_next(block);
+        next = tiny_packed_first(word);
+        tiny_link(block, next);
+        chain.tail = block;
+        chain.count++;
+    }
+    *packed = word;
+    return chain;
+}
+
 // Adds a block at the front of the list. False: there is no room, and the list is unchanged.
 ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
 {
     uint64_t old = *packed;
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    block->link = old ^ tiny_pad(block);
-#else
-    block->link = old;
-#endif
+    tiny_packed_set_next(block, old);
     // Keeps room and mark in a separate register, which saves an instruction.
     uint64_t low = HAK_OPAQUE((uint64_t)(uint16_t)old);
     if (UNLIKELY(low < 1 << 8)) return false;

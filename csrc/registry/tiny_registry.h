@@ -25,20 +25,25 @@ typedef uint32_t tiny_tag_t;
 // slab: one page or several consecutive ones, with blocks of one class; the first page's record is the slab's. The
 // owning heap writes the record, or a thread that holds the pool's lock.
 struct tiny_slab {
-    tiny_block_t *free; // blocks that were returned to the slab
+    // What its owner reads and writes for each row of blocks.
+    _Alignas(64) uint64_t
+        *free; // one bit per block that was returned to the slab; belongs to the page, whatever its class
     char *start; // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
-    void *owner; // of the page: superslab, arena chunk or large extent, by kind
-    _Atomic(tiny_block_t *) remote; // blocks freed by other threads that the owner has not collected yet
-    tiny_slab_t *next_pending; // next in the owner's list of slabs with such blocks
     uint32_t used; // allocated blocks: in a thread's cache or in use by the program
     uint16_t fresh; // blocks from this index on were never allocated
     uint16_t capacity; // blocks
+    uint8_t free_from; // no word of `free` before this one has a bit set
     uint8_t class;
     uint8_t pages; // of this slab
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
+    // What other threads write.
+    _Alignas(
+        64) _Atomic(tiny_block_t *) remote; // blocks freed by others that the owner has not collected yet
+    tiny_slab_t *next_pending; // next in the owner's list of slabs with such blocks
+    void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
     _Atomic(uint16_t) *asked; // one note per block, see hardened.h; belongs to the page, whatever its class
@@ -57,7 +62,7 @@ static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *addre
     const char *at = address;
     if (at < slab->start) return SIZE_MAX;
     uint32_t size = tiny_class_size[slab->class], offset = (uint32_t)(at - slab->start);
-    uint32_t index = offset / size;
+    uint32_t index = (uint32_t)(offset * tiny_class_inverse[slab->class] >> TINY_INVERSE_BITS);
     return index * size == offset && index < slab->capacity ? index : SIZE_MAX;
 }
 

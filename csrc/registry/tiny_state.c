@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "debug/messages.h"
+#include "os/os_fence.h"
 
 const uint32_t tiny_class_size[TINY_CLASSES] = {TINY_CLASS_SIZES};
+const uint64_t tiny_class_inverse[TINY_CLASSES] = {TINY_CLASS_INVERSES};
 const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1] = {TINY_SIZE_INDEX};
 const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)] = {TINY_WIDE_INDEX};
 
@@ -60,6 +62,7 @@ static void read_options(void)
 
 void tiny_state_init(void)
 {
+    os_fence_init();
 #if TINY_TOGGLE_COUNT > 0
     read_toggles();
 #endif

@@ -10,6 +10,10 @@
 
 extern const uint32_t tiny_class_size[TINY_CLASSES];
 
+// 2^TINY_INVERSE_BITS / size, plus 1: offset * inverse >> TINY_INVERSE_BITS == offset / size for offsets below 2^20.
+#define TINY_INVERSE_BITS 40
+extern const uint64_t tiny_class_inverse[TINY_CLASSES];
+
 // The class of a request of at most TINY_HOT_SIZE bytes, indexed by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
 extern const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 

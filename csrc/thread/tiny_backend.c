@@ -5,6 +5,7 @@
 #include "heap/decay.h"
 #include "heap/tiny_heaps.h"
 #include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
 #include "heap/tiny_superslab.h"
 #include "thread/hot_magazine.h"
 #include "thread/spill_queue.h"
@@ -66,11 +67,18 @@ void tiny_backend_give_chain(const tiny_chain_t *chain)
 {
     if (chain->count == 0 || spill_queue_add(chain)) return;
     tiny_block_t *block = chain->head;
-    for (unsigned left = chain->count; left > 0; left--) {
+    tiny_backend_begin();
+    for (unsigned left = chain->count; left > 0;) {
+        if (tiny_tls_owns(tiny_registry_tag(block))) {
+            left -= tiny_heap_give_row(tiny_thread.heap, &block, left);
+            continue;
+        }
         tiny_block_t *next = tiny_next(block);
         tiny_backend_give(block);
         block = next;
+        left--;
     }
+    tiny_backend_end();
 }
 
 // ---- frees that the fast path did not take

@@ -6,6 +6,16 @@
 #include "thread/outbox.h"
 #include "thread/tiny_tls.h"
 
+void tiny_backend_begin(void)
+{
+    if (LIKELY(tiny_thread.heap != NULL)) tiny_heap_begin(tiny_thread.heap);
+}
+
+void tiny_backend_end(void)
+{
+    if (LIKELY(tiny_thread.heap != NULL)) tiny_heap_end(tiny_thread.heap);
+}
+
 // The owner can only be checked in change: otherwise another thread may take the slab over.
 bool tiny_give_home(tiny_block_t *block)
 {
