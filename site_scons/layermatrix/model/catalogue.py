@@ -9,7 +9,6 @@ from typing import Annotated
 
 from layermatrix.core.kinds import (
     Choice,
-    EnumOf,
     Items,
     Label,
     Misfit,
@@ -30,16 +29,13 @@ class Better(enum.Enum):
     LOWER = "lower"
 
 
-Direction = Annotated[Better, EnumOf(Better)]
-
-
 @dataclass(frozen=True)
 class Unit(Record):
     """The terms of reports. work: one unit of work. figure: the unit of speed, such as M/s."""
 
     work: Label = "op"
     figure: Label = "M/s"
-    better: Direction = Better.HIGHER
+    better: Better = Better.HIGHER
 
 
 # the measured figures that a reported one can be compared with, by their names in the evidence
@@ -57,7 +53,7 @@ class ReportedFigure(Record):
     name: OwnName
     title: Label
     unit: Label = ""
-    better: Direction = Better.HIGHER
+    better: Better = Better.HIGHER
     type: Annotated[str, OneOf("number", "text")] = "number"
     beside: Annotated[str, OneOf(*MEASURED)] | None = None
 

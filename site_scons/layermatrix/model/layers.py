@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from layermatrix.core.errors import article
+from layermatrix.core.errors import article, quote
 from layermatrix.core.kinds import (
     LARGEST_INT,
     LEAST_INT,
@@ -14,13 +14,17 @@ from layermatrix.core.kinds import (
     EnvironmentName,
     Integer,
     Items,
+    Kind,
+    Misfit,
     Name,
     OneOf,
     OwnName,
     Record,
     Sentence,
+    Single,
     Switch,
     Value,
+    node_of,
 )
 
 NO_STORAGE = "none"
@@ -158,6 +162,18 @@ class Option(Record):
     max: Annotated[int, Integer(LEAST_INT, LARGEST_INT)] | None = None
     env: EnvironmentName | None = None
 
+    def __post_init__(self) -> None:
+        bounds = [key for key in ("min", "max") if getattr(self, key) is not None]
+        if bounds and self.type == "bool":
+            what = f"an option of type bool has no {quote(bounds[0])}"
+            raise Misfit(what, at=(bounds[0],), whole=True)
+        if self.low > self.high:
+            raise Misfit(f"'max' is less than 'min', {self.low}", at=("max",), whole=True)
+        try:
+            self.kind.read(node_of(self.default))
+        except Misfit as wrong:
+            raise replace(wrong, at=("default",)) from None
+
     @property
     def value(self) -> bool | int:
         assert not isinstance(self.default, str)
@@ -177,9 +193,7 @@ class Option(Record):
             return 1
         return LARGEST_INT if self.max is None else self.max
 
-    def refusal(self, value: object) -> str | None:
-        """The values that are allowed, in words, if this one is not allowed; otherwise None."""
-        if self.type == "bool":
-            return None if isinstance(value, bool) else "on or off"
-        fits = type(value) is int and self.low <= value <= self.high
-        return None if fits else f"a whole number from {self.low} to {self.high}"
+    @property
+    def kind(self) -> Kind:
+        """The rule for its values."""
+        return Single("on or off", bool) if self.type == "bool" else Integer(self.low, self.high)

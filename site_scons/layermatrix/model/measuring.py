@@ -11,8 +11,8 @@ from typing import Annotated
 from layermatrix.core.kinds import (
     CFile,
     Entries,
-    EnumOf,
     File,
+    FreeName,
     Glob,
     Globs,
     Integer,
@@ -22,12 +22,15 @@ from layermatrix.core.kinds import (
     LoadName,
     Misfit,
     Name,
+    Node,
     Number,
     OneOf,
     OwnName,
     Pattern,
     Question,
     Record,
+    Ref,
+    Reserved,
     Seconds,
     Sentence,
     SharedLibrary,
@@ -42,6 +45,8 @@ METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "m
 FLOOR = "floor"  # the floor library's name in timings
 CacheNumber = Annotated[int, Integer(1, 2**30)]
 Words = Annotated[tuple[Word, ...], Items(1)]
+PeerName = Annotated[Name, Reserved(FLOOR, "that is a key beside 'libraries'")]
+Patterns = Annotated[tuple[Pattern, ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,9 @@ class Baseline(Record):
     """The baseline that every cell is compared with. reported: its reported figures, by name."""
 
     name: Line = "baseline"
-    reported: Mapping[Name, Label] = field(default_factory=dict, hash=False)
+    reported: Mapping[Annotated[Name, Ref("reported figure")], Label] = field(
+        default_factory=dict, hash=False
+    )
 
 
 class Link(enum.Enum):
@@ -113,7 +120,7 @@ class Load(Record):
     program: Name
     args: Words = ()
     counted: tuple[Word, ...] = ()
-    link: Annotated[Link, EnumOf(Link)] = Link.PRELOADED
+    link: Link = Link.PRELOADED
 
     @property
     def is_inlined(self) -> bool:
@@ -145,12 +152,12 @@ class Limit(Record):
 class Cache(Items):
     """The kind of a cache's values: its bytes, its ways, and the bytes of a line."""
 
-    def before(self, value: object) -> object:
+    def before(self, node: Node) -> Node:
         what = "{slot} must be [bytes, ways, line]; line and the number of sets must be powers of two"
-        numbers = [getattr(part, "value", None) for part in super().before(value)]
+        numbers = [part.value for part in super().before(node).value]
         if not is_cache(numbers):
             raise Misfit(what, "such as [32768, 8, 64]", (0,) if numbers else (), whole=True)
-        return value
+        return node
 
 
 def is_cache(numbers: list[object]) -> bool:
@@ -199,7 +206,7 @@ class Peer(Record):
     name: OwnName
     file: SharedLibrary
     package: Line
-    found_in: Annotated[FoundIn, EnumOf(FoundIn)] = FoundIn.LOADER
+    found_in: FoundIn = FoundIn.LOADER
     variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ()
 
     def __post_init__(self) -> None:
@@ -220,7 +227,7 @@ class Floor(Record):
 
     source: CFile
     doc: Sentence
-    loads: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+    loads: Patterns = ()
 
 
 @dataclass(frozen=True)
@@ -237,7 +244,8 @@ class PeerLoad(Load):
     """A load that is timed beside other libraries. seconds: the approximate duration of a run; 0 if
     unknown."""
 
-    group: Name = ""
+    args: Words = field()
+    group: Annotated[Name, Ref("group")] = ""
     seconds: Annotated[float, Number(0, 3600)] = 0.0
 
 
@@ -253,11 +261,11 @@ class Peers(Record):
     """
 
     variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)]
-    libraries: Annotated[Mapping[Name, Peer], Entries(1, named=True)] = field(hash=False)
-    loads: Annotated[Mapping[Name, PeerLoad], Entries(1, named=True)] = field(hash=False)
+    libraries: Annotated[Mapping[PeerName, Peer], Entries(1)] = field(hash=False)
+    loads: Annotated[Mapping[FreeName, PeerLoad], Entries(1)] = field(hash=False)
     floor: Floor | None = None
-    groups: Annotated[Mapping[Name, Group], Entries(named=True)] = field(default_factory=dict, hash=False)
-    default: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+    groups: Mapping[FreeName, Group] = field(default_factory=dict, hash=False)
+    default: Patterns = ()
     rounds: Annotated[int, Integer(0, 1000)] = 0
     quiet: Words = ()
     quiet_seconds: Annotated[float, Number(0, 3600)] = 0.0

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from layermatrix.core.kinds import (
-    Entries,
     Items,
     Misfit,
     Name,
@@ -89,7 +88,7 @@ class Rule(Record):
     def __post_init__(self) -> None:
         if not self.exclude.items():
             hint = f"name one of {', '.join(AXES)}"
-            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True)
+            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True, at_key=True)
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,11 @@ class Matrix(Record):
     programs: Programs = field(default_factory=Programs)
     fuzz: Fuzz | None = None
     baseline: Baseline = field(default_factory=Baseline)
-    loads: Annotated[Mapping[Name, Load], Entries(named=True)] = field(default_factory=dict, hash=False)
+    loads: Mapping[Name, Load] = field(default_factory=dict, hash=False)
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
-    pages: Annotated[Mapping[Name, Page], Entries(named=True)] = field(default_factory=dict, hash=False)
+    pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
 
     @property
     def timed(self) -> dict[str, Load]:

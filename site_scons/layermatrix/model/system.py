@@ -17,7 +17,9 @@ from layermatrix.core.kinds import (
     Names,
     OneOf,
     Record,
+    Ref,
     Regex,
+    Reserved,
     RoleName,
     Sentence,
     SoVersion,
@@ -30,6 +32,7 @@ FROM_WHERE = ("env", "fixed")  # read from the environment at run time, or fixed
 LIBRARY = "library"  # in budgets, the key of limits for the whole library
 Mode = Annotated[str, OneOf(*MODES)]
 FromWhere = Annotated[str, OneOf(*FROM_WHERE)]
+EntryName = Annotated[Name, Reserved(LIBRARY, "budgets use that for the whole library")]
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,10 @@ class Condition(Record):
     def __post_init__(self) -> None:
         if self.toggles is None and self.options is None:
             raise Misfit(
-                "this condition is always true", "leave it out, or name toggles or options", whole=True
+                "this condition is always true",
+                "leave it out, or name toggles or options",
+                whole=True,
+                at_key=True,
             )
 
     def holds(self, toggles: str, options: str) -> bool:
@@ -83,7 +89,7 @@ class Condition(Record):
 class Allowed(Record):
     """A C file that is exempt from a rule."""
 
-    source: File
+    source: Annotated[File, Ref("source")]
     reason: Sentence
 
 
@@ -113,7 +119,7 @@ class System(Record):
     skeleton: File
     header: File
     library: Name  # lib<library>.so, lib<library>.a
-    entries: Annotated[Mapping[Name, Entry], Entries(1)] = field(hash=False)
+    entries: Annotated[Mapping[EntryName, Entry], Entries(1)] = field(hash=False)
     doc: Sentence = ""
     version: Version = "0"
     soversion: SoVersion = ""

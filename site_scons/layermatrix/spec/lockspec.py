@@ -114,12 +114,11 @@ def read(root: Path) -> dict[Place, Accepted]:
     if not (root / FILE).exists():
         return {}
     report = Report()
-    document = reading.open_document(root / FILE, FILE.as_posix(), {}, report)
+    document = reading.Document(root / FILE, FILE.as_posix(), {}, report)
     spec = reading.read(LockSpec, document)
-    if spec and document.sound():
+    if document.sound():
         _refuse_repetition(spec, document)
     report.raise_if_any()
-    assert spec is not None
     return {place: one for machine in spec.references for place, one in machine.entries().items()}
 
 

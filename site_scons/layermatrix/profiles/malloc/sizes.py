@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from layermatrix.core.kinds import Integer, Misfit
+from layermatrix.core.kinds import Integer, Misfit, node_of
 from layermatrix.model.layers import Key
 
 SIZE = Integer(8, 65_536, step=8)
@@ -22,7 +22,7 @@ def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
     last: Key | None = None
     for one in classes:
         try:
-            SIZE.read(one.values.get("size"))
+            SIZE.read(node_of(one.values.get("size")))
         except Misfit as wrong:
             yield one.name, wrong
             continue
