@@ -440,11 +440,11 @@ IN_A_VARIANT = [
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «few}}",
-        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not 'few'",
+        "metric 'calls' must be a whole number from 0 to 2147483647, not 'few'",
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «on}}",
-        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not on",
+        "metric 'calls' must be a whole number from 0 to 2147483647, not on",
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «-1}}",

@@ -270,11 +270,15 @@ class Entries(Around):
 
 @dataclass(frozen=True)
 class Short(Around):
-    """A single value may replace a mapping; it becomes the value of this key."""
+    """A single value may replace a mapping; it becomes the value of this key. `none`: the word `none` may
+    replace an empty mapping."""
 
     key: str
+    none: bool = False
 
     def before(self, node: Node) -> Node:
+        if self.none and node.value == "none":
+            return node.holding({})
         return node.holding({self.key: node}) if node.is_single else node
 
 

@@ -1,13 +1,13 @@
 """layers.yaml: check how its entries fit together, and build the resolved catalogue.
 
-`Vocabulary` is what the catalogue and its profile define together: roles, keys, settings and storages. If the
-file has mistakes, the vocabulary holds the parts that are valid.
+The catalogue has the terms that the file and its profile define together: roles, keys, settings and storages.
+If the file has mistakes, the catalogue holds the parts that are valid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, replace
 
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.core.kinds import Misfit
@@ -15,7 +15,6 @@ from layermatrix.model.catalogue import Catalogue, Setting
 from layermatrix.model.layers import ALL, NO_STORAGE, Key, Layer, Role, Storage
 from layermatrix.model.system import LIBRARY, System
 from layermatrix.profiles import registry
-from layermatrix.profiles.base import Profile
 from layermatrix.spec.reading import Document
 from layermatrix.spec.shapes import CatalogueSpec, LayerSpec
 
@@ -30,45 +29,42 @@ CORE_SETTINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """The terms in which variants are described. keys: empty if the file's keys are invalid."""
-
-    profile: Profile
-    roles: Mapping[str, Role]
-    keys: tuple[Key, ...]
-    settings: Mapping[str, Setting]
-    storages: Mapping[str, Storage]
-
-    def rank(self, role: str) -> int:
-        """The position of a role in a variant's order."""
-        return list(self.roles).index(role) if role in self.roles else len(self.roles)
-
-    @property
-    def last_role(self) -> str:
-        """The role that answers every request."""
-        return list(self.roles)[-1]
-
-    @property
-    def storing(self) -> tuple[str, ...]:
-        """The roles whose layers must have a storage."""
-        return tuple(name for name, role in self.roles.items() if role.storage == "required")
-
-
-def vocabulary(spec: CatalogueSpec) -> Vocabulary:
+def terms(spec: CatalogueSpec, document: Document) -> Catalogue:
+    """The catalogue without its layers."""
     profile = registry.of(spec.profile)
     core = {setting.name: setting for setting in CORE_SETTINGS}
-    return Vocabulary(
-        profile,
-        spec.roles or profile.roles or {"layer": Role("layer")},
-        table(spec.keys) or ONE_KEY,
-        {**core, **profile.settings, **spec.settings},
-        {**profile.storages, **spec.storages},
-    )
+    resolved = {
+        "unit": spec.unit or profile.unit,
+        "roles": spec.roles or profile.roles or {"layer": Role("layer")},
+        "keys": table(spec.keys) or ONE_KEY,
+        "settings": {**core, **profile.settings, **spec.settings},
+        "storages": {**profile.storages, **spec.storages},
+        "layers": {},
+        "places": {name: document.key_place("layers", name).shown for name in spec.layers},
+    }
+    return Catalogue(**{**vars(spec), **resolved})
 
 
 def table(keys: Mapping[str, Mapping[str, str | bool | int]]) -> tuple[Key, ...]:
     return tuple(Key(name, index, values) for index, (name, values) in enumerate(keys.items()))
+
+
+def known(catalogue: Catalogue, document: Document) -> dict[str, Sequence[str]]:
+    """The existing names by noun, valid or not; without nouns whose names cannot be read."""
+    if not document.sound("profile"):
+        return {}
+    known = document.known(
+        {
+            ("layers",): (),
+            ("options",): (),
+            ("reported",): (),
+            ("roles",): catalogue.roles,
+            ("storages",): (*catalogue.storages, NO_STORAGE),
+            ("settings",): (*catalogue.settings, "options", "capacity"),
+            ("system", "entries"): (LIBRARY,),
+        }
+    )
+    return {**known, "source": sources(catalogue.system)} if document.sound("system") else known
 
 
 def sources(system: System) -> list[str]:
@@ -76,63 +72,51 @@ def sources(system: System) -> list[str]:
     return [name for group, names in system.files.items() if group != "probe" for name in names]
 
 
-def known(spec: CatalogueSpec, words: Vocabulary, document: Document) -> dict[str, Sequence[str]]:
-    """The existing names by noun, valid or not; without nouns whose names cannot be read."""
-    if not document.sound("profile"):
-        return {}
-    sections: dict[str, tuple[tuple[str, ...], Iterable[str]]] = {  # with the names besides those of the file
-        "layer": (("layers",), ()),
-        "option": (("options",), ()),
-        "reported figure": (("reported",), ()),
-        "role": (("roles",), words.roles),
-        "storage": (("storages",), (*words.storages, NO_STORAGE)),
-        "setting": (("settings",), (*words.settings, "options", "capacity")),
-        "entry": (("system", "entries"), (LIBRARY,)),
-    }
-    found: dict[str, Sequence[str]] = {
-        noun: list(dict.fromkeys([*others, *document.names(*path)]))
-        for noun, (path, others) in sections.items()
-        if document.names(*path) or document.sound(*path)
-    }
-    return {**found, "source": sources(spec.system)} if document.sound("system") else found
-
-
 # --- checking
 
 
-def check(spec: CatalogueSpec, words: Vocabulary, document: Document) -> None:
-    """Report entries that contradict each other."""
-    check_keys(spec.keys, words.profile, document)
-    for layer in spec.layers.values():
+def checked(spec: CatalogueSpec, catalogue: Catalogue, document: Document) -> Catalogue:
+    """The catalogue with its valid layers. Reports entries that contradict each other."""
+    check_keys(spec.keys, catalogue, document)
+    layers = {}
+    for name, layer in spec.layers.items():
+        storage = catalogue.storages.get(layer.storage)
         if document.sound("roles") and document.sound("storages"):
-            _check_storage(layer, words, document)
-        if document.sound("keys"):
-            _check_served(layer, words, document)
+            _check_storage(layer, storage, catalogue, document)
+        own = _served(layer, storage, catalogue, document) if document.sound("keys") else ()
+        if document.sound("layers", name) and own:
+            given = {**vars(layer), "keys": own, "bytes_bound": layer.bytes}
+            del given["bytes"]
+            made = Layer(**given, limits=(), serves_all=len(own) == len(catalogue.keys), position=0)
+            layers[name] = replace(made, limits=limits(made, storage))
     if document.sound("system"):
         _check_system(spec.system, document)
     _check_environment(spec, document)
+    return replace(catalogue, layers=layers)
 
 
 def check_keys(
-    keys: Mapping[str, Mapping[str, str | bool | int]], profile: Profile, document: Document
+    keys: Mapping[str, Mapping[str, str | bool | int]], catalogue: Catalogue, document: Document
 ) -> None:
     """Check that the table of keys meets the profile's rules."""
-    for name, wrong in profile.misfits(table(keys)):
+    for name, wrong in registry.of(catalogue.profile).misfits(table(keys)):
         if document.sound("keys", name):
             document.misfit(wrong, ("keys", name, "size"))
 
 
-def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
+def _check_storage(
+    layer: LayerSpec, storage: Storage | None, catalogue: Catalogue, document: Document
+) -> None:
     """Check that the layer's storage suits its role, and that its bounds suit the storage."""
-    path, storage = ("layers", layer.name), words.storages.get(layer.storage)
-    wanted = words.roles[layer.role].storage if layer.role in words.roles else "optional"
+    path = ("layers", layer.name)
+    wanted = catalogue.roles[layer.role].storage if layer.role in catalogue.roles else "optional"
     bounds = [name for name in ("capacity", "bytes") if getattr(layer, name)]
     if not document.sound(*path, "storage"):
         return
     if storage is None:
         if wanted == "required":
             what = f"a layer with role {layer.role} needs a 'storage'"
-            document.error((*path, "storage"), what, hint_for("", words.storages))
+            document.error((*path, "storage"), what, hint_for("", catalogue.storages))
         elif bounds:
             document.error((*path, bounds[0]), "a layer without storage has no bound")
     elif wanted == "none":
@@ -148,18 +132,23 @@ def _check_storage(layer: LayerSpec, words: Vocabulary, document: Document) -> N
         document.error((*path, "capacity"), misfit)
 
 
-def _check_served(layer: LayerSpec, words: Vocabulary, document: Document) -> None:
-    """Check the layer's keys, and what its storage requires of them."""
-    path, noun, seen = ("layers", layer.name, "keys"), words.profile.key, set[str]()
+def _served(
+    layer: LayerSpec, storage: Storage | None, catalogue: Catalogue, document: Document
+) -> tuple[Key, ...]:
+    """The layer's keys, in the order of the table. Checks them, and what its storage requires of them."""
+    path, noun = ("layers", layer.name, "keys"), registry.of(catalogue.profile).key
+    found: dict[int, Key] = {}
     for place, item in enumerate(layer.keys):
-        found = document.attempt((*path, place), select, item, words.keys, noun)
-        names = [] if found is MISSING else [key.name for key in found]
-        if twice := seen.intersection(names):
-            document.error((*path, place), f"{noun} {quote(min(twice))} is given twice")
-        seen.update(names)
-    lack = lacking(layer, served(layer, words.keys), words.storages) if document.sound(*path) else None
+        keys = document.attempt((*path, place), select, item, catalogue.keys, noun)
+        for key in keys if keys is not MISSING else ():
+            if key.index in found and document.sound(*path, place):
+                document.error((*path, place), f"{noun} {quote(key.name)} is given twice")
+            found[key.index] = key
+    own = tuple(found[index] for index in sorted(found))
+    lack = lacking(storage, layer.bytes, own) if document.sound(*path) else None
     if lack:
         document.error(path, lack)
+    return own
 
 
 def select(item: str, keys: Sequence[Key], noun: str) -> Sequence[Key]:
@@ -177,22 +166,15 @@ def select(item: str, keys: Sequence[Key], noun: str) -> Sequence[Key]:
     return keys[first : last + 1]
 
 
-def served(layer: LayerSpec, keys: Sequence[Key]) -> list[Key]:
-    """The keys that a valid layer serves, in the order of the table."""
-    names = {key.name for item in layer.keys for key in select(item, keys, "")}
-    return [key for key in keys if key.name in names]
-
-
-def lacking(layer: LayerSpec, keys: Iterable[Key], storages: Mapping[str, Storage]) -> str | None:
-    """The property that the layer's storage requires and one of these keys lacks."""
-    storage = storages.get(layer.storage)
-    needs = {**({"size": 1} if layer.bytes else {}), **storage.needs} if storage else {}
+def lacking(storage: Storage | None, size_bound: int, keys: Iterable[Key]) -> str | None:
+    """The property that a storage requires and one of these keys lacks. size_bound: in bytes; 0: none."""
+    needs = {**({"size": 1} if size_bound else {}), **storage.needs} if storage else {}
     for key in keys:
         for name, least in needs.items():
             value = key.values.get(name)
-            if type(value) is not int or value < least:
+            if storage and (type(value) is not int or value < least):
                 has = f"{quote(key.name)} has {value if type(value) is int else 'none'}"
-                return f"storage {layer.storage} needs a {quote(name)} of {least} or more, but {has}"
+                return f"storage {storage.name} needs a {quote(name)} of {least} or more, but {has}"
     return None
 
 
@@ -218,50 +200,12 @@ def _check_environment(spec: CatalogueSpec, document: Document) -> None:
         owners.setdefault(env, path[1])
 
 
-# --- resolving, once there are no mistakes
-
-
-def resolve(spec: CatalogueSpec, words: Vocabulary, document: Document) -> Catalogue:
-    return Catalogue(
-        doc=spec.doc,
-        system=spec.system,
-        profile=spec.profile,
-        unit=spec.unit or words.profile.unit,
-        reported=spec.reported,
-        roles=words.roles,
-        keys=words.keys,
-        settings=words.settings,
-        storages=words.storages,
-        options=spec.options,
-        layers={
-            name: resolve_layer(one, words, served(one, words.keys), words.keys)
-            for name, one in spec.layers.items()
-        },
-        places={name: document.key_place("layers", name).shown for name in spec.layers},
-        lines=spec.lines,
-    )
-
-
-def resolve_layer(
-    spec: LayerSpec, words: Vocabulary, own: Sequence[Key], keys: Sequence[Key], position: int = 0
-) -> Layer:
-    """A layer with a variant's values. It serves its own keys of a table of keys."""
-    given = {**vars(spec), "keys": tuple(own), "bytes_bound": spec.bytes}
-    del given["bytes"]
-    return Layer(
-        **given,
-        limits=limits(spec, own, words.storages.get(spec.storage)),
-        serves_all=len(own) == len(keys),
-        position=position,
-    )
-
-
-def limits(layer: LayerSpec, own: Sequence[Key], storage: Storage | None) -> tuple[int, ...]:
+def limits(layer: Layer, storage: Storage | None) -> tuple[int, ...]:
     """The number of entries that fit, for each key from the first to the last. The tightest bound applies."""
     if storage is None:
         return ()
     by_index = {}
-    for key in own:
-        by_bytes = max(layer.bytes // key.number("size"), 1) if layer.bytes else storage.most
+    for key in layer.keys:
+        by_bytes = max(layer.bytes_bound // key.number("size"), 1) if layer.bytes_bound else storage.most
         by_index[key.index] = min(layer.capacity or storage.most, by_bytes, storage.most)
-    return tuple(by_index.get(index, 0) for index in range(own[0].index, own[-1].index + 1))
+    return tuple(by_index.get(index, 0) for index in range(layer.first, layer.last + 1))

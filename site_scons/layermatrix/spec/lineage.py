@@ -6,18 +6,21 @@ whether the layers of a draft fit together, and only if nothing else is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from layermatrix.core.errors import Place, hint_for, quote
 from layermatrix.core.kinds import Integer, Misfit, Node, OneOf
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
-from layermatrix.model.layers import Key
+from layermatrix.model.catalogue import Catalogue
+from layermatrix.model.layers import Key, Layer, Option
 from layermatrix.model.system import LIBRARY
-from layermatrix.spec.catalogue import Vocabulary, check_keys, table
+from layermatrix.model.variants import Variant
+from layermatrix.profiles import registry
+from layermatrix.spec.catalogue import check_keys, limits, table
 from layermatrix.spec.reading import Document
-from layermatrix.spec.shapes import AddSpec, CatalogueSpec, VariantSpec
+from layermatrix.spec.shapes import AddSpec, VariantSpec
 
 FROM_ENVIRONMENT = "env"  # the option value that means "read from the environment"
 CAPACITY = Integer(1, 65_535)
@@ -39,6 +42,39 @@ class Draft:
     keys: tuple[Key, ...] = ()  # none: the catalogue's keys
     known: bool = False
 
+    def variant(self, name: str, spec: VariantSpec, catalogue: Catalogue) -> Variant:
+        """The variant, without what can be computed of a valid one only."""
+        numbers = {key: catalogue.settings[key].number(value) for key, value in self.settings.items()}
+        return Variant(
+            name=name,
+            doc=spec.doc,
+            source=f"variants/{name}.yaml",
+            lineage=self.lineage,
+            keys=self.keys or catalogue.keys,
+            layers=tuple(self._layer(catalogue.layers[layer], catalogue) for layer in self.layers),
+            settings=self.settings,
+            numbers=numbers,
+            macros={one.macro: numbers[key] for key, one in catalogue.settings.items() if one.macro},
+            options={key: _chosen_option(one, self.options) for key, one in catalogue.options.items()},
+            extra={},
+            system=catalogue.system,
+            roles=catalogue.roles,
+            reported={key: node.value for key, node in spec.reported.items()},
+            budget=self.budget,
+        )
+
+    def _layer(self, layer: Layer, catalogue: Catalogue) -> Layer:
+        """A layer in this variant. It serves all keys, or those whose names it serves in the catalogue."""
+        names, keys = [key.name for key in layer.keys], self.keys or catalogue.keys
+        own = tuple(key for key in keys if layer.serves_all or key.name in names)
+        return replace(
+            layer,
+            keys=own,
+            capacity=self.capacities.get(layer.name, layer.capacity),
+            serves_all=len(own) == len(keys),
+            position=list(self.layers).index(layer.name) + 1,
+        )
+
 
 @dataclass(frozen=True)
 class File:
@@ -52,33 +88,34 @@ class File:
 class Lineage:
     """Drafts the variants, each after the variant that it extends. document: the catalogue's."""
 
-    catalogue: CatalogueSpec
-    words: Vocabulary
+    catalogue: Catalogue
     document: Document
     files: Mapping[str, File]
     drafts: dict[str, Draft] = field(default_factory=dict)
 
     def draft_all(self) -> dict[str, Draft]:
         """Draft every variant, parents before children."""
-        for name in self.files:
-            for member in reversed(list(self._undrafted(name))):
-                self.drafts[member] = self._draft(
-                    member, self.files[member].spec, self.files[member].document
-                )
+        lengths = {name: len(self._chain(name)) for name in self.files}
+        for name in sorted(lengths, key=lambda name: lengths[name]):
+            self.drafts[name] = self._draft(name, self.files[name].spec, self.files[name].document)
         return self.drafts
 
-    def _undrafted(self, start: str) -> Iterator[str]:
-        """`start`, the variant that it extends, and so on, up to the first that is drafted; each once."""
-        seen: set[str] = set()
+    def _chain(self, start: str) -> list[str]:
+        """`start`, the variant that it extends, and so on; each once. A cycle is reported once, at the first
+        of its variants by name."""
+        names: dict[str, None] = {}
         name: str | None = start
-        while name is not None and name in self.files and name not in self.drafts and name not in seen:
-            seen.add(name)
-            yield name
+        while name is not None and name in self.files and name not in names:
+            names[name] = None
             name = self.files[name].spec.extends
+        if name == start == min(names):
+            what = f"circular extends: {' -> '.join([*names, start])}"
+            self.files[start].document.error(("extends",), what)
+        return list(names)
 
     def _draft(self, name: str, spec: VariantSpec, document: Document) -> Draft:
-        parent, made = self._parent(name, spec, document), spec.set
-        check_keys(spec.keys, self.words.profile, document)
+        parent, made = self._parent(spec, document), spec.set
+        check_keys(spec.keys, self.catalogue, document)
         _check_shape(spec, document)
         sound = parent.known and all(document.sound(key) for key in (*SHAPE, "keys", "set"))
         layers = self._layers(spec, parent, document) if sound else {}
@@ -95,22 +132,11 @@ class Lineage:
             known=sound and document.sound(),
         )
 
-    def _parent(self, name: str, spec: VariantSpec, document: Document) -> Draft:
-        if spec.extends is None:
-            defaults = {key: one.default for key, one in self.words.settings.items()}
-            return Draft(settings=defaults, known=document.sound("extends"))
-        if spec.extends in self.files and spec.extends not in self.drafts:
-            self._refuse_circle(name)
-        return self.drafts.get(spec.extends, Draft())
-
-    def _refuse_circle(self, name: str) -> None:
-        """Report a cycle of variants once, at the first by name. None of its variants is drafted when one is
-        reached."""
-        circle = list(self._undrafted(name))
-        first = circle.index(min(circle))
-        ordered = circle[first:] + circle[:first]
-        shown = " -> ".join([*ordered, ordered[0]])
-        self.files[ordered[0]].document.error(("extends",), f"circular extends: {shown}")
+    def _parent(self, spec: VariantSpec, document: Document) -> Draft:
+        if spec.extends is not None:
+            return self.drafts.get(spec.extends, Draft())
+        defaults = {key: one.default for key, one in self.catalogue.settings.items()}
+        return Draft(settings=defaults, known=document.sound("extends"))
 
     def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> dict[str, Place]:
         own = {name: document.place("layers", index) for index, name in enumerate(spec.layers)}
@@ -143,14 +169,14 @@ class Lineage:
 
     def _end_of_role(self, name: str, names: list[str]) -> int:
         """The position of an added layer without `before` or `after`: after the last layer of its role."""
-        known, rank = self.catalogue.layers, self.words.rank
-        ranks = [rank(known[other].role) if other in known else len(names) for other in (*names, name)]
+        roles = {layer: one.role for layer, one in self.catalogue.layers.items()}
+        ranks = [rank(self.catalogue, roles.get(other, "")) for other in (*names, name)]
         return max((index + 1 for index, other in enumerate(ranks[:-1]) if other <= ranks[-1]), default=0)
 
     # --- the values in `set`; MISSING for one that cannot be checked, or is not known
 
     def _setting(self, name: str, node: Node) -> Any:
-        setting = self.words.settings.get(name)
+        setting = self.catalogue.settings.get(name)
         if setting is None or not self.document.sound("settings", name):
             return MISSING
         by_text = {str(value): value for value in setting.values}
@@ -168,12 +194,12 @@ class Lineage:
 
     def _capacity(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
         layer = self.catalogue.layers.get(name)
-        if layer is None or not self.document.sound("layers", name):
+        if layer is None:
             return MISSING
         if layers and name not in layers:
             what = f"layer {quote(name)} is not in this variant"
             raise Misfit(what, hint_for(name, layers), whole=True, at_key=True)
-        storage = self.words.storages.get(layer.storage)
+        storage = self.catalogue.storages.get(layer.storage)
         if not layer.capacity or storage is None:
             what = f"layer {quote(name)} has no capacity of its own to change"
             raise Misfit(what, whole=True, at_key=True)
@@ -214,14 +240,31 @@ def _budget(spec: VariantSpec, document: Document) -> Budget:
     good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
     for entry, metrics in (spec.budget or {}).items():
         known = LIBRARY_METRICS if entry == LIBRARY else ENTRY_METRICS
-        for metric, limits in metrics.items() if document.sound("budget", entry) else ():
+        for metric, most in metrics.items() if document.sound("budget", entry) else ():
             path = ("budget", entry, metric)
             if metric not in known:
                 document.error(path, f"unknown metric {quote(metric)}", hint_for(metric, known), at_key=True)
-            places = {word: document.place(*path, word).shown for word in limits}
-            own = {word: BudgetLimit(most, places[word]) for word, most in limits.items()}
+            own = {word: BudgetLimit(most[word], document.place(*path, word).shown) for word in most}
             good.setdefault(entry, {})[metric] = own
     return good
+
+
+def rank(catalogue: Catalogue, role: str) -> int:
+    """The position of a role in a variant's order."""
+    return list(catalogue.roles).index(role) if role in catalogue.roles else len(catalogue.roles)
+
+
+def finished(variant: Variant, catalogue: Catalogue) -> Variant:
+    """A valid variant with the limits of its layers and what its profile computes."""
+    layers = [replace(one, limits=limits(one, catalogue.storages.get(one.storage))) for one in variant.layers]
+    extra = registry.of(catalogue.profile).extra(variant.keys, variant.settings)
+    return replace(variant, layers=tuple(layers), extra=extra)
+
+
+def _chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:
+    """The option's value in a variant: read from the environment, or fixed."""
+    value = chosen.get(option.name, option.default)
+    return option if value == FROM_ENVIRONMENT else replace(option, default=value, env=None)
 
 
 def merged(parent: Budget, own: Budget) -> Budget:

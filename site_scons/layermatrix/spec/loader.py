@@ -7,22 +7,18 @@ variant. If the folder of the C sources is known, the loader also checks that th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from layermatrix.core.errors import Place, Report
 from layermatrix.core.kinds import NAME, NOT_ALL, Misfit, Text, node_of
 from layermatrix.model.catalogue import Catalogue
-from layermatrix.model.layers import Option
 from layermatrix.model.plan import Matrix
 from layermatrix.model.project import Project
-from layermatrix.model.variants import Variant
 from layermatrix.profiles import registry
 from layermatrix.spec import catalogue as catalogues
 from layermatrix.spec import disk, matrix
-from layermatrix.spec.catalogue import Vocabulary
-from layermatrix.spec.judgement import Judgement, own_keys
-from layermatrix.spec.lineage import FROM_ENVIRONMENT, Draft, File, Lineage
+from layermatrix.spec.judgement import Judgement
+from layermatrix.spec.lineage import Draft, File, Lineage, finished
 from layermatrix.spec.reading import Document, read
 from layermatrix.spec.shapes import CatalogueSpec, ExperimentsSpec, VariantSpec
 
@@ -45,33 +41,33 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     names = variant_names(folder, report)
     layers = _open_catalogue(folder, report)
     spec = read(CatalogueSpec, layers)
-    words = catalogues.vocabulary(spec)
+    catalogue = catalogues.terms(spec, layers)
     files = {name: _read_variant(folder, name, layers.words, report) for name in names}
     cells = _open(folder, MATRIX, report)
     plan = read(Matrix, cells)
     questions = _open(folder, EXPERIMENTS, report, optional=True)
     experiments = read(ExperimentsSpec, questions)
 
-    known = {**catalogues.known(spec, words, layers), **matrix.known(plan, cells)}
+    known = {**catalogues.known(catalogue, layers), **matrix.known(plan, cells)}
     known |= {"variant": names} if names else {}
     for document in (layers, cells, questions, *(file.document for file in files.values())):
         document.check_references(known)
-    catalogues.check(spec, words, layers)
-    drafts = Lineage(spec, words, layers, files).draft_all()
-    _judge(spec, words, layers, files, drafts)
+    catalogue = catalogues.checked(spec, catalogue, layers)
+    drafts = Lineage(catalogue, layers, files).draft_all()
+    _judge(catalogue, layers, files, drafts)
     for file in files.values():
-        _check_figures(file.spec.reported, ("reported",), spec, file.document)
+        _check_figures(file.spec.reported, ("reported",), catalogue, file.document)
     matrix.check(plan, names, cells)
-    _check_figures(plan.baseline.reported, ("baseline", "reported"), spec, cells)
+    _check_figures(plan.baseline.reported, ("baseline", "reported"), catalogue, cells)
     matrix.check_experiments(experiments, plan, questions)
     if sources is not None:
         absent = disk.of_system(Path(root), sources, spec.system) if layers.sound("system") else ()
         _report_absent(absent, layers)
         _report_absent(disk.of_matrix(Path(root), plan), cells)
     report.raise_if_any()
-    catalogue = catalogues.resolve(spec, words, layers)
     variants = {
-        name: _resolve(name, file.spec, drafts[name], catalogue, spec, words) for name, file in files.items()
+        name: finished(drafts[name].variant(name, file.spec, catalogue), catalogue)
+        for name, file in files.items()
     }
     return Project(catalogue, variants, matrix.resolve(plan, names), experiments.experiments)
 
@@ -145,68 +141,25 @@ def _read_variant(folder: Path, name: str, words: Mapping[str, str], report: Rep
 
 
 def _judge(
-    spec: CatalogueSpec,
-    words: Vocabulary,
-    layers: Document,
-    files: Mapping[str, File],
-    drafts: Mapping[str, Draft],
+    catalogue: Catalogue, layers: Document, files: Mapping[str, File], drafts: Mapping[str, Draft]
 ) -> None:
     """Check that the layers of each otherwise valid variant fit together. If they do not, the variant's
     children are not checked."""
     if not all(layers.sound(key) for key in ("profile", "keys", "roles", "settings")):
         return
-    valid = {name for name in spec.layers if layers.sound("layers", name)}
-    has_unit = not layers.sound("system") or spec.system.unity is not None
     for name, draft in sorted(drafts.items(), key=lambda one: len(one[1].lineage)):
         sound = draft.known and all(files[one].document.sound() for one in draft.lineage)
-        if sound and valid.issuperset(draft.layers):
-            own, document = files[name].spec, files[name].document
-            Judgement(own, document, draft, spec.layers, words, has_unit).judge()
+        if sound and set(draft.layers) <= set(catalogue.layers):
+            spec, document = files[name].spec, files[name].document
+            variant = draft.variant(name, spec, catalogue)
+            Judgement(variant, spec, document, draft.layers, catalogue).judge()
 
 
 def _check_figures(
-    given: Iterable[str], path: tuple[str, ...], spec: CatalogueSpec, document: Document
+    given: Iterable[str], path: tuple[str, ...], catalogue: Catalogue, document: Document
 ) -> None:
     """Check that each reported figure has the type that the catalogue declares."""
     for name in given:
-        if known := spec.reported.get(name):
+        if known := catalogue.reported.get(name):
             kind, node = NUMBER if known.type == "number" else TEXT, document.walk((*path, name))[-1]
             document.attempt((*path, name), kind.read, node)
-
-
-# --- records, once there are no mistakes
-
-
-def _resolve(
-    name: str, spec: VariantSpec, draft: Draft, catalogue: Catalogue, layers: CatalogueSpec, words: Vocabulary
-) -> Variant:
-    keys = draft.keys or catalogue.keys
-    chosen = []
-    for position, layer in enumerate(draft.layers, start=1):
-        own = layers.layers[layer]
-        own = replace(own, capacity=draft.capacities.get(layer, own.capacity))
-        chosen.append(catalogues.resolve_layer(own, words, own_keys(own, draft, words), keys, position))
-    numbers = {key: words.settings[key].number(value) for key, value in draft.settings.items()}
-    return Variant(
-        name=name,
-        doc=spec.doc,
-        source=f"{FOLDER}/{name}.yaml",
-        lineage=draft.lineage,
-        keys=keys,
-        layers=tuple(chosen),
-        settings=draft.settings,
-        numbers=numbers,
-        macros={one.macro: numbers[key] for key, one in words.settings.items() if one.macro},
-        options={key: _chosen_option(one, draft.options) for key, one in catalogue.options.items()},
-        extra=words.profile.extra(keys, draft.settings),
-        system=catalogue.system,
-        roles=catalogue.roles,
-        reported={key: node.value for key, node in spec.reported.items()},
-        budget=draft.budget,
-    )
-
-
-def _chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:
-    """The option's value in a variant: read from the environment, or fixed."""
-    value = chosen.get(option.name, option.default)
-    return option if value == FROM_ENVIRONMENT else replace(option, default=value, env=None)

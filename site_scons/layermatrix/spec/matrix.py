@@ -14,10 +14,8 @@ from layermatrix.spec.shapes import ExperimentsSpec
 
 def known(matrix: Matrix, document: Document) -> dict[str, Sequence[str]]:
     """The existing names by noun; without nouns whose names cannot be read."""
-    found: dict[str, Sequence[str]] = {"load": document.names("loads")} if document.sound("loads") else {}
-    if document.sound("axes"):
-        found |= {axis: matrix.axes[axis] for axis in AXES if axis != "variant"}
-    return {**found, "group": document.names("peers", "groups")}
+    axes = {axis: matrix.axes[axis] for axis in AXES if axis != "variant"} if document.sound("axes") else {}
+    return {**axes, **document.known({("loads",): (), ("peers", "groups"): ()})}
 
 
 def check(matrix: Matrix, variants: list[str], document: Document) -> None:

@@ -2,7 +2,7 @@
 
 A `Document` is a file and the paths in it: ("layers", "ring", "capacity") is a value, and has a place. `read`
 returns a record. If the file has mistakes, they are in the report, and the record holds the valid parts: an
-invalid entry of a mapping is left out; an invalid field has its default, or is absent. Further checks call
+invalid entry of a mapping is left out; an invalid field has its default, or is None. Further checks call
 `sound()` first, so that one mistake causes one error.
 """
 
@@ -133,6 +133,16 @@ class Document:
 
     # --- names that refer to something in the project
 
+    def known(self, sections: Mapping[tuple[str, ...], Iterable[str]]) -> dict[str, Sequence[str]]:
+        """The names in these sections of the file, valid or not, and others of the same noun. Without
+        sections that cannot be read."""
+        found: dict[str, Sequence[str]] = {}
+        for path, others in sections.items():
+            names = self.names(*path)
+            if names or self.sound(*path):
+                found[NOUNS[path[-1]][0]] = list(dict.fromkeys([*others, *names]))
+        return found
+
     def check_references(self, known: Known) -> None:
         """Report each name that refers to something that does not exist."""
         for ref, name, path, of_key in self.references:
@@ -159,19 +169,20 @@ def read(kind: type[T], document: Document) -> T:
     record = kind.__new__(kind)
     for field in fields(shape):
         value = MISSING if found is MISSING else found.get(field.name, MISSING)
-        if value is MISSING:
-            value = _default(field, hints(shape)[field.name])
-        if value is not MISSING:
-            object.__setattr__(record, field.name, value)
+        value = _default(field, hints(shape)[field.name]) if value is MISSING else value
+        object.__setattr__(record, field.name, value)
     return record
 
 
 def _default(field: Field[Any], hint: Any) -> Any:
-    """The value of a field that the file does not have. A mapping is empty, even if it is required."""
+    """The value of a field that the file does not have, or not a valid one. If the field is required: empty
+    for a mapping, otherwise None."""
     if callable(field.default_factory):
         return field.default_factory()
     origin: Any = get_origin(unfolded(hint)[0])
-    return {} if origin is Mapping else field.default
+    if field.default is MISSING:
+        return {} if origin is Mapping else None
+    return field.default
 
 
 def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool = False) -> Any:

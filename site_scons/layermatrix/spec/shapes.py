@@ -12,8 +12,8 @@ from typing import Annotated
 
 from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
+    LARGEST_INT,
     REST,
-    Around,
     Bytes,
     Capacity,
     Entries,
@@ -48,27 +48,12 @@ from layermatrix.model.measuring import Experiment
 from layermatrix.model.system import System
 from layermatrix.profiles.registry import PROFILES
 
-
-class LimitForm(Around):
-    """The limit of a figure: one number for every release cell, a mapping of configurations (a mode, a
-    compiler, or `<mode>-<compiler>`), or `none`, which removes an inherited limit."""
-
-    def before(self, node: Node) -> Node:
-        if isinstance(node.value, dict):
-            return node
-        if node.value == "none":
-            return node.holding({})
-        if type(node.value) is not int:
-            expects = "a whole number, 'none', or a mapping of modes and compilers"
-            raise Misfit(f"must be {expects}, not {node.described}")
-        return node.holding({COUNTED_MODES[0]: node})
-
-
 MOST_KEYS = 64  # bits of a mask
 KeyValues = Annotated[Mapping[Name, Value], Short("size")]
 Keys = Annotated[Mapping[FreeName, KeyValues], Entries(1, MOST_KEYS, listed=True)]
 Configuration = Annotated[str, OneOf(*CONFIGURATIONS)]
-Limits = Annotated[Mapping[Configuration, Annotated[int, Integer(0, 2**31 - 1)]], LimitForm()]
+Limit = Annotated[int, Integer(0, LARGEST_INT)]
+Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True)]  # `none`: not inherited
 Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
 Figures = Mapping[Annotated[Name, Ref("reported figure")], Node]  # the catalogue defines the type of each
 

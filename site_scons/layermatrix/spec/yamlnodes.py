@@ -1,15 +1,15 @@
 """Parse YAML text into a tree of nodes that know their place.
 
 Reads one file and accepts only YAML's core tags. Bytes, depth and nodes are limited; an alias counts as all
-the nodes that it refers to. The tree is built from parser events with an explicit stack, so that no input can
-exhaust Python's stack.
+the nodes that it refers to. The tree is built from parser events and only down to the limit of depth, so that
+no input can exhaust Python's stack.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,12 @@ class _UnusableError(Exception):
 def read_document(file: Path, shown: str, report: Report) -> Node | None:
     """The one YAML document in `file`; None if it has mistakes, which go to `report`. `shown` is the path
     there."""
-    tree = _Tree(shown, report)
+    tree, root = _Tree(shown, report), None
     try:
-        tree.build(_read_text(file, shown))
+        root = tree.build(_read_text(file, shown))
     except _UnusableError as problem:
         tree.spoil(*problem.args)
-    return None if tree.spoiled else tree.root
+    return None if tree.spoiled else root
 
 
 def _read_text(file: Path, shown: str) -> str:
@@ -71,37 +71,27 @@ def _read_text(file: Path, shown: str) -> str:
     return text
 
 
-@dataclass
-class _Open:
-    """A list or mapping that is still open. In a mapping, `parts` alternates keys and values. nodes: the
-    number of nodes before it."""
-
-    place: Place
-    anchor: str | None
-    mapping: bool
-    nodes: int
-    parts: list[Node] = field(default_factory=list)
-
-
 class _Tree:
     """Builds the tree of one document. spoiled: a mistake left some value unknown."""
 
     def __init__(self, shown: str, report: Report) -> None:
         self.shown, self.report, self.spoiled = shown, report, False
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # with the number of nodes; None: still open
-        self.open: list[_Open] = []
         self.nodes = 0
-        self.root: Node | None = None
 
     def spoil(self, place: Place, what: str, hint: str | None = None) -> None:
         self.report.error(place, what, hint)
         self.spoiled = True
 
-    def build(self, text: str) -> None:
-        start, loader = Place(self.shown, 1, 1), _Loader(text)
+    def build(self, text: str) -> Node:
+        start, root, loader = Place(self.shown, 1, 1), None, _Loader(text)
         try:
             while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
-                self._take(event)
+                if isinstance(event, yaml.DocumentStartEvent):
+                    if root:
+                        what = "a second document begins here"
+                        raise _UnusableError(self._place(event.start_mark), what, "one file holds one")
+                    root = self._node(loader.get_event(), loader, 0)
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             about = ", ".join(part for part in (problem.problem, problem.context) if part)
@@ -110,40 +100,41 @@ class _Tree:
             raise _UnusableError(start, f"bad YAML: {' '.join(str(problem).split())}") from None
         finally:
             loader.dispose()
-        if self.root is None or self.root.value is None:
+        if root is None or root.value is None:
             raise _UnusableError(start, "is empty")
-        self.root = replace(self.root, key=start)
+        return replace(root, key=start)
 
     def _place(self, mark: Any) -> Place:
         return Place(self.shown, mark.line + 1, mark.column + 1)
 
-    def _take(self, event: Any) -> None:
-        place = self._place(event.start_mark)
-        if isinstance(event, yaml.ScalarEvent):
-            self._count(1, place)
-            self._add(Node(place, event.value, self._value(event, place)), 1, event.anchor)
-        elif isinstance(event, yaml.AliasEvent):
+    def _node(self, event: Any, loader: Any, depth: int) -> Node:
+        """The node that begins with this event."""
+        place, before = self._place(event.start_mark), self.nodes
+        if isinstance(event, yaml.AliasEvent):
             node, nodes = self._aliased(event.anchor, place)
             self._count(nodes, place)
-            self._add(node, nodes, None)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            self._begin(event, isinstance(event, yaml.MappingStartEvent), place)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            done = self.open.pop()
-            value = self._entries(done.parts) if done.mapping else done.parts
-            self._add(Node(done.place, None, value), self.nodes - done.nodes, done.anchor)
-        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise _UnusableError(place, "a second document begins here", "one file holds one")
+            return node
+        self._count(1, place)
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node(place, event.value, self._value(event, place))
+        else:
+            node = Node(place, None, self._collection(event, loader, depth, place))
+        if event.anchor:
+            self.anchors[event.anchor] = (node, self.nodes - before)
+        return node
 
-    def _begin(self, event: Any, mapping: bool, place: Place) -> None:
-        if event.tag not in (None, "!", _TAG + ("map" if mapping else "seq")):
+    def _collection(self, event: Any, loader: Any, depth: int, place: Place) -> list[Node] | dict[str, Node]:
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in (None, "!", _TAG + ("map" if is_mapping else "seq")):
             self._refuse_tag(event.tag, place)
-        if len(self.open) >= MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             raise _UnusableError(place, f"is nested more than {MAX_DEPTH} deep")
         if event.anchor:
             self.anchors[event.anchor] = None
-        self.open.append(_Open(place, event.anchor, mapping, self.nodes))
-        self._count(1, place)
+        parts = []
+        while not isinstance(part := loader.get_event(), yaml.CollectionEndEvent):
+            parts.append(self._node(part, loader, depth + 1))
+        return self._entries(parts) if is_mapping else parts
 
     def _count(self, nodes: int, place: Place) -> None:
         self.nodes += nodes
@@ -151,21 +142,12 @@ class _Tree:
             what = f"holds more than {MAX_NODES} values (what an alias stands for counts each time)"
             raise _UnusableError(place, what)
 
-    def _add(self, node: Node, nodes: int, anchor: str | None) -> None:
-        if anchor:
-            self.anchors[anchor] = (node, nodes)
-        if self.open:
-            self.open[-1].parts.append(node)
-        else:
-            self.root = node
-
     def _aliased(self, anchor: Any, place: Place) -> tuple[Node, int]:
+        """The node that an alias stands for, and how many nodes it is."""
         found = self.anchors.get(anchor)
         if found is None:
-            open_one = f"alias {quote(anchor)} stands for something that holds it"
-            raise _UnusableError(
-                place, open_one if anchor in self.anchors else f"unknown alias {quote(anchor)}"
-            )
+            holds = f"alias {quote(anchor)} stands for something that holds it"
+            raise _UnusableError(place, holds if anchor in self.anchors else f"unknown alias {quote(anchor)}")
         return found
 
     def _entries(self, parts: list[Node]) -> dict[str, Node]:
