@@ -6,7 +6,7 @@ whether the layers of a draft fit together, and only if nothing else is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from layermatrix.core.errors import Place, hint_for, quote
 from layermatrix.core.kinds import Integer, Misfit, Node, OneOf
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
 from layermatrix.model.catalogue import Catalogue
-from layermatrix.model.layers import Key, Layer, Option
+from layermatrix.model.layers import Key, Layer
 from layermatrix.model.system import LIBRARY
 from layermatrix.model.variants import Variant
 from layermatrix.profiles import registry
@@ -28,52 +28,12 @@ CAPACITY = Integer(1, 65_535)
 
 @dataclass(frozen=True)
 class Draft:
-    """A variant's settings and its layers, each with the place where it is written.
+    """A variant, the places where its layers are written, and whether its list of layers is what the user
+    intended."""
 
-    `known`: the list of layers is what the user intended.
-    """
-
-    lineage: tuple[str, ...] = ()
-    layers: Mapping[str, Place] = field(default_factory=dict)
-    settings: Mapping[str, str | int] = field(default_factory=dict)
-    options: Mapping[str, str | bool | int] = field(default_factory=dict)
-    capacities: Mapping[str, int] = field(default_factory=dict)
-    budget: Budget = field(default_factory=dict)
-    keys: tuple[Key, ...] = ()  # none: the catalogue's keys
+    variant: Variant
+    places: Mapping[str, Place] = field(default_factory=dict)
     known: bool = False
-
-    def variant(self, name: str, spec: VariantSpec, catalogue: Catalogue) -> Variant:
-        """The variant, without what can be computed of a valid one only."""
-        numbers = {key: catalogue.settings[key].number(value) for key, value in self.settings.items()}
-        return Variant(
-            name=name,
-            doc=spec.doc,
-            source=f"variants/{name}.yaml",
-            lineage=self.lineage,
-            keys=self.keys or catalogue.keys,
-            layers=tuple(self._layer(catalogue.layers[layer], catalogue) for layer in self.layers),
-            settings=self.settings,
-            numbers=numbers,
-            macros={one.macro: numbers[key] for key, one in catalogue.settings.items() if one.macro},
-            options={key: _chosen_option(one, self.options) for key, one in catalogue.options.items()},
-            extra={},
-            system=catalogue.system,
-            roles=catalogue.roles,
-            reported={key: node.value for key, node in spec.reported.items()},
-            budget=self.budget,
-        )
-
-    def _layer(self, layer: Layer, catalogue: Catalogue) -> Layer:
-        """A layer in this variant. It serves all keys, or those whose names it serves in the catalogue."""
-        names, keys = [key.name for key in layer.keys], self.keys or catalogue.keys
-        own = tuple(key for key in keys if layer.serves_all or key.name in names)
-        return replace(
-            layer,
-            keys=own,
-            capacity=self.capacities.get(layer.name, layer.capacity),
-            serves_all=len(own) == len(keys),
-            position=list(self.layers).index(layer.name) + 1,
-        )
 
 
 @dataclass(frozen=True)
@@ -84,14 +44,29 @@ class File:
     spec: VariantSpec
 
 
-@dataclass(frozen=True)
 class Lineage:
     """Drafts the variants, each after the variant that it extends. document: the catalogue's."""
 
-    catalogue: Catalogue
-    document: Document
-    files: Mapping[str, File]
-    drafts: dict[str, Draft] = field(default_factory=dict)
+    def __init__(self, catalogue: Catalogue, document: Document, files: Mapping[str, File]) -> None:
+        self.catalogue, self.document, self.files = catalogue, document, files
+        self.drafts: dict[str, Draft] = {}
+        self.default = Variant(
+            name="",
+            doc="",
+            source="",
+            lineage=(),
+            keys=catalogue.keys,
+            layers=(),
+            settings={name: setting.default for name, setting in catalogue.settings.items()},
+            numbers={},
+            macros={},
+            options={name: replace(option, env=None) for name, option in catalogue.options.items()},
+            extra={},
+            system=catalogue.system,
+            roles=catalogue.roles,
+            reported={},
+            budget={},
+        )
 
     def draft_all(self) -> dict[str, Draft]:
         """Draft every variant, parents before children."""
@@ -114,36 +89,54 @@ class Lineage:
         return list(names)
 
     def _draft(self, name: str, spec: VariantSpec, document: Document) -> Draft:
-        parent, made = self._parent(spec, document), spec.set
+        parent = Draft(self.default, known=document.sound("extends"))
+        if spec.extends is not None:
+            parent = self.drafts.get(spec.extends, Draft(self.default))
         check_keys(spec.keys, self.catalogue, document)
         _check_shape(spec, document)
         sound = parent.known and all(document.sound(key) for key in (*SHAPE, "keys", "set"))
-        layers = self._layers(spec, parent, document) if sound else {}
-        capacities = _made(made.capacity, ("set", "capacity"), self._capacity, document, layers)
+        places = self._layers(spec, parent, document) if sound else {}
+        base, made = parent.variant, spec.set
+        capacities = {layer.name: layer.capacity for layer in base.layers}
+        capacities |= _made(made.capacity, ("set", "capacity"), self._capacity, document, places)
         options = _made(made.options, ("set", "options"), self._option, document)
-        return Draft(
-            lineage=(*parent.lineage, name),
-            layers=layers,
-            settings={**parent.settings, **_made(made.settings, ("set",), self._setting, document)},
-            options={**parent.options, **options},
-            capacities={**parent.capacities, **capacities},
-            budget=merged({} if spec.budget is None else parent.budget, _budget(spec, document)),
-            keys=table(spec.keys) or parent.keys,
-            known=sound and document.sound(),
+        keys = table(spec.keys) or base.keys
+        variant = replace(
+            base,
+            name=name,
+            doc=spec.doc,
+            source=f"variants/{name}.yaml",
+            lineage=(*base.lineage, name),
+            keys=keys,
+            layers=self._placed(places, keys, capacities),
+            settings={**base.settings, **_made(made.settings, ("set",), self._setting, document)},
+            options={**base.options, **options},
+            reported={key: node.value for key, node in spec.reported.items()},
+            budget=merged({} if spec.budget is None else base.budget, _budget(spec, document)),
         )
+        return Draft(variant, places, sound and document.sound())
 
-    def _parent(self, spec: VariantSpec, document: Document) -> Draft:
-        if spec.extends is not None:
-            return self.drafts.get(spec.extends, Draft())
-        defaults = {key: one.default for key, one in self.catalogue.settings.items()}
-        return Draft(settings=defaults, known=document.sound("extends"))
+    def _placed(
+        self, names: Iterable[str], keys: tuple[Key, ...], capacities: Mapping[str, int]
+    ) -> tuple[Layer, ...]:
+        """The valid layers of a list. Each serves all keys, or those whose names it serves in the
+        catalogue."""
+        layers = []
+        for position, layer in enumerate([*map(self.catalogue.layers.get, names)], start=1):
+            if layer:
+                named = [key.name for key in layer.keys]
+                own = tuple(key for key in keys if layer.serves_all or key.name in named)
+                capacity, serves_all = capacities.get(layer.name, layer.capacity), len(own) == len(keys)
+                made = replace(layer, keys=own, capacity=capacity, serves_all=serves_all, position=position)
+                layers.append(made)
+        return tuple(layers)
 
     def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> dict[str, Place]:
         own = {name: document.place("layers", index) for index, name in enumerate(spec.layers)}
-        layers = own or dict(parent.layers)
+        layers = own or dict(parent.places)
         for index, gone in enumerate(spec.remove):
             if layers.pop(gone, None) is None:
-                what = f"layer {quote(gone)} is not in {quote(parent.lineage[-1])}"
+                what = f"layer {quote(gone)} is not in {quote(parent.variant.name)}"
                 document.error(("remove", index), what, hint_for(gone, layers))
         for index, item in enumerate(spec.add):
             layers = self._with(item, index, layers, document)
@@ -187,10 +180,10 @@ class Lineage:
         if option is None:
             return MISSING
         if node.text != FROM_ENVIRONMENT:
-            return option.kind.read(node)
+            return replace(option, default=option.kind.read(node), env=None)
         if option.env is None:
             raise Misfit("has no environment variable")
-        return FROM_ENVIRONMENT
+        return option
 
     def _capacity(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
         layer = self.catalogue.layers.get(name)
@@ -255,16 +248,16 @@ def rank(catalogue: Catalogue, role: str) -> int:
 
 
 def finished(variant: Variant, catalogue: Catalogue) -> Variant:
-    """A valid variant with the limits of its layers and what its profile computes."""
+    """A valid variant with what is computed from its choices."""
     layers = [replace(one, limits=limits(one, catalogue.storages.get(one.storage))) for one in variant.layers]
-    extra = registry.of(catalogue.profile).extra(variant.keys, variant.settings)
-    return replace(variant, layers=tuple(layers), extra=extra)
-
-
-def _chosen_option(option: Option, chosen: Mapping[str, str | bool | int]) -> Option:
-    """The option's value in a variant: read from the environment, or fixed."""
-    value = chosen.get(option.name, option.default)
-    return option if value == FROM_ENVIRONMENT else replace(option, default=value, env=None)
+    numbers = {key: catalogue.settings[key].number(value) for key, value in variant.settings.items()}
+    return replace(
+        variant,
+        layers=tuple(layers),
+        numbers=numbers,
+        macros={one.macro: numbers[key] for key, one in catalogue.settings.items() if one.macro},
+        extra=registry.of(catalogue.profile).extra(variant.keys, variant.settings),
+    )
 
 
 def merged(parent: Budget, own: Budget) -> Budget:

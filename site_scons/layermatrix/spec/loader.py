@@ -65,10 +65,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
         _report_absent(absent, layers)
         _report_absent(disk.of_matrix(Path(root), plan), cells)
     report.raise_if_any()
-    variants = {
-        name: finished(drafts[name].variant(name, file.spec, catalogue), catalogue)
-        for name, file in files.items()
-    }
+    variants = {name: finished(drafts[name].variant, catalogue) for name in names}
     return Project(catalogue, variants, matrix.resolve(plan, names), experiments.experiments)
 
 
@@ -147,12 +144,11 @@ def _judge(
     children are not checked."""
     if not all(layers.sound(key) for key in ("profile", "keys", "roles", "settings")):
         return
-    for name, draft in sorted(drafts.items(), key=lambda one: len(one[1].lineage)):
-        sound = draft.known and all(files[one].document.sound() for one in draft.lineage)
-        if sound and set(draft.layers) <= set(catalogue.layers):
+    for name, draft in drafts.items():
+        sound = draft.known and all(files[one].document.sound() for one in draft.variant.lineage)
+        if sound and len(draft.variant.layers) == len(draft.places):
             spec, document = files[name].spec, files[name].document
-            variant = draft.variant(name, spec, catalogue)
-            Judgement(variant, spec, document, draft.layers, catalogue).judge()
+            Judgement(draft.variant, spec, document, draft.places, catalogue).judge()
 
 
 def _check_figures(
