@@ -6,7 +6,7 @@ whether the layers of a draft fit together, and only if nothing else is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
@@ -100,7 +100,7 @@ class Lineage:
         capacities = {layer.name: layer.capacity for layer in base.layers}
         capacities |= _made(made.capacity, ("set", "capacity"), self._capacity, document, places)
         options = _made(made.options, ("set", "options"), self._option, document)
-        keys = table(spec.keys) or base.keys
+        keys, valid = table(spec.keys) or base.keys, self.catalogue.layers
         variant = replace(
             base,
             name=name,
@@ -108,7 +108,7 @@ class Lineage:
             source=f"variants/{name}.yaml",
             lineage=(*base.lineage, name),
             keys=keys,
-            layers=self._placed(places, keys, capacities),
+            layers=tuple(self._placed(one, keys, capacities) for one in places if one in valid),
             settings={**base.settings, **_made(made.settings, ("set",), self._setting, document)},
             options={**base.options, **options},
             reported={key: node.value for key, node in spec.reported.items()},
@@ -116,20 +116,13 @@ class Lineage:
         )
         return Draft(variant, places, sound and document.sound())
 
-    def _placed(
-        self, names: Iterable[str], keys: tuple[Key, ...], capacities: Mapping[str, int]
-    ) -> tuple[Layer, ...]:
-        """The valid layers of a list. Each serves all keys, or those whose names it serves in the
-        catalogue."""
-        layers = []
-        for position, layer in enumerate([*map(self.catalogue.layers.get, names)], start=1):
-            if layer:
-                named = [key.name for key in layer.keys]
-                own = tuple(key for key in keys if layer.serves_all or key.name in named)
-                capacity, serves_all = capacities.get(layer.name, layer.capacity), len(own) == len(keys)
-                made = replace(layer, keys=own, capacity=capacity, serves_all=serves_all, position=position)
-                layers.append(made)
-        return tuple(layers)
+    def _placed(self, name: str, keys: tuple[Key, ...], capacities: Mapping[str, int]) -> Layer:
+        """A layer in a variant. It serves all keys, or those whose names it serves in the catalogue."""
+        layer = self.catalogue.layers[name]
+        names = [key.name for key in layer.keys]
+        own = tuple(key for key in keys if layer.serves_all or key.name in names)
+        capacity = capacities.get(name, layer.capacity)
+        return replace(layer, keys=own, capacity=capacity, serves_all=len(own) == len(keys))
 
     def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> dict[str, Place]:
         own = {name: document.place("layers", index) for index, name in enumerate(spec.layers)}
@@ -139,32 +132,28 @@ class Lineage:
                 what = f"layer {quote(gone)} is not in {quote(parent.variant.name)}"
                 document.error(("remove", index), what, hint_for(gone, layers))
         for index, item in enumerate(spec.add):
-            layers = self._with(item, index, layers, document)
+            place = document.place("add", index, "layer")
+            document.attempt(("add", index), self._add, item, place, layers)
         return layers
 
-    def _with(
-        self, item: AddSpec, index: int, layers: dict[str, Place], document: Document
-    ) -> dict[str, Place]:
-        """The layers and an added one."""
-        beside, names = item.before or item.after, list(layers)
+    def _add(self, item: AddSpec, place: Place, layers: dict[str, Place]) -> None:
+        """Insert a layer: beside another one, or after the last layer of its role."""
+        names, beside = list(layers), item.before or item.after
         if item.layer in layers:
-            what = f"layer {quote(item.layer)} is in this variant already"
-            document.error(("add", index, "layer"), what, "remove it as well if you want to move it")
-            return layers
+            what, hint = "is in this variant already", "remove it as well if you want to move it"
+            raise Misfit(f"layer {quote(item.layer)} {what}", hint, ("layer",), whole=True)
         if beside and beside not in layers:
-            at = ("add", index, "before" if item.before else "after")
-            document.error(at, f"layer {quote(beside)} is not in this variant", hint_for(beside, names))
-            return layers
-        position = names.index(beside) + bool(item.after) if beside else self._end_of_role(item.layer, names)
-        pairs = list(layers.items())
-        pairs.insert(position, (item.layer, document.place("add", index, "layer")))
-        return dict(pairs)
-
-    def _end_of_role(self, name: str, names: list[str]) -> int:
-        """The position of an added layer without `before` or `after`: after the last layer of its role."""
-        roles = {layer: one.role for layer, one in self.catalogue.layers.items()}
-        ranks = [rank(self.catalogue, roles.get(other, "")) for other in (*names, name)]
-        return max((index + 1 for index, other in enumerate(ranks[:-1]) if other <= ranks[-1]), default=0)
+            what, at = f"layer {quote(beside)} is not in this variant", "before" if item.before else "after"
+            raise Misfit(what, hint_for(beside, names), (at,), whole=True)
+        if beside:
+            position = names.index(beside) + bool(item.after)
+        else:
+            order = {role: index for index, role in enumerate(self.catalogue.roles)}
+            ranks = {name: order.get(layer.role, 0) for name, layer in self.catalogue.layers.items()}
+            own = ranks.get(item.layer, len(order))
+            position = max((i + 1 for i, name in enumerate(names) if ranks.get(name, 0) <= own), default=0)
+        layers[item.layer] = place
+        layers |= {name: layers.pop(name) for name in names[position:]}
 
     # --- the values in `set`; MISSING for one that cannot be checked, or is not known
 
@@ -242,14 +231,12 @@ def _budget(spec: VariantSpec, document: Document) -> Budget:
     return good
 
 
-def rank(catalogue: Catalogue, role: str) -> int:
-    """The position of a role in a variant's order."""
-    return list(catalogue.roles).index(role) if role in catalogue.roles else len(catalogue.roles)
-
-
 def finished(variant: Variant, catalogue: Catalogue) -> Variant:
     """A valid variant with what is computed from its choices."""
-    layers = [replace(one, limits=limits(one, catalogue.storages.get(one.storage))) for one in variant.layers]
+    layers = [
+        replace(layer, position=position, limits=limits(layer, catalogue.storages.get(layer.storage)))
+        for position, layer in enumerate(variant.layers, start=1)
+    ]
     numbers = {key: catalogue.settings[key].number(value) for key, value in variant.settings.items()}
     return replace(
         variant,

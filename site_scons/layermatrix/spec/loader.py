@@ -19,7 +19,7 @@ from layermatrix.spec import catalogue as catalogues
 from layermatrix.spec import disk, matrix
 from layermatrix.spec.judgement import Judgement
 from layermatrix.spec.lineage import Draft, File, Lineage, finished
-from layermatrix.spec.reading import Document, read
+from layermatrix.spec.reading import Document, printable, read
 from layermatrix.spec.shapes import CatalogueSpec, ExperimentsSpec, VariantSpec
 
 FOLDER = "variants"
@@ -37,15 +37,15 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
 
     sources: the folder of the C files, relative to the root. With None, the loader does not look for files.
     """
-    report, folder = Report(), Path(root) / FOLDER
-    names = variant_names(folder, report)
-    layers = _open_catalogue(folder, report)
+    report, root = Report(), Path(root)
+    names = variant_names(root / FOLDER, report)
+    layers = _open_catalogue(root, report)
     spec = read(CatalogueSpec, layers)
     catalogue = catalogues.terms(spec, layers)
-    files = {name: _read_variant(folder, name, layers.words, report) for name in names}
-    cells = _open(folder, MATRIX, report)
+    files = {name: _read_variant(root, name, layers.words, report) for name in names}
+    cells = Document(root, f"{FOLDER}/{MATRIX}", report)
     plan = read(Matrix, cells)
-    questions = _open(folder, EXPERIMENTS, report, optional=True)
+    questions = Document(root, f"{FOLDER}/{EXPERIMENTS}", report, optional=True)
     experiments = read(ExperimentsSpec, questions)
 
     known = {**catalogues.known(catalogue, layers), **matrix.known(plan, cells)}
@@ -61,9 +61,9 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     _check_figures(plan.baseline.reported, ("baseline", "reported"), catalogue, cells)
     matrix.check_experiments(experiments, plan, questions)
     if sources is not None:
-        absent = disk.of_system(Path(root), sources, spec.system) if layers.sound("system") else ()
+        absent = disk.of_system(root, sources, spec.system) if layers.sound("system") else ()
         _report_absent(absent, layers)
-        _report_absent(disk.of_matrix(Path(root), plan), cells)
+        _report_absent(disk.of_matrix(root, plan), cells)
     report.raise_if_any()
     variants = {name: finished(drafts[name].variant, catalogue) for name in names}
     return Project(catalogue, variants, matrix.resolve(plan, names), experiments.experiments)
@@ -93,9 +93,9 @@ def variant_names(folder: Path, report: Report) -> list[str]:
         report.raise_if_any()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml" and path.name[0] != ".":
-            place = Place(f"{FOLDER}/{_printable(path.name)}", 1, 1)
+            place = Place(f"{FOLDER}/{printable(path.name)}", 1, 1)
             what = "is not read: the name of a spec file ends in .yaml"
-            report.error(place, what, f"rename it to {_printable(path.stem)}.yaml")
+            report.error(place, what, f"rename it to {printable(path.stem)}.yaml")
     names = [path.stem for path in spec_files(folder.parent) if path.name not in NO_VARIANTS]
     if not names:
         hint = "a variant is a file such as variants/mine.yaml"
@@ -103,21 +103,10 @@ def variant_names(folder: Path, report: Report) -> list[str]:
     return names
 
 
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def _open(
-    folder: Path, name: str, report: Report, words: Mapping[str, str] | None = None, *, optional: bool = False
-) -> Document:
-    shown = f"{FOLDER}/{_printable(name)}"
-    return Document(folder / name, shown, words or {}, report, optional=optional)
-
-
-def _open_catalogue(folder: Path, report: Report) -> Document:
+def _open_catalogue(root: Path, report: Report) -> Document:
     """Read layers.yaml; the profile that it names defines the terms. If the file cannot be read, the terms of
     every profile are accepted, so that other files get no errors about them."""
-    document = _open(folder, CATALOGUE, report)
+    document = Document(root, f"{FOLDER}/{CATALOGUE}", report)
     named = document.part(document.root, "profile")
     if named:
         document.words = registry.of(named.text or "").words
@@ -126,11 +115,12 @@ def _open_catalogue(folder: Path, report: Report) -> Document:
     return document
 
 
-def _read_variant(folder: Path, name: str, words: Mapping[str, str], report: Report) -> File:
+def _read_variant(root: Path, name: str, words: Mapping[str, str], report: Report) -> File:
     """Read a variant's file. The variant's name must be valid in paths, patterns and C comments."""
-    document = _open(folder, f"{name}.yaml", report, words)
+    document = Document(root, f"{FOLDER}/{name}.yaml", report)
+    document.words = words
     try:
-        NAME.read(NOT_ALL.before(node_of(_printable(name))))
+        NAME.read(NOT_ALL.before(node_of(printable(name))))
     except Misfit as wrong:
         what = f"the file's name without .yaml {wrong.what}"
         report.error(Place(document.shown, 1, 1), what, wrong.hint)

@@ -114,7 +114,7 @@ def read(root: Path) -> dict[Place, Accepted]:
     if not (root / FILE).exists():
         return {}
     report = Report()
-    document = reading.Document(root / FILE, FILE.as_posix(), {}, report)
+    document = reading.Document(root, FILE.as_posix(), report)
     spec = reading.read(LockSpec, document)
     if document.sound():
         _refuse_repetition(spec, document)

@@ -38,17 +38,16 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
 
 
 class Document:
-    """A file, read or unreadable. words: the file's names for the core's terms. optional: the file may be
-    missing."""
+    """A file, read or unreadable. root, path: the project's folder, and the file's path in it. optional: the
+    file may be missing."""
 
-    def __init__(
-        self, file: FilePath, shown: str, words: Mapping[str, str], report: Report, *, optional: bool = False
-    ) -> None:
-        start = Place(shown, 1, 1)
-        absent = optional and not file.is_file()
-        node = None if absent else yamlnodes.read_document(file, shown, report)
+    def __init__(self, root: FilePath, path: str, report: Report, *, optional: bool = False) -> None:
+        self.shown, self.report = printable(path), report
+        start = Place(self.shown, 1, 1)
+        absent = optional and not (root / path).is_file()
+        node = None if absent else yamlnodes.read_document(root / path, self.shown, report)
         self.root = node or Node(start, "", None, start)
-        self.shown, self.words, self.report = shown, words, report
+        self.words: Mapping[str, str] = {}  # the file's names for the core's terms
         self.broken: set[Path] = set() if node else {()}
         self.references: list[tuple[Ref, str, Path, bool]] = []  # with the path, and whether a key is meant
 
@@ -152,6 +151,10 @@ class Document:
             ):
                 what = f"unknown {ref.noun} {quote(name)}"
                 self.error(path, what, hint_for(name, there), at_key=of_key)
+
+
+def printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def matches(name: str, pattern: str) -> bool:
