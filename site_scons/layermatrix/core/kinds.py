@@ -96,7 +96,7 @@ class Kind:
 
     def read(self, node: Node) -> Any:
         """The value of the node; raises Misfit if the node is not of this kind."""
-        raise NotImplementedError
+        return node.value
 
     def refuse(self, node: Node, hint: str | None = None) -> Misfit:
         return Misfit(f"must be {self.expects}, not {node.described}", hint)
@@ -164,48 +164,34 @@ class OneOf(Kind):
         raise self.refuse(node, f"did you mean {quote(likely)}?" if likely else None)
 
 
-class Integer(Kind):
-    """A whole number from `low` to `high`, a multiple of `step`."""
+class Single(Kind):
+    """A single value that YAML reads as one of these types, and that `fits`. With `written`, any other single
+    value is read as text."""
 
-    def __init__(self, low: int, high: int, step: int = 1) -> None:
-        self.low, self.high, self.step = low, high, step
-        multiple = f", a multiple of {step}" if step > 1 else ""
-        self.expects = f"a whole number from {low} to {high}{multiple}"
+    def __init__(
+        self, expects: str, *types: type, fits: Callable[[Any], bool] | None = None, written: bool = False
+    ) -> None:
+        self.expects, self.types, self.fits, self.written = expects, types, fits, written
 
-    def read(self, node: Node) -> int:
-        value = node.value
-        if type(value) is int and self.low <= value <= self.high and value % self.step == 0:
-            return value
-        digits = isinstance(value, str) and value.isdecimal()
+    def read(self, node: Node) -> Any:
+        if type(node.value) in self.types and (self.fits is None or self.fits(node.value)):
+            return float(node.value) if float in self.types else node.value
+        if self.written and node.text and not (self.types and node.value is None):
+            return node.text
+        digits = int in self.types and isinstance(node.value, str) and node.value.isdecimal()
         raise self.refuse(node, "write it without quotes and leading zeroes" if digits else None)
 
 
-class Number(Kind):
+def integer(low: int, high: int, step: int = 1) -> Single:
+    """A whole number from `low` to `high`, a multiple of `step`."""
+    multiple = f", a multiple of {step}" if step > 1 else ""
+    what = f"a whole number from {low} to {high}{multiple}"
+    return Single(what, int, fits=lambda value: low <= value <= high and value % step == 0)
+
+
+def number(low: float, high: float) -> Single:
     """A number, whole or not, from `low` to `high`."""
-
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-        self.expects = f"a number from {low:g} to {high:g}"
-
-    def read(self, node: Node) -> float:
-        if type(node.value) in (int, float) and self.low <= node.value <= self.high:
-            return float(node.value)
-        raise self.refuse(node)
-
-
-class Single(Kind):
-    """A single value that YAML reads as one of these types. With `written`, any other single value is read as
-    text."""
-
-    def __init__(self, expects: str, *types: type, written: bool = False) -> None:
-        self.expects, self.types, self.written = expects, types, written
-
-    def read(self, node: Node) -> Any:
-        if type(node.value) in self.types:
-            return node.value
-        if self.written and node.text and not (self.types and node.value is None):
-            return node.text
-        raise self.refuse(node)
+    return Single(f"a number from {low:g} to {high:g}", int, float, fits=lambda value: low <= value <= high)
 
 
 class Around:
@@ -213,7 +199,7 @@ class Around:
 
     def before(self, node: Node) -> Node:
         """The node to read; raises Misfit if the value is not allowed."""
-        raise NotImplementedError
+        return node
 
 
 @dataclass(frozen=True)
@@ -332,9 +318,9 @@ Symbol = Annotated[
 ]
 Regex = Annotated[str, Text("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200, then=_regex)]
 Label = Annotated[str, Text("text", longest=40)]
-Capacity = Annotated[int, Integer(1, 65_535)]
-Bytes = Annotated[int, Integer(1, 2**30)]
-Seconds = Annotated[int, Integer(1, 86_400)]
+Capacity = Annotated[int, integer(1, 65_535)]
+Bytes = Annotated[int, integer(1, 2**30)]
+Seconds = Annotated[int, integer(1, 86_400)]
 Switch = Annotated[bool, Single("on or off", bool)]
 Value = Annotated["str | bool | int", Single("a word, a whole number or on/off", str, bool, int)]
 Word = Annotated[str, Single("a single value", written=True)]  # an argument of a program

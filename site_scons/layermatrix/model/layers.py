@@ -12,7 +12,6 @@ from layermatrix.core.kinds import (
     LEAST_INT,
     Capacity,
     EnvironmentName,
-    Integer,
     Items,
     Kind,
     Misfit,
@@ -24,6 +23,7 @@ from layermatrix.core.kinds import (
     Single,
     Switch,
     Value,
+    integer,
     node_of,
 )
 
@@ -72,7 +72,7 @@ class Storage(Record):
     )
     shape: Annotated[str, OneOf("any", "even", "power_of_two")] = "any"
     most: Capacity = 65_535
-    needs: Mapping[Name, Annotated[int, Integer(0, LARGEST_INT)]] = field(default_factory=dict, hash=False)
+    needs: Mapping[Name, Annotated[int, integer(0, LARGEST_INT)]] = field(default_factory=dict, hash=False)
 
     @property
     def template(self) -> str:
@@ -158,8 +158,8 @@ class Option(Record):
     doc: Sentence
     type: Annotated[str, OneOf("bool", "int")]
     default: Value
-    min: Annotated[int, Integer(LEAST_INT, LARGEST_INT)] | None = None
-    max: Annotated[int, Integer(LEAST_INT, LARGEST_INT)] | None = None
+    min: Annotated[int, integer(LEAST_INT, LARGEST_INT)] | None = None
+    max: Annotated[int, integer(LEAST_INT, LARGEST_INT)] | None = None
     env: EnvironmentName | None = None
 
     def __post_init__(self) -> None:
@@ -196,4 +196,4 @@ class Option(Record):
     @property
     def kind(self) -> Kind:
         """The rule for its values."""
-        return Single("on or off", bool) if self.type == "bool" else Integer(self.low, self.high)
+        return Single("on or off", bool) if self.type == "bool" else integer(self.low, self.high)

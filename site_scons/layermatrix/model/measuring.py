@@ -15,7 +15,6 @@ from layermatrix.core.kinds import (
     FreeName,
     Glob,
     Globs,
-    Integer,
     Items,
     Label,
     Line,
@@ -23,7 +22,6 @@ from layermatrix.core.kinds import (
     Misfit,
     Name,
     Node,
-    Number,
     OneOf,
     OwnName,
     Pattern,
@@ -38,12 +36,14 @@ from layermatrix.core.kinds import (
     VariantName,
     VariantPattern,
     Word,
+    integer,
+    number,
 )
 from layermatrix.model.layers import ALL
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 FLOOR = "floor"  # the floor library's name in timings
-CacheNumber = Annotated[int, Integer(1, 2**30)]
+CacheNumber = Annotated[int, integer(1, 2**30)]
 Words = Annotated[tuple[Word, ...], Items(1)]
 PeerName = Annotated[Name, Reserved(FLOOR, "that is a key beside 'libraries'")]
 Patterns = Annotated[tuple[Pattern, ...], Items(1, unique=True)]
@@ -132,7 +132,7 @@ class Timing(Record):
     """rounds: the number of timed runs of each load. headline: the load in the first column of speed."""
 
     headline: LoadName = ""  # the first load that is timed
-    rounds: Annotated[int, Integer(1, 1000)] = 7
+    rounds: Annotated[int, integer(1, 1000)] = 7
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ class Limit(Record):
     """The allowed growth of a figure: the larger of `percent` (of the figure) and `soft`, but at most
     `hard`. `soft` and `hard` have the figure's own unit."""
 
-    percent: Annotated[float, Number(0, 1000)]
-    soft: Annotated[float, Number(0, 1_000_000)]
-    hard: Annotated[float, Number(0, 1_000_000)]
+    percent: Annotated[float, number(0, 1000)]
+    soft: Annotated[float, number(0, 1_000_000)]
+    hard: Annotated[float, number(0, 1_000_000)]
 
     def __post_init__(self) -> None:
         if self.soft > self.hard:
@@ -246,7 +246,7 @@ class PeerLoad(Load):
 
     args: Words = field()
     group: Annotated[Name, Ref("group")] = ""
-    seconds: Annotated[float, Number(0, 3600)] = 0.0
+    seconds: Annotated[float, number(0, 3600)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -266,9 +266,9 @@ class Peers(Record):
     floor: Floor | None = None
     groups: Mapping[FreeName, Group] = field(default_factory=dict, hash=False)
     default: Patterns = ()
-    rounds: Annotated[int, Integer(0, 1000)] = 0
+    rounds: Annotated[int, integer(0, 1000)] = 0
     quiet: Words = ()
-    quiet_seconds: Annotated[float, Number(0, 3600)] = 0.0
+    quiet_seconds: Annotated[float, number(0, 3600)] = 0.0
 
     def named(self, words: Iterable[str]) -> list[PeerLoad]:
         """The loads that these names, groups and patterns select, each once, in the order of the matrix

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 from layermatrix.core.errors import Report
-from layermatrix.core.kinds import Name, Number, PlainLine, Record, Text
+from layermatrix.core.kinds import Name, PlainLine, Record, Text, number
 from layermatrix.model.measuring import METRICS
 from layermatrix.model.system import Mode
 from layermatrix.spec import reading
 
 FILE = Path("variants/counters.lock")
 DIGITS = 3
-Figure = Annotated[float, Number(-1e9, 1e9)]
+Figure = Annotated[float, number(-1e9, 1e9)]
 Digest = Annotated[str, Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}")]
 HEAD = """\
 # What an operation of each load costs in each cell, the benchmark's own share taken off. `./sconsw counters`

@@ -19,7 +19,6 @@ from layermatrix.core.kinds import (
     Entries,
     File,
     FreeName,
-    Integer,
     Items,
     Label,
     LayerName,
@@ -40,6 +39,7 @@ from layermatrix.core.kinds import (
     Text,
     Value,
     VariantName,
+    integer,
 )
 from layermatrix.model.budgets import CONFIGURATIONS, COUNTED_MODES
 from layermatrix.model.catalogue import ReportedFigure, Setting, Unit
@@ -52,7 +52,7 @@ MOST_KEYS = 64  # bits of a mask
 KeyValues = Annotated[Mapping[Name, Value], Short("size")]
 Keys = Annotated[Mapping[FreeName, KeyValues], Entries(1, MOST_KEYS, listed=True)]
 Configuration = Annotated[str, OneOf(*CONFIGURATIONS)]
-Limit = Annotated[int, Integer(0, LARGEST_INT)]
+Limit = Annotated[int, integer(0, LARGEST_INT)]
 Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True)]  # `none`: not inherited
 Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
 Figures = Mapping[Annotated[Name, Ref("reported figure")], Node]  # the catalogue defines the type of each

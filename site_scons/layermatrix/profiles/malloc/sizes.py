@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from layermatrix.core.kinds import Integer, Misfit, node_of
+from layermatrix.core.kinds import Misfit, integer, node_of
 from layermatrix.model.layers import Key
 
-SIZE = Integer(8, 65_536, step=8)
+SIZE = integer(8, 65_536, step=8)
 HOT_SIZE = 4096  # bytes; a table by steps that goes on beyond would be most of a thread's state
 WIDE_STEP = 512  # bytes
 BEGIN_BYTES, BEGIN_BLOCKS = 8192, 2  # of each class, in a list that may widen
