@@ -374,11 +374,31 @@ def test_every_mistake_of_every_file_is_reported_at_once(
     ]
 
 
+def test_names_are_checked_beside_other_mistakes(layers: Change, mistakes: Mistakes) -> None:
+    said = mistakes(
+        layers=layers("needs: [list]", "needs: [lits]\n    bytes: many"),
+        mine="extends: bsae\nremove: [stakc]\nset: {togles: env}\n",
+    )
+    assert [line.split("error: ")[1].split(";")[0] for line in said] == [
+        "unknown layer 'lits'",
+        "'bytes' must be a whole number from 1 to 1073741824, not 'many'",
+        "the file has no 'doc'",
+        "unknown variant 'bsae'",
+        "unknown layer 'stakc'",
+        "unknown setting 'togles'",
+    ]
+
+
 # --- a variant's file
 
 A_FIGURE = "a figure or a range of two, such as '23.6' or '40-50'"
 IN_A_VARIANT = [
     ("«layers: [list, refill]", "the file has no 'doc'"),
+    ("doc: X.\n«extedns: base", "unknown key 'extedns' in the file; did you mean 'extends'?"),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {«calls: }}",
+        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not nothing",
+    ),
     ("«doc: X.", "a variant has 'layers', or 'extends' another one"),
     (
         "doc: X.\nremove: [«stack]",

@@ -261,11 +261,13 @@ class Short(Around):
 
     key: str
     none: bool = False
+    expects: str = "a mapping"
 
     def before(self, node: Node) -> Node:
-        if self.none and node.value == "none":
-            return node.holding({})
-        return node.holding({self.key: node}) if node.is_single else node
+        if node.is_single:
+            return node.holding({} if self.none and node.value == "none" else {self.key: node})
+        node.parts(dict, self.expects)
+        return node
 
 
 class OrNone:

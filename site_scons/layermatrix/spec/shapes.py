@@ -53,7 +53,8 @@ KeyValues = Annotated[Mapping[Name, Value], Short("size")]
 Keys = Annotated[Mapping[FreeName, KeyValues], Entries(1, MOST_KEYS, listed=True)]
 Configuration = Annotated[str, OneOf(*CONFIGURATIONS)]
 Limit = Annotated[int, integer(0, LARGEST_INT)]
-Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True)]  # `none`: not inherited
+LIMITS = "a whole number, 'none', or a mapping of modes and compilers"
+Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True, expects=LIMITS)]
 Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
 Figures = Mapping[Annotated[Name, Ref("reported figure")], Node]  # the catalogue defines the type of each
 
