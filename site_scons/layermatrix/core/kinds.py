@@ -270,25 +270,19 @@ class Short(Around):
         return node
 
 
-class OrNone:
-    """Declared beside a type: the word `none` may replace the whole value, which is then None."""
-
-
 @dataclass(frozen=True)
 class Ref:
     """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
-    thing. pattern: the name may be a pattern that matches several. `spec.reading` checks that the thing
-    exists."""
+    thing. pattern: the name may be a pattern that matches several. hint: for a project without such a thing.
+    `spec.reading` checks that the thing exists."""
 
     noun: str
     pattern: bool = False
-
-
-class Record:
-    """A base for dataclasses that are read from a mapping. A key that is not a field is a mistake."""
+    hint: str | None = None
 
 
 REST = object()  # marks the field with the entries of a mapping that no other field takes
+OR_NONE = object()  # marks a field whose whole value may be replaced by the word `none`: it is then None
 NAME = Text("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63, then=_no_keyword)
 NOT_ALL = Reserved("all", "that is the word for all of them")
 _INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # a path inside the project's folder
@@ -332,6 +326,7 @@ LayerName = Annotated[Name, Ref("layer")]
 Layers = Annotated[tuple[LayerName, ...], Items(unique=True)]
 LoadName = Annotated[Name, Ref("load")]
 RoleName = Annotated[Term, Ref("role")]
+FigureName = Annotated[Name, Ref("reported figure", hint="the catalogue declares them under 'reported'")]
 VariantName = Annotated[Name, Ref("variant")]
 VariantPattern = Annotated[Pattern, Ref("variant", pattern=True)]
 Files = Annotated[tuple[File, ...], Items(unique=True)]

@@ -15,7 +15,6 @@ from layermatrix.core.kinds import (
     Name,
     OneOf,
     OwnName,
-    Record,
     Sentence,
 )
 from layermatrix.model.layers import Key, Layer, Option, Role, Storage
@@ -30,7 +29,7 @@ class Better(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Unit(Record):
+class Unit:
     """The terms of reports. work: one unit of work. figure: the unit of speed, such as M/s."""
 
     work: Label = "op"
@@ -43,7 +42,7 @@ MEASURED = ("speed", "asm_lines", "l1_misses", "conditional_paths", "runtime_che
 
 
 @dataclass(frozen=True)
-class ReportedFigure(Record):
+class ReportedFigure:
     """A figure that a variant may quote under `reported:`; reports show it beside the measured figure.
 
     type: `number` is a figure or a range (`40-50`), `text` any text. beside: the name of the measured figure,
@@ -59,7 +58,7 @@ class ReportedFigure(Record):
 
 
 @dataclass(frozen=True)
-class Setting(Record):
+class Setting:
     """A named enumeration. Templates see a variant's choice as `variant.settings.<name>`, and C code sees it
     as the macro `macro`."""
 

@@ -18,7 +18,6 @@ from layermatrix.core.kinds import (
     Name,
     OneOf,
     OwnName,
-    Record,
     Sentence,
     Single,
     Switch,
@@ -49,7 +48,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Role(Record):
+class Role:
     """The role of a layer. storage: whether a layer with this role must, may or must not have a storage."""
 
     name: OwnName
@@ -58,7 +57,7 @@ class Role(Record):
 
 
 @dataclass(frozen=True)
-class Storage(Record):
+class Storage:
     """How a layer stores its entries; printed from templates/storage/<name>.h.j2.
 
     bounds: a layer must set exactly one of these. shape, most: the form and the maximum of a capacity, in
@@ -91,7 +90,7 @@ class Storage(Record):
 
 
 @dataclass(frozen=True)
-class Toggle(Record):
+class Toggle:
     """A layer's switch at run time. env: the environment variable. default: the state if it is not set."""
 
     env: EnvironmentName
@@ -149,7 +148,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Option(Record):
+class Option:
     """A value that a variant may set besides its layers. With `env`, programs read it from that environment
     variable at run time, and `default` is the value if it is not set. Without `env`, the value is fixed at
     `default`."""

@@ -11,6 +11,7 @@ from typing import Annotated
 from layermatrix.core.kinds import (
     CFile,
     Entries,
+    FigureName,
     File,
     FreeName,
     Glob,
@@ -26,7 +27,6 @@ from layermatrix.core.kinds import (
     OwnName,
     Pattern,
     Question,
-    Record,
     Ref,
     Reserved,
     Seconds,
@@ -50,7 +50,7 @@ Patterns = Annotated[tuple[Pattern, ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
-class Suite(Record):
+class Suite:
     """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
     sources: with the shared library. static: with the static library. alone: with neither; they load the
@@ -74,7 +74,7 @@ class Suite(Record):
 
 
 @dataclass(frozen=True)
-class Programs(Record):
+class Programs:
     """Scripts whose output must be the same with the library preloaded and without. timeout: seconds."""
 
     scripts: Glob = ""  # none
@@ -82,7 +82,7 @@ class Programs(Record):
 
 
 @dataclass(frozen=True)
-class Fuzz(Record):
+class Fuzz:
     """libFuzzer programs (sources), and the folder of their initial inputs (corpus)."""
 
     sources: Glob
@@ -90,13 +90,11 @@ class Fuzz(Record):
 
 
 @dataclass(frozen=True)
-class Baseline(Record):
+class Baseline:
     """The baseline that every cell is compared with. reported: its reported figures, by name."""
 
     name: Line = "baseline"
-    reported: Mapping[Annotated[Name, Ref("reported figure")], Label] = field(
-        default_factory=dict, hash=False
-    )
+    reported: Mapping[FigureName, Label] = field(default_factory=dict, hash=False)
 
 
 class Link(enum.Enum):
@@ -111,7 +109,7 @@ class Link(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Load(Record):
+class Load:
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
     counted: its arguments under the cache simulator. link: how it calls the hot path."""
 
@@ -128,7 +126,7 @@ class Load(Record):
 
 
 @dataclass(frozen=True)
-class Timing(Record):
+class Timing:
     """rounds: the number of timed runs of each load. headline: the load in the first column of speed."""
 
     headline: LoadName = ""  # the first load that is timed
@@ -136,7 +134,7 @@ class Timing(Record):
 
 
 @dataclass(frozen=True)
-class Limit(Record):
+class Limit:
     """The allowed growth of a figure: the larger of `percent` (of the figure) and `soft`, but at most
     `hard`. `soft` and `hard` have the figure's own unit."""
 
@@ -174,7 +172,7 @@ CacheSize = Annotated[tuple[CacheNumber, CacheNumber, CacheNumber], Cache()]
 
 
 @dataclass(frozen=True)
-class Counters(Record):
+class Counters:
     """loads: the loads to simulate. I1, D1, LL: each cache as (bytes, ways, bytes of a line). limits: the
     allowed growth of each figure."""
 
@@ -198,7 +196,7 @@ class FoundIn(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Peer(Record):
+class Peer:
     """Another library with the same interface. file: its name, looked for in `found_in`. package: the package
     that contains it. variants: names and patterns of the variants that it is timed beside; none: all of them.
     """
@@ -221,7 +219,7 @@ class Peer(Record):
 
 
 @dataclass(frozen=True)
-class Floor(Record):
+class Floor:
     """The C file of a library that does the minimum amount of work. It is timed with the peers to show how
     much could still be gained; it is not a peer itself. loads: the loads that it can run; none: all."""
 
@@ -231,7 +229,7 @@ class Floor(Record):
 
 
 @dataclass(frozen=True)
-class Group(Record):
+class Group:
     """Loads of one kind. parallel: they run several threads, so their CPU time does not show their speed."""
 
     name: OwnName
@@ -250,7 +248,7 @@ class PeerLoad(Load):
 
 
 @dataclass(frozen=True)
-class Peers(Record):
+class Peers:
     """The variants (names and patterns) that are timed against other libraries, and the loads. Of each load,
     only `args` is used.
 
@@ -295,7 +293,7 @@ class Peers(Record):
 
 
 @dataclass(frozen=True)
-class Page(Record):
+class Page:
     """A page of docs/ with a table made from a test's output, one column group per variant.
 
     Each output line `<mark> <row> | <part> | <text>` is one entry of the table.
@@ -309,7 +307,7 @@ class Page(Record):
 
 
 @dataclass(frozen=True)
-class Experiment(Record):
+class Experiment:
     """A question that a measurement answers. variants: the first is the baseline of the others. loads: the
     first one decides, by the figure that `decides` names. kept: the variant that the project kept."""
 

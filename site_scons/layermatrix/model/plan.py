@@ -12,7 +12,6 @@ from layermatrix.core.kinds import (
     Name,
     OneOf,
     Pattern,
-    Record,
     Ref,
     Sentence,
     VariantPattern,
@@ -41,7 +40,7 @@ Targets = Annotated[tuple[Annotated[Pattern, Ref("target", pattern=True)], ...],
 
 
 @dataclass(frozen=True)
-class Axes(Record):
+class Axes:
     """The values of each axis, in the order in which cells are listed."""
 
     variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
@@ -59,7 +58,7 @@ class Axes(Record):
 
 
 @dataclass(frozen=True)
-class Cells(Record):
+class Cells:
     """A selection of cells: on each given axis, the cell has one of the given values."""
 
     variant: Variants = ()
@@ -79,7 +78,7 @@ class Cells(Record):
 
 
 @dataclass(frozen=True)
-class Rule(Record):
+class Rule:
     """A rule that excludes cells: those that `exclude` selects. reason: shown for each excluded cell."""
 
     exclude: Cells
@@ -92,7 +91,7 @@ class Rule(Record):
 
 
 @dataclass(frozen=True)
-class Matrix(Record):
+class Matrix:
     """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns."""
 
     doc: Sentence

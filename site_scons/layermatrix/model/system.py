@@ -16,7 +16,6 @@ from layermatrix.core.kinds import (
     Name,
     Names,
     OneOf,
-    Record,
     Ref,
     Regex,
     Reserved,
@@ -36,7 +35,7 @@ EntryName = Annotated[Name, Reserved(LIBRARY, "budgets use that for the whole li
 
 
 @dataclass(frozen=True)
-class Entry(Record):
+class Entry:
     """A function of the hot path. probe: the probe's function that inlines it. role: the first layer with
     this role serves a hit; without a role, the first layer does."""
 
@@ -46,7 +45,7 @@ class Entry(Record):
 
 
 @dataclass(frozen=True)
-class Stats(Record):
+class Stats:
     """The builds in which layers count. mode: their mode. of: the mode whose behaviour the counts describe.
     env: the environment variable with the file to which a program writes its counts at exit. sources: C files
     of these builds only."""
@@ -58,7 +57,7 @@ class Stats(Record):
 
 
 @dataclass(frozen=True)
-class Debug(Record):
+class Debug:
     """Debug code in C. macro: the macro that guards it. prints: the functions that it prints with."""
 
     macro: Name
@@ -66,7 +65,7 @@ class Debug(Record):
 
 
 @dataclass(frozen=True)
-class Condition(Record):
+class Condition:
     """A condition on a variant: whether its toggles or options are read from the environment or fixed."""
 
     toggles: FromWhere | None = None
@@ -86,7 +85,7 @@ class Condition(Record):
 
 
 @dataclass(frozen=True)
-class Allowed(Record):
+class Allowed:
     """A C file that is exempt from a rule."""
 
     source: Annotated[File, Ref("source")]
@@ -94,7 +93,7 @@ class Allowed(Record):
 
 
 @dataclass(frozen=True)
-class Forbidden(Record):
+class Forbidden:
     """Functions (names or patterns) that no object of a release build may refer to."""
 
     symbols: Annotated[tuple[Symbol, ...], Items(1, unique=True)]
@@ -104,7 +103,7 @@ class Forbidden(Record):
 
 
 @dataclass(frozen=True)
-class System(Record):
+class System:
     """Paths are relative to the folder of C sources, except `skeleton` and `unity_skeleton`, which are
     relative to `templates/`.
 

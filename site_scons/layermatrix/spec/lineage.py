@@ -153,7 +153,8 @@ class Lineage:
             own = ranks.get(item.layer, len(order))
             position = max((i + 1 for i, name in enumerate(names) if ranks.get(name, 0) <= own), default=0)
         layers[item.layer] = place
-        layers |= {name: layers.pop(name) for name in names[position:]}
+        for name in names[position:]:  # moved behind it, in their order
+            layers[name] = layers.pop(name)
 
     # --- the values in `set`; MISSING for one that cannot be checked, or is not known
 

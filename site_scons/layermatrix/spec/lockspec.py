@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from layermatrix.core.errors import Report
-from layermatrix.core.kinds import Name, PlainLine, Record, Text, number
+from layermatrix.core.kinds import Name, PlainLine, Text, number
 from layermatrix.model.measuring import METRICS
 from layermatrix.model.system import Mode
 from layermatrix.spec import reading
@@ -67,7 +67,7 @@ Lock = Mapping[Place, Accepted]
 
 
 @dataclass(frozen=True)
-class AcceptedSpec(Record):
+class AcceptedSpec:
     """A record with one field for each of METRICS."""
 
     args: Digest
@@ -83,7 +83,7 @@ class AcceptedSpec(Record):
 
 
 @dataclass(frozen=True)
-class MachineSpec(Record):
+class MachineSpec:
     """The figures of one machine: variant -> mode -> load."""
 
     compiler: PlainLine
@@ -105,7 +105,7 @@ class MachineSpec(Record):
 
 
 @dataclass(frozen=True)
-class LockSpec(Record):
+class LockSpec:
     references: tuple[MachineSpec, ...]
 
 

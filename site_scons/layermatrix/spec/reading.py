@@ -18,7 +18,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
-from layermatrix.core.kinds import REST, Around, Kind, Misfit, Node, OneOf, OrNone, OwnName, Ref
+from layermatrix.core.kinds import OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
 from layermatrix.model.layers import ALL
 from layermatrix.spec import yamlnodes
 
@@ -150,7 +150,7 @@ class Document:
                 name == one or (ref.pattern and matches(one, name)) for one in there
             ):
                 what = f"unknown {ref.noun} {quote(name)}"
-                self.error(path, what, hint_for(name, there), at_key=of_key)
+                self.error(path, what, hint_for(name, there) or ref.hint, at_key=of_key)
 
 
 def printable(name: str) -> str:
@@ -166,34 +166,31 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def read(kind: type[T], document: Document) -> T:
-    """The record in a file. Mistakes are reported, and the record has the valid parts."""
+    """The record in a file. Mistakes are reported, and the record has the valid parts. If a required field is
+    invalid, it is empty for a mapping, otherwise None."""
     shape: Any = kind
     found = document.attempt((), _fields, shape, document.root, (), document) if document.sound() else MISSING
-    record = kind.__new__(kind)
-    for field in fields(shape):
-        value = MISSING if found is MISSING else found.get(field.name, MISSING)
-        value = _default(field, hints(shape)[field.name]) if value is MISSING else value
-        object.__setattr__(record, field.name, value)
-    return record
+    valid = {} if found is MISSING else {key: value for key, value in found.items() if value is not MISSING}
+    required = [field.name for field in fields(shape) if _is_required(field)]
+    empty = {name: {} if _is_mapping(hints(shape)[name]) else None for name in required}
+    return kind(**{**empty, **valid})
 
 
-def _default(field: Field[Any], hint: Any) -> Any:
-    """The value of a field that the file does not have, or not a valid one. If the field is required: empty
-    for a mapping, otherwise None."""
-    if callable(field.default_factory):
-        return field.default_factory()
+def _is_mapping(hint: Any) -> bool:
     origin: Any = get_origin(unfolded(hint)[0])
-    if field.default is MISSING:
-        return {} if origin is Mapping else None
-    return field.default
+    return origin is Mapping
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool = False) -> Any:
     """The value of a node, of the type `hint`. Raises Misfit, or reports mistakes in parts."""
     kind, marks = unfolded(hint)
+    if OR_NONE in marks and node.value == "none":
+        return None
     for mark in reversed(marks):
-        if isinstance(mark, OrNone) and node.value == "none":
-            return None
         node = mark.before(node) if isinstance(mark, Around) else node
     for mark in marks:
         if isinstance(mark, Kind):
@@ -265,7 +262,7 @@ def _report_keys(
         if likely:
             document.broken.add((*path, absent.pop(likely).name))
     for key, field in absent.items():
-        if field.default is MISSING and field.default_factory is MISSING:
+        if _is_required(field):
             document.report.error(document.key_place(*path), f"{slot} has no {quote(key)}")
             document.broken.add((*path, field.name))
 

@@ -13,10 +13,12 @@ from typing import Annotated
 from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
     LARGEST_INT,
+    OR_NONE,
     REST,
     Bytes,
     Capacity,
     Entries,
+    FigureName,
     File,
     FreeName,
     Items,
@@ -28,9 +30,7 @@ from layermatrix.core.kinds import (
     Name,
     Node,
     OneOf,
-    OrNone,
     OwnName,
-    Record,
     Ref,
     RoleName,
     Sentence,
@@ -56,11 +56,11 @@ Limit = Annotated[int, integer(0, LARGEST_INT)]
 LIMITS = "a whole number, 'none', or a mapping of modes and compilers"
 Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True, expects=LIMITS)]
 Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
-Figures = Mapping[Annotated[Name, Ref("reported figure")], Node]  # the catalogue defines the type of each
+Figures = Mapping[FigureName, Node]  # the catalogue defines the type of each
 
 
 @dataclass(frozen=True)
-class LayerSpec(Record):
+class LayerSpec:
     """One stage of the hot path. keys: names, ranges, or all."""
 
     name: OwnName
@@ -87,7 +87,7 @@ class LayerSpec(Record):
 
 
 @dataclass(frozen=True)
-class CatalogueSpec(Record):
+class CatalogueSpec:
     """layers.yaml: everything that variants consist of. lines: the reported number of lines of each file."""
 
     doc: Sentence
@@ -105,7 +105,7 @@ class CatalogueSpec(Record):
 
 
 @dataclass(frozen=True)
-class AddSpec(Record):
+class AddSpec:
     """A layer that a variant adds. Without `before` or `after`, it comes last among the layers of its
     role."""
 
@@ -119,7 +119,7 @@ class AddSpec(Record):
 
 
 @dataclass(frozen=True)
-class SetSpec(Record):
+class SetSpec:
     """What a variant sets. The rest comes from the variant that it extends, or from the defaults. The
     catalogue defines the types of the values."""
 
@@ -129,7 +129,7 @@ class SetSpec(Record):
 
 
 @dataclass(frozen=True)
-class VariantSpec(Record):
+class VariantSpec:
     """A named choice of layers and settings, listed in full or as a change of another variant.
 
     budget: entry -> metric -> limits; None removes the limits of the variant that it extends.
@@ -142,12 +142,12 @@ class VariantSpec(Record):
     remove: Layers = ()
     add: tuple[Annotated[AddSpec, Short("layer")], ...] = ()
     set: SetSpec = field(default_factory=SetSpec)
-    budget: Annotated[Budgets | None, OrNone()] = field(default_factory=dict)
+    budget: Annotated[Budgets | None, OR_NONE] = field(default_factory=dict)
     reported: Figures = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class ExperimentsSpec(Record):
+class ExperimentsSpec:
     """experiments.yaml: questions that a measurement answers."""
 
     doc: Sentence
