@@ -172,7 +172,7 @@ def read(kind: type[T], document: Document) -> T:
     found = document.attempt((), _fields, shape, document.root, (), document) if document.sound() else MISSING
     valid = {} if found is MISSING else {key: value for key, value in found.items() if value is not MISSING}
     required = [field.name for field in fields(shape) if _is_required(field)]
-    empty = {name: {} if _is_mapping(hints(shape)[name]) else None for name in required}
+    empty: dict[str, Any] = {name: {} if _is_mapping(hints(shape)[name]) else None for name in required}
     return kind(**{**empty, **valid})
 
 
