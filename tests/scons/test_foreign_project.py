@@ -70,6 +70,13 @@ def test_the_main_job_builds_times_and_reports(foreign: Project, cc: str) -> Non
         assert cell["failed"] is None
 
 
+def test_a_program_that_is_linked_with_the_library_needs_it(foreign: Project) -> None:
+    foreign.edit("variants/matrix.yaml", "    link: preloaded\n", "")
+    run = foreign.scons("benches")
+    assert run.status == 2
+    assert run.stderr.startswith("LayeredBenches('src/bench/bench_*.c') needs the cell's libraries as second")
+
+
 def test_timings_are_kept_while_library_and_benchmark_are_the_same(foreign: Project, cc: str) -> None:
     def times() -> dict[str, int]:
         return {

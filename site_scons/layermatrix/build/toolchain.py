@@ -288,8 +288,8 @@ def _triple(answer: str) -> str:
 def _run(
     command: Sequence[str], seconds: float, environment: Mapping[str, str], folder: Path | None = None
 ) -> process.Finished:
-    """Run a compiler with English messages and without LD_PRELOAD."""
-    plain = {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
+    """Run a compiler with English messages and without other libraries in it."""
+    plain = process.without_loading(environment)
     return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds, folder=folder)
 
 

@@ -88,7 +88,7 @@ def _declare(build: Builder) -> Inputs:
     assert system.probe is not None
     probe = build.source(system.probe)
     text = build.compiler_text(f"probe/{Path(system.probe).stem}.i", probe, "-E -P -w", "PREPROCESS")
-    counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *reported])
+    counted = dict.fromkeys([*system.own_sources, *reported])
     return Inputs(
         [probe, text, build.header],
         needs=[build.source(name) for name in counted],
@@ -109,7 +109,7 @@ def _take(task: Task) -> Code | NotMeasured:
         header.name,
         system.entries,
         system.switches,
-        [*system.modules, *system.sources, *system.interpose],
+        system.own_sources,
         task.project.catalogue.lines,
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 
 if TYPE_CHECKING:
     from layermatrix.model.measuring import Page
@@ -42,8 +42,8 @@ def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Ru
     no line of the page."""
     command = [str(program.absolute())]
     try:
-        finished = preload.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
-    except preload.NotLoadedError as error:
+        finished = library_use.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
+    except library_use.NotLoadedError as error:
         raise PageError(str(error)) from error
     if finished.failure:
         raise PageError(f"{program}: {finished.failure}")

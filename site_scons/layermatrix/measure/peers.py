@@ -1,7 +1,7 @@
 """Time cells and other libraries of their kind against each other, in turn, in one run.
 
 Reads the cells' libraries, and runs the benchmark programs of `build/baseline/bin/` with each library
-preloaded in turn. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, and
+in turn. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, and
 the reason is recorded. If the matrix has a floor, it is timed with the loads that it can run. The floor never
 counts as the best library: it shows how much improvement is possible.
 """

@@ -49,7 +49,7 @@ class Suite(Record):
     """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
     sources: with the shared library. static: with the static library. alone: with neither; they load the
-    library or run with it preloaded. inside: with the static library, also under sanitizers; they use hidden
+    library themselves. inside: with the static library, also under sanitizers; they use hidden
     symbols. scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test;
     `{seconds}` stands for the duration. timeout: seconds.
     """
@@ -70,7 +70,8 @@ class Suite(Record):
 
 @dataclass(frozen=True)
 class Programs(Record):
-    """Scripts whose output must be the same with the library preloaded and without. timeout: seconds."""
+    """Scripts that start existing programs. Their output must be the same with the library preloaded and
+    without. timeout: seconds."""
 
     scripts: Glob = ""  # none
     timeout: Seconds = 120
@@ -93,10 +94,10 @@ class Baseline(Record):
 
 
 class Link(enum.Enum):
-    """How a benchmark calls the hot path.
+    """How a benchmark gets the hot path. The catalogue's profile sets the default.
 
-    PRELOADED: it calls the functions of a preloaded library, or without one, the system's. INLINED: each cell
-    compiles it with the cell's header and links it with the cell's library.
+    INLINED: each cell compiles the benchmark with the cell's header and links it with the cell's library.
+    PRELOADED: the benchmark calls functions that the system has as well. A preloaded library replaces them.
     """
 
     PRELOADED = "preloaded"
@@ -106,14 +107,15 @@ class Link(enum.Enum):
 @dataclass(frozen=True)
 class Load(Record):
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
-    counted: its arguments under the cache simulator. link: how it calls the hot path."""
+    counted: its arguments under the cache simulator. link: how it gets the hot path; None in a file means the
+    profile's default."""
 
     name: OwnName
     doc: Sentence
     program: Name
     args: Words = ()
     counted: tuple[Word, ...] = ()
-    link: Annotated[Link, EnumOf(Link)] = Link.PRELOADED
+    link: Annotated[Link | None, EnumOf(Link)] = None
 
     @property
     def is_inlined(self) -> bool:

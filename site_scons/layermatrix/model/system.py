@@ -103,7 +103,7 @@ class System(Record):
     relative to `templates/`.
 
     modules: compiled separately, or included by the unit that is printed from `unity_skeleton`. sources:
-    always compiled separately. interpose: sources that define names which sanitizers define, too.
+    always compiled separately. without_sanitizer: sources that a build with a sanitizer leaves out.
     shared_only, static_only: sources of one kind of library. probe: a source of noinline functions that
     inline the entries. sentinel: a text that every debug message contains. switches: C variables that switch
     code on and off at run time.
@@ -121,7 +121,7 @@ class System(Record):
     unity: File | None = None
     modules: Files = ()
     sources: Files = ()
-    interpose: Files = ()
+    without_sanitizer: Files = ()
     shared_only: Files = ()
     static_only: Files = ()
     probe: File | None = None
@@ -138,8 +138,13 @@ class System(Record):
         return f"lib{self.library}.so" + (f".{first}" if first else "")
 
     @property
+    def own_sources(self) -> tuple[str, ...]:
+        """The C files of both kinds of library."""
+        return (*self.modules, *self.sources, *self.without_sanitizer)
+
+    @property
     def files(self) -> dict[str, tuple[str, ...]]:
         """Every C file of the system, by the spec key that lists it."""
-        groups = ("modules", "sources", "interpose", "shared_only", "static_only")
+        groups = ("modules", "sources", "without_sanitizer", "shared_only", "static_only")
         found = {group: getattr(self, group) for group in groups}
         return {**found, "probe": (self.probe,) if self.probe else ()}

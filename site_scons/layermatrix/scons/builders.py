@@ -54,7 +54,7 @@ def _identified(env: Env, made: list[Node]) -> list[Node]:
 
 
 def lone_library(env: Env, source: str) -> list[Node]:
-    """A shared library from one file, to be preloaded into the benchmark programs."""
+    """A shared library from one file, for benchmark programs that link no library."""
     file = env.File(env["LAYERED"].at(source))
     target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
     flags = ["$LINKFLAGS", "-shared"]

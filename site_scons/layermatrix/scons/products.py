@@ -14,7 +14,7 @@ from SCons.Action import Action
 
 from layermatrix.build import printing
 from layermatrix.core import process
-from layermatrix.scons import builders
+from layermatrix.scons import builders, run
 from layermatrix.scons.builders import printed
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Env = Any
 Node = Any
 
+NO_LIBRARIES = (
+    "needs the cell's libraries as second argument: {program} is linked with them, "
+    "as 'link' of its load in variants/matrix.yaml decides"
+)
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # suffix after the header's name: the file that lists each layer's lines
 
@@ -71,7 +75,7 @@ def _library_sources(env: Env) -> list[Node]:
     cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
     system = cell.variant.system
     counting = system.stats.sources if cell.counts_layers else ()
-    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
+    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.without_sanitizer)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
     unit = printed(env, [system.unity], printing.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
@@ -80,15 +84,16 @@ def _library_sources(env: Env) -> list[Node]:
 def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
     """The benchmark programs, one for each C file that matches the pattern.
 
-    They do not link the library; it is preloaded. Only programs whose loads have `link: inlined` in the
-    matrix file are linked with `built`, the cell's libraries. Without `built`, as for the baseline, those
-    programs are not built.
+    A program whose load is inlined is linked with `built`, the cell's libraries; the baseline has no such
+    program. The other programs link no library.
     """
     if env["LAYERED_CELL"].has_sanitizer:
         return []
     inlined = {load.program for load in env["LAYERED"].project.matrix.loads.values() if load.is_inlined}
     sources = _matching(env, [pattern])
     linked = [source for source in sources if Path(source.path).stem in inlined]
+    if linked and not (built or builders.is_baseline(env)):
+        run.refuse(f"LayeredBenches({pattern!r}) {NO_LIBRARIES.format(program=Path(linked[0].path).stem)}")
     made = _programs(env, [source for source in sources if source not in linked])
     if built:
         # a program that inlines everything calls no function of the library, but must still load it

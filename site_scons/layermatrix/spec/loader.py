@@ -74,7 +74,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
         for name, file in files.items()
         if file.spec
     }
-    return Project(catalogue, variants, matrix.resolve(plan, names), experiments)
+    return Project(catalogue, variants, matrix.resolve(plan, names, words.profile.link), experiments)
 
 
 def _report_absent(absent: Iterable[disk.Absent], document: Document) -> None:

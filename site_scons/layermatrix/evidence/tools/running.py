@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.evidence.kind import Check, Status
 
 CELL_VARIABLE = "LAYERED_CELL"  # holds the cell's folder, for test programs and scripts
@@ -54,7 +54,7 @@ def proved(check: Check, prove: Callable[[], None]) -> Check:
         return check
     try:
         prove()
-    except preload.NotLoadedError as error:
+    except library_use.NotLoadedError as error:
         return replace(check, status=Status.FAILED, reason=str(error))
     return check
 
