@@ -366,12 +366,12 @@ def experiments() -> Experiments:
 def compared(
     name: str, question: str, figure: str | None, sides: Sequence[tuple[str, list[float]]], kept: str | None
 ) -> Comparison:
-    asked = Question(name, question, "Why.", ("mixed",), figure, kept, f"./sconsw ab {name}")
+    about = Question(name, question, "Why.", ("mixed",), figure, kept, f"./sconsw ab {name}")
     first = sides[0][1]
     made = [
         side(cell(variant), timed(speeds, None if speeds is first else first)) for variant, speeds in sides
     ]
-    return comparison.build(asked, made, "op")
+    return comparison.build(about, made, "op")
 
 
 def side(of: CellResult, bench: Bench | NotMeasured, library: str | None = None) -> Side:

@@ -14,7 +14,7 @@ from toy_objects import build
 from layermatrix.evidence import guards
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.references import Compiled
-from layermatrix.evidence.source.places import Places
+from layermatrix.evidence.source.line_origins import LineOrigins
 from layermatrix.model.system import Allowed
 
 SENTINEL = r"\[demo:[a-z0-9_.]+\]"
@@ -46,7 +46,7 @@ def subject(tmp_path: Path) -> Make:
         made = build(tmp_path, "demo.o", code, *flags)
         traced = build(tmp_path, "bare.o", f'#line 1 "src/demo.c"\n{bare or code}', *flags, "-gdwarf-4")
         library = build(tmp_path, "libdemo.so", code, *flags)
-        places = Places("demo_gen.h", Map)
+        origins = LineOrigins("demo_gen.h", Map)
         how = {
             "texts": {"src/demo.c": code},
             "prints": ("say",),
@@ -55,7 +55,7 @@ def subject(tmp_path: Path) -> Make:
             **changes,
         }
         objects = (Compiled("src/demo.c", made, traced),)
-        return guards.Subject(library, objects, written=places, traced=places, sentinel=SENTINEL, **how)
+        return guards.Subject(library, objects, written=origins, traced=origins, sentinel=SENTINEL, **how)
 
     return make
 

@@ -11,8 +11,8 @@ import report_samples
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Timing
-from layermatrix.measure import contest, summary
-from layermatrix.measure.contest import Contest, ContestLoad
+from layermatrix.measure import peer_results, summary
+from layermatrix.measure.peer_results import PeerLoadResult, PeerResults
 from layermatrix.report import html, markdown, terminal
 from layermatrix.report import peers as tables
 
@@ -23,10 +23,10 @@ def timing(speed: float, peak: int, after: int | None = None) -> Timing:
     return Timing("Mops/s", (speed,), speed, speed, speed, "min..max", peak, cpu_ns=3.5, after_kib=after)
 
 
-def load(group: str, figures: dict[str, Timing | NotMeasured], parallel: bool = False) -> ContestLoad:
+def load(group: str, figures: dict[str, Timing | NotMeasured], parallel: bool = False) -> PeerLoadResult:
     best = max(one.median for name, one in figures.items() if name != "mine" and isinstance(one, Timing))
     shares = {name: one.median / best for name, one in figures.items() if isinstance(one, Timing)}
-    return ContestLoad("A load.", "bench", group, parallel, figures, "rival", shares, {}, {})
+    return PeerLoadResult("A load.", "bench", group, parallel, figures, "rival", shares, {}, {})
 
 
 LOADS = {
@@ -36,8 +36,8 @@ LOADS = {
 }
 
 
-def found(loads: dict[str, ContestLoad]) -> Contest:
-    return Contest(
+def found(loads: dict[str, PeerLoadResult]) -> PeerResults:
+    return PeerResults(
         baseline="base",
         rivals=("rival",),
         floor=None,
@@ -78,7 +78,7 @@ def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_says_so()
 
 def test_without_any_figure_there_is_no_mean() -> None:
     broken = dict.fromkeys(NAMES, NotMeasured("it crashed"))
-    alone = ContestLoad("A load.", "bench", "", False, broken, None, {}, {}, {})
+    alone = PeerLoadResult("A load.", "bench", "", False, broken, None, {}, {}, {})
     made = found({"swap": alone})
     assert list(made.summaries) == ["all"]
     standing = made.summaries["all"].standings["mine"]
@@ -108,7 +108,7 @@ def test_the_summary_has_speed_and_memory_of_each_group_and_names_the_worst_load
 def test_every_report_shows_the_summary() -> None:
     made = found(LOADS)
     results = replace(report_samples.phases(), peers=made)
-    terminal.peers(made, terminal.make_console(plain := io.StringIO()), contest.FILE)
+    terminal.peers(made, terminal.make_console(plain := io.StringIO()), peer_results.FILE)
     for text in (plain.getvalue(), html.render(results), markdown.render(results)):
         assert "Where everyone stands, 3 loads" in text
         assert "memory afterwards" in text
@@ -117,5 +117,5 @@ def test_every_report_shows_the_summary() -> None:
 
 
 def test_the_record_is_read_again_as_it_was_written(tmp_path: Path) -> None:
-    contest.FORMAT.write(tmp_path / "peers.json", found(LOADS))
-    assert contest.FORMAT.read(tmp_path / "peers.json") == found(LOADS)
+    peer_results.FORMAT.write(tmp_path / "peers.json", found(LOADS))
+    assert peer_results.FORMAT.read(tmp_path / "peers.json") == found(LOADS)

@@ -25,10 +25,10 @@ class Trial:
 
 
 def of_request(
-    project: Project, asked: request.Request, compilers: request.Compilers, wanted: str
+    project: Project, command_line: request.Request, compilers: request.Compilers, wanted: str
 ) -> tuple[list[Trial], request.Selection]:
     """The experiments of these names (a comma list, patterns, or `all`), and all their cells."""
-    if "variant" in asked.axes or asked.without:
+    if "variant" in command_line.axes or command_line.without:
         raise request.RequestError(
             "ab takes its variants from the experiment: set experiment=, not variant= or without="
         )
@@ -36,16 +36,16 @@ def of_request(
         names = matrix.choose("experiment", wanted, tuple(project.experiments))
     except SelectionError as error:
         raise request.RequestError(str(error)) from None
-    trials = [_trial(project, asked, compilers, project.experiments[name]) for name in names]
+    trials = [_trial(project, command_line, compilers, project.experiments[name]) for name in names]
     cells = dict.fromkeys(cell for trial in trials for cell in trial.cells)
     return trials, request.Selection(tuple(cells), ())
 
 
 def _trial(
-    project: Project, asked: request.Request, compilers: request.Compilers, experiment: Experiment
+    project: Project, command_line: request.Request, compilers: request.Compilers, experiment: Experiment
 ) -> Trial:
-    axes = {**asked.axes, "variant": ",".join(experiment.variants)}
-    chosen = request.select(project, replace(asked, axes=axes), compilers)
+    axes = {**command_line.axes, "variant": ",".join(experiment.variants)}
+    chosen = request.select(project, replace(command_line, axes=axes), compilers)
     if len(chosen.cells) != len(experiment.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
         raise request.RequestError(f"ab compares one configuration, but the selection has {ids}")

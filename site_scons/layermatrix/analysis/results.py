@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from layermatrix.analysis.counter_lock import Comparison, Reference
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
-    from layermatrix.measure.contest import Contest
+    from layermatrix.measure.peer_results import PeerResults
     from layermatrix.model.matrix import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
@@ -212,7 +212,7 @@ class Results:
     variants: Mapping[str, LayerPath]
     baseline: BaselineResult
     experiments: Experiments | NotMeasured
-    peers: Contest | NotMeasured
+    peers: PeerResults | NotMeasured
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
     beside: Mapping[str, str]

@@ -33,7 +33,7 @@ class BuildState:
 
     root: Path
     project: Project
-    asked: Request
+    request: Request
     compilers: Compilers
     selection: Selection
     sources: str

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from layermatrix.build.usertools import UserTools
+from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.core import process, records
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import COMPILER_COMMAND, family_of
@@ -98,7 +98,7 @@ class Missing:
 def find_compilers(
     requested: Iterable[str],
     cache: Path = CACHE,
-    given: UserTools | None = None,
+    given: CompilerVariables | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Toolchain | Missing]:
     """Each requested compiler, in the order of the request. The compiler of CC= comes first and replaces the
@@ -106,7 +106,7 @@ def find_compilers(
 
     Raises SelectionError if CC= is not a gcc, clang or zig that runs.
     """
-    given, variables = given or UserTools(), environment or os.environ
+    given, variables = given or CompilerVariables(), environment or os.environ
     known = _load(cache)
     found = {name: _find(name, _command(name), known, variables) for name in requested}
     if "CC" in given.texts:
@@ -235,7 +235,9 @@ def _find(
     return Toolchain(name, tuple(command), entry["version"], entry["triple"], environment=environment)
 
 
-def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
+def _given_compiler(
+    given: CompilerVariables, known: dict[str, Any], environment: Mapping[str, str]
+) -> Toolchain:
     """The compiler of CC=, named after its family."""
     text, command = given.texts["CC"], given.words("CC")
     found = _find(text, command, known, environment)

@@ -219,7 +219,7 @@ def _refusal(ran: Ran) -> str:
 
 def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     """The objects that the loader loads for a program in this environment: requested name -> file. Raises
-    NotLoadedError if the loader cannot be asked."""
+    NotLoadedError if the loader cannot list them."""
     name, program = ran.program.name, _in(ran.folder, ran.program).resolve()  # its folder is $ORIGIN
     try:
         loader = elfloader.of_program(program)
@@ -230,4 +230,4 @@ def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     if finished.failure:
         raise NotLoadedError(f"the loader cannot list the objects of {name}: {finished.failure}")
     found = _LISTED.findall(process.text(finished.stdout))
-    return {asked or path: _in(ran.folder, path) for asked, path in found}
+    return {named or path: _in(ran.folder, path) for named, path in found}

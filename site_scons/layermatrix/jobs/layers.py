@@ -27,9 +27,9 @@ def axes(project: Project) -> Mapping[str, str]:
 
 def prepare(plan: Plan) -> Work:
     mode = axes(plan.project)["mode"]
-    asked = plan.asked.axes.get("mode", mode)
-    if asked != mode:
-        raise request.RequestError(f"layers are counted in mode={mode}, not in mode={asked}")
+    wanted = plan.request.axes.get("mode", mode)
+    if wanted != mode:
+        raise request.RequestError(f"layers are counted in mode={mode}, not in mode={wanted}")
     chosen = plan.select(JOB)
     # a variant without one of its layers is a column of its parent's table
     own = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]

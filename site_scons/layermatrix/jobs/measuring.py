@@ -23,7 +23,7 @@ def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, a
 
 def rounds_of(plan: Plan) -> int:
     """The number of timed runs of each load."""
-    return plan.asked.number(targets.ROUNDS) or plan.project.matrix.timing.rounds
+    return plan.request.number(targets.ROUNDS) or plan.project.matrix.timing.rounds
 
 
 def _run(plan: Plan, build: Build, table: str, anew: bool) -> int:

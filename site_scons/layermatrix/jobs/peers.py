@@ -38,22 +38,22 @@ def axes(project: Project) -> Mapping[str, str]:
 
 
 def prepare(plan: Plan) -> Work:
-    from layermatrix.measure import entries, peers
+    from layermatrix.measure import peer_selection, peers
 
     wanted = _wanted(plan)
     chosen = plan.select(JOB)
     _check(chosen)
-    entered = entries.of_request(
+    selected = peer_selection.of_request(
         wanted,
         [cell.variant.name for cell in chosen.cells],
         plan.project.matrix.baseline.name,
         plan.root,
-        loads=plan.asked.given.get(LOADS.name, ""),
-        libraries=plan.asked.given.get(LIBRARIES.name, ""),
-        added=plan.asked.given.get(PEER.name, ""),
+        loads=plan.request.given.get(LOADS.name, ""),
+        libraries=plan.request.given.get(LIBRARIES.name, ""),
+        added=plan.request.given.get(PEER.name, ""),
     )
-    lineup = peers.lineup(plan.root, plan.project, chosen.cells, entered)
-    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in entered.libraries else []
+    lineup = peers.lineup(plan.root, plan.project, chosen.cells, selected)
+    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in selected.libraries else []
     build = Build(chosen, ("libs", "benches", *floor))
     then = _then(wanted, lineup, rounds_of(plan, wanted))
     return Work((build,), then, lambda: _run(plan, build, lineup, then))
@@ -61,7 +61,7 @@ def prepare(plan: Plan) -> Work:
 
 def rounds_of(plan: Plan, wanted: Peers) -> int:
     """The number of timed runs of each load."""
-    return plan.asked.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
+    return plan.request.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
 
 
 def _wanted(plan: Plan) -> Peers:
@@ -94,7 +94,7 @@ def _check(chosen: request.Selection) -> None:
 
 
 def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
-    from layermatrix.measure import contest, peers, progress
+    from layermatrix.measure import peer_results, peers, progress
     from layermatrix.report import terminal
 
     outcome = Outcome()
@@ -109,11 +109,11 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
                     plan.project,
                     lineup,
                     rounds_of(plan, _wanted(plan)),
-                    store=lambda found: contest.FORMAT.write(plan.root / contest.FILE, found),
+                    store=lambda found: peer_results.FORMAT.write(plan.root / peer_results.FILE, found),
                     on_progress=step,
                 )
     if outcome.status == 0 or outcome.interrupted:
-        terminal.peers(peers.load(plan.root), terminal.make_console(), contest.FILE)
+        terminal.peers(peers.load(plan.root), terminal.make_console(), peer_results.FILE)
     return outcome.end()
 
 

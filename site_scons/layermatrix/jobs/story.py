@@ -21,12 +21,12 @@ STORY = Path("docs/story.md")
 
 def prepare(plan: Plan) -> Work:
     chosen = plan.select(JOB)
-    accepted = f", and {STORY}" if plan.asked.accept else ""
+    accepted = f", and {STORY}" if plan.request.accept else ""
     return Work((), f"write {collecting.REPORT}/{STORY.name}{accepted}", lambda: _run(plan, chosen))
 
 
 def _run(plan: Plan, chosen: Selection) -> int:
-    from layermatrix.report import storybook
+    from layermatrix.report import story
 
     results = collecting.collect(plan, chosen)
     failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
@@ -35,10 +35,10 @@ def _run(plan: Plan, chosen: Selection) -> int:
         why = "the story needs cells that passed; ./sconsw builds and measures them"
         print(why, file=sys.stderr)
         return 1
-    storybook.EXPORTER.write(results, plan.root / collecting.REPORT)
-    written = collecting.REPORT / storybook.EXPORTER.pattern
+    story.EXPORTER.write(results, plan.root / collecting.REPORT)
+    written = collecting.REPORT / story.EXPORTER.pattern
     print(f"written: {written}")
-    if plan.asked.accept:
+    if plan.request.accept:
         records.write_text(plan.root / STORY, (plan.root / written).read_text(encoding="utf-8"))
         print(f"accepted: {STORY}")
     return 0

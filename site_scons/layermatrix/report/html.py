@@ -19,8 +19,8 @@ from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
-from layermatrix.measure.contest import Contest
-from layermatrix.report import charts, explain, exporter, picture
+from layermatrix.measure.peer_results import PeerResults
+from layermatrix.report import charts, explain, exporter, layer_drawing
 from layermatrix.report import peers as peer_tables
 from layermatrix.report import table as tables
 
@@ -80,8 +80,8 @@ def _view(results: Results) -> View:
     }
 
 
-def _peers_tables(found: Contest | NotMeasured) -> list[View]:
-    made = peer_tables.all_tables(found) if isinstance(found, Contest) else ()
+def _peers_tables(found: PeerResults | NotMeasured) -> list[View]:
+    made = peer_tables.all_tables(found) if isinstance(found, PeerResults) else ()
     return [_table(table) for table in made]
 
 
@@ -162,7 +162,7 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
     return {
         "name": name,
         "about": about,
-        "svg": Markup(picture.draw(about)),  # picture.draw has escaped all its texts
+        "svg": Markup(layer_drawing.draw(about)),  # layer_drawing.draw has escaped all its texts
         "overlaps": [
             (explain.runs(group.keys, about.keys), ", ".join(group.layers)) for group in about.overlaps
         ],

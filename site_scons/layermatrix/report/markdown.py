@@ -12,7 +12,7 @@ from layermatrix.analysis import comparison
 from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
-from layermatrix.measure.contest import Contest
+from layermatrix.measure.peer_results import PeerResults
 from layermatrix.report import exporter, peers
 from layermatrix.report import table as tables
 
@@ -36,7 +36,7 @@ def render(results: Results) -> str:
 
 def _peers(results: Results) -> Iterable[str]:
     found = results.peers
-    return map(phase_table, peers.all_tables(found)) if isinstance(found, Contest) else ()
+    return map(phase_table, peers.all_tables(found)) if isinstance(found, PeerResults) else ()
 
 
 def phase_table(table: Table, level: int = 2) -> str:

@@ -18,9 +18,9 @@ from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.results import CellResult, LeftOut, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
-from layermatrix.measure.contest import Contest
+from layermatrix.measure.peer_results import PeerResults
+from layermatrix.report import counter_lock
 from layermatrix.report import peers as peer_tables
-from layermatrix.report import reference
 from layermatrix.report import table as tables
 from layermatrix.report.explain import by_reason
 
@@ -89,7 +89,7 @@ def comparisons(
     console.print(f"Kept in {comparison.FILE}; ./sconsw report shows it.", markup=False)
 
 
-def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
+def peers(found: PeerResults | NotMeasured, console: Console, file: Path) -> None:
     """The tables of the job `peers`, or the reason why there are none. The summary is last, so that a reader
     sees it first."""
     if isinstance(found, NotMeasured):
@@ -215,7 +215,7 @@ def _print_sentences(results: Results, console: Console) -> None:
 
 def _print_reference(results: Results, console: Console) -> None:
     """Whether the counters equal the accepted ones; if not, where to read more."""
-    words, well = reference.sentence(results.cells)
+    words, well = counter_lock.sentence(results.cells)
     if words:
         hint = "" if well else " ./sconsw counters shows details."
         console.print(words + hint, style="" if well else "bold red", markup=False, soft_wrap=True)

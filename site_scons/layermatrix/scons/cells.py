@@ -92,7 +92,7 @@ def _reproducible(made: Env) -> None:
 
 def _given_flags(made: Env) -> None:
     """Append the user's flags last, so that they override the project's."""
-    given = made["LAYERED"].asked.tools
+    given = made["LAYERED"].request.compiler_variables
     c_flags, cxx_flags, link_flags = (
         _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
     )

@@ -22,7 +22,7 @@ _BETWEEN = re.compile(r",(?=[A-Za-z_][\w.-]*:)")  # paths may contain commas
 
 
 @dataclass(frozen=True)
-class Entries:
+class PeerSelection:
     """loads: the loads to time. libraries: names from the matrix, and `floor`. added: the user's own
     libraries."""
 
@@ -40,12 +40,12 @@ def of_request(
     loads: str = "",
     libraries: str = "",
     added: str = "",
-) -> Entries:
+) -> PeerSelection:
     """The selection to time beside these variants and the baseline. Empty text selects the matrix's
     default."""
     chosen = _libraries(peers, libraries) if libraries else _beside(peers, variants)
     taken = (baseline, *variants, *peers.libraries, FLOOR)
-    return Entries(_loads(peers, loads), chosen, dict(_added(added, root, taken)))
+    return PeerSelection(_loads(peers, loads), chosen, dict(_added(added, root, taken)))
 
 
 def _loads(peers: Peers, text: str) -> Sequence[PeerLoad]:

@@ -81,7 +81,7 @@ def _view(results: Results) -> View:
         "tables": list(_tables(results)),
         "phases": [_phase(results, cell) for cell in results.cells],
         "deviations": [_deviation(item) for item in results.story.deviations],
-        "experiments": [_experiment(found, results.view.work) for found in _asked(results)],
+        "experiments": [_experiment(found, results.view.work) for found in _comparisons(results)],
         "no_experiment": escape(why),
         "modules": _modules(results),
         "no_modules": escape(_why_no_modules(results)),
@@ -198,7 +198,7 @@ def _deviation(item: Deviation) -> View:
     }
 
 
-def _asked(results: Results) -> Sequence[Comparison]:
+def _comparisons(results: Results) -> Sequence[Comparison]:
     """The experiments, followed by the effect of each layer."""
     if not isinstance(results.experiments, Experiments):
         return []

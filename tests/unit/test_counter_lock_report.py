@@ -11,14 +11,14 @@ from rich.console import Console
 from layermatrix.analysis.counter_lock import Verdict
 from layermatrix.analysis.results import CellResult
 from layermatrix.core.records import NotMeasured
-from layermatrix.report import html, markdown, reference, terminal
+from layermatrix.report import counter_lock, html, markdown, terminal
 
 
 def printed(*cells: CellResult) -> str:
     out = io.StringIO()
     console = Console(file=out, width=120, no_color=True, highlight=False)
-    reference.print_table(cells, "op", console)
-    reference.print_findings(cells, console, "; accept it")
+    counter_lock.print_table(cells, "op", console)
+    counter_lock.print_findings(cells, console, "; accept it")
     return "\n".join(" ".join(line.split()) for line in out.getvalue().splitlines())
 
 
