@@ -530,7 +530,7 @@ static bool was_signalled(const ending_t *ending, int signal)
 }
 
 // True if stderr has exactly one line, with the message and an address in hexadecimal digits.
-static bool says(const ending_t *ending, const char *what)
+static bool printed_line(const ending_t *ending, const char *what)
 {
     const char *end = strchr(ending->errors, '\n');
     return was_signalled(ending, SIGABRT) && strncmp(ending->errors, "hakmem: ", 8) == 0 && end != NULL &&
@@ -553,18 +553,18 @@ static bool is_as_expected(const ending_t *ending, const verdict_t *verdict)
     case UNNOTICED:
         return is_unnoticed(ending);
     case AT_ONCE:
-        return says(ending, verdict->line) && !ending->done;
+        return printed_line(ending, verdict->line) && !ending->done;
     case LATER:
-        return says(ending, verdict->line) && ending->done;
+        return printed_line(ending, verdict->line) && ending->done;
     case NO_TOUCH:
         return is_refused(ending) && !ending->done;
     case BY_CHANCE:
-        return is_unnoticed(ending) || is_refused(ending) || says(ending, verdict->line);
+        return is_unnoticed(ending) || is_refused(ending) || printed_line(ending, verdict->line);
     }
     return false;
 }
 
-static const char *told(fate_t fate)
+static const char *fate_name(fate_t fate)
 {
     static const char *const words[] = {
         [UNNOTICED] = "-",         [AT_ONCE] = "at once",     [LATER] = "later",
@@ -579,10 +579,10 @@ static void judge(const misuse_t *misuse, const expectation_t *expectation)
     ending_t ending = try(misuse, expectation->size);
     T_CHECK(is_as_expected(&ending, verdict),
             "%s, %s: should be \"%s\" (%s), but ended with status %#x %s: %s", misuse->name,
-            expectation->size_name, told(verdict->fate), verdict->line ? verdict->line : "no line",
+            expectation->size_name, fate_name(verdict->fate), verdict->line ? verdict->line : "no line",
             (unsigned)ending.status, ending.done ? "later" : "at once", ending.errors);
     dprintf(STDOUT_FILENO, "misuse: %s | %s | %s\n", misuse->name, expectation->size_name,
-            told(verdict->fate));
+            fate_name(verdict->fate));
 }
 
 static void each_misuse_is_judged(void)

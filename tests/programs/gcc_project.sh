@@ -7,7 +7,7 @@ need gcc
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
-# The cell's objects say which files the library is made of; a file for the static one alone says so in its name.
+# The cell's objects show the library's files; the name of a file for the static library alone contains `static`.
 sources() {
     for object in "$LAYERED_CELL"/obj/*.o; do
         name=$(basename "$object" .o)

@@ -94,7 +94,7 @@ def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
     assert run.cells == {f"phase3-debug-{cc}"}
 
 
-def test_a_dry_run_of_a_job_says_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
+def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
     run = fresh.build("-n", "phases", "variant=phase3")
     assert f"phases would build checks, benches of 1 cell (phase3-release-{cc}):" in run.stdout
     assert f"LINK     phase3-release-{cc}/libhakmem.so" in run.stdout

@@ -1,4 +1,4 @@
-"""Fixtures that write the small project of `toy_specs` anew for each test."""
+"""Fixtures that write the small project of `toy_specs` for each test."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def guards(count: int) -> Guards:
     )
 
 
-def broken_guards() -> Guards:
+def failed_guards() -> Guards:
     """Evidence `guards` of a release that contains a forbidden call."""
     mistake = "csrc/a.c:7:1: error: puts in work is forbidden in a release: <no output>"
     check = GuardCheck("nothing left", Claim.FAILED, None, (mistake,))
@@ -165,15 +165,15 @@ def counters(instructions: float, i1: float, d1: float) -> Counters:
     )
 
 
-def reference(new: float = 60.0, verdict: Against = Against.KEPT) -> Reference:
+def reference(new: float = 60.0, verdict: Against = Against.WITHIN) -> Reference:
     """A comparison of two loads. The accepted instructions of the first are 60."""
-    figures = dict.fromkeys(EVENTS, ComparedFigure(0.5, 0.5, 0.1, Against.KEPT))
+    figures = dict.fromkeys(EVENTS, ComparedFigure(0.5, 0.5, 0.1, Against.WITHIN))
     figures["instructions"] = ComparedFigure(60.0, new, 0.6, verdict)
     loads = {
         "mixed": ComparedLoad(verdict, None, figures),
         "swap": ComparedLoad(Against.NEW, "no reference for this load", {}),
     }
-    return Reference(Against.NEW if verdict is Against.KEPT else verdict, loads)
+    return Reference(Against.NEW if verdict is Against.WITHIN else verdict, loads)
 
 
 def timing(speeds: Sequence[float], ratio: Ratio | NotMeasured | None, peak: int = 2048) -> Timing:

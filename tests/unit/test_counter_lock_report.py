@@ -40,11 +40,11 @@ def test_a_figure_that_is_worse_names_cell_load_and_figure() -> None:
     assert "variants/counters.lock: 1 new, 1 worse; accept it" in text
 
 
-def test_where_all_is_kept_nothing_more_is_said() -> None:
+def test_where_all_is_within_limits_only_the_sum_is_printed() -> None:
     both = samples.reference()
     kept = replace(both, loads={"mixed": both.loads["mixed"]})
     text = printed(samples.cell("old", reference=kept))
-    assert text.splitlines()[-1] == "variants/counters.lock: 1 kept"
+    assert text.splitlines()[-1] == "variants/counters.lock: 1 within limits"
     assert "mixed:" not in text
 
 

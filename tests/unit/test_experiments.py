@@ -40,7 +40,7 @@ def toy(project: Write, text: str | None = TEXT) -> Project:
     return load_project(project(lean=LEAN, experiments=text))
 
 
-def ask(project: Project, **given: str) -> list[experiments.Trial]:
+def trials(project: Project, **given: str) -> list[experiments.Trial]:
     command_line = request.parse(list(given.items()), ["ab"], registry.TARGETS)
     return experiments.of_request(project, command_line, COMPILERS, command_line.text(ab.EXPERIMENT))[0]
 
@@ -66,8 +66,8 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
 ) -> None:
     untimed = matrix("args: [--ops, 10], ", "")
     what = "load 'mixed' has no 'args', so that it is not timed"
-    said = mistakes(lean=LEAN, experiments=TEXT, matrix=untimed)
-    assert f"variants/experiments.yaml:7:13: error: {what}" in said
+    output = mistakes(lean=LEAN, experiments=TEXT, matrix=untimed)
+    assert f"variants/experiments.yaml:7:13: error: {what}" in output
     counted = changed(TEXT, "decides: speed", "decides: instructions")
     assert not [
         line for line in mistakes(lean=LEAN, experiments=counted, matrix=untimed) if "experiments" in line
@@ -105,13 +105,13 @@ def test_a_mistake_is_reported_with_its_place(
 
 
 def test_the_sides_are_cells_in_the_order_of_the_experiment(project: Write) -> None:
-    (trial,) = ask(toy(project, TEXT.replace("[base, lean]", "[lean, base]")))
+    (trial,) = trials(toy(project, TEXT.replace("[base, lean]", "[lean, base]")))
     assert [cell.id for cell in trial.cells] == ["lean-release-gcc", "base-release-gcc"]
     assert (trial.question.figure, trial.question.kept) == ("speed", "lean")
 
 
 def test_the_configuration_can_be_chosen(project: Write) -> None:
-    (trial,) = ask(toy(project), compiler="clang")
+    (trial,) = trials(toy(project), compiler="clang")
     assert [cell.id for cell in trial.cells] == ["base-release-clang", "lean-release-clang"]
 
 
@@ -126,7 +126,7 @@ def test_the_configuration_can_be_chosen(project: Write) -> None:
 )
 def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str], message: str) -> None:
     with pytest.raises(RequestError) as refused:
-        ask(toy(project), **given)
+        trials(toy(project), **given)
     assert message in str(refused.value)
 
 

@@ -93,7 +93,7 @@ def test_distinct_sentinels_are_found_in_constants_and_in_variables(tmp_path: Pa
     }
 
 
-def test_what_only_debug_information_says_is_not_in_the_program(tmp_path: Path) -> None:
+def test_what_only_debug_information_contains_is_not_in_the_program(tmp_path: Path) -> None:
     source = '#define TEXT "[demo:macro]"\nint demo_function(void) { return sizeof TEXT; }'
     path = build(tmp_path, "libdemo.so", source, "-g3")
     assert b"[demo:macro]" in path.read_bytes()
@@ -109,10 +109,10 @@ def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(subject: M
 
 
 def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) -> None:
-    broken = subject()
-    broken.binary.write_text("INPUT(other.so)", encoding="utf-8")
+    unreadable = subject()
+    unreadable.binary.write_text("INPUT(other.so)", encoding="utf-8")
     with pytest.raises(elf.ElfError, match=r"libdemo\.so: no readable ELF file"):
-        guards.absent(broken)
+        guards.absent(unreadable)
 
 
 # --- the checks

@@ -120,11 +120,11 @@ def test_a_script_finds_its_cell_and_the_length_of_a_soak(
     script: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAYERED_SOAK", "9")
-    for soak, told in ((None, ""), (60, "60")):
+    for soak, message in ((None, ""), (60, "60")):
         made = script("echo $LAYERED_CELL $LAYERED_SOAK", soak=soak)
         programs.take_script(made)
         (result,) = checks(programs.KIND, made.targets[0])
-        assert result.log.split() == [str(made.root / "cell"), *told.split()]
+        assert result.log.split() == [str(made.root / "cell"), *message.split()]
 
 
 def test_a_script_that_was_interrupted_leaves_no_result(script: Make) -> None:

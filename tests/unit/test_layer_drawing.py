@@ -65,7 +65,7 @@ def costs(shares: dict[str, float]) -> LayerCosts:
     return LayerCosts(tuple(shares), {}, (), {"churn": load}, None, "./sconsw layers")
 
 
-def test_arrows_say_how_many_of_the_requests_go_on_where_that_was_counted() -> None:
+def test_arrows_show_how_many_of_the_requests_go_on_where_that_was_counted() -> None:
     about = samples.about()
     counted = costs({about.layers[0].name: 0.75, about.layers[1].name: 0.2})
     assert "miss, 25.00% of the requests go on" in layer_drawing.draw(about, counted)
@@ -76,7 +76,7 @@ def test_arrows_say_how_many_of_the_requests_go_on_where_that_was_counted() -> N
 
 def test_classes_that_several_caches_serve_are_marked() -> None:
     found = squares(layer_drawing.draw(samples.about()))
-    assert found == Counter({"own": 1, "share": 2, "not": 1, "behind": 2})
+    assert found == Counter({"own": 1, "share": 2, "not": 1, "later": 2})
 
 
 def test_a_layer_that_is_off_by_default_has_a_dashed_box() -> None:

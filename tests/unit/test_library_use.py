@@ -93,8 +93,8 @@ def test_temporary_files_in_a_folder_with_a_space_are_put_elsewhere(
 
 
 def test_what_the_program_names_has_to_be_the_library(built: Path, system_library: Path) -> None:
-    told = refused(system_library, built / "names_it")
-    assert told == f"names_it used /usr/lib/another.so instead of {system_library}"
+    message = refused(system_library, built / "names_it")
+    assert message == f"names_it used /usr/lib/another.so instead of {system_library}"
 
 
 def of_another_machine(library: Path) -> bytes:
@@ -117,8 +117,8 @@ def test_a_library_that_the_loader_refuses_is_reported_with_its_reason(
 
 
 def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path) -> None:
-    told = refused(built / "libanswer.so", built / "static")
-    assert told == "static is statically linked, and does not name the object it used as 'library'"
+    message = refused(built / "libanswer.so", built / "static")
+    assert message == "static is statically linked, and does not name the object it used as 'library'"
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho '{}'\n", encoding="utf-8")
     script.chmod(0o755)
@@ -131,13 +131,13 @@ def test_another_library_of_the_name_is_distinguished_from_the_one_under_test(
     built: Path, tmp_path: Path
 ) -> None:
     other = Path(shutil.copy(built / "libanswer.so", tmp_path))
-    told = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
-    assert told == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
+    message = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
+    assert message == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
 
 
 def test_a_linked_program_that_is_not_linked_is_reported(built: Path) -> None:
-    told = refused(built / "libanswer.so", built / "silent", linked=True)
-    assert told == f"silent was run without {built / 'libanswer.so'}"
+    message = refused(built / "libanswer.so", built / "silent", linked=True)
+    assert message == f"silent was run without {built / 'libanswer.so'}"
 
 
 def test_a_run_without_a_library_has_nothing_preloaded(

@@ -163,8 +163,8 @@ def test_a_mistake_in_a_catalogue_without_a_profile_is_reported_in_its_terms(
     old: str, new: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(changed(LOOKUP, old, new))
-    (said, *others) = mistakes(project(layers=text))
-    assert said.startswith(f"variants/layers.yaml:{line}:{column}: error: {what}")
+    (message, *others) = mistakes(project(layers=text))
+    assert message.startswith(f"variants/layers.yaml:{line}:{column}: error: {what}")
     assert others == []
 
 
@@ -193,8 +193,8 @@ def test_a_mistake_in_a_variant_without_a_profile_is_reported_in_its_terms(
     text: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(text)
-    (said,) = mistakes(project(mine=text))
-    assert said.startswith(f"variants/mine.yaml:{line}:{column}: error: {what}")
+    (message,) = mistakes(project(mine=text))
+    assert message.startswith(f"variants/mine.yaml:{line}:{column}: error: {what}")
 
 
 def test_a_reported_figure_is_of_its_type(project: Write) -> None:

@@ -84,7 +84,7 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"loads": "swpa"}, "loads=swpa: unknown load 'swpa'; did you mean 'swap'?"),
         ({"loads": "smal"}, "loads=smal: unknown load 'smal'; did you mean 'small'?"),
@@ -98,7 +98,7 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
         ({"added": "system:/x.so"}, "peer=system:/x.so: 'system' is the name of another that is timed"),
     ],
 )
-def test_what_there_is_not_is_refused_with_a_way_out(given: dict[str, str], said: str) -> None:
+def test_what_there_is_not_is_refused_with_a_way_out(given: dict[str, str], message: str) -> None:
     with pytest.raises(RequestError) as refused:
         chosen("mine", **given)
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)

@@ -150,7 +150,7 @@ def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay(
     assert shown.reasons() == ["it crashed"]
 
 
-def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() -> None:
+def test_the_table_has_the_floor_in_a_column_of_its_own_and_describes_it() -> None:
     shown = tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
     heads = [(heading.head, heading.unit) for heading in shown.headings]
     assert heads[2:] == [
@@ -222,14 +222,14 @@ def test_the_spec_names_the_peers(project: Any) -> None:
 
 
 def test_a_file_that_is_no_shared_library_is_a_mistake(mistakes: Any) -> None:
-    (said,) = mistakes(matrix=toy_specs.MATRIX + PEERS.format(file="/lib/libfast.a"))
-    assert "'file' must be the name of a shared library, such as libm.so.6, not '/lib/libfast.a'" in said
+    (message,) = mistakes(matrix=toy_specs.MATRIX + PEERS.format(file="/lib/libfast.a"))
+    assert "'file' must be the name of a shared library, such as libm.so.6, not '/lib/libfast.a'" in message
 
 
 def test_a_variant_that_there_is_not_is_a_mistake(mistakes: Any) -> None:
     text = toy_specs.MATRIX + PEERS.format(file="libfast.so.1").replace("[base]", "[bsae]")
-    (said,) = mistakes(matrix=text)
-    assert said.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
+    (message,) = mistakes(matrix=text)
+    assert message.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
 
 
 FLOOR_LINE = "  floor: {source: src/floor_pool.c, doc: A reference.}\n"
@@ -249,7 +249,7 @@ def test_the_spec_names_the_floor(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "told"),
+    ("floor", "output"),
     [
         ("{source: floor.so, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
         ("{source: ../floor.c, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
@@ -258,18 +258,18 @@ def test_the_spec_names_the_floor(project: Any) -> None:
         ("floor.c", "22:10: error: 'floor' must be a mapping, not 'floor.c'"),
     ],
 )
-def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, floor: str, told: str) -> None:
-    (said,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
-    assert said.startswith(f"variants/matrix.yaml:{told}")
+def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, floor: str, output: str) -> None:
+    (message,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
+    assert message.startswith(f"variants/matrix.yaml:{output}")
 
 
 def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
-    (said,) = mistakes(matrix=peers_text(library="floor"))
-    assert said.endswith("error: no library can be called 'floor'; it is a key beside 'libraries'")
-    (said,) = mistakes(matrix=peers_text(library="base"))
-    assert said.endswith("error: 'base' is the name of a variant, too")
-    (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
-    assert said.endswith("error: 'floor' is the name of a variant, too")
+    (message,) = mistakes(matrix=peers_text(library="floor"))
+    assert message.endswith("error: no library can be called 'floor'; it is a key beside 'libraries'")
+    (message,) = mistakes(matrix=peers_text(library="base"))
+    assert message.endswith("error: 'base' is the name of a variant, too")
+    (message,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
+    assert message.endswith("error: 'floor' is the name of a variant, too")
 
 
 GROUPS = """
@@ -301,7 +301,7 @@ def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("group: small", "group: smal", "unknown group 'smal'; did you mean 'small'?"),
         (", group: several", "", "load 'two' has no 'group'; known: small, several"),
@@ -315,9 +315,11 @@ def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
         ("0.5", "soon", "'seconds' must be a number from 0 to 3600"),
     ],
 )
-def test_a_mistake_about_groups_and_libraries_is_told(mistakes: Any, old: str, new: str, said: str) -> None:
+def test_a_mistake_about_groups_and_libraries_is_reported(
+    mistakes: Any, old: str, new: str, message: str
+) -> None:
     (line,) = mistakes(matrix=grouped(old, new))
-    assert said in line
+    assert message in line
 
 
 def test_how_long_it_takes_is_known_from_the_seconds_of_the_loads(project: Any) -> None:

@@ -24,7 +24,7 @@ def system(project: Write, layers: Change) -> System:
     return load_project(root).catalogue.system
 
 
-def test_the_file_has_what_the_spec_says_of_the_library(system: System) -> None:
+def test_the_file_has_what_the_spec_declares_of_the_library(system: System) -> None:
     assert pkgconfig.render(system, "/opt/toy", ["-pthread", "-lm"]) == (
         "prefix=/opt/toy\n"
         "libdir=${prefix}/lib\n"

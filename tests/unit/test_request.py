@@ -145,7 +145,7 @@ def test_a_mode_in_which_layers_count_has_to_be_requested(
     assert ids(request.select(counting, command_line, COMPILERS)) == ["base-stats-gcc"]
 
 
-def test_layers_are_counted_in_the_mode_that_the_catalogue_says(
+def test_layers_are_counted_in_the_mode_that_the_catalogue_declares(
     project: Callable[..., Path],
     layers: Callable[[str, str], str],
     matrix: Callable[[str, str], str],
@@ -180,8 +180,8 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    said = "--accept works only with the targets 'counters', 'story' and 'pages'"
-    with pytest.raises(request.RequestError, match=said):
+    message = "--accept works only with the targets 'counters', 'story' and 'pages'"
+    with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 
 

@@ -95,7 +95,7 @@ def test_a_changed_figure_changes_the_story(text: str) -> None:
     assert "777" not in text
 
 
-def test_each_variant_says_what_is_gone_and_how_far_it_came(text: str) -> None:
+def test_each_variant_names_what_was_removed_and_what_that_achieved(text: str) -> None:
     assert "## mid" in text
     steps = [line for line in text.splitlines() if line.startswith("| Instructions of alloc (after old)")]
     assert [step.split(" (after old)")[1] for step in steps] == [

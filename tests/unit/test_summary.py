@@ -67,7 +67,7 @@ def test_each_group_and_all_loads_have_geometric_means() -> None:
     assert base.after == pytest.approx(1.0)
 
 
-def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_says_so() -> None:
+def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_shows_it() -> None:
     crashed = {**LOADS["late"].figures, "mine": NotMeasured("it crashed")}
     made = found({"swap": LOADS["swap"], "late": load("small", crashed)})
     standing = made.summaries["all"].standings["mine"]
@@ -77,8 +77,8 @@ def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_says_so()
 
 
 def test_without_any_figure_there_is_no_mean() -> None:
-    broken = dict.fromkeys(NAMES, NotMeasured("it crashed"))
-    alone = PeerLoadResult("A load.", "bench", "", False, broken, None, {}, {}, {})
+    failing = dict.fromkeys(NAMES, NotMeasured("it crashed"))
+    alone = PeerLoadResult("A load.", "bench", "", False, failing, None, {}, {}, {})
     made = found({"swap": alone})
     assert list(made.summaries) == ["all"]
     standing = made.summaries["all"].standings["mine"]

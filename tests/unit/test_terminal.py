@@ -117,7 +117,7 @@ def test_a_failed_cell_is_shown_with_the_end_of_its_log_and_the_command_to_repea
 
 
 def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> None:
-    good, bad = samples.cell("mid"), samples.cell("new", guards=samples.broken_guards())
+    good, bad = samples.cell("mid"), samples.cell("new", guards=samples.failed_guards())
     text = printed(samples.record([good, bad]), matrix=True)
     assert " absent " in line_of(text, "mid-release-gcc")
     assert " failed " in line_of(text, "new-release-gcc")

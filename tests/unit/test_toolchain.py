@@ -101,7 +101,7 @@ def test_an_unknown_compiler_that_is_not_there_is_missing_too(workshop: Workshop
     assert workshop.missing("tcc") == "tcc is not installed"
 
 
-def test_zig_without_its_package_says_which_call_installs_it(
+def test_zig_without_its_package_names_the_command_that_installs_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -134,7 +134,7 @@ def test_a_compiler_that_was_replaced_is_run_again(workshop: Workshop) -> None:
     assert workshop.found("gcc").version == "gcc (Fake) 13.10.0"
 
 
-def test_a_new_compiler_behind_an_unchanged_launcher_is_run_again(
+def test_a_new_compiler_of_an_unchanged_launcher_is_run_again(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = workshop.add_compiler("gcc", "12.2.0")
@@ -290,10 +290,10 @@ def test_a_cxx_compiler_without_its_library_names_what_is_missing_each_time(work
     workshop.add_compiler("clang")
     workshop.add_compiler("clang++", link='echo "fatal error: new: No such file or directory" >&2; exit 1')
     clang = workshop.found("clang")
-    said = "no C++ compiler: clang++ cannot link a program: fatal error: new: No such file or directory"
-    assert cxx_missing(clang, workshop.cache) == said
+    message = "no C++ compiler: clang++ cannot link a program: fatal error: new: No such file or directory"
+    assert cxx_missing(clang, workshop.cache) == message
     tried = len(workshop.calls())
-    assert cxx_missing(clang, workshop.cache) == said
+    assert cxx_missing(clang, workshop.cache) == message
     assert len(workshop.calls()) > tried
 
 

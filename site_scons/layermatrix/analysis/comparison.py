@@ -268,7 +268,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 
 
 def _changes(comparison: Comparison, side: Side) -> str:
-    """What is better or worse without a layer; a side that was not built says so."""
+    """What is better or worse without a layer; a side that was not built has the reason."""
     if side.failure:
         return f"not built: {side.failure.target} failed"
     words = []

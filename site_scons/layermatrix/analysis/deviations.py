@@ -177,7 +177,7 @@ def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Resu
         if shrunk < executed - MUCH:
             yield (
                 f"The path is {shrunk:.2f}x as long, but a hit leaves it at the first layer that can serve "
-                "it: the layers behind take up room, not time."
+                "it: the later layers take up room, not time."
             )
     yield from _bound(child, load, work)
 

@@ -202,7 +202,7 @@ class LeftOut:
 class Results:
     """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
     the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that
-    is measured -> the name of the reported one that is shown beside it. story: what `reported` says of it."""
+    is measured -> the name of the reported one that is shown beside it. story: the comparison of both."""
 
     system: System
     host: Host

@@ -45,7 +45,7 @@ def load_project(root: Path, sources: str, library: Library) -> Project:
     from layermatrix.spec import loader  # imports pydantic and yaml
 
     loaded = loader.load_project(root, sources)
-    with contextlib.suppress(OSError):  # without write access, each call reads anew
+    with contextlib.suppress(OSError):  # without write access, each call reads the files again
         records.write_bytes(store, sealed(key, pickle.dumps(loaded, protocol=5)))
     return loaded
 

@@ -264,13 +264,13 @@ def _family(command: Sequence[str], environment: Mapping[str, str]) -> str | Non
 
 def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Version text and target triple, by running the compiler."""
-    said = _answer((*command, "--version"), environment)
+    output = _answer((*command, "--version"), environment)
     if _is_zig(command):
         version = "zig " + _answer((*command[:-1], "version"), environment)
         # zig's -dumpmachine prints a target that it does not compile for
-        return {"version": version, "triple": _triple(said)}
+        return {"version": version, "triple": _triple(output)}
     target = _answer((*command, "-dumpmachine"), environment)
-    return {"version": said.splitlines()[0].strip(), "triple": _triple(target)}
+    return {"version": output.splitlines()[0].strip(), "triple": _triple(target)}
 
 
 def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -355,12 +355,12 @@ def _try_program(
 def _cause(toolchain: Toolchain, finished: process.Finished) -> str:
     """The line that names the missing runtime, with its Debian package if that is known."""
     lines = process.text(finished.stderr).splitlines()
-    said = next((line for line in lines if re.search("cannot find|No such file|error:", line)), None)
-    if said is None:
+    output = next((line for line in lines if re.search("cannot find|No such file|error:", line)), None)
+    if output is None:
         return finished.failure or ""
-    library = re.search(r"lib(\w*san|clang_rt)[\w.-]*", said)
+    library = re.search(r"lib(\w*san|clang_rt)[\w.-]*", output)
     if library is None:
-        return said.strip()
+        return output.strip()
     what = f"{library.group()} is missing"
     major = re.search(r"clang version (\d+)", toolchain.version)
     return f"{what}: apt install libclang-rt-{major.group(1)}-dev" if major else what

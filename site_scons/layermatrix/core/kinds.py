@@ -1,7 +1,7 @@
 """The types of single values in a file: a name, a path, a number, or one of a few words.
 
 The fields of a record are declared with these types (`capacity: Capacity`), and pydantic calls them when a
-file is read. An invalid value raises `Misfit`, which says what is wrong and what helps; `spec.reading` adds
+file is read. An invalid value raises `Misfit`, which names what is wrong and what helps; `spec.reading` adds
 the place. A value is an object with `text`, its written form, and `value`, YAML's interpretation. This module
 does not import pydantic, so that the records can be used without it.
 """

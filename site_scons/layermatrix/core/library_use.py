@@ -209,8 +209,10 @@ def _shown(library: Path) -> Path:
 def _refusal(ran: Ran) -> str:
     """The loader's reason for refusing a library, as the end of a message; empty if it refused none."""
     lines = process.text(ran.stderr).splitlines()
-    said = next((line for line in lines if "ld.so: object" in line and "cannot be preloaded" in line), None)
-    reason = re.search(r"cannot be preloaded \((.*)\)", said) if said else None
+    refusal = next(
+        (line for line in lines if "ld.so: object" in line and "cannot be preloaded" in line), None
+    )
+    reason = re.search(r"cannot be preloaded \((.*)\)", refusal) if refusal else None
     return f": the loader reports: {reason[1]}" if reason else ""
 
 

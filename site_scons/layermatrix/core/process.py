@@ -56,8 +56,8 @@ class Finished:
         """None after success; otherwise how it ended, and its last line."""
         if self.status == 0 and not self.timed_out:
             return None
-        said = last_line(self.stderr) or last_line(self.stdout)
-        return f"{self.end}: {said}" if said else self.end
+        message = last_line(self.stderr) or last_line(self.stdout)
+        return f"{self.end}: {message}" if message else self.end
 
 
 class Run(Protocol):

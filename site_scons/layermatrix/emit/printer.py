@@ -261,8 +261,8 @@ def explanation(problem: BaseException) -> str:
     """An exception's message, on one line."""
     import jinja2
 
-    said = " ".join(str(problem).split())
-    return said if isinstance(problem, jinja2.TemplateError) and said else f"{type(problem).__name__}: {said}"
+    text = " ".join(str(problem).split())
+    return text if isinstance(problem, jinja2.TemplateError) and text else f"{type(problem).__name__}: {text}"
 
 
 # --- functions for templates

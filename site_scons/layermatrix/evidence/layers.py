@@ -257,8 +257,8 @@ def check_counts(counts: object, layers: Sequence[str], sizes: Sequence[int]) ->
         raise CountsError("its counts are incomplete: some class has no whole number")
     if not is_same:
         raise CountsError("its counts are of other layers or classes than the variant has")
-    for broken in _violations(counts, layers, sizes):
-        raise CountsError(f"its counts do not add up: {broken}")
+    for violation in _violations(counts, layers, sizes):
+        raise CountsError(f"its counts do not add up: {violation}")
 
 
 def _violations(counts: Counts, layers: Sequence[str], sizes: Sequence[int]) -> Iterator[str]:

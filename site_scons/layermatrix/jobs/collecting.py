@@ -51,7 +51,7 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
 
 
 def reference(plan: Plan) -> Reference:
-    """The accepted counters to compare with. If the lock has a mistake, the report says so and continues."""
+    """The accepted counters to compare with. If the lock has a mistake, the report names it and continues."""
     from layermatrix.analysis.counter_lock import Reference
     from layermatrix.spec import lockspec
 

@@ -37,7 +37,9 @@ class Row:
     words: Mapping[str, str]
 
 
-def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Entries:
+def run_test(
+    program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run
+) -> Entries:
     """The output of the test, which is linked with this library. Raises PageError if the test fails or prints
     no line of the page."""
     command = [str(program.absolute())]

@@ -66,7 +66,7 @@ def _compare(plan: Plan, one: _Pages) -> int:
     page, timeout = one.page, plan.project.matrix.tests.timeout
     try:
         printed = {
-            cell.variant.name: docpages.ask(
+            cell.variant.name: docpages.run_test(
                 plan.root / _program(cell, page), plan.root / cell.library, page.mark, timeout
             )
             for cell in one.build.chosen.cells

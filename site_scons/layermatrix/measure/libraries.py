@@ -1,7 +1,7 @@
 """Find the libraries that are timed beside ours, and name the package of a missing library.
 
-The field `found_in` of a peer says where to look: in the loader's list, in a package of the running Python,
-or among clang's runtime libraries.
+The field `found_in` of a peer decides where to look: in the loader's list, in a package of the running
+Python, or among clang's runtime libraries.
 """
 
 from __future__ import annotations

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
-def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
-    """Time the release cells without sanitizer. Unless `anew` is set, skip cells whose figures are up to
+def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, again: bool) -> None:
+    """Time the release cells without sanitizer. Unless `again` is set, skip cells whose figures are up to
     date."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
     subjects = [subject for subject in subjects if _is_built(subject)]
     keys = {one.store: _key(project, one) for one in (*subjects, *([baseline] if baseline else []))}
-    if not anew:
+    if not again:
         subjects = [one for one in subjects if not _is_known(one.store, keys[one.store], wanted)]
     loads = loads_of(project, project.matrix.timed.values())
     if not (subjects and loads) or (baseline and not _is_built(baseline)):

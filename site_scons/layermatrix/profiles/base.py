@@ -26,7 +26,7 @@ class Profile:
     """What a domain adds.
 
     words: core spec key -> the domain's name for it. key, stored, path, supply: terms of reports for a key, a
-    layer's entries, the path, and what the last layer does with the system behind it. roles, settings,
+    layer's entries, the path, and what the last layer does with the system below it. roles, settings,
     storages, unit: defaults for a catalogue that declares none; a catalogue's own setting or storage takes
     precedence over one of the same name. link: how a benchmark gets the hot path, if its load does not
     declare it.

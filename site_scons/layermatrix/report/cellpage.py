@@ -83,7 +83,7 @@ def _part(key: str, title: str, **changes: Any) -> html.View:
 
 
 def _spec(cell: CellResult, about: LayerPath) -> Iterable[record_blocks.Block]:
-    """What the variant's file says, with what it takes over from others."""
+    """The variant's settings: its own, and those of the variants that it extends."""
     configuration = [(name, getattr(cell, name)) for name in ("mode", "compiler", "sanitizer", "target")]
     source = [("spec", about.source), ("lineage", " → ".join(about.lineage))]
     yield record_blocks.Block("", pairs=(*source, *configuration))

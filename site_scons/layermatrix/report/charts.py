@@ -25,7 +25,7 @@ AXIS = 30
 
 @dataclass(frozen=True)
 class Bar:
-    """A measured value and its range, `low`..`high`. A value of None was not measured; `text` says why."""
+    """A measured value and its range, `low`..`high`. None: not measured; `text` has the reason."""
 
     series: int
     value: float | None

@@ -38,7 +38,7 @@ same change, counted in a build without the layer.
 
 
 def table(record: LayerCosts | NotMeasured, titles: Mapping[str, str]) -> list[str]:
-    """The section of `explain`; titles: by the layers' names. Says why where nothing was counted."""
+    """The section of `explain`; titles: by the layers' names. If nothing was counted, it has the reason."""
     heading = "What each layer does"
     if isinstance(record, NotMeasured):
         return [f"{heading}: {record.reason}"]

@@ -100,7 +100,7 @@ def _experiments(results: Results) -> Iterable[str]:
         yield phase_table(tables.comparison_table(found, results.view.work))
         lines = [f"- {escape(line)}" for line in comparison.conclusions(found)]
         if found.stale:
-            lines.append(f"- Built anew since this was measured: {escape(', '.join(found.stale))}")
+            lines.append(f"- Rebuilt since this was measured: {escape(', '.join(found.stale))}")
         yield "\n".join(lines)
 
 

@@ -208,7 +208,7 @@ def _comparisons(results: Results) -> Sequence[Comparison]:
 def _experiment(found: Comparison, work: str) -> View:
     lines = comparison.conclusions(found)
     if found.stale:
-        lines.append(f"Built anew since this was measured: {', '.join(found.stale)}.")
+        lines.append(f"Rebuilt since this was measured: {', '.join(found.stale)}.")
     return {
         "question": markdown.escape(found.question),
         "doc": markdown.escape(found.doc),

@@ -75,7 +75,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if cell.counts_layers:
         made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
-        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records it anew
+        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records its own failure
     return made
 
 

@@ -124,7 +124,7 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
         others = _matching(env, [*wanted.static, *wanted.alone])
         return [
             *_programs(env, linked, LIBS=[static], LAYERED_NO_CXX=why),
-            *(_stand_in(env, source, why) for source in others),
+            *(_stub(env, source, why) for source in others),
         ]
     return [
         *_programs(env, _matching(env, wanted.sources), **_shared(env, shared)),
@@ -167,7 +167,7 @@ def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]
     for source in sources:
         why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
         if why:
-            made += [_stand_in(env, source, why)]
+            made += [_stub(env, source, why)]
         else:
             made += env.Program(_program_path(source), builders.object_of(env, source))
     return made
@@ -183,7 +183,7 @@ def _no_cxx(env: Env) -> str | None:
     return env.get("LAYERED_NO_CXX") or build.cxx_missing(env["LAYERED_CELL"])
 
 
-def _stand_in(env: Env, source: Node, why: str) -> Node:
+def _stub(env: Env, source: Node, why: str) -> Node:
     """A stub that prints why the program of this source was not built, and exits with 77, "not run"."""
     text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
     return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]

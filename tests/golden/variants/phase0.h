@@ -1,5 +1,5 @@
 // phase0: the tiny allocator's fast path. Generated from variants/phase0.yaml; do not edit.
-// The HAKMEM report's baseline. All eleven layers, each behind a runtime toggle, debug output
+// The HAKMEM report's baseline. All eleven layers, each with a runtime toggle, debug output
 // compiled in.
 //
 // Layers, in the order in which a request tries them:

@@ -114,7 +114,7 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
     """The command words that fix the conditions of a run, and a description of each condition. If the machine
     does not permit one, the description has the reason."""
     before: list[str] = []
-    said: list[str] = []
+    conditions: list[str] = []
     for words, achieved, otherwise in (
         (["setarch", platform.machine(), "-R"], "addresses not randomised", "addresses randomised"),
         (["taskset", "-c", str(_processor())], "on one processor", "on any processor"),
@@ -122,8 +122,8 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
         finished = run([*words, "true"], environment=process.environment(), timeout=60)
         if finished.failure is None:
             before += words
-        said.append(achieved if finished.failure is None else f"{otherwise} ({finished.failure})")
-    return tuple(before), said
+        conditions.append(achieved if finished.failure is None else f"{otherwise} ({finished.failure})")
+    return tuple(before), conditions
 
 
 def _processor() -> int:

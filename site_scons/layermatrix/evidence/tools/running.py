@@ -43,8 +43,8 @@ def judge(name: str, finished: process.Finished, where: str = "") -> Check:
         return result(name, Status.NOT_RUN, finished, reason, log)
     if finished.failure is None:
         return result(name, Status.PASSED, finished, None, log)
-    said = finished.failure.removeprefix(finished.end)
-    return result(name, Status.FAILED, finished, f"{finished.end}{where}{said}", log)
+    message = finished.failure.removeprefix(finished.end)
+    return result(name, Status.FAILED, finished, f"{finished.end}{where}{message}", log)
 
 
 def proved(check: Check, prove: Callable[[], None]) -> Check:
