@@ -13,7 +13,7 @@ from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, counters, programs, registry, tests
 from layermatrix.evidence.kind import Check, Kind, Status
-from layermatrix.evidence.tools import loads
+from layermatrix.evidence.tools import load_commands
 from layermatrix.model.matrix import Cell
 from layermatrix.spec.loader import load_project
 
@@ -170,9 +170,9 @@ def test_what_is_left_out_gives_the_reason(task: Make) -> None:
 def test_the_counters_depend_on_the_tool_as_on_the_load(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     made = task([], {"valgrind": ""})
     monkeypatch.setenv("PATH", "/nowhere")
-    assert loads.state("valgrind") is None
+    assert load_commands.state("valgrind") is None
     monkeypatch.setenv("PATH", str(made.root))
-    assert loads.state("valgrind") == (made.root / "valgrind").stat().st_mtime_ns
+    assert load_commands.state("valgrind") == (made.root / "valgrind").stat().st_mtime_ns
 
 
 # --- what failed

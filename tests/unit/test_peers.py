@@ -20,8 +20,7 @@ from layermatrix.measure.peer_results import FloorAbout, PeerResults
 from layermatrix.measure.peers import Lineup
 from layermatrix.model.catalogue import Better, Unit
 from layermatrix.model.measuring import Floor, FoundIn, Peer, PeerLoad, Peers
-from layermatrix.report import html, markdown, terminal
-from layermatrix.report import peers as tables
+from layermatrix.report import html, markdown, peer_tables, terminal
 from layermatrix.spec.loader import load_project
 
 UNIT = Unit("op", "Mops/s")
@@ -106,7 +105,7 @@ def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> Non
 def test_the_table_shows_every_library_and_names_the_missing_ones() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
     found = results_of(TWO, timed, gone="it is not installed")
-    shown = tables.loads_table(found)
+    shown = peer_tables.loads_table(found)
     assert [heading.head for heading in shown.headings] == [
         "load",
         "system malloc",
@@ -145,13 +144,13 @@ def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay(
     timed["floor"] = NotMeasured("it crashed")
     found = results_of(WITH_FLOOR, timed)
     assert found.loads["swap"].against_floor == {}
-    shown = tables.loads_table(found)
+    shown = peer_tables.loads_table(found)
     assert [figure.text for figure in shown.rows[0][-2:]] == ["1.25x", "-"]
     assert shown.reasons() == ["it crashed"]
 
 
 def test_the_table_has_the_floor_in_a_column_of_its_own_and_describes_it() -> None:
-    shown = tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
+    shown = peer_tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
     heads = [(heading.head, heading.unit) for heading in shown.headings]
     assert heads[2:] == [
         ("fast", "Mops/s"),
@@ -190,7 +189,7 @@ def test_a_load_that_no_library_could_run_has_no_best() -> None:
     timed: dict[str, Bench | NotMeasured] = {"system malloc": crashed, "mine": crashed}
     found = results_of(TWO, timed)
     assert found.loads["swap"].best is None
-    assert tables.loads_table(found).reasons() == ["it crashed"]
+    assert peer_tables.loads_table(found).reasons() == ["it crashed"]
 
 
 def test_where_nothing_was_timed_the_reason_names_the_command(tmp_path: Path) -> None:
@@ -341,4 +340,4 @@ def test_the_floor_is_timed_with_its_own_loads_alone() -> None:
     timed = series(system_malloc=[10.0], floor=[20.0], mine=[25.0])
     found = peers.results_of(both, UNIT, lineup, timed)
     assert "floor" not in found.loads["other"].figures
-    assert tables.loads_table(found).rows[3][2].text == "-"
+    assert peer_tables.loads_table(found).rows[3][2].text == "-"

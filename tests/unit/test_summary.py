@@ -13,8 +13,7 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Timing
 from layermatrix.measure import peer_results, summary
 from layermatrix.measure.peer_results import PeerLoadResult, PeerResults
-from layermatrix.report import html, markdown, terminal
-from layermatrix.report import peers as tables
+from layermatrix.report import html, markdown, peer_tables, terminal
 
 NAMES = ("base", "rival", "mine")
 
@@ -73,7 +72,7 @@ def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_shows_it(
     standing = made.summaries["all"].standings["mine"]
     assert (standing.loads, standing.worst) == (1, ("swap",))
     assert standing.speed == pytest.approx(2.0)
-    assert tables.summary_table(made).rows[0][3].note == "1 of 2 loads"
+    assert peer_tables.summary_table(made).rows[0][3].note == "1 of 2 loads"
 
 
 def test_without_any_figure_there_is_no_mean() -> None:
@@ -83,11 +82,11 @@ def test_without_any_figure_there_is_no_mean() -> None:
     assert list(made.summaries) == ["all"]
     standing = made.summaries["all"].standings["mine"]
     assert (standing.speed, standing.peak, standing.after, standing.worst) == (None, None, None, ())
-    assert [figure.text for figure in tables.summary_table(made).rows[0]] == ["all", "-", "-", "-"]
+    assert [figure.text for figure in peer_tables.summary_table(made).rows[0]] == ["all", "-", "-", "-"]
 
 
 def test_the_tables_show_memory_beside_speed_and_cpu_time_of_one_thread() -> None:
-    shown = tables.loads_table(found(LOADS))
+    shown = peer_tables.loads_table(found(LOADS))
     labels = [row[0].text for row in shown.rows]
     assert labels[:5] == ["swap", "share of the best", "CPU time, ns/op", "peak, KiB", "after 1 s, KiB"]
     assert labels[labels.index("two") :] == ["two", "share of the best", "peak, KiB"]
@@ -95,7 +94,7 @@ def test_the_tables_show_memory_beside_speed_and_cpu_time_of_one_thread() -> Non
 
 
 def test_the_summary_has_speed_and_memory_of_each_group_and_names_the_worst_loads() -> None:
-    shown = tables.summary_table(found(LOADS))
+    shown = peer_tables.summary_table(found(LOADS))
     assert [row[0].text for row in shown.rows] == [
         *("small", "peak memory", "memory afterwards"),
         *("threads", "peak memory"),

@@ -14,9 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from layermatrix.build import compiler_variables, toolchain
-from layermatrix.build import targets as known
 from layermatrix.build.compiler_variables import CompilerVariables
-from layermatrix.build.targets import AXES, Kind, Target, Variable
+from layermatrix.build.targets import (
+    AXES,
+    COMMON,
+    DESTDIR,
+    PREFIX,
+    SOAK,
+    VERBOSE,
+    Kind,
+    Target,
+    Variable,
+    variables_of,
+)
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model import ablation, matrix
 from layermatrix.model.layers import ALL
@@ -64,26 +74,26 @@ class Request:
     def prefix(self) -> str:
         """The installation prefix, without a slash at its end. RequestError if it is not absolute, because
         installed files contain it."""
-        text = self.text(known.PREFIX)
+        text = self.text(PREFIX)
         if not text.startswith("/"):
-            raise RequestError(f"PREFIX={text}: expected an absolute path, such as {known.PREFIX.default}")
+            raise RequestError(f"PREFIX={text}: expected an absolute path, such as {PREFIX.default}")
         return os.path.normpath(text).rstrip("/")
 
     @property
     def destdir(self) -> str:
         """The folder in front of the prefix, or an empty string. A relative path starts at SConstruct."""
-        text = self.text(known.DESTDIR)
+        text = self.text(DESTDIR)
         return str(Path(text).resolve()).rstrip("/") if text else ""
 
     @property
     def soak(self) -> int | None:
         """The duration of the soak tests in seconds; None if it was not given."""
-        return self.number(known.SOAK)
+        return self.number(SOAK)
 
     @property
     def verbose(self) -> bool:
         """Whether every command is shown in full."""
-        return bool(self.number(known.VERBOSE))
+        return bool(self.number(VERBOSE))
 
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
@@ -92,7 +102,7 @@ class Request:
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""
-        passed = [variable.name for variable in (known.VERBOSE, known.SOAK) if variable.name in self.given]
+        passed = [variable.name for variable in (VERBOSE, SOAK) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
         return [
             *(f"{name}={self.given[name]}" for name in passed),
@@ -117,7 +127,7 @@ def parse(
     project itself.
     """
     by_name = {target.name: target for target in targets}
-    variables = {variable.name: variable for variable in known.COMMON} | known.variables_of(targets)
+    variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
     given: dict[str, str] = {}
     for name, value in arguments:
         _check_known("variable", name, (*AXES, *variables, *others))
@@ -168,7 +178,7 @@ def _checked(variable: Variable, text: str) -> str:
 def _check_use(request: Request, targets: Sequence[Target]) -> None:
     """Refuse a variable that no requested target uses."""
     requested = [target for target in request.targets if isinstance(target, Target)]
-    for name, variable in known.variables_of(targets).items():
+    for name, variable in variables_of(targets).items():
         if name in request.given and not any(variable in target.variables for target in requested):
             takers = [target.name for target in targets if variable in target.variables]
             raise RequestError(f"{name}= works only with {_targets(takers)}")

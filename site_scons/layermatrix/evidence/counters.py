@@ -39,7 +39,7 @@ from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
 from layermatrix.evidence.kind import Inputs, Kind
-from layermatrix.evidence.tools import loads as load_commands
+from layermatrix.evidence.tools import load_commands
 from layermatrix.evidence.tools.cachegrind import (
     EVENTS,
     Cachegrind,

@@ -27,8 +27,7 @@ from layermatrix.evidence.binary.counts import FRAME
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status
-from layermatrix.evidence.tools import linecost
-from layermatrix.evidence.tools import loads as load_commands
+from layermatrix.evidence.tools import linecost, load_commands
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell

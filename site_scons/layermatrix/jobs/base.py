@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request as requests
 from layermatrix.build import targets
+from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
 from layermatrix.build.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SHOWN_CELLS = 6  # in a line of `-n`
 class Build:
     """A child build: these targets of these cells."""
 
-    chosen: requests.Selection
+    chosen: Selection
     targets: tuple[str, ...]
 
 
@@ -53,13 +53,13 @@ class Plan:
 
     root: Path
     project: Project
-    request: requests.Request
-    compilers: requests.Compilers
+    request: Request
+    compilers: Compilers
     scons: Sequence[str]
 
-    def select(self, job: Job) -> requests.Selection:
+    def select(self, job: Job) -> Selection:
         """The selected cells of this job."""
-        return requests.select(self.project, self.request, self.compilers, job.axes(self.project))
+        return select(self.project, self.request, self.compilers, job.axes(self.project))
 
     def describe(self, variant: Variant) -> LayerPath:
         """The path of a variant, as the reports show it."""
@@ -102,7 +102,7 @@ class Job(targets.Target):
 class Answer(targets.Target):
     """A target that only prints a text; it builds nothing."""
 
-    text: Callable[[Plan, requests.Selection], str]
+    text: Callable[[Plan, Selection], str]
     kind: targets.Kind = targets.Kind.ANSWER
 
 
@@ -143,7 +143,7 @@ def run(plan: Plan, *, dry: bool = False) -> int:
     for job in wanted:
         reason = job.why_missing(plan.project)
         if reason:
-            raise requests.RequestError(reason)
+            raise RequestError(reason)
     works = [(job, job.prepare(plan)) for job in wanted]
     status = 0
     try:
@@ -159,9 +159,7 @@ def answers(plan: Plan) -> list[str]:
     """The texts of the requested answers."""
     wanted = [answer for answer in plan.request.targets if isinstance(answer, Answer)]
     return [
-        answer.text(
-            plan, requests.select(plan.project, plan.request, plan.compilers, answer.axes(plan.project))
-        )
+        answer.text(plan, select(plan.project, plan.request, plan.compilers, answer.axes(plan.project)))
         for answer in wanted
     ]
 
@@ -184,7 +182,7 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     return f"{len(ids)} cell{'s' if len(ids) != 1 else ''} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
-def _axes(project: Project, chosen: requests.Selection) -> list[str]:
+def _axes(project: Project, chosen: Selection) -> list[str]:
     """The variables that select these cells again. The rules leave out the same cells."""
     values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
     names = [variant.name for variant in values["variant"]]

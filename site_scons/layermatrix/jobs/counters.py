@@ -51,14 +51,13 @@ def _judge(plan: Plan, chosen: request.Selection) -> int:
     from layermatrix.analysis import results
     from layermatrix.analysis.counter_lock import BAD, Verdict
     from layermatrix.core.records import NotMeasured
-    from layermatrix.report import counter_lock as printed
-    from layermatrix.report import terminal
+    from layermatrix.report import counter_lock, terminal
 
     against, console = collecting.reference(plan), terminal.make_console()
     cells = [results.cell_result(plan.project, cell, plan.root, against) for cell in chosen.cells]
-    printed.print_table(cells, plan.project.catalogue.unit.work, console)
+    counter_lock.print_table(cells, plan.project.catalogue.unit.work, console)
     hint = "" if plan.request.accept else "; --accept writes the current cost"
-    printed.print_findings(cells, console, hint)
+    counter_lock.print_findings(cells, console, hint)
     if plan.request.accept:
         _accept(plan, chosen, against, cells)
     bad = (Verdict.MISSED,) if plan.request.accept else BAD

@@ -13,8 +13,7 @@ from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured, plain
 from layermatrix.evidence import registry
 from layermatrix.evidence.columns import FigureKind
-from layermatrix.report import explain, html, layer_drawing, record_blocks
-from layermatrix.report import table as tables
+from layermatrix.report import explain, html, layer_drawing, record_blocks, tables
 from layermatrix.report.exporter import Exporter
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from layermatrix.evidence.columns import (
     number,
 )
 from layermatrix.model.budgets import HIT
-from layermatrix.report import table as tables
+from layermatrix.report import tables
 
 LIBRARY = "library"
 METRICS = {

@@ -20,9 +20,7 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import charts, explain, exporter, layer_drawing
-from layermatrix.report import peers as peer_tables
-from layermatrix.report import table as tables
+from layermatrix.report import charts, explain, exporter, layer_drawing, peer_tables, tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -13,8 +13,7 @@ from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import exporter, peers
-from layermatrix.report import table as tables
+from layermatrix.report import exporter, peer_tables, tables
 
 
 def render(results: Results) -> str:
@@ -36,7 +35,7 @@ def render(results: Results) -> str:
 
 def _peers(results: Results) -> Iterable[str]:
     found = results.peers
-    return map(phase_table, peers.all_tables(found)) if isinstance(found, PeerResults) else ()
+    return map(phase_table, peer_tables.all_tables(found)) if isinstance(found, PeerResults) else ()
 
 
 def phase_table(table: Table, level: int = 2) -> str:

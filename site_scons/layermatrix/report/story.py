@@ -17,8 +17,7 @@ from layermatrix.analysis.story import Against, Deviation, Direction, Step
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
 from layermatrix.evidence.columns import number
-from layermatrix.report import explain, exporter, markdown
-from layermatrix.report import table as tables
+from layermatrix.report import explain, exporter, markdown, tables
 
 View = dict[str, Any]  # what the template prints
 

@@ -19,9 +19,7 @@ from layermatrix.analysis.results import CellResult, LeftOut, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import counter_lock
-from layermatrix.report import peers as peer_tables
-from layermatrix.report import table as tables
+from layermatrix.report import counter_lock, peer_tables, tables
 from layermatrix.report.explain import by_reason
 
 if TYPE_CHECKING:

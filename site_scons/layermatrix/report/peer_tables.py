@@ -22,7 +22,7 @@ from layermatrix.evidence.columns import (
 )
 from layermatrix.measure.peer_results import PeerLoadResult, PeerResults, Standing, Summary
 from layermatrix.model.measuring import FLOOR
-from layermatrix.report import table as tables
+from layermatrix.report import tables
 
 RATIOS = "median of the ratios of the rounds, with its interval"
 SHARE = "share of the best"
