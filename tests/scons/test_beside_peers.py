@@ -181,4 +181,4 @@ def test_a_project_without_peers_and_a_debug_build_are_reported_so(foreign: Proj
     foreign.append("variants/matrix.yaml", PEERS)
     run = foreign.scons("peers", "mode=debug")
     assert run.status == 2
-    assert "peers times native release builds, one a variant" in run.stderr
+    assert "peers times one native release build of each variant" in run.stderr

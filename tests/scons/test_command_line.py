@@ -54,6 +54,7 @@ def test_help_names_every_variable_and_target_with_values_and_default(project: P
     assert "phase0, phase1, phase2, phase3" in run.stdout
     assert "; default: phase0,phase1,phase2,phase3\n" in run.stdout
     assert "values: release, debug, stats; default: release\n" in run.stdout
+    assert "of the last selected cell to $DESTDIR$PREFIX\n" in run.stdout
 
 
 def test_list_shows_variants_and_selected_cells(project: Project, cc: str) -> None:

@@ -123,4 +123,4 @@ def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str
 def test_a_report_of_nothing_reports_it(foreign: Project) -> None:
     run = foreign.scons("report")
     assert run.status == 1
-    assert run.stderr == "nothing has been built yet; ./sconsw builds and measures the default cells\n"
+    assert run.stderr == "nothing has been built yet; scons builds and measures the default cells\n"

@@ -395,7 +395,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
         variants={cell.variant: about(cell.variant) for cell in cells},
         baseline=baseline(),
         experiments=experiments(),
-        peers=NotMeasured("it was not timed beside its peers: ./sconsw peers"),
+        peers=NotMeasured("it was not timed with its peers: ./sconsw peers"),
         origins={"list": Origin("templates/layers/list.h.j2", "variants/layers.yaml:40")},
         left_out=(),
         beside={"speed": "mops"},

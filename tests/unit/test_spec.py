@@ -272,10 +272,14 @@ IN_LAYERS = [
     (
         "'toy:'",
         "«'(toy'",
-        "'sentinel' is no regular expression: missing ), unterminated subpattern at position 0",
+        "'sentinel' is not a regular expression: missing ), unterminated subpattern at position 0",
     ),
-    ("'toy:'", "«'[[a]b'", "'sentinel' is no regular expression: Possible nested set at position 1"),
-    ("'toy:'", "«'a{9999999999}'", "'sentinel' is no regular expression: the repetition number is too large"),
+    ("'toy:'", "«'[[a]b'", "'sentinel' is not a regular expression: Possible nested set at position 1"),
+    (
+        "'toy:'",
+        "«'a{9999999999}'",
+        "'sentinel' is not a regular expression: the repetition number is too large",
+    ),
     ("'toy:'", "«'toy:|'", "'sentinel' matches even the empty text"),
     ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
     (

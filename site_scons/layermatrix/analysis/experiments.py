@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from layermatrix.analysis import comparison
 from layermatrix.build import request
+from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.model import ablation, matrix
 from layermatrix.model.matrix import Cell
@@ -57,7 +58,7 @@ def _trial(
         loads=experiment.loads,
         figure=experiment.decides,
         kept=experiment.kept,
-        command=f"./sconsw ab experiment={experiment.name}",
+        command=scons("ab", f"experiment={experiment.name}"),
     )
     return Trial(question, tuple(by_name[name] for name in experiment.variants))
 
@@ -84,5 +85,5 @@ def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
         loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
         figure=None,
         kept=None,
-        command=f"./sconsw ablate variant={cell.variant.name}",
+        command=scons("ablate", f"variant={cell.variant.name}"),
     )

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
-from layermatrix.build import buildstate, failure, toolchain
+from layermatrix.build import failure, paths, toolchain
 from layermatrix.build.failure import Failure
+from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
@@ -25,6 +26,7 @@ from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
 from layermatrix.measure import peers
+from layermatrix.model import matrix
 from layermatrix.model.catalogue import Unit
 from layermatrix.profiles import registry as profiles
 
@@ -42,8 +44,6 @@ SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
 INTERRUPTED = NotMeasured("interrupted")
-SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
-DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
 R = TypeVar("R", bound=Measured)
 Records = Mapping[str, Measured | NotMeasured]  # kind -> its record
@@ -100,7 +100,7 @@ class CellResult(_Evidence):
     @property
     def is_shipped(self) -> bool:
         """Whether it is built as it would be used."""
-        return all(getattr(self, axis) == value for axis, value in SHIPPED.items())
+        return matrix.is_shipped(self.mode, self.sanitizer, self.target)
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
@@ -141,12 +141,12 @@ class CellResult(_Evidence):
     @property
     def repeat(self) -> str:
         """The command that builds and checks just this cell again."""
-        words = ["./sconsw", f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
-        for axis, default in DEFAULT_AXES.items():
+        words = [f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
+        for axis, default in matrix.DEFAULT_AXES.items():
             value = getattr(self, axis)
             if value != default:
                 words.append(f"{axis}={value}")
-        return " ".join([*words, "checks"])
+        return scons(*words, "checks")
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ def cell_result(
     """The result of one cell. interrupted: its build was interrupted, so a missing file is not a failure."""
     folder = root / cell.build_dir
     failed = _failure(folder)
-    built = failed is None and _library_exists(folder, cell.variant.system.library)
+    built = failed is None and _is_built(folder, cell.variant.system.shared, cell.variant.system.static)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
     if interrupted:
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
@@ -346,7 +346,7 @@ def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bo
     """Ignore the results of an earlier build if this one failed."""
     if not built:
         return NOT_BUILT
-    record: Measured | NotMeasured = kind.format.read(folder / "evidence" / f"{kind.name}.json")
+    record: Measured | NotMeasured = kind.format.read(folder / kind.file)
     reason = kind.left_out(cell, project)
     return NotMeasured(reason) if reason and isinstance(record, Missing) else record
 
@@ -359,12 +359,12 @@ def _failure(folder: Path) -> Failure | None:
     return None if isinstance(record, Missing) else Failure("", record.reason, file.name)
 
 
-def _library_exists(folder: Path, library: str) -> bool:
-    return any((folder / f"lib{library}{suffix}").exists() for suffix in (".so", ".a"))
+def _is_built(folder: Path, *libraries: str) -> bool:
+    return any((folder / name).exists() for name in libraries)
 
 
 def _baseline(project: Project, root: Path) -> BaselineResult:
-    folder, baseline = root / buildstate.BASELINE / "evidence", project.matrix.baseline
+    folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
     return BaselineResult(baseline.name, dict(baseline.reported), records)

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.core import process, records
+from layermatrix.core.command import WRAPPER, scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import COMPILER_COMMAND, family_of
 
@@ -33,7 +35,6 @@ LINE_TABLES = ("-g", "-gdwarf-4")  # add no code; every compiler writes DWARF 4 
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
     "clang": "clang is not installed: apt install clang",
-    "zig": "the PyPI package ziglang is not installed: ./sconsw compiler=zig installs it",
 }
 SANITIZER_FLAGS = {
     "asan": ("-fsanitize=address",),
@@ -93,6 +94,13 @@ class Missing:
 
     name: str
     reason: str
+
+
+def of_cell(compiler: str, compilers: Mapping[str, Toolchain | Missing]) -> Toolchain:
+    """The compiler of a selected cell. Only cells whose compiler was found are selected."""
+    found = compilers[compiler]
+    assert isinstance(found, Toolchain)
+    return found
 
 
 def find_compilers(
@@ -209,6 +217,16 @@ class _DoesNotRunError(Exception):
     """A compiler's file exists but does not run: a broken link, or a program for another machine."""
 
 
+def _how_to_get(name: str) -> str:
+    """The reason why a compiler is missing, with the command that installs it."""
+    if name != "zig":
+        return HOW_TO_GET.get(name, f"{name} is not installed")
+    missing = "the PyPI package ziglang is not installed"
+    if Path(WRAPPER).is_file():
+        return f"{missing}: {scons('compiler=zig')} installs it"
+    return f"{missing}: {shlex.quote(sys.executable)} -m pip install ziglang"
+
+
 def _command(name: str) -> tuple[str, ...]:
     return ZIG if name == "zig" else (name,)
 
@@ -224,7 +242,7 @@ def _find(
 ) -> Toolchain | Missing:
     files = _states(command, environment)
     if not files:
-        return Missing(name, HOW_TO_GET.get(name, f"{name} is not installed"))
+        return Missing(name, _how_to_get(name))
     key = " ".join(command)
     entry = _current(known, key, files)
     if entry is None or not entry.keys() >= {"version", "triple"}:

@@ -137,7 +137,7 @@ class _Regex(Text):
                 re.compile(found.encode("ascii"))
                 matches_nothing = re.compile(found).match("")
         except (re.error, RecursionError, OverflowError, Warning) as problem:
-            raise Misfit(f"is no regular expression: {problem}") from None
+            raise Misfit(f"is not a regular expression: {problem}") from None
         if matches_nothing:
             raise Misfit("matches even the empty text")
         return found

@@ -49,6 +49,7 @@ from layermatrix.evidence.tools.cachegrind import (
     steady,
 )
 from layermatrix.evidence.tools.hardware import Perf
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -106,7 +107,7 @@ def l1_misses(counts: Mapping[str, float]) -> float:
 
 
 def _left_out(cell: Cell, project: Project) -> str | None:
-    return None if cell.is_counted else "only release cells without a sanitizer are counted"
+    return None if cell.is_counted else ONLY_SHIPPED.format("counted")
 
 
 def _declare(build: Builder) -> Inputs:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import paths
 from layermatrix.build.step import Task
 from layermatrix.core import library_use, process
 from layermatrix.core.records import Format, Measured, NotMeasured
@@ -72,7 +72,7 @@ def _result(build: Builder, script: Node) -> Node:
     if (
         running.CELL_VARIABLE not in text
     ):  # the script does not depend on the cell: one plain run for all cells
-        target = build.at(f"{BASELINE}/evidence/programs/{path.stem}.plain.json")
+        target = build.at(f"{paths.BASELINE}/evidence/programs/{path.stem}.plain.json")
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
-from layermatrix.build.toolchain import Toolchain
+from layermatrix.evidence.columns import several
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
@@ -67,12 +67,6 @@ class Plan:
         from layermatrix.profiles import registry
 
         return layer_path.describe(variant, registry.of(self.project.catalogue.profile))
-
-    def compiler_of(self, cell: Cell) -> Toolchain:
-        """The compiler of a selected cell. Only cells whose compiler was found are selected."""
-        found = self.compilers[cell.compiler]
-        assert isinstance(found, Toolchain)
-        return found
 
     def build(self, what: Build, *options: str) -> int:
         """Build in a child process, and return its exit status."""
@@ -179,7 +173,7 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     """A line that names the first cells."""
     ids = [cell.id for cell in cells]
     more = f" and {len(ids) - SHOWN_CELLS} more" if len(ids) > SHOWN_CELLS else ""
-    return f"{len(ids)} cell{'s' if len(ids) != 1 else ''} ({', '.join(ids[:SHOWN_CELLS])}{more})"
+    return f"{several(len(ids), 'cell')} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
 def _axes(project: Project, chosen: Selection) -> list[str]:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import paths, request
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.counter_lock import Reference
@@ -27,9 +28,8 @@ def prepare(plan: Plan) -> Work:
     chosen = plan.select(JOB)
     cells = tuple(cell for cell in chosen.cells if cell.is_counted)
     if not cells:
-        why = "only native release cells without a sanitizer are counted"
-        raise request.RequestError(f"no cell is left: {why}")
-    files = tuple(f"{cell.build_dir}/evidence/counters.json" for cell in cells)
+        raise request.RequestError(f"no cell is left: {ONLY_SHIPPED.format('counted')}")
+    files = tuple(f"{cell.build_dir}/{paths.record('counters')}" for cell in cells)
     build = Build(replace(chosen, cells=cells), files)
     then = f"{'write' if plan.request.accept else 'compare the figures with'} {lockspec.FILE}"
     return Work((build,), then, lambda: _run(plan, build))

@@ -32,7 +32,7 @@ def prepare(plan: Plan) -> Work:
     assert wanted is not None
     chosen = plan.select(JOB)
     for cell in chosen.cells:
-        why = toolchain.fuzzer_missing(plan.compiler_of(cell))
+        why = toolchain.fuzzer_missing(toolchain.of_cell(cell.compiler, plan.compilers))
         if why:
             raise request.RequestError(f"nothing to fuzz: {why}")
     names = [source.stem for source in sorted(plan.root.glob(wanted.sources))]

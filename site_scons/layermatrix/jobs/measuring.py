@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from layermatrix.build import targets
+from layermatrix.build import paths, targets
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
@@ -17,7 +17,7 @@ def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, a
     time cells whose figures are up to date."""
     build = Build(chosen, built)
     loads, rounds = plan.project.matrix.timed, rounds_of(plan)
-    then = f"time {len(loads)} loads in {rounds} rounds, and write {collecting.REPORT}/"
+    then = f"time {len(loads)} loads in {rounds} rounds, and write {paths.REPORT}/"
     return Work((build,), then, lambda: _run(plan, build, table, again))
 
 

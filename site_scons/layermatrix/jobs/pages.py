@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import paths, request
 from layermatrix.jobs import docpages
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
@@ -48,7 +48,7 @@ def _page(plan: Plan, page: Page) -> _Pages:
 
 
 def _program(cell: Cell, page: Page) -> str:
-    return f"{cell.build_dir}/bin/{page.test}"
+    return f"{cell.build_dir}/{paths.program(page.test)}"
 
 
 def _run(plan: Plan, wanted: list[_Pages]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import request
 from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.evidence.columns import several
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.measuring import FLOOR
 
@@ -20,11 +21,11 @@ LOADS = Variable(
     values="names, groups and patterns of variants/matrix.yaml, all", default="its 'default'",
 )  # fmt: skip
 LIBRARIES = Variable(
-    name="libraries", doc="which libraries of variants/matrix.yaml are timed beside the variants",
+    name="libraries", doc="which libraries of variants/matrix.yaml are timed with the variants",
     values="names and patterns, floor, all", default="those for the selected variants",
 )  # fmt: skip
 PEER = Variable(
-    name="peer", doc="any other library beside them", values="name:path, such as mine:/usr/lib/libmine.so"
+    name="peer", doc="one more library to time", values="name:path, such as mine:/usr/lib/libmine.so"
 )
 
 
@@ -76,12 +77,8 @@ def _then(wanted: Peers, lineup: Lineup, rounds: int) -> str:
 
     seconds = peers.expected_seconds(wanted, lineup, rounds)
     long = "" if seconds is None else f"; about {progress.duration(seconds)}, by the loads' 'seconds'"
-    counts = f"{_count(len(lineup.loads), 'load')} in {_count(rounds, 'round')}"
+    counts = f"{several(len(lineup.loads), 'load')} in {several(rounds, 'round')}"
     return f"time {counts}, with {', '.join(lineup.names)}{long}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _check(chosen: request.Selection) -> None:
@@ -90,7 +87,9 @@ def _check(chosen: request.Selection) -> None:
     names = [cell.variant.name for cell in chosen.cells]
     if uncounted or len(set(names)) < len(names):
         ids = ", ".join(uncounted or [cell.id for cell in chosen.cells])
-        raise request.RequestError(f"peers times native release builds, one a variant, and these are {ids}")
+        raise request.RequestError(
+            f"peers times one native release build of each variant; the selected cells are {ids}"
+        )
 
 
 def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
@@ -119,7 +118,7 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
 
 JOB = Job(
     name="peers",
-    doc="time variants beside other libraries of their kind, in turn; a table",
+    doc="time variants and other libraries of their kind in turn; print a table",
     variables=(LOADS, LIBRARIES, PEER, ROUNDS),
     axes=axes,
     why_missing=why_missing,

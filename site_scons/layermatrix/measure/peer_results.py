@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from layermatrix.build import paths
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Ratio, Timing
 
-FILE = Path("build/report/peers.json")
+FILE = paths.REPORT / "peers.json"
 
 
 @dataclass(frozen=True)

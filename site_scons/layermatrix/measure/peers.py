@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import buildstate
+from layermatrix.build import paths
+from layermatrix.core.command import scons
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing
 from layermatrix.measure import libraries, peer_results, runner, stats, summary
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from layermatrix.model.measuring import Floor, PeerLoad, Peers
     from layermatrix.model.project import Project
 
-PROGRAMS = Path(buildstate.BASELINE, "bin")
 
 Figures = Mapping[str, Timing | NotMeasured]  # by name of the library
 Series = Mapping[str, Bench | NotMeasured]  # by name of the library, with all loads
@@ -64,7 +64,7 @@ class Lineup:
 
 def floor_library(floor: Floor) -> Path:
     """The floor's path in the build, relative to the project."""
-    return PROGRAMS / f"{Path(floor.source).stem}.so"
+    return Path(paths.BASELINE, paths.lone_library(floor.source))
 
 
 def lineup(
@@ -121,7 +121,7 @@ def take(
 
     def subject(name: str, library: Path | None) -> runner.Subject:
         loads = wanted.loads_of(name, peers)
-        programs = {load.name: root / PROGRAMS / load.program for load in loads}
+        programs = {load.name: root / paths.BASELINE / paths.program(load.program) for load in loads}
         return runner.Subject(name, programs, library, Path(name))
 
     base = subject(wanted.baseline, None)
@@ -207,5 +207,5 @@ def load(root: Path) -> PeerResults | NotMeasured:
     """The result of the last run, or the reason why there is none."""
     found = peer_results.FORMAT.read(root / FILE)
     if isinstance(found, Missing):
-        return Missing("it was not timed beside its peers: ./sconsw peers")
+        return Missing(f"it was not timed with its peers: {scons('peers')}")
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from layermatrix.core.kinds import (
@@ -37,6 +36,7 @@ from layermatrix.core.kinds import (
     Word,
 )
 from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import match_any, matches
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 FLOOR = "floor"  # the floor library's name in timings
@@ -210,9 +210,7 @@ class Peer(Record):
 
     def is_beside(self, variants: Iterable[str]) -> bool:
         """Whether it is timed beside any of these."""
-        return not self.variants or any(
-            pattern == ALL or fnmatchcase(name, pattern) for name in variants for pattern in self.variants
-        )
+        return not self.variants or match_any(variants, self.variants)
 
 
 @dataclass(frozen=True)
@@ -271,7 +269,7 @@ class Peers(Record):
         return [load for load in self.loads.values() if any(self.is_named(load, word) for word in wanted)]
 
     def is_named(self, load: PeerLoad, word: str) -> bool:
-        return word in (ALL, load.group) or fnmatchcase(load.name, word)
+        return word == load.group or matches(load.name, word)
 
     @property
     def by_default(self) -> list[PeerLoad]:

@@ -132,10 +132,20 @@ class System(Record):
     forbidden: tuple[Forbidden, ...] = ()
 
     @property
+    def shared(self) -> str:
+        """The file name of the shared library."""
+        return f"lib{self.library}.so"
+
+    @property
+    def static(self) -> str:
+        """The file name of the static library."""
+        return f"lib{self.library}.a"
+
+    @property
     def soname(self) -> str:
         """The name that the loader searches for: lib<library>.so with the first number of the soversion."""
         first = self.soversion.partition(".")[0]
-        return f"lib{self.library}.so" + (f".{first}" if first else "")
+        return self.shared + (f".{first}" if first else "")
 
     @property
     def own_sources(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured, plain
 from layermatrix.evidence import registry
-from layermatrix.evidence.columns import FigureKind
+from layermatrix.evidence.columns import FigureKind, state
 from layermatrix.report import explain, html, layer_drawing, record_blocks, tables
 from layermatrix.report.exporter import Exporter
 
@@ -114,7 +114,7 @@ def _spec(cell: CellResult, about: LayerPath) -> Iterable[record_blocks.Block]:
 
 
 def _value(value: bool | int) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else record_blocks.shown(value)
+    return state(value) if isinstance(value, bool) else record_blocks.shown(value)
 
 
 EXPORTER = Exporter(f"{FOLDER}/*.html", pages)

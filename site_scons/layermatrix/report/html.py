@@ -16,6 +16,7 @@ from layermatrix.analysis.comparison import Comparison, Experiments
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
+from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
@@ -64,6 +65,7 @@ def _view(results: Results) -> View:
         "comparisons": [_comparison(found, results.view.work) for found in _comparisons(results)],
         "no_comparison": _reason(results.experiments),
         "peers_tables": _peers_tables(peers),
+        "peers_command": scons("peers"),
         "no_peers": _reason(peers),
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from layermatrix.evidence.columns import state
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
 def _switch(toggle: Toggle | None) -> str:
     if toggle is None:
         return "always on"
-    return f"{toggle.env}, {'on' if toggle.default else 'off'} by default"
+    return f"{toggle.env}, {state(toggle.default)} by default"
 
 
 def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:

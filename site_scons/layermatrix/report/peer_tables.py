@@ -19,6 +19,7 @@ from layermatrix.evidence.columns import (
     not_applicable,
     not_measured,
     number,
+    several,
 )
 from layermatrix.measure.peer_results import PeerLoadResult, PeerResults, Standing, Summary
 from layermatrix.model.measuring import FLOOR
@@ -43,7 +44,7 @@ def loads_table(found: PeerResults) -> Table:
     ]
     headings += [Heading(f"{name} to", other, RATIOS, name) for name in found.own for other in others]
     rows = [row for name, load in found.loads.items() for row in _rows(found, name, load, names)]
-    title = f"Beside its peers, {_count(found.rounds, 'round')} in turn"
+    title = f"Beside its peers, {several(found.rounds, 'round')} in turn"
     return Table(title, (Heading("load"), *headings), tuple(rows), tuple(_notes(found)))
 
 
@@ -53,7 +54,7 @@ def summary_table(found: PeerResults) -> Table:
     headings = [Heading(name, method=MEANS) for name in found.names]
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
-    title = f"Where everyone stands, {_count(len(found.loads), 'load')}"
+    title = f"Where everyone stands, {several(len(found.loads), 'load')}"
     return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 
@@ -121,10 +122,6 @@ def _ratio(ratio: Ratio | None) -> Figure:
     return tables.ratio_figure(ratio) if ratio else not_applicable()
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _unit(found: PeerResults) -> str:
     return next((one.unit for load in found.loads.values() for one in _timings(load)), "speed")
 
@@ -144,7 +141,7 @@ def _notes(found: PeerResults) -> Iterable[str]:
 def _summary_rows(found: PeerResults, group: str, summary: Summary) -> Iterable[Row]:
     standings = [summary.standings[name] for name in found.names]
     yield (
-        Figure(group, FigureKind.NAME, note=_count(summary.loads, "load")),
+        Figure(group, FigureKind.NAME, note=several(summary.loads, "load")),
         *(_mean(one.speed, one, summary) for one in standings),
     )
     yield (Figure("peak memory"), *(_mean(one.peak, one, summary) for one in standings))

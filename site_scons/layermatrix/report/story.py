@@ -14,15 +14,15 @@ from layermatrix.analysis import comparison, deviations, figures, reported
 from layermatrix.analysis.comparison import Comparison, Experiments
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Deviation, Direction, Step
+from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
-from layermatrix.evidence.columns import number
+from layermatrix.evidence.columns import number, state
 from layermatrix.report import explain, exporter, markdown, tables
 
 View = dict[str, Any]  # what the template prints
 
 TEMPLATE = "story.md.j2"
-COMMAND = "./sconsw story --accept"
 SOURCE = "build/report/results.json"
 
 
@@ -71,7 +71,7 @@ def _view(results: Results) -> View:
     why = experiments.reason if isinstance(experiments, NotMeasured) else "no experiment was made"
     return {
         "title": f"The story of {escape(results.system.name)}",
-        "command": COMMAND,
+        "command": scons("story", "--accept"),
         "source": SOURCE,
         "about": escape(results.system.doc),
         "host": escape(_host(results)),
@@ -249,22 +249,18 @@ def switches(results: Results) -> Iterable[View]:
     """The switches of each variant that has any, with their descriptions in the catalogue."""
     for name, about in results.variants.items():
         rows = [
-            [f"`{layer.toggle.env}`", layer.title, _state(layer.toggle.default), layer.doc]
+            [f"`{layer.toggle.env}`", layer.title, state(layer.toggle.default), layer.doc]
             for layer in about.layers
             if layer.toggle
         ]
         rows += [
-            [f"`{option.env}`", option.name, _state(option.value), option.doc]
+            [f"`{option.env}`", option.name, state(option.value), option.doc]
             for option in about.options
             if option.env
         ]
         if rows:
             escaped = [[row[0], *map(markdown.escape, row[1:])] for row in rows]
             yield {"name": markdown.escape(name), "rows": escaped}
-
-
-def _state(value: bool | int) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 EXPORTER = exporter.single("story.md", render)

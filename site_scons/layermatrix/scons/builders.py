@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import SCons.Errors
 from SCons.Action import Action
 
-from layermatrix.build import dependencies, shell
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import dependencies, paths, shell
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
@@ -56,7 +55,7 @@ def _identified(env: Env, made: list[Node]) -> list[Node]:
 def lone_library(env: Env, source: str) -> list[Node]:
     """A shared library from one file, for benchmark programs that link no library."""
     file = env.File(env["LAYERED"].at(source))
-    target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
+    target = f"#$BUILD_DIR/{paths.lone_library(source)}"
     flags = ["$LINKFLAGS", "-shared"]
     return list(env.SharedLibrary(target, object_of(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
 
@@ -134,7 +133,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
 def is_baseline(env: Env) -> bool:
     """Whether this is the environment of the programs that use the system's own functions."""
     build: BuildState = env["LAYERED"]
-    return bool(env["BUILD_DIR"] == f"{build.top}{BASELINE}")
+    return bool(env["BUILD_DIR"] == f"{build.top}{paths.BASELINE}")
 
 
 def literal(path: str | Path) -> str:

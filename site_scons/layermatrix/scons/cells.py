@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import failure, link_options, toolchain
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import failure, link_options, paths, toolchain
 from layermatrix.model import matrix
 from layermatrix.scons import builders, run
 
@@ -31,7 +30,7 @@ def baseline(env: Env) -> Env:
     floor, this environment builds it."""
     build: BuildState = env["LAYERED"]
     usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
-    made = _cell(env, usual, BASELINE)
+    made = _cell(env, usual, paths.BASELINE)
     timed = build.project.matrix.peers
     if timed and timed.floor:
         builders.lone_library(made, timed.floor.source)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from SCons.Action import Action
 
-from layermatrix.build import printing
+from layermatrix.build import paths, printing
 from layermatrix.core import process
 from layermatrix.scons import builders, run
 from layermatrix.scons.builders import printed
@@ -51,12 +51,11 @@ def libraries(env: Env) -> list[Node]:
         [builders.object_of(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
         for names in (system.shared_only, system.static_only)
     )
-    path = f"#$BUILD_DIR/lib{system.library}"
     flags = ["$LINKFLAGS", "-shared", f"-Wl,-soname,{system.soname}", "$SHARED_LINKFLAGS"]
-    shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
+    shared = env.SharedLibrary(f"#$BUILD_DIR/{system.shared}", [*objects, *shared_only], SHLINKFLAGS=flags)
     if system.soversion:
         _link_beside(env, shared[0], system.soname)
-    return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
+    return [*shared, *env.StaticLibrary(f"#$BUILD_DIR/{system.static}", [*objects, *static_only])]
 
 
 def _link_beside(env: Env, shared: Node, name: str) -> None:
@@ -174,7 +173,7 @@ def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]
 
 
 def _program_path(source: Node) -> str:
-    return f"#$BUILD_DIR/bin/{Path(source.path).stem}"
+    return f"#$BUILD_DIR/{paths.program(Path(source.path).stem)}"
 
 
 def _no_cxx(env: Env) -> str | None:

@@ -13,7 +13,7 @@ import SCons.Script
 from SCons.Action import Action
 from SCons.Node.Alias import default_ans
 
-from layermatrix.build import pkgconfig, request, targets
+from layermatrix.build import paths, pkgconfig, request, targets
 from layermatrix.jobs import registry
 from layermatrix.scons import builders, run
 from layermatrix.scons.builders import write_text
@@ -66,12 +66,11 @@ def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[N
     shared, *others = built
     system = env["LAYERED"].project.catalogue.system
     made: list[Node] = env.Install(folder, others)
-    plain = f"lib{system.library}.so"
     if not system.soversion:
         return [*made, *env.Install(folder, shared)]
-    full = f"{plain}.{system.soversion}"
+    full = f"{system.shared}.{system.soversion}"
     made += env.InstallAs(f"{folder}/{full}", shared)
-    for name in dict.fromkeys((system.soname, plain)):
+    for name in dict.fromkeys((system.soname, system.shared)):
         if name != full:
             made += builders.link(env, f"{folder}/{name}", full)
     return made
@@ -99,7 +98,9 @@ def jobs(env: Env) -> None:
         text = targets.help_text(
             build.project, build.compilers, registry.TARGETS, default_ans, build.request.compiler_variables
         )
-        env.Help(text, append=SCons.Script.help_text is not None)  # keep the project's own help
+        env.Help(
+            builders.literal(text), append=SCons.Script.help_text is not None
+        )  # keep the project's own help
         return
     _check_targets(env)
     for job in registry.JOBS:
@@ -125,10 +126,9 @@ def _check_targets(env: Env) -> None:
 
 def _made_by(build: BuildState, job: str) -> list[str]:
     """The build folders of this job's cells, and the report. For a plain `-c`, all that exist."""
-    folder = build.root / "build"
+    report = str(build.root / paths.REPORT)
     if job == "report":
-        return [str(folder / "report")]
+        return [report]
     if not (SCons.Script.COMMAND_LINE_TARGETS or build.request.axes):
-        return [str(path) for path in folder.iterdir() if path.is_dir()]
-    cells = [build.root / cell.build_dir for cell in build.selection.cells]
-    return [str(path) for path in (*cells, folder / "report")]
+        return [str(path) for path in (build.root / "build").iterdir() if path.is_dir()]
+    return [*(str(build.root / cell.build_dir) for cell in build.selection.cells), report]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model.layers import ALL
 from layermatrix.model.measuring import FLOOR, Experiment, Link, PeerLoad, Peers
+from layermatrix.model.patterns import matches
 from layermatrix.model.plan import AXES, Axes, Matrix
 from layermatrix.spec import references
 from layermatrix.spec.reading import Document, Path
@@ -30,7 +31,7 @@ def check(matrix: Matrix, variants: list[str], document: Document) -> None:
 
 def expanded(axes: Axes, variants: Sequence[str]) -> Axes:
     """The axes, with each pattern replaced by the variants that it matches."""
-    names = (name for pattern in axes.variant for name in variants if references.matches(name, pattern))
+    names = (name for pattern in axes.variant for name in variants if matches(name, pattern))
     return replace(axes, variant=tuple(dict.fromkeys(names)))
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, get_args, get_origin
 
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.core.kinds import Ref
-from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import matches
 from layermatrix.spec.reading import Document, Path, bare, hints
 
 Known = Mapping[str, Sequence[str]]  # noun -> the existing names; other nouns are not checked
@@ -26,11 +25,6 @@ def check(record: object, known: Known, document: Document) -> None:
         if there is not None and not any(matches(one, name) if ref.pattern else one == name for one in there):
             what = f"unknown {ref.noun} {quote(name)}"
             document.error(path, what, hint_for(name, there), at_key=at_key)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a value of an axis matches a user's word or pattern."""
-    return pattern == ALL or fnmatchcase(name, pattern)
 
 
 def _names(kind: Any, value: Any, path: Path, at_key: bool = False) -> Iterator[tuple[Ref, str, Path, bool]]:
