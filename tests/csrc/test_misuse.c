@@ -425,7 +425,7 @@ static const misuse_t misuses[] = {
     {"free on the stack", free_on_the_stack, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of static data", free_of_static_data, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of an address without memory", free_of_no_memory, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
-    {"free of what is no address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of an impossible address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free in another mapping", free_in_another_mapping, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of a pointer into a block", free_inside, {
         SMALL_(NOT, THEN(INSIDE), NOW(INSIDE)),
@@ -440,7 +440,7 @@ static const misuse_t misuses[] = {
         LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
     {"free of memory that was never allocated", free_of_what_was_never_out, {
         SMALL_(NOT, THEN(NO_BLOCK), NOW(NO_BLOCK))}},
-    {"free of the rest in front of a slab's first block", free_of_a_slabs_rest, {
+    {"free of the unused space before a slab's first block", free_of_a_slabs_rest, {
         SMALL_(NOT, THEN(INSIDE), NOW(INSIDE))}},
     {"realloc of a freed block", realloc_after_free, {
         SMALL_(NOT, NOT, NOW(NO_REALLOC)),
