@@ -12,8 +12,8 @@ from typing import Any
 
 from layermatrix.analysis import comparison, reported
 from layermatrix.analysis.comparison import Comparison, Experiments, Question, Side
+from layermatrix.analysis.counter_lock import ComparedCell as Reference
 from layermatrix.analysis.counter_lock import ComparedFigure, ComparedLoad
-from layermatrix.analysis.counter_lock import Comparison as Reference
 from layermatrix.analysis.counter_lock import Verdict as Against
 from layermatrix.analysis.layer_path import Backend, LayerPath, Overlap, Stage
 from layermatrix.analysis.results import (

@@ -9,9 +9,9 @@ import pytest
 
 from layermatrix.analysis import counter_lock
 from layermatrix.analysis.counter_lock import (
+    ComparedCell,
     ComparedFigure,
     ComparedLoad,
-    Comparison,
     Known,
     Reference,
     Verdict,
@@ -76,9 +76,9 @@ def cell() -> Cell:
 
 def against(
     lock: dict[Place, Accepted], cell: Cell, counters: Counters | NotMeasured | None = None
-) -> Comparison:
+) -> ComparedCell:
     found = Reference(lock, COMPILERS, LIMITS).of(cell, counters or counted())
-    assert isinstance(found, Comparison)
+    assert isinstance(found, ComparedCell)
     return found
 
 

@@ -60,6 +60,14 @@ def test_evidence_files_appear_in_the_result_of_their_cell(
     assert found.failed is None
 
 
+def test_evidence_files_of_the_baseline_appear_in_its_result(tmp_path: Path, project: Project) -> None:
+    record = samples.counters(60.0, 0.1, 0.5)
+    counters.KIND.format.write(tmp_path / "build/baseline/evidence/counters.json", record)
+    baseline = results.collect(project, [], tmp_path).baseline
+    assert baseline.of(counters.KIND) == record
+    assert baseline.of(bench.KIND) == Missing("there is no bench.json of this cell")
+
+
 def test_missing_evidence_is_not_measured_with_a_reason(
     tmp_path: Path, project: Project, phase2: Cell
 ) -> None:

@@ -58,7 +58,7 @@ class ComparedLoad:
 
 
 @dataclass(frozen=True)
-class Comparison(Measured):
+class ComparedCell(Measured):
     """A cell's counters compared with the accepted ones."""
 
     verdict: Verdict
@@ -75,7 +75,7 @@ class Reference:
     limits: Mapping[str, Limit]
     trouble: str | None = None
 
-    def of(self, cell: Cell, counters: Counters | NotMeasured) -> Comparison | NotMeasured:
+    def of(self, cell: Cell, counters: Counters | NotMeasured) -> ComparedCell | NotMeasured:
         """A cell's counters, compared."""
         if self.trouble:
             return NotMeasured(self.trouble)
@@ -83,7 +83,7 @@ class Reference:
             return counters
         places = self.places(cell, counters)
         loads = {name: self._load(place, counters.loads[name]) for name, place in places.items()}
-        return Comparison(gravest(load.verdict for load in loads.values()), loads)
+        return ComparedCell(gravest(load.verdict for load in loads.values()), loads)
 
     def places(self, cell: Cell, counters: Counters) -> dict[str, Place]:
         """The place in the lock of the figures of each counted load."""

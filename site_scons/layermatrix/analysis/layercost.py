@@ -118,14 +118,7 @@ def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
 def _code(counting: Cell, root: Path) -> dict[str, int] | NotMeasured:
     """Each layer's instructions in the shipped code of the first entry."""
     record = asm.KIND.format.read(root / counting.shipped.build_dir / asm.KIND.file)
-    if isinstance(record, NotMeasured):
-        return record
-    first = next(iter(record.entries.values()), None)
-    if first is None:
-        return NotMeasured("no entry was counted")
-    if isinstance(first.layers, NotMeasured):
-        return first.layers
-    return {name: layer.instructions for name, layer in first.layers.items()}
+    return record if isinstance(record, NotMeasured) else record.instructions_by_layer()
 
 
 def _load(

@@ -31,8 +31,8 @@ from layermatrix.model.catalogue import Unit
 from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
-    from layermatrix.analysis.comparison import Experiments
-    from layermatrix.analysis.counter_lock import Comparison, Reference
+    from layermatrix.analysis.comparison import Comparison, Experiments
+    from layermatrix.analysis.counter_lock import ComparedCell, Reference
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.measure.peer_results import PeerResults
@@ -93,7 +93,7 @@ class CellResult(_Evidence):
     built: bool
     failure: Failure | None
     evidence: Records
-    reference: Comparison | NotMeasured
+    reference: ComparedCell | NotMeasured
     layer_costs: LayerCosts | NotMeasured
     interrupted: bool = False
 
@@ -220,6 +220,12 @@ class Results:
     story: Story = field(default_factory=Story)
     schema: int = field(default=SCHEMA)
 
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The experiments, and the comparisons of a variant with itself without one of its layers."""
+        found = self.experiments
+        return () if isinstance(found, NotMeasured) else tuple(found.comparisons.values())
+
     def reported(self, record: CellResult | BaselineResult, figure: str) -> str | None:
         """The reported figure that stands beside a measured one; nothing is reported of a cell that is not
         shipped."""
@@ -317,7 +323,7 @@ def cell_result(
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
     counted = evidence[counters.KIND.name]
     assert isinstance(counted, (Counters, NotMeasured))
-    not_compared: Comparison | NotMeasured = NotMeasured("it was not compared")
+    not_compared: ComparedCell | NotMeasured = NotMeasured("it was not compared")
     return CellResult(
         id=cell.id,
         variant=cell.variant.name,
@@ -366,7 +372,7 @@ def _is_built(folder: Path, *libraries: str) -> bool:
 def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
-    records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
+    records = {kind.name: kind.format.read(folder / kind.file) for kind in kinds}
     return BaselineResult(baseline.name, dict(baseline.reported), records)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import library_use, process
+from layermatrix.core import library_use, process, templates
 
 if TYPE_CHECKING:
     from layermatrix.model.measuring import Page
@@ -81,15 +81,7 @@ def rows_of(printed: Mapping[str, Entries]) -> list[Row]:
 
 def render(page: Page, rows: Sequence[Row], root: Path) -> str:
     """The page's text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(root / FOLDER),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates.environment(root / FOLDER)
     name = f"{page.name}.md.j2"
     if name not in environment.list_templates():
         raise PageError(f"{FOLDER / name} is missing: the page {page.name!r} is printed from it")

@@ -38,7 +38,7 @@ def pages(results: Results) -> dict[str, str]:
 def render(results: Results, cell: CellResult) -> str:
     """The text of one cell's page."""
     kind, text = MARKS[tables.verdict(cell).kind]
-    page: str = (
+    return (
         html.environment()
         .get_template(TEMPLATE)
         .render(
@@ -48,7 +48,6 @@ def render(results: Results, cell: CellResult) -> str:
             parts=list(_parts(results, cell)),
         )
     )
-    return page + "\n"
 
 
 def _parts(results: Results, cell: CellResult) -> Iterable[html.View]:

@@ -61,8 +61,7 @@ def _fields(cell_id: str, name: str, load: ComparedLoad, cell: CellResult) -> It
     yield name
     compared = load.figures
     yield "accepted\nnow\ndifference" if compared else "now"
-    counted = figures.counted(cell, name)
-    now = {} if isinstance(counted, NotMeasured) else counted.per_op
+    now = figures.per_op(cell, name)
     for metric in METRICS:
         if compared:
             yield _figure(compared[metric])

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import comparison, figures
-from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
+from layermatrix.core import templates
 from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
-from layermatrix.measure.peer_results import PeerResults
 from layermatrix.report import charts, explain, exporter, layer_drawing, peer_tables, tables
 
 if TYPE_CHECKING:
@@ -37,21 +37,12 @@ AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 
 def render(results: Results) -> str:
     """The text of index.html."""
-    page: str = environment().get_template(TEMPLATE).render(**_view(results))
-    return page + "\n"
+    return environment().get_template(TEMPLATE).render(**_view(results))
 
 
 def environment() -> Environment:
     """The templates in this folder. Their output is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates.environment(Path(__file__).parent, autoescape=True)
 
 
 def _view(results: Results) -> View:
@@ -62,9 +53,9 @@ def _view(results: Results) -> View:
         "title": f"{results.system.name}: what each variant is, and how it runs",
         "tables": [_table(make(results)) for make in TABLES],
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
-        "comparisons": [_comparison(found, results.view.work) for found in _comparisons(results)],
+        "comparisons": [_comparison(found, results.view.work) for found in results.comparisons],
         "no_comparison": _reason(results.experiments),
-        "peers_tables": _peers_tables(peers),
+        "peers_tables": [_table(table) for table in peer_tables.all_tables(peers)],
         "peers_command": scons("peers"),
         "no_peers": _reason(peers),
         "cells_table": _table(tables.matrix_table(results)),
@@ -78,11 +69,6 @@ def _view(results: Results) -> View:
         "several": len({step.config for step in results.story.steps}) > 1,
         "methods": list(_methods(results)),
     }
-
-
-def _peers_tables(found: PeerResults | NotMeasured) -> list[View]:
-    made = peer_tables.all_tables(found) if isinstance(found, PeerResults) else ()
-    return [_table(table) for table in made]
 
 
 def _reason(found: object) -> str | None:
@@ -100,11 +86,6 @@ def _table(table: Table) -> View:
         "notes": table.notes,
         "has_reported": table.has_reported,
     }
-
-
-def _comparisons(results: Results) -> Iterable[Comparison]:
-    found = results.experiments
-    return found.comparisons.values() if isinstance(found, Experiments) else ()
 
 
 def _comparison(found: Comparison, work: str) -> View:

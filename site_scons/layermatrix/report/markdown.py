@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterable
 
 from layermatrix.analysis import comparison
-from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
-from layermatrix.measure.peer_results import PeerResults
 from layermatrix.report import exporter, peer_tables, tables
 
 
@@ -25,17 +23,12 @@ def render(results: Results) -> str:
     blocks += [
         _story(results),
         *_experiments(results),
-        *_peers(results),
+        *map(phase_table, peer_tables.all_tables(results.peers)),
         _failures(results),
         _left_out(results),
         host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _peers(results: Results) -> Iterable[str]:
-    found = results.peers
-    return map(phase_table, peer_tables.all_tables(found)) if isinstance(found, PeerResults) else ()
 
 
 def phase_table(table: Table, level: int = 2) -> str:
@@ -93,9 +86,7 @@ def _story(results: Results) -> str:
 
 
 def _experiments(results: Results) -> Iterable[str]:
-    if not isinstance(results.experiments, Experiments):
-        return
-    for found in results.experiments.comparisons.values():
+    for found in results.comparisons:
         yield phase_table(tables.comparison_table(found, results.view.work))
         lines = [f"- {escape(line)}" for line in comparison.conclusions(found)]
         if found.stale:

@@ -58,9 +58,9 @@ def summary_table(found: PeerResults) -> Table:
     return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 
-def all_tables(found: PeerResults) -> tuple[Table, Table]:
-    """The summary, then the loads."""
-    return summary_table(found), loads_table(found)
+def all_tables(found: PeerResults | NotMeasured) -> tuple[Table, ...]:
+    """The summary, then the loads; empty if nothing was timed."""
+    return () if isinstance(found, NotMeasured) else (summary_table(found), loads_table(found))
 
 
 # --- a load

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis import comparison, deviations, figures, reported
-from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Deviation, Direction, Step
+from layermatrix.core import templates
 from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
@@ -28,15 +29,7 @@ SOURCE = "build/report/results.json"
 
 def render(results: Results) -> str:
     """The text of story.md."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates.environment(Path(__file__).parent)
     return _tidy(environment.get_template(TEMPLATE).render(**_view(shipped(results))))
 
 
@@ -199,9 +192,7 @@ def _deviation(item: Deviation) -> View:
 
 def _comparisons(results: Results) -> Sequence[Comparison]:
     """The experiments, followed by the effect of each layer."""
-    if not isinstance(results.experiments, Experiments):
-        return []
-    return sorted(results.experiments.comparisons.values(), key=lambda one: one.verdict is None)
+    return sorted(results.comparisons, key=lambda one: one.verdict is None)
 
 
 def _experiment(found: Comparison, work: str) -> View:

@@ -117,7 +117,7 @@ def _of_kind(results: Results, kind: Kind[Any]) -> Iterable[_Column]:
     for column in _columns(results, kind):
         yield _plain(kind, column)
         beside = column.beside
-        if beside and any(_reported(results, record, beside) for record in _records(results)):
+        if beside and any(results.reported(record, beside) for record in _records(results)):
             heading = Heading("reported", column.heading.unit, group=column.heading.group, reported=True)
             shown = _reported_column(results, beside)
             yield _Column(heading, shown, shown)
@@ -140,13 +140,9 @@ def _records(results: Results) -> tuple[CellResult | BaselineResult, ...]:
     return (results.baseline, *results.cells)
 
 
-def _reported(results: Results, record: CellResult | BaselineResult, beside: str) -> str | None:
-    return results.reported(record, beside)
-
-
 def _reported_column(results: Results, beside: str) -> Callable[[CellResult | BaselineResult], Figure]:
     def of(record: CellResult | BaselineResult) -> Figure:
-        text = _reported(results, record, beside)
+        text = results.reported(record, beside)
         return Figure(text, FigureKind.REPORTED) if text else not_applicable()
 
     return of
