@@ -64,7 +64,7 @@ def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project
     foreign.append("variants/matrix.yaml", PEERS)
     run = foreign.build("peers", "rounds=2")
     message = " ".join(run.stdout.split())
-    assert "Beside its peers, 2 rounds in turn" in message
+    assert "Compared with other libraries, 2 rounds in turn" in message
     assert "nobody: not measured: libnobody.so.1 is not installed (Debian: libnobody1)" in message
     found = json.loads(foreign.read("build/report/peers.json"))
     assert (found["baseline"], found["rivals"], found["own"]) == ("no pool", ["mathematics"], ["small"])

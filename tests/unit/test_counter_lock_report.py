@@ -70,7 +70,7 @@ def test_the_tables_of_the_phases_have_a_sentence_on_it() -> None:
 
 def test_markdown_and_html_show_the_verdict_of_each_load() -> None:
     record = samples.record([samples.cell("old", reference=samples.reference(63.0, Verdict.WORSE))])
-    table = markdown.render(record).split("## What one op costs", 1)[1]
+    table = markdown.render(record).split("## The cost of one op", 1)[1]
     assert "| **worse** |" in table
     assert "| new |" in table
     page = html.render(record)

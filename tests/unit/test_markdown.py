@@ -70,11 +70,11 @@ def test_a_matrix_has_a_line_for_each_cell() -> None:
 def test_the_counts_of_every_load_have_a_table_with_branches() -> None:
     text = markdown.render(samples.phases())
     for load, verdict in (("mixed", "within limits"), ("swap", "new")):
-        table = text.split(f"## What one op costs: {load}")[1].split("##")[0]
+        table = text.split(f"## The cost of one op: {load}")[1].split("##")[0]
         assert "| branches<br>per op |" in table
         assert f"| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 | {verdict} |" in table
 
 
 def test_where_nothing_was_counted_there_is_no_table_of_counts() -> None:
     record = samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)])
-    assert "What one op costs" not in markdown.render(record)
+    assert "The cost of one op" not in markdown.render(record)

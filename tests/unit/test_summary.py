@@ -109,10 +109,10 @@ def test_every_report_shows_the_summary() -> None:
     results = replace(report_samples.phases(), peers=made)
     terminal.peers(made, terminal.make_console(plain := io.StringIO()), peer_results.FILE)
     for text in (plain.getvalue(), html.render(results), markdown.render(results)):
-        assert "Where everyone stands, 3 loads" in text
+        assert "Summary of 3 loads" in text
         assert "memory afterwards" in text
         assert "worst loads: late 0.50 of rival" in text
-    assert plain.getvalue().index("Beside its peers") < plain.getvalue().index("Where everyone stands")
+    assert plain.getvalue().index("Compared with other libraries") < plain.getvalue().index("Summary of")
 
 
 def test_the_record_is_read_again_as_it_was_written(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_was_not_measured_is_never_a_zero_and_gives_the_reason() -> None:
 def test_a_figure_below_zero_is_explained() -> None:
     record = samples.record([samples.cell("old", counters=samples.counters(10, -0.00001, -0.4))])
     text = printed(record)
-    assert line_of(text.split("How it runs")[1], "old").split()[1:4] == ["10.0", "0.125", "-0.400"]
+    assert line_of(text.split("Counters and speed")[1], "old").split()[1:4] == ["10.0", "0.125", "-0.400"]
     assert tables.BELOW_ZERO in text
     assert "a figure below 0" not in printed(samples.phases())
 
@@ -161,7 +161,7 @@ def test_output_that_is_no_terminal_is_plain_and_120_wide() -> None:
 
 def test_an_empty_record_prints_without_fault() -> None:
     assert "0 cells" in printed(samples.record([]), matrix=True)
-    assert "What the code is" in printed(samples.record([]))
+    assert "The code" in printed(samples.record([]))
 
 
 def test_a_cell_whose_build_was_interrupted_is_not_called_failed() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "cell.html.j2"
 FOLDER = "cells"
-REFERENCE = ("reference", "Against what was accepted", "the counters compared with the accepted ones")
+REFERENCE = ("reference", "Compared with the accepted cost", "the counters compared with the accepted ones")
 LAYER_COSTS = ("layer_costs", "Layer costs", "what each layer did, what that cost, and the path without it")
 MARKS = {
     FigureKind.GOOD: ("yes", "passed"),

@@ -33,7 +33,7 @@ def print_table(cells: Iterable[CellResult], work: str, console: Console) -> Non
     from rich.table import Table
 
     made = Table(
-        title=f"What one {work} costs, and what was accepted",
+        title=f"The cost of one {work}, accepted and current",
         title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False,
     )  # fmt: skip
     for head in ("cell", "load", ""):

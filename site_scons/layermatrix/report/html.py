@@ -50,7 +50,7 @@ def _view(results: Results) -> View:
     peers = results.peers
     return {
         "results": results,
-        "title": f"{results.system.name}: what each variant is, and how it runs",
+        "title": f"{results.system.name}: the code and the speed of each variant",
         "tables": [_table(make(results)) for make in TABLES],
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
         "comparisons": [_comparison(found, results.view.work) for found in results.comparisons],
@@ -182,7 +182,11 @@ def _cards(results: Results) -> Iterable[View]:
     yield from _shortest(results, shipped)
     agrees = results.story.agrees
     words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
-    yield {"figure": words, "words": "what was reported, as measured here", "good": agrees is True}
+    yield {
+        "figure": words,
+        "words": "the measured figures, compared with the reported ones",
+        "good": agrees is True,
+    }
 
 
 def _fastest(results: Results, cells: list[CellResult]) -> Iterable[View]:

@@ -44,7 +44,7 @@ def loads_table(found: PeerResults) -> Table:
     ]
     headings += [Heading(f"{name} to", other, RATIOS, name) for name in found.own for other in others]
     rows = [row for name, load in found.loads.items() for row in _rows(found, name, load, names)]
-    title = f"Beside its peers, {several(found.rounds, 'round')} in turn"
+    title = f"Compared with other libraries, {several(found.rounds, 'round')} in turn"
     return Table(title, (Heading("load"), *headings), tuple(rows), tuple(_notes(found)))
 
 
@@ -54,7 +54,7 @@ def summary_table(found: PeerResults) -> Table:
     headings = [Heading(name, method=MEANS) for name in found.names]
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
-    title = f"Where everyone stands, {several(len(found.loads), 'load')}"
+    title = f"Summary of {several(len(found.loads), 'load')}"
     return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 

@@ -43,8 +43,8 @@ class SourceLine:
     def error(self, what: str) -> str:
         """An error message about this line."""
         layer = f", layer {self.layer}" if self.layer else ""
-        behind = f", printed for {', '.join(self.printed_for)}" if self.printed_for else ""
-        return f"{self.path}:{self.line}:1: error: {what}{layer}{behind}"
+        suffix = f", printed for {', '.join(self.printed_for)}" if self.printed_for else ""
+        return f"{self.path}:{self.line}:1: error: {what}{layer}{suffix}"
 
 
 @dataclass(frozen=True)
