@@ -312,6 +312,7 @@ def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
         ("file: lib", "file: lib/lib", "'file' has a folder, which only 'found_in: python' takes"),
         ("package:", "variants: [bsae], package:", "unknown variant 'bsae'; did you mean 'base'?"),
         ("0.5", "soon", "'seconds' must be a number from 0 to 3600"),
+        ("0.5", "0.5, link: inlined", "'link' must be preloaded: one program runs with every library"),
     ],
 )
 def test_a_mistake_about_groups_and_libraries_is_reported(

@@ -240,6 +240,10 @@ class PeerLoad(Load):
     group: Name = ""
     seconds: Annotated[float, Number(0, 3600)] = 0.0
 
+    def __post_init__(self) -> None:
+        if self.is_inlined:
+            raise Misfit(f"must be {Link.PRELOADED.value}: one program runs with every library", at=("link",))
+
 
 @dataclass(frozen=True)
 class Peers(Record):
