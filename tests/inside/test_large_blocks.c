@@ -2,9 +2,9 @@
 
 #include "inside.h"
 
-#include "large.h"
-#include "os.h"
-#include "tiny_link.h"
+#include "heap/large.h"
+#include "os/os.h"
+#include "registry/tiny_link.h"
 
 #define MIB ((size_t)1 << 20)
 

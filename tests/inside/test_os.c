@@ -2,7 +2,8 @@
 
 #include "inside.h"
 
-#include "os.h"
+#include "os/lock.h"
+#include "os/os.h"
 
 static void mappings_are_aligned_and_zero(void)
 {

@@ -2,9 +2,11 @@
 
 #include "inside.h"
 
-#include "os.h"
-#include "page_arena.h"
-#include "tiny_link.h"
+#include "heap/arena_asked.h"
+#include "heap/arena_return.h"
+#include "heap/page_arena.h"
+#include "os/os.h"
+#include "registry/tiny_link.h"
 
 // With full checks, a run is noted as allocated, and claimed before it is freed.
 static void note(void *block, size_t size)

@@ -2,9 +2,9 @@
 
 #include "inside.h"
 
-#include "os.h"
-#include "shared_pool.h"
-#include "tiny_registry.h"
+#include "heap/shared_pool.h"
+#include "os/os.h"
+#include "registry/tiny_registry.h"
 
 enum { PAGES = 100 };
 

@@ -2,7 +2,7 @@
 
 #include "inside.h"
 
-#include "tiny_registry.h"
+#include "registry/tiny_registry.h"
 
 enum { OWNER = 60001, OTHER = 60002 };
 

@@ -3,9 +3,13 @@
 
 #include "inside.h"
 
-#include "shared_pool.h"
-#include "tiny_order.h"
-#include "tiny_superslab.h"
+#include "hardened/tiny_order.h"
+#include "heap/shared_pool.h"
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "heap/tiny_superslab.h"
+#include "heap/tiny_visits.h"
 
 enum { BLOCKS = 5000 };
 

@@ -42,7 +42,7 @@ COMPILER = first_compiler()
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of SCons. actions: the executed actions, as "CC phase2-release-gcc/tiny_tls.o"."""
+    """A finished run of SCons. actions: the executed actions, as "CC phase2-release-gcc/os/os.o"."""
 
     status: int
     stdout: str

@@ -90,8 +90,8 @@ def test_a_pattern_and_a_list_select_cells(project: Project, cc: str) -> None:
 
 
 def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
-    run = project.build(f"build/phase3-debug-{cc}/obj/large.o")
-    assert run.made("CC") == [f"phase3-debug-{cc}/large.o"]
+    run = project.build(f"build/phase3-debug-{cc}/obj/heap/large.o")
+    assert run.made("CC") == [f"phase3-debug-{cc}/heap/large.o"]
     assert run.cells == {f"phase3-debug-{cc}"}
 
 
@@ -121,7 +121,7 @@ def test_compiledb_describes_the_first_selected_cell(project: Project, cc: str) 
     project.build("variant=phase3", "compiledb")
     entries = json.loads(project.path("compile_commands.json").read_text(encoding="utf-8"))
     assert {entry["output"].split("/")[1] for entry in entries} == {f"phase3-release-{cc}"}
-    tiny = next(entry for entry in entries if entry["file"] == "csrc/tiny_tls.c")
+    tiny = next(entry for entry in entries if entry["file"] == "csrc/thread/tiny_tls.c")
     assert "-Icsrc" in tiny["command"]
 
 

@@ -68,7 +68,9 @@ def test_a_planted_mistake_is_found_and_made_short(
 
 
 def test_a_faulty_allocator_fails_its_cell_and_leaves_the_trace_there(project: Project, cc: str) -> None:
-    project.edit("csrc/hakmem.c", "block, has < size ? has : size)", "block, has < size ? has : size / 2)")
+    project.edit(
+        "csrc/entry/hakmem.c", "block, has < size ? has : size)", "block, has < size ? has : size / 2)"
+    )
     for all_of_them, one in (
         ("tests/csrc/test_*.c, tests/cxx/test_*.cc", "tests/csrc/test_trace.c"),
         ("  static: tests/static/test_*.c*", "  # static:"),

@@ -243,7 +243,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 void *tiny_alloc_slow(size_t size) COLD;
 void tiny_free_slow(void *block, size_t class) COLD;
 
-#include "tiny_alloc_ultra.inc.h"
+#include "front/tiny_alloc_ultra.inc.h"
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {

@@ -1,5 +1,5 @@
 // phase3: the tiny allocator's fast path. Generated from variants/phase3.yaml; do not edit.
-// Phase 3. Phase 2, compiled as seven separate modules.
+// Phase 3. Phase 2, with its modules compiled separately.
 //
 // Layers, in the order in which a request tries them:
 //   1. Unified Cache (cache)
@@ -281,7 +281,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 void *tiny_alloc_slow(size_t size) COLD;
 void tiny_free_slow(void *block, size_t class) COLD;
 
-#include "tiny_alloc_ultra.inc.h"
+#include "front/tiny_alloc_ultra.inc.h"
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
