@@ -1,5 +1,6 @@
 // phase0: the tiny allocator as one translation unit. Generated from variants/phase0.yaml.
 #include "registry/tiny_state.c"
+#include "registry/tiny_link.c"
 #include "registry/tiny_registry.c"
 #include "heap/tiny_heap.c"
 #include "heap/tiny_slabs.c"
