@@ -228,7 +228,8 @@ def test_files_are_left_out_of_a_build_with_a_sanitizer_under_a_neutral_key(proj
 def test_the_profile_of_allocators_preloads_and_interposes() -> None:
     project = load_project(ROOT)
     assert {load.link for load in project.matrix.loads.values()} == {Link.PRELOADED}
-    assert "hakmem_interpose.c" in project.catalogue.system.without_sanitizer
+    names = [Path(file).name for file in project.catalogue.system.without_sanitizer]
+    assert "hakmem_interpose.c" in names
 
 
 def test_64_keys_have_masks_of_64_bits(tmp_path: Path) -> None:
