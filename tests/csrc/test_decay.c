@@ -86,7 +86,7 @@ static void after_a_burst_activity_returns_memory(void)
     be_active_until(burst() / 20, MEDIUM);
 }
 
-// ---- memory cached for reuse is kept for a second, not for ever
+// ---- memory cached for reuse is stays cached for a second, not for ever
 
 static void cached_mappings_go_back(void)
 {
@@ -222,9 +222,9 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
     list = allocate_small();
     keeper = push(NULL, SMALL);
-    struct node *behind = allocate_small(); // the superslab of the keeper has other pages
+    struct node *later = allocate_small(); // the superslab of the keeper has other pages
     release(list);
-    release(behind);
+    release(later);
     T_malloc_trim(0);
     T_CHECK(has_small_pages_only(keeper), "a superslab may still get huge pages");
     T_free(keeper);

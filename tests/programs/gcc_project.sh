@@ -7,7 +7,7 @@ need gcc
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
-# The cell's objects say which files the library is made of; a file for the static one alone says so in its name.
+# The cell's objects show the library's files; the name of a file for the static library alone contains `static`.
 sources() {
     find "$LAYERED_CELL/obj" -name '*.o' | sort | while read -r object; do
         name=${object#"$LAYERED_CELL/obj/"}

@@ -54,6 +54,7 @@ def test_help_names_every_variable_and_target_with_values_and_default(project: P
     assert "phase0, phase1, phase2, phase3" in run.stdout
     assert "; default: phase0,phase1,phase2,phase3\n" in run.stdout
     assert "values: release, debug, stats; default: release\n" in run.stdout
+    assert "of the last selected cell to $DESTDIR$PREFIX\n" in run.stdout
 
 
 def test_list_shows_variants_and_selected_cells(project: Project, cc: str) -> None:
@@ -94,7 +95,7 @@ def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
     assert run.cells == {f"phase3-debug-{cc}"}
 
 
-def test_a_dry_run_of_a_job_says_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
+def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
     run = fresh.build("-n", "phases", "variant=phase3")
     assert f"phases would build checks, benches of 1 cell (phase3-release-{cc}):" in run.stdout
     assert f"LINK     phase3-release-{cc}/libhakmem.so" in run.stdout

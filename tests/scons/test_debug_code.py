@@ -39,8 +39,10 @@ def failed(project: Project, cc: str, variant: str = "phase3", mode: str = "rele
 
 def plant(project: Project, name: str, text: str) -> None:
     """Insert a statement after a debug statement of the file, inside the function that contains it."""
-    behind = r"{{ debug\.say\(.*\n" if name == LAYER else r"\[hakmem:shared_pool\.map\][\s\S]*?\n#endif\n"
-    (passage,) = re.findall(behind, project.read(name))
+    passage_of = (
+        r"{{ debug\.message\(.*\n" if name == LAYER else r"\[hakmem:shared_pool\.map\][\s\S]*?\n#endif\n"
+    )
+    (passage,) = re.findall(passage_of, project.read(name))
     project.edit(name, passage, passage + text)
 
 

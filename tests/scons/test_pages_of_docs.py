@@ -12,7 +12,7 @@ FOUND = "| overflow by 1 byte, then free | small | - | - | at once |"
 CLAIMED = FOUND.replace("- | -", "- | at once")
 
 
-def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
+def test_the_page_of_misuses_matches_the_runs(project: Project) -> None:
     checked_in = project.read(HARDENING)
     run = project.build("pages")
     assert f"{HARDENING} matches the tests' output" in run.stdout

@@ -69,5 +69,5 @@ def undefined(file: Path) -> set[str]:
 def test_only_one_file_asks_the_system_for_memory(built: Path) -> None:
     objects = list(built.glob("build/*/obj/**/*.o"))
     assert len({file.name for file in objects}) > 5
-    asking = {file.stem for file in objects if undefined(file) & MEMORY_CALLS}
-    assert asking == {"os"}
+    callers = {file.stem for file in objects if undefined(file) & MEMORY_CALLS}
+    assert callers == {"os"}

@@ -105,12 +105,12 @@ def test_a_byte_order_mark_at_the_start_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_missing_file_a_folder_and_a_pipe_are_unreadable(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    said = []
+    errors = []
     for name in ("missing", ".", "pipe"):
         report = Report()
         assert read_document(tmp_path / name, "x.yaml", report) is None
-        said += [str(error) for error in report.errors]
-    assert said == [
+        errors += [str(error) for error in report.errors]
+    assert errors == [
         "x.yaml:1:1: error: cannot be read: no such file or directory",
         "x.yaml:1:1: error: cannot be read: not a regular file",
         "x.yaml:1:1: error: cannot be read: not a regular file",
@@ -272,10 +272,14 @@ IN_LAYERS = [
     (
         "'toy:'",
         "«'(toy'",
-        "'sentinel' is no regular expression: missing ), unterminated subpattern at position 0",
+        "'sentinel' is not a regular expression: missing ), unterminated subpattern at position 0",
     ),
-    ("'toy:'", "«'[[a]b'", "'sentinel' is no regular expression: Possible nested set at position 1"),
-    ("'toy:'", "«'a{9999999999}'", "'sentinel' is no regular expression: the repetition number is too large"),
+    ("'toy:'", "«'[[a]b'", "'sentinel' is not a regular expression: Possible nested set at position 1"),
+    (
+        "'toy:'",
+        "«'a{9999999999}'",
+        "'sentinel' is not a regular expression: the repetition number is too large",
+    ),
     ("'toy:'", "«'toy:|'", "'sentinel' matches even the empty text"),
     ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
     (
@@ -358,13 +362,13 @@ def test_a_mistake_in_the_catalogue_gives_one_error_in_its_place(
 def test_every_mistake_of_every_file_is_reported_at_once(
     layers: Change, matrix: Change, mistakes: Mistakes
 ) -> None:
-    said = mistakes(
+    errors = mistakes(
         layers=layers("capacity: 64", "capacity: 65").replace("doc: A toy.", "doc: 1"),
         matrix=matrix("rounds: 3", "rounds: 0"),
         base="doc: Base.\nlayers: [stak, list, refill]\nset: {layout: untiy}\n",
         other="doc: [",
     )
-    assert [line.split("error: ")[1].split(",")[0] for line in said] == [
+    assert [line.split("error: ")[1].split(",")[0] for line in errors] == [
         "unknown layer 'stak'; did you mean 'stack'?",
         "'layout' must be one of modules",
         "'doc' must be a sentence or two without backslashes",

@@ -1,8 +1,8 @@
 """The types of single values in a file: a name, a path, a number, or one of a few words.
 
 The fields of a record are declared with these types (`capacity: Capacity`), and `spec.reading` calls them
-when a file is read. An invalid value raises `Misfit`, which says what is wrong and what helps; `spec.reading`
-adds the place.
+when a file is read. An invalid value raises `Misfit`, which names what is wrong and what helps;
+`spec.reading` adds the place.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _regex(text: str) -> str:
             re.compile(text.encode("ascii"))
             matches_nothing = re.compile(text).match("")
     except (re.error, RecursionError, OverflowError, Warning) as problem:
-        raise Misfit(f"is no regular expression: {problem}") from None
+        raise Misfit(f"is not a regular expression: {problem}") from None
     if matches_nothing:
         raise Misfit("matches even the empty text")
     return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from layermatrix.core.kinds import (
@@ -40,6 +39,7 @@ from layermatrix.core.kinds import (
     number,
 )
 from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import match_any, matches
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 FLOOR = "floor"  # the floor library's name in timings
@@ -54,7 +54,7 @@ class Suite:
     """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
     sources: with the shared library. static: with the static library. alone: with neither; they load the
-    library or run with it preloaded. inside: with the static library, also under sanitizers; they use hidden
+    library themselves. inside: with the static library, also under sanitizers; they use hidden
     symbols. scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test;
     `{seconds}` stands for the duration. timeout: seconds.
     """
@@ -75,7 +75,8 @@ class Suite:
 
 @dataclass(frozen=True)
 class Programs:
-    """Scripts whose output must be the same with the library preloaded and without. timeout: seconds."""
+    """Scripts that start existing programs. Their output must be the same with the library preloaded and
+    without. timeout: seconds."""
 
     scripts: Glob = ""  # none
     timeout: Seconds = 120
@@ -98,10 +99,10 @@ class Baseline:
 
 
 class Link(enum.Enum):
-    """How a benchmark calls the hot path.
+    """How a benchmark gets the hot path. The catalogue's profile sets the default.
 
-    PRELOADED: it calls the functions of a preloaded library, or without one, the system's. INLINED: each cell
-    compiles it with the cell's header and links it with the cell's library.
+    INLINED: each cell compiles the benchmark with the cell's header and links it with the cell's library.
+    PRELOADED: the benchmark calls functions that the system has as well. A preloaded library replaces them.
     """
 
     PRELOADED = "preloaded"
@@ -111,14 +112,15 @@ class Link(enum.Enum):
 @dataclass(frozen=True)
 class Load:
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
-    counted: its arguments under the cache simulator. link: how it calls the hot path."""
+    counted: its arguments under the cache simulator. link: how it gets the hot path; None in a file means the
+    profile's default."""
 
     name: OwnName
     doc: Sentence
     program: Name
     args: Words = ()
     counted: tuple[Word, ...] = ()
-    link: Link = Link.PRELOADED
+    link: Link | None = None
 
     @property
     def is_inlined(self) -> bool:
@@ -213,9 +215,7 @@ class Peer:
 
     def is_beside(self, variants: Iterable[str]) -> bool:
         """Whether it is timed beside any of these."""
-        return not self.variants or any(
-            pattern == ALL or fnmatchcase(name, pattern) for name in variants for pattern in self.variants
-        )
+        return not self.variants or match_any(variants, self.variants)
 
 
 @dataclass(frozen=True)
@@ -246,6 +246,10 @@ class PeerLoad(Load):
     group: Annotated[Name, Ref("group")] = ""
     seconds: Annotated[float, number(0, 3600)] = 0.0
 
+    def __post_init__(self) -> None:
+        if self.is_inlined:
+            raise Misfit(f"must be {Link.PRELOADED.value}: one program runs with every library", at=("link",))
+
 
 @dataclass(frozen=True)
 class Peers:
@@ -275,7 +279,7 @@ class Peers:
         return [load for load in self.loads.values() if any(self.is_named(load, word) for word in wanted)]
 
     def is_named(self, load: PeerLoad, word: str) -> bool:
-        return word in (ALL, load.group) or fnmatchcase(load.name, word)
+        return word == load.group or matches(load.name, word)
 
     @property
     def by_default(self) -> list[PeerLoad]:

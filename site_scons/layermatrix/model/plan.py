@@ -39,8 +39,16 @@ Sanitizers = Annotated[tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)],
 Targets = Annotated[tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True)]
 
 
+class _ByAxis:
+    """A record with a field for each axis."""
+
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = getattr(self, axis)
+        return found
+
+
 @dataclass(frozen=True)
-class Axes:
+class Axes(_ByAxis):
     """The values of each axis, in the order in which cells are listed."""
 
     variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
@@ -52,13 +60,9 @@ class Axes:
     sanitizer: Annotated[tuple[Annotated[str, OneOf(*SANITIZERS)], ...], Items(1, unique=True)] = ("none",)
     target: Annotated[tuple[Name, ...], Items(1, unique=True)] = ("native",)
 
-    def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = getattr(self, axis)
-        return found
-
 
 @dataclass(frozen=True)
-class Cells:
+class Cells(_ByAxis):
     """A selection of cells: on each given axis, the cell has one of the given values."""
 
     variant: Variants = ()
@@ -66,10 +70,6 @@ class Cells:
     compiler: Compilers = ()
     sanitizer: Sanitizers = ()
     target: Targets = ()
-
-    def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = getattr(self, axis)
-        return found
 
     def items(self) -> list[tuple[str, tuple[str, ...]]]:
         """The given axes with their values."""

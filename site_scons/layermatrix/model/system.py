@@ -108,7 +108,7 @@ class System:
     relative to `templates/`.
 
     modules: compiled separately, or included by the unit that is printed from `unity_skeleton`. sources:
-    always compiled separately. interpose: sources that define names which sanitizers define, too.
+    always compiled separately. without_sanitizer: sources that a build with a sanitizer leaves out.
     shared_only, static_only: sources of one kind of library. probe: a source of noinline functions that
     inline the entries. sentinel: a text that every debug message contains. switches: C variables that switch
     code on and off at run time.
@@ -126,7 +126,7 @@ class System:
     unity: File | None = None
     modules: Files = ()
     sources: Files = ()
-    interpose: Files = ()
+    without_sanitizer: Files = ()
     shared_only: Files = ()
     static_only: Files = ()
     probe: File | None = None
@@ -137,14 +137,29 @@ class System:
     forbidden: tuple[Forbidden, ...] = ()
 
     @property
+    def shared(self) -> str:
+        """The file name of the shared library."""
+        return f"lib{self.library}.so"
+
+    @property
+    def static(self) -> str:
+        """The file name of the static library."""
+        return f"lib{self.library}.a"
+
+    @property
     def soname(self) -> str:
         """The name that the loader searches for: lib<library>.so with the first number of the soversion."""
         first = self.soversion.partition(".")[0]
-        return f"lib{self.library}.so" + (f".{first}" if first else "")
+        return self.shared + (f".{first}" if first else "")
+
+    @property
+    def own_sources(self) -> tuple[str, ...]:
+        """The C files of both kinds of library."""
+        return (*self.modules, *self.sources, *self.without_sanitizer)
 
     @property
     def files(self) -> dict[str, tuple[str, ...]]:
         """Every C file of the system, by the spec key that lists it."""
-        groups = ("modules", "sources", "interpose", "shared_only", "static_only")
+        groups = ("modules", "sources", "without_sanitizer", "shared_only", "static_only")
         found = {group: getattr(self, group) for group in groups}
         return {**found, "probe": (self.probe,) if self.probe else ()}

@@ -66,7 +66,8 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
         _report_absent(disk.of_matrix(root, plan), cells)
     report.raise_if_any()
     variants = {name: finished(drafts[name].variant, catalogue) for name in names}
-    return Project(catalogue, variants, matrix.resolve(plan, names), experiments.experiments)
+    plan = matrix.resolve(plan, names, registry.of(catalogue.profile).link)
+    return Project(catalogue, variants, plan, experiments.experiments)
 
 
 def _report_absent(absent: Iterable[Misfit], document: Document) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from layermatrix.core.command import scons
 from layermatrix.core.errors import Report
 from layermatrix.core.kinds import Name, PlainLine, Text, number
 from layermatrix.model.measuring import METRICS
@@ -23,8 +24,8 @@ DIGITS = 3
 Figure = Annotated[float, number(-1e9, 1e9)]
 Digest = Annotated[str, Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}")]
 HEAD = """\
-# What an operation of each load costs in each cell, the benchmark's own share taken off. `./sconsw counters`
-# compares with it, `./sconsw counters --accept` writes it: commit it with the change that moved a figure.
+# What an operation of each load costs in each cell, the benchmark's own share taken off. `{command} counters`
+# compares with it, `{command} counters --accept` writes it: commit it with the change that moved a figure.
 #
 # A figure may grow by the `percent` or by the `soft` of its limits in variants/matrix.yaml, whichever is
 # more, but by no more than `hard`. Other compilers, C libraries, valgrinds and caches have figures of their
@@ -137,7 +138,7 @@ def _refuse_repetition(spec: LockSpec, document: reading.Document) -> None:
 
 def render(lock: Lock) -> str:
     """The text of the file."""
-    lines = [HEAD + "references:" + ("" if lock else " []")]
+    lines = [HEAD.format(command=scons()) + "references:" + ("" if lock else " []")]
     last: tuple[object, ...] = (None, None, None)
     for place in sorted(lock):
         now = (place.machine, place.variant, place.mode)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.measuring import FLOOR, Peers
+from layermatrix.model.measuring import FLOOR, Link, Peers
+from layermatrix.model.patterns import matches
 from layermatrix.model.plan import AXES, Axes, Matrix
-from layermatrix.spec.reading import Document, Path, matches
+from layermatrix.spec.reading import Document, Path
 from layermatrix.spec.shapes import ExperimentsSpec
 
 
@@ -31,11 +32,12 @@ def expanded(axes: Axes, variants: Sequence[str]) -> Axes:
     return replace(axes, variant=tuple(dict.fromkeys(names)))
 
 
-def resolve(matrix: Matrix, variants: Sequence[str]) -> Matrix:
-    """The matrix with every implied value filled in."""
+def resolve(matrix: Matrix, variants: Sequence[str], link: Link) -> Matrix:
+    """The matrix with every implied value filled in. link: the profile's, for loads that declare none."""
+    loads = {name: replace(load, link=load.link or link) for name, load in matrix.loads.items()}
     headline = matrix.timing.headline or next(iter(matrix.timed), "")
     timing = replace(matrix.timing, headline=headline)
-    return replace(matrix, axes=expanded(matrix.axes, variants), timing=timing)
+    return replace(matrix, axes=expanded(matrix.axes, variants), loads=loads, timing=timing)
 
 
 def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:

@@ -13,13 +13,12 @@ import functools
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
 from layermatrix.core.kinds import OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
-from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import matches
 from layermatrix.spec import yamlnodes
 
 T = TypeVar("T")
@@ -155,11 +154,6 @@ class Document:
 
 def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a value of an axis matches a user's word or pattern."""
-    return pattern == ALL or fnmatchcase(name, pattern)
 
 
 # --- reading

@@ -75,8 +75,8 @@ typedef struct tls_sll_lists {
     int32_t room[3]; // blocks that still fit
 } tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
-// The table of classes is part of it, so that an allocation needs one address only.
+// A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
+// blocks. The state contains the table of classes, so that an allocation needs one address only.
 typedef struct tiny_front {
     unified_cache_lists_t unified_cache;
     tls_sll_lists_t tls_sll;

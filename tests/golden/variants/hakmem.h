@@ -98,8 +98,8 @@ typedef struct thread_list_lists {
     uint8_t limit[48]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
-// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
-// The table of classes is part of it, so that an allocation needs one address only.
+// A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
+// blocks. The state contains the table of classes, so that an allocation needs one address only.
 typedef struct tiny_front {
     thread_list_lists_t thread_list;
     uint64_t tag;

@@ -57,7 +57,7 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     max_size: the largest request that a class serves, in bytes. hot_index: entry i is the class for
     (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is the class for 0 bytes. wide_index:
     entry i is the class for hot_size + i * wide_step + 1 bytes, the first size of each wide step. begin: the
-    number of blocks of each class that a list which may widen holds at first. inverses: 2^INVERSE_BITS / size,
+    number of blocks of each class that a list which may widen holds at first. inverses: 2^INVERSE_BITS / size
     plus 1, which replaces a division by the size.
     """
     serving = aligned(classes, step)

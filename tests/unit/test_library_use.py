@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import elfloader, file_watch, preload, process
-from layermatrix.core.preload import NotLoadedError, Ran
+from layermatrix.core import elfloader, file_watch, library_use, process
+from layermatrix.core.library_use import NotLoadedError, Ran
 
 LIBRARY = "int answer(void) { return 42; }\n"
 SILENT = '#include <stdio.h>\nint main(void) { puts("{\\"ops\\": 1}"); return 0; }\n'
@@ -53,7 +53,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(library: Path | None, program: Path, *, linked: bool = False, **extra: str) -> process.Finished:
-    return preload.run_with(library, [str(program)], run=process.run, timeout=20, linked=linked, extra=extra)
+    return library_use.run_with(
+        library, [str(program)], run=process.run, timeout=20, linked=linked, extra=extra
+    )
 
 
 def refused(library: Path | None, program: Path, *, linked: bool = False, **extra: str) -> str:
@@ -86,13 +88,13 @@ def test_temporary_files_in_a_folder_with_a_space_are_put_elsewhere(
     odd.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     run(built / "libanswer.so", built / "silent")
-    monkeypatch.setattr(preload, "FOLDERS", (str(odd),))
+    monkeypatch.setattr(library_use, "FOLDERS", (str(odd),))
     assert "set TMPDIR to a writable folder" in refused(built / "libanswer.so", built / "silent")
 
 
 def test_what_the_program_names_has_to_be_the_library(built: Path, system_library: Path) -> None:
-    told = refused(system_library, built / "names_it")
-    assert told == f"names_it used /usr/lib/another.so instead of {system_library}"
+    message = refused(system_library, built / "names_it")
+    assert message == f"names_it used /usr/lib/another.so instead of {system_library}"
 
 
 def of_another_machine(library: Path) -> bytes:
@@ -115,8 +117,8 @@ def test_a_library_that_the_loader_refuses_is_reported_with_its_reason(
 
 
 def test_a_static_program_and_a_script_prove_nothing(built: Path, tmp_path: Path) -> None:
-    told = refused(built / "libanswer.so", built / "static")
-    assert told == "static is statically linked, and does not name the object it used as 'library'"
+    message = refused(built / "libanswer.so", built / "static")
+    assert message == "static is statically linked, and does not name the object it used as 'library'"
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho '{}'\n", encoding="utf-8")
     script.chmod(0o755)
@@ -129,13 +131,13 @@ def test_another_library_of_the_name_is_distinguished_from_the_one_under_test(
     built: Path, tmp_path: Path
 ) -> None:
     other = Path(shutil.copy(built / "libanswer.so", tmp_path))
-    told = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
-    assert told == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
+    message = refused(built / "libanswer.so", built / "linked", linked=True, LD_LIBRARY_PATH=str(tmp_path))
+    assert message == f"linked was run without {built / 'libanswer.so'}; it loaded {other}"
 
 
 def test_a_linked_program_that_is_not_linked_is_reported(built: Path) -> None:
-    told = refused(built / "libanswer.so", built / "silent", linked=True)
-    assert told == f"silent was run without {built / 'libanswer.so'}"
+    message = refused(built / "libanswer.so", built / "silent", linked=True)
+    assert message == f"silent was run without {built / 'libanswer.so'}"
 
 
 def test_a_run_without_a_library_has_nothing_preloaded(
@@ -143,7 +145,7 @@ def test_a_run_without_a_library_has_nothing_preloaded(
 ) -> None:
     run(None, built / "silent")
     assert "LD_PRELOAD=/x.so" in refused(None, built / "silent", LD_PRELOAD="/x.so")
-    monkeypatch.setattr(preload, "FOR_EVERY_PROGRAM", tmp_path / "ld.so.preload")
+    monkeypatch.setattr(library_use, "FOR_EVERY_PROGRAM", tmp_path / "ld.so.preload")
     (tmp_path / "ld.so.preload").write_text("/lib/x.so\n", encoding="utf-8")
     assert refused(None, built / "silent").endswith("preloads /lib/x.so into every program")
 
@@ -154,7 +156,7 @@ def test_a_program_that_fails_is_the_callers_to_judge(built: Path) -> None:
 
 
 def test_links_are_gone_after_the_run(built: Path) -> None:
-    with preload.link_to(built / "libanswer.so") as link:
+    with library_use.link_to(built / "libanswer.so") as link:
         assert link is not None
         assert link.samefile(built / "libanswer.so")
     assert not link.parent.exists()
@@ -164,11 +166,11 @@ def script_with(library: Path, text: str) -> Callable[[], None]:
     """The proof that a script with this text used the library."""
 
     def prove() -> None:
-        with preload.copy_of(library) as copy:
+        with library_use.copy_of(library) as copy:
             extra = {"PRELOAD": str(copy.path)}
             finished = process.run(["sh", "-c", text], environment=process.environment(**extra), timeout=20)
             assert finished.failure is None
-            preload.prove_opened(copy, process.environment(), run=process.run)
+            library_use.prove_opened(copy, process.environment(), run=process.run)
 
     return prove
 
@@ -219,7 +221,7 @@ def test_relative_paths_are_those_of_the_folder_of_the_run(built: Path, tmp_path
         (tmp_path / name).symlink_to(built / target)
     environment: Mapping[str, str] = {**os.environ, "LD_PRELOAD": "./library.so"}
     ran = Ran(Path("program"), environment, tmp_path)
-    preload.prove(ran, Path("library.so"), run=process.run)
+    library_use.prove(ran, Path("library.so"), run=process.run)
     without = Ran(Path("program"), process.environment(), tmp_path)
     with pytest.raises(NotLoadedError):
-        preload.prove(without, Path("library.so"), run=process.run)
+        library_use.prove(without, Path("library.so"), run=process.run)

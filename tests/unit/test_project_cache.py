@@ -1,4 +1,4 @@
-"""`remembered`: the project is read again if it may have changed, and only then."""
+"""`project_cache`: the project is read again if it may have changed, and only then."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from layermatrix.build import remembered
+from layermatrix.build import project_cache
 from layermatrix.build.dependencies import LIBRARY, Library
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model.project import Project
@@ -33,7 +33,7 @@ class Toy:
         monkeypatch.setattr(loader, "load_project", self._counted)
 
     def load(self) -> Project:
-        return remembered.load_project(self.root, "src", self.library)
+        return project_cache.load_project(self.root, "src", self.library)
 
     def _counted(self, *arguments: Any) -> Project:
         self.reads += 1
@@ -41,7 +41,7 @@ class Toy:
 
     @property
     def store(self) -> Path:
-        return self.root / remembered.STORE
+        return self.root / project_cache.STORE
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_second_build_remembers_an_equal_project(toy: Toy) -> None:
 def test_the_real_project_is_equal_to_what_is_read_and_keeps_its_order(tmp_path: Path) -> None:
     for part in ("variants", "csrc", "tests"):
         (tmp_path / part).symlink_to(ROOT / part)
-    read, found = (remembered.load_project(tmp_path, "csrc", Library()) for _ in range(2))
+    read, found = (project_cache.load_project(tmp_path, "csrc", Library()) for _ in range(2))
     assert found == read
     assert found is not read
     assert repr(found) == repr(read)
@@ -172,7 +172,7 @@ def test_a_file_of_others_is_not_used_even_with_the_right_seal(
     monkeypatch.chdir(toy.root)
     read = toy.load()
     key = toy.store.read_bytes().split(b" ")[0].decode()
-    toy.store.write_bytes(remembered.sealed(key, content))
+    toy.store.write_bytes(project_cache.sealed(key, content))
     assert toy.load() == read
     assert toy.reads == 2
     assert not Path("sprung").exists()

@@ -1,4 +1,4 @@
-"""Preload a library into a program, and prove that the program used it.
+"""Run a program with a library, preloaded or linked, and prove that the program used it.
 
     preloaded  The program was not linked with the library; LD_PRELOAD puts it before all other libraries.
     linked     The program was linked with the library, and the loader finds it (RPATH).
@@ -32,7 +32,7 @@ from pathlib import Path
 
 from layermatrix.core import elfloader, file_watch, process
 
-VARIABLE = "LD_PRELOAD"
+VARIABLE = process.LOADING[0]
 NAMED_AS = ("library", "allocator")  # fields of a program's JSON line
 FOR_EVERY_PROGRAM = Path("/etc/ld.so.preload")
 FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # tried when the path of the usual temporary folder is unsuitable
@@ -119,17 +119,19 @@ def run_with(
     run: process.Run,
     timeout: float,
     linked: bool = False,
+    under: Sequence[str] = (),
     extra: Mapping[str, str] | None = None,
 ) -> process.Finished:
     """Run a program with this library; None runs it without one.
 
     timeout: seconds. linked: the program was linked with the library; otherwise the library is preloaded.
-    extra: further environment variables. Raises NotLoadedError if the run succeeds without proof that it used
-    the library. The caller has to check `failure` of the result.
+    under: the words of a tool that runs the program, such as valgrind. extra: further environment variables.
+    Raises NotLoadedError if the run succeeds without proof that it used the library. The caller has to check
+    `failure` of the result.
     """
     with link_to(None if linked else library) as link:
         variables = environment(link, **(extra or {}))
-        finished = run(command, environment=variables, timeout=timeout)
+        finished = run([*under, *command], environment=variables, timeout=timeout)
         if finished.failure is None:
             ran = Ran(Path(command[0]), variables, None, finished.stdout, finished.stderr)
             prove(ran, library if linked else link, run=run)
@@ -207,8 +209,10 @@ def _shown(library: Path) -> Path:
 def _refusal(ran: Ran) -> str:
     """The loader's reason for refusing a library, as the end of a message; empty if it refused none."""
     lines = process.text(ran.stderr).splitlines()
-    said = next((line for line in lines if "ld.so: object" in line and "cannot be preloaded" in line), None)
-    reason = re.search(r"cannot be preloaded \((.*)\)", said) if said else None
+    refusal = next(
+        (line for line in lines if "ld.so: object" in line and "cannot be preloaded" in line), None
+    )
+    reason = re.search(r"cannot be preloaded \((.*)\)", refusal) if refusal else None
     return f": the loader reports: {reason[1]}" if reason else ""
 
 
@@ -217,7 +221,7 @@ def _refusal(ran: Ran) -> str:
 
 def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     """The objects that the loader loads for a program in this environment: requested name -> file. Raises
-    NotLoadedError if the loader cannot be asked."""
+    NotLoadedError if the loader cannot list them."""
     name, program = ran.program.name, _in(ran.folder, ran.program).resolve()  # its folder is $ORIGIN
     try:
         loader = elfloader.of_program(program)
@@ -228,4 +232,4 @@ def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
     if finished.failure:
         raise NotLoadedError(f"the loader cannot list the objects of {name}: {finished.failure}")
     found = _LISTED.findall(process.text(finished.stdout))
-    return {asked or path: _in(ran.folder, path) for asked, path in found}
+    return {named or path: _in(ran.folder, path) for named, path in found}

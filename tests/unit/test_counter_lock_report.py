@@ -11,14 +11,14 @@ from rich.console import Console
 from layermatrix.analysis.counter_lock import Verdict
 from layermatrix.analysis.results import CellResult
 from layermatrix.core.records import NotMeasured
-from layermatrix.report import html, markdown, reference, terminal
+from layermatrix.report import counter_lock, html, markdown, terminal
 
 
 def printed(*cells: CellResult) -> str:
     out = io.StringIO()
     console = Console(file=out, width=120, no_color=True, highlight=False)
-    reference.print_table(cells, "op", console)
-    reference.print_findings(cells, console, "; accept it")
+    counter_lock.print_table(cells, "op", console)
+    counter_lock.print_findings(cells, console, "; accept it")
     return "\n".join(" ".join(line.split()) for line in out.getvalue().splitlines())
 
 
@@ -40,11 +40,11 @@ def test_a_figure_that_is_worse_names_cell_load_and_figure() -> None:
     assert "variants/counters.lock: 1 new, 1 worse; accept it" in text
 
 
-def test_where_all_is_kept_nothing_more_is_said() -> None:
+def test_where_all_is_within_limits_only_the_sum_is_printed() -> None:
     both = samples.reference()
     kept = replace(both, loads={"mixed": both.loads["mixed"]})
     text = printed(samples.cell("old", reference=kept))
-    assert text.splitlines()[-1] == "variants/counters.lock: 1 kept"
+    assert text.splitlines()[-1] == "variants/counters.lock: 1 within limits"
     assert "mixed:" not in text
 
 
@@ -70,7 +70,7 @@ def test_the_tables_of_the_phases_have_a_sentence_on_it() -> None:
 
 def test_markdown_and_html_show_the_verdict_of_each_load() -> None:
     record = samples.record([samples.cell("old", reference=samples.reference(63.0, Verdict.WORSE))])
-    table = markdown.render(record).split("## What one op costs", 1)[1]
+    table = markdown.render(record).split("## The cost of one op", 1)[1]
     assert "| **worse** |" in table
     assert "| new |" in table
     page = html.render(record)

@@ -23,7 +23,7 @@ FLAGS = ("CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS")
 
 
 @dataclass(frozen=True)
-class UserTools:
+class CompilerVariables:
     """texts: name -> value, without empty values. typed: the names that the command line sets."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class UserTools:
         return [f"{name}={self.texts.get(name, '')}" for name in self.typed]
 
 
-def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> UserTools:
-    """The user's tools. Raises SelectionError for a value that a shell could not split."""
+def read(arguments: Mapping[str, str], environment: Mapping[str, str]) -> CompilerVariables:
+    """The user's compiler and flags. Raises SelectionError for a value that a shell could not split."""
     typed = tuple(name for name in DOCS if name in arguments)
     texts = {name: arguments.get(name, environment.get(name, "")).strip() for name in DOCS}
-    given = UserTools({name: text for name, text in texts.items() if text}, typed)
+    given = CompilerVariables({name: text for name, text in texts.items() if text}, typed)
     for name, text in given.texts.items():
         try:
             given.words(name)

@@ -33,12 +33,13 @@ def declare(build: Builder) -> Declared:
 
 
 def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
-    record = f"evidence/{kind.name}.json"
     reason = kind.left_out(build.cell, build.project)
     if reason or kind.declare is None:
-        return build.made("EVIDENCE", [record], [], kind.leave_out, module=kind.module, values=[reason or ""])
+        return build.made(
+            "EVIDENCE", [kind.file], [], kind.leave_out, module=kind.module, values=[reason or ""]
+        )
     inputs = kind.declare(build)
-    targets = [record, f"evidence/{kind.name}.passed"] if kind.is_gate else [record]
+    targets = [kind.file, f"evidence/{kind.name}.passed"] if kind.is_gate else [kind.file]
     return build.made(
         "EVIDENCE",
         targets,

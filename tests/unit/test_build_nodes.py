@@ -12,7 +12,7 @@ import pytest
 
 from layermatrix.build.dependencies import LIBRARY
 from layermatrix.build.step import Step
-from layermatrix.evidence import asm, budget, counters, declaring, layers, programs, registry
+from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
 from layermatrix.model.matrix import Cell
 from layermatrix.model.project import Project
@@ -124,7 +124,7 @@ def build(project: Any) -> Start:
 
 
 def test_every_kind_of_the_registry_that_is_built_is_declared(build: Start) -> None:
-    declared = declaring.declare(build())
+    declared = build_nodes.declare(build())
     names = {Path(node.path).stem for node in declared.every if node.path.endswith(".json")}
     assert names == {kind.name for kind in registry.KINDS if kind.declare}
     stamps = {Path(node.path).stem for node in declared.every if node.path.endswith(".passed")}
@@ -136,7 +136,7 @@ def test_every_kind_of_the_registry_that_is_built_is_declared(build: Start) -> N
 
 def test_the_probe_is_counted_with_the_library_and_the_lines_of_each_layer(build: Start) -> None:
     made = build()
-    declaring.declare(made)
+    build_nodes.declare(made)
     assert made.of("asm").how == asm.KIND.establish
     assert made.of("asm").sources == [
         "probe/probe.o",
@@ -148,7 +148,7 @@ def test_the_probe_is_counted_with_the_library_and_the_lines_of_each_layer(build
 
 def test_what_a_sanitizers_cell_cannot_show_is_left_out_and_made_of_nothing(build: Start) -> None:
     made = build("debug", "asan")
-    declaring.declare(made)
+    build_nodes.declare(made)
     for kind in (asm.KIND, programs.KIND, counters.KIND):
         assert (made.of(kind.name).how, made.of(kind.name).sources) == (kind.leave_out, [])
     assert made.of("budget").how == budget.KIND.leave_out
@@ -156,13 +156,13 @@ def test_what_a_sanitizers_cell_cannot_show_is_left_out_and_made_of_nothing(buil
 
 def test_layers_are_counted_only_where_they_count(build: Start) -> None:
     made = build()
-    declaring.declare(made)
+    build_nodes.declare(made)
     assert made.of("layers").how == layers.KIND.leave_out
 
 
 def test_the_baseline_has_its_counters_and_nothing_else(build: Start) -> None:
     made = build(of_baseline=True, libraries=())
-    declaring.declare(made)
+    build_nodes.declare(made)
     assert [one.targets for one in made.made_by] == [["evidence/counters.json"]]
     assert made.of("counters").sources == ["bin/null.so", "bin/bench"]
 
@@ -184,7 +184,7 @@ def test_each_script_has_a_result_that_depends_on_what_it_names_in_data(
     made = build()
     made.found[f"#{made.project.matrix.programs.scripts}"] = [File(name) for name in texts]
     made.found["#tests/data/*"] = [File("tests/data/common.sh"), File("tests/data/load.py")]
-    declaring.declare(made)
+    build_nodes.declare(made)
     plain = [f"#build/baseline/evidence/programs/{name}.plain.json" for name in "ab"]
     results = [f"evidence/programs/{name}.json" for name in "abc"]
     found = {one.targets[0]: one for one in made.made_by}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from layermatrix.build.request import RequestError
-from layermatrix.measure import entries
-from layermatrix.measure.entries import Entries
+from layermatrix.measure import peer_selection
+from layermatrix.measure.peer_selection import PeerSelection
 from layermatrix.model.measuring import Floor, Group, Peer, PeerLoad, Peers
 
 
@@ -34,8 +34,8 @@ PEERS = Peers(
 )
 
 
-def chosen(variant: str = "mine", **given: str) -> Entries:
-    return entries.of_request(PEERS, [variant], "system", Path("/nowhere"), **given)
+def chosen(variant: str = "mine", **given: str) -> PeerSelection:
+    return peer_selection.of_request(PEERS, [variant], "system", Path("/nowhere"), **given)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
     for path in paths:
         path.write_bytes(b"")
     added = f"one:{paths[0]},two:c.so"
-    found = entries.of_request(PEERS, ["mine"], "system", tmp_path, added=added)
+    found = peer_selection.of_request(PEERS, ["mine"], "system", tmp_path, added=added)
     assert found.added == {"one": paths[0], "two": paths[1]}
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"loads": "swpa"}, "loads=swpa: unknown load 'swpa'; did you mean 'swap'?"),
         ({"loads": "smal"}, "loads=smal: unknown load 'smal'; did you mean 'small'?"),
@@ -98,7 +98,7 @@ def test_any_library_is_one_more_peer(tmp_path: Path) -> None:
         ({"added": "system:/x.so"}, "peer=system:/x.so: 'system' is the name of another that is timed"),
     ],
 )
-def test_what_there_is_not_is_refused_with_a_way_out(given: dict[str, str], said: str) -> None:
+def test_what_there_is_not_is_refused_with_a_way_out(given: dict[str, str], message: str) -> None:
     with pytest.raises(RequestError) as refused:
         chosen("mine", **given)
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)

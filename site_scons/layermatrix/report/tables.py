@@ -33,7 +33,9 @@ from layermatrix.evidence.kind import Kind
 
 AGAINST = "compared with the accepted cost for this compiler, C library and valgrind (variants/counters.lock)"
 BELOW_ZERO = "a negative figure: the benchmark itself costs less with this library than with the empty one"
-PRINTED = "a header is printed for its variant: what others choose by #if is mostly chosen when it is printed"
+PRINTED = (
+    "a header is generated for one variant, so it needs few #if: most choices are made when it is generated"
+)
 REPORTED_NOTE = "reported, not measured here"
 EVENTS = (
     ("instructions", "instr.", "per", 1),
@@ -65,19 +67,21 @@ class _Column:
 def code_table(results: Results) -> Table:
     """The table about the code: layers, instructions, lines of assembly, checks."""
     layers = _Column(Heading("layers", "count"), lambda cell: Figure(str(len(cell.layers))))
-    return _table("What the code is", results, [layers, *_of_kinds(results, _code_kinds())], baseline=True)
+    return _table("The code", results, [layers, *_of_kinds(results, _code_kinds())], baseline=True)
 
 
 def text_table(results: Results) -> Table:
     """The table about the text: conditional paths and runtime checks."""
     columns = list(_of_kind(results, code.KIND))
-    return replace(_table("What the text leaves open", results, columns, baseline=False), notes=(PRINTED,))
+    return replace(
+        _table("Conditional paths and runtime checks", results, columns, baseline=False), notes=(PRINTED,)
+    )
 
 
 def run_table(results: Results) -> Table:
     """The table about the run: counters and speed of each load, compared with the baseline."""
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
-    return _noted(_table("How it runs", results, list(_of_kinds(results, kinds)), baseline=True))
+    return _noted(_table("Counters and speed", results, list(_of_kinds(results, kinds)), baseline=True))
 
 
 def checks_columns(results: Results) -> list[_Column]:
@@ -89,7 +93,7 @@ def counts_tables(results: Results) -> list[Table]:
     """The costs of each counted load."""
     work = results.view.work
     return [
-        _noted(_table(f"What one {work} costs: {load}", results, list(_events(load, work)), baseline=True))
+        _noted(_table(f"The cost of one {work}: {load}", results, list(_events(load, work)), baseline=True))
         for load in counted_loads(results)
     ]
 
@@ -117,7 +121,7 @@ def _of_kind(results: Results, kind: Kind[Any]) -> Iterable[_Column]:
     for column in _columns(results, kind):
         yield _plain(kind, column)
         beside = column.beside
-        if beside and any(_reported(results, record, beside) for record in _records(results)):
+        if beside and any(results.reported(record, beside) for record in _records(results)):
             heading = Heading("reported", column.heading.unit, group=column.heading.group, reported=True)
             shown = _reported_column(results, beside)
             yield _Column(heading, shown, shown)
@@ -140,13 +144,9 @@ def _records(results: Results) -> tuple[CellResult | BaselineResult, ...]:
     return (results.baseline, *results.cells)
 
 
-def _reported(results: Results, record: CellResult | BaselineResult, beside: str) -> str | None:
-    return results.reported(record, beside)
-
-
 def _reported_column(results: Results, beside: str) -> Callable[[CellResult | BaselineResult], Figure]:
     def of(record: CellResult | BaselineResult) -> Figure:
-        text = _reported(results, record, beside)
+        text = results.reported(record, beside)
         return Figure(text, FigureKind.REPORTED) if text else not_applicable()
 
     return of

@@ -16,7 +16,7 @@ from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results, document
 from layermatrix.core.records import NotMeasured, plain
 from layermatrix.model import matrix
-from layermatrix.report import markdown, storybook
+from layermatrix.report import markdown, story
 from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,19 +70,19 @@ def record() -> Results:
 
 @pytest.fixture(scope="module")
 def text(record: Results) -> str:
-    return storybook.render(record)
+    return story.render(record)
 
 
 def test_every_number_of_the_story_stems_from_the_results(record: Results, text: str) -> None:
     assert isinstance(record.experiments, Experiments)
     compared = [pair.ratio for one in record.experiments.comparisons.values() for pair in one.pairs]
-    stem = known(document(record)) | known(plain(compared)) | known(plain(storybook.shipped(record).story))
+    stem = known(document(record)) | known(plain(compared)) | known(plain(story.shipped(record).story))
     assert len(numbers(text)) > 50
     assert numbers(text) - stem == set()
 
 
 def test_no_figure_is_typed_in_the_template() -> None:
-    source = (ROOT / "site_scons/layermatrix/report" / storybook.TEMPLATE).read_text(encoding="utf-8")
+    source = (ROOT / "site_scons/layermatrix/report" / story.TEMPLATE).read_text(encoding="utf-8")
     printed = "".join(words for _, kind, words in jinja2.Environment().lex(source) if kind == "data")
     assert "Reported and measured" in printed
     assert numbers(printed) == set()
@@ -90,12 +90,12 @@ def test_no_figure_is_typed_in_the_template() -> None:
 
 def test_a_changed_figure_changes_the_story(text: str) -> None:
     cells = [samples.cell("old", asm=samples.asm(777)), *map(samples.cell, samples.LINEAGE[1:])]
-    changed = storybook.render(samples.record(cells))
+    changed = story.render(samples.record(cells))
     assert "old 777" in changed
     assert "777" not in text
 
 
-def test_each_variant_says_what_is_gone_and_how_far_it_came(text: str) -> None:
+def test_each_variant_names_what_was_removed_and_what_that_achieved(text: str) -> None:
     assert "## mid" in text
     steps = [line for line in text.splitlines() if line.startswith("| Instructions of alloc (after old)")]
     assert [step.split(" (after old)")[1] for step in steps] == [
@@ -108,7 +108,7 @@ def test_variants_stand_in_the_order_of_their_descent() -> None:
     other = replace(samples.cell("split"), variant="apart", id="apart-release-gcc", lineage=("apart",))
     cells = [other, *(samples.cell(name) for name in ("new", "old", "mid"))]
     about = {cell.variant: samples.about(cell.variant) for cell in cells}
-    text = storybook.render(samples.record(cells, variants=about))
+    text = story.render(samples.record(cells, variants=about))
     places = [text.index(f"\n## {name}\n") for name in ("old", "mid", "new", "apart")]
     assert places == sorted(places)
 
@@ -132,19 +132,19 @@ def test_experiments_modules_and_switches_are_there(text: str) -> None:
 def test_what_was_not_measured_gives_the_reason() -> None:
     none = NotMeasured("no experiment was made")
     cells = [samples.cell(name, counters=samples.NOT_INSTALLED) for name in ("old", "mid")]
-    text = storybook.render(samples.record(cells, experiments=none))
+    text = story.render(samples.record(cells, experiments=none))
     assert "Not measured: no experiment was made" in text
     assert "not measured: old: valgrind is not installed" in text
 
 
 def test_a_variants_words_break_no_table() -> None:
-    text = storybook.render(samples.record([samples.cell("old", doc="a|b <i> *c*")]))
+    text = story.render(samples.record([samples.cell("old", doc="a|b <i> *c*")]))
     assert "a\\|b \\<i\\> \\*c\\*" in text
 
 
 def test_other_configurations_are_not_in_the_story() -> None:
     cells = [samples.cell("old"), samples.cell("mid", mode="debug"), samples.cell("new", compiler="clang")]
-    text = storybook.render(samples.record(cells))
+    text = story.render(samples.record(cells))
     assert "## old" in text
     assert "## mid" not in text
     assert "## new" not in text
@@ -181,4 +181,4 @@ def _switch_rows(project: Any) -> list[list[str]]:
     from layermatrix.profiles.malloc.profile import MALLOC
 
     about = {name: layer_path.describe(variant, MALLOC) for name, variant in project.variants.items()}
-    return [row for item in storybook.switches(samples.phases(variants=about)) for row in item["rows"]]
+    return [row for item in story.switches(samples.phases(variants=about)) for row in item["rows"]]

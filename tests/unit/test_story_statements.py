@@ -25,7 +25,7 @@ def test_a_child_with_fewer_instructions_agrees() -> None:
     assert (found.parent_value, found.child_value) == (800, 300)
 
 
-def test_a_child_with_more_instructions_is_said_plainly() -> None:
+def test_a_child_with_more_instructions_is_reported_as_such() -> None:
     record = samples.record([samples.cell("old"), samples.cell("mid", asm=samples.asm(900))])
     assert step(record, "code", "mid").agrees is False
     assert "NOT as reported: mid is higher than old" in sentence(record, "Instructions of alloc")
@@ -77,7 +77,7 @@ def test_a_single_round_decides_nothing() -> None:
     assert "mid against old was timed only once" in sentence(record, "Speed on mixed")
 
 
-def test_reported_figures_say_how_far_a_step_should_go() -> None:
+def test_reported_figures_define_how_far_a_step_should_go() -> None:
     cells = [samples.cell("old", asm=samples.asm(1000)), samples.cell("mid", asm=samples.asm(900))]
     found = step(samples.record(cells), "code", "mid")
     assert found.projected == Span(0.5, 0.6)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HEADS = ("instr.", "I1 miss", "D1 miss", "LL miss", "branches", "mispred.")  # of METRICS
 STYLES = {
     Verdict.WORSE: "bold red", Verdict.MISSED: "yellow", Verdict.NEW: "yellow", Verdict.BETTER: "green",
-    Verdict.KEPT: "",
+    Verdict.WITHIN: "",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def print_table(cells: Iterable[CellResult], work: str, console: Console) -> Non
     from rich.table import Table
 
     made = Table(
-        title=f"What one {work} costs, and what was accepted",
+        title=f"The cost of one {work}, accepted and current",
         title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False,
     )  # fmt: skip
     for head in ("cell", "load", ""):
@@ -61,8 +61,7 @@ def _fields(cell_id: str, name: str, load: ComparedLoad, cell: CellResult) -> It
     yield name
     compared = load.figures
     yield "accepted\nnow\ndifference" if compared else "now"
-    counted = figures.counted(cell, name)
-    now = {} if isinstance(counted, NotMeasured) else counted.per_op
+    now = figures.per_op(cell, name)
     for metric in METRICS:
         if compared:
             yield _figure(compared[metric])
@@ -86,7 +85,7 @@ def _difference(figure: ComparedFigure) -> str:
 
 def print_findings(cells: Iterable[CellResult], console: Console, hint: str = "") -> None:
     """A line for each figure that is worse, and for each load or cell that is new or not compared; then the
-    sum, and the hint where there was anything to say."""
+    sum, and the hint if there is a finding."""
     found = [finding for cell in cells for finding in findings(cell)]
     for verdict, words in found:
         if words:
@@ -99,7 +98,7 @@ def print_findings(cells: Iterable[CellResult], console: Console, hint: str = ""
 
 
 def findings(cell: CellResult) -> Iterable[tuple[Verdict, str]]:
-    """(verdict, words) of each load; the words are empty where there is nothing to say."""
+    """(verdict, words) of each load; the words are empty if there is no finding."""
     if isinstance(cell.reference, NotMeasured):
         yield Verdict.MISSED, f"{cell.id}: {cell.reference.reason}"
         return
@@ -107,7 +106,7 @@ def findings(cell: CellResult) -> Iterable[tuple[Verdict, str]]:
         words = [
             f"{metric} {_words(figure)}"
             for metric, figure in load.figures.items()
-            if figure.verdict is load.verdict and load.verdict is not Verdict.KEPT
+            if figure.verdict is load.verdict and load.verdict is not Verdict.WITHIN
         ]
         words += [load.reason] if load.reason else []
         yield load.verdict, f"{cell.id}, {name}: {'; '.join(words)}" if words else ""
@@ -121,7 +120,7 @@ def _words(figure: ComparedFigure) -> str:
 
 
 def sentence(cells: Iterable[CellResult]) -> tuple[str, bool]:
-    """What all comparisons say in a line, empty where nothing was compared, and whether all is well."""
+    """The result of all comparisons in one line (empty if nothing was compared), and whether it is a pass."""
     by_verdict: dict[Verdict, list[str]] = {}
     for cell in cells:
         if not isinstance(cell.reference, NotMeasured):

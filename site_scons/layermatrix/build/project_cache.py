@@ -24,7 +24,6 @@ from typing import Any
 
 from layermatrix.build.dependencies import Library
 from layermatrix.core import records
-from layermatrix.model import project as records_of_project
 from layermatrix.model.project import Project
 from layermatrix.spec import disk
 
@@ -33,7 +32,7 @@ SPECS = "variants"
 READER = "layermatrix.spec.loader"
 PACKAGES = ("yaml",)  # that the reader uses
 MOST_BYTES = 1 << 21  # more than the loader accepts
-MODEL = records_of_project.__name__.rpartition(".")[0] + "."
+MODEL = Project.__module__.rpartition(".")[0] + "."
 
 
 def load_project(root: Path, sources: str, library: Library) -> Project:
@@ -45,7 +44,7 @@ def load_project(root: Path, sources: str, library: Library) -> Project:
     from layermatrix.spec import loader  # imports yaml
 
     loaded = loader.load_project(root, sources)
-    with contextlib.suppress(OSError):  # without write access, each call reads anew
+    with contextlib.suppress(OSError):  # without write access, each call reads the files again
         records.write_bytes(store, sealed(key, pickle.dumps(loaded, protocol=5)))
     return loaded
 

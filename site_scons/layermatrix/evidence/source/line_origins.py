@@ -29,26 +29,26 @@ class _Layer(Protocol):
 
 
 @dataclass(frozen=True)
-class Spot:
+class SourceLine:
     """A line of a hand-written file. owner: "layer ring" for a line of that layer; otherwise the file, which
-    is the skeleton for lines of the frame. layer: its layer, if any. asked_by: the template lines that called
-    it, as "path:line"."""
+    is the skeleton for lines of the frame. layer: its layer, if any. printed_for: the template lines that
+    called it, as "path:line"."""
 
     path: str
     line: int
     owner: str
     layer: str | None = None
-    asked_by: tuple[str, ...] = ()
+    printed_for: tuple[str, ...] = ()
 
     def error(self, what: str) -> str:
         """An error message about this line."""
         layer = f", layer {self.layer}" if self.layer else ""
-        behind = f", printed for {', '.join(self.asked_by)}" if self.asked_by else ""
-        return f"{self.path}:{self.line}:1: error: {what}{layer}{behind}"
+        suffix = f", printed for {', '.join(self.printed_for)}" if self.printed_for else ""
+        return f"{self.path}:{self.line}:1: error: {what}{layer}{suffix}"
 
 
 @dataclass(frozen=True)
-class Places:
+class LineOrigins:
     """Finds origins. header: the name of the generated file, without its folder. read: returns the map of its
     lines; it is slow, so it is called only when needed."""
 
@@ -59,12 +59,12 @@ class Places:
     def _lines(self) -> LineMap:
         return self.read()
 
-    def spot(self, file: str, line: int) -> Spot:
+    def origin(self, file: str, line: int) -> SourceLine:
         """The origin of line `line` of the compiled file `file`."""
         chain = self._lines.chain(line) if PurePosixPath(file).name == self.header else ()
         if not chain:
-            return Spot(file, line, file)
+            return SourceLine(file, line, file)
         layer = self._lines.layer(line)
-        asked_by = tuple(f"{place.path}:{place.line}" for place in chain[1:])
+        printed_for = tuple(f"{place.path}:{place.line}" for place in chain[1:])
         owner = f"layer {layer.name}" if layer else chain[-1].path
-        return Spot(chain[0].path, chain[0].line, owner, layer.name if layer else None, asked_by)
+        return SourceLine(chain[0].path, chain[0].line, owner, layer.name if layer else None, printed_for)

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from layermatrix.build.request import RequestError
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model.layers import ALL
 from layermatrix.model.measuring import FLOOR, PeerLoad, Peers
+from layermatrix.model.patterns import matches
 
 _ADDED = re.compile(r"([A-Za-z_][\w.-]*):(.+)")
 _BETWEEN = re.compile(r",(?=[A-Za-z_][\w.-]*:)")  # paths may contain commas
 
 
 @dataclass(frozen=True)
-class Entries:
+class PeerSelection:
     """loads: the loads to time. libraries: names from the matrix, and `floor`. added: the user's own
     libraries."""
 
@@ -40,12 +40,12 @@ def of_request(
     loads: str = "",
     libraries: str = "",
     added: str = "",
-) -> Entries:
+) -> PeerSelection:
     """The selection to time beside these variants and the baseline. Empty text selects the matrix's
     default."""
     chosen = _libraries(peers, libraries) if libraries else _beside(peers, variants)
     taken = (baseline, *variants, *peers.libraries, FLOOR)
-    return Entries(_loads(peers, loads), chosen, dict(_added(added, root, taken)))
+    return PeerSelection(_loads(peers, loads), chosen, dict(_added(added, root, taken)))
 
 
 def _loads(peers: Peers, text: str) -> Sequence[PeerLoad]:
@@ -69,7 +69,7 @@ def _libraries(peers: Peers, text: str) -> list[str]:
 
 
 def _matching(known: Iterable[str], word: str) -> list[str]:
-    return [name for name in known if word == ALL or fnmatchcase(name, word)]
+    return [name for name in known if matches(name, word)]
 
 
 def _beside(peers: Peers, variants: Sequence[str]) -> list[str]:
@@ -100,5 +100,5 @@ def _words(variable: str, text: str) -> list[str]:
 
 
 def _unknown(noun: str, given: str, word: str, known: Sequence[str]) -> RequestError:
-    hint = hint_for(word, known) or "./sconsw -h shows them"
+    hint = hint_for(word, known) or "'peers' in variants/matrix.yaml names them"
     return RequestError(f"{given}: unknown {noun} {quote(word)}; {hint}")

@@ -11,33 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis import comparison, deviations, figures, reported
-from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Deviation, Direction, Step
+from layermatrix.core import templates
+from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
-from layermatrix.evidence.columns import number
-from layermatrix.report import explain, exporter, markdown
-from layermatrix.report import table as tables
+from layermatrix.evidence.columns import number, state
+from layermatrix.report import explain, exporter, markdown, tables
 
 View = dict[str, Any]  # what the template prints
 
 TEMPLATE = "story.md.j2"
-COMMAND = "./sconsw story --accept"
 SOURCE = "build/report/results.json"
 
 
 def render(results: Results) -> str:
     """The text of story.md."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates.environment(Path(__file__).parent)
     return _tidy(environment.get_template(TEMPLATE).render(**_view(shipped(results))))
 
 
@@ -72,7 +64,7 @@ def _view(results: Results) -> View:
     why = experiments.reason if isinstance(experiments, NotMeasured) else "no experiment was made"
     return {
         "title": f"The story of {escape(results.system.name)}",
-        "command": COMMAND,
+        "command": scons("story", "--accept"),
         "source": SOURCE,
         "about": escape(results.system.doc),
         "host": escape(_host(results)),
@@ -81,7 +73,7 @@ def _view(results: Results) -> View:
         "tables": list(_tables(results)),
         "phases": [_phase(results, cell) for cell in results.cells],
         "deviations": [_deviation(item) for item in results.story.deviations],
-        "experiments": [_experiment(found, results.view.work) for found in _asked(results)],
+        "experiments": [_experiment(found, results.view.work) for found in _comparisons(results)],
         "no_experiment": escape(why),
         "modules": _modules(results),
         "no_modules": escape(_why_no_modules(results)),
@@ -198,17 +190,15 @@ def _deviation(item: Deviation) -> View:
     }
 
 
-def _asked(results: Results) -> Sequence[Comparison]:
+def _comparisons(results: Results) -> Sequence[Comparison]:
     """The experiments, followed by the effect of each layer."""
-    if not isinstance(results.experiments, Experiments):
-        return []
-    return sorted(results.experiments.comparisons.values(), key=lambda one: one.verdict is None)
+    return sorted(results.comparisons, key=lambda one: one.verdict is None)
 
 
 def _experiment(found: Comparison, work: str) -> View:
     lines = comparison.conclusions(found)
     if found.stale:
-        lines.append(f"Built anew since this was measured: {', '.join(found.stale)}.")
+        lines.append(f"Rebuilt since this was measured: {', '.join(found.stale)}.")
     return {
         "question": markdown.escape(found.question),
         "doc": markdown.escape(found.doc),
@@ -250,22 +240,18 @@ def switches(results: Results) -> Iterable[View]:
     """The switches of each variant that has any, with their descriptions in the catalogue."""
     for name, about in results.variants.items():
         rows = [
-            [f"`{layer.toggle.env}`", layer.title, _state(layer.toggle.default), layer.doc]
+            [f"`{layer.toggle.env}`", layer.title, state(layer.toggle.default), layer.doc]
             for layer in about.layers
             if layer.toggle
         ]
         rows += [
-            [f"`{option.env}`", option.name, _state(option.value), option.doc]
+            [f"`{option.env}`", option.name, state(option.value), option.doc]
             for option in about.options
             if option.env
         ]
         if rows:
             escaped = [[row[0], *map(markdown.escape, row[1:])] for row in rows]
             yield {"name": markdown.escape(name), "rows": escaped}
-
-
-def _state(value: bool | int) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 EXPORTER = exporter.single("story.md", render)

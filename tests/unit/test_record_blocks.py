@@ -1,4 +1,4 @@
-"""`nested`: any record as pairs, tables and texts."""
+"""`record_blocks`: any record as pairs, tables and texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layermatrix.report.nested import Block, blocks, shown
+from layermatrix.report.record_blocks import Block, blocks, shown
 
 
 def laid_out(value: Any, title: str = "") -> list[Block]:

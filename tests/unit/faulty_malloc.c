@@ -5,7 +5,7 @@
 //
 //     WRONG_OVERLAP  every 16th block is the one before it
 //     WRONG_ZERO     calloc's blocks are not zeroed
-//     WRONG_COPY     realloc leaves the content behind
+//     WRONG_COPY     realloc does not copy the content
 //     WRONG_ALIGN    blocks of 64 bytes and more are not aligned
 //     ONLY_MALLOC    there is no free and no realloc
 

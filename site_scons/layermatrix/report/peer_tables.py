@@ -1,6 +1,6 @@
 """Lay out a comparison with other libraries as tables: each load with speed and memory, and a summary.
 
-Reads a `Contest`; returns `Table`s of text, for every exporter.
+Reads a `PeerResults`; returns `Table`s of text, for every exporter.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from layermatrix.evidence.columns import (
     not_applicable,
     not_measured,
     number,
+    several,
 )
-from layermatrix.measure.contest import Contest, ContestLoad, Standing, Summary
+from layermatrix.measure.peer_results import PeerLoadResult, PeerResults, Standing, Summary
 from layermatrix.model.measuring import FLOOR
-from layermatrix.report import table as tables
+from layermatrix.report import tables
 
 RATIOS = "median of the ratios of the rounds, with its interval"
 SHARE = "share of the best"
@@ -32,7 +33,7 @@ EMPTY = Figure("")
 Row = tuple[Figure, ...]
 
 
-def loads_table(found: Contest) -> Table:
+def loads_table(found: PeerResults) -> Table:
     """The speed and memory of every library with each load, and our variants compared with the best of the
     others and with the floor."""
     names = [found.baseline, *found.rivals, *([FLOOR] if found.floor else []), *found.own]
@@ -43,29 +44,29 @@ def loads_table(found: Contest) -> Table:
     ]
     headings += [Heading(f"{name} to", other, RATIOS, name) for name in found.own for other in others]
     rows = [row for name, load in found.loads.items() for row in _rows(found, name, load, names)]
-    title = f"Beside its peers, {_count(found.rounds, 'round')} in turn"
+    title = f"Compared with other libraries, {several(found.rounds, 'round')} in turn"
     return Table(title, (Heading("load"), *headings), tuple(rows), tuple(_notes(found)))
 
 
-def summary_table(found: Contest) -> Table:
+def summary_table(found: PeerResults) -> Table:
     """The summary of each library over each group of loads and over all loads; the worst loads of our
     variants."""
     headings = [Heading(name, method=MEANS) for name in found.names]
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
-    title = f"Where everyone stands, {_count(len(found.loads), 'load')}"
+    title = f"Summary of {several(len(found.loads), 'load')}"
     return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 
-def all_tables(found: Contest) -> tuple[Table, Table]:
-    """The summary, then the loads."""
-    return summary_table(found), loads_table(found)
+def all_tables(found: PeerResults | NotMeasured) -> tuple[Table, ...]:
+    """The summary, then the loads; empty if nothing was timed."""
+    return () if isinstance(found, NotMeasured) else (summary_table(found), loads_table(found))
 
 
 # --- a load
 
 
-def _rows(found: Contest, name: str, load: ContestLoad, names: list[str]) -> Iterable[Row]:
+def _rows(found: PeerResults, name: str, load: PeerLoadResult, names: list[str]) -> Iterable[Row]:
     against = [load.against_best, *([load.against_floor] if found.floor else [])]
     ratios = [_ratio(of.get(own)) for own in found.own for of in against]
     empty = [EMPTY] * len(ratios)
@@ -81,15 +82,15 @@ def _rows(found: Contest, name: str, load: ContestLoad, names: list[str]) -> Ite
         yield (Figure(f"after {found.quiet_seconds:g} s, KiB"), *after, *empty)
 
 
-def _timings(load: ContestLoad) -> list[Timing]:
+def _timings(load: PeerLoadResult) -> list[Timing]:
     return [one for one in load.figures.values() if isinstance(one, Timing)]
 
 
-def _is_any(load: ContestLoad, of: Callable[[Timing], object]) -> bool:
+def _is_any(load: PeerLoadResult, of: Callable[[Timing], object]) -> bool:
     return any(not isinstance(of(timing), NotMeasured) for timing in _timings(load))
 
 
-def _speed(load: ContestLoad, name: str) -> Figure:
+def _speed(load: PeerLoadResult, name: str) -> Figure:
     timing = load.figures.get(name)
     if timing is None:
         return not_applicable() if name == FLOOR else not_measured(None)
@@ -104,7 +105,7 @@ def _three_digits(value: float) -> str:
     return number(value, 1 if value >= 10 else 2 if value >= 1 else 4)
 
 
-def _share(load: ContestLoad, name: str) -> Figure:
+def _share(load: PeerLoadResult, name: str) -> Figure:
     share = load.shares.get(name)
     if share is None:
         return not_applicable()
@@ -112,7 +113,7 @@ def _share(load: ContestLoad, name: str) -> Figure:
     return Figure(f"{share:.2f}", kind)
 
 
-def _timing(load: ContestLoad, name: str, shown: Callable[[Timing], Figure]) -> Figure:
+def _timing(load: PeerLoadResult, name: str, shown: Callable[[Timing], Figure]) -> Figure:
     timing = load.timing(name)
     return shown(timing) if timing else not_applicable()
 
@@ -121,15 +122,11 @@ def _ratio(ratio: Ratio | None) -> Figure:
     return tables.ratio_figure(ratio) if ratio else not_applicable()
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _unit(found: Contest) -> str:
+def _unit(found: PeerResults) -> str:
     return next((one.unit for load in found.loads.values() for one in _timings(load)), "speed")
 
 
-def _notes(found: Contest) -> Iterable[str]:
+def _notes(found: PeerResults) -> Iterable[str]:
     if found.floor:
         yield f"{FLOOR}: {found.floor.doc} ({found.floor.source})"
     for name, reason in found.missing.items():
@@ -141,10 +138,10 @@ def _notes(found: Contest) -> Iterable[str]:
 # --- the summary
 
 
-def _summary_rows(found: Contest, group: str, summary: Summary) -> Iterable[Row]:
+def _summary_rows(found: PeerResults, group: str, summary: Summary) -> Iterable[Row]:
     standings = [summary.standings[name] for name in found.names]
     yield (
-        Figure(group, FigureKind.NAME, note=_count(summary.loads, "load")),
+        Figure(group, FigureKind.NAME, note=several(summary.loads, "load")),
         *(_mean(one.speed, one, summary) for one in standings),
     )
     yield (Figure("peak memory"), *(_mean(one.peak, one, summary) for one in standings))
@@ -160,7 +157,7 @@ def _mean(value: float | None, standing: Standing, summary: Summary) -> Figure:
     return Figure(f"{value:.2f}", note=some)
 
 
-def _worst(found: Contest) -> Iterable[str]:
+def _worst(found: PeerResults) -> Iterable[str]:
     """The worst loads of each of our variants, over all groups together."""
     *_, summary = found.summaries.values()
     for name in found.own:
@@ -170,5 +167,5 @@ def _worst(found: Contest) -> Iterable[str]:
             yield f"{name}, worst loads: {', '.join(shown)}"
 
 
-def _share_of(load: ContestLoad, load_name: str, name: str) -> str:
+def _share_of(load: PeerLoadResult, load_name: str, name: str) -> str:
     return f"{load_name} {load.shares[name]:.2f} of {load.best}"

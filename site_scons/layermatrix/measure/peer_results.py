@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from layermatrix.build import paths
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Ratio, Timing
 
-FILE = Path("build/report/peers.json")
+FILE = paths.REPORT / "peers.json"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FloorAbout:
 
 
 @dataclass(frozen=True)
-class ContestLoad:
+class PeerLoadResult:
     """One load. group: empty if loads have no groups. parallel: the load runs several threads. figures: by
     name of the library. best: the fastest of the other libraries. shares: each library's speed divided by
     that of the best. against_best, against_floor: the speed of each variant divided by that of the best
@@ -66,7 +66,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Contest(Measured):
+class PeerResults(Measured):
     """own: the variants. rivals: the other libraries. missing: libraries that are not installed, and why.
     summaries: by group, and `all`. quiet_seconds: the time between freeing all memory and reading the figure.
     work: the word for one operation."""
@@ -79,7 +79,7 @@ class Contest(Measured):
     work: str
     quiet_seconds: float
     missing: Mapping[str, str]
-    loads: Mapping[str, ContestLoad]
+    loads: Mapping[str, PeerLoadResult]
     summaries: Mapping[str, Summary]
 
     @property
@@ -88,4 +88,4 @@ class Contest(Measured):
         return (self.baseline, *self.rivals, *self.own)
 
 
-FORMAT = Format("peers", Contest, version=3)
+FORMAT = Format("peers", PeerResults, version=3)

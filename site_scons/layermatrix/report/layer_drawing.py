@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from layermatrix.evidence.columns import state
 from layermatrix.report import explain
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ STYLE = """
 .lm .box{fill:var(--box);stroke:var(--edge)}.lm .unset{stroke-dasharray:5 4}
 .lm .back{fill:var(--back);stroke:var(--line)}
 .lm .arrow{stroke:var(--line);fill:none;stroke-width:1.4}.lm .head{fill:var(--line)}
-.lm .own{fill:var(--own)}.lm .share{fill:var(--share)}.lm .behind{fill:var(--own);opacity:.38}
+.lm .own{fill:var(--own)}.lm .share{fill:var(--share)}.lm .later{fill:var(--own);opacity:.38}
 .lm .not{fill:var(--off)}
 .lm .rail{stroke:var(--own);stroke-width:3;fill:none;stroke-linecap:round}
 """.replace("\n", "")
@@ -101,7 +102,7 @@ def _layer(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
 def _switch(toggle: Toggle | None) -> str:
     if toggle is None:
         return "always on"
-    return f"{toggle.env}, {'on' if toggle.default else 'off'} by default"
+    return f"{toggle.env}, {state(toggle.default)} by default"
 
 
 def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
@@ -113,7 +114,7 @@ def _squares(about: LayerPath, layer: Stage, y: float) -> Iterable[str]:
         kind = "not"
         if key in layer.keys:
             alone = "share" if key in shared else "own"
-            kind = alone if layer.is_front else "behind"
+            kind = alone if layer.is_front else "later"
         words = escape(f"{layer.title}, {key}: {meaning[kind]}")
         box = f'x="{x:g}" y="{y + (ROW - side) / 2:g}" width="{side:g}" height="{side:g}"'
         yield f'<rect class="{kind}" {box} rx="4"><title>{words}</title></rect>'
@@ -124,7 +125,7 @@ def _meanings(about: LayerPath) -> dict[str, str]:
     return {
         "own": f"the only {about.front} that serves it",
         "share": f"served by more than one {about.front}",
-        "behind": f"served behind the {about.front}",
+        "later": f"served after the {about.front}",
         "not": "not served",
     }
 
@@ -158,7 +159,7 @@ def _legend(about: LayerPath, y: float) -> Iterable[str]:
     yield f'<path class="rail" d="M{x:g} {y - 9:g}v10"/>'
     yield _text(x + 9, y, "inlined into the caller", "soft")
     x += 162
-    kinds = ["own", *(["share"] if about.overlaps else []), "behind"]
+    kinds = ["own", *(["share"] if about.overlaps else []), "later"]
     for kind in kinds:
         yield f'<rect class="{kind}" x="{x:g}" y="{y - 10:g}" width="12" height="12" rx="2"/>'
         yield _text(x + 18, y, _meanings(about)[kind], "soft")

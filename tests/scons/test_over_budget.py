@@ -26,8 +26,8 @@ def test_a_layer_that_grows_is_over_budget_and_is_reported_with_the_difference(
         assert run.status == 2
         assert "over budget: alloc hit_instructions is " in run.stderr
         assert f"phase1-release-{cc} has " in run.stderr
-        told = run.stderr.split("alloc hit_instructions is")[1].splitlines()
-        line = next(line for line in told if line.split()[:1] == ["unified_cache"])
+        message = run.stderr.split("alloc hit_instructions is")[1].splitlines()
+        line = next(line for line in message if line.split()[:1] == ["unified_cache"])
         assert "templates/storage/linked_list.h.j2, variants/layers.yaml:" in line
         assert int(line.split()[1]) == int(line.split()[2]) > 20, "phase1 does not pass this layer in a hit"
     assert not project.path(f"build/phase2-release-{cc}/evidence/budget.passed").exists()
@@ -71,7 +71,7 @@ def test_a_limit_holds_in_release_unless_it_names_another_configuration(foreign:
     assert foreign.build(f"build/apart-release-{cc}/evidence/budget.json").status == 0
 
 
-def test_a_dry_run_and_cleaning_of_evidence_do_what_they_say(foreign: Project, cc: str) -> None:
+def test_a_dry_run_and_cleaning_of_evidence_do_what_their_names_promise(foreign: Project, cc: str) -> None:
     foreign.build("-n", "evidence", "variant=small")
     assert not list(foreign.path("build").glob("small-*/evidence/*"))
     foreign.build("evidence", "variant=small")

@@ -9,9 +9,9 @@ import pytest
 
 from layermatrix.analysis import counter_lock
 from layermatrix.analysis.counter_lock import (
+    ComparedCell,
     ComparedFigure,
     ComparedLoad,
-    Comparison,
     Known,
     Reference,
     Verdict,
@@ -76,9 +76,9 @@ def cell() -> Cell:
 
 def against(
     lock: dict[Place, Accepted], cell: Cell, counters: Counters | NotMeasured | None = None
-) -> Comparison:
+) -> ComparedCell:
     found = Reference(lock, COMPILERS, LIMITS).of(cell, counters or counted())
-    assert isinstance(found, Comparison)
+    assert isinstance(found, ComparedCell)
     return found
 
 
@@ -89,15 +89,15 @@ def compared(cell: Cell, accepted: Accepted) -> ComparedLoad:
 
 def test_what_costs_the_same_is_kept(cell: Cell) -> None:
     found = compared(cell, was())
-    assert (found.verdict, found.reason) == (Verdict.KEPT, None)
-    assert found.figures["instructions"] == ComparedFigure(60.0, 60.0, 4, Verdict.KEPT)
+    assert (found.verdict, found.reason) == (Verdict.WITHIN, None)
+    assert found.figures["instructions"] == ComparedFigure(60.0, 60.0, 4, Verdict.WITHIN)
     assert list(found.figures) == list(METRICS)
 
 
 @pytest.mark.parametrize(
     ("old", "allowed", "verdict"),
     [
-        (56.0, 4.0, Verdict.KEPT),  # 10 percent would be 5.6, and the hard limit is lower
+        (56.0, 4.0, Verdict.WITHIN),  # 10 percent would be 5.6, and the hard limit is lower
         (55.9, 4.0, Verdict.WORSE),
         (64.1, 4.0, Verdict.BETTER),
         (30.0, 3.0, Verdict.WORSE),  # 10 percent
@@ -116,7 +116,7 @@ def test_a_figure_below_zero_has_the_soft_limit(cell: Cell) -> None:
     assert compared(cell, was(instructions=-2.0)).figures["instructions"].allowed == 1
 
 
-@pytest.mark.parametrize(("branches", "verdict"), [(4.2504, Verdict.KEPT), (4.251, Verdict.WORSE)])
+@pytest.mark.parametrize(("branches", "verdict"), [(4.2504, Verdict.WITHIN), (4.251, Verdict.WORSE)])
 def test_a_limit_of_nothing_takes_what_rounds_to_the_same(
     cell: Cell, branches: float, verdict: Verdict
 ) -> None:
@@ -126,8 +126,8 @@ def test_a_limit_of_nothing_takes_what_rounds_to_the_same(
 
 def test_a_figure_without_limits_is_never_worse(cell: Cell) -> None:
     found = compared(cell, was(d1_misses=0.0))
-    assert found.figures["d1_misses"] == ComparedFigure(0.0, 0.9, None, Verdict.KEPT)
-    assert found.verdict is Verdict.KEPT
+    assert found.figures["d1_misses"] == ComparedFigure(0.0, 0.9, None, Verdict.WITHIN)
+    assert found.verdict is Verdict.WITHIN
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from pathlib import Path
 import SCons
 import SCons.Errors
 
+from layermatrix.core.command import WRAPPER, scons
+
 PYTHON = (3, 10)
 SCONS = (4, 4)
 # module -> the package that provides it. pyproject.toml has the packages' versions.
@@ -31,7 +33,7 @@ def check() -> None:
     """Raise SCons's UserError, which ends the run, if a requirement is missing."""
     trouble = _trouble()
     if trouble:
-        wrapper = "; or run ./sconsw, which has its own" if Path("sconsw").is_file() else ""
+        wrapper = f"; or run {scons()}, which has its own" if Path(WRAPPER).is_file() else ""
         raise SCons.Errors.UserError(f"the tool 'layered' {trouble}{wrapper}")
 
 
