@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "front/hakmem_tiny.h"
+#include "front/tiny_front.h"
 #include "heap/arena_return.h"
 #include "heap/decay.h"
 #include "heap/large.h"
@@ -93,10 +94,7 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 
 void *hak_alloc_beyond_hot(size_t size)
 {
-    if (LIKELY(size <= TINY_MAX_SIZE)) {
-        hak_decay_step(); // blocks this large are rare and slow to fill
-        return hak_tiny_alloc(tiny_class_of(size));
-    }
+    if (LIKELY(size <= TINY_MAX_SIZE)) return tiny_alloc_class(tiny_class_of(size));
     bool zeroed;
     return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);
 }

@@ -28,10 +28,9 @@
 // ---- the requested size
 
 // A tiny block's note: 0 if it was never allocated, FREED, or the requested size plus 1.
-#define FREED UINT16_MAX
-_Static_assert(TINY_MAX_SIZE + 1 < FREED, "what is asked for fits a note");
+#define FREED UINT32_MAX
 
-typedef _Atomic(uint16_t) note_t;
+typedef _Atomic(uint32_t) note_t;
 
 static note_t *note_of(const void *block, const char *misuse)
 {
@@ -44,7 +43,7 @@ static note_t *note_of(const void *block, const char *misuse)
 static size_t claim_tiny(void *block, size_t *size)
 {
     note_t *note = note_of(block, INSIDE);
-    uint16_t asked = atomic_exchange(note, FREED);
+    uint32_t asked = atomic_exchange(note, FREED);
     if (UNLIKELY(asked == FREED)) tiny_die(CANARY_DOUBLE_FREE, block);
     if (UNLIKELY(asked == 0)) tiny_die(WRONG_POINTER, block);
     if (UNLIKELY(!canary_has_post(block))) tiny_die(CANARY_UNDERFLOW, block);
@@ -54,7 +53,7 @@ static size_t claim_tiny(void *block, size_t *size)
 
 static size_t tiny_asked(const void *block, const char *misuse)
 {
-    uint16_t asked = atomic_load(note_of(block, misuse));
+    uint32_t asked = atomic_load(note_of(block, misuse));
     if (UNLIKELY(asked == 0 || asked == FREED)) tiny_die(misuse, block);
     return asked - 1u;
 }
@@ -62,7 +61,7 @@ static size_t tiny_asked(const void *block, const char *misuse)
 static size_t note_tiny(char *block, size_t asked)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
-    atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1),
+    atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint32_t)(asked + 1),
                           memory_order_release);
     return tiny_class_size[slab->class];
 }
@@ -73,7 +72,7 @@ static void check_free(char *block)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
     char *end = block + tiny_class_size[slab->class];
-    uint16_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
+    uint32_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
     if (UNLIKELY(asked != 0 && asked != FREED))
         tiny_die("corrupted heap: a block was handed out twice", block);
     if (asked == FREED && UNLIKELY(!canary_is_filled(block + LINKS, end - CANARY_POST)))

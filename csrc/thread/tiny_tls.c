@@ -346,7 +346,7 @@ bool tiny_backend_end_vanished(void (*end)(void))
 // only an idle thread itself could empty its lists.
 #define HELD_IN_ALL ((size_t)32 << 20)
 #define HELD_LEAST ((size_t)512 << 10)
-#define HELD_MOST ((size_t)6 << 20)
+#define HELD_MOST ((size_t)16 << 20)
 
 bool tiny_backend_may_hold(size_t bytes)
 {
