@@ -2,7 +2,7 @@
 //
 // The variant sets HAKMEM_DEBUG_OUTPUT: 1 with `debug_output: always`, else 1 in debug builds only.
 // Compiled-in messages are printed only when the environment variable HAKMEM_DEBUG is set, so a preloaded program's
-// output does not change by default. Every message begins with a sentinel "[hakmem:<file>.<what>]".
+// output does not change by default. Every message begins with a sentinel "[hakmem:<part>.<what>]".
 #ifndef HAK_DEBUG_H
 #define HAK_DEBUG_H
 

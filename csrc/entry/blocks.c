@@ -5,14 +5,12 @@
 
 #include "front/hakmem_tiny.h"
 #include "front/tiny_front.h"
-#include "heap/arena_return.h"
 #include "heap/decay.h"
 #include "heap/large.h"
 #include "heap/page_arena.h"
-#include "heap/run_cache.h"
 #include "os/die.h"
-#include "os/os.h"
 #include "registry/tiny_registry.h"
+#include "thread/runs.h"
 
 #define NATURAL_ALIGNMENT ((size_t)16)
 
@@ -29,46 +27,9 @@ static bool is_for_arena(size_t size, size_t alignment)
     return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
 }
 
-// Returns the calling thread's heap, which then has a run cache and is in change; NULL if the thread has no heap.
-static tiny_heap_t *begin_with_runs(void)
-{
-    tiny_heap_t *heap = tiny_backend_heap();
-    if (UNLIKELY(heap == NULL)) return NULL;
-    tiny_heap_begin(heap);
-    if (UNLIKELY(heap->runs == NULL)) heap->runs = run_cache_make();
-    if (LIKELY(heap->runs != NULL)) return heap;
-    tiny_heap_end(heap);
-    return NULL;
-}
-
-static void *take_run(size_t size, size_t alignment, bool *zeroed)
-{
-    tiny_heap_t *heap = alignment <= PAGE_ARENA_UNIT ? begin_with_runs() : NULL;
-    if (heap == NULL) return page_arena_alloc(size, alignment, zeroed);
-    void *run = run_cache_take(heap->runs, size, zeroed);
-    tiny_heap_end(heap);
-    return run;
-}
-
-// Frees a run. When the arena holds more than its bound, it returns about as much memory to the system as the run
-// brought.
-static void give_run(void *run)
-{
-    enum { STEP_BYTES = 4 << 20 };
-    tiny_heap_t *heap = begin_with_runs();
-    bool surplus;
-    if (heap == NULL) {
-        surplus = page_arena_free(run);
-    } else {
-        surplus = run_cache_give(heap->runs, run);
-        tiny_heap_end(heap);
-    }
-    if (UNLIKELY(surplus)) page_arena_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
-}
-
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
 {
-    if (is_for_arena(size, alignment)) return take_run(size, alignment, zeroed);
+    if (is_for_arena(size, alignment)) return runs_take(size, alignment, zeroed);
     return large_alloc(size, alignment, zeroed);
 }
 
@@ -119,28 +80,6 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
     size_t class = aligned_class(size, alignment);
     if (class < TINY_CLASSES) return hak_tiny_alloc(class);
     return alloc_untiny(size, alignment, zeroed);
-}
-
-// ---- free
-
-void tiny_free_other(void *block)
-{
-    if (block == NULL) return;
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
-        // Freeing a pointer that is not the start of a block would corrupt the heap, so the process ends here.
-        if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX))
-            tiny_die("free of a pointer into a block", block);
-        tiny_backend_free(block, tag);
-    } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
-        hak_decay_step();
-        give_run(block);
-    } else if (tag == TINY_TAG(0, TINY_KIND_LARGE)) {
-        hak_decay_step();
-        large_free(block);
-    } else {
-        hak_die("free of a pointer that is no block", block);
-    }
 }
 
 // ---- sizes

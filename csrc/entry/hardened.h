@@ -35,23 +35,11 @@ void hardened_shrink(void *block, size_t size);
 
 hardened_waiting_t hardened_waiting(void);
 
-// Empties the calling thread's quarantine; at the thread's end, it is also removed for good.
-void hardened_drain(void);
-void hardened_thread_ends(void);
-
 #else
 
 static inline hardened_waiting_t hardened_waiting(void)
 {
     return (hardened_waiting_t){0, 0};
-}
-
-static inline void hardened_drain(void)
-{
-}
-
-static inline void hardened_thread_ends(void)
-{
 }
 
 #endif

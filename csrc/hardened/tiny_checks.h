@@ -30,17 +30,6 @@ ALWAYS_INLINE void tiny_set_second_word(void *block, uint64_t word)
     ((uint64_t *)block)[1] = word;
 }
 
-// Frees a marked block of the calling thread: ends the process if the block is free already.
-void tiny_free_marked(void *block, size_t class) COLD;
-
-#else
-
-static inline void tiny_free_marked(void *block, size_t class)
-{
-    (void)class;
-    (void)block;
-}
-
 #endif
 
 // True if the block carries the mark of a free one. `key` is the secret, which the hot path has at hand.

@@ -46,8 +46,16 @@ static large_extent_t *take_record(void)
     return record;
 }
 
+static hak_pool_usage_t usage_for_decay(void)
+{
+    large_usage_t usage = large_usage();
+    return (hak_pool_usage_t){usage.bytes, usage.cached_bytes};
+}
+
 static large_extent_t *map_new(size_t size, size_t alignment)
 {
+    static const hak_decay_pool_t functions = {usage_for_decay, large_return};
+    hak_decay_register_pool(HAK_POOL_EXTENTS, &functions);
     large_extent_t *extent = take_record();
     if (extent == NULL) return NULL;
     bool mapped = large_extent_map(extent, size, alignment);

@@ -2,6 +2,7 @@
 #include "heap/page_arena.h"
 
 #include "debug/messages.h"
+#include "heap/arena_return.h"
 #include "heap/arena_runs.h"
 #include "heap/decay.h"
 #include "os/die.h"
@@ -28,9 +29,17 @@ static void say_stats(void)
 }
 #endif
 
+static hak_pool_usage_t usage_for_decay(void)
+{
+    page_arena_usage_t usage = page_arena_usage();
+    return (hak_pool_usage_t){usage.bytes_used, usage.bytes_dirty};
+}
+
 // The caller holds the lock; it is released while the chunk is mapped. False: no memory is available.
 static bool add_chunk(void)
 {
+    static const hak_decay_pool_t functions = {usage_for_decay, page_arena_return};
+    hak_decay_register_pool(HAK_POOL_RUNS, &functions);
     os_unlock(&arena.lock);
     arena_chunk_t *chunk = arena_chunk_map();
     os_lock(&arena.lock);

@@ -252,8 +252,16 @@ static bool map_pages(superslab_t *superslab, unsigned pages)
 
 HAK_TLS bool shared_pool_in_small_steps;
 
+static hak_pool_usage_t usage_for_decay(void)
+{
+    shared_pool_usage_t usage = shared_pool_usage();
+    return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
+}
+
 static superslab_t *map_superslab(unsigned least_pages)
 {
+    static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
+    hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
     bool mapped = map_pages(superslab, SUPERSLAB_PAGES) ||

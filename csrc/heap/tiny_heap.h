@@ -45,7 +45,7 @@ typedef struct tiny_heap {
     void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
     struct run_cache *runs; // cache of page arena runs; NULL until it is used
     void *front; // option `front_apart`: the owner's front, which the next owner reuses
-    void *thread; // the owner's thread state, see tiny_tls.c; vanished: a copy of it
+    void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
     unsigned changes; // nesting depth of the owner's changes
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
     unsigned outgoing; // blocks in the outbox

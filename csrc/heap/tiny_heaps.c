@@ -1,9 +1,11 @@
 // Heaps and their threads.
 #include "heap/tiny_heaps.h"
 
+#include "heap/decay.h"
 #include "heap/run_cache.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
+#include "heap/tiny_visits.h"
 #include "os/lock.h"
 #include "os/os.h"
 
@@ -31,6 +33,8 @@ static void count_idle_slabs(const tiny_heap_t *heap, int sign)
 
 static tiny_heap_t *new_heap(void)
 {
+    static const hak_decay_heaps_t functions = {tiny_heaps_visit, tiny_heaps_collect};
+    hak_decay_register_heaps(&functions);
     if (tiny_heaps.count + 1 >= TINY_HEAPS_MAX) return NULL;
     tiny_heap_t *heap = os_metadata(sizeof *heap);
     if (heap == NULL) return NULL;

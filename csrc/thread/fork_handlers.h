@@ -9,4 +9,8 @@
 // Has the interface of pthread_atfork. The shared and the static library define it separately.
 void hak_register_fork_handlers(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
+// In the shared library, if it interposes the C library's registration: registers the handlers of another library.
+int hak_register_fork_handlers_of(void (*before)(void), void (*in_parent)(void), void (*in_child)(void),
+                                  void *library);
+
 #endif

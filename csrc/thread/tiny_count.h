@@ -10,18 +10,9 @@
 #ifndef TINY_COUNT_H
 #define TINY_COUNT_H
 
-#include "os/hak_types.h"
-#include "tiny_alloc_fast_gen.h" // TINY_LAYER_NAMES(X)
+#include "thread/tiny_counts.h"
 
 #if HAKMEM_STATS
-
-#define TINY_LAYER_INDEX(layer) TINY_LAYER_##layer,
-enum { TINY_LAYER_NAMES(TINY_LAYER_INDEX) TINY_LAYERS_COUNTED };
-
-// The purpose for which a layer is called. All but the first are moves.
-#define TINY_PURPOSES(X) X(request) X(refill) X(top_up) X(spill) X(drain)
-#define TINY_PURPOSE_INDEX(purpose) TINY_FOR_##purpose,
-typedef enum tiny_purpose { TINY_PURPOSES(TINY_PURPOSE_INDEX) TINY_PURPOSE_COUNT } tiny_purpose_t;
 
 // Until the end of the enclosing block, layers are called for this purpose.
 #define TINY_COUNT_AS(purpose) \

@@ -1,11 +1,12 @@
-// Start, thread exit, fork.
+// Start and end of a thread: it gets a heap, and the heap is handed on.
 #ifndef TINY_LIFECYCLE_H
 #define TINY_LIFECYCLE_H
 
-#include "os/hak_types.h"
+#include "heap/tiny_heap.h"
 
-// Called once a thread has its heap: ensures that the heap is released when the thread ends.
-void tiny_lifecycle_thread_started(void);
+// Returns the calling thread's heap; NULL when it has none and cannot get one. A thread past its own end has none and
+// gets none: a freed block is sent to its owner at once.
+tiny_heap_t *tiny_backend_heap(void);
 
 // Registers the library's fork handlers, once.
 void tiny_lifecycle_watch_forks(void);

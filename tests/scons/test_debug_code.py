@@ -90,12 +90,13 @@ def test_debug_code_whose_guard_always_holds_is_not_the_same_code(project: Proje
 
 
 def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project, cc: str) -> None:
-    project.edit("csrc/thread/tiny_tls.c", "[hakmem:tiny_tls.detach]", "[hakmem:shared_pool.map]")
+    project.edit("csrc/thread/tiny_lifecycle.c", "[hakmem:tiny_lifecycle.detach]", "[hakmem:shared_pool.map]")
     run = guards(project, cc)
     assert run.status == 2
     assert list(failed(project, cc)) == ["statements"]
     first, second = (
-        line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/thread/tiny_tls.c")
+        line_of_part(project, name, "[hakmem:shared_pool.map]")
+        for name in (POOL, "csrc/thread/tiny_lifecycle.c")
     )
     taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
     places = (f"{POOL}:{first}", f"csrc/thread/tiny_tls.c:{second}")
@@ -107,12 +108,12 @@ def line_of_part(project: Project, name: str, text: str) -> int:
 
 
 def test_a_statement_that_a_debug_build_does_not_have_fails_the_control(project: Project, cc: str) -> None:
-    text = 'if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach]'
-    project.edit("csrc/thread/tiny_tls.c", text, text.replace("hak_debug_on", "hak_debug_on && false"))
+    text = 'if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_lifecycle.detach]'
+    project.edit("csrc/thread/tiny_lifecycle.c", text, text.replace("hak_debug_on", "hak_debug_on && false"))
     run = guards(project, cc, mode="debug")
     assert run.status == 2
-    line = line_of_part(project, "csrc/thread/tiny_tls.c", "[hakmem:tiny_tls.detach]")
-    what = "the message [hakmem:tiny_tls.detach] is compiled in, but libhakmem.so lacks it"
+    line = line_of_part(project, "csrc/thread/tiny_lifecycle.c", "[hakmem:tiny_lifecycle.detach]")
+    what = "the message [hakmem:tiny_lifecycle.detach] is compiled in, but libhakmem.so lacks it"
     wrong = failed(project, cc, mode="debug")
     assert wrong == {"control": [f"csrc/thread/tiny_tls.c:{line}:1: error: {what}"]}
 

@@ -311,7 +311,7 @@ def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer
     for cache in driver.variant.with_role("cache"):
         counted = driver.run([f"a:{c['size']}:1" for c in sizes], on=[cache, refill])
         for size_class in sizes:
-            batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_tls.h
+            batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_backend.h
             assert counted.of(refill, size_class, "hits") == 1
             stores = (*driver.variant.with_role("cache"), *driver.variant.with_role("overflow"))
             taken = {store.name: counted.of(store, size_class, "in", "refill") for store in stores}
