@@ -91,7 +91,11 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
             "kept: «phase",
             "'phase' is not one of the experiment's variants; did you mean 'base'?",
         ),
-        ("stack_or_not:", "«all:", "an experiment cannot be called 'all': that is the word for every one"),
+        (
+            "stack_or_not:",
+            "«all:",
+            "the name of an experiment cannot be 'all': that is the word for all of them",
+        ),
         ("    kept: ", "    «kpt: ", "unknown key 'kpt' in experiment 'stack_or_not'; did you mean 'kept'?"),
     ],
 )

@@ -558,7 +558,7 @@ def test_variants_that_no_axis_names_are_checked_too(mistakes: Mistakes) -> None
     [
         ("my-variant", "the file's name without .yaml must be a C identifier, not 'my-variant'"),
         ("double", "the file's name without .yaml must be a C identifier, not the keyword 'double'"),
-        ("all", "a variant cannot be called 'all': that is the word for every variant"),
+        ("all", "the file's name without .yaml cannot be 'all': that is the word for all of them"),
     ],
 )
 def test_a_file_whose_name_cannot_be_a_variants_is_refused(name: str, what: str, mistakes: Mistakes) -> None:

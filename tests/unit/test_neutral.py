@@ -169,7 +169,7 @@ def test_a_mistake_in_a_catalogue_without_a_profile_is_reported_in_its_terms(
         ),
         ("doc: X.\nlayers: [«inline_cache]", "no layer has the role scan; the last one must have it"),
         ("doc: X.\nextends: every\nset: {hash: «md5}", "'hash' must be one of fnv, siphash, not 'md5'"),
-        ("doc: X.\nextends: every\nset: {«checks: none}", "unknown key 'checks' in 'set'"),
+        ("doc: X.\nextends: every\nset: {«checks: none}", "unknown setting 'checks'"),
         ("doc: X.\nextends: every\nset: {layout: «unity}", "'layout: unity' needs the system's 'unity'"),
         (
             "doc: X.\nextends: every\nreported: {ns: «fast}",

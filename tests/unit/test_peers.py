@@ -265,7 +265,7 @@ def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, flo
 
 def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
     (said,) = mistakes(matrix=peers_text(library="floor"))
-    assert said.endswith("error: no library can be called 'floor'; it is a key beside 'libraries'")
+    assert said.endswith("error: the name of a library cannot be 'floor': that is a key beside 'libraries'")
     (said,) = mistakes(matrix=peers_text(library="base"))
     assert said.endswith("error: 'base' is the name of a variant, too")
     (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
@@ -308,7 +308,7 @@ def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
         ("[small]", "[smal]", "unknown load 'smal'; did you mean 'small'?"),
         ("group: several", "group: small", "no load is of the group 'several'"),
         ("swap: {", "small: {", "'small' is the name of a load, too"),
-        ("swap: {", "all: {", "no load can be called 'all': that is the word for every one"),
+        ("swap: {", "all: {", "the name of a load cannot be 'all': that is the word for all of them"),
         ("package:", "found_in: attic, package:", "'found_in' must be one of loader, python, clang"),
         ("file: lib", "file: lib/lib", "'file' has a folder, which only 'found_in: python' takes"),
         ("package:", "variants: [bsae], package:", "unknown variant 'bsae'; did you mean 'base'?"),

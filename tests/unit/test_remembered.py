@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,14 @@ def test_the_real_project_is_equal_to_what_is_read_and_keeps_its_order(tmp_path:
     assert found == read
     assert found is not read
     assert repr(found) == repr(read)
+
+
+def test_reading_the_spec_imports_nothing_that_only_results_need() -> None:
+    """The import of pydantic takes longer than reading this project's spec."""
+    command = [sys.executable, "-c", "import layermatrix.spec.loader, sys; print(*sys.modules)"]
+    paths = {"PYTHONPATH": str(ROOT / "site_scons")}
+    run = subprocess.run(command, env=paths, capture_output=True, text=True, check=True)
+    assert {"yaml"} == {"yaml", "pydantic", "jinja2", "rich"} & set(run.stdout.split())
 
 
 def change(toy: Toy, name: str) -> None:

@@ -31,7 +31,7 @@ from layermatrix.spec import disk
 STORE = Path("build/.project")
 SPECS = "variants"
 READER = "layermatrix.spec.loader"
-PACKAGES = ("pydantic", "yaml")
+PACKAGES = ("yaml",)  # that the reader uses
 MOST_BYTES = 1 << 21  # more than the loader accepts
 MODEL = records_of_project.__name__.rpartition(".")[0] + "."
 
@@ -42,7 +42,7 @@ def load_project(root: Path, sources: str, library: Library) -> Project:
     found = _read(store, key)
     if found and not any(disk.absent(root, sources, found.catalogue.system, found.matrix)):
         return found
-    from layermatrix.spec import loader  # imports pydantic and yaml
+    from layermatrix.spec import loader  # imports yaml
 
     loaded = loader.load_project(root, sources)
     with contextlib.suppress(OSError):  # without write access, each call reads anew

@@ -16,8 +16,9 @@ from layermatrix.core.kinds import (
     Name,
     Names,
     OneOf,
-    Record,
+    Ref,
     Regex,
+    Reserved,
     RoleName,
     Sentence,
     SoVersion,
@@ -30,10 +31,11 @@ FROM_WHERE = ("env", "fixed")  # read from the environment at run time, or fixed
 LIBRARY = "library"  # in budgets, the key of limits for the whole library
 Mode = Annotated[str, OneOf(*MODES)]
 FromWhere = Annotated[str, OneOf(*FROM_WHERE)]
+EntryName = Annotated[Name, Reserved(LIBRARY, "budgets use that for the whole library")]
 
 
 @dataclass(frozen=True)
-class Entry(Record):
+class Entry:
     """A function of the hot path. probe: the probe's function that inlines it. role: the first layer with
     this role serves a hit; without a role, the first layer does."""
 
@@ -43,7 +45,7 @@ class Entry(Record):
 
 
 @dataclass(frozen=True)
-class Stats(Record):
+class Stats:
     """The builds in which layers count. mode: their mode. of: the mode whose behaviour the counts describe.
     env: the environment variable with the file to which a program writes its counts at exit. sources: C files
     of these builds only."""
@@ -55,7 +57,7 @@ class Stats(Record):
 
 
 @dataclass(frozen=True)
-class Debug(Record):
+class Debug:
     """Debug code in C. macro: the macro that guards it. prints: the functions that it prints with."""
 
     macro: Name
@@ -63,7 +65,7 @@ class Debug(Record):
 
 
 @dataclass(frozen=True)
-class Condition(Record):
+class Condition:
     """A condition on a variant: whether its toggles or options are read from the environment or fixed."""
 
     toggles: FromWhere | None = None
@@ -72,7 +74,10 @@ class Condition(Record):
     def __post_init__(self) -> None:
         if self.toggles is None and self.options is None:
             raise Misfit(
-                "this condition is always true", "leave it out, or name toggles or options", whole=True
+                "this condition is always true",
+                "leave it out, or name toggles or options",
+                whole=True,
+                at_key=True,
             )
 
     def holds(self, toggles: str, options: str) -> bool:
@@ -80,15 +85,15 @@ class Condition(Record):
 
 
 @dataclass(frozen=True)
-class Allowed(Record):
+class Allowed:
     """A C file that is exempt from a rule."""
 
-    source: File
+    source: Annotated[File, Ref("source")]
     reason: Sentence
 
 
 @dataclass(frozen=True)
-class Forbidden(Record):
+class Forbidden:
     """Functions (names or patterns) that no object of a release build may refer to."""
 
     symbols: Annotated[tuple[Symbol, ...], Items(1, unique=True)]
@@ -98,7 +103,7 @@ class Forbidden(Record):
 
 
 @dataclass(frozen=True)
-class System(Record):
+class System:
     """Paths are relative to the folder of C sources, except `skeleton` and `unity_skeleton`, which are
     relative to `templates/`.
 
@@ -113,7 +118,7 @@ class System(Record):
     skeleton: File
     header: File
     library: Name  # lib<library>.so, lib<library>.a
-    entries: Annotated[Mapping[Name, Entry], Entries(1)] = field(hash=False)
+    entries: Annotated[Mapping[EntryName, Entry], Entries(1)] = field(hash=False)
     doc: Sentence = ""
     version: Version = "0"
     soversion: SoVersion = ""

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 from layermatrix.core.errors import Report
-from layermatrix.core.kinds import Name, Number, PlainLine, Record, Text
+from layermatrix.core.kinds import Name, PlainLine, Text, number
 from layermatrix.model.measuring import METRICS
 from layermatrix.model.system import Mode
 from layermatrix.spec import reading
 
 FILE = Path("variants/counters.lock")
 DIGITS = 3
-Figure = Annotated[float, Number(-1e9, 1e9)]
+Figure = Annotated[float, number(-1e9, 1e9)]
 Digest = Annotated[str, Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}")]
 HEAD = """\
 # What an operation of each load costs in each cell, the benchmark's own share taken off. `./sconsw counters`
@@ -67,7 +67,7 @@ Lock = Mapping[Place, Accepted]
 
 
 @dataclass(frozen=True)
-class AcceptedSpec(Record):
+class AcceptedSpec:
     """A record with one field for each of METRICS."""
 
     args: Digest
@@ -83,7 +83,7 @@ class AcceptedSpec(Record):
 
 
 @dataclass(frozen=True)
-class MachineSpec(Record):
+class MachineSpec:
     """The figures of one machine: variant -> mode -> load."""
 
     compiler: PlainLine
@@ -105,7 +105,7 @@ class MachineSpec(Record):
 
 
 @dataclass(frozen=True)
-class LockSpec(Record):
+class LockSpec:
     references: tuple[MachineSpec, ...]
 
 
@@ -114,12 +114,11 @@ def read(root: Path) -> dict[Place, Accepted]:
     if not (root / FILE).exists():
         return {}
     report = Report()
-    document = reading.open_document(root / FILE, FILE.as_posix(), {}, report)
+    document = reading.Document(root, FILE.as_posix(), report)
     spec = reading.read(LockSpec, document)
-    if spec and document.sound():
+    if document.sound():
         _refuse_repetition(spec, document)
     report.raise_if_any()
-    assert spec is not None
     return {place: one for machine in spec.references for place, one in machine.entries().items()}
 
 

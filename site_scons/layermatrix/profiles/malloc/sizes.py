@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from layermatrix.core.kinds import Integer, Misfit
+from layermatrix.core.kinds import Misfit, integer, node_of
 from layermatrix.model.layers import Key
 
-SIZE = Integer(8, 65_536, step=8)
+SIZE = integer(8, 65_536, step=8)
 HOT_SIZE = 4096  # bytes; a table by steps that goes on beyond would be most of a thread's state
 INVERSE_BITS = 40  # enough for offsets below 2^20, because sizes are below 2^17
 BEGIN_BYTES, BEGIN_BLOCKS = 8192, 2  # of each class, in a list that may widen
@@ -23,7 +23,7 @@ def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
     last: Key | None = None
     for one in classes:
         try:
-            SIZE.read(one.values.get("size"))
+            SIZE.read(node_of(one.values.get("size")))
         except Misfit as wrong:
             yield one.name, wrong
             continue
