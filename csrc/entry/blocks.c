@@ -55,6 +55,7 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 
 void *hak_alloc_beyond_hot(size_t size)
 {
+    hak_decay_step(); // a program that only frees and allocates such blocks rarely misses the thread's lists
     if (LIKELY(size <= TINY_MAX_SIZE)) return tiny_alloc_class(tiny_class_of(size));
     bool zeroed;
     return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);

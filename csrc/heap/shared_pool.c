@@ -359,6 +359,17 @@ void shared_pool_give(void *page, unsigned pages)
     if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, now, (uint32_t)TINY_OPTION_DECAY_MS);
 }
 
+bool shared_pool_purge(void *start, size_t bytes)
+{
+    superslab_t *superslab = tiny_registry_record(start)->owner;
+    pool_lock();
+    bool huge_pages = superslab->huge_pages;
+    superslab->huge_pages = false;
+    os_unlock(&pool.lock);
+    if (huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    return os_purge(start, bytes);
+}
+
 // ---- returning memory to the system; outside the lock, while the pages count as used
 
 typedef struct purge {

@@ -28,6 +28,7 @@ struct tiny_slab {
     // What its owner reads and writes for each row of blocks.
     _Alignas(64) uint64_t
         *free; // one bit per block that was returned to the slab; belongs to the page, whatever its class
+    uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
     char *start; // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;

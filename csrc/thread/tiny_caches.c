@@ -28,7 +28,14 @@ bool tiny_backend_may_hold(size_t bytes)
     return true;
 }
 
+void tiny_backend_holds_less(size_t bytes)
+{
+    tiny_thread.may_hold -= bytes;
+}
+
 // ---- emptying
+
+#define PURGES 1024u // system calls at a time, each for the free blocks of one slab
 
 void tiny_caches_drain(void)
 {
@@ -45,9 +52,9 @@ void tiny_caches_empty(void)
     tiny_heap_begin(heap);
     tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
     tiny_front_drain();
-    tiny_thread.may_hold = 0;
     tiny_caches_drain();
     tiny_heap_tidy(heap);
+    tiny_slabs_purge(heap, PURGES);
     tiny_heap_forget_peak(heap);
     tiny_heap_end(heap);
 }
