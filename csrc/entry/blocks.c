@@ -74,6 +74,7 @@ static size_t aligned_class(size_t size, size_t alignment)
 void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
+    if (size > TINY_HOT_SIZE) hak_decay_step();
     if (alignment <= TINY_MIN_ALIGN) {
         if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
         return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
