@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "front/hakmem_tiny.h"
+#include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/large.h"
 #include "heap/page_arena.h"
@@ -54,10 +55,8 @@ static void *alloc_untiny(size_t size, size_t alignment, bool *zeroed)
 
 void *hak_alloc_beyond_hot(size_t size)
 {
-    if (LIKELY(size <= TINY_MAX_SIZE)) {
-        hak_decay_step(); // blocks this large are rare and slow to fill
-        return hak_tiny_alloc(tiny_class_of(size));
-    }
+    hak_decay_step(); // a program that only frees and allocates such blocks rarely misses the thread's lists
+    if (LIKELY(size <= TINY_MAX_SIZE)) return tiny_alloc_class(tiny_class_of(size));
     bool zeroed;
     return alloc_untiny(size, NATURAL_ALIGNMENT, &zeroed);
 }
@@ -75,6 +74,7 @@ static size_t aligned_class(size_t size, size_t alignment)
 void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
+    if (size > TINY_HOT_SIZE) hak_decay_step();
     if (alignment <= TINY_MIN_ALIGN) {
         if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
         return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);

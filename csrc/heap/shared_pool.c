@@ -40,7 +40,7 @@ typedef struct superslab {
 } superslab_t;
 
 // A superslab's rank: its longest row of free pages that is aligned to its own length has 2^rank pages.
-#define RANKS 3u // the longest requested row has four pages
+#define RANKS 4u // the longest requested row has eight pages
 _Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each length of a slab");
 
 static struct {
@@ -95,7 +95,7 @@ static unsigned pages_of(const superslab_t *superslab)
 // Returns one bit for the first page of each row of 2^rank pages within `pages` that is aligned to its length.
 static uint32_t rows_of(uint32_t pages, unsigned rank)
 {
-    static const uint32_t aligned[RANKS] = {ALL_PAGES, 0x55555555, 0x11111111};
+    static const uint32_t aligned[RANKS] = {ALL_PAGES, 0x55555555, 0x11111111, 0x01010101};
     for (unsigned i = 0; i < rank; i++) pages &= pages >> (1u << i);
     return pages & aligned[rank];
 }
@@ -162,7 +162,7 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
-#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint16_t))
+#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint32_t))
 #else
 
 static unsigned pick(uint32_t pages)
@@ -357,6 +357,17 @@ void shared_pool_give(void *page, unsigned pages)
 #endif
     os_unlock(&pool.lock);
     if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, now, (uint32_t)TINY_OPTION_DECAY_MS);
+}
+
+bool shared_pool_purge(void *start, size_t bytes)
+{
+    superslab_t *superslab = tiny_registry_record(start)->owner;
+    pool_lock();
+    bool huge_pages = superslab->huge_pages;
+    superslab->huge_pages = false;
+    os_unlock(&pool.lock);
+    if (huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    return os_purge(start, bytes);
 }
 
 // ---- returning memory to the system; outside the lock, while the pages count as used

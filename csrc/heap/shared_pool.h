@@ -17,6 +17,9 @@ void *shared_pool_take(unsigned pages);
 // with only the requested pages. A process that has locked its memory may get no more than that.
 extern HAK_TLS bool shared_pool_in_small_steps;
 
+// Returns the memory of addresses inside such pages to the system; they stay in use. False: contents may remain.
+bool shared_pool_purge(void *start, size_t bytes);
+
 // Takes such pages back. Their tags are 0 already. Memory beyond the recent peak is returned to the system.
 void shared_pool_give(void *page, unsigned pages);
 

@@ -83,6 +83,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     slab->fresh = 0;
     slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
     slab->free_from = 0;
+    slab->clean = 0;
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
     slab->class = (uint8_t)class;
     tiny_order_set_up(&heap->random, slab);
@@ -208,6 +209,58 @@ void tiny_slabs_release_empty(tiny_heap_t *heap)
     }
 }
 
+// ---- free blocks of slabs in use
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// A free block keeps its fill, which shows later writes to it.
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
+{
+    (void)heap;
+    (void)calls;
+}
+
+#else
+
+#define PURGED_BLOCKS 64u // a slab of more blocks, which are small then, is not purged
+
+// Returns the memory of the blocks [first, end), which are free, to the system.
+static bool purge_blocks(const tiny_slab_t *slab, size_t first, size_t end)
+{
+    uintptr_t start = hak_round_up((uintptr_t)block_at(slab, first), OS_PAGE);
+    uintptr_t stop = (uintptr_t)block_at(slab, end) & ~(OS_PAGE - 1);
+    return stop > start && shared_pool_purge((void *)start, stop - start);
+}
+
+// Returns the number of system calls.
+static unsigned purge_slab(tiny_slab_t *slab)
+{
+    unsigned calls = 0;
+    for (uint64_t left = slab->free[0] & ~slab->clean; left != 0; calls++) {
+        unsigned first = (unsigned)__builtin_ctzll(left);
+        uint64_t row = ~(left >> first); // its lowest bits are 0 for the free blocks from the first on
+        unsigned end = row != 0 ? first + (unsigned)__builtin_ctzll(row) : PURGED_BLOCKS;
+        uint64_t blocks =
+            (end < PURGED_BLOCKS ? ((uint64_t)1 << end) - 1 : UINT64_MAX) & ~(((uint64_t)1 << first) - 1);
+        if (purge_blocks(slab, first, end)) slab->clean |= blocks;
+        left &= ~blocks;
+    }
+    return calls;
+}
+
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
+{
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        if (tiny_class_size[class] < OS_PAGE / 4) continue;
+        for (tiny_slab_t *slab = heap->with_room[class]; slab != NULL && calls > 0; slab = slab->next) {
+            unsigned made = slab->capacity <= PURGED_BLOCKS ? purge_slab(slab) : 0;
+            calls -= made < calls ? made : calls;
+        }
+    }
+}
+
+#endif
+
 // ---- giving blocks
 
 static bool is_free(const tiny_slab_t *slab, size_t index)
@@ -232,6 +285,7 @@ static void set_free(tiny_slab_t *slab, const tiny_block_t *block)
 {
     size_t index = checked_index(slab, block), word = index / 64;
     slab->free[word] |= (uint64_t)1 << index % 64;
+    slab->clean &= ~((uint64_t)1 << index % 64);
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 

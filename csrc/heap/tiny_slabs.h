@@ -27,6 +27,10 @@ bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *bl
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
 void tiny_slabs_release_empty(tiny_heap_t *heap);
 
+// Returns the memory of free blocks in slabs that stay in use to the system, with about `calls` calls of it: of blocks
+// that are large enough to contain whole pages, alone or with free neighbours.
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls);
+
 // Returns one block to its slab, which the heap owns. An empty slab is returned to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 

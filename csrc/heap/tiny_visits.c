@@ -1,6 +1,8 @@
 // Visits: of all heaps, or of one that has too many pending slabs.
 #include "heap/tiny_visits.h"
 
+#include <limits.h>
+
 #include "heap/run_cache.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
@@ -23,6 +25,7 @@ static void visit(tiny_heap_t *heap, bool tidy)
 {
     if (!collect_for(heap)) return;
     if (tidy) tiny_slabs_release_empty(heap);
+    if (tidy) tiny_slabs_purge(heap, UINT_MAX);
     if (tidy) run_cache_empty(heap->runs);
     else run_cache_look(heap->runs);
 }

@@ -28,6 +28,7 @@ struct tiny_slab {
     // What its owner reads and writes for each row of blocks.
     _Alignas(64) uint64_t
         *free; // one bit per block that was returned to the slab; belongs to the page, whatever its class
+    uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
     char *start; // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
@@ -46,7 +47,7 @@ struct tiny_slab {
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
-    _Atomic(uint16_t) *asked; // one note per block, see hardened.h; belongs to the page, whatever its class
+    _Atomic(uint32_t) *asked; // one note per block, see hardened.h; belongs to the page, whatever its class
 #endif
 };
 
@@ -54,7 +55,7 @@ struct tiny_slab {
 #define TINY_ALIGNMENT_MOST ((size_t)4096)
 
 // Maximum pages of a slab; each slab has a power of two of them.
-#define TINY_SLAB_PAGES_MOST 4u
+#define TINY_SLAB_PAGES_MOST 8u
 
 // Returns the index of the block that begins at `address`, which lies in the slab; SIZE_MAX if none does.
 static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *address)

@@ -17,7 +17,7 @@ extern const uint64_t tiny_class_inverse[TINY_CLASSES];
 // The class of a request of at most TINY_HOT_SIZE bytes, indexed by (size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP.
 extern const uint8_t tiny_size_index[TINY_HOT_SIZE / TINY_SIZE_STEP + 1];
 
-// For larger requests, the class of the first request of each wide step, indexed by (size - TINY_HOT_SIZE - 1) /
+// For larger requests, the class of the requests of a wide step, indexed by (size - TINY_HOT_SIZE - 1) /
 // TINY_WIDE_STEP.
 #define TINY_WIDE_STEPS ((TINY_MAX_SIZE - TINY_HOT_SIZE + TINY_WIDE_STEP - 1) / TINY_WIDE_STEP)
 extern const uint8_t tiny_wide_index[TINY_WIDE_STEPS + (TINY_WIDE_STEPS == 0)];
@@ -42,9 +42,7 @@ extern tiny_options_t tiny_options;
 static inline unsigned tiny_class_of(size_t size)
 {
     if (LIKELY(size <= TINY_HOT_SIZE)) return tiny_size_index[(size + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
-    unsigned class = tiny_wide_index[(size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP];
-    while (tiny_class_size[class] < size) class ++;
-    return class;
+    return tiny_wide_index[(size - TINY_HOT_SIZE - 1) / TINY_WIDE_STEP];
 }
 
 // Reads the variant's toggles and options, if any, from the environment. Allocates nothing.

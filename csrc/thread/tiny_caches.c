@@ -15,7 +15,7 @@
 // only an idle thread itself could empty its lists.
 #define HELD_IN_ALL ((size_t)32 << 20)
 #define HELD_LEAST ((size_t)512 << 10)
-#define HELD_MOST ((size_t)6 << 20)
+#define HELD_MOST ((size_t)16 << 20)
 
 // may_hold <= max(HELD_LEAST, min(HELD_MOST, HELD_IN_ALL / threads))
 bool tiny_backend_may_hold(size_t bytes)
@@ -28,7 +28,14 @@ bool tiny_backend_may_hold(size_t bytes)
     return true;
 }
 
+void tiny_backend_holds_less(size_t bytes)
+{
+    tiny_thread.may_hold -= bytes;
+}
+
 // ---- emptying
+
+#define PURGES 1024u // system calls at a time, each for the free blocks of one slab
 
 void tiny_caches_drain(void)
 {
@@ -45,9 +52,9 @@ void tiny_caches_empty(void)
     tiny_heap_begin(heap);
     tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
     tiny_front_drain();
-    tiny_thread.may_hold = 0;
     tiny_caches_drain();
     tiny_heap_tidy(heap);
+    tiny_slabs_purge(heap, PURGES);
     tiny_heap_forget_peak(heap);
     tiny_heap_end(heap);
 }

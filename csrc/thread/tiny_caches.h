@@ -6,6 +6,7 @@
 
 // True if the thread's lists may hold `bytes` more, which then count against its bound.
 bool tiny_backend_may_hold(size_t bytes) COLD;
+void tiny_backend_holds_less(size_t bytes);
 
 // Returns the blocks that wait behind the front to their owners: the outbox, the hot magazine, the queue of spilled
 // blocks.

@@ -4,7 +4,7 @@
 
 #include "hakmem.h"
 
-enum { MIB = 1 << 20, SMALL = 64 - T_CANARY, MEDIUM = 40000 };
+enum { MIB = 1 << 20, SMALL = 64 - T_CANARY, MEDIUM = 100000 };
 
 static void **blocks;
 

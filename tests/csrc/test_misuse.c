@@ -13,7 +13,7 @@
 #include "test.h"
 
 // A small block has 128 bytes of memory in every class table, with a canary or without.
-enum { SMALL = 120, MEDIUM = 40000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
+enum { SMALL = 120, MEDIUM = 100000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
 
 // ---- what a child does
 
