@@ -1,5 +1,5 @@
 // The entries of the fast path, inlined into separate functions, so that their instructions can be counted.
-#include "hakmem_entry.h"
+#include "entry/hakmem_entry.h"
 
 void *tiny_probe_alloc(size_t size);
 void tiny_probe_free(void *block);

@@ -105,7 +105,7 @@ static void be_sound(void)
 
 enum { SAID_BYTES = 1 << 16, FOUND = 9 };
 
-static char said[SAID_BYTES];
+static char report[SAID_BYTES];
 
 // Reads to the end of the file; text that does not fit is dropped.
 static void read_all(int from)
@@ -114,10 +114,10 @@ static void read_all(int from)
     size_t length = 0;
     for (ssize_t got; (got = read(from, rest, sizeof rest)) > 0;) {
         size_t fits = length + (size_t)got < SAID_BYTES ? (size_t)got : SAID_BYTES - 1 - length;
-        memcpy(said + length, rest, fits);
+        memcpy(report + length, rest, fits);
         length += fits;
     }
-    said[length] = '\0';
+    report[length] = '\0';
     close(from);
 }
 
@@ -131,7 +131,7 @@ __attribute__((noreturn)) static void become_valgrind(const char *program, const
     _exit(errno == ENOENT ? 77 : 1);
 }
 
-// Returns the exit status of a program under valgrind; its reports are in `said`.
+// Returns the exit status of a program under valgrind; its reports are in `report`.
 static int run(const char *program, const char *argument)
 {
     int ends[2], status = 0;
@@ -148,18 +148,18 @@ static int run(const char *program, const char *argument)
     close(ends[1]);
     read_all(ends[0]);
     T_CHECK(waitpid(child, &status, 0) == child, "waitpid: %s", strerror(errno));
-    T_CHECK(WIFEXITED(status), "%s died of signal %d:\n%s", argument, WTERMSIG(status), said);
+    T_CHECK(WIFEXITED(status), "%s died of signal %d:\n%s", argument, WTERMSIG(status), report);
     if (WEXITSTATUS(status) == 77) T_not_run("valgrind is not installed");
-    if (strstr(said, "unhandled dwarf2 abbrev form") != NULL)
+    if (strstr(report, "unhandled dwarf2 abbrev form") != NULL)
         T_not_run("this valgrind cannot read the debugging tables that this compiler writes");
     return WEXITSTATUS(status);
 }
 
-static void expect_said(const char *what)
+static void expect_report(const char *what)
 {
-    if (strstr(said, what) != NULL) return;
-    dprintf(STDERR_FILENO, "%s\n", said);
-    T_CHECK(false, "memcheck did not say \"%s\"", what);
+    if (strstr(report, what) != NULL) return;
+    dprintf(STDERR_FILENO, "%s\n", report);
+    T_CHECK(false, "memcheck did not report \"%s\"", what);
 }
 
 static char own_path[PATH_MAX + 16];
@@ -167,9 +167,9 @@ static char own_path[PATH_MAX + 16];
 static void a_sound_program_is_called_so(void)
 {
     int status = run(own_path, "sound");
-    T_CHECK(status == 0, "status %d:\n%s", status, said);
-    expect_said("ERROR SUMMARY: 0 errors");
-    if (!HAKMEM_BUILD_RELEASE) expect_said("All heap blocks were freed");
+    T_CHECK(status == 0, "status %d:\n%s", status, report);
+    expect_report("ERROR SUMMARY: 0 errors");
+    if (!HAKMEM_BUILD_RELEASE) expect_report("All heap blocks were freed");
 }
 
 static void the_suite_of_the_interface_is_clean(void)
@@ -178,22 +178,22 @@ static void the_suite_of_the_interface_is_clean(void)
     strcpy(path, own_path);
     strcpy(strrchr(path, '/'), "/test_api");
     int status = run(path, NULL);
-    T_CHECK(status == 0, "status %d:\n%s", status, said);
+    T_CHECK(status == 0, "status %d:\n%s", status, report);
 }
 
 static void mistakes_are_found(void)
 {
     int status = run(own_path, "mistakes");
-    T_CHECK(status == FOUND, "status %d:\n%s", status, said);
-    expect_said("is 0 bytes after a block of size 24 alloc'd");
-    expect_said("is 0 bytes after a block of size 64 alloc'd");
-    expect_said("is 0 bytes after a block of size 3,000,000 alloc'd");
-    expect_said("is 1 bytes before a block of size 64 alloc'd");
-    expect_said("Conditional jump or move depends on uninitialised value(s)");
-    expect_said("is 20 bytes inside a block of size 100 free'd");
-    expect_said("40 bytes in 1 blocks are definitely lost");
-    T_CHECK(strstr(said, "24 bytes in 1 blocks are definitely lost") == NULL,
-            "a block that is kept is lost:\n%s", said);
+    T_CHECK(status == FOUND, "status %d:\n%s", status, report);
+    expect_report("is 0 bytes after a block of size 24 alloc'd");
+    expect_report("is 0 bytes after a block of size 64 alloc'd");
+    expect_report("is 0 bytes after a block of size 3,000,000 alloc'd");
+    expect_report("is 1 bytes before a block of size 64 alloc'd");
+    expect_report("Conditional jump or move depends on uninitialised value(s)");
+    expect_report("is 20 bytes inside a block of size 100 free'd");
+    expect_report("40 bytes in 1 blocks are definitely lost");
+    T_CHECK(strstr(report, "24 bytes in 1 blocks are definitely lost") == NULL,
+            "a block that is kept is lost:\n%s", report);
 }
 
 int main(int argc, char **argv)

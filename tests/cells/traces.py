@@ -56,7 +56,8 @@ def traces() -> st.SearchStrategy[Trace]:
 
 
 def run(program: Path, file: Path, environment: Mapping[str, str]) -> str | None:
-    """None when the trace in the file is served as it must be; else what the program said, and its end."""
+    """None if every operation of the trace in the file is served; otherwise the program's message, and how
+    it ended."""
     variables = {**process.environment(), **environment}
     done = process.run([str(program), str(file)], environment=variables, timeout=LIMIT)
     if done.failure is None:
@@ -74,8 +75,8 @@ class BrokenTraceError(AssertionError):
     """A trace that was not served. file: the shortest one that was found; str(): what is wrong, the trace,
     and the command that replays it."""
 
-    def __init__(self, file: Path, command: str, said: str) -> None:
-        super().__init__(f"{said}\n{file.read_text(encoding='ascii')}replay: {command}")
+    def __init__(self, file: Path, command: str, message: str) -> None:
+        super().__init__(f"{message}\n{file.read_text(encoding='ascii')}replay: {command}")
         self.file = file
 
 
@@ -93,10 +94,10 @@ def check(program: Path, folder: Path, examples: int, environment: Mapping[str, 
     @given(traces())
     def is_served(trace: Trace) -> None:
         nonlocal shortest
-        said = run(program, write(trace, draft), variables)
-        if said is not None:
-            shortest = (trace, said)  # the last one that fails is the shortest
-            raise AssertionError(said)
+        message = run(program, write(trace, draft), variables)
+        if message is not None:
+            shortest = (trace, message)  # the last one that fails is the shortest
+            raise AssertionError(message)
 
     try:
         is_served()

@@ -51,7 +51,7 @@ static void free_keeps_errno(void)
     }
 }
 
-static void free_that_is_told_the_size_frees(void)
+static void free_with_the_size_frees(void)
 {
     static const size_t sizes[] = {0, 1, 100, 1024, 1025, 5000, 100000, 5 << 20};
     T_free_sized(NULL, 0);
@@ -191,7 +191,7 @@ int main(void)
     T_RUN(calloc_of_zero_gives_a_block);
     T_RUN(free_of_null_does_nothing);
     T_RUN(free_keeps_errno);
-    T_RUN(free_that_is_told_the_size_frees);
+    T_RUN(free_with_the_size_frees);
 #if !HAKMEM_BUILD_RELEASE
     T_RUN(debug_builds_find_a_size_that_the_block_does_not_have);
 #endif

@@ -19,7 +19,7 @@ static void free_blocks(struct block **blocks)
     for (int i = 0; i < BLOCKS; i++) block_free(blocks[i]);
 }
 
-static void say(char stage)
+static void print_stage(char stage)
 {
     if (report >= 0) T_CHECK(write(report, &stage, 1) == 1, "the pipe is closed");
 }
@@ -36,14 +36,14 @@ static void late_handler(void)
 {
     free_blocks(from_handler);
     free_blocks(from_constructor);
-    say('b');
+    print_stage('b');
 }
 
 static void early_handler(void)
 {
     fill_blocks(from_handler);
     free_blocks(from_main);
-    say('a');
+    print_stage('a');
 }
 
 __attribute__((destructor(101))) static void allocate_after_main(void)
@@ -54,7 +54,7 @@ __attribute__((destructor(101))) static void allocate_after_main(void)
     void *grown = T_realloc(T_must_malloc(10), 100000);
     T_CHECK(grown != NULL, "realloc failed in a destructor");
     T_free(grown);
-    say('c');
+    print_stage('c');
 }
 
 __attribute__((noreturn)) static void *keep_allocating(void *argument)

@@ -131,7 +131,7 @@ static void *do_nothing(void *argument)
 }
 
 // New threads get the stacks of the vanished ones, and with them their thread-local memory.
-static void fill_behind_new_threads(void)
+static void fill_after_new_threads(void)
 {
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) threads[i] = T_thread(do_nothing, NULL);
@@ -142,7 +142,7 @@ static void fill_behind_new_threads(void)
 static void new_threads_of_the_child_do_not_disturb_it(void)
 {
     if (T_SANITIZER) return; // its malloc may have been locked at the fork, so no thread can start
-    fork_beside(own_blocks, fill_behind_new_threads);
+    fork_beside(own_blocks, fill_after_new_threads);
 }
 
 // ---- threads that are inside a change

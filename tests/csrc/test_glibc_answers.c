@@ -56,32 +56,32 @@ static size_t rounded_up(size_t alignment)
     return power;
 }
 
-static struct answer ask_memalign(const struct functions *of, size_t alignment, size_t size)
+static struct answer call_memalign(const struct functions *of, size_t alignment, size_t size)
 {
     errno = 0;
     void *block = T_hidden(of->memalign(alignment, size));
     return answer_of(of, block, errno, rounded_up(alignment));
 }
 
-static struct answer ask_aligned_alloc(const struct functions *of, size_t alignment, size_t size)
+static struct answer call_aligned_alloc(const struct functions *of, size_t alignment, size_t size)
 {
     errno = 0;
     void *block = T_hidden(of->aligned_alloc(alignment, size));
     return answer_of(of, block, errno, rounded_up(alignment));
 }
 
-static struct answer ask_posix_memalign(const struct functions *of, size_t alignment, size_t size)
+static struct answer call_posix_memalign(const struct functions *of, size_t alignment, size_t size)
 {
     void *block = NULL;
     int error = of->posix_memalign(&block, alignment, size);
     return answer_of(of, block, error, rounded_up(alignment));
 }
 
-typedef struct answer ask_t(const struct functions *of, size_t alignment, size_t size);
+typedef struct answer call_t(const struct functions *of, size_t alignment, size_t size);
 
-static void compare(const char *call, ask_t *ask, size_t alignment, size_t size)
+static void compare(const char *call, call_t *call_it, size_t alignment, size_t size)
 {
-    struct answer mine = ask(&ours, alignment, size), glibcs = ask(&theirs, alignment, size);
+    struct answer mine = call_it(&ours, alignment, size), glibcs = call_it(&theirs, alignment, size);
     T_CHECK(mine.block == glibcs.block && (mine.block || mine.error == glibcs.error),
             "%s(%zu, %zu) gave %s and error %d; glibc's %s and %d", call, alignment, size,
             mine.block ? "a block" : "NULL", mine.error, glibcs.block ? "a block" : "NULL", glibcs.error);
@@ -100,13 +100,13 @@ static void alignments_of_every_kind(void)
                                    SIZE_MAX};
     for (size_t a = 0; a < sizeof alignments / sizeof *alignments; a++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-            compare("memalign", ask_memalign, alignments[a], sizes[s]);
-            compare("aligned_alloc", ask_aligned_alloc, alignments[a], sizes[s]);
-            compare("posix_memalign", ask_posix_memalign, alignments[a], sizes[s]);
+            compare("memalign", call_memalign, alignments[a], sizes[s]);
+            compare("aligned_alloc", call_aligned_alloc, alignments[a], sizes[s]);
+            compare("posix_memalign", call_posix_memalign, alignments[a], sizes[s]);
         }
 }
 
-static struct answer ask_size(const struct functions *of, size_t kind, size_t size)
+static struct answer call_size(const struct functions *of, size_t kind, size_t size)
 {
     errno = 0;
     void *block = NULL;
@@ -149,11 +149,11 @@ static void sizes_that_are_possible_and_not(void)
     static const char *const kinds[] = {"malloc", "calloc", "realloc", "valloc", "pvalloc"};
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-            compare(kinds[kind], ask_size, kind, sizes[s]);
+            compare(kinds[kind], call_size, kind, sizes[s]);
 }
 
 // The product is too large, or is just small enough. (glibc's reallocarray calls the process's realloc.)
-static struct answer ask_product(const struct functions *of, size_t count, size_t size)
+static struct answer call_product(const struct functions *of, size_t count, size_t size)
 {
     errno = 0;
     return answer_of(of, T_hidden(of->calloc(count, size)), errno, 16);
@@ -169,7 +169,7 @@ static void products_that_overflow(void)
             bool overflows = __builtin_mul_overflow(numbers[a], numbers[b], &product);
             if (!overflows && product > 1 << 20 && product < (size_t)1 << 48)
                 continue; // depends on the machine
-            compare("calloc", ask_product, numbers[a], numbers[b]);
+            compare("calloc", call_product, numbers[a], numbers[b]);
             if (overflows) T_CHECK_REFUSED(T_reallocarray(NULL, numbers[a], numbers[b]), ENOMEM);
         }
 }

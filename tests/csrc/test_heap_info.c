@@ -4,7 +4,7 @@
 
 #include "hakmem.h"
 
-enum { MIB = 1 << 20, SMALL = 64 - T_CANARY, MEDIUM = 40000 };
+enum { MIB = 1 << 20, SMALL = 64 - T_CANARY, MEDIUM = 100000 };
 
 static void **blocks;
 
@@ -86,7 +86,7 @@ static void large_blocks_are_counted(void)
 
 #ifndef HAKMEM_NO_INTERPOSE
 #if __GLIBC_PREREQ(2, 33)
-static void the_c_names_say_the_same(void)
+static void the_c_names_report_the_same(void)
 {
     struct mallinfo2 info = mallinfo2();
     hak_mallinfo2_t own = hak_mallinfo2();
@@ -126,10 +126,10 @@ static void read_info(void)
     fclose(file);
 }
 
-static size_t number_behind(const char *words)
+static size_t number_after(const char *words)
 {
     const char *found = strstr(text, words);
-    T_CHECK(found != NULL, "malloc_info does not say %s: %s", words, text);
+    T_CHECK(found != NULL, "malloc_info does not report %s: %s", words, text);
     return strtoull(found + strlen(words), NULL, 10);
 }
 
@@ -159,13 +159,12 @@ static void malloc_info_writes_xml_that_follows_the_heap(void)
     read_info();
     check_nesting();
     T_CHECK(strncmp(text, "<malloc version=", 16) == 0, "it begins otherwise: %s", text);
-    size_t pages = number_behind("pages_used=\""), large = number_behind("<large blocks=\"");
+    size_t pages = number_after("pages_used=\""), large = number_after("<large blocks=\"");
     allocate(SMALL, 100000);
     void *block = T_must_malloc(2 * MIB);
     read_info();
-    T_CHECK(number_behind("pages_used=\"") >= pages + 100000 * SMALL / 65536,
-            "the pages in use did not grow");
-    T_CHECK(number_behind("<large blocks=\"") == large + 1, "the large block is not there");
+    T_CHECK(number_after("pages_used=\"") >= pages + 100000 * SMALL / 65536, "the pages in use did not grow");
+    T_CHECK(number_after("<large blocks=\"") == large + 1, "the large block is not there");
     release(100000);
     T_free(block);
 }
@@ -175,7 +174,7 @@ static void malloc_info_knows_no_options(void)
     T_CHECK(T_NAME(malloc_info)(1, stdout) == EINVAL, "option 1 was taken");
 }
 
-static void malloc_info_says_when_it_cannot_write(void)
+static void malloc_info_reports_when_it_cannot_write(void)
 {
     FILE *full = fopen("/dev/full", "w");
     if (full == NULL) return; // some systems have no such device
@@ -192,12 +191,12 @@ int main(void)
     T_RUN(large_blocks_are_counted);
 #ifndef HAKMEM_NO_INTERPOSE
 #if __GLIBC_PREREQ(2, 33)
-    T_RUN(the_c_names_say_the_same);
+    T_RUN(the_c_names_report_the_same);
 #endif
     T_RUN(the_old_mallinfo_is_clamped);
 #endif
     T_RUN(malloc_info_writes_xml_that_follows_the_heap);
     T_RUN(malloc_info_knows_no_options);
-    T_RUN(malloc_info_says_when_it_cannot_write);
+    T_RUN(malloc_info_reports_when_it_cannot_write);
     return 0;
 }

@@ -100,7 +100,7 @@ static void calloc_is_zero_each_time(void)
 }
 
 // Large blocks must not stay in memory for ever: 1 GiB of traffic, one block at a time.
-static void traffic_leaves_nothing_behind(void)
+static void traffic_leaves_no_memory_in_use(void)
 {
     size_t before = T_resident_kib();
     for (size_t i = 0; i < 64; i++) {
@@ -111,7 +111,7 @@ static void traffic_leaves_nothing_behind(void)
     }
     size_t after = T_resident_kib();
     if (T_SANITIZER) return;
-    T_CHECK(after < before + (64 << 10), "large blocks that were freed left %zu KiB behind", after - before);
+    T_CHECK(after < before + (64 << 10), "large blocks that were freed left %zu KiB in use", after - before);
 }
 
 // ---- addresses that one thread frees are used by another at once
@@ -178,7 +178,7 @@ int main(void)
     T_RUN(random_replacement);
     T_RUN(realloc_grows_to_half_a_gibibyte);
     T_RUN(calloc_is_zero_each_time);
-    T_RUN(traffic_leaves_nothing_behind);
+    T_RUN(traffic_leaves_no_memory_in_use);
     T_RUN(moving_blocks_leave_their_old_place_for_good);
     return 0;
 }

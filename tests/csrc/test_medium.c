@@ -36,7 +36,7 @@ static void take_all(void)
 
 static void every_step_of_16_bytes(void)
 {
-    for (size_t size = SMALLEST; size < 40000; size += COUNT * 16) {
+    for (size_t size = SMALLEST; size < 100000; size += COUNT * 16) {
         for (size_t i = 0; i < COUNT; i++) put(i, size + i * 16);
         take_all();
     }
@@ -57,11 +57,11 @@ static void random_replacement(void)
 static void gaps_are_filled(void)
 {
     for (size_t round = 0; round < 4; round++) {
-        for (size_t i = 0; i < COUNT; i++) put(i, 20000 + round * 1000);
+        for (size_t i = 0; i < COUNT; i++) put(i, 150000 + round * 1000);
         for (size_t i = 0; i < COUNT; i += 2) take(i);
-        for (size_t i = 0; i < COUNT; i += 2) put(i, 9000);
+        for (size_t i = 0; i < COUNT; i += 2) put(i, 70000);
         for (size_t i = 1; i < COUNT; i += 2) take(i);
-        for (size_t i = 1; i < COUNT; i += 2) put(i, 100000);
+        for (size_t i = 1; i < COUNT; i += 2) put(i, 300000);
         take_all();
     }
 }
@@ -76,7 +76,7 @@ static void neighbours_coalesce(void)
         take_all();
     }
     for (int round = 0; round < 14; round++) {
-        size_t size = round % 2 ? 30000 : 60000;
+        size_t size = round % 2 ? 100000 : 200000;
         for (size_t i = 0; i < COUNT; i++) put(i, size);
         if (round == 3) peak = T_resident_kib();
         if (round > 3 && !T_SANITIZER)

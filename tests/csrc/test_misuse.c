@@ -13,7 +13,7 @@
 #include "test.h"
 
 // A small block has 128 bytes of memory in every class table, with a canary or without.
-enum { SMALL = 120, MEDIUM = 40000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
+enum { SMALL = 120, MEDIUM = 100000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
 
 // ---- what a child does
 
@@ -425,7 +425,7 @@ static const misuse_t misuses[] = {
     {"free on the stack", free_on_the_stack, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of static data", free_of_static_data, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of an address without memory", free_of_no_memory, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
-    {"free of what is no address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
+    {"free of an impossible address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free in another mapping", free_in_another_mapping, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of a pointer into a block", free_inside, {
         SMALL_(NOT, THEN(INSIDE), NOW(INSIDE)),
@@ -440,7 +440,7 @@ static const misuse_t misuses[] = {
         LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
     {"free of memory that was never allocated", free_of_what_was_never_out, {
         SMALL_(NOT, THEN(NO_BLOCK), NOW(NO_BLOCK))}},
-    {"free of the rest in front of a slab's first block", free_of_a_slabs_rest, {
+    {"free of the unused space before a slab's first block", free_of_a_slabs_rest, {
         SMALL_(NOT, THEN(INSIDE), NOW(INSIDE))}},
     {"realloc of a freed block", realloc_after_free, {
         SMALL_(NOT, NOT, NOW(NO_REALLOC)),
@@ -530,7 +530,7 @@ static bool was_signalled(const ending_t *ending, int signal)
 }
 
 // True if stderr has exactly one line, with the message and an address in hexadecimal digits.
-static bool says(const ending_t *ending, const char *what)
+static bool printed_line(const ending_t *ending, const char *what)
 {
     const char *end = strchr(ending->errors, '\n');
     return was_signalled(ending, SIGABRT) && strncmp(ending->errors, "hakmem: ", 8) == 0 && end != NULL &&
@@ -553,18 +553,18 @@ static bool is_as_expected(const ending_t *ending, const verdict_t *verdict)
     case UNNOTICED:
         return is_unnoticed(ending);
     case AT_ONCE:
-        return says(ending, verdict->line) && !ending->done;
+        return printed_line(ending, verdict->line) && !ending->done;
     case LATER:
-        return says(ending, verdict->line) && ending->done;
+        return printed_line(ending, verdict->line) && ending->done;
     case NO_TOUCH:
         return is_refused(ending) && !ending->done;
     case BY_CHANCE:
-        return is_unnoticed(ending) || is_refused(ending) || says(ending, verdict->line);
+        return is_unnoticed(ending) || is_refused(ending) || printed_line(ending, verdict->line);
     }
     return false;
 }
 
-static const char *told(fate_t fate)
+static const char *fate_name(fate_t fate)
 {
     static const char *const words[] = {
         [UNNOTICED] = "-",         [AT_ONCE] = "at once",     [LATER] = "later",
@@ -579,10 +579,10 @@ static void judge(const misuse_t *misuse, const expectation_t *expectation)
     ending_t ending = try(misuse, expectation->size);
     T_CHECK(is_as_expected(&ending, verdict),
             "%s, %s: should be \"%s\" (%s), but ended with status %#x %s: %s", misuse->name,
-            expectation->size_name, told(verdict->fate), verdict->line ? verdict->line : "no line",
+            expectation->size_name, fate_name(verdict->fate), verdict->line ? verdict->line : "no line",
             (unsigned)ending.status, ending.done ? "later" : "at once", ending.errors);
     dprintf(STDOUT_FILENO, "misuse: %s | %s | %s\n", misuse->name, expectation->size_name,
-            told(verdict->fate));
+            fate_name(verdict->fate));
 }
 
 static void each_misuse_is_judged(void)

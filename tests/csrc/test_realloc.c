@@ -66,7 +66,7 @@ static size_t random_size(uint64_t *random)
 {
     uint64_t kind = T_random(random) % 100;
     if (kind < 80) return T_random_in(random, 1, 1200);
-    return kind < 98 ? T_random_in(random, 1200, 40000) : T_random_in(random, 40000, 2 << 20);
+    return kind < 98 ? T_random_in(random, 1200, 100000) : T_random_in(random, 100000, 2 << 20);
 }
 
 static void a_random_walk_of_many_blocks(void)

@@ -44,7 +44,7 @@ static void check_growth(size_t before, const char *what)
 {
     size_t after = T_resident_kib();
     if (T_SANITIZER) return;  // its quarantine grows
-    T_CHECK(after < before + GROWTH_KIB, "%s left %zu KiB behind", what, after - before);
+    T_CHECK(after < before + GROWTH_KIB, "%s left %zu KiB in use", what, after - before);
 }
 
 static void pass_blocks(size_t low, size_t high)

@@ -9,7 +9,7 @@ struct life {
     uint64_t random;
 };
 
-// Allocates twice as much as it leaves behind, so that its caches are not empty when it ends.
+// Allocates twice as much as it leaves allocated, so that its caches are not empty when it ends.
 static void *allocate_and_end(void *argument)
 {
     struct life *life = argument;
@@ -48,7 +48,7 @@ static void wave_freed_by_a_wave(struct life *lives)
     run_wave(lives, free_and_end);
 }
 
-// If each thread lost a slab, waves would leave at least 8 KiB per thread behind.
+// If each thread lost a slab, waves would leave at least 8 KiB per thread in use.
 static void check_waves_are_flat(void (*wave)(struct life *lives), int count)
 {
     static struct life lives[WAVE];
@@ -58,7 +58,7 @@ static void check_waves_are_flat(void (*wave)(struct life *lives), int count)
     for (int i = 0; i < count; i++) wave(lives);
     size_t after = T_resident_kib();
     if (T_SANITIZER) return; // its own tables of threads grow
-    T_CHECK(after < before + 8192, "%d threads left %zu KiB behind", count * WAVE, after - before);
+    T_CHECK(after < before + 8192, "%d threads left %zu KiB in use", count * WAVE, after - before);
 }
 
 static void blocks_of_dead_threads_are_freed_by_main(void)
@@ -121,7 +121,7 @@ static void memory_of_a_dead_thread_is_adopted(void)
     for (int i = 0; i < 60; i++) T_join(T_thread(burst, table));
     size_t after = T_resident_kib();
     if (T_SANITIZER) return;
-    T_CHECK(after < before + 8192, "60 bursts of 2 MiB left %zu KiB behind", after - before);
+    T_CHECK(after < before + 8192, "60 bursts of 2 MiB left %zu KiB in use", after - before);
 }
 
 // ---- memory of an ended thread serves all live threads, not only its successor (in glibc it does not)
@@ -208,8 +208,8 @@ static void a_hundred_thousand_threads_leave_memory_flat(void)
     block_free(handed_on);
     if (T_SANITIZER) return;
     size_t now = T_resident_kib();
-    T_CHECK(now < resident + 512, "%d threads left %zu KiB behind", THREADS, now - resident);
-    T_CHECK(T_mapped_bytes() <= mapped + (4 << 20), "%d threads left mappings behind", THREADS);
+    T_CHECK(now < resident + 512, "%d threads left %zu KiB in use", THREADS, now - resident);
+    T_CHECK(T_mapped_bytes() <= mapped + (4 << 20), "%d threads left mappings in use", THREADS);
 }
 
 int main(void)

@@ -198,7 +198,7 @@ template <typename Call> int end_of_child(Call call)
     return status;
 }
 
-// With every check, each sized form knows the size that was asked for.
+// With every check, each sized form knows the requested size.
 inline void a_wrong_size_is_noticed()
 {
 #if T_CHECKS >= 2

@@ -42,6 +42,6 @@ int main()
     CHECK(made == 6, "a form of new went past the program's own");
     CHECK(live == 0, "a form of delete went past the program's own");
     forms::expressions_and_containers();
-    CHECK(live == 0, "containers left blocks behind");
+    CHECK(live == 0, "containers left blocks in use");
     return 0;
 }

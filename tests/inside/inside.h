@@ -21,7 +21,7 @@
         close(ends_[0]); \
         T_CHECK(waitpid(child_, &status_, 0) == child_, "waitpid: %s", strerror(errno)); \
         T_CHECK(WIFSIGNALED(status_) && WTERMSIG(status_) == SIGABRT, "%s did not abort", #statement); \
-        T_CHECK(length_ > 8 && strncmp(line_, "hakmem: ", 8) == 0, "%s said: %s", #statement, line_); \
+        T_CHECK(length_ > 8 && strncmp(line_, "hakmem: ", 8) == 0, "%s printed: %s", #statement, line_); \
     } while (0)
 
 #endif

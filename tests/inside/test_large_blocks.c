@@ -2,9 +2,9 @@
 
 #include "inside.h"
 
-#include "large.h"
-#include "os.h"
-#include "tiny_link.h"
+#include "heap/large.h"
+#include "os/os.h"
+#include "registry/tiny_link.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -121,7 +121,7 @@ static void aligned_blocks_are_cut_out_of_free_extents(void)
 }
 
 // No block overlaps another one, for any sequence of operations.
-static void blocks_lie_apart_whatever_comes_and_goes(void)
+static void blocks_never_overlap_while_others_come_and_go(void)
 {
     enum { BLOCKS = 30, STEPS = 3000 };
     static unsigned char *blocks[BLOCKS];
@@ -193,7 +193,7 @@ int main(void)
     T_RUN(blocks_and_cached_mappings_are_counted_and_bounded);
     T_RUN(free_extents_are_joined_and_split);
     T_RUN(aligned_blocks_are_cut_out_of_free_extents);
-    T_RUN(blocks_lie_apart_whatever_comes_and_goes);
+    T_RUN(blocks_never_overlap_while_others_come_and_go);
     T_RUN(a_block_keeps_its_contents_when_it_is_resized);
     T_RUN(misuse_ends_the_process);
     return 0;

@@ -8,9 +8,9 @@
 
 #include <sys/syscall.h>
 
-#include "blocks.h"
-#include "large.h"
-#include "os.h"
+#include "entry/blocks.h"
+#include "heap/large.h"
+#include "os/os.h"
 
 #define MIB ((size_t)1 << 20)
 #define IS_HARDENED (TINY_CHECKS >= TINY_CHECKS_FULL)

@@ -2,7 +2,8 @@
 
 #include "inside.h"
 
-#include "os.h"
+#include "os/lock.h"
+#include "os/os.h"
 
 static void mappings_are_aligned_and_zero(void)
 {
@@ -71,7 +72,7 @@ static void guards_cannot_be_touched(void)
         }
         int status;
         T_CHECK(waitpid(child, &status, 0) == child, "waitpid: %s", strerror(errno));
-        T_CHECK(WIFSIGNALED(status), "the guard %s it can be written to", side ? "before" : "behind");
+        T_CHECK(WIFSIGNALED(status), "the guard %s it can be written to", side ? "before" : "after");
     }
     os_unmap_guarded(start, HAK_PAGE, OS_PAGE);
 }

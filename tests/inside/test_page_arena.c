@@ -2,9 +2,11 @@
 
 #include "inside.h"
 
-#include "os.h"
-#include "page_arena.h"
-#include "tiny_link.h"
+#include "heap/arena_asked.h"
+#include "heap/arena_return.h"
+#include "heap/page_arena.h"
+#include "os/os.h"
+#include "registry/tiny_link.h"
 
 // With full checks, a run is noted as allocated, and claimed before it is freed.
 static void note(void *block, size_t size)
@@ -45,7 +47,7 @@ static void little_is_wasted(void)
     check_waste(PAGE_ARENA_MAX_SIZE - T_CANARY);
 }
 
-static void runs_lie_apart_whatever_their_alignment(void)
+static void runs_of_any_alignment_do_not_overlap(void)
 {
     enum { RUNS = 200, STEPS = 20000 };
     static unsigned char *runs[RUNS];
@@ -86,18 +88,19 @@ static void free_neighbours_are_joined(void)
     }
 }
 
-static void a_run_grows_into_free_room_behind_it_only(void)
+static void a_run_grows_only_into_free_room_after_it(void)
 {
-    unsigned char *block = take(20000, 16), *behind = take(20000, 16);
-    if (behind < block) {
+    unsigned char *block = take(20000, 16), *next = take(20000, 16);
+    if (next < block) {
         unsigned char *other = block;
-        block = behind;
-        behind = other;
+        block = next;
+        next = other;
     }
     T_fill(block, 20000, 1);
     T_CHECK(!page_arena_resize(block, 900000), "a run grew over one in use");
-    T_CHECK(page_arena_usable_size(block, "no run") < 900000, "a run that did not grow says so");
-    give(behind);
+    T_CHECK(page_arena_usable_size(block, "no run") < 900000,
+            "a run that did not grow keeps its usable size");
+    give(next);
     if (page_arena_resize(block, 35000 + T_CANARY)) note(block, 35000);
     T_CHECK_PATTERN(block, 20000, 1);
     T_CHECK(page_arena_resize(block, 5000 + T_CANARY), "a run did not shrink");
@@ -187,9 +190,9 @@ static void misuse_ends_the_process(void)
 int main(void)
 {
     T_RUN(little_is_wasted);
-    T_RUN(runs_lie_apart_whatever_their_alignment);
+    T_RUN(runs_of_any_alignment_do_not_overlap);
     T_RUN(free_neighbours_are_joined);
-    T_RUN(a_run_grows_into_free_room_behind_it_only);
+    T_RUN(a_run_grows_only_into_free_room_after_it);
     T_RUN(aligned_holes_are_used_again);
     T_RUN(what_is_called_zeroed_is_zero);
     T_RUN(memory_goes_back_in_steps);

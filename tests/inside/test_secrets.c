@@ -13,9 +13,10 @@
 #include <sys/syscall.h>
 
 #include "hakmem.h"
-#include "os.h"
-#include "tiny_checks.h"
-#include "tiny_state.h"
+#include "hardened/tiny_checks.h"
+#include "os/os.h"
+#include "os/secret.h"
+#include "registry/tiny_state.h"
 
 #define NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)
 

@@ -2,9 +2,9 @@
 
 #include "inside.h"
 
-#include "os.h"
-#include "shared_pool.h"
-#include "tiny_registry.h"
+#include "heap/shared_pool.h"
+#include "os/os.h"
+#include "registry/tiny_registry.h"
 
 enum { PAGES = 100 };
 
@@ -58,7 +58,7 @@ static void what_was_given_is_taken_again_before_more_is_mapped(void)
     for (int i = 0; i < PAGES; i++) check_and_give(i);
 }
 
-static void everything_free_goes_back_when_it_is_asked_for(void)
+static void everything_free_is_returned_on_request(void)
 {
     take_pages();
     for (int i = 1; i < PAGES; i++) check_and_give(i);
@@ -102,11 +102,11 @@ static void rows_of_pages_are_aligned_and_apart(void)
 static void pages_come_in_the_order_of_their_addresses_or_by_chance(void)
 {
     take_pages();
-    int behind = 0;
-    for (int i = 1; i < PAGES; i++) behind += pages[i] == pages[i - 1] + HAK_PAGE;
+    int following = 0;
+    for (int i = 1; i < PAGES; i++) following += pages[i] == pages[i - 1] + HAK_PAGE;
     if (T_CHECKS >= 2)
-        T_CHECK(behind < PAGES / 2, "%d of %d pages come behind the one before", behind, PAGES);
-    else T_CHECK(behind >= PAGES - 8, "only %d of %d pages come behind the one before", behind, PAGES);
+        T_CHECK(following < PAGES / 2, "%d of %d pages follow the one before", following, PAGES);
+    else T_CHECK(following >= PAGES - 8, "only %d of %d pages follow the one before", following, PAGES);
     for (int i = 0; i < PAGES; i++) check_and_give(i);
 }
 
@@ -116,6 +116,6 @@ int main(void)
     T_RUN(pages_are_apart_and_come_back);
     T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
     T_RUN(rows_of_pages_are_aligned_and_apart);
-    T_RUN(everything_free_goes_back_when_it_is_asked_for);
+    T_RUN(everything_free_is_returned_on_request);
     return 0;
 }

@@ -2,7 +2,7 @@
 
 #include "inside.h"
 
-#include "tiny_registry.h"
+#include "registry/tiny_registry.h"
 
 enum { OWNER = 60001, OTHER = 60002 };
 
@@ -15,7 +15,7 @@ static bool owns(unsigned owner, const char *block)
     return tiny_own_class(block, TINY_OWN_TAG(owner)) < TINY_CLASSES;
 }
 
-static void any_address_may_be_asked_for(void)
+static void any_address_can_be_looked_up(void)
 {
     int on_stack;
     static int fixed;
@@ -97,7 +97,7 @@ static void addresses_beyond_the_tables_cannot_be_reserved(void)
 
 int main(void)
 {
-    T_RUN(any_address_may_be_asked_for);
+    T_RUN(any_address_can_be_looked_up);
     T_RUN(a_tag_is_that_of_its_page_alone);
     T_RUN(a_page_that_is_no_slab_is_nobodys_own);
     T_RUN(pages_far_apart_do_not_take_each_others_place);

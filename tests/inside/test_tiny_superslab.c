@@ -3,9 +3,13 @@
 
 #include "inside.h"
 
-#include "shared_pool.h"
-#include "tiny_order.h"
-#include "tiny_superslab.h"
+#include "hardened/tiny_order.h"
+#include "heap/shared_pool.h"
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "heap/tiny_superslab.h"
+#include "heap/tiny_visits.h"
 
 enum { BLOCKS = 5000 };
 
@@ -45,7 +49,7 @@ static void give_blocks(tiny_heap_t *heap, unsigned count)
     for (unsigned i = 0; i < count; i++) tiny_heap_give(heap, blocks[(i * 7919) % count]);
 }
 
-static void blocks_of_every_class_are_apart_and_come_home(void)
+static void blocks_of_every_class_do_not_overlap_and_return(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
     T_CHECK(heap != NULL && heap->state == TINY_HEAP_LIVE, "no heap");
@@ -61,7 +65,7 @@ static void blocks_of_every_class_are_apart_and_come_home(void)
     tiny_heap_release(heap);
 }
 
-static void blocks_that_others_freed_come_home_when_they_are_taken_in(void)
+static void blocks_that_others_freed_return_when_they_are_taken_in(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
     size_t used = shared_pool_usage().pages_used;
@@ -158,8 +162,8 @@ int main(void)
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     T_RUN(fresh_blocks_come_once_each_and_in_no_steps);
 #endif
-    T_RUN(blocks_of_every_class_are_apart_and_come_home);
-    T_RUN(blocks_that_others_freed_come_home_when_they_are_taken_in);
+    T_RUN(blocks_of_every_class_do_not_overlap_and_return);
+    T_RUN(blocks_that_others_freed_return_when_they_are_taken_in);
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
     return 0;

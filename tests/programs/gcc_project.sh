@@ -7,11 +7,12 @@ need gcc
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
-# The cell's objects say which files the library is made of; a file for the static one alone says so in its name.
+# The cell's objects show the library's files; the name of a file for the static library alone contains `static`.
 sources() {
-    for object in "$LAYERED_CELL"/obj/*.o; do
-        name=$(basename "$object" .o)
-        case $name in *_static) continue ;; esac
+    find "$LAYERED_CELL/obj" -name '*.o' | sort | while read -r object; do
+        name=${object#"$LAYERED_CELL/obj/"}
+        name=${name%.o}
+        case $name in bench/* | *_static) continue ;; esac
         for source in "$LAYERED_CELL/gen/$name.c" "$top/csrc/$name.c"; do
             if [ -f "$source" ]; then echo "$source"; fi
         done

@@ -13,7 +13,7 @@ if soaking; then
     rounds=500000
 fi
 server=
-debug='--enable-debug-command yes' # since version 7 it has to be asked for
+debug='--enable-debug-command yes' # since version 7, debug commands have to be enabled
 case $(redis-server --version) in *v=[1-6].*) debug= ;; esac
 
 start() {

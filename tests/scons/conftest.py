@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from tests.scons import wheels
 
-from layermatrix.build import usertools
+from layermatrix.build import compiler_variables
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ COMPILER = first_compiler()
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of SCons. actions: the executed actions, as "CC phase2-release-gcc/tiny_tls.o"."""
+    """A finished run of SCons. actions: the executed actions, as "CC phase2-release-gcc/os/os.o"."""
 
     status: int
     stdout: str
@@ -221,6 +221,6 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the user's own settings of SCons and of the libraries under test."""
-    own = ("SCONS", "HAKMEM_", "LD_PRELOAD", *usertools.DOCS)
+    own = ("SCONS", "HAKMEM_", "LD_PRELOAD", *compiler_variables.DOCS)
     for name in [name for name in os.environ if name.startswith(own)]:
         monkeypatch.delenv(name)

@@ -1,8 +1,8 @@
-// Allocates and frees as its arguments say, and prints which blocks come in which order.
+// Allocates and frees as its arguments declare, and prints which blocks it gets, in order.
 //
 // a:SIZE:COUNT  allocates COUNT blocks of SIZE bytes; prints a line "SIZE: n n n", where n tells the blocks of a size
 // apart, 0 the one that came first.  f:SIZE:COUNT  frees the COUNT blocks of that size that have been out longest.
-// Nothing else in here asks for memory, so that the library's counts are those of the arguments.
+// Nothing else in here allocates, so the library's counts are those of the arguments.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 struct size {
     size_t size;
     unsigned seen; // blocks told apart
-    unsigned first, end; // of `out`: those that are out, in the order of their coming
+    unsigned first, end; // of `out`: the allocated blocks, oldest first
     void *out[2 * BLOCKS];
     void *known[2 * BLOCKS]; // a hash table of addresses
     unsigned number[2 * BLOCKS];

@@ -74,7 +74,7 @@ static inline void *drawer_take(unsigned class)
 
 
 def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc: str) -> None:
-    """The pool's own code requires the shelf. The report says so, and compares the other layers."""
+    """The pool's own code requires the shelf. The report names that reason, and compares the other layers."""
     foreign.append("variants/layers.yaml", DRAWER)
     foreign.write("templates/layers/drawer.h.j2", DRAWER_TEMPLATE)
     foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, shelf, system]")

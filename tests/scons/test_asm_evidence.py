@@ -157,7 +157,7 @@ def test_a_hit_is_that_of_the_first_layer_and_calls_nothing(project: Project, cc
             assert hit["calls"] == hit["atomics"] == 0
             on_hit = {owner: share["hit"]["instructions"] for owner, share in layers.items()}
             assert on_hit.pop(layer) > 0
-            assert sum(on_hit.values()) - on_hit["frame"] <= 2, "moved up from behind the hit"
+            assert sum(on_hit.values()) - on_hit["frame"] <= 2, "moved up from after the hit"
         assert entries["refill"]["hit"]["calls"] == 1, "the backend's"
 
 

@@ -63,9 +63,9 @@ FLOOR = "  floor: {source: src/bench/floor_pool.c, doc: a pool of one buffer tha
 def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project) -> None:
     foreign.append("variants/matrix.yaml", PEERS)
     run = foreign.build("peers", "rounds=2")
-    said = " ".join(run.stdout.split())
-    assert "Beside its peers, 2 rounds in turn" in said
-    assert "nobody: not measured: libnobody.so.1 is not installed (Debian: libnobody1)" in said
+    message = " ".join(run.stdout.split())
+    assert "Compared with other libraries, 2 rounds in turn" in message
+    assert "nobody: not measured: libnobody.so.1 is not installed (Debian: libnobody1)" in message
     found = json.loads(foreign.read("build/report/peers.json"))
     assert (found["baseline"], found["rivals"], found["own"]) == ("no pool", ["mathematics"], ["small"])
     figures = found["loads"]["churn"]["figures"]
@@ -89,11 +89,11 @@ def grouped(foreign: Project) -> Project:
 
 def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: Project) -> None:
     run = grouped.build("peers", "peer=fake:build/libfake.so")
-    said = " ".join(run.stdout.split())
+    message = " ".join(run.stdout.split())
     names = "no pool, mathematics, fake, small"
-    assert f"peers: time 1 load in 1 round, with {names}; about 1 s, by the loads' 'seconds'" in said
-    assert "wheel: not measured: prefix/lib/libwheel.so.1 is not installed (PyPI: wheel-of-it)" in said
-    assert "guarded" not in said
+    assert f"peers: time 1 load in 1 round, with {names}; about 1 s, by the loads' 'seconds'" in message
+    assert "wheel: not measured: prefix/lib/libwheel.so.1 is not installed (PyPI: wheel-of-it)" in message
+    assert "guarded" not in message
     found = json.loads(grouped.read("build/report/peers.json"))
     assert (found["version"], found["rivals"]) == (3, ["mathematics", "fake"])
     churn = found["loads"]["churn"]
@@ -106,7 +106,7 @@ def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: P
     assert standing["speed"] == pytest.approx(0.5)
     assert standing["peak"] == pytest.approx(2.0)
     assert standing["after"] == pytest.approx(1.0)
-    assert "small, worst loads: churn 0.50 of fake" in said
+    assert "small, worst loads: churn 0.50 of fake" in message
 
 
 def test_loads_and_libraries_are_named_by_group_and_pattern(grouped: Project) -> None:
@@ -118,7 +118,7 @@ def test_loads_and_libraries_are_named_by_group_and_pattern(grouped: Project) ->
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("loads=chrun", "loads=chrun: unknown load 'chrun'; did you mean 'churn'?"),
         ("libraries=weel", "libraries=weel: unknown library 'weel'; did you mean 'wheel'?"),
@@ -126,11 +126,11 @@ def test_loads_and_libraries_are_named_by_group_and_pattern(grouped: Project) ->
     ],
 )
 def test_a_word_that_names_nothing_is_refused_before_anything_is_built(
-    grouped: Project, word: str, said: str
+    grouped: Project, word: str, message: str
 ) -> None:
     run = grouped.scons("peers", word)
     assert run.status == 2
-    assert said in run.stderr
+    assert message in run.stderr
     assert not grouped.path("build/baseline").exists()
 
 
@@ -138,9 +138,9 @@ def test_the_floor_is_built_and_shown_beside_the_peers_and_is_none_of_them(forei
     foreign.append("variants/matrix.yaml", PEERS + FLOOR)
     foreign.write("src/bench/floor_pool.c", foreign.read("src/bench/null_pool.c"))
     run = foreign.build("peers", "rounds=1")
-    said = " ".join(run.stdout.split())
-    assert "M/s, reference" in said
-    assert "floor: a pool of one buffer that nobody else wants (src/bench/floor_pool.c)" in said
+    message = " ".join(run.stdout.split())
+    assert "M/s, reference" in message
+    assert "floor: a pool of one buffer that nobody else wants (src/bench/floor_pool.c)" in message
     found = json.loads(foreign.read("build/report/peers.json"))
     churn = found["loads"]["churn"]
     assert found["rivals"] == ["mathematics"]
@@ -181,4 +181,4 @@ def test_a_project_without_peers_and_a_debug_build_are_reported_so(foreign: Proj
     foreign.append("variants/matrix.yaml", PEERS)
     run = foreign.scons("peers", "mode=debug")
     assert run.status == 2
-    assert "peers times native release builds, one a variant" in run.stderr
+    assert "peers times one native release build of each variant" in run.stderr

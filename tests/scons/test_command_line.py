@@ -54,6 +54,7 @@ def test_help_names_every_variable_and_target_with_values_and_default(project: P
     assert "phase0, phase1, phase2, phase3" in run.stdout
     assert "; default: phase0,phase1,phase2,phase3\n" in run.stdout
     assert "values: release, debug, stats; default: release\n" in run.stdout
+    assert "of the last selected cell to $DESTDIR$PREFIX\n" in run.stdout
 
 
 def test_list_shows_variants_and_selected_cells(project: Project, cc: str) -> None:
@@ -89,12 +90,12 @@ def test_a_pattern_and_a_list_select_cells(project: Project, cc: str) -> None:
 
 
 def test_a_files_path_selects_its_cell(project: Project, cc: str) -> None:
-    run = project.build(f"build/phase3-debug-{cc}/obj/large.o")
-    assert run.made("CC") == [f"phase3-debug-{cc}/large.o"]
+    run = project.build(f"build/phase3-debug-{cc}/obj/heap/large.o")
+    assert run.made("CC") == [f"phase3-debug-{cc}/heap/large.o"]
     assert run.cells == {f"phase3-debug-{cc}"}
 
 
-def test_a_dry_run_of_a_job_says_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
+def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Project, cc: str) -> None:
     run = fresh.build("-n", "phases", "variant=phase3")
     assert f"phases would build checks, benches of 1 cell (phase3-release-{cc}):" in run.stdout
     assert f"LINK     phase3-release-{cc}/libhakmem.so" in run.stdout
@@ -120,7 +121,7 @@ def test_compiledb_describes_the_first_selected_cell(project: Project, cc: str) 
     project.build("variant=phase3", "compiledb")
     entries = json.loads(project.path("compile_commands.json").read_text(encoding="utf-8"))
     assert {entry["output"].split("/")[1] for entry in entries} == {f"phase3-release-{cc}"}
-    tiny = next(entry for entry in entries if entry["file"] == "csrc/tiny_tls.c")
+    tiny = next(entry for entry in entries if entry["file"] == "csrc/thread/tiny_tls.c")
     assert "-Icsrc" in tiny["command"]
 
 

@@ -46,7 +46,7 @@ def test_what_was_accepted_passes_until_a_layer_becomes_slower(pool: Project, cc
     assert "+        churn: {args: " in run.stdout
     assert run.actions == []
     run = pool.build("counters", "variant=small")
-    assert "variants/counters.lock: 1 kept" in run.stdout
+    assert "variants/counters.lock: 1 within limits" in run.stdout
 
     count = "    return shelf_used[class] > 0 ?"
     pool.edit(
@@ -68,7 +68,9 @@ def test_what_was_accepted_passes_until_a_layer_becomes_slower(pool: Project, cc
         for sign in "-+"
     )
     assert instructions(new) > instructions(old) + 10
-    assert pool.build("counters", "variant=small").stdout.endswith("variants/counters.lock: 1 kept\n")
+    assert pool.build("counters", "variant=small").stdout.endswith(
+        "variants/counters.lock: 1 within limits\n"
+    )
 
 
 def instructions(line: str) -> float:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tests.scons.conftest import Project, Run
 
 LAYER = "templates/layers/tls_sll.h.j2"
-POOL = "csrc/shared_pool.c"
-FRONT = "csrc/tiny_front.h"  # the header is compiled with this file
+POOL = "csrc/heap/shared_pool.c"
+FRONT = "csrc/front/tiny_front.h"  # the header is compiled with this file
 ALWAYS = '#ifdef HAKMEM_DEBUG_OUTPUT\n    __asm__ volatile("nop");\n#endif\n'
 UNCLEAR = "#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n"
 PRINT = '    fprintf(stderr, "superslabs %d\\n", 1);\n'
@@ -39,13 +39,15 @@ def failed(project: Project, cc: str, variant: str = "phase3", mode: str = "rele
 
 def plant(project: Project, name: str, text: str) -> None:
     """Insert a statement after a debug statement of the file, inside the function that contains it."""
-    behind = r"{{ debug\.say\(.*\n" if name == LAYER else r"\[hakmem:shared_pool\.map\][\s\S]*?\n#endif\n"
-    (passage,) = re.findall(behind, project.read(name))
+    passage_of = (
+        r"{{ debug\.message\(.*\n" if name == LAYER else r"\[hakmem:shared_pool\.map\][\s\S]*?\n#endif\n"
+    )
+    (passage,) = re.findall(passage_of, project.read(name))
     project.edit(name, passage, passage + text)
 
 
 def include_stdio(project: Project, name: str) -> None:
-    project.edit(name, '#include "debug.h"\n', '#include "debug.h"\n#include <stdio.h>\n')
+    project.edit(name, '#include "debug/messages.h"\n', '#include "debug/messages.h"\n#include <stdio.h>\n')
 
 
 def test_an_unguarded_print_in_a_layer_fails_with_the_templates_line(project: Project, cc: str) -> None:
@@ -90,15 +92,16 @@ def test_debug_code_whose_guard_always_holds_is_not_the_same_code(project: Proje
 
 
 def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project, cc: str) -> None:
-    project.edit("csrc/tiny_tls.c", "[hakmem:tiny_tls.detach]", "[hakmem:shared_pool.map]")
+    project.edit("csrc/thread/tiny_lifecycle.c", "[hakmem:tiny_lifecycle.detach]", "[hakmem:shared_pool.map]")
     run = guards(project, cc)
     assert run.status == 2
     assert list(failed(project, cc)) == ["statements"]
     first, second = (
-        line_of_part(project, name, "[hakmem:shared_pool.map]") for name in (POOL, "csrc/tiny_tls.c")
+        line_of_part(project, name, "[hakmem:shared_pool.map]")
+        for name in (POOL, "csrc/thread/tiny_lifecycle.c")
     )
     taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
-    places = (f"{POOL}:{first}", f"csrc/tiny_tls.c:{second}")
+    places = (f"{POOL}:{first}", f"csrc/thread/tiny_tls.c:{second}")
     assert any(f"{one}:1: error: {taken} {other}" in run.stderr for one, other in (places, places[::-1]))
 
 
@@ -107,14 +110,14 @@ def line_of_part(project: Project, name: str, text: str) -> int:
 
 
 def test_a_statement_that_a_debug_build_does_not_have_fails_the_control(project: Project, cc: str) -> None:
-    text = 'if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_tls.detach]'
-    project.edit("csrc/tiny_tls.c", text, text.replace("hak_debug_on", "hak_debug_on && false"))
+    text = 'if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_lifecycle.detach]'
+    project.edit("csrc/thread/tiny_lifecycle.c", text, text.replace("hak_debug_on", "hak_debug_on && false"))
     run = guards(project, cc, mode="debug")
     assert run.status == 2
-    line = line_of_part(project, "csrc/tiny_tls.c", "[hakmem:tiny_tls.detach]")
-    what = "the message [hakmem:tiny_tls.detach] is compiled in, but libhakmem.so lacks it"
+    line = line_of_part(project, "csrc/thread/tiny_lifecycle.c", "[hakmem:tiny_lifecycle.detach]")
+    what = "the message [hakmem:tiny_lifecycle.detach] is compiled in, but libhakmem.so lacks it"
     wrong = failed(project, cc, mode="debug")
-    assert wrong == {"control": [f"csrc/tiny_tls.c:{line}:1: error: {what}"]}
+    assert wrong == {"control": [f"csrc/thread/tiny_tls.c:{line}:1: error: {what}"]}
 
 
 def test_a_guard_that_cannot_be_taken_apart_is_an_error_at_its_line(project: Project, cc: str) -> None:
@@ -136,7 +139,7 @@ def test_the_first_phase_counts_what_the_second_brings_to_zero(project: Project,
     assert [check["name"] for check in before["checks"] if check["status"] == "passed"] == ["statements"]
     assert all(check["reason"].startswith("debug_output: always") for check in before["checks"][1:])
     assert before["forbidden"]["symbols"] == ["vsnprintf"]
-    assert before["sources"]["csrc/debug.c"]["forbidden"] == 1
+    assert before["sources"]["csrc/debug/messages.c"]["forbidden"] == 1
     assert before["sources"]["layer tls_sll"]["strings"] > 0
     assert after["debug_strings"]["count"] == after["forbidden"]["count"] == 0
     assert [check["status"] for check in after["checks"]] == ["passed", "passed", "passed", "not claimed"]

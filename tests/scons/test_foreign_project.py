@@ -70,6 +70,13 @@ def test_the_main_job_builds_times_and_reports(foreign: Project, cc: str) -> Non
         assert cell["failed"] is None
 
 
+def test_a_program_that_is_linked_with_the_library_needs_it(foreign: Project) -> None:
+    foreign.edit("variants/matrix.yaml", "    link: preloaded\n", "")
+    run = foreign.scons("benches")
+    assert run.status == 2
+    assert run.stderr.startswith("LayeredBenches('src/bench/bench_*.c') needs the cell's libraries as second")
+
+
 def test_timings_are_kept_while_library_and_benchmark_are_the_same(foreign: Project, cc: str) -> None:
     def times() -> dict[str, int]:
         return {
@@ -116,4 +123,4 @@ def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str
 def test_a_report_of_nothing_reports_it(foreign: Project) -> None:
     run = foreign.scons("report")
     assert run.status == 1
-    assert run.stderr == "nothing has been built yet; ./sconsw builds and measures the default cells\n"
+    assert run.stderr == "nothing has been built yet; scons builds and measures the default cells\n"

@@ -91,7 +91,7 @@ def pkg_config(prefix: Path, *words: str) -> list[str]:
 @needs_pkg_config
 @pytest.mark.parametrize("language", ["c", "c++"])
 @pytest.mark.parametrize("linked", ["shared", "static"])
-def test_a_program_is_made_with_what_pkg_config_says(
+def test_a_program_is_built_with_the_flags_of_pkg_config(
     installed: Path, language: str, linked: str, tmp_path: Path
 ) -> None:
     command = COMPILER.command if language == "c" else COMPILER.cxx
@@ -111,6 +111,6 @@ def test_a_program_is_made_with_what_pkg_config_says(
 
 
 @needs_pkg_config
-def test_pkg_config_says_the_version_of_the_spec(installed: Path, project: Project) -> None:
+def test_pkg_config_prints_the_version_of_the_spec(installed: Path, project: Project) -> None:
     (version,) = pkg_config(installed, "--modversion")
     assert f"  version: {version}\n" in project.read("variants/layers.yaml")

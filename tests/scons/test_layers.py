@@ -61,8 +61,8 @@ def write_variants(project: Project) -> list[str]:
     project.write("variants/switched.yaml", SWITCHED.format(added=", ".join(added)))
     apart = [layer for layer in CATALOGUE if is_apart(layer)]
     for layer in apart:
-        behind = [other.name for other in (*PARENT.with_role("overflow"), *PARENT.with_role("refill"))]
-        layers = ", ".join([layer.name, *behind])
+        later = [other.name for other in (*PARENT.with_role("overflow"), *PARENT.with_role("refill"))]
+        layers = ", ".join([layer.name, *later])
         project.write(f"variants/alone_{layer.name}.yaml", ALONE.format(layers=layers))
     return ["switched", *(f"alone_{layer.name}" for layer in apart)]
 
@@ -271,7 +271,7 @@ def test_a_cache_serves_its_classes_in_its_order_within_its_bound(layer: tuple[D
 
 
 @every("cache")
-def test_a_cache_that_is_off_is_not_asked_while_the_others_are(layer: tuple[Driver, Layer]) -> None:
+def test_a_cache_that_is_off_gets_no_requests_while_the_others_do(layer: tuple[Driver, Layer]) -> None:
     driver, cache = layer
     if cache.toggle is None:
         pytest.skip(f"{cache.name} has no toggle: it is always on")
@@ -304,14 +304,14 @@ def test_an_overflow_layer_takes_every_block_and_lets_go_of_half_beyond_its_boun
 
 
 @every("refill")
-def test_a_refill_puts_its_batch_where_its_entry_says(layer: tuple[Driver, Layer]) -> None:
+def test_a_refill_puts_its_batch_where_its_entry_declares(layer: tuple[Driver, Layer]) -> None:
     """The layer that is filled: the layer that it needs, otherwise the first cache with room."""
     driver, refill = layer
     sizes = reachable(driver.variant)
     for cache in driver.variant.with_role("cache"):
         counted = driver.run([f"a:{c['size']}:1" for c in sizes], on=[cache, refill])
         for size_class in sizes:
-            batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_tls.h
+            batch = min(max(4096 // size_class.number("size"), 4), 64)  # tiny_backend.h
             assert counted.of(refill, size_class, "hits") == 1
             stores = (*driver.variant.with_role("cache"), *driver.variant.with_role("overflow"))
             taken = {store.name: counted.of(store, size_class, "in", "refill") for store in stores}
@@ -353,8 +353,8 @@ def test_the_slow_path_tops_up_and_spills_the_first_layer(counting: Project) -> 
 def test_the_evidence_has_each_layer_of_each_load_and_explain_shows_it(counting: Project) -> None:
     run = counting.scons("explain", "variant=phase2")
     assert "What each layer does: not counted yet: ./sconsw variant=phase2" in run.stdout
-    said = counting.build("variant=phase2", "layers").stdout
-    assert "code: not measured" not in said
+    message = counting.build("variant=phase2", "layers").stdout
+    assert "code: not measured" not in message
     record = counting.record(f"phase2-stats-{COMPILER.name}", "layers")
     assert set(record["loads"]) == set(LOADED.matrix.loads)
     titles = {layer.name: layer.title for layer in LOADED.variants["phase2"].layers}
@@ -370,7 +370,7 @@ def test_the_evidence_has_each_layer_of_each_load_and_explain_shows_it(counting:
         else:
             assert "valgrind" in costs["reason"]
     shown = counting.build("explain", "variant=phase2").stdout
-    for text in (said, shown):
+    for text in (message, shown):
         assert "What each layer does in random_mixed" in text
         assert all(f"\n  {title} " in text for title in titles.values())
     assert counting.build("variant=phase2", "layers").actions == []
@@ -389,39 +389,39 @@ def test_a_lost_block_ends_the_program_and_names_layer_and_class(
     counting: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_tree(counting.root, tmp_path / "project")
-    broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
-    ring = next(layer for layer in broken.variant.with_role("cache") if layer.storage == "ring")
+    faulty = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
+    ring = next(layer for layer in faulty.variant.with_role("cache") if layer.storage == "ring")
     size_class = ring.keys[0]
     keep = "    ring->added++;"
-    broken.project.edit(
+    faulty.project.edit(
         "templates/storage/ring.h.j2", keep, f"    if (class != {size_class.index}) {keep.strip()}"
     )
-    broken.project.build("variant=switched", "mode=stats", "libs")
-    done = broken.try_run(fill_and_empty(size_class.number("size"), 3), on=[ring])
+    faulty.project.build("variant=switched", "mode=stats", "libs")
+    done = faulty.try_run(fill_and_empty(size_class.number("size"), 3), on=[ring])
     assert done.returncode < 0
     assert done.stderr == (
         f"hakmem: stats: {ring.title}, class {size_class.name}: in - out = held does not hold: 3, 0, 0\n"
     )
-    for name, value in broken.toggles(on=[ring]).items():
+    for name, value in faulty.toggles(on=[ring]).items():
         monkeypatch.setenv(name, value)
-    run = broken.project.scons("variant=switched", "layers")
+    run = faulty.project.scons("variant=switched", "layers")
     assert run.status == 2
     assert "random_mixed" in run.stderr
     cell = f"switched-stats-{COMPILER.name}"
-    results = broken.project.record(cell, "layers")["programs"]
+    results = faulty.project.record(cell, "layers")["programs"]
     failed = {result["name"]: result["reason"] for result in results if result["status"] == "failed"}
     assert f"{ring.title}, class " in failed["random_mixed"]
-    assert not broken.project.path(f"build/{cell}/evidence/layers.passed").exists()
+    assert not faulty.project.path(f"build/{cell}/evidence/layers.passed").exists()
 
 
 def test_a_request_that_no_layer_counts_ends_the_program(counting: Project, tmp_path: Path) -> None:
     copy_tree(counting.root, tmp_path / "project")
-    broken = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
+    faulty = Driver(Project(tmp_path / "project"), load_project(counting.root).variants["switched"])
     uncounted = "tiny_alloc_class(size_t class)\n{\n"
     template = "templates/tiny_alloc_fast.h.j2"
     inlined = f"{uncounted}    TINY_COUNT_REQUEST(class);\n    void *block;"
-    broken.project.edit(template, inlined, f"{uncounted}    void *block;")
-    broken.project.build("variant=switched", "mode=stats", "libs")
-    done = broken.try_run(["a:64:3"])
+    faulty.project.edit(template, inlined, f"{uncounted}    void *block;")
+    faulty.project.build("variant=switched", "mode=stats", "libs")
+    done = faulty.try_run(["a:64:3"])
     assert done.returncode < 0
     assert done.stderr == "hakmem: stats: class C3: 0 requests, but 3 answers\n"

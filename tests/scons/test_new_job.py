@@ -28,7 +28,7 @@ def run(plan: Plan, build: Build) -> int:
     status = plan.build(build)
     for cell in build.chosen.cells:
         size = (plan.root / cell.build_dir / "libpool.so").stat().st_size
-        print(f"size of {cell.id}: {size} {plan.asked.text(UNIT)}")
+        print(f"size of {cell.id}: {size} {plan.request.text(UNIT)}")
     return status
 
 

@@ -87,9 +87,9 @@ def test_a_new_layer_is_counted_like_the_others(project: Project, cc: str) -> No
     counts = json.loads(report.read_text(encoding="utf-8"))
     spare = counts["layers"]["spare_cache"]
     assert counts["classes"][3] == 64
-    asked = 10 + len(range(33, 65))  # the ten blocks, and those of each size of the class
-    assert (spare["entries"][3], spare["accepted"][3]) == (asked, asked)
-    assert sum(spare["offered"]) == asked, "it serves that class alone"
+    requests = 10 + len(range(33, 65))  # the ten blocks, and those of each size of the class
+    assert (spare["entries"][3], spare["accepted"][3]) == (requests, requests)
+    assert sum(spare["offered"]) == requests, "it serves that class alone"
     assert 10 <= spare["held"][3] <= 96
 
 

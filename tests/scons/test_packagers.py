@@ -75,7 +75,7 @@ def test_the_other_family_takes_the_place_of_the_usual_compiler(foreign: Project
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("CC=gcc-99", "CC=gcc-99: gcc-99 is not installed\n"),
         ("CC=ls", "CC=ls: ls is installed but does not run: exit status 2: "),
@@ -83,12 +83,12 @@ def test_the_other_family_takes_the_place_of_the_usual_compiler(foreign: Project
         ("CFLAGS='x", "CFLAGS='x: no closing quotation\n"),
     ],
 )
-def test_what_is_no_compiler_and_no_flags_is_refused(foreign: Project, given: str, said: str) -> None:
+def test_what_is_no_compiler_and_no_flags_is_refused(foreign: Project, given: str, message: str) -> None:
     foreign.write("tcc", "#!/bin/sh\necho tcc 0.9\n")
     foreign.path("tcc").chmod(0o755)
     run = foreign.scons(*BUILD, given)
     assert run.status == 2
-    assert run.stderr.startswith(said)
+    assert run.stderr.startswith(message)
     assert len(run.stderr.splitlines()) == 1
 
 
@@ -102,8 +102,8 @@ HEADER = 'env.LayeredInstall(libraries, headers=["src/pool.h"])\n'
 def test_a_prefix_that_is_not_absolute_is_refused(foreign: Project, prefix: str) -> None:
     foreign.edit("SConstruct", LAST, HEADER + LAST)
     run = foreign.scons("variant=small", "install", f"PREFIX={prefix}")
-    said = f"PREFIX={prefix}: expected an absolute path, such as /usr/local\n"
-    assert (run.status, run.stderr) == (2, said)
+    message = f"PREFIX={prefix}: expected an absolute path, such as /usr/local\n"
+    assert (run.status, run.stderr) == (2, message)
 
 
 def test_a_relative_destdir_is_meant_from_the_project(foreign: Project) -> None:
@@ -114,8 +114,8 @@ def test_a_relative_destdir_is_meant_from_the_project(foreign: Project) -> None:
 
 
 def soname(library: Path) -> str:
-    said = subprocess.run(["readelf", "-d", str(library)], capture_output=True, text=True, check=True)
-    line = next(line for line in said.stdout.splitlines() if "SONAME" in line)
+    message = subprocess.run(["readelf", "-d", str(library)], capture_output=True, text=True, check=True)
+    line = next(line for line in message.stdout.splitlines() if "SONAME" in line)
     return line.partition("[")[2].rstrip("]")
 
 

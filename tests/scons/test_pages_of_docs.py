@@ -12,7 +12,7 @@ FOUND = "| overflow by 1 byte, then free | small | - | - | at once |"
 CLAIMED = FOUND.replace("- | -", "- | at once")
 
 
-def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
+def test_the_page_of_misuses_matches_the_runs(project: Project) -> None:
     checked_in = project.read(HARDENING)
     run = project.build("pages")
     assert f"{HARDENING} matches the tests' output" in run.stdout
@@ -28,7 +28,7 @@ def test_the_page_of_misuses_is_what_the_runs_say(project: Project) -> None:
     assert project.read(HARDENING) == checked_in
 
     # an allocator that does not check its canaries
-    project.edit("csrc/hardened.c", "!canary_is_whole(block + asked, block + size)", "asked > size")
+    project.edit("csrc/entry/hardened.c", "!canary_is_whole(block + asked, block + size)", "asked > size")
     run = project.scons("pages")
     assert run.status == 1
     assert 'overflow by 1 byte, then free, small: should be "at once" (overflow)' in run.stderr

@@ -88,10 +88,10 @@ def test_a_script_that_cannot_run_fails_nothing_and_is_run_again(scripted: Proje
 
 def test_scripts_get_the_soak_duration_and_run_again_for_it(scripted: Project, cc: str) -> None:
     scripted.write(f"{SCRIPTS}/second.sh", f'{ECHO} "soak: ${{LAYERED_SOAK:-none}}"\n')
-    for words, told in (((), "soak: none"), (("soak=7",), "soak: 7")):
+    for words, message in (((), "soak: none"), (("soak=7",), "soak: 7")):
         assert ran(scripted.build("variant=small", *words, "evidence")) == [ALL, "first.json", "second.json"]
         (_, second) = scripted.record(f"small-release-{cc}", "programs")["programs"]
-        assert second["log"] == told
+        assert second["log"] == message
 
 
 def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, cc: str) -> None:

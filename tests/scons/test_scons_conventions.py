@@ -59,7 +59,7 @@ def test_keywords_of_the_tool_are_its_settings(foreign: Project, cc: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             'tools=["layered"]',
@@ -78,11 +78,11 @@ def test_keywords_of_the_tool_are_its_settings(foreign: Project, cc: str) -> Non
         ),
     ],
 )
-def test_a_slip_in_sconstruct_is_named(foreign: Project, old: str, new: str, said: str) -> None:
+def test_a_slip_in_sconstruct_is_named(foreign: Project, old: str, new: str, message: str) -> None:
     foreign.edit("SConstruct", old, new)
     run = foreign.scons("libs")
     assert run.status == 2
-    assert f"scons: *** {said}" in run.stderr
+    assert f"scons: *** {message}" in run.stderr
     assert "Traceback" not in run.stderr
 
 

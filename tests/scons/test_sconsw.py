@@ -114,7 +114,7 @@ class Ended:
             started.communicate()
             raise
         self.status = started.returncode
-        self.said = err.splitlines()
+        self.message = err.splitlines()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -139,7 +139,7 @@ def test_a_folder_that_venv_links_to_is_left_alone(copy: Copy, tmp_path: Path) -
     (copy.root / ".venv").symlink_to(shared)
     ended = copy.run("list")
     assert ended.status == 2
-    assert f".venv is a link to {shared}" in ended.said[-1]
+    assert f".venv is a link to {shared}" in ended.message[-1]
     assert [path.name for path in shared.iterdir()] == ["made-with"]
     assert copy.calls("venv", "pip", "scons") == []
 
@@ -184,10 +184,10 @@ def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_prin
     copy: Copy,
 ) -> None:
     first = copy.run()
-    assert first.said == ["sconsw: preparing .venv ..."]
+    assert first.message == ["sconsw: preparing .venv ..."]
     assert copy.calls("venv", "pip") == ["venv", "pip requirements.lock"]
     second = copy.run()
-    assert second.said == []
+    assert second.message == []
     assert copy.calls("venv", "pip", "question") == []
 
 
@@ -254,7 +254,7 @@ def test_two_at_once_prepare_once_and_both_run(copy: Copy) -> None:
     wait_until(lambda: (copy.root / ".venv").exists())
     second = Ended(copy.start("second"))
     assert (Ended(first).status, second.status) == (0, 0)
-    assert second.said == ["sconsw: waiting for another sconsw to prepare .venv ..."]
+    assert second.message == ["sconsw: waiting for another sconsw to prepare .venv ..."]
     calls = copy.calls()
     assert [call for call in calls if call.startswith(("venv", "pip"))] == ["venv", "pip requirements.lock"]
     assert {"word <first>", "word <second>"} <= set(calls)
@@ -276,14 +276,14 @@ def test_an_unchanged_tree_costs_less_than_30_ms_before_scons_starts(copy: Copy)
 def test_a_python_that_is_too_old_is_named_with_its_version(copy: Copy) -> None:
     ended = copy.run(FAKE_VERSION="3.8.18")
     assert ended.status == 2
-    assert ended.said == ["sconsw: Python 3.10 or newer is required; python3 is Python 3.8.18"]
+    assert ended.message == ["sconsw: Python 3.10 or newer is required; python3 is Python 3.8.18"]
     assert not (copy.root / ".venv").exists()
 
 
-def test_no_python_at_all_is_said(copy: Copy) -> None:
+def test_no_python_at_all_is_reported(copy: Copy) -> None:
     copy.bin.joinpath("python3").unlink()
     ended = copy.run()
-    assert (ended.status, ended.said) == (
+    assert (ended.status, ended.message) == (
         2,
         ["sconsw: Python 3.10 or newer is required; python3 is not installed"],
     )
@@ -298,29 +298,32 @@ def test_a_newer_python_beside_one_that_is_too_old_is_used(copy: Copy) -> None:
 
 def test_a_python_that_was_requested_is_not_replaced_by_another(copy: Copy) -> None:
     ended = copy.run(PYTHON="python3.9")
-    assert (ended.status, ended.said) == (
+    assert (ended.status, ended.message) == (
         2,
         ["sconsw: Python 3.10 or newer is required; python3.9 is not installed"],
     )
 
 
-def test_a_missing_venv_module_is_said_with_the_package_that_has_it(copy: Copy) -> None:
+def test_a_missing_venv_module_is_reported_with_the_package_that_has_it(copy: Copy) -> None:
     ended = copy.run(FAKE_NO_VENV="1")
-    assert (ended.status, ended.said) == (2, ["sconsw: python3 has no venv module: apt install python3-venv"])
+    assert (ended.status, ended.message) == (
+        2,
+        ["sconsw: python3 has no venv module: apt install python3-venv"],
+    )
 
 
-def test_a_missing_flock_is_said(copy: Copy) -> None:
+def test_a_missing_flock_is_reported(copy: Copy) -> None:
     copy.bin.joinpath("flock").unlink()
     ended = copy.run()
-    assert (ended.status, ended.said) == (2, ["sconsw: flock is not installed: apt install util-linux"])
+    assert (ended.status, ended.message) == (2, ["sconsw: flock is not installed: apt install util-linux"])
 
 
-def test_packages_that_cannot_be_had_are_said_with_the_error_of_pip_and_the_log(copy: Copy) -> None:
+def test_packages_that_cannot_be_installed_are_reported_with_the_error_of_pip_and_the_log(copy: Copy) -> None:
     ended = copy.run(FAKE_PIP_ERROR="No matching distribution found for scons")
     assert ended.status == 2
     what = "cannot install the packages of requirements.lock (.venv.log)"
     why = "ERROR: No matching distribution found for scons"
-    assert ended.said[1:] == [f"sconsw: {what}: {why}"]
+    assert ended.message[1:] == [f"sconsw: {what}: {why}"]
     assert "hint" in (copy.root / ".venv.log").read_text()
     assert copy.calls("scons") == []
 
@@ -332,7 +335,8 @@ def test_without_a_compiler_zig_is_installed_and_requested(copy: Copy) -> None:
     copy.bin.joinpath("gcc").unlink()
     ended = copy.run("libs")
     assert (
-        ended.said[0] == "sconsw: no C compiler found: using zig from the PyPI package ziglang, compiler=zig"
+        ended.message[0]
+        == "sconsw: no C compiler found: using zig from the PyPI package ziglang, compiler=zig"
     )
     assert copy.calls("pip", "word") == [
         "pip requirements.lock",
@@ -368,9 +372,9 @@ def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Cop
     copy.run()
     copy.calls()
     ended = copy.run("lint")
-    assert ended.said == ["sconsw: preparing .venv: the packages of requirements-dev.lock ..."]
+    assert ended.message == ["sconsw: preparing .venv: the packages of requirements-dev.lock ..."]
     assert copy.calls("venv", "pip") == ["pip requirements-dev.lock"]
-    assert copy.run("lint").said == []
+    assert copy.run("lint").message == []
 
 
 # --- real environments
@@ -395,10 +399,10 @@ def real(tmp_path: Path) -> Copy:
 def test_a_real_environment_runs_the_scons_of_the_lock(real: Copy) -> None:
     ended = real.run("-Q", "exit=5", "x=a  b")
     if "(from versions: none)" in (real.root / ".venv.log").read_text():
-        pytest.skip(f"the package index cannot be reached: {ended.said[-1]}")
-    assert ended.status == 5, ended.said
+        pytest.skip(f"the package index cannot be reached: {ended.message[-1]}")
+    assert ended.status == 5, ended.message
     assert "[('exit', '5'), ('x', 'a  b')]" in ended.out
-    assert real.run("-Q", "exit=0").said == []
+    assert real.run("-Q", "exit=0").message == []
 
 
 def test_a_package_of_the_users_own_does_not_replace_one_of_the_lock(real: Copy, tmp_path: Path) -> None:
@@ -407,7 +411,7 @@ def test_a_package_of_the_users_own_does_not_replace_one_of_the_lock(real: Copy,
     wrong.joinpath("__init__.py").write_text("raise SystemExit('the wrong SCons')\n")
     ended = real.run("-Q", "exit=0", PYTHONPATH=str(wrong.parent))
     if "(from versions: none)" in (real.root / ".venv.log").read_text():
-        pytest.skip(f"the package index cannot be reached: {ended.said[-1]}")
+        pytest.skip(f"the package index cannot be reached: {ended.message[-1]}")
     assert (ended.status, ended.out) == (0, "[('exit', '0')]\n")
 
 
@@ -417,5 +421,7 @@ def test_a_real_pip_without_an_index_ends_in_one_line(real: Copy) -> None:
         PIP_NO_CACHE_DIR="1", PIP_CONFIG_FILE=os.devnull,
     )  # fmt: skip
     assert ended.status == 2
-    assert len(ended.said) == 2
-    assert "cannot install the packages of requirements.lock (.venv.log): ERROR: No matching" in ended.said[1]
+    assert len(ended.message) == 2
+    assert (
+        "cannot install the packages of requirements.lock (.venv.log): ERROR: No matching" in ended.message[1]
+    )

@@ -41,8 +41,8 @@ def test_every_mistake_of_every_file_is_reported_at_once(fresh: Project) -> None
 
 
 TYPOS = [
-    ("layers.yaml", "    - shared_pool.c", "    - shared_pol.c",
-     "no file 'csrc/shared_pol.c'; did you mean 'shared_pool.c'?"),
+    ("layers.yaml", "    - heap/shared_pool.c", "    - heap/shared_pol.c",
+     "no file 'csrc/heap/shared_pol.c'; did you mean 'heap/shared_pool.c'?"),
     ("layers.yaml", "probe: tiny_probe_alloc", "probe: tiny_probe_aloc",
      "csrc/probe/tiny_probe.c has no function 'tiny_probe_aloc'; did you mean 'tiny_probe_alloc'?"),
     ("layers.yaml", "    capacity: 32\n", "    capacity: 032\n",

@@ -52,7 +52,7 @@ def test_a_malloc_without_mistakes_serves_every_trace(program: Path, tmp_path: P
 def test_a_planted_mistake_is_found_and_made_short(
     mistake: str, length: int, what: str, program: Path, compiler: Sequence[str], tmp_path: Path
 ) -> None:
-    library, source = tmp_path / "broken.so", Path(__file__).with_name("broken_malloc.c")
+    library, source = tmp_path / "faulty.so", Path(__file__).with_name("faulty_malloc.c")
     how = ["-shared", "-fPIC", "-fno-builtin", f"-DPLANT={mistake}"]
     subprocess.run([*compiler, *how, "-o", library, source], check=True)
     with pytest.raises(traces.BrokenTraceError) as found:
@@ -67,8 +67,10 @@ def test_a_planted_mistake_is_found_and_made_short(
     assert again.stderr.startswith(f"{found.value.file}:{len(lines)}: {lines[-1]}: ")
 
 
-def test_a_broken_allocator_fails_its_cell_and_leaves_the_trace_there(project: Project, cc: str) -> None:
-    project.edit("csrc/hakmem.c", "block, has < size ? has : size)", "block, has < size ? has : size / 2)")
+def test_a_faulty_allocator_fails_its_cell_and_leaves_the_trace_there(project: Project, cc: str) -> None:
+    project.edit(
+        "csrc/entry/hakmem.c", "block, has < size ? has : size)", "block, has < size ? has : size / 2)"
+    )
     for all_of_them, one in (
         ("tests/csrc/test_*.c, tests/cxx/test_*.cc", "tests/csrc/test_trace.c"),
         ("  static: tests/static/test_*.c*", "  # static:"),

@@ -63,7 +63,7 @@ def test_another_project_is_built_checked_and_reported_with_the_installed_wheel(
     assert stranger.build("variant=small", "checks").actions == []
 
 
-def test_a_plain_scons_without_the_packages_says_what_to_install(stranger: Stranger, tmp_path: Path) -> None:
+def test_a_plain_scons_without_the_packages_names_what_to_install(stranger: Stranger, tmp_path: Path) -> None:
     """The library and SCons are installed, but no package that the library imports."""
     lib = tmp_path / "lib"
     site = next(stranger.python.parents[1].glob("lib/python*/site-packages"))
@@ -73,7 +73,7 @@ def test_a_plain_scons_without_the_packages_says_what_to_install(stranger: Stran
     base = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     done = run(base, "-I", "-S", "-c", script, "-Q", "libs", folder=stranger.root)
     assert done.returncode == 2
-    said = next(line for line in done.stderr.splitlines() if line)
-    assert "the tool 'layered' needs packages that this Python does not have: pyyaml, jinja2, " in said
-    assert "-m pip install pyyaml jinja2 " in said
+    message = next(line for line in done.stderr.splitlines() if line)
+    assert "the tool 'layered' needs packages that this Python does not have: pyyaml, jinja2, " in message
+    assert "-m pip install pyyaml jinja2 " in message
     assert "Traceback" not in done.stderr

@@ -63,7 +63,7 @@ def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str
     cell = "build/phase3-release-zig"
     run = scons(fresh, python, "variant=phase3", "libs", f"{cell}/bin/test_api")
     lines = run.stderr.splitlines()
-    for option in ("-Bsymbolic-functions", "--dynamic-list=csrc/replaceable.list"):
+    for option in ("-Bsymbolic-functions", "--dynamic-list=csrc/entry/replaceable.list"):
         assert lines.count(f"zig has no linker option {option}: it is left out") == 1
     assert scons(fresh, python, "variant=phase3", "libs").actions == []
     fresh.write("preloaded.c", PRELOADED)

@@ -20,6 +20,6 @@ def run(*command: str | Path, folder: Path | None = None) -> subprocess.Complete
 
 def pip(python: str | Path, *words: str | Path) -> None:
     done = run(python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words)
-    if any(said in done.stderr for said in INDEX):
+    if any(message in done.stderr for message in INDEX):
         pytest.skip(f"the package index cannot be reached: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Fixtures that write the small project of `toy_specs` anew for each test."""
+"""Fixtures that write the small project of `toy_specs` for each test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import toy_specs
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.errors import SpecErrors
 from layermatrix.spec.loader import load_project
 
@@ -39,7 +39,7 @@ def system_library() -> Path:
     """A system library that is harmless in any program. It is in the C library's folder."""
     shell = shutil.which("sh")
     assert shell is not None
-    objects = preload.loaded(preload.Ran(Path(shell), {}), run=process.run)
+    objects = library_use.loaded(library_use.Ran(Path(shell), {}), run=process.run)
     return next(path for name, path in objects.items() if name.startswith("libc.")).with_name("libm.so.6")
 
 

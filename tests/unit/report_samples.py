@@ -12,8 +12,8 @@ from typing import Any
 
 from layermatrix.analysis import comparison, reported
 from layermatrix.analysis.comparison import Comparison, Experiments, Question, Side
+from layermatrix.analysis.counter_lock import ComparedCell as Reference
 from layermatrix.analysis.counter_lock import ComparedFigure, ComparedLoad
-from layermatrix.analysis.counter_lock import Comparison as Reference
 from layermatrix.analysis.counter_lock import Verdict as Against
 from layermatrix.analysis.layer_path import Backend, LayerPath, Overlap, Stage
 from layermatrix.analysis.results import (
@@ -136,7 +136,7 @@ def guards(count: int) -> Guards:
     )
 
 
-def broken_guards() -> Guards:
+def failed_guards() -> Guards:
     """Evidence `guards` of a release that contains a forbidden call."""
     mistake = "csrc/a.c:7:1: error: puts in work is forbidden in a release: <no output>"
     check = GuardCheck("nothing left", Claim.FAILED, None, (mistake,))
@@ -165,15 +165,15 @@ def counters(instructions: float, i1: float, d1: float) -> Counters:
     )
 
 
-def reference(new: float = 60.0, verdict: Against = Against.KEPT) -> Reference:
+def reference(new: float = 60.0, verdict: Against = Against.WITHIN) -> Reference:
     """A comparison of two loads. The accepted instructions of the first are 60."""
-    figures = dict.fromkeys(EVENTS, ComparedFigure(0.5, 0.5, 0.1, Against.KEPT))
+    figures = dict.fromkeys(EVENTS, ComparedFigure(0.5, 0.5, 0.1, Against.WITHIN))
     figures["instructions"] = ComparedFigure(60.0, new, 0.6, verdict)
     loads = {
         "mixed": ComparedLoad(verdict, None, figures),
         "swap": ComparedLoad(Against.NEW, "no reference for this load", {}),
     }
-    return Reference(Against.NEW if verdict is Against.KEPT else verdict, loads)
+    return Reference(Against.NEW if verdict is Against.WITHIN else verdict, loads)
 
 
 def timing(speeds: Sequence[float], ratio: Ratio | NotMeasured | None, peak: int = 2048) -> Timing:
@@ -366,12 +366,12 @@ def experiments() -> Experiments:
 def compared(
     name: str, question: str, figure: str | None, sides: Sequence[tuple[str, list[float]]], kept: str | None
 ) -> Comparison:
-    asked = Question(name, question, "Why.", ("mixed",), figure, kept, f"./sconsw ab {name}")
+    about = Question(name, question, "Why.", ("mixed",), figure, kept, f"./sconsw ab {name}")
     first = sides[0][1]
     made = [
         side(cell(variant), timed(speeds, None if speeds is first else first)) for variant, speeds in sides
     ]
-    return comparison.build(asked, made, "op")
+    return comparison.build(about, made, "op")
 
 
 def side(of: CellResult, bench: Bench | NotMeasured, library: str | None = None) -> Side:
@@ -395,7 +395,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
         variants={cell.variant: about(cell.variant) for cell in cells},
         baseline=baseline(),
         experiments=experiments(),
-        peers=NotMeasured("it was not timed beside its peers: ./sconsw peers"),
+        peers=NotMeasured("it was not timed with its peers: ./sconsw peers"),
         origins={"list": Origin("templates/layers/list.h.j2", "variants/layers.yaml:40")},
         left_out=(),
         beside={"speed": "mops"},

@@ -24,7 +24,7 @@ def toy(project: Callable[..., Path]) -> Project:
     return load_project(project())
 
 
-def as_file_says(variant: Variant, layer: str, folder: Path) -> Variant | None:
+def from_a_file(variant: Variant, layer: str, folder: Path) -> Variant | None:
     """The same variant, loaded from a file of its own; None if that file has a mistake."""
     (folder / "variants").mkdir()
     for file in (ROOT / "variants").glob("*.yaml"):
@@ -42,7 +42,7 @@ def as_file_says(variant: Variant, layer: str, folder: Path) -> Variant | None:
     [(name, layer.name) for name in ("phase0", "phase1", "phase2") for layer in REAL.variants[name].layers],
 )
 def test_what_can_be_left_out_is_what_a_file_may_remove(name: str, layer: str, tmp_path: Path) -> None:
-    expected = as_file_says(REAL.variants[name], layer, tmp_path)
+    expected = from_a_file(REAL.variants[name], layer, tmp_path)
     try:
         found = ablation.without(REAL.variants[name], layer)
     except ablation.AblationError:
@@ -68,7 +68,7 @@ def test_the_variant_is_named_for_what_it_lacks(toy: Project) -> None:
         ("ring", "base has no layer 'ring'; known: stack, list, refill"),
     ],
 )
-def test_why_a_layer_cannot_be_left_out_is_said(toy: Project, layer: str, reason: str) -> None:
+def test_the_reason_why_a_layer_cannot_be_left_out_is_reported(toy: Project, layer: str, reason: str) -> None:
     with pytest.raises(ablation.AblationError, match=f"^{reason}$"):
         ablation.without(toy.variants["base"], layer)
 

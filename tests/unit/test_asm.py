@@ -210,7 +210,7 @@ def test_a_jump_through_a_register_is_no_tail_call() -> None:
     assert (counted.branches, counted.tail_calls) == (1, 0)
 
 
-def test_the_cold_part_is_counted_and_the_padding_behind_the_symbol_is_not() -> None:
+def test_the_cold_part_is_counted_and_the_padding_after_the_symbol_is_not() -> None:
     file = an_object(hexes("90", "31c0", "0f1f00", "909090"), HERE, COLD)
     counted = count_code(file, "here")
     assert (counted.instructions, counted.bytes, counted.nops) == (4, 8, 2)

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "csrc" / "bench"
-BROKEN = Path(__file__).with_name("broken_malloc.c")
+FAULTY = Path(__file__).with_name("faulty_malloc.c")
 SOURCES = sorted(FOLDER.glob("bench_*.c"))
 FLAGS: list[str] = [
     *("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fPIC"),
@@ -95,7 +95,7 @@ def library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Library:
         made = folder / (name or f"lib{fault or 'right'}.so")
         if not made.exists():
             define: list[str] = [f"-D{fault}"] if fault else []
-            words: list[str] = [*FLAGS, *define, "-shared", str(BROKEN), "-o", str(made)]
+            words: list[str] = [*FLAGS, *define, "-shared", str(FAULTY), "-o", str(made)]
             subprocess.run([compiler, *words], check=True, timeout=60)
         return made
 
@@ -130,7 +130,7 @@ def test_every_program_is_tried_here() -> None:
 def test_a_compiler_finds_nothing_to_warn_of(name: str) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
-    subprocess.run([name, *FLAGS, "-fsyntax-only", *SOURCES, BROKEN], check=True, timeout=60)
+    subprocess.run([name, *FLAGS, "-fsyntax-only", *SOURCES, FAULTY], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(("name", "more"), CASES)

@@ -105,9 +105,9 @@ def test_the_log_shows_the_difference_and_where_the_layer_is_written() -> None:
 
 def test_limits_with_the_same_layers_show_them_once() -> None:
     limits = {"take": {"instructions": Limit(29), "stack": Limit(8), "bytes": Limit(9)}}
-    told = log(budget.judge(counted(), limits, ANCESTOR, ORIGINS))
-    assert told.count("over budget: ") == 3
-    assert told.count(" by layer, compared with ") == 2
+    message = log(budget.judge(counted(), limits, ANCESTOR, ORIGINS))
+    assert message.count("over budget: ") == 3
+    assert message.count(" by layer, compared with ") == 2
 
 
 def test_without_an_ancestor_there_is_no_difference() -> None:

@@ -132,17 +132,17 @@ def test_a_run_without_counts_is_an_error(runs: Runs, reason: str) -> None:
 
 
 def test_what_keeps_the_conditions_is_put_in_front() -> None:
-    before, said = cachegrind.steady(Runs())
+    before, messages = cachegrind.steady(Runs())
     assert before[0] == "setarch"
     assert before[2:5] == ("-R", "taskset", "-c")
-    assert said == ["addresses not randomised", "on one processor"]
+    assert messages == ["addresses not randomised", "on one processor"]
 
 
-def test_what_is_not_permitted_is_left_out_and_said() -> None:
-    before, said = cachegrind.steady(Runs(status=1, stderr=b"setarch: not permitted\n"))
+def test_what_is_not_permitted_is_left_out_and_reported() -> None:
+    before, messages = cachegrind.steady(Runs(status=1, stderr=b"setarch: not permitted\n"))
     assert before == ()
-    assert said[0] == "addresses randomised (exit status 1: setarch: not permitted)"
-    assert said[1].startswith("on any processor (exit status 1")
+    assert messages[0] == "addresses randomised (exit status 1: setarch: not permitted)"
+    assert messages[1].startswith("on any processor (exit status 1")
 
 
 def test_runs_at_the_same_time_get_different_processors() -> None:

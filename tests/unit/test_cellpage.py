@@ -58,8 +58,8 @@ def test_figures_of_each_kind_are_on_the_page(whole: Page) -> None:
 
 
 def test_the_checks_of_debug_code_stand_with_what_they_found_in_each_file_and_layer() -> None:
-    broken = page(samples.cell("mid", guards=samples.broken_guards())).text
-    assert "puts in work is forbidden in a release: <no output>" in broken
+    failing = page(samples.cell("mid", guards=samples.failed_guards())).text
+    assert "puts in work is forbidden in a release: <no output>" in failing
     text = cellpage.render(samples.record([samples.cell("old")]), samples.cell("old"))
     assert "taken elsewhere" in text
     assert "layer ring" in text

@@ -23,7 +23,7 @@ class Setting:
         for name in ("a.j2", "b.j2"):
             (root / name).write_text("first", encoding="utf-8")
 
-    def ask(self) -> list[str]:
+    def names(self) -> list[str]:
         """The closure, as a new build would get it."""
         closures = Closures(self.root / "build/.closures.json", self.root, self._compute, self.generator)
         return closures.of(self.variant)
@@ -41,36 +41,36 @@ def setting(project: Callable[..., Path]) -> Setting:
 
 
 def test_the_second_build_remembers(setting: Setting) -> None:
-    assert setting.ask() == setting.ask() == ["a.j2", "b.j2"]
+    assert setting.names() == setting.names() == ["a.j2", "b.j2"]
     assert setting.computed == 1
 
 
 def test_changed_code_is_queried_again(setting: Setting) -> None:
-    setting.ask()
+    setting.names()
     setting.generator = "second"
-    setting.ask()
+    setting.names()
     assert setting.computed == 2
 
 
 @pytest.mark.parametrize("name", ["a.j2", "b.j2"])
 def test_a_changed_file_is_queried_again(setting: Setting, name: str) -> None:
-    setting.ask()
+    setting.names()
     (setting.root / name).write_text("second time", encoding="utf-8")
-    setting.ask()
-    setting.ask()
+    setting.names()
+    setting.names()
     assert setting.computed == 2
 
 
 def test_a_file_that_is_gone_is_queried_again(setting: Setting) -> None:
-    setting.ask()
+    setting.names()
     (setting.root / "b.j2").unlink()
-    setting.ask()
+    setting.names()
     assert setting.computed == 2
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"x": {"names": 1}}', '{"x": []}', "null"])
 def test_a_damaged_memory_costs_only_time(setting: Setting, text: str) -> None:
-    setting.ask()
+    setting.names()
     (setting.root / "build/.closures.json").write_text(text, encoding="utf-8")
-    assert setting.ask() == ["a.j2", "b.j2"]
+    assert setting.names() == ["a.j2", "b.j2"]
     assert setting.computed == 2

@@ -10,7 +10,7 @@ import pytest
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import code
 from layermatrix.evidence.code import Code
-from layermatrix.evidence.source import reading
+from layermatrix.evidence.source import path_counts
 
 PROBE = '#include "path_gen.h"\nint probe(int a)\n{\n    return take(a);\n}\n'
 HEADER = """
@@ -141,11 +141,11 @@ def test_lines_stand_beside_those_that_are_reported(sources: Sources) -> None:
     ],
 )
 def test_guards_of_each_kind_are_known(guard: str) -> None:
-    assert reading.conditionals(guard) == 0
+    assert path_counts.conditionals(guard) == 0
 
 
 def test_a_conditional_definition_of_something_else_chooses() -> None:
-    assert reading.conditionals("#ifdef FAST\n#define SIZE 4\n#else\n#define SIZE 8\n#endif\n") == 1
+    assert path_counts.conditionals("#ifdef FAST\n#define SIZE 4\n#else\n#define SIZE 8\n#endif\n") == 1
 
 
 @pytest.mark.parametrize(

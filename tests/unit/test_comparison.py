@@ -27,7 +27,7 @@ def question(figure: str | None = "speed", kept: str | None = None) -> compariso
     return comparison.Question("q", "One or two?", "Why.", ("mixed",), figure, kept, "./sconsw ab")
 
 
-def ask(sides: list[Side], figure: str | None = "speed", kept: str | None = None) -> Comparison:
+def compare(sides: list[Side], figure: str | None = "speed", kept: str | None = None) -> Comparison:
     return comparison.build(question(figure, kept), sides, "op")
 
 
@@ -43,45 +43,45 @@ NOISY = [10.0, 12.0, 9.0, 10.5, 9.5, 11.0, 9.9]
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_faster_side_wins_whichever_comes_first(order: tuple[int, int]) -> None:
     sides = [side("one", SLOW), side("two", FAST)]
-    verdict = verdict_of(ask([sides[index] for index in order]))
+    verdict = verdict_of(compare([sides[index] for index in order]))
     assert verdict.winner == "two"
     assert verdict.text == "two is faster than one on mixed: 1.20x (1.20-1.20, 95 % of 7 rounds)."
 
 
 def test_intervals_that_overlap_show_no_difference() -> None:
-    verdict = verdict_of(ask([side("one", SLOW), side("two", NOISY)]))
+    verdict = verdict_of(compare([side("one", SLOW), side("two", NOISY)]))
     assert verdict.winner is None
     assert comparison.NO_DIFFERENCE in verdict.text
     assert "two against one on mixed" in verdict.text
 
 
 def test_of_three_sides_one_has_to_be_faster_than_both() -> None:
-    assert verdict_of(ask([side("a", SLOW), side("b", SLOW), side("c", FAST)])).winner == "c"
-    assert verdict_of(ask([side("a", SLOW), side("b", FAST), side("c", FAST)])).winner is None
+    assert verdict_of(compare([side("a", SLOW), side("b", SLOW), side("c", FAST)])).winner == "c"
+    assert verdict_of(compare([side("a", SLOW), side("b", FAST), side("c", FAST)])).winner is None
 
 
 def test_a_single_round_decides_nothing() -> None:
-    verdict = verdict_of(ask([side("one", [10.0]), side("two", [20.0])]))
+    verdict = verdict_of(compare([side("one", [10.0]), side("two", [20.0])]))
     assert verdict.winner is None
     assert verdict.text == "speed on mixed was timed only once, which shows no difference."
 
 
 def test_what_was_not_timed_decides_nothing_and_gives_the_reason() -> None:
-    verdict = verdict_of(ask([side("one", SLOW), side("two")]))
+    verdict = verdict_of(compare([side("one", SLOW), side("two")]))
     assert verdict.winner is None
     assert verdict.text == "speed on mixed is not measured: two: it was not timed."
 
 
 def test_instructions_decide_without_a_timing() -> None:
     few, many = samples.counters(20, 0, 0.3), samples.counters(30, 0, 0.3)
-    verdict = verdict_of(ask([side("one", counters=many), side("two", counters=few)], "instructions"))
+    verdict = verdict_of(compare([side("one", counters=many), side("two", counters=few)], "instructions"))
     assert verdict.winner == "two"
     assert verdict.text == "two takes fewer instructions than one on mixed: 20.0 and 30.0 per op."
 
 
 def test_a_trifle_of_instructions_is_no_difference() -> None:
     sides = [side(name, counters=samples.counters(count, 0, 0.3)) for name, count in (("a", 30), ("b", 30.1))]
-    verdict = verdict_of(ask(sides, "instructions"))
+    verdict = verdict_of(compare(sides, "instructions"))
     assert verdict.winner is None
     assert "b does not differ from a on mixed" in verdict.text
 
@@ -95,15 +95,15 @@ def test_a_load_that_is_not_counted_is_not_replaced_by_another() -> None:
 
 def test_the_winner_is_held_against_what_was_kept() -> None:
     sides = [side("one", SLOW), side("two", FAST)]
-    assert verdict_of(ask(sides, kept="two")).agrees is True
-    found = ask(sides, kept="one")
+    assert verdict_of(compare(sides, kept="two")).agrees is True
+    found = compare(sides, kept="one")
     assert verdict_of(found).agrees is False
     assert comparison.conclusions(found)[0].endswith(" one was kept.")
 
 
 def test_without_a_deciding_figure_each_side_is_set_beside_the_first() -> None:
     sides = [side("whole", SLOW), side("less", FAST, counters=samples.counters(9.5, 0, 0.5))]
-    found = ask(sides, figure=None)
+    found = compare(sides, figure=None)
     assert found.verdict is None
     (line,) = comparison.conclusions(found)
     assert line.startswith(
@@ -113,19 +113,19 @@ def test_without_a_deciding_figure_each_side_is_set_beside_the_first() -> None:
 
 def test_a_side_that_was_not_built_reports_it() -> None:
     failure = Failure("cc", "no", "x.o")
-    found = ask([side("whole"), side("less", failure=failure)], figure=None)
+    found = compare([side("whole"), side("less", failure=failure)], figure=None)
     assert comparison.conclusions(found) == ["less: not built: x.o failed."]
 
 
 def test_the_file_keeps_comparisons_of_other_names(tmp_path: Path) -> None:
-    first = ask([side("one", SLOW), side("two", FAST)])
+    first = compare([side("one", SLOW), side("two", FAST)])
     comparison.store(tmp_path, first)
     comparison.store(tmp_path, replace(first, name="other"))
     assert list(loaded(tmp_path)) == ["q", "other"]
 
 
 def test_what_was_stored_is_loaded_as_it_was(tmp_path: Path) -> None:
-    first = ask([side("one", SLOW), side("two", counters=NotMeasured("no valgrind"))])
+    first = compare([side("one", SLOW), side("two", counters=NotMeasured("no valgrind"))])
     comparison.store(tmp_path, first)
     assert replace(loaded(tmp_path)["q"], stale=()) == first
 
@@ -142,13 +142,13 @@ def test_a_comparison_of_libraries_that_have_changed_is_stale(tmp_path: Path) ->
         library.parent.mkdir(parents=True)
         library.write_text("binary", encoding="utf-8")
     built = comparison.digest(libraries["one"])
-    comparison.store(tmp_path, ask([side("one", SLOW, built), side("two", FAST, built)]))
+    comparison.store(tmp_path, compare([side("one", SLOW, built), side("two", FAST, built)]))
     assert loaded(tmp_path)["q"].stale == ()
     libraries["two"].write_text("another", encoding="utf-8")
     assert loaded(tmp_path)["q"].stale == ("two",)
 
 
-def test_without_a_file_it_says_what_makes_one(tmp_path: Path) -> None:
+def test_without_a_file_it_names_the_command_that_writes_one(tmp_path: Path) -> None:
     found = comparison.load(tmp_path)
     assert isinstance(found, NotMeasured)
     assert "./sconsw ab" in found.reason

@@ -79,11 +79,11 @@ class Machine:
         folder: Path | None = None,
     ) -> process.Finished:
         if "--list" in command:  # the loader runs a program that does not name the object it used
-            return self._said(command, f"\t{environment['LD_PRELOAD']} (0x7f00)")
+            return self._printing(command, f"\t{environment['LD_PRELOAD']} (0x7f00)")
         if "--version" in command:
-            return self._said(command, "valgrind-9.9.9")
+            return self._printing(command, "valgrind-9.9.9")
         if "--ops" not in command:  # the check whether setarch or taskset works
-            return self._said(command, "", 1)
+            return self._printing(command, "", 1)
         self.commands.append(list(command))
         ops = int(command[list(command).index("--ops") + 1])
         if command[0] == "perf":
@@ -96,7 +96,7 @@ class Machine:
             f"summary: {5000 + (7 + more) * ops} 9 9 1 {ops // 2} 9 1 8 9 {ops} 1 2 3\n",
             encoding="utf-8",
         )
-        return self._said(command, self.answer.format(ops=ops), self.status)
+        return self._printing(command, self.answer.format(ops=ops), self.status)
 
     def _perf(self, command: Sequence[str], ops: int) -> process.Finished:
         if self.perf_status == 0:
@@ -106,10 +106,10 @@ class Machine:
                 "7,,branch-misses:u",
             )
             Path(command[command.index("-o") + 1]).write_text("\n".join(lines), encoding="utf-8")
-        return self._said(command, self.answer.format(ops=ops), self.perf_status)
+        return self._printing(command, self.answer.format(ops=ops), self.perf_status)
 
     @staticmethod
-    def _said(command: Sequence[str], line: str, status: int = 0) -> process.Finished:
+    def _printing(command: Sequence[str], line: str, status: int = 0) -> process.Finished:
         return process.Finished(tuple(command), status, line.encode(), b"", 1.0)
 
 

@@ -54,7 +54,7 @@ def test_calls_are_distinguished_from_declarations() -> None:
     assert [strings for _, strings in calls(text)] == [("a",), ("b",), ("c",), ("d",)]
 
 
-def test_a_directive_is_no_part_of_the_call_behind_it() -> None:
+def test_a_directive_is_no_part_of_the_call_after_it() -> None:
     text = '#if TALK\nsay("a");\n#endif\n#define SAY say("b")\n#define TELL(x) say("c", x)\nvoid\nsay(int);'
     assert calls(text) == [(2, ("a",)), (4, ("b",)), (5, ("c",))]
 

@@ -94,7 +94,7 @@ def test_a_damaged_memory_costs_only_time(toylib: Path, text: str) -> None:
 USES = {
     "asm": ("evidence/binary/counting.py", "evidence/binary/machine.py", "evidence/binary/dwarf.py"),
     "budget": ("evidence/asm.py", "core/records.py"),
-    "code": ("evidence/source/reading.py",),
+    "code": ("evidence/source/path_counts.py",),
     "guards": ("evidence/references.py", "evidence/binary/object_diff.py", "emit/linemap.py"),
     "counters": ("core/process.py", "evidence/tools/cachegrind.py", "build/toolchain.py"),
     "tests": ("core/process.py", "evidence/tools/running.py"),

@@ -54,7 +54,7 @@ def test_speed_that_falls_short_is_set_beside_what_is_executed() -> None:
         "mid executes 30.0 instructions per op, old 60.0: 0.50x.",
         (
             "The path is 0.10x as long, but a hit leaves it at the first layer that can serve it: "
-            "the layers behind take up room, not time."
+            "the later layers take up room, not time."
         ),
         (
             "The benchmark's own share, the same for all: 0.5 instructions "

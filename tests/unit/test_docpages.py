@@ -25,13 +25,13 @@ def program_that(status: int, stdout: bytes = b"", stderr: bytes = b"") -> proce
     return run
 
 
-def ask(run: process.Run) -> docpages.Entries:
-    return docpages.ask(Path("bin/test_it"), Path("libtoy.so"), "found:", 10.0, run)
+def entries_from(run: process.Run) -> docpages.Entries:
+    return docpages.run_test(Path("bin/test_it"), Path("libtoy.so"), "found:", 10.0, run)
 
 
 def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:
     entries = b"  a case\nfound: crash | big | -\n    1 ms\nfound: crash | small | at once\n"
-    assert list(ask(program_that(0, entries)).items()) == [
+    assert list(entries_from(program_that(0, entries)).items()) == [
         (("crash", "big"), "-"),
         (("crash", "small"), "at once"),
     ]
@@ -39,12 +39,12 @@ def test_the_marked_lines_of_a_test_are_its_entries_in_their_order() -> None:
 
 def test_a_test_that_fails_makes_no_page() -> None:
     with pytest.raises(docpages.PageError, match=r"bin/test_it: exit status 1: it\.c:7: wrong"):
-        ask(program_that(1, b"found: crash | big | -\n", b"it.c:7: wrong\n"))
+        entries_from(program_that(1, b"found: crash | big | -\n", b"it.c:7: wrong\n"))
 
 
 def test_a_test_that_prints_nothing_makes_no_page() -> None:
     with pytest.raises(docpages.PageError, match="printed no line that begins with 'found:'"):
-        ask(program_that(0, b"  a case\n"))
+        entries_from(program_that(0, b"  a case\n"))
 
 
 @pytest.mark.parametrize("line", ["found: crash | big", "found: crash | | -", "found: a | b | c | d"])
@@ -58,7 +58,7 @@ def test_the_words_of_all_variants_stand_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("lacking", ["base", "other"])
-def test_every_variant_has_to_say_something_of_each_row(lacking: str) -> None:
+def test_every_variant_has_to_have_an_entry_in_each_row(lacking: str) -> None:
     with pytest.raises(docpages.PageError, match="crash, big: not every variant has this entry"):
         docpages.rows_of({**BOTH, lacking: {}})
 
@@ -87,7 +87,7 @@ pages:
 """
 
 
-def test_the_spec_says_which_pages_there_are(project: Any) -> None:
+def test_the_spec_declares_which_pages_there_are(project: Any) -> None:
     root = project(matrix=toy_specs.MATRIX + PAGES.replace("VARIANT", "base"))
     found = load_project(root).matrix.pages
     assert found == {"table": Page("table", "Who finds what.", "test_it", "found:", ("base",))}

@@ -150,7 +150,7 @@ def test_a_comment_is_wrapped_at_100_columns(variant: Variant, templates: Write)
     assert render_unity(variant, templates({"unity.c.j2": "{{ 'one' | comment }}"})) == "// one\n"
 
 
-def test_a_word_that_is_longer_than_a_line_is_not_broken() -> None:
+def test_a_word_that_is_longer_than_a_line_is_not_split() -> None:
     assert comment("x" * 150) == "// " + "x" * 150
 
 
@@ -249,12 +249,12 @@ def test_no_template_is_read_from_outside_the_folder(variant: Variant, templates
 
 def test_mistakes_of_syntax_are_reported_all_at_once(variant: Variant, templates: Write) -> None:
     folder = templates({"toy.h.j2": "a\n{% fro %}", "layers/list.h.j2": "a\nb\n{{ x"})
-    said = mistakes(render_header, variant, folder)
-    assert [line.split(" error: ")[0] for line in said] == [
+    messages = mistakes(render_header, variant, folder)
+    assert [line.split(" error: ")[0] for line in messages] == [
         "templates/layers/list.h.j2:3:1:",
         "templates/toy.h.j2:2:1:",
     ]
-    assert said[1].endswith("Encountered unknown tag 'fro'.")
+    assert messages[1].endswith("Encountered unknown tag 'fro'.")
 
 
 def test_a_template_that_is_not_utf_8_is_refused(variant: Variant, templates: Write) -> None:
@@ -298,6 +298,6 @@ def test_a_macro_that_a_layer_does_not_have_is_reported_where_it_is_called(
     variant: Variant, templates: Write
 ) -> None:
     folder = templates({"layers/list.h.j2": "{% macro push(layer) %}{% endmacro %}"})
-    said = mistakes(render_header, variant, folder)
-    assert said[0].startswith("templates/toy.h.j2:1:1: error: ")
-    assert "has no attribute 'pop'" in said[0]
+    messages = mistakes(render_header, variant, folder)
+    assert messages[0].startswith("templates/toy.h.j2:1:1: error: ")
+    assert "has no attribute 'pop'" in messages[0]

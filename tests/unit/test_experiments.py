@@ -40,9 +40,9 @@ def toy(project: Write, text: str | None = TEXT) -> Project:
     return load_project(project(lean=LEAN, experiments=text))
 
 
-def ask(project: Project, **given: str) -> list[experiments.Trial]:
-    asked = request.parse(list(given.items()), ["ab"], registry.TARGETS)
-    return experiments.of_request(project, asked, COMPILERS, asked.text(ab.EXPERIMENT))[0]
+def trials(project: Project, **given: str) -> list[experiments.Trial]:
+    command_line = request.parse(list(given.items()), ["ab"], registry.TARGETS)
+    return experiments.of_request(project, command_line, COMPILERS, command_line.text(ab.EXPERIMENT))[0]
 
 
 def test_an_experiment_is_read_and_is_no_variant(project: Write) -> None:
@@ -66,8 +66,8 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
 ) -> None:
     untimed = matrix("args: [--ops, 10], ", "")
     what = "load 'mixed' has no 'args', so that it is not timed"
-    said = mistakes(lean=LEAN, experiments=TEXT, matrix=untimed)
-    assert f"variants/experiments.yaml:7:13: error: {what}" in said
+    output = mistakes(lean=LEAN, experiments=TEXT, matrix=untimed)
+    assert f"variants/experiments.yaml:7:13: error: {what}" in output
     counted = changed(TEXT, "decides: speed", "decides: instructions")
     assert not [
         line for line in mistakes(lean=LEAN, experiments=counted, matrix=untimed) if "experiments" in line
@@ -91,7 +91,11 @@ def test_speed_cannot_decide_on_a_load_that_is_not_timed(
             "kept: «phase",
             "'phase' is not one of the experiment's variants; did you mean 'base'?",
         ),
-        ("stack_or_not:", "«all:", "an experiment cannot be called 'all': that is the word for every one"),
+        (
+            "stack_or_not:",
+            "«all:",
+            "the name of an experiment cannot be 'all': that is the word for all of them",
+        ),
         ("    kept: ", "    «kpt: ", "unknown key 'kpt' in experiment 'stack_or_not'; did you mean 'kept'?"),
     ],
 )
@@ -105,13 +109,13 @@ def test_a_mistake_is_reported_with_its_place(
 
 
 def test_the_sides_are_cells_in_the_order_of_the_experiment(project: Write) -> None:
-    (trial,) = ask(toy(project, TEXT.replace("[base, lean]", "[lean, base]")))
+    (trial,) = trials(toy(project, TEXT.replace("[base, lean]", "[lean, base]")))
     assert [cell.id for cell in trial.cells] == ["lean-release-gcc", "base-release-gcc"]
     assert (trial.question.figure, trial.question.kept) == ("speed", "lean")
 
 
 def test_the_configuration_can_be_chosen(project: Write) -> None:
-    (trial,) = ask(toy(project), compiler="clang")
+    (trial,) = trials(toy(project), compiler="clang")
     assert [cell.id for cell in trial.cells] == ["base-release-clang", "lean-release-clang"]
 
 
@@ -126,7 +130,7 @@ def test_the_configuration_can_be_chosen(project: Write) -> None:
 )
 def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str], message: str) -> None:
     with pytest.raises(RequestError) as refused:
-        ask(toy(project), **given)
+        trials(toy(project), **given)
     assert message in str(refused.value)
 
 
@@ -136,8 +140,8 @@ def test_a_project_without_experiments_reports_it(project: Write) -> None:
 
 def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> None:
     loaded = toy(project)
-    asked = request.parse([("without", "all")], ["ablate"], registry.TARGETS)
-    chosen = request.select(loaded, asked, COMPILERS)
+    command_line = request.parse([("without", "all")], ["ablate"], registry.TARGETS)
+    chosen = request.select(loaded, command_line, COMPILERS)
     (trial,) = experiments.ablations(loaded, chosen)
     assert [cell.id for cell in trial.cells] == ["base-release-gcc", "base_without_stack-release-gcc"]
     assert trial.question.figure is None
@@ -145,19 +149,19 @@ def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> No
 
 def test_a_variant_of_which_nothing_can_be_left_out_is_refused_with_the_reasons(project: Write) -> None:
     loaded = toy(project)
-    asked = request.parse([("variant", "lean"), ("without", "list")], ["ablate"], registry.TARGETS)
-    chosen = request.select(loaded, asked, COMPILERS)
+    command_line = request.parse([("variant", "lean"), ("without", "list")], ["ablate"], registry.TARGETS)
+    chosen = request.select(loaded, command_line, COMPILERS)
     with pytest.raises(RequestError, match="layer 'refill' needs 'list'"):
         experiments.ablations(loaded, chosen)
 
 
 def test_a_layer_that_there_is_not_is_refused(project: Write) -> None:
-    asked = request.parse([("without", "stakc")], ["ablate"], registry.TARGETS)
+    command_line = request.parse([("without", "stakc")], ["ablate"], registry.TARGETS)
     with pytest.raises(RequestError, match="without=: unknown layer 'stakc'; did you mean 'stack'"):
-        request.select(toy(project), asked, COMPILERS)
+        request.select(toy(project), command_line, COMPILERS)
 
 
-def test_the_three_questions_of_the_hakmem_report_are_asked() -> None:
+def test_the_three_questions_of_the_hakmem_report_are_experiments() -> None:
     """The alternatives of the report's Phase 2 are compared, and differ in nothing else."""
     loaded = load_project(ROOT)
     rivals = []

@@ -36,7 +36,7 @@ def test_layers_stand_in_the_order_in_which_they_are_tried(project: Project) -> 
     assert places == sorted(places)
 
 
-def test_every_layer_says_what_it_stores_and_what_switches_it(project: Project) -> None:
+def test_every_layer_shows_what_it_stores_and_what_switches_it(project: Project) -> None:
     text = explained(project, "phase0")
     assert "C2, C3, C5; ring, 128 blocks a class" in text
     assert "off; HAKMEM_TINY_ULTRA_HOT=1 switches it on" in text
@@ -69,7 +69,7 @@ def test_lineage_settings_and_reported_figures_are_shown(project: Project) -> No
     assert "(not measured here)" in text
 
 
-def test_size_classes_say_which_requests_they_serve(project: Project) -> None:
+def test_size_classes_show_which_requests_they_serve(project: Project) -> None:
     lines = [" ".join(line.split()) for line in explained(project, "phase0").splitlines()]
     assert "class bytes serves requests of" in lines
     assert "C2 32 17 to 32 bytes" in lines

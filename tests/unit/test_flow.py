@@ -70,7 +70,7 @@ def test_a_loop_is_left_and_a_jump_out_of_the_function_is_no_return() -> None:
     assert hit(function("ffc8", "75fc", "c3")) == [0, 2, 4]
     assert hit(function("eb10", "9090")) is None
     assert hit(function("ffe0", "c3")) is None, "where it goes only the run knows"
-    assert hit(function("7402", "0f0b", "c3")) == [0, 4], "nothing comes behind ud2"
+    assert hit(function("7402", "0f0b", "c3")) == [0, 4], "nothing follows ud2"
 
 
 def test_the_way_may_lead_through_the_cold_part() -> None:
@@ -156,7 +156,7 @@ def test_spills_are_stores_to_the_frame(codes: list[str], machine: str, spills: 
         (ARM, "00000094", True, False),  # bl
     ],
 )
-def test_each_instruction_says_whether_the_next_may_follow(
+def test_each_instruction_shows_whether_the_next_may_follow(
     machine: str, code: str, goes_on: bool, is_return: bool
 ) -> None:
     (found,) = decode(bytes.fromhex(code), machine)
@@ -188,7 +188,7 @@ def test_a_jump_on_a_register_that_is_0_leads_one_way(codes: list[str], machine:
     assert hit(function(*codes, machine=machine)) == way
 
 
-def test_what_a_jump_has_shown_to_be_0_is_known_behind_it() -> None:
+def test_what_a_jump_has_shown_to_be_0_is_known_after_it() -> None:
     """test rax,rax; je 9; nop; nop; nop; ret | 9: test rax,rax; jne 17; nop; nop; ret | 17: ret"""
     code = function("4885c0", "7404", *["90"] * 3, "c3", "4885c0", "7503", "9090", "c3", "c3")
     assert hit(code, passing=9) == [0, 3, 9, 12, 14, 15, 16]

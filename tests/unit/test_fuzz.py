@@ -31,7 +31,7 @@ def searches(record: fuzz.Fuzz | NotMeasured) -> tuple[fuzz.Search, ...]:
     return record.programs
 
 
-def test_a_search_that_finds_nothing_says_how_far_it_came(cell: Path) -> None:
+def test_a_search_that_finds_nothing_reports_how_far_it_came(cell: Path) -> None:
     add_fuzzer(cell, SAYS)
     record = fuzz.run(cell, cell / "seeds", 3)
     assert fuzz.FORMAT.read(cell / "evidence/fuzz.json") == record
@@ -42,22 +42,22 @@ def test_a_search_that_finds_nothing_says_how_far_it_came(cell: Path) -> None:
 
 
 def test_the_search_starts_from_what_is_known_and_from_the_seeds_and_ends_in_time(cell: Path) -> None:
-    add_fuzzer(cell, f'echo "$*" >{cell}/told')
+    add_fuzzer(cell, f'echo "$*" >{cell}/output')
     fuzz.run(cell, Path("/seeds"), 7)
-    words = (cell / "told").read_text().split()
+    words = (cell / "output").read_text().split()
     assert "-max_total_time=7" in words
     assert words[-2:] == [f"{cell}/fuzz/corpus/fuzz_it", "/seeds"]
 
 
 def test_a_finding_is_reported_with_what_broke_and_the_command_that_shows_it(cell: Path) -> None:
-    said = "bytes:3: t0 free b1: byte 0 has changed"
-    program = add_fuzzer(cell, f"{SAYS}; {FINDS}; echo '{said}' >&2; exit 77")
+    message = "bytes:3: t0 free b1: byte 0 has changed"
+    program = add_fuzzer(cell, f"{SAYS}; {FINDS}; echo '{message}' >&2; exit 77")
     record = fuzz.run(cell, cell / "seeds", 3)
     assert fuzz.has_findings(record)
     finding = cell / "fuzz/findings/fuzz_it/crash-1"
     assert fuzz.lines("a-cell", record) == [
         "a-cell: fuzz_it: found, 1,200 inputs in 3 s",
-        f"  {said}",
+        f"  {message}",
         f"  {program} {finding}",
     ]
 
@@ -70,7 +70,7 @@ def test_an_old_finding_is_not_taken_for_a_new_one(cell: Path) -> None:
     assert (program.status, program.findings) == (fuzz.Outcome.CLEAN, ())
 
 
-def test_the_sanitizers_summary_is_the_cause_where_the_program_said_nothing(cell: Path) -> None:
+def test_the_sanitizers_summary_is_the_cause_where_the_program_printed_nothing(cell: Path) -> None:
     add_fuzzer(cell, "echo 'SUMMARY: AddressSanitizer: heap-buffer-overflow a.c:3' >&2; exit 1")
     (program,) = searches(fuzz.run(cell, cell / "seeds", 3))
     assert program.reason == "SUMMARY: AddressSanitizer: heap-buffer-overflow a.c:3"

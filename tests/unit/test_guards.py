@@ -14,7 +14,7 @@ from toy_objects import build
 from layermatrix.evidence import guards
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.references import Compiled
-from layermatrix.evidence.source.places import Places
+from layermatrix.evidence.source.line_origins import LineOrigins
 from layermatrix.model.system import Allowed
 
 SENTINEL = r"\[demo:[a-z0-9_.]+\]"
@@ -46,7 +46,7 @@ def subject(tmp_path: Path) -> Make:
         made = build(tmp_path, "demo.o", code, *flags)
         traced = build(tmp_path, "bare.o", f'#line 1 "src/demo.c"\n{bare or code}', *flags, "-gdwarf-4")
         library = build(tmp_path, "libdemo.so", code, *flags)
-        places = Places("demo_gen.h", Map)
+        origins = LineOrigins("demo_gen.h", Map)
         how = {
             "texts": {"src/demo.c": code},
             "prints": ("say",),
@@ -55,7 +55,7 @@ def subject(tmp_path: Path) -> Make:
             **changes,
         }
         objects = (Compiled("src/demo.c", made, traced),)
-        return guards.Subject(library, objects, written=places, traced=places, sentinel=SENTINEL, **how)
+        return guards.Subject(library, objects, written=origins, traced=origins, sentinel=SENTINEL, **how)
 
     return make
 
@@ -93,7 +93,7 @@ def test_distinct_sentinels_are_found_in_constants_and_in_variables(tmp_path: Pa
     }
 
 
-def test_what_only_debug_information_says_is_not_in_the_program(tmp_path: Path) -> None:
+def test_what_only_debug_information_contains_is_not_in_the_program(tmp_path: Path) -> None:
     source = '#define TEXT "[demo:macro]"\nint demo_function(void) { return sizeof TEXT; }'
     path = build(tmp_path, "libdemo.so", source, "-g3")
     assert b"[demo:macro]" in path.read_bytes()
@@ -109,10 +109,10 @@ def test_at_most_five_examples_are_given_in_the_order_of_the_alphabet(subject: M
 
 
 def test_what_is_no_library_cannot_be_searched(subject: Make, tmp_path: Path) -> None:
-    broken = subject()
-    broken.binary.write_text("INPUT(other.so)", encoding="utf-8")
+    unreadable = subject()
+    unreadable.binary.write_text("INPUT(other.so)", encoding="utf-8")
     with pytest.raises(elf.ElfError, match=r"libdemo\.so: no readable ELF file"):
-        guards.absent(broken)
+        guards.absent(unreadable)
 
 
 # --- the checks

@@ -124,7 +124,7 @@ def test_a_failed_cell_is_shown_with_log_and_command() -> None:
 
 
 def test_every_check_of_a_cell_is_there_with_what_came_of_it() -> None:
-    text = html.render(samples.record([samples.cell("mid", guards=samples.broken_guards())]))
+    text = html.render(samples.record([samples.cell("mid", guards=samples.failed_guards())]))
     assert "<td>tests</td><td>test_threads</td>" in text
     assert "<td>guards</td><td>nothing left</td>" in text
     assert "puts in work is forbidden in a release: &lt;no output&gt;" in text

@@ -63,25 +63,25 @@ def test_tests_that_lost_their_evidence_do_not_look_passed() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "failing",
     [
         samples.cell("old", budget=samples.budget(21)),
-        samples.cell("old", guards=samples.broken_guards()),
+        samples.cell("old", guards=samples.failed_guards()),
         samples.cell("old", tests=samples.tests(samples.program("test_b", Status.FAILED))),
         samples.unbuilt("old"),
         samples.untested("old"),
     ],
 )
-def test_every_exporter_agrees_on_what_failed(broken: CellResult) -> None:
+def test_every_exporter_agrees_on_what_failed(failing: CellResult) -> None:
     """Each report counts a failed cell, independently of the kind of failure."""
-    record = samples.record([broken, samples.cell("mid")])
+    record = samples.record([failing, samples.cell("mid")])
     root = ElementTree.fromstring(junit.render(record))
     assert root.get("failures") == "1"
     cells = {cell["id"]: cell["failed"] for cell in json.loads(jsonfile.render(record))["cells"]}
-    assert cells == {"old-release-gcc": broken.failed, "mid-release-gcc": None}
-    assert broken.failed
+    assert cells == {"old-release-gcc": failing.failed, "mid-release-gcc": None}
+    assert failing.failed
     for text in (printed(record), html.render(record), markdown.render(record)):
-        assert broken.id in text.split("Failed")[1]
+        assert failing.id in text.split("Failed")[1]
     assert "2 cells: 1 passed, 1 failed, 0 not tested." in printed(record)
 
 

@@ -13,7 +13,7 @@ from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, counters, programs, registry, tests
 from layermatrix.evidence.kind import Check, Kind, Status
-from layermatrix.evidence.tools import loads
+from layermatrix.evidence.tools import load_commands
 from layermatrix.model.matrix import Cell
 from layermatrix.spec.loader import load_project
 
@@ -120,11 +120,11 @@ def test_a_script_finds_its_cell_and_the_length_of_a_soak(
     script: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAYERED_SOAK", "9")
-    for soak, told in ((None, ""), (60, "60")):
+    for soak, message in ((None, ""), (60, "60")):
         made = script("echo $LAYERED_CELL $LAYERED_SOAK", soak=soak)
         programs.take_script(made)
         (result,) = checks(programs.KIND, made.targets[0])
-        assert result.log.split() == [str(made.root / "cell"), *told.split()]
+        assert result.log.split() == [str(made.root / "cell"), *message.split()]
 
 
 def test_a_script_that_was_interrupted_leaves_no_result(script: Make) -> None:
@@ -170,9 +170,9 @@ def test_what_is_left_out_gives_the_reason(task: Make) -> None:
 def test_the_counters_depend_on_the_tool_as_on_the_load(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     made = task([], {"valgrind": ""})
     monkeypatch.setenv("PATH", "/nowhere")
-    assert loads.state("valgrind") is None
+    assert load_commands.state("valgrind") is None
     monkeypatch.setenv("PATH", str(made.root))
-    assert loads.state("valgrind") == (made.root / "valgrind").stat().st_mtime_ns
+    assert load_commands.state("valgrind") == (made.root / "valgrind").stat().st_mtime_ns
 
 
 # --- what failed

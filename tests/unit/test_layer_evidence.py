@@ -70,17 +70,17 @@ def fake(counts: object, status: int = 0) -> process.Run:
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         environment = how["environment"]
         library = Path(environment["LD_PRELOAD"]).readlink()
-        said = json.dumps({"library": environment["LD_PRELOAD"]}).encode()
+        message = json.dumps({"library": environment["LD_PRELOAD"]}).encode()
         if command[0] == "valgrind":
             assert library == Path("/b/shipped.so")
             assert "TOY_COUNTS" not in environment
             (out,) = (word.partition("=")[2] for word in command if word.startswith("--callgrind-out"))
             Path(out).write_text(CALLGRIND, encoding="utf-8")
-            return process.Finished(tuple(command), 0, said, b"", 0.1)
+            return process.Finished(tuple(command), 0, message, b"", 0.1)
         assert library == Path("/b/counting.so")
         if counts is not None:
             Path(environment["TOY_COUNTS"]).write_text(json.dumps(counts), encoding="utf-8")
-        return process.Finished(tuple(command), status, said, b"toy: stats: no\n" if status else b"", 0.1)
+        return process.Finished(tuple(command), status, message, b"toy: stats: no\n" if status else b"", 0.1)
 
     return run
 
@@ -99,7 +99,7 @@ def test_each_layer_has_its_figures_of_the_load() -> None:
     assert (stack.topped_up, stack.spilled, stack.refilled) == (3, 2, 0)
     assert (stack.held_bytes, stack.peak_bytes) == (96, 160)
     assert list(stack.classes) == ["C2"]
-    assert load.layers["refill"].kept_rate is None, "nobody offered it a block"
+    assert load.layers["refill"].kept_rate is None, "no layer offered it a block"
 
 
 def test_instructions_are_those_of_a_request_by_owner_of_the_line() -> None:
@@ -109,7 +109,7 @@ def test_instructions_are_those_of_a_request_by_owner_of_the_line() -> None:
     assert (costs.frame, costs.elsewhere, costs.total) == (0.7, 0.3, 13.0)
 
 
-def test_without_valgrind_the_counts_are_there_and_the_instructions_say_why_not() -> None:
+def test_without_valgrind_the_counts_are_there_and_the_instructions_have_a_reason() -> None:
     load = measured(COUNTS, valgrind=None).loads["mixed"]
     assert load.layers["stack"].hits == 6
     assert load.instructions == NotMeasured("valgrind is not installed")

@@ -70,8 +70,8 @@ def fake(text: str | None, status: int = 0) -> process.Run:
         (out,) = (word.partition("=")[2] for word in command if word.startswith("--callgrind-out-file="))
         if text is not None:
             Path(out).write_text(text, encoding="utf-8")
-        said = json.dumps({"library": library}).encode()
-        return process.Finished(tuple(command), status, said, b"it broke\n" if status else b"", 0.1)
+        message = json.dumps({"library": library}).encode()
+        return process.Finished(tuple(command), status, message, b"it broke\n" if status else b"", 0.1)
 
     return run
 

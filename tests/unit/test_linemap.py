@@ -85,8 +85,8 @@ def shown(chain: linemap.Chain) -> str:
 def test_each_line_has_its_template_and_those_that_called_it(variant: Variant, templates: Write) -> None:
     lines = printer.render_header(variant, templates()).splitlines()
     found = linemap.of_header(variant, templates())
-    told = {line: shown(found.chain(number)) for number, line in enumerate(lines, 1) if line}
-    assert told == EXPECTED
+    message = {line: shown(found.chain(number)) for number, line in enumerate(lines, 1) if line}
+    assert message == EXPECTED
 
 
 def test_the_layer_of_a_line_is_the_one_whose_template_is_in_the_chain(

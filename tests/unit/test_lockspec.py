@@ -57,7 +57,7 @@ def test_a_line_holds_one_load_of_one_cell_sorted() -> None:
     ]
 
 
-def test_the_head_says_what_the_file_is_and_where_the_limits_are() -> None:
+def test_the_head_describes_the_file_and_where_the_limits_are() -> None:
     assert TEXT.startswith("# What an operation")
     assert "--accept" in lockspec.HEAD
     assert "variants/matrix.yaml" in lockspec.HEAD

@@ -36,7 +36,7 @@ def test_a_comparison_that_is_out_of_date_reports_it() -> None:
     made = samples.experiments().comparisons
     stale = Experiments({**made, "same": replace(made["same"], stale=("old",))})
     text = markdown.render(samples.phases(experiments=stale))
-    assert text.count("Built anew since this was measured: old") == 1
+    assert text.count("Rebuilt since this was measured: old") == 1
 
 
 def test_a_pipe_or_a_tag_in_a_name_does_not_break_the_table() -> None:
@@ -69,12 +69,12 @@ def test_a_matrix_has_a_line_for_each_cell() -> None:
 
 def test_the_counts_of_every_load_have_a_table_with_branches() -> None:
     text = markdown.render(samples.phases())
-    for load, verdict in (("mixed", "kept"), ("swap", "new")):
-        table = text.split(f"## What one op costs: {load}")[1].split("##")[0]
+    for load, verdict in (("mixed", "within limits"), ("swap", "new")):
+        table = text.split(f"## The cost of one op: {load}")[1].split("##")[0]
         assert "| branches<br>per op |" in table
         assert f"| **old** | 60.0 | 4.25 | 0.125 | 0.010 | 0.900 | 0.001 | {verdict} |" in table
 
 
 def test_where_nothing_was_counted_there_is_no_table_of_counts() -> None:
     record = samples.record([samples.cell("old", counters=samples.NOT_INSTALLED)])
-    assert "What one op costs" not in markdown.render(record)
+    assert "The cost of one op" not in markdown.render(record)

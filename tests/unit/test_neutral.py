@@ -13,6 +13,7 @@ from toy_specs import changed, marked
 from layermatrix.core.errors import SpecErrors
 from layermatrix.emit.printer import render_header
 from layermatrix.model.catalogue import Better, Unit
+from layermatrix.model.measuring import Link
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -20,7 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "site_scons/layermatrix"
 DOMAIN = LIBRARY / "profiles/malloc"  # the only folder with terms of allocators
 REGISTRY = LIBRARY / "profiles/registry.py"  # imports every profile by its name
-ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|the seed|mops", re.IGNORECASE)
+ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|the seed|mops|preload|interpos", re.IGNORECASE)
+# A library is preloaded by one module. The others offer it to a spec that requests it, and require nothing.
+MAY_PRELOAD = {
+    "core/library_use.py": "preloads a library, and proves its use",
+    "core/process.py": "removes the user's own preloaded libraries",
+    "model/measuring.py": "a load can declare `link: preloaded`; `programs:` is optional",
+    "evidence/programs.py": "an existing program cannot get the library in another way",
+}
 
 LOOKUP = """
 doc: A symbol lookup in three layers.
@@ -155,8 +163,8 @@ def test_a_mistake_in_a_catalogue_without_a_profile_is_reported_in_its_terms(
     old: str, new: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(changed(LOOKUP, old, new))
-    (said, *others) = mistakes(project(layers=text))
-    assert said.startswith(f"variants/layers.yaml:{line}:{column}: error: {what}")
+    (message, *others) = mistakes(project(layers=text))
+    assert message.startswith(f"variants/layers.yaml:{line}:{column}: error: {what}")
     assert others == []
 
 
@@ -169,7 +177,7 @@ def test_a_mistake_in_a_catalogue_without_a_profile_is_reported_in_its_terms(
         ),
         ("doc: X.\nlayers: [«inline_cache]", "no layer has the role scan; the last one must have it"),
         ("doc: X.\nextends: every\nset: {hash: «md5}", "'hash' must be one of fnv, siphash, not 'md5'"),
-        ("doc: X.\nextends: every\nset: {«checks: none}", "unknown key 'checks' in 'set'"),
+        ("doc: X.\nextends: every\nset: {«checks: none}", "unknown setting 'checks'"),
         ("doc: X.\nextends: every\nset: {layout: «unity}", "'layout: unity' needs the system's 'unity'"),
         (
             "doc: X.\nextends: every\nreported: {ns: «fast}",
@@ -185,8 +193,8 @@ def test_a_mistake_in_a_variant_without_a_profile_is_reported_in_its_terms(
     text: str, what: str, project: Write
 ) -> None:
     text, line, column = marked(text)
-    (said,) = mistakes(project(mine=text))
-    assert said.startswith(f"variants/mine.yaml:{line}:{column}: error: {what}")
+    (message,) = mistakes(project(mine=text))
+    assert message.startswith(f"variants/mine.yaml:{line}:{column}: error: {what}")
 
 
 def test_a_reported_figure_is_of_its_type(project: Write) -> None:
@@ -197,7 +205,31 @@ def test_a_reported_figure_is_of_its_type(project: Write) -> None:
     }
 
 
+def test_a_load_is_linked_with_the_library_unless_it_declares_otherwise(project: Write) -> None:
+    load = "loads: {loop: {doc: A loop., program: bench_loop, args: [a]}}\n"
+    given = load.replace("args", "link: preloaded, args")
+    for text, link in ((load, Link.INLINED), (given, Link.PRELOADED)):
+        matrix = load_project(project(matrix=f"doc: One.\n{text}")).matrix
+        assert matrix.loads["loop"].link is link
+
+
+def test_files_are_left_out_of_a_build_with_a_sanitizer_under_a_neutral_key(project: Write) -> None:
+    text = changed(LOOKUP, "modules: [table.c]", "modules: [table.c]\n  without_sanitizer: [names.c]")
+    system = load_project(project(layers=text)).catalogue.system
+    assert system.without_sanitizer == ("names.c",)
+    assert system.own_sources == ("table.c", "names.c")
+    (error,) = mistakes(project(layers=text.replace("without_sanitizer", "interpose")))
+    assert "unknown key 'interpose' in 'system'" in error
+
+
 # --- a profile
+
+
+def test_the_profile_of_allocators_preloads_and_interposes() -> None:
+    project = load_project(ROOT)
+    assert {load.link for load in project.matrix.loads.values()} == {Link.PRELOADED}
+    names = [Path(file).name for file in project.catalogue.system.without_sanitizer]
+    assert "hakmem_interpose.c" in names
 
 
 def test_64_keys_have_masks_of_64_bits(tmp_path: Path) -> None:
@@ -234,4 +266,6 @@ def test_only_the_profile_of_allocators_has_terms_of_allocators(package: str) ->
         if path == REGISTRY or path.is_relative_to(DOMAIN):
             continue
         found = ALLOCATORS.findall(path.read_text(encoding="utf-8"))
+        if str(path.relative_to(LIBRARY)) in MAY_PRELOAD:
+            found = [word for word in found if word.lower() != "preload"]
         assert not found, f"{path.relative_to(ROOT)} contains {', '.join(found)}"

@@ -44,7 +44,7 @@ int main(void)
 {
     char *first = malloc(100), *second = malloc(1);
     free(first);
-    CHECK(malloc(800) == first);  // what was freed last comes next, whatever its size
+    CHECK(malloc(800) == first);  // what was freed last comes next, of any size
     memset(first, 'x', 800);
     CHECK(malloc_usable_size(first) >= 800 && malloc_usable_size(NULL) == 0);
     char *grown = realloc(first, 5000);

@@ -30,7 +30,7 @@ def test_one_source_gives_equal_objects_with_line_tables_or_without(tmp_path: Pa
     assert size > 50
 
 
-def test_names_of_statics_say_nothing(tmp_path: Path) -> None:
+def test_names_of_statics_do_not_matter(tmp_path: Path) -> None:
     assert compare(tmp_path, BASE.replace("counter", "another").replace("calls", "other")) == []
 
 

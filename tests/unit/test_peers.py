@@ -14,14 +14,13 @@ import toy_specs
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
 from layermatrix.evidence.columns import FigureKind
-from layermatrix.measure import contest, libraries, peers
-from layermatrix.measure.contest import Contest, FloorAbout
-from layermatrix.measure.libraries import Places
+from layermatrix.measure import libraries, peer_results, peers
+from layermatrix.measure.libraries import SearchPaths
+from layermatrix.measure.peer_results import FloorAbout, PeerResults
 from layermatrix.measure.peers import Lineup
 from layermatrix.model.catalogue import Better, Unit
 from layermatrix.model.measuring import Floor, FoundIn, Peer, PeerLoad, Peers
-from layermatrix.report import html, markdown, terminal
-from layermatrix.report import peers as tables
+from layermatrix.report import html, markdown, peer_tables, terminal
 from layermatrix.spec.loader import load_project
 
 UNIT = Unit("op", "Mops/s")
@@ -36,7 +35,7 @@ WITH_FLOOR = Peers(("mine",), {"fast": FAST}, {"swap": LOAD}, FLOOR)
 def test_a_peer_is_found_where_the_loader_has_it_and_nowhere_else(tmp_path: Path) -> None:
     library = tmp_path / "libfast.so.1"
     library.write_bytes(b"")
-    where = Places(
+    where = SearchPaths(
         f"2 libs found\n\tlibfast.so.10 (libc6) => /nowhere\n\tlibfast.so.1 (libc6,x86-64) => {library}\n",
         python=(tmp_path,),
         clang=(tmp_path,),
@@ -58,7 +57,7 @@ def test_a_peer_is_found_among_the_packages_of_python_and_the_libraries_of_clang
     library = own / file
     library.parent.mkdir(parents=True)
     library.write_bytes(b"")
-    where = Places(python=(tmp_path / "none", tmp_path / "python"), clang=(tmp_path / "clang",))
+    where = SearchPaths(python=(tmp_path / "none", tmp_path / "python"), clang=(tmp_path / "clang",))
     peer = Peer("fast", file, "fast-1", found_in)
     assert libraries.find(peer, where) == library
     library.unlink()
@@ -67,7 +66,7 @@ def test_a_peer_is_found_among_the_packages_of_python_and_the_libraries_of_clang
 
 
 def test_this_machine_tells_where_its_libraries_are() -> None:
-    where = libraries.places()
+    where = libraries.search_paths()
     assert any((folder / "pytest").is_dir() for folder in where.python)
     assert "libc.so.6" in where.listing
 
@@ -85,18 +84,18 @@ def timing(speeds: list[float]) -> Timing:
     return Timing("Mops/s", tuple(speeds), middle, ordered[0], ordered[-1], "95 %", 1000)
 
 
-def contest_of(
+def results_of(
     peers_spec: Peers, timed: dict[str, Bench | NotMeasured], unit: Unit = UNIT, **missing: str
-) -> Contest:
+) -> PeerResults:
     others = {name: Path(name) for name in timed if name not in ("system malloc", "mine")}
     loads = [*peers_spec.loads.values()]
     lineup = Lineup(loads, "system malloc", others, {"mine": Path("mine")}, missing)
-    return peers.contest_of(peers_spec, unit, lineup, timed)
+    return peers.results_of(peers_spec, unit, lineup, timed)
 
 
 def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = contest_of(TWO, timed, gone="is not installed")
+    found = results_of(TWO, timed, gone="is not installed")
     swap = found.loads["swap"]
     assert swap.best == "fast"
     assert swap.against_best["mine"].median == pytest.approx(1.25)
@@ -105,8 +104,8 @@ def test_each_of_ours_is_set_beside_the_best_of_the_others_of_each_load() -> Non
 
 def test_the_table_shows_every_library_and_names_the_missing_ones() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[25.0] * 6)
-    found = contest_of(TWO, timed, gone="it is not installed")
-    shown = tables.loads_table(found)
+    found = results_of(TWO, timed, gone="it is not installed")
+    shown = peer_tables.loads_table(found)
     assert [heading.head for heading in shown.headings] == [
         "load",
         "system malloc",
@@ -122,10 +121,10 @@ def test_the_table_shows_every_library_and_names_the_missing_ones() -> None:
     assert "gone: not measured: it is not installed" in shown.notes
 
 
-def with_floor(**speeds: list[float]) -> Contest:
+def with_floor(**speeds: list[float]) -> PeerResults:
     """The record of a run that includes the floor."""
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, **speeds)
-    return contest_of(WITH_FLOOR, timed)
+    return results_of(WITH_FLOOR, timed)
 
 
 def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> None:
@@ -143,15 +142,15 @@ def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> 
 def test_where_the_floor_broke_down_there_is_no_ratio_to_it_and_the_others_stay() -> None:
     timed = series(system_malloc=[10.0], fast=[20.0], mine=[25.0])
     timed["floor"] = NotMeasured("it crashed")
-    found = contest_of(WITH_FLOOR, timed)
+    found = results_of(WITH_FLOOR, timed)
     assert found.loads["swap"].against_floor == {}
-    shown = tables.loads_table(found)
+    shown = peer_tables.loads_table(found)
     assert [figure.text for figure in shown.rows[0][-2:]] == ["1.25x", "-"]
     assert shown.reasons() == ["it crashed"]
 
 
-def test_the_table_has_the_floor_in_a_column_of_its_own_and_says_what_it_is() -> None:
-    shown = tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
+def test_the_table_has_the_floor_in_a_column_of_its_own_and_describes_it() -> None:
+    shown = peer_tables.loads_table(with_floor(floor=[50.0] * 6, mine=[25.0] * 6))
     heads = [(heading.head, heading.unit) for heading in shown.headings]
     assert heads[2:] == [
         ("fast", "Mops/s"),
@@ -170,7 +169,7 @@ def test_every_report_shows_the_floor_and_what_it_is() -> None:
     found = with_floor(floor=[50.0] * 6, mine=[25.0] * 6)
     results = replace(report_samples.phases(), peers=found)
     console = terminal.make_console(plain := io.StringIO())
-    terminal.peers(found, console, contest.FILE)
+    terminal.peers(found, console, peer_results.FILE)
     for text in (plain.getvalue(), html.render(results), markdown.render(results)):
         assert "the floor" in text
         assert "reference, none to use" in text
@@ -179,7 +178,7 @@ def test_every_report_shows_the_floor_and_what_it_is() -> None:
 def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
     timed = series(system_malloc=[10.0] * 6, fast=[20.0] * 6, mine=[5.0] * 6)
     less = Unit("op", "ns/op", Better.LOWER)
-    found = contest_of(TWO, timed, less)
+    found = results_of(TWO, timed, less)
     swap = found.loads["swap"]
     assert swap.best == "system malloc"
     assert swap.against_best["mine"] == Ratio(2, 2, 2, Verdict.FASTER)
@@ -188,9 +187,9 @@ def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
 def test_a_load_that_no_library_could_run_has_no_best() -> None:
     crashed = NotMeasured("it crashed")
     timed: dict[str, Bench | NotMeasured] = {"system malloc": crashed, "mine": crashed}
-    found = contest_of(TWO, timed)
+    found = results_of(TWO, timed)
     assert found.loads["swap"].best is None
-    assert tables.loads_table(found).reasons() == ["it crashed"]
+    assert peer_tables.loads_table(found).reasons() == ["it crashed"]
 
 
 def test_where_nothing_was_timed_the_reason_names_the_command(tmp_path: Path) -> None:
@@ -201,7 +200,7 @@ def test_where_nothing_was_timed_the_reason_names_the_command(tmp_path: Path) ->
 
 def test_what_was_found_is_read_again(tmp_path: Path) -> None:
     found = with_floor(floor=[50.0] * 6, mine=[25.0] * 6)
-    contest.FORMAT.write(tmp_path / contest.FILE, found)
+    peer_results.FORMAT.write(tmp_path / peer_results.FILE, found)
     assert peers.load(tmp_path) == found
 
 
@@ -222,14 +221,14 @@ def test_the_spec_names_the_peers(project: Any) -> None:
 
 
 def test_a_file_that_is_no_shared_library_is_a_mistake(mistakes: Any) -> None:
-    (said,) = mistakes(matrix=toy_specs.MATRIX + PEERS.format(file="/lib/libfast.a"))
-    assert "'file' must be the name of a shared library, such as libm.so.6, not '/lib/libfast.a'" in said
+    (message,) = mistakes(matrix=toy_specs.MATRIX + PEERS.format(file="/lib/libfast.a"))
+    assert "'file' must be the name of a shared library, such as libm.so.6, not '/lib/libfast.a'" in message
 
 
 def test_a_variant_that_there_is_not_is_a_mistake(mistakes: Any) -> None:
     text = toy_specs.MATRIX + PEERS.format(file="libfast.so.1").replace("[base]", "[bsae]")
-    (said,) = mistakes(matrix=text)
-    assert said.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
+    (message,) = mistakes(matrix=text)
+    assert message.endswith("error: unknown variant 'bsae'; did you mean 'base'?")
 
 
 FLOOR_LINE = "  floor: {source: src/floor_pool.c, doc: A reference.}\n"
@@ -249,7 +248,7 @@ def test_the_spec_names_the_floor(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "told"),
+    ("floor", "output"),
     [
         ("{source: floor.so, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
         ("{source: ../floor.c, doc: A.}", "22:19: error: 'source' must be the path of a C file, such as"),
@@ -258,18 +257,20 @@ def test_the_spec_names_the_floor(project: Any) -> None:
         ("floor.c", "22:10: error: 'floor' must be a mapping, not 'floor.c'"),
     ],
 )
-def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, floor: str, told: str) -> None:
-    (said,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
-    assert said.startswith(f"variants/matrix.yaml:{told}")
+def test_a_mistake_about_the_floor_is_reported_with_its_place(mistakes: Any, floor: str, output: str) -> None:
+    (message,) = mistakes(matrix=peers_text(f"  floor: {floor}\n"))
+    assert message.startswith(f"variants/matrix.yaml:{output}")
 
 
 def test_two_who_are_timed_cannot_have_one_name(mistakes: Any) -> None:
-    (said,) = mistakes(matrix=peers_text(library="floor"))
-    assert said.endswith("error: no library can be called 'floor'; it is a key beside 'libraries'")
-    (said,) = mistakes(matrix=peers_text(library="base"))
-    assert said.endswith("error: 'base' is the name of a variant, too")
-    (said,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
-    assert said.endswith("error: 'floor' is the name of a variant, too")
+    (message,) = mistakes(matrix=peers_text(library="floor"))
+    assert message.endswith(
+        "error: the name of a library cannot be 'floor': that is a key beside 'libraries'"
+    )
+    (message,) = mistakes(matrix=peers_text(library="base"))
+    assert message.endswith("error: 'base' is the name of a variant, too")
+    (message,) = mistakes(matrix=peers_text(FLOOR_LINE), floor=toy_specs.BASE)
+    assert message.endswith("error: 'floor' is the name of a variant, too")
 
 
 GROUPS = """
@@ -301,23 +302,26 @@ def test_the_spec_has_groups_of_loads_and_a_default(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("group: small", "group: smal", "unknown group 'smal'; did you mean 'small'?"),
         (", group: several", "", "load 'two' has no 'group'; known: small, several"),
         ("[small]", "[smal]", "unknown load 'smal'; did you mean 'small'?"),
         ("group: several", "group: small", "no load is of the group 'several'"),
         ("swap: {", "small: {", "'small' is the name of a load, too"),
-        ("swap: {", "all: {", "no load can be called 'all': that is the word for every one"),
+        ("swap: {", "all: {", "the name of a load cannot be 'all': that is the word for all of them"),
         ("package:", "found_in: attic, package:", "'found_in' must be one of loader, python, clang"),
         ("file: lib", "file: lib/lib", "'file' has a folder, which only 'found_in: python' takes"),
         ("package:", "variants: [bsae], package:", "unknown variant 'bsae'; did you mean 'base'?"),
         ("0.5", "soon", "'seconds' must be a number from 0 to 3600"),
+        ("0.5", "0.5, link: inlined", "'link' must be preloaded: one program runs with every library"),
     ],
 )
-def test_a_mistake_about_groups_and_libraries_is_told(mistakes: Any, old: str, new: str, said: str) -> None:
+def test_a_mistake_about_groups_and_libraries_is_reported(
+    mistakes: Any, old: str, new: str, message: str
+) -> None:
     (line,) = mistakes(matrix=grouped(old, new))
-    assert said in line
+    assert message in line
 
 
 def test_how_long_it_takes_is_known_from_the_seconds_of_the_loads(project: Any) -> None:
@@ -337,6 +341,6 @@ def test_the_floor_is_timed_with_its_own_loads_alone() -> None:
     assert [load.name for load in lineup.loads_of("floor", both)] == ["swap"]
     assert [load.name for load in lineup.loads_of("mine", both)] == ["swap", "other"]
     timed = series(system_malloc=[10.0], floor=[20.0], mine=[25.0])
-    found = peers.contest_of(both, UNIT, lineup, timed)
+    found = peers.results_of(both, UNIT, lineup, timed)
     assert "floor" not in found.loads["other"].figures
-    assert tables.loads_table(found).rows[3][2].text == "-"
+    assert peer_tables.loads_table(found).rows[3][2].text == "-"

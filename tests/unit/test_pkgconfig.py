@@ -24,7 +24,7 @@ def system(project: Write, layers: Change) -> System:
     return load_project(root).catalogue.system
 
 
-def test_the_file_has_what_the_spec_says_of_the_library(system: System) -> None:
+def test_the_file_has_what_the_spec_declares_of_the_library(system: System) -> None:
     assert pkgconfig.render(system, "/opt/toy", ["-pthread", "-lm"]) == (
         "prefix=/opt/toy\n"
         "libdir=${prefix}/lib\n"
@@ -43,7 +43,7 @@ def test_the_file_has_what_the_spec_says_of_the_library(system: System) -> None:
 @pytest.mark.parametrize("prefix", ["/usr/local", "/opt/two words", "/home/jo#e/it's"])
 def test_pkg_config_gives_the_flags_back(system: System, prefix: str, tmp_path: Path) -> None:
     (tmp_path / "toy.pc").write_text(pkgconfig.render(system, prefix, ["-lm"]), encoding="utf-8")
-    asked = 'eval "set -- $(pkg-config --static --cflags --libs toy)" && printf "%s\\n" "$@"'
+    script = 'eval "set -- $(pkg-config --static --cflags --libs toy)" && printf "%s\\n" "$@"'
     environment = {**os.environ, "PKG_CONFIG_PATH": str(tmp_path)}
-    said = subprocess.run(["sh", "-c", asked], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.splitlines() == [f"-I{prefix}/include", f"-L{prefix}/lib", "-ltoy", "-lm"]
+    answer = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines() == [f"-I{prefix}/include", f"-L{prefix}/lib", "-ltoy", "-lm"]

@@ -69,7 +69,7 @@ def test_a_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
     assert gone(int(finished.stdout))
 
 
-def test_children_that_a_program_leaves_behind_are_ended_too() -> None:
+def test_children_that_outlive_their_program_are_ended_too() -> None:
     finished = sh("sleep 60 & echo $!")
     assert finished.status == 0
     assert gone(int(finished.stdout))

@@ -47,7 +47,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert TOY.read(path) == NotMeasured("there is no toy")
 
 
-def test_a_file_says_what_it_holds_in_which_version_and_whether_it_was_measured(tmp_path: Path) -> None:
+def test_a_file_declares_its_content_its_version_and_whether_it_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "toy.json"
     TOY.write(path, A_TOY)
     assert json.loads(path.read_text(encoding="utf-8")) == {

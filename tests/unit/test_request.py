@@ -42,19 +42,19 @@ def ids(selection: request.Selection) -> list[str]:
 
 
 def test_nothing_requested_is_the_main_job() -> None:
-    asked = parse([], [])
-    assert asked.names == ("phases",)
-    assert asked.of_kind(Kind.JOB) == (job("phases"),)
-    assert asked.axes == {}
+    command_line = parse([], [])
+    assert command_line.names == ("phases",)
+    assert command_line.of_kind(Kind.JOB) == (job("phases"),)
+    assert command_line.axes == {}
 
 
 def test_variables_are_distinguished() -> None:
     given = [("variant", "base"), ("PREFIX", "/opt"), ("soak", "60"), ("rounds", "9"), ("verbose", "1")]
-    asked = parse(given, ["bench"])
-    assert asked.axes == {"variant": "base"}
-    rounds = asked.number(targets.ROUNDS)
-    assert (asked.prefix, asked.soak, rounds, asked.verbose) == ("/opt", 60, 9, True)
-    assert asked.arguments() == ["verbose=1", "soak=60"]
+    command_line = parse(given, ["bench"])
+    assert command_line.axes == {"variant": "base"}
+    rounds = command_line.number(targets.ROUNDS)
+    assert (command_line.prefix, command_line.soak, rounds, command_line.verbose) == ("/opt", 60, 9, True)
+    assert command_line.arguments() == ["verbose=1", "soak=60"]
 
 
 def test_the_last_of_two_values_counts() -> None:
@@ -97,9 +97,9 @@ def test_a_cell_that_cannot_be_built_is_left_out_with_the_reason(toy: Project) -
 
 def test_a_sanitizer_that_cannot_be_linked_is_left_out(toy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: f"no lib{name}")
-    asked = parse([("mode", "debug"), ("sanitizer", "asan")], [])
+    command_line = parse([("mode", "debug"), ("sanitizer", "asan")], [])
     with pytest.raises(RequestError, match="no cell is left: no libasan"):
-        request.select(toy, asked, COMPILERS)
+        request.select(toy, command_line, COMPILERS)
 
 
 def test_no_cell_left_is_an_error_with_the_reasons(toy: Project) -> None:
@@ -113,8 +113,8 @@ def test_an_unknown_value_is_an_error_with_a_suggestion(toy: Project) -> None:
 
 
 def test_a_file_selects_its_cell(toy: Project) -> None:
-    asked = parse([], ["build/lean-debug-gcc/libtoy.so"])
-    assert ids(request.select(toy, asked, COMPILERS)) == ["lean-debug-gcc"]
+    command_line = parse([], ["build/lean-debug-gcc/libtoy.so"])
+    assert ids(request.select(toy, command_line, COMPILERS)) == ["lean-debug-gcc"]
     with pytest.raises(RequestError, match="no cell is left: there is no lean-debug-tcc"):
         request.select(toy, parse([], ["build/lean-debug-tcc/libtoy.so"]), COMPILERS)
 
@@ -141,22 +141,22 @@ def test_a_mode_in_which_layers_count_has_to_be_requested(
     assert targets.shipped(counting) == {"variant": "base", "mode": "release,debug"}
     every = request.select(counting, parse([], ["matrix"]), COMPILERS)
     assert {cell.mode for cell in every.cells} == {"release", "debug"}
-    asked = parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
-    assert ids(request.select(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+    command_line = parse([("mode", "stats"), ("sanitizer", "none")], ["matrix"])
+    assert ids(request.select(counting, command_line, COMPILERS)) == ["base-stats-gcc"]
 
 
-def test_layers_are_counted_in_the_mode_that_the_catalogue_says(
+def test_layers_are_counted_in_the_mode_that_the_catalogue_declares(
     project: Callable[..., Path],
     layers: Callable[[str, str], str],
     matrix: Callable[[str, str], str],
     toy: Project,
 ) -> None:
-    asked = parse([], ["layers"])
+    command_line = parse([], ["layers"])
     assert "no mode in which layers count" in (job("layers").why_missing(toy) or "")
     catalogue = layers("sentinel: 'toy:'", f"sentinel: 'toy:'\n  {STATS}")
     modes = matrix("mode: [release, debug]", "mode: [release, debug, stats]")
     counting = load_project(project(layers=catalogue, matrix=modes))
-    assert ids(request.select(counting, asked, COMPILERS)) == ["base-stats-gcc"]
+    assert ids(request.select(counting, command_line, COMPILERS)) == ["base-stats-gcc"]
     wrong = parse([("mode", "debug")], ["layers"])
     with pytest.raises(RequestError, match="counted in mode=stats, not in mode=debug"):
         job("layers").prepare(Plan(Path(), counting, wrong, COMPILERS, []))
@@ -180,12 +180,12 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    said = "--accept works only with the targets 'counters', 'story' and 'pages'"
-    with pytest.raises(request.RequestError, match=said):
+    message = "--accept works only with the targets 'counters', 'story' and 'pages'"
+    with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 
 
 def test_counters_takes_variants_that_have_a_file(toy: Project, tmp_path: Path) -> None:
-    asked = parse([("without", "ring")], ["counters"])
+    command_line = parse([("without", "ring")], ["counters"])
     with pytest.raises(RequestError, match="leave without= out"):
-        job("counters").prepare(Plan(tmp_path, toy, asked, COMPILERS, []))
+        job("counters").prepare(Plan(tmp_path, toy, command_line, COMPILERS, []))

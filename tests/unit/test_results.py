@@ -60,6 +60,14 @@ def test_evidence_files_appear_in_the_result_of_their_cell(
     assert found.failed is None
 
 
+def test_evidence_files_of_the_baseline_appear_in_its_result(tmp_path: Path, project: Project) -> None:
+    record = samples.counters(60.0, 0.1, 0.5)
+    counters.KIND.format.write(tmp_path / "build/baseline/evidence/counters.json", record)
+    baseline = results.collect(project, [], tmp_path).baseline
+    assert baseline.of(counters.KIND) == record
+    assert baseline.of(bench.KIND) == Missing("there is no bench.json of this cell")
+
+
 def test_missing_evidence_is_not_measured_with_a_reason(
     tmp_path: Path, project: Project, phase2: Cell
 ) -> None:
@@ -79,8 +87,8 @@ def test_a_failed_build_does_not_show_the_evidence_of_an_earlier_one(
     tmp_path: Path, project: Project, phase2: Cell
 ) -> None:
     built(tmp_path, phase2, asm=samples.asm(800))
-    told = Failure("gcc -c x.c", "x.c:1: error", "x.o")
-    failure.FORMAT.write(failure.file_of(tmp_path / phase2.build_dir), told)
+    message = Failure("gcc -c x.c", "x.c:1: error", "x.o")
+    failure.FORMAT.write(failure.file_of(tmp_path / phase2.build_dir), message)
     found = result(project, phase2, tmp_path)
     assert not found.built
     assert found.of(asm.KIND) == NotMeasured("not built")
@@ -143,9 +151,9 @@ def test_the_first_failed_program_is_the_reason_and_its_log_is_shown() -> None:
 
 
 def test_a_gate_that_found_something_is_the_reason_and_its_log_is_shown() -> None:
-    cell = samples.cell("new", guards=samples.broken_guards())
+    cell = samples.cell("new", guards=samples.failed_guards())
     (found,) = [
-        check for check in guards.KIND.judge(samples.broken_guards()) if check.status is Status.FAILED
+        check for check in guards.KIND.judge(samples.failed_guards()) if check.status is Status.FAILED
     ]
     assert cell.failed == f"guards: {found.name}: {found.reason}"
     assert cell.failure_log == found.log

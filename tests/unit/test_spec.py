@@ -12,10 +12,12 @@ import pytest
 import yaml
 from toy_specs import marked
 
-from layermatrix.core.errors import Report
+from layermatrix.core.errors import Place, Report
+from layermatrix.core.kinds import Node
+from layermatrix.model.budgets import CONFIGURATIONS
 from layermatrix.model.measuring import METRICS
 from layermatrix.spec import yamlnodes
-from layermatrix.spec.yamlnodes import Mapping, Scalar, Sequence, read_document
+from layermatrix.spec.yamlnodes import read_document
 
 Mistakes = Callable[..., list[str]]
 Change = Callable[[str, str], str]
@@ -46,14 +48,12 @@ def either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 def test_nodes_know_their_line_and_column(tmp_path: Path) -> None:
     tree, mistakes = read(tmp_path / "x.yaml", "a: 1\nb:\n  - on\n  - 'off'\n")
     assert not mistakes
-    assert isinstance(tree, Mapping)
-    (a, one), (b, two) = tree.entries
-    assert isinstance(one, Scalar)
-    assert isinstance(two, Sequence)
-    assert [(key.text, key.place.line, key.place.column) for key in (a, b)] == [("a", 1, 1), ("b", 2, 1)]
-    assert (one.value, one.place.line, one.place.column) == (1, 1, 4)
-    assert [item.value for item in two.items if isinstance(item, Scalar)] == [True, "off"]
-    assert [(item.place.line, item.place.column) for item in two.items] == [(3, 5), (4, 5)]
+    assert isinstance(tree, Node)
+    one, two = tree.entries["a"], tree.entries["b"]
+    assert [node.key for node in (one, two)] == [Place("x.yaml", 1, 1), Place("x.yaml", 2, 1)]
+    assert (one.value, one.place) == (1, Place("x.yaml", 1, 4))
+    assert [item.value for item in two.value] == [True, "off"]
+    assert [item.place for item in two.value] == [Place("x.yaml", 3, 5), Place("x.yaml", 4, 5)]
 
 
 BAD_TEXT = {
@@ -99,18 +99,18 @@ def test_the_place_of_a_control_character_is_found(tmp_path: Path) -> None:
 def test_a_byte_order_mark_at_the_start_is_passed_over(tmp_path: Path) -> None:
     tree, mistakes = read(tmp_path / "x.yaml", b"\xef\xbb\xbfa: 1\n")
     assert not mistakes
-    assert isinstance(tree, Mapping)
-    assert tree.entries[0][0].place.column == 1
+    assert isinstance(tree, Node)
+    assert tree.entries["a"].key == Place("x.yaml", 1, 1)
 
 
 def test_a_missing_file_a_folder_and_a_pipe_are_unreadable(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    said = []
+    errors = []
     for name in ("missing", ".", "pipe"):
         report = Report()
         assert read_document(tmp_path / name, "x.yaml", report) is None
-        said += [str(error) for error in report.errors]
-    assert said == [
+        errors += [str(error) for error in report.errors]
+    assert errors == [
         "x.yaml:1:1: error: cannot be read: no such file or directory",
         "x.yaml:1:1: error: cannot be read: not a regular file",
         "x.yaml:1:1: error: cannot be read: not a regular file",
@@ -253,7 +253,7 @@ IN_LAYERS = [
     ("  ring:\n", "  «a-ring:\n", "the name of a layer must be a C identifier, not 'a-ring'"),
     ("C2: 32", "C2: «16", "class C2 (16) is not larger than C1 (16)"),
     ("C2: 32", "C2: «33", "class 'C2' must be a whole number from 8 to 65536, a multiple of 8, not 33"),
-    ("C3: 64", "C3: 64, «all: 72", "a class cannot be called 'all': that is the word for every class"),
+    ("C3: 64", "C3: 64, «all: 72", "the name of a class cannot be 'all': that is the word for all of them"),
     (
         "{C0: 8, C1: 16, C2: 32, C3: 64}",
         "«[C0]",
@@ -272,10 +272,14 @@ IN_LAYERS = [
     (
         "'toy:'",
         "«'(toy'",
-        "'sentinel' is no regular expression: missing ), unterminated subpattern at position 0",
+        "'sentinel' is not a regular expression: missing ), unterminated subpattern at position 0",
     ),
-    ("'toy:'", "«'[[a]b'", "'sentinel' is no regular expression: Possible nested set at position 1"),
-    ("'toy:'", "«'a{9999999999}'", "'sentinel' is no regular expression: the repetition number is too large"),
+    ("'toy:'", "«'[[a]b'", "'sentinel' is not a regular expression: Possible nested set at position 1"),
+    (
+        "'toy:'",
+        "«'a{9999999999}'",
+        "'sentinel' is not a regular expression: the repetition number is too large",
+    ),
     ("'toy:'", "«'toy:|'", "'sentinel' matches even the empty text"),
     ("'toy:'", "«'töy'", "'sentinel' must be a regular expression in ASCII, not 'töy'"),
     (
@@ -307,7 +311,7 @@ IN_LAYERS = [
     (
         "'toy:'",
         "'toy:'\n  forbidden: [{symbols: [puts], reason: No., allowed: [{source: «c.c, reason: Why.}]}]",
-        "the library has no source 'c.c'; did you mean 'b.c'?",
+        "unknown source 'c.c'; did you mean 'b.c'?",
     ),
     (
         "'toy:'",
@@ -341,7 +345,7 @@ IN_LAYERS = [
     (
         "{alloc: {function: take",
         "{«library: {function: take",
-        "an entry cannot be called 'library': budgets use that",
+        "the name of an entry cannot be 'library': budgets use that for the whole library",
     ),
     ("[a.c, b.c]", "«a.c", "'modules' must be a list, not 'a.c'"),
 ]
@@ -358,13 +362,13 @@ def test_a_mistake_in_the_catalogue_gives_one_error_in_its_place(
 def test_every_mistake_of_every_file_is_reported_at_once(
     layers: Change, matrix: Change, mistakes: Mistakes
 ) -> None:
-    said = mistakes(
+    errors = mistakes(
         layers=layers("capacity: 64", "capacity: 65").replace("doc: A toy.", "doc: 1"),
         matrix=matrix("rounds: 3", "rounds: 0"),
         base="doc: Base.\nlayers: [stak, list, refill]\nset: {layout: untiy}\n",
         other="doc: [",
     )
-    assert [line.split("error: ")[1].split(",")[0] for line in said] == [
+    assert [line.split("error: ")[1].split(",")[0] for line in errors] == [
         "unknown layer 'stak'; did you mean 'stack'?",
         "'layout' must be one of modules",
         "'doc' must be a sentence or two without backslashes",
@@ -374,11 +378,31 @@ def test_every_mistake_of_every_file_is_reported_at_once(
     ]
 
 
+def test_names_are_checked_beside_other_mistakes(layers: Change, mistakes: Mistakes) -> None:
+    said = mistakes(
+        layers=layers("needs: [list]", "needs: [lits]\n    bytes: many"),
+        mine="extends: bsae\nremove: [stakc]\nset: {togles: env}\n",
+    )
+    assert [line.split("error: ")[1].split(";")[0] for line in said] == [
+        "unknown layer 'lits'",
+        "'bytes' must be a whole number from 1 to 1073741824, not 'many'",
+        "the file has no 'doc'",
+        "unknown variant 'bsae'",
+        "unknown layer 'stakc'",
+        "unknown setting 'togles'",
+    ]
+
+
 # --- a variant's file
 
 A_FIGURE = "a figure or a range of two, such as '23.6' or '40-50'"
 IN_A_VARIANT = [
     ("«layers: [list, refill]", "the file has no 'doc'"),
+    ("doc: X.\n«extedns: base", "unknown key 'extedns' in the file; did you mean 'extends'?"),
+    (
+        "doc: X.\nextends: base\nbudget: {alloc: {«calls: }}",
+        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not nothing",
+    ),
     ("«doc: X.", "a variant has 'layers', or 'extends' another one"),
     (
         "doc: X.\nremove: [«stack]",
@@ -391,7 +415,7 @@ IN_A_VARIANT = [
     ("doc: X.\nextends: base\nset: {layout: «3}", "'layout' must be one of modules, unity, not 3"),
     (
         "doc: X.\nextends: base\nset: {«togles: env}",
-        "unknown key 'togles' in 'set'; did you mean 'toggles'?",
+        "unknown setting 'togles'; did you mean 'toggles'?",
     ),
     (
         "doc: X.\nextends: base\nset: {tls: «dynamic}",
@@ -440,11 +464,11 @@ IN_A_VARIANT = [
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «few}}",
-        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not 'few'",
+        "metric 'calls' must be a whole number from 0 to 2147483647, not 'few'",
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «on}}",
-        "metric 'calls' must be a whole number, 'none', or a mapping of modes and compilers, not on",
+        "metric 'calls' must be a whole number from 0 to 2147483647, not on",
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: «-1}}",
@@ -452,7 +476,10 @@ IN_A_VARIANT = [
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: {«clnag: 1}}}",
-        "a limit is for a mode, a compiler or <mode>-<compiler>, not for 'clnag'; did you mean 'clang'?",
+        (
+            f"the name of a configuration must be one of {', '.join(CONFIGURATIONS)}, not 'clnag'; "
+            "did you mean 'clang'?"
+        ),
     ),
     (
         "doc: X.\nextends: base\nbudget: {alloc: {calls: {debug-gcc: «many}}}",

@@ -80,15 +80,15 @@ def mutant(number: int) -> dict[str, bytes]:
 def check(root: Path) -> bool:
     """Whether the project is valid. Checks that each error has a place and is one line that any terminal can
     show."""
-    said, found = "", list[SpecError]()
+    output, found = "", list[SpecError]()
     try:
         load_project(root, "csrc")
     except SpecErrors as errors:
-        said, found = str(errors), errors.errors
+        output, found = str(errors), errors.errors
         assert found, "an error without errors"
     assert all(error.line >= 1 and error.column >= 1 for error in found)
-    assert len(said.splitlines()) == len(found)
-    said.encode()
+    assert len(output.splitlines()) == len(found)
+    output.encode()
     return not found
 
 

@@ -1,4 +1,4 @@
-"""`statements` and `places`: debug statements, their sentinels and their origins."""
+"""`statements` and `origins`: debug statements, their sentinels and their origins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from layermatrix.core.errors import Place
 from layermatrix.evidence.source import statements
-from layermatrix.evidence.source.places import Places, Spot
+from layermatrix.evidence.source.line_origins import LineOrigins, SourceLine
 
 SENTINEL = re.compile(r"\[toy:[a-z.]+\]")
 
@@ -28,30 +28,32 @@ class Map:
         return Layer() if line == 2 else None
 
 
-PLACES = Places("toy_gen.h", Map)
+ORIGINS = LineOrigins("toy_gen.h", Map)
 
 
 def gather(texts: Mapping[str, str]) -> statements.Gathered:
-    return statements.gather(texts, ["say", "tell"], SENTINEL, PLACES)
+    return statements.gather(texts, ["say", "tell"], SENTINEL, ORIGINS)
 
 
 def test_a_line_of_the_header_is_the_templates_and_others_are_themselves() -> None:
-    assert PLACES.spot("src/a.c", 2) == Spot("src/a.c", 2, "src/a.c")
-    assert PLACES.spot("build/x/gen/toy_gen.h", 1) == Spot("templates/toy.h.j2", 9, "templates/toy.h.j2")
-    spot = PLACES.spot("build/x/bare/gen/toy_gen.h", 2)
-    assert spot.owner == "layer ring"
-    assert spot.error("no") == (
+    assert ORIGINS.origin("src/a.c", 2) == SourceLine("src/a.c", 2, "src/a.c")
+    assert ORIGINS.origin("build/x/gen/toy_gen.h", 1) == SourceLine(
+        "templates/toy.h.j2", 9, "templates/toy.h.j2"
+    )
+    origin = ORIGINS.origin("build/x/bare/gen/toy_gen.h", 2)
+    assert origin.owner == "layer ring"
+    assert origin.error("no") == (
         "templates/debug.h.j2:3:1: error: no, layer ring, "
         "printed for templates/layers/ring.h.j2:5, templates/toy.h.j2:9"
     )
-    assert PLACES.spot("build/x/gen/toy_gen.h", 7).path == "build/x/gen/toy_gen.h"
+    assert ORIGINS.origin("build/x/gen/toy_gen.h", 7).path == "build/x/gen/toy_gen.h"
 
 
 def test_each_statement_has_its_sentinel_and_its_place() -> None:
     found = gather(
         {"a.c": '\nsay("[toy:one] %d", 1);\ntell(2, "x [toy:two]");', "gen/toy_gen.h": 'say("[toy:c]");'}
     )
-    assert [(one.sentinel, one.spot.path, one.spot.line) for one in found.statements] == [
+    assert [(one.sentinel, one.origin.path, one.origin.line) for one in found.statements] == [
         ("[toy:one]", "a.c", 2), ("[toy:two]", "a.c", 3), ("[toy:c]", "templates/toy.h.j2", 9),
     ]  # fmt: skip
     assert found.mistakes == ()

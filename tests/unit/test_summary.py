@@ -11,10 +11,9 @@ import report_samples
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Timing
-from layermatrix.measure import contest, summary
-from layermatrix.measure.contest import Contest, ContestLoad
-from layermatrix.report import html, markdown, terminal
-from layermatrix.report import peers as tables
+from layermatrix.measure import peer_results, summary
+from layermatrix.measure.peer_results import PeerLoadResult, PeerResults
+from layermatrix.report import html, markdown, peer_tables, terminal
 
 NAMES = ("base", "rival", "mine")
 
@@ -23,10 +22,10 @@ def timing(speed: float, peak: int, after: int | None = None) -> Timing:
     return Timing("Mops/s", (speed,), speed, speed, speed, "min..max", peak, cpu_ns=3.5, after_kib=after)
 
 
-def load(group: str, figures: dict[str, Timing | NotMeasured], parallel: bool = False) -> ContestLoad:
+def load(group: str, figures: dict[str, Timing | NotMeasured], parallel: bool = False) -> PeerLoadResult:
     best = max(one.median for name, one in figures.items() if name != "mine" and isinstance(one, Timing))
     shares = {name: one.median / best for name, one in figures.items() if isinstance(one, Timing)}
-    return ContestLoad("A load.", "bench", group, parallel, figures, "rival", shares, {}, {})
+    return PeerLoadResult("A load.", "bench", group, parallel, figures, "rival", shares, {}, {})
 
 
 LOADS = {
@@ -36,8 +35,8 @@ LOADS = {
 }
 
 
-def found(loads: dict[str, ContestLoad]) -> Contest:
-    return Contest(
+def found(loads: dict[str, PeerLoadResult]) -> PeerResults:
+    return PeerResults(
         baseline="base",
         rivals=("rival",),
         floor=None,
@@ -67,27 +66,27 @@ def test_each_group_and_all_loads_have_geometric_means() -> None:
     assert base.after == pytest.approx(1.0)
 
 
-def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_says_so() -> None:
+def test_a_load_without_a_figure_is_left_out_of_the_mean_and_the_table_shows_it() -> None:
     crashed = {**LOADS["late"].figures, "mine": NotMeasured("it crashed")}
     made = found({"swap": LOADS["swap"], "late": load("small", crashed)})
     standing = made.summaries["all"].standings["mine"]
     assert (standing.loads, standing.worst) == (1, ("swap",))
     assert standing.speed == pytest.approx(2.0)
-    assert tables.summary_table(made).rows[0][3].note == "1 of 2 loads"
+    assert peer_tables.summary_table(made).rows[0][3].note == "1 of 2 loads"
 
 
 def test_without_any_figure_there_is_no_mean() -> None:
-    broken = dict.fromkeys(NAMES, NotMeasured("it crashed"))
-    alone = ContestLoad("A load.", "bench", "", False, broken, None, {}, {}, {})
+    failing = dict.fromkeys(NAMES, NotMeasured("it crashed"))
+    alone = PeerLoadResult("A load.", "bench", "", False, failing, None, {}, {}, {})
     made = found({"swap": alone})
     assert list(made.summaries) == ["all"]
     standing = made.summaries["all"].standings["mine"]
     assert (standing.speed, standing.peak, standing.after, standing.worst) == (None, None, None, ())
-    assert [figure.text for figure in tables.summary_table(made).rows[0]] == ["all", "-", "-", "-"]
+    assert [figure.text for figure in peer_tables.summary_table(made).rows[0]] == ["all", "-", "-", "-"]
 
 
 def test_the_tables_show_memory_beside_speed_and_cpu_time_of_one_thread() -> None:
-    shown = tables.loads_table(found(LOADS))
+    shown = peer_tables.loads_table(found(LOADS))
     labels = [row[0].text for row in shown.rows]
     assert labels[:5] == ["swap", "share of the best", "CPU time, ns/op", "peak, KiB", "after 1 s, KiB"]
     assert labels[labels.index("two") :] == ["two", "share of the best", "peak, KiB"]
@@ -95,7 +94,7 @@ def test_the_tables_show_memory_beside_speed_and_cpu_time_of_one_thread() -> Non
 
 
 def test_the_summary_has_speed_and_memory_of_each_group_and_names_the_worst_loads() -> None:
-    shown = tables.summary_table(found(LOADS))
+    shown = peer_tables.summary_table(found(LOADS))
     assert [row[0].text for row in shown.rows] == [
         *("small", "peak memory", "memory afterwards"),
         *("threads", "peak memory"),
@@ -108,14 +107,14 @@ def test_the_summary_has_speed_and_memory_of_each_group_and_names_the_worst_load
 def test_every_report_shows_the_summary() -> None:
     made = found(LOADS)
     results = replace(report_samples.phases(), peers=made)
-    terminal.peers(made, terminal.make_console(plain := io.StringIO()), contest.FILE)
+    terminal.peers(made, terminal.make_console(plain := io.StringIO()), peer_results.FILE)
     for text in (plain.getvalue(), html.render(results), markdown.render(results)):
-        assert "Where everyone stands, 3 loads" in text
+        assert "Summary of 3 loads" in text
         assert "memory afterwards" in text
         assert "worst loads: late 0.50 of rival" in text
-    assert plain.getvalue().index("Beside its peers") < plain.getvalue().index("Where everyone stands")
+    assert plain.getvalue().index("Compared with other libraries") < plain.getvalue().index("Summary of")
 
 
 def test_the_record_is_read_again_as_it_was_written(tmp_path: Path) -> None:
-    contest.FORMAT.write(tmp_path / "peers.json", found(LOADS))
-    assert contest.FORMAT.read(tmp_path / "peers.json") == found(LOADS)
+    peer_results.FORMAT.write(tmp_path / "peers.json", found(LOADS))
+    assert peer_results.FORMAT.read(tmp_path / "peers.json") == found(LOADS)

@@ -16,7 +16,7 @@ from layermatrix.build.failure import Failure
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.guards import Verdict
 from layermatrix.evidence.kind import Status
-from layermatrix.report import table, terminal
+from layermatrix.report import tables, terminal
 
 
 def printed(record: Results, *, matrix: bool = False, width: int = 120) -> str:
@@ -38,7 +38,7 @@ def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> No
 
 
 def test_every_column_names_its_unit() -> None:
-    for made in (table.code_table(samples.phases()), table.run_table(samples.phases())):
+    for made in (tables.code_table(samples.phases()), tables.run_table(samples.phases())):
         assert all(heading.unit for heading in made.headings[1:])
 
 
@@ -65,7 +65,7 @@ def test_no_figure_is_cut_off_at_any_width(width: int) -> None:
 
 
 def test_a_table_that_is_too_wide_is_split_between_loads() -> None:
-    pieces = terminal.fitted(table.run_table(samples.phases()), 72)
+    pieces = terminal.fitted(tables.run_table(samples.phases()), 72)
     assert [piece.headings[0].head for piece in pieces] == ["variant"] * len(pieces)
     assert [heading.head for heading in pieces[-1].headings] == ["variant", "server", "ratio to", "peak"]
 
@@ -80,8 +80,8 @@ def test_what_was_not_measured_is_never_a_zero_and_gives_the_reason() -> None:
 def test_a_figure_below_zero_is_explained() -> None:
     record = samples.record([samples.cell("old", counters=samples.counters(10, -0.00001, -0.4))])
     text = printed(record)
-    assert line_of(text.split("How it runs")[1], "old").split()[1:4] == ["10.0", "0.125", "-0.400"]
-    assert table.BELOW_ZERO in text
+    assert line_of(text.split("Counters and speed")[1], "old").split()[1:4] == ["10.0", "0.125", "-0.400"]
+    assert tables.BELOW_ZERO in text
     assert "a figure below 0" not in printed(samples.phases())
 
 
@@ -117,7 +117,7 @@ def test_a_failed_cell_is_shown_with_the_end_of_its_log_and_the_command_to_repea
 
 
 def test_debug_code_in_a_release_fails_its_cell_with_the_line_that_has_it() -> None:
-    good, bad = samples.cell("mid"), samples.cell("new", guards=samples.broken_guards())
+    good, bad = samples.cell("mid"), samples.cell("new", guards=samples.failed_guards())
     text = printed(samples.record([good, bad]), matrix=True)
     assert " absent " in line_of(text, "mid-release-gcc")
     assert " failed " in line_of(text, "new-release-gcc")
@@ -161,7 +161,7 @@ def test_output_that_is_no_terminal_is_plain_and_120_wide() -> None:
 
 def test_an_empty_record_prints_without_fault() -> None:
     assert "0 cells" in printed(samples.record([]), matrix=True)
-    assert "What the code is" in printed(samples.record([]))
+    assert "The code" in printed(samples.record([]))
 
 
 def test_a_cell_whose_build_was_interrupted_is_not_called_failed() -> None:

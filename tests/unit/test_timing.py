@@ -39,7 +39,7 @@ class Session:
 
     def take(self, cells: Sequence[Cell] | None = None, **how: Any) -> list[str]:
         self.timed = []
-        timing.take(self.root, self.project, cells or self.cells, **{"rounds": None, "anew": False, **how})
+        timing.take(self.root, self.project, cells or self.cells, **{"rounds": None, "again": False, **how})
         return self.timed
 
     def _measure(
@@ -80,7 +80,7 @@ def test_a_changed_benchmark_is_timed_again(bench: Session) -> None:
 
 def test_anew_means_anew(bench: Session) -> None:
     bench.take()
-    assert len(bench.take(anew=True)) == 2
+    assert len(bench.take(again=True)) == 2
 
 
 def test_more_rounds_than_there_are_is_a_reason(bench: Session) -> None:
@@ -136,7 +136,7 @@ def test_a_load_that_is_only_counted_is_not_timed_side_by_side(
     assert bench.loads == ["mixed"]
 
 
-def test_sides_that_cannot_be_timed_say_why(bench: Session) -> None:
+def test_sides_that_cannot_be_timed_have_a_reason(bench: Session) -> None:
     made: dict[str, Bench | NotMeasured] = {}
     variant = bench.project.variants["base"]
     timing.side_by_side(bench.root, bench.project, [Cell(variant, "debug", "gcc")], ["mixed"], 5, made)
@@ -147,7 +147,7 @@ def test_sides_that_cannot_be_timed_say_why(bench: Session) -> None:
     assert made["base-release-gcc"] == NotMeasured("base-release-clang is not built")
 
 
-def test_the_record_says_what_was_timed(bench: Session) -> None:
+def test_the_record_names_what_was_timed(bench: Session) -> None:
     bench.take()
     text = (bench.root / "build/base-release-gcc/evidence/bench.json").read_text(encoding="utf-8")
     assert len(json.loads(text)["key"]) == 64

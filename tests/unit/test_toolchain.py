@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix.build import toolchain
+from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.toolchain import (
     Missing,
     Toolchain,
@@ -21,7 +22,6 @@ from layermatrix.build.toolchain import (
     fuzzer_missing,
     sanitizer_missing,
 )
-from layermatrix.build.usertools import UserTools
 from layermatrix.core.errors import SelectionError
 
 ANSWERS = """
@@ -101,7 +101,7 @@ def test_an_unknown_compiler_that_is_not_there_is_missing_too(workshop: Workshop
     assert workshop.missing("tcc") == "tcc is not installed"
 
 
-def test_zig_without_its_package_says_which_call_installs_it(
+def test_zig_without_its_package_names_the_command_that_installs_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -122,9 +122,9 @@ def test_a_compiler_that_prints_nothing_is_missing(workshop: Workshop) -> None:
 
 def test_a_compiler_is_run_once_only(workshop: Workshop) -> None:
     workshop.add_compiler("gcc")
-    first, asked = workshop.found("gcc"), workshop.calls()
+    first, calls = workshop.found("gcc"), workshop.calls()
     assert workshop.found("gcc") == first
-    assert workshop.calls() == asked == ["gcc --version", "gcc -dumpmachine"]
+    assert workshop.calls() == calls == ["gcc --version", "gcc -dumpmachine"]
 
 
 def test_a_compiler_that_was_replaced_is_run_again(workshop: Workshop) -> None:
@@ -134,7 +134,7 @@ def test_a_compiler_that_was_replaced_is_run_again(workshop: Workshop) -> None:
     assert workshop.found("gcc").version == "gcc (Fake) 13.10.0"
 
 
-def test_a_new_compiler_behind_an_unchanged_launcher_is_run_again(
+def test_a_new_compiler_of_an_unchanged_launcher_is_run_again(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = workshop.add_compiler("gcc", "12.2.0")
@@ -183,9 +183,9 @@ def test_the_target_of_zig_is_without_the_version_of_the_running_kernel() -> Non
 
 def test_no_sanitizer_needs_no_compiler_run(workshop: Workshop) -> None:
     workshop.add_compiler("gcc")
-    gcc, asked = workshop.found("gcc"), workshop.calls()
+    gcc, calls = workshop.found("gcc"), workshop.calls()
     assert sanitizer_missing(gcc, "none", workshop.cache) is None
-    assert workshop.calls() == asked
+    assert workshop.calls() == calls
 
 
 def test_a_sanitizer_that_links_and_runs_is_tried_once_only(workshop: Workshop) -> None:
@@ -290,10 +290,10 @@ def test_a_cxx_compiler_without_its_library_names_what_is_missing_each_time(work
     workshop.add_compiler("clang")
     workshop.add_compiler("clang++", link='echo "fatal error: new: No such file or directory" >&2; exit 1')
     clang = workshop.found("clang")
-    said = "no C++ compiler: clang++ cannot link a program: fatal error: new: No such file or directory"
-    assert cxx_missing(clang, workshop.cache) == said
+    message = "no C++ compiler: clang++ cannot link a program: fatal error: new: No such file or directory"
+    assert cxx_missing(clang, workshop.cache) == message
     tried = len(workshop.calls())
-    assert cxx_missing(clang, workshop.cache) == said
+    assert cxx_missing(clang, workshop.cache) == message
     assert len(workshop.calls()) > tried
 
 
@@ -306,7 +306,7 @@ def with_macros(workshop: Workshop, name: str, macros: str) -> None:
 
 
 def given(workshop: Workshop, *names: str, **texts: str) -> dict[str, Toolchain | Missing]:
-    return find_compilers(names, workshop.cache, UserTools(texts))
+    return find_compilers(names, workshop.cache, CompilerVariables(texts))
 
 
 def test_a_given_compiler_takes_the_place_of_its_family_and_comes_first(workshop: Workshop) -> None:
@@ -328,9 +328,9 @@ def test_a_compiler_that_has_clangs_macros_is_a_clang(workshop: Workshop) -> Non
 def test_a_given_compiler_is_run_once_only(workshop: Workshop) -> None:
     with_macros(workshop, "mycc", "#define __GNUC__ 4")
     first = given(workshop, CC="mycc")
-    asked = workshop.calls()
+    calls = workshop.calls()
     assert given(workshop, CC="mycc") == first
-    assert workshop.calls() == asked
+    assert workshop.calls() == calls
 
 
 def test_what_is_neither_a_gcc_nor_a_clang_is_refused(workshop: Workshop) -> None:

@@ -1,4 +1,4 @@
-// The tables, the names, and the hot path behind a call.
+// The tables, the names, and the hot path as a function.
 #include <stdlib.h>
 #include <string.h>
 

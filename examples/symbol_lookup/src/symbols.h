@@ -25,7 +25,7 @@ symbol_name_t symbols_intern(const char *text);
 // Gives a name of a table a value, a new one if it has one. Returns 0, or -1 where the table is full.
 int symbols_define(unsigned table, symbol_name_t name, long value);
 
-// The hot path behind a call, for those who do not inline it.
+// The hot path as a function, for programs that do not inline it.
 const symbol_t *symbols_find(symbol_use_t *use, unsigned table, symbol_name_t name);
 
 int symbols_same_text(const char *one, const char *other);

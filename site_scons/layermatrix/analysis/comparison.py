@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from layermatrix.analysis import figures
 from layermatrix.analysis.figures import Interval, Value
+from layermatrix.build import paths
 from layermatrix.build.failure import Failure
+from layermatrix.core.command import scons
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.asm import Asm
@@ -27,7 +29,7 @@ from layermatrix.measure import stats
 
 R = TypeVar("R", bound=Measured)
 
-FILE = Path("build/report/experiments.json")
+FILE = paths.REPORT / "experiments.json"
 NO_DIFFERENCE = "no difference that this run can show"
 SPEED = "speed"
 
@@ -268,7 +270,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 
 
 def _changes(comparison: Comparison, side: Side) -> str:
-    """What is better or worse without a layer; a side that was not built says so."""
+    """What is better or worse without a layer; a side that was not built has the reason."""
     if side.failure:
         return f"not built: {side.failure.target} failed"
     words = []
@@ -303,7 +305,7 @@ def load(root: Path) -> Experiments | NotMeasured:
     """The recorded comparisons; `stale` of each names the sides that were rebuilt after it."""
     found = FORMAT.read(root / FILE)
     if isinstance(found, Missing):
-        return NotMeasured("no experiment was made: ./sconsw ab, ./sconsw ablate variant=<name>")
+        return NotMeasured(f"no experiment was made: {scons('ab')}, {scons('ablate', 'variant=<name>')}")
     if isinstance(found, NotMeasured):
         return found
     return Experiments({name: _checked(root, one) for name, one in found.comparisons.items()})

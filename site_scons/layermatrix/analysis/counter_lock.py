@@ -1,7 +1,7 @@
 """Compare the current cost of an operation with the accepted cost, and accept new costs.
 
-Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "kept", "better", "worse",
-"new" (no accepted figure to compare with), or "not measured" (the load could not be counted now).
+Reads the evidence `counters` of cells and the lock (`lockspec`). A verdict is "within limits", "better",
+"worse", "new" (no accepted figure to compare with), or "not measured" (the load could not be counted now).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Verdict(Enum):
     MISSED = records.NOT_MEASURED
     NEW = "new"
     BETTER = "better"
-    KEPT = "kept"
+    WITHIN = "within limits"
 
 
 BAD = (Verdict.WORSE, Verdict.MISSED)
@@ -58,7 +58,7 @@ class ComparedLoad:
 
 
 @dataclass(frozen=True)
-class Comparison(Measured):
+class ComparedCell(Measured):
     """A cell's counters compared with the accepted ones."""
 
     verdict: Verdict
@@ -75,7 +75,7 @@ class Reference:
     limits: Mapping[str, Limit]
     trouble: str | None = None
 
-    def of(self, cell: Cell, counters: Counters | NotMeasured) -> Comparison | NotMeasured:
+    def of(self, cell: Cell, counters: Counters | NotMeasured) -> ComparedCell | NotMeasured:
         """A cell's counters, compared."""
         if self.trouble:
             return NotMeasured(self.trouble)
@@ -83,7 +83,7 @@ class Reference:
             return counters
         places = self.places(cell, counters)
         loads = {name: self._load(place, counters.loads[name]) for name, place in places.items()}
-        return Comparison(gravest(load.verdict for load in loads.values()), loads)
+        return ComparedCell(gravest(load.verdict for load in loads.values()), loads)
 
     def places(self, cell: Cell, counters: Counters) -> dict[str, Place]:
         """The place in the lock of the figures of each counted load."""
@@ -120,7 +120,7 @@ class Reference:
 def _figure(old: float, new: float, limit: Limit | None) -> ComparedFigure:
     new = round(new, lockspec.DIGITS)  # like the accepted one
     allowed = None if limit is None else min(limit.hard, max(limit.soft, abs(old) * limit.percent / 100))
-    verdict = Verdict.KEPT
+    verdict = Verdict.WITHIN
     if allowed is not None and abs(new - old) > allowed:
         verdict = Verdict.WORSE if new > old else Verdict.BETTER
     return ComparedFigure(old, new, allowed, verdict)

@@ -77,17 +77,12 @@ def _of_standing(item: Against, cell: CellResult, results: Results) -> Deviation
 
 def _counters(before: Evidence, after: Evidence, load: str | None) -> tuple[CounterPair, ...]:
     """The counters per operation of both sides."""
-    old, new = _per_op(before, load), _per_op(after, load)
+    old, new = figures.per_op(before, load), figures.per_op(after, load)
     return tuple(
         CounterPair(words, old[key], new[key], _ratio(old[key], new[key]))
         for key, words in COUNTED.items()
         if key in old and key in new
     )
-
-
-def _per_op(record: Evidence, load: str | None) -> Mapping[str, float]:
-    found = figures.counted(record, load)
-    return {} if isinstance(found, NotMeasured) else found.per_op
 
 
 def _ratio(before: float, after: float) -> float | None:
@@ -119,10 +114,8 @@ def _why_code(step: Step, parent: CellResult, child: CellResult, results: Result
 
 def _instructions_by_layer(cell: CellResult) -> Mapping[str, int]:
     record = cell.of(asm.KIND)
-    first = None if isinstance(record, NotMeasured) else next(iter(record.entries.values()), None)
-    if first is None or isinstance(first.layers, NotMeasured):
-        return {}
-    return {name: share.instructions for name, share in first.layers.items()}
+    found = record if isinstance(record, NotMeasured) else record.instructions_by_layer()
+    return {} if isinstance(found, NotMeasured) else found
 
 
 def _gone(parent: CellResult, child: CellResult, results: Results) -> list[Stage]:
@@ -148,7 +141,7 @@ def _why_misses(_step: Step, parent: CellResult, child: CellResult, results: Res
     """Whether code or data causes the cache misses."""
     work = results.view.work
     for cell in (parent, child):
-        counted = _per_op(cell, results.headline)
+        counted = figures.per_op(cell, results.headline)
         if "i1_misses" not in counted or "d1_misses" not in counted:
             continue
         code, data = counted["i1_misses"], counted["d1_misses"]
@@ -177,7 +170,7 @@ def _why_speed(_step: Step, parent: CellResult, child: CellResult, results: Resu
         if shrunk < executed - MUCH:
             yield (
                 f"The path is {shrunk:.2f}x as long, but a hit leaves it at the first layer that can serve "
-                "it: the layers behind take up room, not time."
+                "it: the later layers take up room, not time."
             )
     yield from _bound(child, load, work)
 
@@ -196,7 +189,7 @@ def _bound(cell: CellResult, load: str | None, work: str) -> Iterable[str]:
 def _why_standing(cell: CellResult, load: str, results: Results) -> Iterable[str]:
     """The instructions and misses of the cell and the baseline."""
     baseline, work = results.baseline, results.view.work
-    own, other = _per_op(cell, load), _per_op(baseline, load)
+    own, other = figures.per_op(cell, load), figures.per_op(baseline, load)
     parts = [
         f"{words} {number(own[key], digits)} and {number(other[key], digits)}"
         for key, words, digits in (

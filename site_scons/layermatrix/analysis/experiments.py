@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from layermatrix.analysis import comparison
 from layermatrix.build import request
+from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.model import ablation, matrix
 from layermatrix.model.matrix import Cell
@@ -25,10 +26,10 @@ class Trial:
 
 
 def of_request(
-    project: Project, asked: request.Request, compilers: request.Compilers, wanted: str
+    project: Project, command_line: request.Request, compilers: request.Compilers, wanted: str
 ) -> tuple[list[Trial], request.Selection]:
     """The experiments of these names (a comma list, patterns, or `all`), and all their cells."""
-    if "variant" in asked.axes or asked.without:
+    if "variant" in command_line.axes or command_line.without:
         raise request.RequestError(
             "ab takes its variants from the experiment: set experiment=, not variant= or without="
         )
@@ -36,16 +37,16 @@ def of_request(
         names = matrix.choose("experiment", wanted, tuple(project.experiments))
     except SelectionError as error:
         raise request.RequestError(str(error)) from None
-    trials = [_trial(project, asked, compilers, project.experiments[name]) for name in names]
+    trials = [_trial(project, command_line, compilers, project.experiments[name]) for name in names]
     cells = dict.fromkeys(cell for trial in trials for cell in trial.cells)
     return trials, request.Selection(tuple(cells), ())
 
 
 def _trial(
-    project: Project, asked: request.Request, compilers: request.Compilers, experiment: Experiment
+    project: Project, command_line: request.Request, compilers: request.Compilers, experiment: Experiment
 ) -> Trial:
-    axes = {**asked.axes, "variant": ",".join(experiment.variants)}
-    chosen = request.select(project, replace(asked, axes=axes), compilers)
+    axes = {**command_line.axes, "variant": ",".join(experiment.variants)}
+    chosen = request.select(project, replace(command_line, axes=axes), compilers)
     if len(chosen.cells) != len(experiment.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
         raise request.RequestError(f"ab compares one configuration, but the selection has {ids}")
@@ -57,7 +58,7 @@ def _trial(
         loads=experiment.loads,
         figure=experiment.decides,
         kept=experiment.kept,
-        command=f"./sconsw ab experiment={experiment.name}",
+        command=scons("ab", f"experiment={experiment.name}"),
     )
     return Trial(question, tuple(by_name[name] for name in experiment.variants))
 
@@ -84,5 +85,5 @@ def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
         loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
         figure=None,
         kept=None,
-        command=f"./sconsw ablate variant={cell.variant.name}",
+        command=scons("ablate", f"variant={cell.variant.name}"),
     )

@@ -52,14 +52,19 @@ def entry_instructions(cell: Evidence, _load: str | None = None) -> Value:
     record = cell.of(asm.KIND)
     if isinstance(record, NotMeasured):
         return record
-    first = next(iter(record.entries.values()), None)
-    return _point(first.instructions) if first else NotMeasured("no entry was counted")
+    return record.first if isinstance(record.first, NotMeasured) else _point(record.first.instructions)
 
 
 def counted(record: Evidence, load: str | None) -> CountedLoad | NotMeasured:
     """The counts of a load; without a name, of the only load."""
     found = record.of(counters.KIND)
     return found if isinstance(found, NotMeasured) else found.load(load)
+
+
+def per_op(record: Evidence, load: str | None) -> Mapping[str, float]:
+    """Event -> events per operation of a load; empty if it was not counted."""
+    found = counted(record, load)
+    return {} if isinstance(found, NotMeasured) else found.per_op
 
 
 def l1_misses(record: Evidence, load: str | None = None) -> Value:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, layers
 from layermatrix.evidence.kind import Check
@@ -101,12 +102,12 @@ def _counting(cell: Cell) -> Cell | None:
 
 
 def _command(counting: Cell) -> str:
-    return f"./sconsw variant={counting.variant.name} compiler={counting.compiler} layers"
+    return scons(f"variant={counting.variant.name}", f"compiler={counting.compiler}", "layers")
 
 
 def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
     """The evidence of a counting cell; NotMeasured if the variant now has other layers."""
-    record = layers.KIND.format.read(root / counting.build_dir / "evidence" / "layers.json")
+    record = layers.KIND.format.read(root / counting.build_dir / layers.KIND.file)
     if isinstance(record, Missing):
         return NotMeasured(f"not counted yet: {_command(counting)}")
     if isinstance(record, Layers) and record.layers != tuple(layer.name for layer in counting.variant.layers):
@@ -116,15 +117,8 @@ def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
 
 def _code(counting: Cell, root: Path) -> dict[str, int] | NotMeasured:
     """Each layer's instructions in the shipped code of the first entry."""
-    record = asm.KIND.format.read(root / counting.shipped.build_dir / "evidence" / "asm.json")
-    if isinstance(record, NotMeasured):
-        return record
-    first = next(iter(record.entries.values()), None)
-    if first is None:
-        return NotMeasured("no entry was counted")
-    if isinstance(first.layers, NotMeasured):
-        return first.layers
-    return {name: layer.instructions for name, layer in first.layers.items()}
+    record = asm.KIND.format.read(root / counting.shipped.build_dir / asm.KIND.file)
+    return record if isinstance(record, NotMeasured) else record.instructions_by_layer()
 
 
 def _load(
@@ -167,7 +161,7 @@ def _counted_without(counting: Cell, rest: Cell, load: str, root: Path) -> Instr
     """The instructions that the cell without a layer executes in a load. None if they were counted before
     this cell's library was built, because the code may have changed."""
     library = root / counting.library
-    file = root / rest.build_dir / "evidence" / "layers.json"
+    file = root / rest.build_dir / layers.KIND.file
     try:
         is_older = file.stat().st_mtime_ns < library.stat().st_mtime_ns
     except OSError:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
-from layermatrix.build import buildstate, failure, toolchain
+from layermatrix.build import failure, paths, toolchain
 from layermatrix.build.failure import Failure
+from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
@@ -25,15 +26,16 @@ from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
 from layermatrix.measure import peers
+from layermatrix.model import matrix
 from layermatrix.model.catalogue import Unit
 from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
-    from layermatrix.analysis.comparison import Experiments
-    from layermatrix.analysis.counter_lock import Comparison, Reference
+    from layermatrix.analysis.comparison import Comparison, Experiments
+    from layermatrix.analysis.counter_lock import ComparedCell, Reference
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
-    from layermatrix.measure.contest import Contest
+    from layermatrix.measure.peer_results import PeerResults
     from layermatrix.model.matrix import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
@@ -42,8 +44,6 @@ SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
 INTERRUPTED = NotMeasured("interrupted")
-SHIPPED = {"mode": "release", "sanitizer": "none", "target": "native"}
-DEFAULT_AXES = {"sanitizer": "none", "target": "native"}
 
 R = TypeVar("R", bound=Measured)
 Records = Mapping[str, Measured | NotMeasured]  # kind -> its record
@@ -93,14 +93,14 @@ class CellResult(_Evidence):
     built: bool
     failure: Failure | None
     evidence: Records
-    reference: Comparison | NotMeasured
+    reference: ComparedCell | NotMeasured
     layer_costs: LayerCosts | NotMeasured
     interrupted: bool = False
 
     @property
     def is_shipped(self) -> bool:
         """Whether it is built as it would be used."""
-        return all(getattr(self, axis) == value for axis, value in SHIPPED.items())
+        return matrix.is_shipped(self.mode, self.sanitizer, self.target)
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
@@ -141,12 +141,12 @@ class CellResult(_Evidence):
     @property
     def repeat(self) -> str:
         """The command that builds and checks just this cell again."""
-        words = ["./sconsw", f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
-        for axis, default in DEFAULT_AXES.items():
+        words = [f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
+        for axis, default in matrix.DEFAULT_AXES.items():
             value = getattr(self, axis)
             if value != default:
                 words.append(f"{axis}={value}")
-        return " ".join([*words, "checks"])
+        return scons(*words, "checks")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class LeftOut:
 class Results:
     """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
     the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that
-    is measured -> the name of the reported one that is shown beside it. story: what `reported` says of it."""
+    is measured -> the name of the reported one that is shown beside it. story: the comparison of both."""
 
     system: System
     host: Host
@@ -212,13 +212,19 @@ class Results:
     variants: Mapping[str, LayerPath]
     baseline: BaselineResult
     experiments: Experiments | NotMeasured
-    peers: Contest | NotMeasured
+    peers: PeerResults | NotMeasured
     origins: Mapping[str, Origin]
     left_out: tuple[LeftOut, ...]
     beside: Mapping[str, str]
     unit: Unit
     story: Story = field(default_factory=Story)
     schema: int = field(default=SCHEMA)
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The experiments, and the comparisons of a variant with itself without one of its layers."""
+        found = self.experiments
+        return () if isinstance(found, NotMeasured) else tuple(found.comparisons.values())
 
     def reported(self, record: CellResult | BaselineResult, figure: str) -> str | None:
         """The reported figure that stands beside a measured one; nothing is reported of a cell that is not
@@ -311,13 +317,13 @@ def cell_result(
     """The result of one cell. interrupted: its build was interrupted, so a missing file is not a failure."""
     folder = root / cell.build_dir
     failed = _failure(folder)
-    built = failed is None and _library_exists(folder, cell.variant.system.library)
+    built = failed is None and _is_built(folder, cell.variant.system.shared, cell.variant.system.static)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
     if interrupted:
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
     counted = evidence[counters.KIND.name]
     assert isinstance(counted, (Counters, NotMeasured))
-    not_compared: Comparison | NotMeasured = NotMeasured("it was not compared")
+    not_compared: ComparedCell | NotMeasured = NotMeasured("it was not compared")
     return CellResult(
         id=cell.id,
         variant=cell.variant.name,
@@ -346,7 +352,7 @@ def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bo
     """Ignore the results of an earlier build if this one failed."""
     if not built:
         return NOT_BUILT
-    record: Measured | NotMeasured = kind.format.read(folder / "evidence" / f"{kind.name}.json")
+    record: Measured | NotMeasured = kind.format.read(folder / kind.file)
     reason = kind.left_out(cell, project)
     return NotMeasured(reason) if reason and isinstance(record, Missing) else record
 
@@ -359,14 +365,14 @@ def _failure(folder: Path) -> Failure | None:
     return None if isinstance(record, Missing) else Failure("", record.reason, file.name)
 
 
-def _library_exists(folder: Path, library: str) -> bool:
-    return any((folder / f"lib{library}{suffix}").exists() for suffix in (".so", ".a"))
+def _is_built(folder: Path, *libraries: str) -> bool:
+    return any((folder / name).exists() for name in libraries)
 
 
 def _baseline(project: Project, root: Path) -> BaselineResult:
-    folder, baseline = root / buildstate.BASELINE / "evidence", project.matrix.baseline
+    folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
-    records = {kind.name: kind.format.read(folder / f"{kind.name}.json") for kind in kinds}
+    records = {kind.name: kind.format.read(folder / kind.file) for kind in kinds}
     return BaselineResult(baseline.name, dict(baseline.reported), records)
 
 

@@ -79,7 +79,7 @@ class Step:
 
     @property
     def is_reported(self) -> bool:
-        """Whether the report has figures that say how far the step goes."""
+        """Whether the report has figures of the step."""
         return self.projected is not None
 
 
@@ -143,8 +143,8 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that is said. agrees: whether everything is as reported, or better; None where nothing could
-    be decided."""
+    """All statements of the story. agrees: whether everything is as reported, or better; None where nothing
+    could be decided."""
 
     steps: tuple[Step, ...] = ()
     standings: tuple[Against, ...] = ()

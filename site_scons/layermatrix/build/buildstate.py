@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
-BASELINE = "build/baseline"  # programs that belong to no cell: they call the system's own functions
-
 
 @dataclass(frozen=True)
 class BuildState:
@@ -33,7 +31,7 @@ class BuildState:
 
     root: Path
     project: Project
-    asked: Request
+    request: Request
     compilers: Compilers
     selection: Selection
     sources: str
@@ -48,10 +46,7 @@ class BuildState:
         return f"#{self.top}{path}"
 
     def compiler_of(self, cell: Cell) -> toolchain.Toolchain:
-        """The compiler of a selected cell. Only cells whose compiler was found are selected."""
-        found = self.compilers[cell.compiler]
-        assert isinstance(found, toolchain.Toolchain)
-        return found
+        return toolchain.of_cell(cell.compiler, self.compilers)
 
     @property
     def usual_compiler(self) -> str:

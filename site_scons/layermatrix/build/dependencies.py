@@ -63,7 +63,7 @@ class Library:
             found.add(file)
             waiting |= self._imported(file) - found
         if self.store and self._known != before:
-            with contextlib.suppress(OSError):  # without write access, each run parses anew
+            with contextlib.suppress(OSError):  # without write access, each run parses the modules again
                 records.write(self.store, {name: vars(one) for name, one in self._known.items()})
         return sorted(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermatrix.build import paths
 from layermatrix.core.records import Format, Measured
 
 
@@ -22,4 +23,4 @@ FORMAT = Format("failure", Failure)
 
 def file_of(folder: Path) -> Path:
     """The file that records the failure of the cell in this folder."""
-    return folder / "evidence" / "failure.json"
+    return folder / paths.record("failure")

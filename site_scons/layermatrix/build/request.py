@@ -13,10 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layermatrix.build import targets as known
-from layermatrix.build import toolchain, usertools
-from layermatrix.build.targets import AXES, Kind, Target, Variable
-from layermatrix.build.usertools import UserTools
+from layermatrix.build import compiler_variables, toolchain
+from layermatrix.build.compiler_variables import CompilerVariables
+from layermatrix.build.targets import (
+    AXES,
+    COMMON,
+    DESTDIR,
+    PREFIX,
+    SOAK,
+    VERBOSE,
+    Kind,
+    Target,
+    Variable,
+    variables_of,
+)
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model import ablation, matrix
 from layermatrix.model.layers import ALL
@@ -32,15 +42,15 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked command line. `axes` and `given` hold only variables of the command line; `tools` also holds
-    those of the environment."""
+    """A checked command line. `axes` and `given` hold only variables of the command line;
+    `compiler_variables` also holds those of the environment."""
 
     targets: tuple[Target | str, ...]
     axes: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     accept: bool = False
-    tools: UserTools = field(default_factory=UserTools)
+    compiler_variables: CompilerVariables = field(default_factory=CompilerVariables)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,26 +74,26 @@ class Request:
     def prefix(self) -> str:
         """The installation prefix, without a slash at its end. RequestError if it is not absolute, because
         installed files contain it."""
-        text = self.text(known.PREFIX)
+        text = self.text(PREFIX)
         if not text.startswith("/"):
-            raise RequestError(f"PREFIX={text}: expected an absolute path, such as {known.PREFIX.default}")
+            raise RequestError(f"PREFIX={text}: expected an absolute path, such as {PREFIX.default}")
         return os.path.normpath(text).rstrip("/")
 
     @property
     def destdir(self) -> str:
         """The folder in front of the prefix, or an empty string. A relative path starts at SConstruct."""
-        text = self.text(known.DESTDIR)
+        text = self.text(DESTDIR)
         return str(Path(text).resolve()).rstrip("/") if text else ""
 
     @property
     def soak(self) -> int | None:
         """The duration of the soak tests in seconds; None if it was not given."""
-        return self.number(known.SOAK)
+        return self.number(SOAK)
 
     @property
     def verbose(self) -> bool:
         """Whether every command is shown in full."""
-        return bool(self.number(known.VERBOSE))
+        return bool(self.number(VERBOSE))
 
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
@@ -92,9 +102,13 @@ class Request:
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""
-        passed = [variable.name for variable in (known.VERBOSE, known.SOAK) if variable.name in self.given]
+        passed = [variable.name for variable in (VERBOSE, SOAK) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
-        return [*(f"{name}={self.given[name]}" for name in passed), *without, *self.tools.arguments()]
+        return [
+            *(f"{name}={self.given[name]}" for name in passed),
+            *without,
+            *self.compiler_variables.arguments(),
+        ]
 
 
 def parse(
@@ -113,7 +127,7 @@ def parse(
     project itself.
     """
     by_name = {target.name: target for target in targets}
-    variables = {variable.name: variable for variable in known.COMMON} | known.variables_of(targets)
+    variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
     given: dict[str, str] = {}
     for name, value in arguments:
         _check_known("variable", name, (*AXES, *variables, *others))
@@ -124,7 +138,7 @@ def parse(
         given={name: value for name, value in given.items() if name not in AXES},
         without=_words(given.get("without", "")),
         accept=accept,
-        tools=usertools.read(given, os.environ),
+        compiler_variables=compiler_variables.read(given, os.environ),
     )
     if request.of_kind(Kind.JOB, Kind.ANSWER):
         check_targets(request, by_name)
@@ -163,12 +177,12 @@ def _checked(variable: Variable, text: str) -> str:
 
 def _check_use(request: Request, targets: Sequence[Target]) -> None:
     """Refuse a variable that no requested target uses."""
-    asked = [target for target in request.targets if isinstance(target, Target)]
-    for name, variable in known.variables_of(targets).items():
-        if name in request.given and not any(variable in target.variables for target in asked):
+    requested = [target for target in request.targets if isinstance(target, Target)]
+    for name, variable in variables_of(targets).items():
+        if name in request.given and not any(variable in target.variables for target in requested):
             takers = [target.name for target in targets if variable in target.variables]
             raise RequestError(f"{name}= works only with {_targets(takers)}")
-    if request.accept and not any(target.accept for target in asked):
+    if request.accept and not any(target.accept for target in requested):
         takers = [target.name for target in targets if target.accept]
         raise RequestError(f"--accept works only with {_targets(takers)}")
 
@@ -190,19 +204,19 @@ def _separate(request: Request) -> None:
 
 
 def select(
-    project: Project, asked: Request, compilers: Compilers, axes: Mapping[str, str] | None = None
+    project: Project, command_line: Request, compilers: Compilers, axes: Mapping[str, str] | None = None
 ) -> Selection:
     """The selected cells. axes: the default values of the axes; None takes the first target's.
 
     Raises RequestError if no cell is left, and SelectionError for an unknown value.
     """
-    first = asked.targets[0] if asked.targets else None
+    first = command_line.targets[0] if command_line.targets else None
     if axes is None:
         axes = first.axes(project) if isinstance(first, Target) else {}
-    named = asked.cell_names()
-    if named and not asked.axes:  # a path build/<cell>/... names its cell
+    named = command_line.cell_names()
+    if named and not command_line.axes:  # a path build/<cell>/... names its cell
         axes = dict.fromkeys(AXES, ALL)
-    chosen = matrix.select(project, available=compilers, **{**axes, **asked.axes})
+    chosen = matrix.select(project, available=compilers, **{**axes, **command_line.axes})
     cells, left_out = [], list(chosen.left_out)
     for cell in chosen.cells:
         if named and cell.id not in named:
@@ -212,8 +226,8 @@ def select(
             left_out.append((cell.id, reason))
         else:
             cells.append(cell)
-    _check_layers(project, asked)
-    cells, impossible = ablation.expand(cells, asked.without)
+    _check_layers(project, command_line)
+    cells, impossible = ablation.expand(cells, command_line.without)
     left_out += impossible
     if not cells:
         reasons = (
@@ -223,9 +237,9 @@ def select(
     return matrix.Selection(tuple(cells), tuple(left_out))
 
 
-def _check_layers(project: Project, asked: Request) -> None:
+def _check_layers(project: Project, command_line: Request) -> None:
     """Refuse a name in `without=` that is not a layer."""
-    for name in asked.without:
+    for name in command_line.without:
         if name not in (*project.catalogue.layers, ALL):
             hint = hint_for(name, project.catalogue.layers)
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from layermatrix.build import usertools
-from layermatrix.build.usertools import UserTools
+from layermatrix.build import compiler_variables
+from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.model import matrix
 from layermatrix.model.layers import ALL
 
@@ -124,10 +124,10 @@ ROUNDS = Variable(
 )  # fmt: skip
 TOOLS = tuple(
     Variable(
-        name=name, doc=doc, values="flags" if name in usertools.FLAGS else "a command",
+        name=name, doc=doc, values="flags" if name in compiler_variables.FLAGS else "a command",
         default="from the environment",
     )
-    for name, doc in usertools.DOCS.items()
+    for name, doc in compiler_variables.DOCS.items()
 )  # fmt: skip
 COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
 
@@ -142,11 +142,11 @@ def help_text(
     compilers: Mapping[str, object],
     targets: Sequence[Target],
     declared: Collection[str] | None = None,
-    tools: UserTools | None = None,
+    given: CompilerVariables | None = None,
 ) -> str:
     """The text of `-h`: every variable with its values and default, and every target of the project.
 
-    declared: the aliases of its SConstruct; None shows all targets. tools: the compiler and flags that the
+    declared: the aliases of its SConstruct; None shows all targets. given: the compiler and flags that the
     user sets. The first target is the default.
     """
     offered = [target for target in targets if _is_offered(target, project, declared)]
@@ -156,8 +156,8 @@ def help_text(
         only = f" ({', '.join(takers)})" if takers else ""
         lines.append(f"  {variable.name + '=':<12}{variable.doc}{only}")
         lines.append(f"  {'':<12}values: {variable.values}; default: {variable.default or 'empty'}")
-        if tools and variable.name in tools.texts:
-            lines.append(f"  {'':<12}now: {tools.texts[variable.name]} ({tools.origin(variable.name)})")
+        if given and variable.name in given.texts:
+            lines.append(f"  {'':<12}now: {given.texts[variable.name]} ({given.origin(variable.name)})")
     lines += ["", f"Targets (default: {targets[0].name}):"]
     lines += [f"  {target.name:<12}{target.doc}" for target in offered]
     lines += [

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -20,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from layermatrix.build.usertools import UserTools
+from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.core import process, records
+from layermatrix.core.command import WRAPPER, scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matrix import COMPILER_COMMAND, family_of
 
@@ -33,7 +35,6 @@ LINE_TABLES = ("-g", "-gdwarf-4")  # add no code; every compiler writes DWARF 4 
 HOW_TO_GET = {
     "gcc": "gcc is not installed: apt install gcc",
     "clang": "clang is not installed: apt install clang",
-    "zig": "the PyPI package ziglang is not installed: ./sconsw compiler=zig installs it",
 }
 SANITIZER_FLAGS = {
     "asan": ("-fsanitize=address",),
@@ -95,10 +96,17 @@ class Missing:
     reason: str
 
 
+def of_cell(compiler: str, compilers: Mapping[str, Toolchain | Missing]) -> Toolchain:
+    """The compiler of a selected cell. Only cells whose compiler was found are selected."""
+    found = compilers[compiler]
+    assert isinstance(found, Toolchain)
+    return found
+
+
 def find_compilers(
     requested: Iterable[str],
     cache: Path = CACHE,
-    given: UserTools | None = None,
+    given: CompilerVariables | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Toolchain | Missing]:
     """Each requested compiler, in the order of the request. The compiler of CC= comes first and replaces the
@@ -106,7 +114,7 @@ def find_compilers(
 
     Raises SelectionError if CC= is not a gcc, clang or zig that runs.
     """
-    given, variables = given or UserTools(), environment or os.environ
+    given, variables = given or CompilerVariables(), environment or os.environ
     known = _load(cache)
     found = {name: _find(name, _command(name), known, variables) for name in requested}
     if "CC" in given.texts:
@@ -209,6 +217,16 @@ class _DoesNotRunError(Exception):
     """A compiler's file exists but does not run: a broken link, or a program for another machine."""
 
 
+def _how_to_get(name: str) -> str:
+    """The reason why a compiler is missing, with the command that installs it."""
+    if name != "zig":
+        return HOW_TO_GET.get(name, f"{name} is not installed")
+    missing = "the PyPI package ziglang is not installed"
+    if Path(WRAPPER).is_file():
+        return f"{missing}: {scons('compiler=zig')} installs it"
+    return f"{missing}: {shlex.quote(sys.executable)} -m pip install ziglang"
+
+
 def _command(name: str) -> tuple[str, ...]:
     return ZIG if name == "zig" else (name,)
 
@@ -224,7 +242,7 @@ def _find(
 ) -> Toolchain | Missing:
     files = _states(command, environment)
     if not files:
-        return Missing(name, HOW_TO_GET.get(name, f"{name} is not installed"))
+        return Missing(name, _how_to_get(name))
     key = " ".join(command)
     entry = _current(known, key, files)
     if entry is None or not entry.keys() >= {"version", "triple"}:
@@ -235,7 +253,9 @@ def _find(
     return Toolchain(name, tuple(command), entry["version"], entry["triple"], environment=environment)
 
 
-def _given_compiler(given: UserTools, known: dict[str, Any], environment: Mapping[str, str]) -> Toolchain:
+def _given_compiler(
+    given: CompilerVariables, known: dict[str, Any], environment: Mapping[str, str]
+) -> Toolchain:
     """The compiler of CC=, named after its family."""
     text, command = given.texts["CC"], given.words("CC")
     found = _find(text, command, known, environment)
@@ -262,13 +282,13 @@ def _family(command: Sequence[str], environment: Mapping[str, str]) -> str | Non
 
 def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Version text and target triple, by running the compiler."""
-    said = _answer((*command, "--version"), environment)
+    output = _answer((*command, "--version"), environment)
     if _is_zig(command):
         version = "zig " + _answer((*command[:-1], "version"), environment)
         # zig's -dumpmachine prints a target that it does not compile for
-        return {"version": version, "triple": _triple(said)}
+        return {"version": version, "triple": _triple(output)}
     target = _answer((*command, "-dumpmachine"), environment)
-    return {"version": said.splitlines()[0].strip(), "triple": _triple(target)}
+    return {"version": output.splitlines()[0].strip(), "triple": _triple(target)}
 
 
 def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -288,8 +308,8 @@ def _triple(answer: str) -> str:
 def _run(
     command: Sequence[str], seconds: float, environment: Mapping[str, str], folder: Path | None = None
 ) -> process.Finished:
-    """Run a compiler with English messages and without LD_PRELOAD."""
-    plain = {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
+    """Run a compiler with English messages and without other libraries in it."""
+    plain = process.without_loading(environment)
     return process.run(command, environment={**plain, "LC_ALL": "C"}, timeout=seconds, folder=folder)
 
 
@@ -353,12 +373,12 @@ def _try_program(
 def _cause(toolchain: Toolchain, finished: process.Finished) -> str:
     """The line that names the missing runtime, with its Debian package if that is known."""
     lines = process.text(finished.stderr).splitlines()
-    said = next((line for line in lines if re.search("cannot find|No such file|error:", line)), None)
-    if said is None:
+    output = next((line for line in lines if re.search("cannot find|No such file|error:", line)), None)
+    if output is None:
         return finished.failure or ""
-    library = re.search(r"lib(\w*san|clang_rt)[\w.-]*", said)
+    library = re.search(r"lib(\w*san|clang_rt)[\w.-]*", output)
     if library is None:
-        return said.strip()
+        return output.strip()
     what = f"{library.group()} is missing"
     major = re.search(r"clang version (\d+)", toolchain.version)
     return f"{what}: apt install libclang-rt-{major.group(1)}-dev" if major else what

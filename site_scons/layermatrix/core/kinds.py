@@ -1,21 +1,19 @@
 """The types of single values in a file: a name, a path, a number, or one of a few words.
 
-The fields of a record are declared with these types (`capacity: Capacity`), and pydantic calls them when a
-file is read. An invalid value raises `Misfit`, which says what is wrong and what helps; `spec.reading` adds
-the place. A value is an object with `text`, its written form, and `value`, YAML's interpretation. This module
-does not import pydantic, so that the records can be used without it.
+The fields of a record are declared with these types (`capacity: Capacity`), and `spec.reading` calls them
+when a file is read. An invalid value raises `Misfit`, which names what is wrong and what helps;
+`spec.reading` adds the place.
 """
 
 from __future__ import annotations
 
-import enum
 import re
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
-from layermatrix.core.errors import quote, suggest
+from layermatrix.core.errors import Place, quote, suggest
 
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # the range of a C int
 C_KEYWORDS = re.findall(
@@ -29,118 +27,127 @@ C_KEYWORDS = re.findall(
 )
 
 
+@dataclass(eq=False)
 class Misfit(ValueError):  # noqa: N818  it is what does not fit
     """An invalid value. `what` follows the value's name; if `whole` is set, `what` is a whole sentence in
     which "{slot}" is the name.
 
-    at: the place in the value, if it has parts.
+    at: the place in the value, if it has parts. at_key: the place is that of the value's key.
     """
 
-    def __init__(
-        self, what: str, hint: str | None = None, at: tuple[str | int, ...] = (), *, whole: bool = False
-    ) -> None:
-        super().__init__(what)
-        self.what, self.hint, self.at, self.whole = what, hint, at, whole
+    what: str
+    hint: str | None = None
+    at: tuple[str | int, ...] = ()
+    whole: bool = False
+    at_key: bool = False
 
 
-class KeyName(str):
-    """The name of a mapping's entry, as it is passed to the entry's own field `name`."""
+@dataclass(frozen=True)
+class Node:
+    """A value in a file. text: its written form without quotes; None for a list or a mapping. value: YAML's
+    interpretation; the nodes of a list; the nodes of a mapping by key. key: the place of its own key."""
 
-    __slots__ = ()
+    place: Place
+    text: str | None
+    value: Any
+    key: Place | None = None
+
+    @property
+    def described(self) -> str:
+        """For the end of "must be X, not ..."."""
+        if self.text is None:
+            return "a mapping" if isinstance(self.value, dict) else "a list"
+        if self.value is None:
+            return "nothing"
+        return quote(self.value) if isinstance(self.value, str) else self.text[:40]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is neither a list, nor a mapping, nor nothing."""
+        return self.text is not None and self.value is not None
+
+    def holding(self, value: list[Node] | dict[str, Node]) -> Node:
+        """A list or a mapping in place of this node."""
+        return replace(self, text=None, value=value)
+
+    def parts(self, kind: type, expects: str) -> Any:
+        """The value of a list or a mapping; raises Misfit if it is of another kind."""
+        if isinstance(self.value, kind):
+            return self.value
+        raise Misfit(f"must be {expects}, not {self.described}")
+
+    @property
+    def entries(self) -> dict[str, Node]:
+        """The nodes of a mapping; raises Misfit if it is none."""
+        found: dict[str, Node] = self.parts(dict, "a mapping")
+        return found
 
 
-def describe(node: object) -> str:
-    """A description of the value, for the end of "must be X, not ..."."""
-    if isinstance(node, Mapping):
-        return "a mapping"
-    if isinstance(node, list):
-        return "a list"
-    value, text = value_of(node), text_of(node)
-    if value is None:
-        return "nothing"
-    return quote(value) if isinstance(value, str) else str(value if text is None else text)[:40]
+def node_of(value: object) -> Node:
+    """A node for a value that is in no file, written as a user would write it."""
+    text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+    return Node(Place("", 1, 1), text, value)
 
 
-def text_of(node: object) -> str | None:
-    """The written form of a single value; None for a list or a mapping."""
-    return node if isinstance(node, str) else getattr(node, "text", None)
-
-
-def value_of(node: object) -> object:
-    """YAML's interpretation of a single value."""
-    return node if isinstance(node, str) else getattr(node, "value", node)
-
-
-class Kind(ABC):
-    """A rule for a value. `expects` completes the sentence "must be ..."."""
+class Kind:
+    """A rule for a single value. `expects` completes the sentence "must be ..."."""
 
     expects = ""
 
-    @abstractmethod
-    def read(self, node: object) -> Any:
+    def read(self, node: Node) -> Any:
         """The value of the node; raises Misfit if the node is not of this kind."""
+        return node.value
 
-    def refuse(self, node: object, hint: str | None = None) -> Misfit:
-        return Misfit(f"must be {self.expects}, not {describe(node)}", hint)
-
-    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(self.read)
+    def refuse(self, node: Node, hint: str | None = None) -> Misfit:
+        return Misfit(f"must be {self.expects}, not {node.described}", hint)
 
 
+@dataclass(frozen=True)
 class Text(Kind):
-    """Text that matches a pattern as a whole and has at most `longest` characters."""
+    """Text that matches the pattern `fits` as a whole and has at most `longest` characters. then: checks or
+    changes it."""
 
-    def __init__(self, expects: str = "text", fits: str | None = None, longest: int = 500) -> None:
-        self.expects, self.longest = expects, longest
-        self.pattern = re.compile(fits, re.ASCII) if fits else None
+    expects: str = "text"
+    fits: str = r"(?s:.*)"
+    longest: int = 500
+    then: Callable[[str], str] = str
 
-    def read(self, node: object) -> str:
-        value = value_of(node)
+    def read(self, node: Node) -> str:
+        value = node.value
         if not isinstance(value, str):
             raise self.refuse(node, "put it in quotes" if isinstance(value, (bool, int, float)) else None)
         if not value.strip():
             raise Misfit(f"must be {self.expects}, not empty")
         if len(value) > self.longest:
             raise Misfit(f"is longer than {self.longest} characters")
-        if self.pattern and not self.pattern.fullmatch(value):
+        if not re.fullmatch(self.fits, value, re.ASCII):
             raise self.refuse(node)
-        return value
+        return self.then(value)
 
 
-class _Sentence(Text):
+def _one_line(text: str) -> str:
     """Text for readers, as one line, because it is printed into `//` comments."""
-
-    def read(self, node: object) -> str:
-        return " ".join(super().read(node).split())
+    return " ".join(text.split())
 
 
-class _Identifier(Text):
-    """A name that is valid in C."""
-
-    def read(self, node: object) -> str:
-        name = super().read(node)
-        if name in C_KEYWORDS:
-            raise Misfit(f"must be {self.expects}, not the keyword {quote(name)}")
-        return name
+def _no_keyword(name: str) -> str:
+    if name in C_KEYWORDS:
+        raise Misfit(f"must be a C identifier, not the keyword {quote(name)}")
+    return name
 
 
-class _Regex(Text):
+def _regex(text: str) -> str:
     """A regular expression that compiles for text and for bytes, and does not match everything."""
-
-    def read(self, node: object) -> str:
-        found = super().read(node)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # "possible nested set" is a mistake, too
-                re.compile(found.encode("ascii"))
-                matches_nothing = re.compile(found).match("")
-        except (re.error, RecursionError, OverflowError, Warning) as problem:
-            raise Misfit(f"is no regular expression: {problem}") from None
-        if matches_nothing:
-            raise Misfit("matches even the empty text")
-        return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # "possible nested set" is a mistake, too
+            re.compile(text.encode("ascii"))
+            matches_nothing = re.compile(text).match("")
+    except (re.error, RecursionError, OverflowError, Warning) as problem:
+        raise Misfit(f"is not a regular expression: {problem}") from None
+    if matches_nothing:
+        raise Misfit("matches even the empty text")
+    return text
 
 
 class OneOf(Kind):
@@ -150,177 +157,141 @@ class OneOf(Kind):
         self.words = words
         self.expects = f"one of {', '.join(words)}"
 
-    def read(self, node: object) -> str:
-        text = text_of(node)
-        if text in self.words:  # the words `none` and `off` are text here
-            return text
-        likely = suggest(text, self.words) if text is not None else None
+    def read(self, node: Node) -> str:
+        if node.text in self.words:  # the words `none` and `off` are text here
+            return node.text
+        likely = suggest(node.text, self.words) if node.text is not None else None
         raise self.refuse(node, f"did you mean {quote(likely)}?" if likely else None)
 
 
-class EnumOf(OneOf):
-    """The member of an enumeration with this value."""
+class Single(Kind):
+    """A single value that YAML reads as one of these types, and that `fits`. With `written`, any other single
+    value is read as text."""
 
-    def __init__(self, members: type[enum.Enum]) -> None:
-        super().__init__(*(str(member.value) for member in members))
-        self.members = members
+    def __init__(
+        self, expects: str, *types: type, fits: Callable[[Any], bool] | None = None, written: bool = False
+    ) -> None:
+        self.expects, self.types, self.fits, self.written = expects, types, fits, written
 
-    def read(self, node: object) -> Any:
-        return self.members(super().read(node))
-
-
-class Integer(Kind):
-    """A whole number from `low` to `high`, a multiple of `step`."""
-
-    def __init__(self, low: int, high: int, step: int = 1) -> None:
-        self.allowed, self.step = range(low, high + 1), step
-        self.expects = f"a whole number from {low} to {high}" + (
-            f", a multiple of {step}" if step > 1 else ""
-        )
-
-    def read(self, node: object) -> int:
-        value = value_of(node)
-        if type(value) is int and value in self.allowed and value % self.step == 0:
-            return value
-        digits = isinstance(value, str) and value.isdecimal()
+    def read(self, node: Node) -> Any:
+        if type(node.value) in self.types and (self.fits is None or self.fits(node.value)):
+            return float(node.value) if float in self.types else node.value
+        if self.written and node.text and not (self.types and node.value is None):
+            return node.text
+        digits = int in self.types and isinstance(node.value, str) and node.value.isdecimal()
         raise self.refuse(node, "write it without quotes and leading zeroes" if digits else None)
 
 
-class Number(Kind):
+def integer(low: int, high: int, step: int = 1) -> Single:
+    """A whole number from `low` to `high`, a multiple of `step`."""
+    multiple = f", a multiple of {step}" if step > 1 else ""
+    what = f"a whole number from {low} to {high}{multiple}"
+    return Single(what, int, fits=lambda value: low <= value <= high and value % step == 0)
+
+
+def number(low: float, high: float) -> Single:
     """A number, whole or not, from `low` to `high`."""
-
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-        self.expects = f"a number from {low:g} to {high:g}"
-
-    def read(self, node: object) -> float:
-        value = value_of(node)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
-            return float(value)
-        raise self.refuse(node)
+    return Single(f"a number from {low:g} to {high:g}", int, float, fits=lambda value: low <= value <= high)
 
 
-class Single(Kind):
-    """A single value that YAML reads as one of these types. With `written`, any other single value is read as
-    text."""
+class Around:
+    """A check of a value before it is read, or another form of it."""
 
-    def __init__(self, expects: str, *types: type, written: bool = False) -> None:
-        self.expects, self.types, self.written = expects, types, written
-
-    def read(self, node: object) -> Any:
-        value, text = value_of(node), text_of(node)
-        if type(value) in self.types:
-            return value
-        if self.written and text and not (self.types and value is None):
-            return text
-        raise self.refuse(node)
+    def before(self, node: Node) -> Node:
+        """The node to read; raises Misfit if the value is not allowed."""
+        return node
 
 
-class Own(Kind):
-    """The name of the entry that a record comes from. The record itself does not contain it."""
+@dataclass(frozen=True)
+class Reserved(Around):
+    """A name that users cannot choose. why: what the name means instead."""
 
-    def read(self, node: object) -> str:
-        if isinstance(node, KeyName):
-            return str(node)
-        raise Misfit("is the entry's own name", "leave it out")
+    name: str
+    why: str
 
-
-class _Around(ABC):
-    """A check of a list or a mapping, before its parts are read."""
-
-    @abstractmethod
-    def before(self, value: Any) -> Any: ...
-
-    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_before_validator_function(self.before, handler(source))
+    def before(self, node: Node) -> Node:
+        if node.text == self.name:
+            raise Misfit(f"cannot be {quote(self.name)}: {self.why}")
+        return node
 
 
-class Items(_Around):
+@dataclass(frozen=True)
+class Items(Around):
     """A list. `alone`: a single value means a list of one. `unique`: no value appears twice."""
 
-    def __init__(self, at_least: int = 0, unique: bool = False, alone: bool = False) -> None:
-        self.at_least, self.unique, self.alone = at_least, unique, alone
-        self.expects = f"a list of {at_least} or more" if at_least else "a list"
+    at_least: int = 0
+    unique: bool = False
+    alone: bool = False
 
-    def before(self, value: Any) -> Any:
-        if self.alone and value_of(value) is not None and text_of(value) is not None:
-            return [value]
-        if not isinstance(value, list):
-            raise Misfit(f"must be {self.expects}, not {describe(value)}")
-        if len(value) < self.at_least:
-            raise Misfit(f"must be {self.expects}, not {len(value)}")
-        if self.unique:
-            self._refuse_repetition([text_of(part) for part in value])
-        return value
-
-    def _refuse_repetition(self, texts: Sequence[str | None]) -> None:
-        for index, text in enumerate(texts):
+    def before(self, node: Node) -> Node:
+        if self.alone and node.is_single:
+            return node.holding([node])
+        expects = f"a list of {self.at_least} or more" if self.at_least else "a list"
+        texts = [part.text for part in node.parts(list, expects)]
+        if len(texts) < self.at_least:
+            raise Misfit(f"must be {expects}, not {len(texts)}")
+        for index, text in enumerate(texts if self.unique else ()):
             if text is not None and text in texts[:index]:
                 raise Misfit(f"{quote(text)} is in {{slot}} twice", at=(index,), whole=True)
+        return node
 
 
-class Entries(_Around):
-    """A mapping with names that the user chooses. `named`: each entry is a record that has its name as a
-    field."""
+@dataclass(frozen=True)
+class Entries(Around):
+    """A mapping with names that the user chooses. `listed`: a list of names stands for entries without
+    content."""
 
-    def __init__(self, at_least: int = 0, at_most: int = 1000, named: bool = False) -> None:
-        self.at_least, self.at_most, self.named = at_least, at_most, named
+    at_least: int = 0
+    at_most: int = 1000
+    listed: bool = False
 
-    def before(self, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Misfit(f"must be a mapping, not {describe(value)}")
-        if not self.at_least <= len(value) <= self.at_most:
-            span = f"{self.at_least} to {self.at_most}"
-            raise Misfit(f"{{slot}} must have {span} entries, not {len(value)}", whole=True)
-        if not self.named:
-            return value
-        return {
-            key: {"name": KeyName(key), **part} if isinstance(part, dict) else part
-            for key, part in value.items()
-        }
+    def before(self, node: Node) -> Node:
+        if self.listed and isinstance(node.value, list) and all(part.text for part in node.value):
+            node = node.holding({part.text: part.holding({}) for part in node.value})
+        if not self.at_least <= len(node.entries) <= self.at_most:
+            what = f"{{slot}} must have {self.at_least} to {self.at_most} entries, not {len(node.entries)}"
+            raise Misfit(what, whole=True, at_key=True)
+        return node
 
 
-class OrNone(_Around):
-    """The word `none` may replace the whole value, which is then None."""
+@dataclass(frozen=True)
+class Short(Around):
+    """A single value may replace a mapping; it becomes the value of this key. `none`: the word `none` may
+    replace an empty mapping."""
 
-    def before(self, value: Any) -> Any:
-        return None if value_of(value) == "none" else value
+    key: str
+    none: bool = False
+    expects: str = "a mapping"
+
+    def before(self, node: Node) -> Node:
+        if node.is_single:
+            return node.holding({} if self.none and node.value == "none" else {self.key: node})
+        node.parts(dict, self.expects)
+        return node
 
 
-class Short(_Around):
-    """A single value may replace a mapping; it becomes the value of this key."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def before(self, value: Any) -> Any:
-        return {self.key: value} if text_of(value) is not None and value_of(value) is not None else value
-
-
+@dataclass(frozen=True)
 class Ref:
     """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
-    thing. pattern: the name may be a pattern that matches several. `spec.references` checks that the thing
-    exists."""
+    thing. pattern: the name may be a pattern that matches several. hint: for a project without such a thing.
+    `spec.reading` checks that the thing exists."""
 
-    def __init__(self, noun: str, *, pattern: bool = False) -> None:
-        self.noun, self.pattern = noun, pattern
-
-
-class Record:
-    """A base for dataclasses that are read from a mapping. A key that is not a field is a mistake."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    noun: str
+    pattern: bool = False
+    hint: str | None = None
 
 
-NAME = _Identifier("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63)
+REST = object()  # marks the field with the entries of a mapping that no other field takes
+OR_NONE = object()  # marks a field whose whole value may be replaced by the word `none`: it is then None
+NAME = Text("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63, then=_no_keyword)
+NOT_ALL = Reserved("all", "that is the word for all of them")
 _INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # a path inside the project's folder
 
 Name = Annotated[str, NAME]
+OwnName = Annotated[str, object()]  # the name of the entry that a record comes from
+FreeName = Annotated[Name, NOT_ALL]
 Term = Annotated[str, Text("a word", r"[A-Za-z_][\w-]*", longest=63)]  # not used as a name in C
-OwnName = Annotated[str, Own()]
-Sentence = Annotated[str, _Sentence("a sentence or two without backslashes", r"[^\\]+")]
+Sentence = Annotated[str, Text("a sentence or two without backslashes", r"[^\\]+", then=_one_line)]
 Line = Annotated[
     str, Text("one line without quotes and backslashes", r'[^"\\\n\r\t]+', longest=80)
 ]  # goes into C strings
@@ -341,11 +312,11 @@ SoVersion = Annotated[str, Text("numbers in quotes, such as '1' or '1.2.0'", r"\
 Symbol = Annotated[
     str, Text("the name of a C function or a pattern such as *printf", r"(?=.*\w)[\w*?]+", longest=100)
 ]
-Regex = Annotated[str, _Regex("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200)]
+Regex = Annotated[str, Text("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200, then=_regex)]
 Label = Annotated[str, Text("text", longest=40)]
-Capacity = Annotated[int, Integer(1, 65_535)]
-Bytes = Annotated[int, Integer(1, 2**30)]
-Seconds = Annotated[int, Integer(1, 86_400)]
+Capacity = Annotated[int, integer(1, 65_535)]
+Bytes = Annotated[int, integer(1, 2**30)]
+Seconds = Annotated[int, integer(1, 86_400)]
 Switch = Annotated[bool, Single("on or off", bool)]
 Value = Annotated["str | bool | int", Single("a word, a whole number or on/off", str, bool, int)]
 Word = Annotated[str, Single("a single value", written=True)]  # an argument of a program
@@ -355,6 +326,7 @@ LayerName = Annotated[Name, Ref("layer")]
 Layers = Annotated[tuple[LayerName, ...], Items(unique=True)]
 LoadName = Annotated[Name, Ref("load")]
 RoleName = Annotated[Term, Ref("role")]
+FigureName = Annotated[Name, Ref("reported figure", hint="the catalogue declares them under 'reported'")]
 VariantName = Annotated[Name, Ref("variant")]
 VariantPattern = Annotated[Pattern, Ref("variant", pattern=True)]
 Files = Annotated[tuple[File, ...], Items(unique=True)]

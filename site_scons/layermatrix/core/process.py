@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
+LOADING = ("LD_PRELOAD", "LD_AUDIT")  # each names libraries that are loaded into every program
 KEPT_BYTES = 16 * 1024 * 1024  # of each output: its last bytes, which have the cause of a failure
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -55,8 +56,8 @@ class Finished:
         """None after success; otherwise how it ended, and its last line."""
         if self.status == 0 and not self.timed_out:
             return None
-        said = last_line(self.stderr) or last_line(self.stdout)
-        return f"{self.end}: {said}" if said else self.end
+        message = last_line(self.stderr) or last_line(self.stdout)
+        return f"{self.end}: {message}" if message else self.end
 
 
 class Run(Protocol):
@@ -73,9 +74,13 @@ class Run(Protocol):
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This process's environment without preloaded libraries, plus `extra` variables; see `core.preload`."""
-    loading = ("LD_PRELOAD", "LD_AUDIT")
-    return {**{name: value for name, value in os.environ.items() if name not in loading}, **extra}
+    """This process's environment without LOADING, plus `extra` variables; see `core.library_use`."""
+    return {**without_loading(os.environ), **extra}
+
+
+def without_loading(variables: Mapping[str, str]) -> dict[str, str]:
+    """These environment variables without those that load a library into every program."""
+    return {name: value for name, value in variables.items() if name not in LOADING}
 
 
 def run(

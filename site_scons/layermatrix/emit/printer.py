@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from layermatrix.core import templates
 from layermatrix.core.errors import Place, Report, SpecError, SpecErrors, hint_for, quote
 from layermatrix.model.layers import Layer
 from layermatrix.model.variants import Variant
@@ -128,14 +129,7 @@ class _Templates:
         # the build does not depend on these fields (see `as_value`), so templates must not see them
         self.variant = replace(variant, reported={}, budget={}, roles={})
         self.declared: set[str] = set()
-        self.environment = jinja2.Environment(
-            loader=jinja2.FunctionLoader(self._load),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            extensions=extensions,
-        )
+        self.environment = templates.environment(jinja2.FunctionLoader(self._load), extensions=extensions)
         self.environment.globals["serves"] = serves
         self.environment.globals["part_of"] = part_of
         self.environment.filters["serves"] = serves
@@ -261,8 +255,8 @@ def explanation(problem: BaseException) -> str:
     """An exception's message, on one line."""
     import jinja2
 
-    said = " ".join(str(problem).split())
-    return said if isinstance(problem, jinja2.TemplateError) and said else f"{type(problem).__name__}: {said}"
+    text = " ".join(str(problem).split())
+    return text if isinstance(problem, jinja2.TemplateError) and text else f"{type(problem).__name__}: {text}"
 
 
 # --- functions for templates

@@ -45,6 +45,20 @@ class Asm(Measured):
     def entry(self, name: str) -> Entry | NotMeasured:
         return self.entries.get(name, NotMeasured(f"entry {name!r} was not counted"))
 
+    @property
+    def first(self) -> Entry | NotMeasured:
+        """The first entry of the fast path."""
+        return next(iter(self.entries.values()), NotMeasured("no entry was counted"))
+
+    def instructions_by_layer(self) -> dict[str, int] | NotMeasured:
+        """Layer -> its instructions in the first entry."""
+        first = self.first
+        if isinstance(first, NotMeasured):
+            return first
+        if isinstance(first.layers, NotMeasured):
+            return first.layers
+        return {name: layer.instructions for name, layer in first.layers.items()}
+
 
 def _left_out(cell: Cell, project: Project) -> str | None:
     if not cell.variant.system.probe:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure, number
 from layermatrix.evidence.kind import Kind
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -79,7 +80,7 @@ class Bench(Measured):
 
 
 def _left_out(cell: Cell, project: Project) -> str | None:
-    return None if cell.is_counted else "only native release cells without a sanitizer are timed"
+    return None if cell.is_counted else ONLY_SHIPPED.format("timed")
 
 
 def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:

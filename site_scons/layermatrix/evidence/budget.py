@@ -105,7 +105,7 @@ def _declare(build: Builder) -> Inputs:
     return Inputs(
         [build.file("evidence/asm.json")],
         values=[str(cell.limits)],
-        after=[build.file(build.at(f"{other.build_dir}/evidence/asm.json")) for other in ancestors],
+        after=[build.file(build.at(f"{other.build_dir}/{asm.KIND.file}")) for other in ancestors],
     )
 
 
@@ -126,7 +126,7 @@ def _ancestor(task: Task) -> tuple[str, Asm] | None:
     """The nearest counted cell of a variant that this one extends, with its counts."""
     for name in reversed(task.variant.lineage[:-1]):
         cell = replace(task.cell, variant=task.project.variants[name])
-        record = asm.KIND.format.read(task.root / cell.build_dir / "evidence" / "asm.json")
+        record = asm.KIND.format.read(task.root / cell.build_dir / asm.KIND.file)
         if isinstance(record, Asm):
             return cell.id, record
     return None

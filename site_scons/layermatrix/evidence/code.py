@@ -1,7 +1,7 @@
 """Evidence `code`: counts in the C text: conditional paths, runtime checks, lines.
 
 Reads the C files that a probe includes, with the generated header, and the preprocessed probe.
-`source.reading` defines how each is counted.
+`source.path_counts` defines how each is counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
 from layermatrix.evidence.kind import NO_PROBE, Inputs, Kind
-from layermatrix.evidence.source.reading import (
+from layermatrix.evidence.source.path_counts import (
     CodeError,
     Program,
     conditionals,
@@ -88,7 +88,7 @@ def _declare(build: Builder) -> Inputs:
     assert system.probe is not None
     probe = build.source(system.probe)
     text = build.compiler_text(f"probe/{Path(system.probe).stem}.i", probe, "-E -P -w", "PREPROCESS")
-    counted = dict.fromkeys([*system.modules, *system.sources, *system.interpose, *reported])
+    counted = dict.fromkeys([*system.own_sources, *reported])
     return Inputs(
         [probe, text, build.header],
         needs=[build.source(name) for name in counted],
@@ -109,7 +109,7 @@ def _take(task: Task) -> Code | NotMeasured:
         header.name,
         system.entries,
         system.switches,
-        [*system.modules, *system.sources, *system.interpose],
+        system.own_sources,
         task.project.catalogue.lines,
     )
 

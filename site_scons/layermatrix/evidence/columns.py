@@ -113,6 +113,16 @@ def figure(value: float | NotMeasured | None, digits: int = 0) -> Figure:
     return not_measured(value.reason) if isinstance(value, NotMeasured) else Figure(number(value, digits))
 
 
+def state(value: bool | int) -> str:
+    """The value of a toggle or an option, as it stands in a file."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def several(count: int, noun: str) -> str:
+    """A count of things: "1 load", "2 loads"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def number(value: float, digits: int = 0) -> str:
     """A number as text, with thousands separators; a value that rounds to 0 has no sign."""
     return f"{round(value, digits) + 0.0:,.{digits}f}"

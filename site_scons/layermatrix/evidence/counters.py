@@ -1,6 +1,6 @@
 """Evidence `counters`: the cost of an operation of each load in a simulated processor.
 
-Runs benchmark programs under Cachegrind, with a library preloaded or with none. The counts describe the
+Runs benchmark programs under Cachegrind, with a library or with none. The counts describe the
 simulated processor, not the machine that runs it. They repeat, except for the digits of the time that the
 benchmark prints: in five runs of each load of three cells on a busy machine, they differed by at most 0.003
 instructions, 0.0007 branches and 0.0002 misses per operation.
@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import toolchain
 from layermatrix.build.step import Task
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
 from layermatrix.evidence.kind import Inputs, Kind
-from layermatrix.evidence.tools import loads as load_commands
+from layermatrix.evidence.tools import load_commands
 from layermatrix.evidence.tools.cachegrind import (
     EVENTS,
     Cachegrind,
@@ -49,6 +49,7 @@ from layermatrix.evidence.tools.cachegrind import (
     steady,
 )
 from layermatrix.evidence.tools.hardware import Perf
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -106,7 +107,7 @@ def l1_misses(counts: Mapping[str, float]) -> float:
 
 
 def _left_out(cell: Cell, project: Project) -> str | None:
-    return None if cell.is_counted else "only release cells without a sanitizer are counted"
+    return None if cell.is_counted else ONLY_SHIPPED.format("counted")
 
 
 def _declare(build: Builder) -> Inputs:
@@ -144,8 +145,8 @@ def _take(task: Task) -> Counters | NotMeasured:
 @dataclass(frozen=True)
 class Load:
     """A benchmark's command with the option for the number of operations, e.g. (prog, --ops, 400000). The
-    program prints one JSON line with the number of completed operations. linked: the program is linked with
-    the library; otherwise the library is preloaded."""
+    program prints one JSON line with the number of completed operations. linked: see
+    `library_use.run_with`."""
 
     name: str
     command: tuple[str, ...]
@@ -214,7 +215,7 @@ def _load(
         if load.linked:
             return CountedLoad(ops, load.digest, _rounded(raw), {}, _rounded(raw))
         _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
-    except (CountersError, preload.NotLoadedError, elf.ElfError) as error:
+    except (CountersError, library_use.NotLoadedError, elf.ElfError) as error:
         return NotMeasured(f"{load.name}: {error}")
     per_op = {name: round(raw[name] - own[name], 6) for name in EVENTS}
     return CountedLoad(ops, load.digest, per_op, _rounded(own), _rounded(raw))
@@ -247,7 +248,7 @@ def _hardware(
             count = functools.partial(tool.count, library=library, linked=load.linked)
             _, (events,) = _slope(load, count)
             counted[load.name] = _rounded(events)
-    except (CountersError, preload.NotLoadedError) as error:
+    except (CountersError, library_use.NotLoadedError) as error:
         return NotMeasured(str(error))
     return Hardware(counted)
 

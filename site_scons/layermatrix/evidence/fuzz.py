@@ -70,27 +70,27 @@ def _search(program: Path, work: Path, seeds: Path, seconds: int, run: process.R
         "-print_final_stats=1", *limits, str(corpus), str(seeds),
     ]  # fmt: skip
     finished = run(command, environment=process.environment(), timeout=seconds + PATIENCE)
-    said = process.text(finished.stderr)
+    output = process.text(finished.stderr)
     new = sorted(str(path) for path in set(findings.iterdir()) - known)
     return Search(
         name=program.name,
         status=Outcome.FOUND if finished.failure else Outcome.CLEAN,
-        reason=_cause(said) or finished.failure if finished.failure else None,
-        executions=_last_number(r"stat::number_of_executed_units:\s*(\d+)", said),
-        reached=_last_number(r" cov: (\d+)", said),
+        reason=_cause(output) or finished.failure if finished.failure else None,
+        executions=_last_number(r"stat::number_of_executed_units:\s*(\d+)", output),
+        reached=_last_number(r" cov: (\d+)", output),
         findings=tuple(new),
         command=shlex.join([str(program), *new[:1]]),
     )
 
 
-def _last_number(pattern: str, said: str) -> int | None:
-    found = re.findall(pattern, said)
+def _last_number(pattern: str, output: str) -> int | None:
+    found = re.findall(pattern, output)
     return int(found[-1]) if found else None
 
 
-def _cause(said: str) -> str | None:
+def _cause(output: str) -> str | None:
     """The failure in one line: the program's own message, otherwise the sanitizer's summary."""
-    lines = said.splitlines()
+    lines = output.splitlines()
     summary = next((line for line in lines if line.startswith("SUMMARY: ")), None)
     own = next((line for line in lines if re.match(r"\w+:\d+: |\w+: .*: 0x", line)), None)
     return own or summary

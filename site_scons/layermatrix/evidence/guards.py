@@ -28,7 +28,7 @@ from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, not_measured
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.evidence.source import statements
-from layermatrix.evidence.source.places import Places
+from layermatrix.evidence.source.line_origins import LineOrigins
 from layermatrix.evidence.source.statements import Gathered, Statement
 
 if TYPE_CHECKING:
@@ -236,8 +236,8 @@ def _subject(task: Task, *, bare: bool = False) -> Subject:
         binary=library,
         objects=_compiled(task, others, texts),
         texts={path.relative_to(task.root).as_posix(): path.read_text(encoding="utf-8") for path in texts},
-        written=Places(variant.system.header, lambda: linemap.of_header(variant, templates, header)),
-        traced=Places(variant.system.header, lambda: linemap.of_header(traced, templates)),
+        written=LineOrigins(variant.system.header, lambda: linemap.of_header(variant, templates, header)),
+        traced=LineOrigins(variant.system.header, lambda: linemap.of_header(traced, templates)),
         sentinel=variant.system.sentinel or NO_SENTINEL,
         prints=variant.system.debug.prints if variant.system.debug else (),
         rules=variant.forbidden,
@@ -270,8 +270,8 @@ class Subject:
     binary: Path
     objects: tuple[Compiled, ...]
     texts: Mapping[str, str]
-    written: Places
-    traced: Places
+    written: LineOrigins
+    traced: LineOrigins
     sentinel: str
     prints: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -384,21 +384,21 @@ def _differences(compiled: Compiled) -> list[object_diff.Difference]:
     return object_diff.compare(compiled.file, compiled.traced_file)
 
 
-def _error(compiled: Compiled, difference: object_diff.Difference, places: Places) -> str:
+def _error(compiled: Compiled, difference: object_diff.Difference, origins: LineOrigins) -> str:
     """The error message of a difference, at the last line that both objects have in common."""
     within = f" in {difference.function}" if difference.function else ""
     what = f"the code of {compiled.source}{within} changes without debug code: {difference.what}"
     line = None
     if difference.section is not None and difference.function:
         line = compiled.line(difference.section, difference.offset)
-    return places.spot(*line).error(what) if line else f"{compiled.source}: error: {what}"
+    return origins.origin(*line).error(what) if line else f"{compiled.source}: error: {what}"
 
 
 def _nothing_left(findings: _Findings) -> GuardCheck:
     wrong = [reference.error() for reference in findings.references]
     for statement in findings.gathered.statements:
         if findings.is_in_library(statement):
-            wrong.append(statement.spot.error(f"the release contains the message {statement.sentinel}"))
+            wrong.append(statement.origin.error(f"the release contains the message {statement.sentinel}"))
     library = findings.subject.binary.name
     if findings.subject.prints and not findings.gathered.statements:
         wrong.append(f"{library}: error: its sources have no debug statement, so the search proves nothing")
@@ -414,7 +414,7 @@ def _control(findings: _Findings) -> GuardCheck:
         return _not_claimed(CONTROL, NO_MACRO)
     wanted = statements.compiled_in(gathered.statements, subject.preprocessed)
     wrong = [
-        one.spot.error(f"the message {one.sentinel} is compiled in, but {subject.binary.name} lacks it")
+        one.origin.error(f"the message {one.sentinel} is compiled in, but {subject.binary.name} lacks it")
         for one in wanted
         if not findings.is_in_library(one)
     ]
@@ -461,11 +461,11 @@ def _sources(findings: _Findings) -> dict[str, OfSource]:
         sources.setdefault(owner, {"statements": 0, "strings": 0, "forbidden": 0})[what] += 1
 
     for statement in findings.gathered.statements:
-        count(statement.spot.owner, "statements")
+        count(statement.origin.owner, "statements")
         if findings.is_in_library(statement):
-            count(statement.spot.owner, "strings")
+            count(statement.origin.owner, "strings")
     for reference in findings.references:
-        count(reference.spot.owner, "forbidden")
+        count(reference.origin.owner, "forbidden")
     return {name: OfSource(**sources[name]) for name in sorted(sources)}
 
 

@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from layermatrix.build import paths
 from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
@@ -105,6 +106,11 @@ class Kind(Generic[R]):
     def format(self) -> Format[R]:
         """The format of its file."""
         return Format(self.name, self.record, self.version)
+
+    @property
+    def file(self) -> str:
+        """Its file, relative to the folder of a cell."""
+        return paths.record(self.name)
 
     @property
     def module(self) -> str:

@@ -1,8 +1,8 @@
 """Evidence `layers`: the requests, hits and moves of each layer in a load, and their cost.
 
-Runs a benchmark program twice. The first run preloads a library whose layers count; the library writes the
-counts as JSON at exit (`check_counts` defines their form). The second run preloads the library without
-counters under Valgrind, to count the instructions in each layer's lines.
+Runs a benchmark program twice. The first run uses a library whose layers count; the library writes the counts
+as JSON at exit (`check_counts` defines their form). The second run uses the library without counters under
+Valgrind, to count the instructions in each layer's lines.
 
 The library itself aborts if its counts do not add up. This module checks the sums again, so that no figure
 comes from wrong counts.
@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build.step import Task
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.binary import lines
 from layermatrix.evidence.binary.counts import FRAME
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status
-from layermatrix.evidence.tools import linecost
-from layermatrix.evidence.tools import loads as load_commands
+from layermatrix.evidence.tools import linecost, load_commands
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -202,13 +201,13 @@ def _load(
     shown = shlex.join(command)
     try:
         counts = _count(command, subject, run, timeout)
-    except (CountsError, preload.NotLoadedError) as error:
+    except (CountsError, library_use.NotLoadedError) as error:
         return Check(name, Status.FAILED, str(error), log=str(error), command=shown), None
     costs: Instructions | NotMeasured
     try:
         spent = linecost.measure(command, subject.shipped, valgrind, run=run, timeout=timeout)
         costs = _per_request(spent, subject, sum(counts["requests"]))
-    except (linecost.LineCostError, preload.NotLoadedError) as error:
+    except (linecost.LineCostError, library_use.NotLoadedError) as error:
         costs = NotMeasured(str(error))
     return Check(name, Status.PASSED, command=shown), summary(counts, subject, costs)
 
@@ -218,7 +217,7 @@ def _count(command: Sequence[str], subject: Subject, run: process.Run, timeout: 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "counts.json")
         extra = {subject.variable: str(file)}
-        finished = preload.run_with(subject.counting, command, run=run, timeout=timeout, extra=extra)
+        finished = library_use.run_with(subject.counting, command, run=run, timeout=timeout, extra=extra)
         if finished.failure:
             raise CountsError(finished.failure)
         try:
@@ -257,8 +256,8 @@ def check_counts(counts: object, layers: Sequence[str], sizes: Sequence[int]) ->
         raise CountsError("its counts are incomplete: some class has no whole number")
     if not is_same:
         raise CountsError("its counts are of other layers or classes than the variant has")
-    for broken in _violations(counts, layers, sizes):
-        raise CountsError(f"its counts do not add up: {broken}")
+    for violation in _violations(counts, layers, sizes):
+        raise CountsError(f"its counts do not add up: {violation}")
 
 
 def _violations(counts: Counts, layers: Sequence[str], sizes: Sequence[int]) -> Iterator[str]:

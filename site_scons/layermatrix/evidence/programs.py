@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import paths
 from layermatrix.build.step import Task
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Heading, View
@@ -72,7 +72,7 @@ def _result(build: Builder, script: Node) -> Node:
     if (
         running.CELL_VARIABLE not in text
     ):  # the script does not depend on the cell: one plain run for all cells
-        target = build.at(f"{BASELINE}/evidence/programs/{path.stem}.plain.json")
+        target = build.at(f"{paths.BASELINE}/evidence/programs/{path.stem}.plain.json")
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]
@@ -171,13 +171,13 @@ def run_preloaded(
     if not library.is_file():
         return NotMeasured(f"{library.name} is not built")
     try:
-        with running.temporary_folder(workdir) as place, preload.copy_of(library) as copy:
+        with running.temporary_folder(workdir) as place, library_use.copy_of(library) as copy:
             check = _beside_plain(script.stem, plain, lambda path: once(place, path), os.fspath(copy.path))
             environment = process.environment()
             return Programs(
-                (running.proved(check, lambda: preload.prove_opened(copy, environment, run=run)),)
+                (running.proved(check, lambda: library_use.prove_opened(copy, environment, run=run)),)
             )
-    except preload.NotLoadedError as error:
+    except library_use.NotLoadedError as error:
         return NotMeasured(str(error))
 
 

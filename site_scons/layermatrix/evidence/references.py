@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from layermatrix.evidence.binary import dwarf, elf, object_diff
-from layermatrix.evidence.source.places import Places, Spot
+from layermatrix.evidence.source.line_origins import LineOrigins, SourceLine
 
 
 class Allowed(Protocol):
@@ -70,37 +70,37 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Reference:
-    """A forbidden reference. spot: the source line; line 0 if only the file is known."""
+    """A forbidden reference. origin: the source line; line 0 if only the file is known."""
 
     symbol: str
     rule: Rule
     function: str | None
-    spot: Spot
+    origin: SourceLine
 
     def error(self) -> str:
         within = f" in {self.function}" if self.function else ""
         what = f"{self.symbol}{within} is forbidden in a release: {self.rule.reason.rstrip('.')}"
-        return self.spot.error(what) if self.spot.line else f"{self.spot.path}: error: {what}"
+        return self.origin.error(what) if self.origin.line else f"{self.origin.path}: error: {what}"
 
 
-def forbidden(objects: Iterable[Compiled], rules: Sequence[Rule], places: Places) -> list[Reference]:
+def forbidden(objects: Iterable[Compiled], rules: Sequence[Rule], origins: LineOrigins) -> list[Reference]:
     """The references that violate a rule; several on one line count once."""
-    found: dict[tuple[str, Spot], Reference] = {}
+    found: dict[tuple[str, SourceLine], Reference] = {}
     for compiled in objects:
-        for reference in _of_object(compiled, rules, places):
-            found.setdefault((reference.symbol, reference.spot), reference)
+        for reference in _of_object(compiled, rules, origins):
+            found.setdefault((reference.symbol, reference.origin), reference)
     return list(found.values())
 
 
-def _of_object(compiled: Compiled, rules: Sequence[Rule], places: Places) -> Iterator[Reference]:
+def _of_object(compiled: Compiled, rules: Sequence[Rule], origins: LineOrigins) -> Iterator[Reference]:
     for relocation in compiled.file.relocations:
         rule = _rule(relocation.symbol, rules)
         if rule is None:
             continue
         function = object_diff.function_at(compiled.file, relocation.section, relocation.offset)
-        spot = _spot(compiled, relocation, places)
-        if not any(f"/{spot.path}".endswith(f"/{one.source}") for one in rule.allowed):
-            yield Reference(relocation.symbol.name, rule, function, spot)
+        origin = _origin(compiled, relocation, origins)
+        if not any(f"/{origin.path}".endswith(f"/{one.source}") for one in rule.allowed):
+            yield Reference(relocation.symbol.name, rule, function, origin)
 
 
 def _rule(symbol: elf.Symbol, rules: Sequence[Rule]) -> Rule | None:
@@ -109,7 +109,7 @@ def _rule(symbol: elf.Symbol, rules: Sequence[Rule]) -> Rule | None:
     return next((r for r in rules if any(fnmatchcase(symbol.name, pattern) for pattern in r.symbols)), None)
 
 
-def _spot(compiled: Compiled, relocation: elf.Relocation, places: Places) -> Spot:
+def _origin(compiled: Compiled, relocation: elf.Relocation, origins: LineOrigins) -> SourceLine:
     section = object_diff.counterpart(compiled.file, compiled.traced_file, relocation)
     line = None if section is None else compiled.line(section, relocation.offset)
-    return places.spot(*line) if line else Spot(compiled.source, 0, compiled.source)
+    return origins.origin(*line) if line else SourceLine(compiled.source, 0, compiled.source)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Heading, View
@@ -87,8 +87,8 @@ def run(
         check, library = running.judge(program.name, finished), (linked or {}).get(program.stem)
         if library is None:
             return check
-        ran = preload.Ran(program.absolute(), variables)
-        return running.proved(check, lambda: preload.prove(ran, library, run=run))
+        ran = library_use.Ran(program.absolute(), variables)
+        return running.proved(check, lambda: library_use.prove(ran, library, run=run))
 
     if not programs:
         return NotMeasured("there are no test programs")

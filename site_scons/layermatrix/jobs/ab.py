@@ -26,8 +26,8 @@ def why_missing(project: Project) -> str | None:
 def prepare(plan: Plan) -> Work:
     from layermatrix.analysis import experiments
 
-    wanted = plan.asked.text(EXPERIMENT)
-    trials, chosen = experiments.of_request(plan.project, plan.asked, plan.compilers, wanted)
+    wanted = plan.request.text(EXPERIMENT)
+    trials, chosen = experiments.of_request(plan.project, plan.request, plan.compilers, wanted)
     return comparing.work(plan, chosen, trials, measuring.rounds_of(plan))
 
 

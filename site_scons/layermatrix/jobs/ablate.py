@@ -13,10 +13,10 @@ from layermatrix.model.layers import ALL
 def prepare(plan: Plan) -> Work:
     from layermatrix.analysis import experiments
 
-    plan = replace(plan, asked=replace(plan.asked, without=plan.asked.without or (ALL,)))
+    plan = replace(plan, request=replace(plan.request, without=plan.request.without or (ALL,)))
     chosen = plan.select(JOB)
     trials = experiments.ablations(plan.project, chosen)
-    return comparing.work(plan, chosen, trials, plan.asked.number(ROUNDS))
+    return comparing.work(plan, chosen, trials, plan.request.number(ROUNDS))
 
 
 JOB = Job(

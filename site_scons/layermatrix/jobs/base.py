@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request, targets
-from layermatrix.build.toolchain import Toolchain
+from layermatrix.build import targets
+from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
+from layermatrix.evidence.columns import several
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
@@ -32,7 +33,7 @@ SHOWN_CELLS = 6  # in a line of `-n`
 class Build:
     """A child build: these targets of these cells."""
 
-    chosen: request.Selection
+    chosen: Selection
     targets: tuple[str, ...]
 
 
@@ -52,13 +53,13 @@ class Plan:
 
     root: Path
     project: Project
-    asked: request.Request
-    compilers: request.Compilers
+    request: Request
+    compilers: Compilers
     scons: Sequence[str]
 
-    def select(self, job: Job) -> request.Selection:
+    def select(self, job: Job) -> Selection:
         """The selected cells of this job."""
-        return request.select(self.project, self.asked, self.compilers, job.axes(self.project))
+        return select(self.project, self.request, self.compilers, job.axes(self.project))
 
     def describe(self, variant: Variant) -> LayerPath:
         """The path of a variant, as the reports show it."""
@@ -67,16 +68,10 @@ class Plan:
 
         return layer_path.describe(variant, registry.of(self.project.catalogue.profile))
 
-    def compiler_of(self, cell: Cell) -> Toolchain:
-        """The compiler of a selected cell. Only cells whose compiler was found are selected."""
-        found = self.compilers[cell.compiler]
-        assert isinstance(found, Toolchain)
-        return found
-
     def build(self, what: Build, *options: str) -> int:
         """Build in a child process, and return its exit status."""
         axes = _axes(self.project, what.chosen)
-        command = [*self.scons, "-k", *options, *axes, *self.asked.arguments(), *what.targets]
+        command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
         child = subprocess.Popen(command, cwd=self.root)
         try:
             return child.wait()
@@ -101,7 +96,7 @@ class Job(targets.Target):
 class Answer(targets.Target):
     """A target that only prints a text; it builds nothing."""
 
-    text: Callable[[Plan, request.Selection], str]
+    text: Callable[[Plan, Selection], str]
     kind: targets.Kind = targets.Kind.ANSWER
 
 
@@ -138,11 +133,11 @@ class Outcome:
 def run(plan: Plan, *, dry: bool = False) -> int:
     """Run the requested jobs in order, or only print what they would do. Returns the exit status of the first
     failed one. Raises RequestError before any job runs, if one of them is impossible."""
-    wanted = [job for job in plan.asked.targets if isinstance(job, Job)]
+    wanted = [job for job in plan.request.targets if isinstance(job, Job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
         if reason:
-            raise request.RequestError(reason)
+            raise RequestError(reason)
     works = [(job, job.prepare(plan)) for job in wanted]
     status = 0
     try:
@@ -156,9 +151,9 @@ def run(plan: Plan, *, dry: bool = False) -> int:
 
 def answers(plan: Plan) -> list[str]:
     """The texts of the requested answers."""
-    wanted = [answer for answer in plan.asked.targets if isinstance(answer, Answer)]
+    wanted = [answer for answer in plan.request.targets if isinstance(answer, Answer)]
     return [
-        answer.text(plan, request.select(plan.project, plan.asked, plan.compilers, answer.axes(plan.project)))
+        answer.text(plan, select(plan.project, plan.request, plan.compilers, answer.axes(plan.project)))
         for answer in wanted
     ]
 
@@ -178,10 +173,10 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     """A line that names the first cells."""
     ids = [cell.id for cell in cells]
     more = f" and {len(ids) - SHOWN_CELLS} more" if len(ids) > SHOWN_CELLS else ""
-    return f"{len(ids)} cell{'s' if len(ids) != 1 else ''} ({', '.join(ids[:SHOWN_CELLS])}{more})"
+    return f"{several(len(ids), 'cell')} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
-def _axes(project: Project, chosen: request.Selection) -> list[str]:
+def _axes(project: Project, chosen: Selection) -> list[str]:
     """The variables that select these cells again. The rules leave out the same cells."""
     values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
     names = [variant.name for variant in values["variant"]]

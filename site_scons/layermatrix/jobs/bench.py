@@ -8,7 +8,7 @@ from layermatrix.jobs.base import Job, Plan, Work
 
 
 def prepare(plan: Plan) -> Work:
-    return measuring.work(plan, plan.select(JOB), ("libs", "benches"), "phase_table", anew=True)
+    return measuring.work(plan, plan.select(JOB), ("libs", "benches"), "phase_table", again=True)
 
 
 JOB = Job(

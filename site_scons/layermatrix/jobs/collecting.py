@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layermatrix.build import paths
 from layermatrix.build.toolchain import Toolchain
 from layermatrix.core.errors import SpecErrors
 
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
 
     Table = Callable[[Results, Console, Path], None]
 
-REPORT = Path("build/report")
-
 
 def write_report(plan: Plan, chosen: Selection, table: Table, *, interrupted: bool = False) -> Results:
     """Write every report of these cells, and print a table on the terminal."""
     from layermatrix.report import registry, terminal
 
     results = collect(plan, chosen, interrupted=interrupted)
-    registry.write_all(results, plan.root / REPORT)
-    table(results, terminal.make_console(), REPORT)
+    registry.write_all(results, plan.root / paths.REPORT)
+    table(results, terminal.make_console(), paths.REPORT)
     return results
 
 
@@ -51,7 +50,7 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
 
 
 def reference(plan: Plan) -> Reference:
-    """The accepted counters to compare with. If the lock has a mistake, the report says so and continues."""
+    """The accepted counters to compare with. If the lock has a mistake, the report names it and continues."""
     from layermatrix.analysis.counter_lock import Reference
     from layermatrix.spec import lockspec
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import paths, request
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.counter_lock import Reference
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 def prepare(plan: Plan) -> Work:
     from layermatrix.spec import lockspec
 
-    if plan.asked.without:
+    if plan.request.without:
         raise request.RequestError("'counters' compares variants that have a file: leave without= out")
     lockspec.read(plan.root)  # report a mistake in the lock before anything is built
     chosen = plan.select(JOB)
     cells = tuple(cell for cell in chosen.cells if cell.is_counted)
     if not cells:
-        why = "only native release cells without a sanitizer are counted"
-        raise request.RequestError(f"no cell is left: {why}")
-    files = tuple(f"{cell.build_dir}/evidence/counters.json" for cell in cells)
+        raise request.RequestError(f"no cell is left: {ONLY_SHIPPED.format('counted')}")
+    files = tuple(f"{cell.build_dir}/{paths.record('counters')}" for cell in cells)
     build = Build(replace(chosen, cells=cells), files)
-    then = f"{'write' if plan.asked.accept else 'compare the figures with'} {lockspec.FILE}"
+    then = f"{'write' if plan.request.accept else 'compare the figures with'} {lockspec.FILE}"
     return Work((build,), then, lambda: _run(plan, build))
 
 
@@ -51,17 +51,16 @@ def _judge(plan: Plan, chosen: request.Selection) -> int:
     from layermatrix.analysis import results
     from layermatrix.analysis.counter_lock import BAD, Verdict
     from layermatrix.core.records import NotMeasured
-    from layermatrix.report import reference as printed
-    from layermatrix.report import terminal
+    from layermatrix.report import counter_lock, terminal
 
     against, console = collecting.reference(plan), terminal.make_console()
     cells = [results.cell_result(plan.project, cell, plan.root, against) for cell in chosen.cells]
-    printed.print_table(cells, plan.project.catalogue.unit.work, console)
-    hint = "" if plan.asked.accept else "; --accept writes the current cost"
-    printed.print_findings(cells, console, hint)
-    if plan.asked.accept:
+    counter_lock.print_table(cells, plan.project.catalogue.unit.work, console)
+    hint = "" if plan.request.accept else "; --accept writes the current cost"
+    counter_lock.print_findings(cells, console, hint)
+    if plan.request.accept:
         _accept(plan, chosen, against, cells)
-    bad = (Verdict.MISSED,) if plan.asked.accept else BAD
+    bad = (Verdict.MISSED,) if plan.request.accept else BAD
     compared = [cell.reference for cell in cells]
     return int(any(isinstance(one, NotMeasured) or one.verdict in bad for one in compared))
 

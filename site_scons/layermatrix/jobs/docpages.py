@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process, templates
 
 if TYPE_CHECKING:
     from layermatrix.model.measuring import Page
@@ -37,13 +37,15 @@ class Row:
     words: Mapping[str, str]
 
 
-def ask(program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run) -> Entries:
+def run_test(
+    program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run
+) -> Entries:
     """The output of the test, which is linked with this library. Raises PageError if the test fails or prints
     no line of the page."""
     command = [str(program.absolute())]
     try:
-        finished = preload.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
-    except preload.NotLoadedError as error:
+        finished = library_use.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
+    except library_use.NotLoadedError as error:
         raise PageError(str(error)) from error
     if finished.failure:
         raise PageError(f"{program}: {finished.failure}")
@@ -79,15 +81,7 @@ def rows_of(printed: Mapping[str, Entries]) -> list[Row]:
 
 def render(page: Page, rows: Sequence[Row], root: Path) -> str:
     """The page's text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(root / FOLDER),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates.environment(root / FOLDER)
     name = f"{page.name}.md.j2"
     if name not in environment.list_templates():
         raise PageError(f"{FOLDER / name} is missing: the page {page.name!r} is printed from it")

@@ -32,12 +32,12 @@ def prepare(plan: Plan) -> Work:
     assert wanted is not None
     chosen = plan.select(JOB)
     for cell in chosen.cells:
-        why = toolchain.fuzzer_missing(plan.compiler_of(cell))
+        why = toolchain.fuzzer_missing(toolchain.of_cell(cell.compiler, plan.compilers))
         if why:
             raise request.RequestError(f"nothing to fuzz: {why}")
     names = [source.stem for source in sorted(plan.root.glob(wanted.sources))]
     files = tuple(f"{cell.build_dir}/fuzz/bin/{name}" for cell in chosen.cells for name in names)
-    build, seconds = Build(chosen, files), int(plan.asked.text(SECONDS))
+    build, seconds = Build(chosen, files), int(plan.request.text(SECONDS))
     then = f"search for {seconds} s in each cell"
     return Work((build,), then, lambda: _run(plan, build, wanted.corpus, seconds))
 

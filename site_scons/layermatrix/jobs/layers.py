@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import paths, request
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def axes(project: Project) -> Mapping[str, str]:
 
 def prepare(plan: Plan) -> Work:
     mode = axes(plan.project)["mode"]
-    asked = plan.asked.axes.get("mode", mode)
-    if asked != mode:
-        raise request.RequestError(f"layers are counted in mode={mode}, not in mode={asked}")
+    wanted = plan.request.axes.get("mode", mode)
+    if wanted != mode:
+        raise request.RequestError(f"layers are counted in mode={mode}, not in mode={wanted}")
     chosen = plan.select(JOB)
     # a variant without one of its layers is a column of its parent's table
     own = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]
-    counted = [f"{cell.build_dir}/evidence/layers.json" for cell in chosen.cells]
-    code = [f"{cell.shipped.build_dir}/evidence/asm.json" for cell in own]
+    counted = [f"{cell.build_dir}/{paths.record('layers')}" for cell in chosen.cells]
+    code = [f"{cell.shipped.build_dir}/{paths.record('asm')}" for cell in own]
     both = replace(chosen, cells=(*chosen.cells, *(cell.shipped for cell in own)))
     build = Build(both, (*counted, *code))
     return Work((build,), "show what each layer does", lambda: _run(plan, build, own))

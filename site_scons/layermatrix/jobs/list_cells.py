@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from layermatrix.build import toolchain
 from layermatrix.jobs.base import Answer, Plan
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _compilers(plan: Plan, chosen: Selection) -> list[str]:
     """The command and identity of each compiler of these cells, with the user's flags."""
     lines = []
     for cell in {cell.compiler: cell for cell in chosen.cells}.values():
-        found = plan.compiler_of(cell)
+        found = toolchain.of_cell(cell.compiler, plan.compilers)
         lines.append(f"{found.name} is {shlex.join(found.command)}: {found.identity}")
     return lines
 

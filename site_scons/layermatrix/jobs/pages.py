@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import paths, request
 from layermatrix.jobs import docpages
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
@@ -30,17 +30,17 @@ def why_missing(project: Project) -> str | None:
 
 
 def prepare(plan: Plan) -> Work:
-    if "variant" in plan.asked.axes:
+    if "variant" in plan.request.axes:
         raise request.RequestError("pages takes its variants from variants/matrix.yaml: leave variant= out")
     wanted = [_page(plan, page) for page in plan.project.matrix.pages.values()]
     files = ", ".join(str(docpages.file_of(one.page)) for one in wanted)
-    then = f"run the tests and {'write' if plan.asked.accept else 'compare'} {files}"
+    then = f"run the tests and {'write' if plan.request.accept else 'compare'} {files}"
     return Work(tuple(one.build for one in wanted), then, lambda: _run(plan, wanted))
 
 
 def _page(plan: Plan, page: Page) -> _Pages:
-    axes = {"mode": "release", **plan.asked.axes, "variant": ",".join(page.variants)}
-    chosen = request.select(plan.project, replace(plan.asked, axes=axes), plan.compilers)
+    axes = {"mode": "release", **plan.request.axes, "variant": ",".join(page.variants)}
+    chosen = request.select(plan.project, replace(plan.request, axes=axes), plan.compilers)
     if len(chosen.cells) != len(page.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
         raise request.RequestError(f"a page is made in one configuration, and these are {ids}")
@@ -48,7 +48,7 @@ def _page(plan: Plan, page: Page) -> _Pages:
 
 
 def _program(cell: Cell, page: Page) -> str:
-    return f"{cell.build_dir}/bin/{page.test}"
+    return f"{cell.build_dir}/{paths.program(page.test)}"
 
 
 def _run(plan: Plan, wanted: list[_Pages]) -> int:
@@ -66,7 +66,7 @@ def _compare(plan: Plan, one: _Pages) -> int:
     page, timeout = one.page, plan.project.matrix.tests.timeout
     try:
         printed = {
-            cell.variant.name: docpages.ask(
+            cell.variant.name: docpages.run_test(
                 plan.root / _program(cell, page), plan.root / cell.library, page.mark, timeout
             )
             for cell in one.build.chosen.cells
@@ -85,7 +85,7 @@ def _judge(plan: Plan, file: Path, text: str) -> int:
     if text == there:
         print(f"{file} matches the tests' output")
         return 0
-    if plan.asked.accept:
+    if plan.request.accept:
         records.write_text(plan.root / file, text)
         print(f"accepted: {file}")
         return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import request
 from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.evidence.columns import several
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.measuring import FLOOR
 
@@ -20,11 +21,11 @@ LOADS = Variable(
     values="names, groups and patterns of variants/matrix.yaml, all", default="its 'default'",
 )  # fmt: skip
 LIBRARIES = Variable(
-    name="libraries", doc="which libraries of variants/matrix.yaml are timed beside the variants",
+    name="libraries", doc="which libraries of variants/matrix.yaml are timed with the variants",
     values="names and patterns, floor, all", default="those for the selected variants",
 )  # fmt: skip
 PEER = Variable(
-    name="peer", doc="any other library beside them", values="name:path, such as mine:/usr/lib/libmine.so"
+    name="peer", doc="one more library to time", values="name:path, such as mine:/usr/lib/libmine.so"
 )
 
 
@@ -38,22 +39,22 @@ def axes(project: Project) -> Mapping[str, str]:
 
 
 def prepare(plan: Plan) -> Work:
-    from layermatrix.measure import entries, peers
+    from layermatrix.measure import peer_selection, peers
 
     wanted = _wanted(plan)
     chosen = plan.select(JOB)
     _check(chosen)
-    entered = entries.of_request(
+    selected = peer_selection.of_request(
         wanted,
         [cell.variant.name for cell in chosen.cells],
         plan.project.matrix.baseline.name,
         plan.root,
-        loads=plan.asked.given.get(LOADS.name, ""),
-        libraries=plan.asked.given.get(LIBRARIES.name, ""),
-        added=plan.asked.given.get(PEER.name, ""),
+        loads=plan.request.given.get(LOADS.name, ""),
+        libraries=plan.request.given.get(LIBRARIES.name, ""),
+        added=plan.request.given.get(PEER.name, ""),
     )
-    lineup = peers.lineup(plan.root, plan.project, chosen.cells, entered)
-    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in entered.libraries else []
+    lineup = peers.lineup(plan.root, plan.project, chosen.cells, selected)
+    floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in selected.libraries else []
     build = Build(chosen, ("libs", "benches", *floor))
     then = _then(wanted, lineup, rounds_of(plan, wanted))
     return Work((build,), then, lambda: _run(plan, build, lineup, then))
@@ -61,7 +62,7 @@ def prepare(plan: Plan) -> Work:
 
 def rounds_of(plan: Plan, wanted: Peers) -> int:
     """The number of timed runs of each load."""
-    return plan.asked.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
+    return plan.request.number(ROUNDS) or wanted.rounds or plan.project.matrix.timing.rounds
 
 
 def _wanted(plan: Plan) -> Peers:
@@ -76,12 +77,8 @@ def _then(wanted: Peers, lineup: Lineup, rounds: int) -> str:
 
     seconds = peers.expected_seconds(wanted, lineup, rounds)
     long = "" if seconds is None else f"; about {progress.duration(seconds)}, by the loads' 'seconds'"
-    counts = f"{_count(len(lineup.loads), 'load')} in {_count(rounds, 'round')}"
+    counts = f"{several(len(lineup.loads), 'load')} in {several(rounds, 'round')}"
     return f"time {counts}, with {', '.join(lineup.names)}{long}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _check(chosen: request.Selection) -> None:
@@ -90,11 +87,13 @@ def _check(chosen: request.Selection) -> None:
     names = [cell.variant.name for cell in chosen.cells]
     if uncounted or len(set(names)) < len(names):
         ids = ", ".join(uncounted or [cell.id for cell in chosen.cells])
-        raise request.RequestError(f"peers times native release builds, one a variant, and these are {ids}")
+        raise request.RequestError(
+            f"peers times one native release build of each variant; the selected cells are {ids}"
+        )
 
 
 def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
-    from layermatrix.measure import contest, peers, progress
+    from layermatrix.measure import peer_results, peers, progress
     from layermatrix.report import terminal
 
     outcome = Outcome()
@@ -109,17 +108,17 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
                     plan.project,
                     lineup,
                     rounds_of(plan, _wanted(plan)),
-                    store=lambda found: contest.FORMAT.write(plan.root / contest.FILE, found),
+                    store=lambda found: peer_results.FORMAT.write(plan.root / peer_results.FILE, found),
                     on_progress=step,
                 )
     if outcome.status == 0 or outcome.interrupted:
-        terminal.peers(peers.load(plan.root), terminal.make_console(), contest.FILE)
+        terminal.peers(peers.load(plan.root), terminal.make_console(), peer_results.FILE)
     return outcome.end()
 
 
 JOB = Job(
     name="peers",
-    doc="time variants beside other libraries of their kind, in turn; a table",
+    doc="time variants and other libraries of their kind in turn; print a table",
     variables=(LOADS, LIBRARIES, PEER, ROUNDS),
     axes=axes,
     why_missing=why_missing,

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layermatrix.build import paths
 from layermatrix.core import records
+from layermatrix.core.command import scons
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -21,24 +23,24 @@ STORY = Path("docs/story.md")
 
 def prepare(plan: Plan) -> Work:
     chosen = plan.select(JOB)
-    accepted = f", and {STORY}" if plan.asked.accept else ""
-    return Work((), f"write {collecting.REPORT}/{STORY.name}{accepted}", lambda: _run(plan, chosen))
+    accepted = f", and {STORY}" if plan.request.accept else ""
+    return Work((), f"write {paths.REPORT}/{STORY.name}{accepted}", lambda: _run(plan, chosen))
 
 
 def _run(plan: Plan, chosen: Selection) -> int:
-    from layermatrix.report import storybook
+    from layermatrix.report import story
 
     results = collecting.collect(plan, chosen)
     failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
     if failed:
         print(*failed, sep="\n", file=sys.stderr)
-        why = "the story needs cells that passed; ./sconsw builds and measures them"
+        why = f"the story needs cells that passed; {scons()} builds and measures them"
         print(why, file=sys.stderr)
         return 1
-    storybook.EXPORTER.write(results, plan.root / collecting.REPORT)
-    written = collecting.REPORT / storybook.EXPORTER.pattern
+    story.EXPORTER.write(results, plan.root / paths.REPORT)
+    written = paths.REPORT / story.EXPORTER.pattern
     print(f"written: {written}")
-    if plan.asked.accept:
+    if plan.request.accept:
         records.write_text(plan.root / STORY, (plan.root / written).read_text(encoding="utf-8"))
         print(f"accepted: {STORY}")
     return 0

@@ -1,7 +1,7 @@
 """Find the libraries that are timed beside ours, and name the package of a missing library.
 
-The field `found_in` of a peer says where to look: in the loader's list, in a package of the running Python,
-or among clang's runtime libraries.
+The field `found_in` of a peer decides where to look: in the loader's list, in a package of the running
+Python, or among clang's runtime libraries.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SOURCES = {FoundIn.LOADER: "Debian", FoundIn.PYTHON: "PyPI", FoundIn.CLANG: "Deb
 
 
 @dataclass(frozen=True)
-class Places:
-    """The places of libraries on this machine. listing: the output of `ldconfig -p`; python, clang:
+class SearchPaths:
+    """The search paths of libraries on this machine. listing: the output of `ldconfig -p`; python, clang:
     folders."""
 
     listing: str = ""
@@ -29,13 +29,13 @@ class Places:
     clang: tuple[Path, ...] = ()
 
 
-def places(run: process.Run = process.run) -> Places:
-    """The places of this machine. A place is empty if its tool cannot be run."""
+def search_paths(run: process.Run = process.run) -> SearchPaths:
+    """The search paths of this machine. A place is empty if its tool cannot be run."""
     packages = dict.fromkeys(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
-    return Places(_listing(run), tuple(packages), tuple(_clang_folders(run)))
+    return SearchPaths(_listing(run), tuple(packages), tuple(_clang_folders(run)))
 
 
-def find(peer: Peer, where: Places) -> Path | None:
+def find(peer: Peer, where: SearchPaths) -> Path | None:
     """The peer's file; None if it is not installed."""
     if peer.found_in is FoundIn.LOADER:
         return _known_to_loader(peer.file, where.listing)

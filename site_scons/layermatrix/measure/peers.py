@@ -1,7 +1,7 @@
 """Time cells and other libraries of their kind against each other, in turn, in one run.
 
 Reads the cells' libraries, and runs the benchmark programs of `build/baseline/bin/` with each library
-preloaded in turn. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, and
+in turn. Writes and reads `build/report/peers.json`. A peer that is not installed is left out, and
 the reason is recorded. If the matrix has a floor, it is timed with the loads that it can run. The floor never
 counts as the best library: it shows how much improvement is possible.
 """
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import buildstate
+from layermatrix.build import paths
+from layermatrix.core.command import scons
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing
-from layermatrix.measure import contest, libraries, runner, stats, summary
-from layermatrix.measure.contest import FILE, Contest, ContestLoad, FloorAbout
-from layermatrix.measure.entries import Entries
-from layermatrix.measure.libraries import Places
+from layermatrix.measure import libraries, peer_results, runner, stats, summary
+from layermatrix.measure.libraries import SearchPaths
+from layermatrix.measure.peer_results import FILE, FloorAbout, PeerLoadResult, PeerResults
+from layermatrix.measure.peer_selection import PeerSelection
 from layermatrix.model.catalogue import Better
 from layermatrix.model.measuring import FLOOR
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from layermatrix.model.measuring import Floor, PeerLoad, Peers
     from layermatrix.model.project import Project
 
-PROGRAMS = Path(buildstate.BASELINE, "bin")
 
 Figures = Mapping[str, Timing | NotMeasured]  # by name of the library
 Series = Mapping[str, Bench | NotMeasured]  # by name of the library, with all loads
@@ -64,24 +64,32 @@ class Lineup:
 
 def floor_library(floor: Floor) -> Path:
     """The floor's path in the build, relative to the project."""
-    return PROGRAMS / f"{Path(floor.source).stem}.so"
+    return Path(paths.BASELINE, paths.lone_library(floor.source))
 
 
 def lineup(
-    root: Path, project: Project, cells: Sequence[Cell], entries: Entries, where: Places | None = None
+    root: Path,
+    project: Project,
+    cells: Sequence[Cell],
+    selection: PeerSelection,
+    where: SearchPaths | None = None,
 ) -> Lineup:
     """Find the selected libraries that are installed. The floor, which is built with the cells, is the last
     of the others."""
     peers = project.matrix.peers
     assert peers is not None
-    where = where or libraries.places()
-    wanted = {name: peers.libraries[name] for name in entries.libraries if name != FLOOR}
+    where = where or libraries.search_paths()
+    wanted = {name: peers.libraries[name] for name in selection.libraries if name != FLOOR}
     found = {name: libraries.find(peer, where) for name, peer in wanted.items()}
-    others = {**{name: path for name, path in found.items() if path}, **entries.added}
-    if peers.floor and FLOOR in entries.libraries and any(load in peers.of_floor for load in entries.loads):
+    others = {**{name: path for name, path in found.items() if path}, **selection.added}
+    if (
+        peers.floor
+        and FLOOR in selection.libraries
+        and any(load in peers.of_floor for load in selection.loads)
+    ):
         others[FLOOR] = root / floor_library(peers.floor)
     return Lineup(
-        loads=entries.loads,
+        loads=selection.loads,
         baseline=project.matrix.baseline.name,
         others=others,
         own={cell.variant.name: root / cell.library for cell in cells},
@@ -103,7 +111,7 @@ def take(
     wanted: Lineup,
     rounds: int,
     *,
-    store: Callable[[Contest], None],
+    store: Callable[[PeerResults], None],
     on_progress: Callable[[runner.Step], None] | None = None,
 ) -> None:
     """Time every library with every load. The record so far is stored after each round."""
@@ -113,7 +121,7 @@ def take(
 
     def subject(name: str, library: Path | None) -> runner.Subject:
         loads = wanted.loads_of(name, peers)
-        programs = {load.name: root / PROGRAMS / load.program for load in loads}
+        programs = {load.name: root / paths.BASELINE / paths.program(load.program) for load in loads}
         return runner.Subject(name, programs, library, Path(name))
 
     base = subject(wanted.baseline, None)
@@ -123,7 +131,7 @@ def take(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
         if str(path) == others[-1].name:  # the last library of a round
-            store(contest_of(peers, unit, wanted, series))
+            store(results_of(peers, unit, wanted, series))
 
     loads = [
         runner.Load(load.name, load.args, unit, load.is_inlined, quiet=peers.quiet) for load in wanted.loads
@@ -131,13 +139,13 @@ def take(
     runner.measure(loads, others, rounds, base, on_progress=on_progress, store=keep)
 
 
-def contest_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> Contest:
+def results_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> PeerResults:
     """The result of one run: for each load, the figures of all libraries, and each cell compared with the
     best of the others and with the floor; then the summaries over all loads."""
     floor = peers.floor if FLOOR in series else None
     loads = {load.name: _load(load, peers, unit.better, wanted, series) for load in wanted.loads}
     names = (wanted.baseline, *wanted.rivals, *wanted.own)
-    return Contest(
+    return PeerResults(
         baseline=wanted.baseline,
         rivals=wanted.rivals,
         floor=FloorAbout(floor.source, floor.doc) if floor else None,
@@ -151,14 +159,14 @@ def contest_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> Cont
     )
 
 
-def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: Series) -> ContestLoad:
+def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: Series) -> PeerLoadResult:
     figures = {
         name: record.load(load.name) if isinstance(record, Bench) else record
         for name, record in series.items()
         if load in wanted.loads_of(name, peers)
     }
     best = _best(figures, better, (wanted.baseline, *wanted.rivals))
-    return ContestLoad(
+    return PeerLoadResult(
         load.doc,
         " ".join([load.program, *load.args]),
         load.group,
@@ -195,9 +203,9 @@ def _against(figures: Figures, better: Better, other: str | None, own: Iterable[
     return {name: stats.compare(base.samples, one.samples, better) for name, one in timed.items()}
 
 
-def load(root: Path) -> Contest | NotMeasured:
+def load(root: Path) -> PeerResults | NotMeasured:
     """The result of the last run, or the reason why there is none."""
-    found = contest.FORMAT.read(root / FILE)
+    found = peer_results.FORMAT.read(root / FILE)
     if isinstance(found, Missing):
-        return Missing("it was not timed beside its peers: ./sconsw peers")
+        return Missing(f"it was not timed with its peers: {scons('peers')}")
     return found

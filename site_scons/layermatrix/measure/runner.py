@@ -10,8 +10,8 @@ each complete round, so that an interrupt keeps the finished rounds.
 
 One untimed run of everything comes before the rounds. It warms up the machine and reveals programs that
 cannot run. The warm-up may pass additional arguments (`quiet`), which make the program report its memory
-after all memory was freed. Every run must prove which library it used (`core.preload`); without proof, the
-run counts as failed.
+after all memory was freed. Every run must prove which library it used (`core.library_use`); without proof,
+the run counts as failed.
 
 The program's last line is a JSON object. `ops` and `seconds` give the speed in millions of operations per
 second or, if lower is better, in nanoseconds per operation. Optional: `cpu_seconds`, the CPU time of all
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import UNREPORTED, Bench, Timing
@@ -42,9 +42,8 @@ Store = Callable[[Path, Bench | NotMeasured], None]
 
 @dataclass(frozen=True)
 class Load:
-    """A benchmark with its arguments. linked: its programs are linked with the library and inline its hot
-    path; otherwise, the library is preloaded into them. quiet: additional arguments of the untimed run, which
-    then reports `after_kib`."""
+    """A benchmark with its arguments. linked: see `library_use.run_with`. quiet: additional arguments of
+    the untimed run, which then reports `after_kib`."""
 
     name: str
     args: tuple[str, ...]
@@ -139,13 +138,13 @@ class _Session:
             raise RunError(f"there is no program for {load.name}")
         command = [str(program), *args]
         try:
-            finished = preload.run_with(
+            finished = library_use.run_with(
                 subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout
             )
             if finished.failure:
                 raise RunError(finished.failure)
             return _read(process.reported(finished.stdout), load.unit)
-        except preload.NotLoadedError as error:
+        except library_use.NotLoadedError as error:
             raise RunError(str(error)) from error
         except ValueError as error:
             raise RunError(f"{program.name}: {error}") from error

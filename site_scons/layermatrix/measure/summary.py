@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from layermatrix.evidence.bench import Timing
-from layermatrix.measure.contest import ContestLoad, Standing, Summary
+from layermatrix.measure.peer_results import PeerLoadResult, Standing, Summary
 from layermatrix.model.layers import ALL
 
 WORST = 5  # number of loads that are named
@@ -14,7 +14,7 @@ WORST = 5  # number of loads that are named
 Memory = Callable[[Timing], object]  # KiB, or the reason why there is no figure
 
 
-def summaries(loads: Mapping[str, ContestLoad], names: Sequence[str], baseline: str) -> dict[str, Summary]:
+def summaries(loads: Mapping[str, PeerLoadResult], names: Sequence[str], baseline: str) -> dict[str, Summary]:
     """A summary of each group that has loads here, and one of all loads."""
     groups = dict.fromkeys(load.group for load in loads.values() if load.group)
     chosen = {group: {name: load for name, load in loads.items() if load.group == group} for group in groups}
@@ -30,7 +30,7 @@ def geometric_mean(values: Iterable[float]) -> float | None:
     return math.exp(sum(logs) / len(logs)) if logs else None
 
 
-def _standing(loads: Mapping[str, ContestLoad], name: str, baseline: str) -> Standing:
+def _standing(loads: Mapping[str, PeerLoadResult], name: str, baseline: str) -> Standing:
     shares = {load_name: load.shares[name] for load_name, load in loads.items() if name in load.shares}
     return Standing(
         loads=len(shares),
@@ -41,7 +41,7 @@ def _standing(loads: Mapping[str, ContestLoad], name: str, baseline: str) -> Sta
     )
 
 
-def _memory(loads: Iterable[ContestLoad], name: str, baseline: str, of: Memory) -> float | None:
+def _memory(loads: Iterable[PeerLoadResult], name: str, baseline: str, of: Memory) -> float | None:
     """The mean ratio of its memory to the baseline's, over the loads where both have a figure."""
     pairs = ((load.timing(name), load.timing(baseline)) for load in loads)
     figures = ((of(own), of(base)) for own, base in pairs if own and base)

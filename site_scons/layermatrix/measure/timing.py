@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import buildstate
+from layermatrix.build import failure, paths
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import progress, runner
+from layermatrix.model.matrix import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
-def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, anew: bool) -> None:
-    """Time the release cells without sanitizer. Unless `anew` is set, skip cells whose figures are up to
+def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, again: bool) -> None:
+    """Time the release cells without sanitizer. Unless `again` is set, skip cells whose figures are up to
     date."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
     subjects = [subject for subject in subjects if _is_built(subject)]
     keys = {one.store: _key(project, one) for one in (*subjects, *([baseline] if baseline else []))}
-    if not anew:
+    if not again:
         subjects = [one for one in subjects if not _is_known(one.store, keys[one.store], wanted)]
     loads = loads_of(project, project.matrix.timed.values())
     if not (subjects and loads) or (baseline and not _is_built(baseline)):
@@ -77,7 +78,7 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
     """The reason why these cells cannot be timed side by side."""
     for cell in cells:
         if not cell.is_counted:
-            return "only native release cells without a sanitizer are timed"
+            return ONLY_SHIPPED.format("timed")
         if not _is_built(cell_subject(root, project, cell)):
             return f"{cell.id} is not built"
     return None
@@ -91,27 +92,27 @@ def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
     """A cell's programs and library."""
     folder = root / cell.build_dir
-    programs = {load.name: folder / "bin" / load.program for load in project.matrix.timed.values()}
-    return runner.Subject(cell.id, programs, root / cell.library, folder / "evidence" / "bench.json")
+    programs = {load.name: folder / paths.program(load.program) for load in project.matrix.timed.values()}
+    return runner.Subject(cell.id, programs, root / cell.library, folder / bench.KIND.file)
 
 
 def _baseline(root: Path, project: Project) -> runner.Subject | None:
     """The baseline of every cell: the programs that are built without a library. None if the project has no
     such programs."""
-    folder = root / buildstate.BASELINE
+    folder = root / paths.BASELINE
     programs = {
-        load.name: folder / "bin" / load.program
+        load.name: folder / paths.program(load.program)
         for load in project.matrix.timed.values()
         if not load.is_inlined
     }
-    return runner.Subject(BASELINE, programs, None, folder / "evidence" / "bench.json") if programs else None
+    return runner.Subject(BASELINE, programs, None, folder / bench.KIND.file) if programs else None
 
 
 def _is_built(subject: runner.Subject) -> bool:
     """Whether all its files exist and come from the last build. A failed build leaves older files."""
     return (
         all(file.is_file() for file in _files(subject))
-        and not (subject.store.parent / "failure.json").exists()
+        and not failure.file_of(subject.store.parent.parent).exists()
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.layers import ALL, Layer
+from layermatrix.model.layers import ALL
 from layermatrix.model.matrix import Cell
 from layermatrix.model.variants import Variant
 
@@ -62,37 +62,20 @@ def without(variant: Variant, name: str) -> Variant:
     for layer in layers:
         if name in layer.needs:
             raise AblationError(f"layer {quote(layer.name)} needs {quote(name)}")
-    _check_roles(variant, layers)
-    made = _name(variant, name)
+    own_name = _name(variant, name)
     title = next(layer.title for layer in variant.layers if layer.name == name)
-    return replace(
+    made = replace(
         variant,
-        name=made,
+        name=own_name,
         doc=f"{variant.name} without {title}.",
-        lineage=(*variant.lineage, made),
+        lineage=(*variant.lineage, own_name),
         layers=tuple(replace(layer, position=place) for place, layer in enumerate(layers, start=1)),
         reported={},
         budget={},
     )
-
-
-def _check_roles(variant: Variant, layers: Sequence[Layer]) -> None:
-    """Raise AblationError unless a layer of the last role serves every key, and a layer stores every key if
-    a role requires storage."""
-    last = list(variant.roles)[-1]
-    answering = [layer for layer in layers if layer.role == last]
-    fixed = [layer for layer in answering if not (variant.is_env and layer.toggle)]
-    storing = [layer for layer in layers if layer in variant.storing_layers]
-    stored = any(role.storage == "required" for role in variant.roles.values())
-    for members, otherwise in (
-        (answering, f"served by no {last} layer"),
-        (fixed, f"served only by {last} layers that can be switched off"),
-        *(((storing, "stored by no layer"),) if stored else ()),
-    ):
-        covered = {key.index for layer in members for key in layer.keys}
-        missing = [key.name for key in variant.keys if key.index not in covered]
-        if missing:
-            raise AblationError(f"{missing[0]} would be {otherwise}")
+    for _, keys, how in made.gaps():
+        raise AblationError(f"{keys[0]} would be {how}")
+    return made
 
 
 def _wanted(variant: Variant, names: Sequence[str]) -> list[str]:

@@ -9,14 +9,12 @@ from typing import Annotated
 
 from layermatrix.core.kinds import (
     Choice,
-    EnumOf,
     Items,
     Label,
     Misfit,
     Name,
     OneOf,
     OwnName,
-    Record,
     Sentence,
 )
 from layermatrix.model.layers import Key, Layer, Option, Role, Storage
@@ -30,16 +28,13 @@ class Better(enum.Enum):
     LOWER = "lower"
 
 
-Direction = Annotated[Better, EnumOf(Better)]
-
-
 @dataclass(frozen=True)
-class Unit(Record):
+class Unit:
     """The terms of reports. work: one unit of work. figure: the unit of speed, such as M/s."""
 
     work: Label = "op"
     figure: Label = "M/s"
-    better: Direction = Better.HIGHER
+    better: Better = Better.HIGHER
 
 
 # the measured figures that a reported one can be compared with, by their names in the evidence
@@ -47,7 +42,7 @@ MEASURED = ("speed", "asm_lines", "l1_misses", "conditional_paths", "runtime_che
 
 
 @dataclass(frozen=True)
-class ReportedFigure(Record):
+class ReportedFigure:
     """A figure that a variant may quote under `reported:`; reports show it beside the measured figure.
 
     type: `number` is a figure or a range (`40-50`), `text` any text. beside: the name of the measured figure,
@@ -57,13 +52,13 @@ class ReportedFigure(Record):
     name: OwnName
     title: Label
     unit: Label = ""
-    better: Direction = Better.HIGHER
+    better: Better = Better.HIGHER
     type: Annotated[str, OneOf("number", "text")] = "number"
     beside: Annotated[str, OneOf(*MEASURED)] | None = None
 
 
 @dataclass(frozen=True)
-class Setting(Record):
+class Setting:
     """A named enumeration. Templates see a variant's choice as `variant.settings.<name>`, and C code sees it
     as the macro `macro`."""
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from layermatrix.core.errors import article
+from layermatrix.core.errors import article, quote
 from layermatrix.core.kinds import (
     LARGEST_INT,
     LEAST_INT,
     Capacity,
     EnvironmentName,
-    Integer,
     Items,
+    Kind,
+    Misfit,
     Name,
     OneOf,
     OwnName,
-    Record,
     Sentence,
+    Single,
     Switch,
     Value,
+    integer,
+    node_of,
 )
 
 NO_STORAGE = "none"
@@ -45,7 +48,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Role(Record):
+class Role:
     """The role of a layer. storage: whether a layer with this role must, may or must not have a storage."""
 
     name: OwnName
@@ -54,7 +57,7 @@ class Role(Record):
 
 
 @dataclass(frozen=True)
-class Storage(Record):
+class Storage:
     """How a layer stores its entries; printed from templates/storage/<name>.h.j2.
 
     bounds: a layer must set exactly one of these. shape, most: the form and the maximum of a capacity, in
@@ -68,7 +71,7 @@ class Storage(Record):
     )
     shape: Annotated[str, OneOf("any", "even", "power_of_two")] = "any"
     most: Capacity = 65_535
-    needs: Mapping[Name, Annotated[int, Integer(0, LARGEST_INT)]] = field(default_factory=dict, hash=False)
+    needs: Mapping[Name, Annotated[int, integer(0, LARGEST_INT)]] = field(default_factory=dict, hash=False)
 
     @property
     def template(self) -> str:
@@ -87,7 +90,7 @@ class Storage(Record):
 
 
 @dataclass(frozen=True)
-class Toggle(Record):
+class Toggle:
     """A layer's switch at run time. env: the environment variable. default: the state if it is not set."""
 
     env: EnvironmentName
@@ -145,7 +148,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Option(Record):
+class Option:
     """A value that a variant may set besides its layers. With `env`, programs read it from that environment
     variable at run time, and `default` is the value if it is not set. Without `env`, the value is fixed at
     `default`."""
@@ -154,9 +157,21 @@ class Option(Record):
     doc: Sentence
     type: Annotated[str, OneOf("bool", "int")]
     default: Value
-    min: Annotated[int, Integer(LEAST_INT, LARGEST_INT)] | None = None
-    max: Annotated[int, Integer(LEAST_INT, LARGEST_INT)] | None = None
+    min: Annotated[int, integer(LEAST_INT, LARGEST_INT)] | None = None
+    max: Annotated[int, integer(LEAST_INT, LARGEST_INT)] | None = None
     env: EnvironmentName | None = None
+
+    def __post_init__(self) -> None:
+        bounds = [key for key in ("min", "max") if getattr(self, key) is not None]
+        if bounds and self.type == "bool":
+            what = f"an option of type bool has no {quote(bounds[0])}"
+            raise Misfit(what, at=(bounds[0],), whole=True)
+        if self.low > self.high:
+            raise Misfit(f"'max' is less than 'min', {self.low}", at=("max",), whole=True)
+        try:
+            self.kind.read(node_of(self.default))
+        except Misfit as wrong:
+            raise replace(wrong, at=("default",)) from None
 
     @property
     def value(self) -> bool | int:
@@ -177,9 +192,7 @@ class Option(Record):
             return 1
         return LARGEST_INT if self.max is None else self.max
 
-    def refusal(self, value: object) -> str | None:
-        """The values that are allowed, in words, if this one is not allowed; otherwise None."""
-        if self.type == "bool":
-            return None if isinstance(value, bool) else "on or off"
-        fits = type(value) is int and self.low <= value <= self.high
-        return None if fits else f"a whole number from {self.low} to {self.high}"
+    @property
+    def kind(self) -> Kind:
+        """The rule for its values."""
+        return Single("on or off", bool) if self.type == "bool" else integer(self.low, self.high)

@@ -9,18 +9,24 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.model.budgets import BudgetLimit
-from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import match_any, matches
 from layermatrix.model.plan import AXES, Rule
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 
 COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
+DEFAULT_AXES = {"sanitizer": "none", "target": "native"}  # not in the id of a cell
+ONLY_SHIPPED = "only native release cells without a sanitizer are {}"  # counted, timed
 Names = tuple[str, ...]
 Available = Mapping[str, object]  # compiler -> what was found; an object with a `reason` is missing
+
+
+def is_shipped(mode: str, sanitizer: str, target: str) -> bool:
+    """Whether a cell of these axes is built as it would be used."""
+    return (mode, sanitizer, target) == ("release", "none", "native")
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,8 @@ class Cell:
     def id(self) -> str:
         """Such as phase2-release-gcc. Sanitizer and target follow if they are not the default."""
         parts = [self.variant.name, self.mode, self.compiler]
-        parts += [self.sanitizer] if self.sanitizer != "none" else []
-        parts += [self.target] if self.target != "native" else []
-        return "-".join(parts)
+        given = ((getattr(self, axis), default) for axis, default in DEFAULT_AXES.items())
+        return "-".join([*parts, *(value for value, default in given if value != default)])
 
     @property
     def family(self) -> str:
@@ -49,7 +54,7 @@ class Cell:
     @property
     def is_counted(self) -> bool:
         """Whether this cell is counted and timed: its code is what users get, and it runs on this machine."""
-        return (self.mode, self.sanitizer, self.target) == ("release", "none", "native")
+        return is_shipped(self.mode, self.sanitizer, self.target)
 
     @property
     def has_sanitizer(self) -> bool:
@@ -74,7 +79,7 @@ class Cell:
     @property
     def library(self) -> str:
         """The path of its shared library."""
-        return f"{self.build_dir}/lib{self.variant.system.library}.so"
+        return f"{self.build_dir}/{self.variant.system.shared}"
 
     @property
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
@@ -135,14 +140,10 @@ def choose(axis: str, text: str, known: Names) -> Names:
     if not wanted:
         raise SelectionError(f"{axis}= is empty; {hint_for('', known) or 'all selects every value'}")
     for part in wanted:
-        if not any(_matches(name, part) for name in known):
+        if not any(matches(name, part) for name in known):
             hint = hint_for(part, known)
             raise SelectionError(f"unknown {axis} {quote(part)}" + (f"; {hint}" if hint else ""))
-    return tuple(name for name in known if any(_matches(name, part) for part in wanted))
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return pattern == ALL or fnmatchcase(name, pattern)
+    return tuple(name for name in known if any(matches(name, part) for part in wanted))
 
 
 def _default(project: Project, axis: str, known: Names, available: Available | None) -> Names:
@@ -184,10 +185,6 @@ def _missing(compiler: str, available: Available | None) -> str | None:
     return str(reason) if reason else None
 
 
-def _match_any(names: Iterable[str], patterns: Names) -> bool:
-    return any(_matches(name, pattern) for name in names for pattern in patterns)
-
-
 def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
     """The reason of the first rule that excludes this cell; None if no rule does."""
     values = {
@@ -199,6 +196,6 @@ def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
     }
     for rule in rules:
         named = rule.exclude.items()
-        if all(_match_any(values[axis], wanted) for axis, wanted in named):
+        if all(match_any(values[axis], wanted) for axis, wanted in named):
             return rule.reason
     return None

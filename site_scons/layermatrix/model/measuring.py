@@ -5,29 +5,29 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from layermatrix.core.kinds import (
     CFile,
     Entries,
-    EnumOf,
+    FigureName,
     File,
+    FreeName,
     Glob,
     Globs,
-    Integer,
     Items,
     Label,
     Line,
     LoadName,
     Misfit,
     Name,
-    Number,
+    Node,
     OneOf,
     OwnName,
     Pattern,
     Question,
-    Record,
+    Ref,
+    Reserved,
     Seconds,
     Sentence,
     SharedLibrary,
@@ -35,21 +35,26 @@ from layermatrix.core.kinds import (
     VariantName,
     VariantPattern,
     Word,
+    integer,
+    number,
 )
 from layermatrix.model.layers import ALL
+from layermatrix.model.patterns import match_any, matches
 
 METRICS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 FLOOR = "floor"  # the floor library's name in timings
-CacheNumber = Annotated[int, Integer(1, 2**30)]
+CacheNumber = Annotated[int, integer(1, 2**30)]
 Words = Annotated[tuple[Word, ...], Items(1)]
+PeerName = Annotated[Name, Reserved(FLOOR, "that is a key beside 'libraries'")]
+Patterns = Annotated[tuple[Pattern, ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
-class Suite(Record):
+class Suite:
     """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
     sources: with the shared library. static: with the static library. alone: with neither; they load the
-    library or run with it preloaded. inside: with the static library, also under sanitizers; they use hidden
+    library themselves. inside: with the static library, also under sanitizers; they use hidden
     symbols. scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test;
     `{seconds}` stands for the duration. timeout: seconds.
     """
@@ -69,15 +74,16 @@ class Suite(Record):
 
 
 @dataclass(frozen=True)
-class Programs(Record):
-    """Scripts whose output must be the same with the library preloaded and without. timeout: seconds."""
+class Programs:
+    """Scripts that start existing programs. Their output must be the same with the library preloaded and
+    without. timeout: seconds."""
 
     scripts: Glob = ""  # none
     timeout: Seconds = 120
 
 
 @dataclass(frozen=True)
-class Fuzz(Record):
+class Fuzz:
     """libFuzzer programs (sources), and the folder of their initial inputs (corpus)."""
 
     sources: Glob
@@ -85,18 +91,18 @@ class Fuzz(Record):
 
 
 @dataclass(frozen=True)
-class Baseline(Record):
+class Baseline:
     """The baseline that every cell is compared with. reported: its reported figures, by name."""
 
     name: Line = "baseline"
-    reported: Mapping[Name, Label] = field(default_factory=dict, hash=False)
+    reported: Mapping[FigureName, Label] = field(default_factory=dict, hash=False)
 
 
 class Link(enum.Enum):
-    """How a benchmark calls the hot path.
+    """How a benchmark gets the hot path. The catalogue's profile sets the default.
 
-    PRELOADED: it calls the functions of a preloaded library, or without one, the system's. INLINED: each cell
-    compiles it with the cell's header and links it with the cell's library.
+    INLINED: each cell compiles the benchmark with the cell's header and links it with the cell's library.
+    PRELOADED: the benchmark calls functions that the system has as well. A preloaded library replaces them.
     """
 
     PRELOADED = "preloaded"
@@ -104,16 +110,17 @@ class Link(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Load(Record):
+class Load:
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
-    counted: its arguments under the cache simulator. link: how it calls the hot path."""
+    counted: its arguments under the cache simulator. link: how it gets the hot path; None in a file means the
+    profile's default."""
 
     name: OwnName
     doc: Sentence
     program: Name
     args: Words = ()
     counted: tuple[Word, ...] = ()
-    link: Annotated[Link, EnumOf(Link)] = Link.PRELOADED
+    link: Link | None = None
 
     @property
     def is_inlined(self) -> bool:
@@ -121,21 +128,21 @@ class Load(Record):
 
 
 @dataclass(frozen=True)
-class Timing(Record):
+class Timing:
     """rounds: the number of timed runs of each load. headline: the load in the first column of speed."""
 
     headline: LoadName = ""  # the first load that is timed
-    rounds: Annotated[int, Integer(1, 1000)] = 7
+    rounds: Annotated[int, integer(1, 1000)] = 7
 
 
 @dataclass(frozen=True)
-class Limit(Record):
+class Limit:
     """The allowed growth of a figure: the larger of `percent` (of the figure) and `soft`, but at most
     `hard`. `soft` and `hard` have the figure's own unit."""
 
-    percent: Annotated[float, Number(0, 1000)]
-    soft: Annotated[float, Number(0, 1_000_000)]
-    hard: Annotated[float, Number(0, 1_000_000)]
+    percent: Annotated[float, number(0, 1000)]
+    soft: Annotated[float, number(0, 1_000_000)]
+    hard: Annotated[float, number(0, 1_000_000)]
 
     def __post_init__(self) -> None:
         if self.soft > self.hard:
@@ -145,12 +152,12 @@ class Limit(Record):
 class Cache(Items):
     """The kind of a cache's values: its bytes, its ways, and the bytes of a line."""
 
-    def before(self, value: object) -> object:
+    def before(self, node: Node) -> Node:
         what = "{slot} must be [bytes, ways, line]; line and the number of sets must be powers of two"
-        numbers = [getattr(part, "value", None) for part in super().before(value)]
+        numbers = [part.value for part in super().before(node).value]
         if not is_cache(numbers):
             raise Misfit(what, "such as [32768, 8, 64]", (0,) if numbers else (), whole=True)
-        return value
+        return node
 
 
 def is_cache(numbers: list[object]) -> bool:
@@ -167,7 +174,7 @@ CacheSize = Annotated[tuple[CacheNumber, CacheNumber, CacheNumber], Cache()]
 
 
 @dataclass(frozen=True)
-class Counters(Record):
+class Counters:
     """loads: the loads to simulate. I1, D1, LL: each cache as (bytes, ways, bytes of a line). limits: the
     allowed growth of each figure."""
 
@@ -191,7 +198,7 @@ class FoundIn(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Peer(Record):
+class Peer:
     """Another library with the same interface. file: its name, looked for in `found_in`. package: the package
     that contains it. variants: names and patterns of the variants that it is timed beside; none: all of them.
     """
@@ -199,7 +206,7 @@ class Peer(Record):
     name: OwnName
     file: SharedLibrary
     package: Line
-    found_in: Annotated[FoundIn, EnumOf(FoundIn)] = FoundIn.LOADER
+    found_in: FoundIn = FoundIn.LOADER
     variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ()
 
     def __post_init__(self) -> None:
@@ -208,23 +215,21 @@ class Peer(Record):
 
     def is_beside(self, variants: Iterable[str]) -> bool:
         """Whether it is timed beside any of these."""
-        return not self.variants or any(
-            pattern == ALL or fnmatchcase(name, pattern) for name in variants for pattern in self.variants
-        )
+        return not self.variants or match_any(variants, self.variants)
 
 
 @dataclass(frozen=True)
-class Floor(Record):
+class Floor:
     """The C file of a library that does the minimum amount of work. It is timed with the peers to show how
     much could still be gained; it is not a peer itself. loads: the loads that it can run; none: all."""
 
     source: CFile
     doc: Sentence
-    loads: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
+    loads: Patterns = ()
 
 
 @dataclass(frozen=True)
-class Group(Record):
+class Group:
     """Loads of one kind. parallel: they run several threads, so their CPU time does not show their speed."""
 
     name: OwnName
@@ -237,12 +242,17 @@ class PeerLoad(Load):
     """A load that is timed beside other libraries. seconds: the approximate duration of a run; 0 if
     unknown."""
 
-    group: Name = ""
-    seconds: Annotated[float, Number(0, 3600)] = 0.0
+    args: Words = field()
+    group: Annotated[Name, Ref("group")] = ""
+    seconds: Annotated[float, number(0, 3600)] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.is_inlined:
+            raise Misfit(f"must be {Link.PRELOADED.value}: one program runs with every library", at=("link",))
 
 
 @dataclass(frozen=True)
-class Peers(Record):
+class Peers:
     """The variants (names and patterns) that are timed against other libraries, and the loads. Of each load,
     only `args` is used.
 
@@ -253,14 +263,14 @@ class Peers(Record):
     """
 
     variants: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)]
-    libraries: Annotated[Mapping[Name, Peer], Entries(1, named=True)] = field(hash=False)
-    loads: Annotated[Mapping[Name, PeerLoad], Entries(1, named=True)] = field(hash=False)
+    libraries: Annotated[Mapping[PeerName, Peer], Entries(1)] = field(hash=False)
+    loads: Annotated[Mapping[FreeName, PeerLoad], Entries(1)] = field(hash=False)
     floor: Floor | None = None
-    groups: Annotated[Mapping[Name, Group], Entries(named=True)] = field(default_factory=dict, hash=False)
-    default: Annotated[tuple[Pattern, ...], Items(1, unique=True)] = ()
-    rounds: Annotated[int, Integer(0, 1000)] = 0
+    groups: Mapping[FreeName, Group] = field(default_factory=dict, hash=False)
+    default: Patterns = ()
+    rounds: Annotated[int, integer(0, 1000)] = 0
     quiet: Words = ()
-    quiet_seconds: Annotated[float, Number(0, 3600)] = 0.0
+    quiet_seconds: Annotated[float, number(0, 3600)] = 0.0
 
     def named(self, words: Iterable[str]) -> list[PeerLoad]:
         """The loads that these names, groups and patterns select, each once, in the order of the matrix
@@ -269,7 +279,7 @@ class Peers(Record):
         return [load for load in self.loads.values() if any(self.is_named(load, word) for word in wanted)]
 
     def is_named(self, load: PeerLoad, word: str) -> bool:
-        return word in (ALL, load.group) or fnmatchcase(load.name, word)
+        return word == load.group or matches(load.name, word)
 
     @property
     def by_default(self) -> list[PeerLoad]:
@@ -287,7 +297,7 @@ class Peers(Record):
 
 
 @dataclass(frozen=True)
-class Page(Record):
+class Page:
     """A page of docs/ with a table made from a test's output, one column group per variant.
 
     Each output line `<mark> <row> | <part> | <text>` is one entry of the table.
@@ -301,7 +311,7 @@ class Page(Record):
 
 
 @dataclass(frozen=True)
-class Experiment(Record):
+class Experiment:
     """A question that a measurement answers. variants: the first is the baseline of the others. loads: the
     first one decides, by the figure that `decides` names. kept: the variant that the project kept."""
 

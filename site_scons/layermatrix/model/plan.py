@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from layermatrix.core.kinds import (
-    Entries,
     Items,
     Misfit,
     Name,
     OneOf,
     Pattern,
-    Record,
     Ref,
     Sentence,
     VariantPattern,
@@ -41,8 +39,16 @@ Sanitizers = Annotated[tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)],
 Targets = Annotated[tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True)]
 
 
+class _ByAxis:
+    """A record with a field for each axis."""
+
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = getattr(self, axis)
+        return found
+
+
 @dataclass(frozen=True)
-class Axes(Record):
+class Axes(_ByAxis):
     """The values of each axis, in the order in which cells are listed."""
 
     variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
@@ -54,13 +60,9 @@ class Axes(Record):
     sanitizer: Annotated[tuple[Annotated[str, OneOf(*SANITIZERS)], ...], Items(1, unique=True)] = ("none",)
     target: Annotated[tuple[Name, ...], Items(1, unique=True)] = ("native",)
 
-    def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = getattr(self, axis)
-        return found
-
 
 @dataclass(frozen=True)
-class Cells(Record):
+class Cells(_ByAxis):
     """A selection of cells: on each given axis, the cell has one of the given values."""
 
     variant: Variants = ()
@@ -69,10 +71,6 @@ class Cells(Record):
     sanitizer: Sanitizers = ()
     target: Targets = ()
 
-    def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = getattr(self, axis)
-        return found
-
     def items(self) -> list[tuple[str, tuple[str, ...]]]:
         """The given axes with their values."""
         pairs = [(axis, getattr(self, axis)) for axis in AXES]
@@ -80,7 +78,7 @@ class Cells(Record):
 
 
 @dataclass(frozen=True)
-class Rule(Record):
+class Rule:
     """A rule that excludes cells: those that `exclude` selects. reason: shown for each excluded cell."""
 
     exclude: Cells
@@ -89,11 +87,11 @@ class Rule(Record):
     def __post_init__(self) -> None:
         if not self.exclude.items():
             hint = f"name one of {', '.join(AXES)}"
-            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True)
+            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True, at_key=True)
 
 
 @dataclass(frozen=True)
-class Matrix(Record):
+class Matrix:
     """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns."""
 
     doc: Sentence
@@ -104,11 +102,11 @@ class Matrix(Record):
     programs: Programs = field(default_factory=Programs)
     fuzz: Fuzz | None = None
     baseline: Baseline = field(default_factory=Baseline)
-    loads: Annotated[Mapping[Name, Load], Entries(named=True)] = field(default_factory=dict, hash=False)
+    loads: Mapping[Name, Load] = field(default_factory=dict, hash=False)
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
-    pages: Annotated[Mapping[Name, Page], Entries(named=True)] = field(default_factory=dict, hash=False)
+    pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
 
     @property
     def timed(self) -> dict[str, Load]:

@@ -16,8 +16,9 @@ from layermatrix.core.kinds import (
     Name,
     Names,
     OneOf,
-    Record,
+    Ref,
     Regex,
+    Reserved,
     RoleName,
     Sentence,
     SoVersion,
@@ -30,10 +31,11 @@ FROM_WHERE = ("env", "fixed")  # read from the environment at run time, or fixed
 LIBRARY = "library"  # in budgets, the key of limits for the whole library
 Mode = Annotated[str, OneOf(*MODES)]
 FromWhere = Annotated[str, OneOf(*FROM_WHERE)]
+EntryName = Annotated[Name, Reserved(LIBRARY, "budgets use that for the whole library")]
 
 
 @dataclass(frozen=True)
-class Entry(Record):
+class Entry:
     """A function of the hot path. probe: the probe's function that inlines it. role: the first layer with
     this role serves a hit; without a role, the first layer does."""
 
@@ -43,7 +45,7 @@ class Entry(Record):
 
 
 @dataclass(frozen=True)
-class Stats(Record):
+class Stats:
     """The builds in which layers count. mode: their mode. of: the mode whose behaviour the counts describe.
     env: the environment variable with the file to which a program writes its counts at exit. sources: C files
     of these builds only."""
@@ -55,7 +57,7 @@ class Stats(Record):
 
 
 @dataclass(frozen=True)
-class Debug(Record):
+class Debug:
     """Debug code in C. macro: the macro that guards it. prints: the functions that it prints with."""
 
     macro: Name
@@ -63,7 +65,7 @@ class Debug(Record):
 
 
 @dataclass(frozen=True)
-class Condition(Record):
+class Condition:
     """A condition on a variant: whether its toggles or options are read from the environment or fixed."""
 
     toggles: FromWhere | None = None
@@ -72,7 +74,10 @@ class Condition(Record):
     def __post_init__(self) -> None:
         if self.toggles is None and self.options is None:
             raise Misfit(
-                "this condition is always true", "leave it out, or name toggles or options", whole=True
+                "this condition is always true",
+                "leave it out, or name toggles or options",
+                whole=True,
+                at_key=True,
             )
 
     def holds(self, toggles: str, options: str) -> bool:
@@ -80,15 +85,15 @@ class Condition(Record):
 
 
 @dataclass(frozen=True)
-class Allowed(Record):
+class Allowed:
     """A C file that is exempt from a rule."""
 
-    source: File
+    source: Annotated[File, Ref("source")]
     reason: Sentence
 
 
 @dataclass(frozen=True)
-class Forbidden(Record):
+class Forbidden:
     """Functions (names or patterns) that no object of a release build may refer to."""
 
     symbols: Annotated[tuple[Symbol, ...], Items(1, unique=True)]
@@ -98,12 +103,12 @@ class Forbidden(Record):
 
 
 @dataclass(frozen=True)
-class System(Record):
+class System:
     """Paths are relative to the folder of C sources, except `skeleton` and `unity_skeleton`, which are
     relative to `templates/`.
 
     modules: compiled separately, or included by the unit that is printed from `unity_skeleton`. sources:
-    always compiled separately. interpose: sources that define names which sanitizers define, too.
+    always compiled separately. without_sanitizer: sources that a build with a sanitizer leaves out.
     shared_only, static_only: sources of one kind of library. probe: a source of noinline functions that
     inline the entries. sentinel: a text that every debug message contains. switches: C variables that switch
     code on and off at run time.
@@ -113,7 +118,7 @@ class System(Record):
     skeleton: File
     header: File
     library: Name  # lib<library>.so, lib<library>.a
-    entries: Annotated[Mapping[Name, Entry], Entries(1)] = field(hash=False)
+    entries: Annotated[Mapping[EntryName, Entry], Entries(1)] = field(hash=False)
     doc: Sentence = ""
     version: Version = "0"
     soversion: SoVersion = ""
@@ -121,7 +126,7 @@ class System(Record):
     unity: File | None = None
     modules: Files = ()
     sources: Files = ()
-    interpose: Files = ()
+    without_sanitizer: Files = ()
     shared_only: Files = ()
     static_only: Files = ()
     probe: File | None = None
@@ -132,14 +137,29 @@ class System(Record):
     forbidden: tuple[Forbidden, ...] = ()
 
     @property
+    def shared(self) -> str:
+        """The file name of the shared library."""
+        return f"lib{self.library}.so"
+
+    @property
+    def static(self) -> str:
+        """The file name of the static library."""
+        return f"lib{self.library}.a"
+
+    @property
     def soname(self) -> str:
         """The name that the loader searches for: lib<library>.so with the first number of the soversion."""
         first = self.soversion.partition(".")[0]
-        return f"lib{self.library}.so" + (f".{first}" if first else "")
+        return self.shared + (f".{first}" if first else "")
+
+    @property
+    def own_sources(self) -> tuple[str, ...]:
+        """The C files of both kinds of library."""
+        return (*self.modules, *self.sources, *self.without_sanitizer)
 
     @property
     def files(self) -> dict[str, tuple[str, ...]]:
         """Every C file of the system, by the spec key that lists it."""
-        groups = ("modules", "sources", "interpose", "shared_only", "static_only")
+        groups = ("modules", "sources", "without_sanitizer", "shared_only", "static_only")
         found = {group: getattr(self, group) for group in groups}
         return {**found, "probe": (self.probe,) if self.probe else ()}

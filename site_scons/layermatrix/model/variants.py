@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -72,6 +72,22 @@ class Variant:
     def with_role(self, role: str) -> tuple[Layer, ...]:
         """The layers with this role."""
         return tuple(layer for layer in self.layers if layer.role == role)
+
+    def gaps(self) -> Iterator[tuple[tuple[str, ...], list[str], str]]:
+        """The keys that lack a layer of some roles: (the roles, the names of the keys, how they are instead).
+        A role may require storage, and a layer of the last role must answer every request."""
+        last = list(self.roles)[-1]
+        storing = [name for name, role in self.roles.items() if role.storage == "required"]
+        fixed = tuple(layer for layer in self.layers if not (self.is_env and layer.toggle))
+        for roles, layers, how in (
+            (storing, self.layers, f"stored by no {' and no '.join(storing)} layer"),
+            ([last], self.layers, f"served by no {last} layer"),
+            ([last], fixed, f"served only by {last} layers that can be switched off"),
+        ):
+            served = {key.index for layer in layers if layer.role in roles for key in layer.keys}
+            missing = [key.name for key in self.keys if key.index not in served]
+            if roles and missing:
+                yield tuple(roles), missing, how
 
     @property
     def is_env(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
 from layermatrix.model.layers import Key, Role, Storage
+from layermatrix.model.measuring import Link
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Profile:
     """What a domain adds.
 
     words: core spec key -> the domain's name for it. key, stored, path, supply: terms of reports for a key, a
-    layer's entries, the path, and what the last layer does with the system behind it. roles, settings,
+    layer's entries, the path, and what the last layer does with the system below it. roles, settings,
     storages, unit: defaults for a catalogue that declares none; a catalogue's own setting or storage takes
-    precedence over one of the same name.
+    precedence over one of the same name. link: how a benchmark gets the hot path, if its load does not
+    declare it.
     """
 
     name: str = ""
@@ -40,6 +42,7 @@ class Profile:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     storages: Mapping[str, Storage] = field(default_factory=dict)
     unit: Unit = field(default_factory=Unit)
+    link: Link = Link.INLINED
 
     def misfits(self, keys: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
         """The mistakes in a table of keys: (name of the key, mistake)."""

@@ -1,7 +1,7 @@
 """A page for each cell, cells/<cell>.html: its spec, the picture of its path, and all its evidence.
 
-Reads results and `cell.html.j2` in this folder; returns HTML text. `nested` lays out the records of evidence
-without knowing their fields, so the page shows all of them.
+Reads results and `cell.html.j2` in this folder; returns HTML text. `record_blocks` lays out the records of
+evidence without knowing their fields, so the page shows all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured, plain
 from layermatrix.evidence import registry
-from layermatrix.evidence.columns import FigureKind
-from layermatrix.report import explain, html, nested, picture
-from layermatrix.report import table as tables
+from layermatrix.evidence.columns import FigureKind, state
+from layermatrix.report import explain, html, layer_drawing, record_blocks, tables
 from layermatrix.report.exporter import Exporter
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "cell.html.j2"
 FOLDER = "cells"
-REFERENCE = ("reference", "Against what was accepted", "the counters compared with the accepted ones")
+REFERENCE = ("reference", "Compared with the accepted cost", "the counters compared with the accepted ones")
 LAYER_COSTS = ("layer_costs", "Layer costs", "what each layer did, what that cost, and the path without it")
 MARKS = {
     FigureKind.GOOD: ("yes", "passed"),
@@ -39,7 +38,7 @@ def pages(results: Results) -> dict[str, str]:
 def render(results: Results, cell: CellResult) -> str:
     """The text of one cell's page."""
     kind, text = MARKS[tables.verdict(cell).kind]
-    page: str = (
+    return (
         html.environment()
         .get_template(TEMPLATE)
         .render(
@@ -49,7 +48,6 @@ def render(results: Results, cell: CellResult) -> str:
             parts=list(_parts(results, cell)),
         )
     )
-    return page + "\n"
 
 
 def _parts(results: Results, cell: CellResult) -> Iterable[html.View]:
@@ -59,10 +57,10 @@ def _parts(results: Results, cell: CellResult) -> Iterable[html.View]:
     about = results.variants.get(cell.variant)
     if about:
         yield _part("spec", "Spec", blocks=list(_spec(cell, about)))
-        drawn = picture.draw(about, cell.layer_costs)
+        drawn = layer_drawing.draw(about, cell.layer_costs)
         yield _part("path", "Path", svg=Markup(drawn))  # it has escaped every text
     if cell.failure:
-        yield _part("failure", "Failure", blocks=list(nested.blocks(plain(cell.failure))))
+        yield _part("failure", "Failure", blocks=list(record_blocks.blocks(plain(cell.failure))))
     for kind in registry.KINDS:
         yield _evidence(kind.name, kind.title, kind.doc, cell.of(kind))
     yield _evidence(*REFERENCE, cell.reference)
@@ -73,21 +71,23 @@ def _evidence(key: str, title: str, doc: str, record: object) -> html.View:
     """A section for one record."""
     missing = record.reason if isinstance(record, NotMeasured) else None
     parts = {} if missing else plain(record)
-    shown = {name: item for name, item in parts.items() if name not in nested.HIDDEN}
+    shown = {name: item for name, item in parts.items() if name not in record_blocks.HIDDEN}
     doc = f"{doc[:1].upper()}{doc[1:]}."
-    return _part(key, title, doc=doc, missing=missing, blocks=list(nested.blocks(shown)))
+    return _part(key, title, doc=doc, missing=missing, blocks=list(record_blocks.blocks(shown)))
 
 
 def _part(key: str, title: str, **changes: Any) -> html.View:
     return {"key": key, "title": title, "doc": "", "missing": None, "svg": None, "blocks": [], **changes}
 
 
-def _spec(cell: CellResult, about: LayerPath) -> Iterable[nested.Block]:
-    """What the variant's file says, with what it takes over from others."""
+def _spec(cell: CellResult, about: LayerPath) -> Iterable[record_blocks.Block]:
+    """The variant's settings: its own, and those of the variants that it extends."""
     configuration = [(name, getattr(cell, name)) for name in ("mode", "compiler", "sanitizer", "target")]
     source = [("spec", about.source), ("lineage", " → ".join(about.lineage))]
-    yield nested.Block("", pairs=(*source, *configuration))
-    yield nested.Block("settings", pairs=tuple((nested.words(k), str(v)) for k, v in about.settings.items()))
+    yield record_blocks.Block("", pairs=(*source, *configuration))
+    yield record_blocks.Block(
+        "settings", pairs=tuple((record_blocks.words(k), str(v)) for k, v in about.settings.items())
+    )
     rows = tuple(
         (
             layer.title,
@@ -99,21 +99,21 @@ def _spec(cell: CellResult, about: LayerPath) -> Iterable[nested.Block]:
         )
         for layer in about.layers
     )
-    yield nested.Block(
+    yield record_blocks.Block(
         "layers", ("", "role", f"serves, by {about.key}", "storage", "switch", "what it does"), rows
     )
     if about.options:
         options = tuple(
             (option.name, _value(option.value), option.env or "fixed", option.doc) for option in about.options
         )
-        yield nested.Block("options", ("", "value", "read from", "what it does"), options)
+        yield record_blocks.Block("options", ("", "value", "read from", "what it does"), options)
     if about.reported:
-        pairs = tuple((nested.words(name), text) for name, text in about.reported.items())
-        yield nested.Block("reported, not measured here", pairs=pairs)
+        pairs = tuple((record_blocks.words(name), text) for name, text in about.reported.items())
+        yield record_blocks.Block("reported, not measured here", pairs=pairs)
 
 
 def _value(value: bool | int) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else nested.shown(value)
+    return state(value) if isinstance(value, bool) else record_blocks.shown(value)
 
 
 EXPORTER = Exporter(f"{FOLDER}/*.html", pages)

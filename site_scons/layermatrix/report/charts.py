@@ -16,7 +16,7 @@ from layermatrix.analysis.results import BaselineResult, CellResult, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm
 from layermatrix.evidence.columns import number
-from layermatrix.report import table
+from layermatrix.report import tables
 
 WIDTH, LABELS, VALUES = 880, 170, 120  # total; names on the left; figures on the right
 BAR, BAR_GAP, ROW_GAP = 16, 4, 14
@@ -25,7 +25,7 @@ AXIS = 30
 
 @dataclass(frozen=True)
 class Bar:
-    """A measured value and its range, `low`..`high`. A value of None was not measured; `text` says why."""
+    """A measured value and its range, `low`..`high`. None: not measured; `text` has the reason."""
 
     series: int
     value: float | None
@@ -177,7 +177,7 @@ def _reported(row: Row, y: float, scale: Callable[[float], float]) -> Iterable[s
 
 
 def _speed_chart(results: Results, load: str) -> Chart:
-    names, baseline = table.row_names(results), results.baseline.name
+    names, baseline = tables.row_names(results), results.baseline.name
     rows = []
     for cell in results.cells:
         ratio = figures.speed_ratio(cell, load)
@@ -203,7 +203,7 @@ def _reported_ratio(results: Results, cell: CellResult) -> tuple[tuple[float, fl
 
 
 def _code_chart(results: Results) -> Chart:
-    names, entries = table.row_names(results), table.entries(results)
+    names, entries = tables.row_names(results), tables.entries(results)
     rows = []
     for cell in results.cells:
         bars = tuple(_instructions_bar(cell, entry, index) for index, entry in enumerate(entries))
@@ -224,7 +224,7 @@ def _instructions_bar(cell: CellResult, entry: str, series: int) -> Bar:
 
 
 def _miss_chart(results: Results) -> Chart:
-    names, load, work = table.row_names(results), results.headline, results.view.work
+    names, load, work = tables.row_names(results), results.headline, results.view.work
     series = (("the library's", figures.l1_misses), ("with the benchmark's own", figures.raw_l1_misses))
     named: list[tuple[str, CellResult | BaselineResult]] = [(results.baseline.name, results.baseline)]
     named += [(names[cell.id], cell) for cell in results.cells]

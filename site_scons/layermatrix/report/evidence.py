@@ -25,7 +25,7 @@ from layermatrix.evidence.columns import (
     number,
 )
 from layermatrix.model.budgets import HIT
-from layermatrix.report import table as tables
+from layermatrix.report import tables
 
 LIBRARY = "library"
 METRICS = {
@@ -54,7 +54,7 @@ def sections(results: Results) -> Iterator[Table]:
 
 
 def code(results: Results) -> Iterable[Table]:
-    """What each entry of the fast path takes: along a hit, and with everything behind it; the library."""
+    """The cost of each entry of the fast path: of a hit, and of its whole code; and of the library."""
     counted = [(cell, name) for cell in results.cells for name in figures.entry_names(cell)]
     along = {HIT + key: head for key, head in METRICS.items() if key != "tail_calls"}
     rows = [_row(cell, name, list(along)) for cell, name in counted]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.analysis.layercost import LayerCosts
 from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.columns import state
 from layermatrix.model.layers import NO_STORAGE
 from layermatrix.report import layers
 
@@ -80,9 +81,8 @@ def toggle_text(toggle: Toggle | None) -> str:
     """Whether a layer is on, and the environment variable that switches it."""
     if toggle is None:
         return "always on"
-    state = "on" if toggle.default else "off"
     other = "=0 switches it off" if toggle.default else "=1 switches it on"
-    return f"{state}; {toggle.env}{other}"
+    return f"{state(toggle.default)}; {toggle.env}{other}"
 
 
 def keys_text(about: LayerPath, layer: Stage) -> str:
@@ -217,21 +217,16 @@ def _keys(about: LayerPath) -> list[str]:
 def _options(about: LayerPath) -> list[str]:
     lines = ["Options and toggles"]
     for option in about.options:
-        env = f"{option.env} (default {_value(option.value)})" if option.env else "fixed"
-        lines.append(f"  {option.name} = {_value(option.value)}: {env}")
+        env = f"{option.env} (default {state(option.value)})" if option.env else "fixed"
+        lines.append(f"  {option.name} = {state(option.value)}: {env}")
         lines += _wrapped(option.doc, "      ")
     for layer in about.layers:
         if layer.toggle:
-            default = "on" if layer.toggle.default else "off"
-            lines.append(f"  {layer.title}: {layer.toggle.env} (default {default})")
+            lines.append(f"  {layer.title}: {layer.toggle.env} (default {state(layer.toggle.default)})")
             lines += _wrapped(layer.doc, "      ")
     if not any(layer.toggle for layer in about.layers):
         lines.append("  Layers have no runtime toggle: every one is always on.")
     return lines
-
-
-def _value(value: bool | int) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _wrapped(text: str, indent: str, later: str | None = None, width: int = WIDTH) -> list[str]:

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.analysis import comparison, figures
-from layermatrix.analysis.comparison import Comparison, Experiments
+from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
+from layermatrix.core import templates
+from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
-from layermatrix.measure.contest import Contest
-from layermatrix.report import charts, explain, exporter, picture
-from layermatrix.report import peers as peer_tables
-from layermatrix.report import table as tables
+from layermatrix.report import charts, explain, exporter, layer_drawing, peer_tables, tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,21 +37,12 @@ AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 
 def render(results: Results) -> str:
     """The text of index.html."""
-    page: str = environment().get_template(TEMPLATE).render(**_view(results))
-    return page + "\n"
+    return environment().get_template(TEMPLATE).render(**_view(results))
 
 
 def environment() -> Environment:
     """The templates in this folder. Their output is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates.environment(Path(__file__).parent, autoescape=True)
 
 
 def _view(results: Results) -> View:
@@ -60,12 +50,13 @@ def _view(results: Results) -> View:
     peers = results.peers
     return {
         "results": results,
-        "title": f"{results.system.name}: what each variant is, and how it runs",
+        "title": f"{results.system.name}: the code and the speed of each variant",
         "tables": [_table(make(results)) for make in TABLES],
         "counts_tables": [_table(table) for table in tables.counts_tables(results)],
-        "comparisons": [_comparison(found, results.view.work) for found in _comparisons(results)],
+        "comparisons": [_comparison(found, results.view.work) for found in results.comparisons],
         "no_comparison": _reason(results.experiments),
-        "peers_tables": _peers_tables(peers),
+        "peers_tables": [_table(table) for table in peer_tables.all_tables(peers)],
+        "peers_command": scons("peers"),
         "no_peers": _reason(peers),
         "cells_table": _table(tables.matrix_table(results)),
         "charts": [_chart(chart) for chart in charts.of_results(results)],
@@ -78,11 +69,6 @@ def _view(results: Results) -> View:
         "several": len({step.config for step in results.story.steps}) > 1,
         "methods": list(_methods(results)),
     }
-
-
-def _peers_tables(found: Contest | NotMeasured) -> list[View]:
-    made = peer_tables.all_tables(found) if isinstance(found, Contest) else ()
-    return [_table(table) for table in made]
 
 
 def _reason(found: object) -> str | None:
@@ -100,11 +86,6 @@ def _table(table: Table) -> View:
         "notes": table.notes,
         "has_reported": table.has_reported,
     }
-
-
-def _comparisons(results: Results) -> Iterable[Comparison]:
-    found = results.experiments
-    return found.comparisons.values() if isinstance(found, Experiments) else ()
 
 
 def _comparison(found: Comparison, work: str) -> View:
@@ -162,7 +143,7 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
     return {
         "name": name,
         "about": about,
-        "svg": Markup(picture.draw(about)),  # picture.draw has escaped all its texts
+        "svg": Markup(layer_drawing.draw(about)),  # layer_drawing.draw has escaped all its texts
         "overlaps": [
             (explain.runs(group.keys, about.keys), ", ".join(group.layers)) for group in about.overlaps
         ],
@@ -201,7 +182,11 @@ def _cards(results: Results) -> Iterable[View]:
     yield from _shortest(results, shipped)
     agrees = results.story.agrees
     words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
-    yield {"figure": words, "words": "what was reported, as measured here", "good": agrees is True}
+    yield {
+        "figure": words,
+        "words": "the measured figures, compared with the reported ones",
+        "good": agrees is True,
+    }
 
 
 def _fastest(results: Results, cells: list[CellResult]) -> Iterable[View]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-from layermatrix.analysis import results as collected
-from layermatrix.analysis.results import Results
+from layermatrix.analysis.results import Results, document
 from layermatrix.report import exporter
 
 
 def render(results: Results) -> str:
     """Everything, readable and with a stable order of keys."""
-    return json.dumps(collected.document(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 EXPORTER = exporter.single("results.json", render)

@@ -14,7 +14,7 @@ from layermatrix.evidence.kind import Status
 
 WIDTH = 100
 COLUMNS = (
-    ("asked", 8),
+    ("reached", 8),
     ("hits", 8),
     ("serves", 8),
     ("keeps", 8),
@@ -27,7 +27,7 @@ COLUMNS = (
     ("counted", 8),
 )
 WORDS = """
-asked: share of the requests that reach this layer. hits: share of these that it serves. serves: share
+reached: share of the requests that reach this layer. hits: share of these that it serves. serves: share
 of all requests that it serves. keeps: share of the freed blocks offered to it that it keeps. in, out:
 blocks moved by refills, top-ups, spills and drains. peak: the maximum held by one thread's classes.
 code: instructions of the layer in the inlined entry. instr.: instructions executed in its lines per
@@ -38,7 +38,7 @@ same change, counted in a build without the layer.
 
 
 def table(record: LayerCosts | NotMeasured, titles: Mapping[str, str]) -> list[str]:
-    """The section of `explain`; titles: by the layers' names. Says why where nothing was counted."""
+    """The section of `explain`; titles: by the layers' names. If nothing was counted, it has the reason."""
     heading = "What each layer does"
     if isinstance(record, NotMeasured):
         return [f"{heading}: {record.reason}"]

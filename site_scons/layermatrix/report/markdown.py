@@ -9,12 +9,9 @@ import re
 from collections.abc import Iterable
 
 from layermatrix.analysis import comparison
-from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
-from layermatrix.measure.contest import Contest
-from layermatrix.report import exporter, peers
-from layermatrix.report import table as tables
+from layermatrix.report import exporter, peer_tables, tables
 
 
 def render(results: Results) -> str:
@@ -26,17 +23,12 @@ def render(results: Results) -> str:
     blocks += [
         _story(results),
         *_experiments(results),
-        *_peers(results),
+        *map(phase_table, peer_tables.all_tables(results.peers)),
         _failures(results),
         _left_out(results),
         host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _peers(results: Results) -> Iterable[str]:
-    found = results.peers
-    return map(phase_table, peers.all_tables(found)) if isinstance(found, Contest) else ()
 
 
 def phase_table(table: Table, level: int = 2) -> str:
@@ -94,13 +86,11 @@ def _story(results: Results) -> str:
 
 
 def _experiments(results: Results) -> Iterable[str]:
-    if not isinstance(results.experiments, Experiments):
-        return
-    for found in results.experiments.comparisons.values():
+    for found in results.comparisons:
         yield phase_table(tables.comparison_table(found, results.view.work))
         lines = [f"- {escape(line)}" for line in comparison.conclusions(found)]
         if found.stale:
-            lines.append(f"- Built anew since this was measured: {escape(', '.join(found.stale))}")
+            lines.append(f"- Rebuilt since this was measured: {escape(', '.join(found.stale))}")
         yield "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from layermatrix.analysis.results import Results
-from layermatrix.report import cellpage, html, jsonfile, junit, markdown, storybook
+from layermatrix.report import cellpage, html, jsonfile, junit, markdown, story
 from layermatrix.report.exporter import Exporter
 
 EXPORTERS: tuple[Exporter, ...] = (
@@ -13,7 +13,7 @@ EXPORTERS: tuple[Exporter, ...] = (
     jsonfile.EXPORTER,
     markdown.EXPORTER,
     junit.EXPORTER,
-    storybook.EXPORTER,
+    story.EXPORTER,
     cellpage.EXPORTER,
 )
 

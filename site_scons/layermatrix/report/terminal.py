@@ -16,12 +16,12 @@ from typing import IO, TYPE_CHECKING
 from layermatrix.analysis import comparison
 from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.results import CellResult, LeftOut, Results
+from layermatrix.build import paths
+from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
-from layermatrix.measure.contest import Contest
-from layermatrix.report import peers as peer_tables
-from layermatrix.report import reference
-from layermatrix.report import table as tables
+from layermatrix.measure.peer_results import PeerResults
+from layermatrix.report import counter_lock, peer_tables, tables
 from layermatrix.report.explain import by_reason
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-REPORT_DIR = Path("build/report")
 PLAIN_WIDTH = 120  # if the output is not a terminal
 LOG_LINES = 15  # shown of the first failure
 GAP, MARGIN = 2, 1  # between columns, and beside a table
@@ -54,7 +53,7 @@ def make_console(file: IO[str] | None = None) -> Console:
     return Console(file=stream, width=PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False)
 
 
-def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
+def phase_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
     """The tables of code and run, their comparison with the reported figures, and the paths of the
     reports."""
     for table in (tables.code_table(results), tables.run_table(results)):
@@ -65,7 +64,7 @@ def phase_table(results: Results, console: Console, report_dir: Path = REPORT_DI
     _print_reports(console, report_dir)
 
 
-def matrix_table(results: Results, console: Console, report_dir: Path = REPORT_DIR) -> None:
+def matrix_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
     """One line per cell, then the failures and how to repeat them, then the cells that were left out."""
     _print_table(tables.matrix_table(results), console, baseline=False)
     _print_reference(results, console)
@@ -86,10 +85,10 @@ def comparisons(
             console.print(line, markup=False, style="bold" if line.startswith("Verdict") else "")
         console.print()
     _print_left_out([LeftOut(name, reason) for name, reason in left_out], console)
-    console.print(f"Kept in {comparison.FILE}; ./sconsw report shows it.", markup=False)
+    console.print(f"Stored in {comparison.FILE}; {scons('report')} shows it.", markup=False)
 
 
-def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
+def peers(found: PeerResults | NotMeasured, console: Console, file: Path) -> None:
     """The tables of the job `peers`, or the reason why there are none. The summary is last, so that a reader
     sees it first."""
     if isinstance(found, NotMeasured):
@@ -97,7 +96,7 @@ def peers(found: Contest | NotMeasured, console: Console, file: Path) -> None:
         return
     for table in reversed(peer_tables.all_tables(found)):
         _print_table(table, console, baseline=False)
-    console.print(f"Kept in {file}; ./sconsw report shows it.", markup=False)
+    console.print(f"Stored in {file}; {scons('report')} shows it.", markup=False)
 
 
 def evidence_tables(results: Results, console: Console) -> None:
@@ -215,9 +214,9 @@ def _print_sentences(results: Results, console: Console) -> None:
 
 def _print_reference(results: Results, console: Console) -> None:
     """Whether the counters equal the accepted ones; if not, where to read more."""
-    words, well = reference.sentence(results.cells)
+    words, well = counter_lock.sentence(results.cells)
     if words:
-        hint = "" if well else " ./sconsw counters shows details."
+        hint = "" if well else f" {scons('counters')} shows details."
         console.print(words + hint, style="" if well else "bold red", markup=False, soft_wrap=True)
         console.print()
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import SCons.Errors
 from SCons.Action import Action
 
-from layermatrix.build import dependencies, shell
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import dependencies, paths, shell
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
@@ -54,9 +53,9 @@ def _identified(env: Env, made: list[Node]) -> list[Node]:
 
 
 def lone_library(env: Env, source: str) -> list[Node]:
-    """A shared library from one file, to be preloaded into the benchmark programs."""
+    """A shared library from one file, for benchmark programs that link no library."""
     file = env.File(env["LAYERED"].at(source))
-    target = f"#$BUILD_DIR/bin/{Path(source).stem}.so"
+    target = f"#$BUILD_DIR/{paths.lone_library(source)}"
     flags = ["$LINKFLAGS", "-shared"]
     return list(env.SharedLibrary(target, object_of(env, file), SHLIBPREFIX="", SHLINKFLAGS=flags))
 
@@ -120,7 +119,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
-        build.asked.soak, is_baseline(env), interrupt.interrupted,
+        build.request.soak, is_baseline(env), interrupt.interrupted,
     )  # fmt: skip
     try:
         with build.shell.under_way(str(target[0])):
@@ -134,7 +133,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
 def is_baseline(env: Env) -> bool:
     """Whether this is the environment of the programs that use the system's own functions."""
     build: BuildState = env["LAYERED"]
-    return bool(env["BUILD_DIR"] == f"{build.top}{BASELINE}")
+    return bool(env["BUILD_DIR"] == f"{build.top}{paths.BASELINE}")
 
 
 def literal(path: str | Path) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import failure, link_options, toolchain
-from layermatrix.build.buildstate import BASELINE
+from layermatrix.build import failure, link_options, paths, toolchain
 from layermatrix.model import matrix
 from layermatrix.scons import builders, run
 
@@ -31,7 +30,7 @@ def baseline(env: Env) -> Env:
     floor, this environment builds it."""
     build: BuildState = env["LAYERED"]
     usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
-    made = _cell(env, usual, BASELINE)
+    made = _cell(env, usual, paths.BASELINE)
     timed = build.project.matrix.peers
     if timed and timed.floor:
         builders.lone_library(made, timed.floor.source)
@@ -75,7 +74,7 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     if cell.counts_layers:
         made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
-        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records it anew
+        failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records its own failure
     return made
 
 
@@ -92,7 +91,7 @@ def _reproducible(made: Env) -> None:
 
 def _given_flags(made: Env) -> None:
     """Append the user's flags last, so that they override the project's."""
-    given = made["LAYERED"].asked.tools
+    given = made["LAYERED"].request.compiler_variables
     c_flags, cxx_flags, link_flags = (
         _words(tuple(given.words(name))) for name in ("CFLAGS", "CXXFLAGS", "LDFLAGS")
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from layermatrix.build.step import Step
 from layermatrix.build.toolchain import LINE_TABLES
-from layermatrix.evidence import declaring
+from layermatrix.evidence import build_nodes
 from layermatrix.scons import builders, products
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def evidence(
     `figures`; `figures` is the evidence that comparisons need. built: the libraries. tests, benches: the
     programs. empty: the C file of a library that does almost nothing, which shows the cost of the benchmark
     itself."""
-    declared = declaring.declare(CellBuilder(env, built, tests, benches, empty))
+    declared = build_nodes.declare(CellBuilder(env, built, tests, benches, empty))
     if not builders.is_baseline(env):
         env.Alias("figures", declared.figures)
     env.Alias("evidence", declared.every)
@@ -62,7 +62,7 @@ class CellBuilder:
         self.project = self._build.project
         self.cell: Cell = env["LAYERED_CELL"]
         self.cells = self._build.selection.cells
-        self.soak = self._build.asked.soak
+        self.soak = self._build.request.soak
         self.folder: str = env["BUILD_DIR"]
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)

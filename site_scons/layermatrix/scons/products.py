@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from SCons.Action import Action
 
-from layermatrix.build import printing
+from layermatrix.build import paths, printing
 from layermatrix.core import process
-from layermatrix.scons import builders
+from layermatrix.scons import builders, run
 from layermatrix.scons.builders import printed
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Env = Any
 Node = Any
 
+NO_LIBRARIES = (
+    "needs the cell's libraries as second argument: {program} is linked with them, "
+    "as 'link' of its load in variants/matrix.yaml decides"
+)
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx")
 ORIGINS = ".layers.json"  # suffix after the header's name: the file that lists each layer's lines
 
@@ -47,12 +51,11 @@ def libraries(env: Env) -> list[Node]:
         [builders.object_of(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
         for names in (system.shared_only, system.static_only)
     )
-    path = f"#$BUILD_DIR/lib{system.library}"
     flags = ["$LINKFLAGS", "-shared", f"-Wl,-soname,{system.soname}", "$SHARED_LINKFLAGS"]
-    shared = env.SharedLibrary(f"{path}.so", [*objects, *shared_only], SHLINKFLAGS=flags)
+    shared = env.SharedLibrary(f"#$BUILD_DIR/{system.shared}", [*objects, *shared_only], SHLINKFLAGS=flags)
     if system.soversion:
         _link_beside(env, shared[0], system.soname)
-    return [*shared, *env.StaticLibrary(f"{path}.a", [*objects, *static_only])]
+    return [*shared, *env.StaticLibrary(f"#$BUILD_DIR/{system.static}", [*objects, *static_only])]
 
 
 def _link_beside(env: Env, shared: Node, name: str) -> None:
@@ -71,7 +74,7 @@ def _library_sources(env: Env) -> list[Node]:
     cell, folder = env["LAYERED_CELL"], env["LAYERED"].sources
     system = cell.variant.system
     counting = system.stats.sources if cell.counts_layers else ()
-    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.interpose)]
+    others = [*system.sources, *counting, *(() if cell.has_sanitizer else system.without_sanitizer)]
     apart = others if cell.variant.layout == "unity" else [*system.modules, *others]
     unit = printed(env, [system.unity], printing.print_unity) if cell.variant.layout == "unity" else []
     return [*unit, *(env.File(f"#{folder}/{name}") for name in apart)]
@@ -80,15 +83,16 @@ def _library_sources(env: Env) -> list[Node]:
 def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
     """The benchmark programs, one for each C file that matches the pattern.
 
-    They do not link the library; it is preloaded. Only programs whose loads have `link: inlined` in the
-    matrix file are linked with `built`, the cell's libraries. Without `built`, as for the baseline, those
-    programs are not built.
+    A program whose load is inlined is linked with `built`, the cell's libraries; the baseline has no such
+    program. The other programs link no library.
     """
     if env["LAYERED_CELL"].has_sanitizer:
         return []
     inlined = {load.program for load in env["LAYERED"].project.matrix.loads.values() if load.is_inlined}
     sources = _matching(env, [pattern])
     linked = [source for source in sources if Path(source.path).stem in inlined]
+    if linked and not (built or builders.is_baseline(env)):
+        run.refuse(f"LayeredBenches({pattern!r}) {NO_LIBRARIES.format(program=Path(linked[0].path).stem)}")
     made = _programs(env, [source for source in sources if source not in linked])
     if built:
         # a program that inlines everything calls no function of the library, but must still load it
@@ -119,7 +123,7 @@ def tests(env: Env, built: Sequence[Node], **variables: Any) -> list[Node]:
         others = _matching(env, [*wanted.static, *wanted.alone])
         return [
             *_programs(env, linked, LIBS=[static], LAYERED_NO_CXX=why),
-            *(_stand_in(env, source, why) for source in others),
+            *(_stub(env, source, why) for source in others),
         ]
     return [
         *_programs(env, _matching(env, wanted.sources), **_shared(env, shared)),
@@ -162,14 +166,14 @@ def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]
     for source in sources:
         why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
         if why:
-            made += [_stand_in(env, source, why)]
+            made += [_stub(env, source, why)]
         else:
             made += env.Program(_program_path(source), builders.object_of(env, source))
     return made
 
 
 def _program_path(source: Node) -> str:
-    return f"#$BUILD_DIR/bin/{Path(source.path).stem}"
+    return f"#$BUILD_DIR/{paths.program(Path(source.path).stem)}"
 
 
 def _no_cxx(env: Env) -> str | None:
@@ -178,7 +182,7 @@ def _no_cxx(env: Env) -> str | None:
     return env.get("LAYERED_NO_CXX") or build.cxx_missing(env["LAYERED_CELL"])
 
 
-def _stand_in(env: Env, source: Node, why: str) -> Node:
+def _stub(env: Env, source: Node, why: str) -> Node:
     """A stub that prints why the program of this source was not built, and exits with 77, "not run"."""
     text = env.Value(f"#!/bin/sh\necho {shlex.quote(why)}\nexit {process.CANNOT_RUN}\n")
     return env.Command(_program_path(source), text, Action(_write_script, "GENERATE"))[0]

@@ -18,14 +18,14 @@ import SCons.Errors
 import SCons.Script
 
 from layermatrix.build import (
+    compiler_variables,
     dependencies,
     printing,
-    remembered,
+    project_cache,
     request,
     shell,
     targets,
     toolchain,
-    usertools,
 )
 from layermatrix.build.buildstate import BuildState
 from layermatrix.core import interrupt
@@ -66,9 +66,9 @@ def project(
     if default is None:
         default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
-        asked = _asked(getattr(variables, "keys", lambda: variables)(), default)
-        loaded, compilers = _project_and_compilers(env, root, asked)
-        plan = base.Plan(root, loaded, asked, compilers, run.child())
+        command_line = _request(getattr(variables, "keys", lambda: variables)(), default)
+        loaded, compilers = _project_and_compilers(env, root, command_line)
+        plan = base.Plan(root, loaded, command_line, compilers, run.child())
         texts = base.answers(plan)
         if texts:
             run.answer("\n".join(texts))
@@ -84,11 +84,11 @@ def project(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )
     env["LAYERED"] = BuildState(
-        root, loaded, asked, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
+        root, loaded, command_line, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
         {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
-        closures, shell.Shell(asked.verbose), top, default,
+        closures, shell.Shell(command_line.verbose), top, default,
     )  # fmt: skip
-    if "compiledb" in asked.names:  # loading the tool takes time, and it then records every object
+    if "compiledb" in command_line.names:  # loading the tool takes time, and it then records every object
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
     run.guard_database()
@@ -110,12 +110,12 @@ def _folders(env: Env) -> tuple[Path, str]:
     return Path(folder.abspath), "" if folder is env.Dir("#") else f"{folder.path}/"
 
 
-def _asked(others: Iterable[str], default: bool) -> request.Request:
+def _request(others: Iterable[str], default: bool) -> request.Request:
     """The checked command line. With `-h`, only its compiler and flags."""
     script = SCons.Script
     if run.is_help():
-        tools = usertools.read(script.ARGUMENTS, os.environ)
-        return replace(request.parse([], [], registry.TARGETS), tools=tools)
+        given = compiler_variables.read(script.ARGUMENTS, os.environ)
+        return replace(request.parse([], [], registry.TARGETS), compiler_variables=given)
     return request.parse(
         script.ARGLIST,
         script.COMMAND_LINE_TARGETS,
@@ -126,20 +126,24 @@ def _asked(others: Iterable[str], default: bool) -> request.Request:
     )
 
 
-def _project_and_compilers(env: Env, root: Path, asked: request.Request) -> tuple[Project, request.Compilers]:
+def _project_and_compilers(
+    env: Env, root: Path, command_line: request.Request
+) -> tuple[Project, request.Compilers]:
     """The project, with the compilers of the matrix and those that the command line names."""
-    loaded = remembered.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
-    named = toolchain.commands(asked.axes.get("compiler", ""))
+    loaded = project_cache.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
+    named = toolchain.commands(command_line.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}
-    compilers = toolchain.find_compilers(names, root / toolchain.CACHE, asked.tools, variables)
+    compilers = toolchain.find_compilers(
+        names, root / toolchain.CACHE, command_line.compiler_variables, variables
+    )
     return matrix.with_compilers(loaded, compilers), compilers
 
 
 def _selected(plan: base.Plan) -> request.Selection:
     """The cells of the graph. `-h` needs them too, because the rest of SConstruct declares the targets."""
     try:
-        return request.select(plan.project, plan.asked, plan.compilers)
+        return request.select(plan.project, plan.request, plan.compilers)
     except request.RequestError as error:
         if run.is_help():
             run.answer(f"{targets.help_text(plan.project, plan.compilers, registry.TARGETS)}\n\n{error}")
@@ -148,7 +152,7 @@ def _selected(plan: base.Plan) -> request.Selection:
 
 def _run_jobs(plan: base.Plan) -> None:
     """Run the requested jobs and end the process. The build graph handles `-h` and `-c`."""
-    if not plan.asked.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
+    if not plan.request.of_kind(targets.Kind.JOB) or run.is_help() or SCons.Script.GetOption("clean"):
         return
     unknown = [word for word in SCons.Script.Main.OptionsParser.largs if word.startswith("-")]
     if unknown:  # SCons itself reports them only after SConstruct has been read, which is too late here

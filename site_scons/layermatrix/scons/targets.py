@@ -13,7 +13,7 @@ import SCons.Script
 from SCons.Action import Action
 from SCons.Node.Alias import default_ans
 
-from layermatrix.build import pkgconfig, request, targets
+from layermatrix.build import paths, pkgconfig, request, targets
 from layermatrix.jobs import registry
 from layermatrix.scons import builders, run
 from layermatrix.scons.builders import write_text
@@ -29,7 +29,9 @@ def compiledb(env: Env, path: str) -> None:
     """The alias `compiledb`: the compile command of each file in the first selected cell, for editors."""
     alias = env.Alias("compiledb", [])
     build: BuildState = env["LAYERED"]
-    if "compiledb" not in build.asked.names:  # loading the tool takes time, and it then records every object
+    if (
+        "compiledb" not in build.request.names
+    ):  # loading the tool takes time, and it then records every object
         return
     folder = build.selection.cells[0].build_dir
     made = env.CompilationDatabase(
@@ -44,7 +46,7 @@ def install(env: Env, built: Sequence[Node], headers: Sequence[str], private: Se
     file. private: flags that only statically linked programs need."""
     build: BuildState = env["LAYERED"]
     try:
-        prefix, destdir = build.asked.prefix, build.asked.destdir
+        prefix, destdir = build.request.prefix, build.request.destdir
     except request.RequestError as error:
         run.refuse(str(error))
     env = env.Clone(INSTALLSTR="INSTALL", PRINT_CMD_LINE_FUNC=build.shell.show)
@@ -64,12 +66,11 @@ def _installed_libraries(env: Env, folder: str, built: Sequence[Node]) -> list[N
     shared, *others = built
     system = env["LAYERED"].project.catalogue.system
     made: list[Node] = env.Install(folder, others)
-    plain = f"lib{system.library}.so"
     if not system.soversion:
         return [*made, *env.Install(folder, shared)]
-    full = f"{plain}.{system.soversion}"
+    full = f"{system.shared}.{system.soversion}"
     made += env.InstallAs(f"{folder}/{full}", shared)
-    for name in dict.fromkeys((system.soname, plain)):
+    for name in dict.fromkeys((system.soname, system.shared)):
         if name != full:
             made += builders.link(env, f"{folder}/{name}", full)
     return made
@@ -95,9 +96,11 @@ def jobs(env: Env) -> None:
     build: BuildState = env["LAYERED"]
     if run.is_help():
         text = targets.help_text(
-            build.project, build.compilers, registry.TARGETS, default_ans, build.asked.tools
+            build.project, build.compilers, registry.TARGETS, default_ans, build.request.compiler_variables
         )
-        env.Help(text, append=SCons.Script.help_text is not None)  # keep the project's own help
+        env.Help(
+            builders.literal(text), append=SCons.Script.help_text is not None
+        )  # keep the project's own help
         return
     _check_targets(env)
     for job in registry.JOBS:
@@ -113,20 +116,19 @@ def _check_targets(env: Env) -> None:
     build: BuildState = env["LAYERED"]
     if not build.default or SCons.Script.DEFAULT_TARGETS:
         return
-    files = [name for name in build.asked.names if env.Entry(builders.literal(f"#{name}")).has_builder()]
+    files = [name for name in build.request.names if env.Entry(builders.literal(f"#{name}")).has_builder()]
     names = [*(target.name for target in registry.TARGETS), *default_ans, *files]
     try:
-        request.check_targets(build.asked, names)
+        request.check_targets(build.request, names)
     except request.RequestError as error:
         run.refuse(str(error))
 
 
 def _made_by(build: BuildState, job: str) -> list[str]:
     """The build folders of this job's cells, and the report. For a plain `-c`, all that exist."""
-    folder = build.root / "build"
+    report = str(build.root / paths.REPORT)
     if job == "report":
-        return [str(folder / "report")]
-    if not (SCons.Script.COMMAND_LINE_TARGETS or build.asked.axes):
-        return [str(path) for path in folder.iterdir() if path.is_dir()]
-    cells = [build.root / cell.build_dir for cell in build.selection.cells]
-    return [str(path) for path in (*cells, folder / "report")]
+        return [report]
+    if not (SCons.Script.COMMAND_LINE_TARGETS or build.request.axes):
+        return [str(path) for path in (build.root / "build").iterdir() if path.is_dir()]
+    return [*(str(build.root / cell.build_dir) for cell in build.selection.cells), report]

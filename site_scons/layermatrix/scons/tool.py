@@ -1,7 +1,7 @@
 """The SCons tool `layered`: builds libraries, tests and evidence from a layer spec, one folder per cell.
 
 The tool adds methods such as `LayeredProject` and `LayeredCells` to an environment; docs/scons-tool.md
-describes them. Only this package imports SCons, which has no type hints; hence `Any`.
+describes them. Only this package imports SCons, which has no type hints, so its objects have the type `Any`.
 """
 
 from __future__ import annotations

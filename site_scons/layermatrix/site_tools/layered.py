@@ -1,8 +1,8 @@
 """SCons finds its tool `layered` here. The tool itself is `layermatrix.scons.tool`."""
 
-from layermatrix.scons import needs
+from layermatrix.scons import requirements
 
-needs.check()  # before the import of what needs them
+requirements.check()  # before modules are imported that need them
 
 from layermatrix.scons.tool import exists, generate  # noqa: E402
 

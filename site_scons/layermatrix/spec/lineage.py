@@ -1,54 +1,38 @@
 """Resolve each variant's layers and settings from `extends`, `remove`, `add` and `set`.
 
-Reads the records of the catalogue and of the variants. Returns a `Draft` for each variant, and reports
-unknown names. `judgement` checks whether the layers of a draft fit together, and only if nothing else is
-wrong.
+Reads the records of the catalogue and of the variants. Returns a `Draft` for each variant. `judgement` checks
+whether the layers of a draft fit together, and only if nothing else is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, replace
+from typing import Any
 
 from layermatrix.core.errors import Place, hint_for, quote
-from layermatrix.core.kinds import Integer, Misfit, OneOf, describe, text_of, value_of
+from layermatrix.core.kinds import Misfit, Node, OneOf, integer
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
-from layermatrix.model.catalogue import Setting
-from layermatrix.model.layers import Key
+from layermatrix.model.catalogue import Catalogue
+from layermatrix.model.layers import Key, Layer
 from layermatrix.model.system import LIBRARY
-from layermatrix.spec import references
-from layermatrix.spec.catalogue import Vocabulary, check_keys, table
-from layermatrix.spec.reading import Document, report_misfit
-from layermatrix.spec.shapes import PARTS_OF_SET, AddSpec, CatalogueSpec, VariantSpec
+from layermatrix.model.variants import Variant
+from layermatrix.profiles import registry
+from layermatrix.spec.catalogue import check_keys, limits, table
+from layermatrix.spec.reading import Document
+from layermatrix.spec.shapes import AddSpec, VariantSpec
 
-T = TypeVar("T")
 FROM_ENVIRONMENT = "env"  # the option value that means "read from the environment"
-CAPACITY = Integer(1, 65_535)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A layer's name and the place where it is written."""
-
-    value: str
-    place: Place
+CAPACITY = integer(1, 65_535)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A variant's settings and its layers, each with the place where it is written.
+    """A variant, the places where its layers are written, and whether its list of layers is what the user
+    intended."""
 
-    `known`: the list of layers is what the user intended.
-    """
-
-    lineage: tuple[str, ...] = ()
-    layers: tuple[Placed, ...] = ()
-    settings: Mapping[str, str | int] = field(default_factory=dict)
-    options: Mapping[str, str | bool | int] = field(default_factory=dict)
-    capacities: Mapping[str, int] = field(default_factory=dict)
-    budget: Budget = field(default_factory=dict)
-    keys: tuple[Key, ...] | None = None  # None: the catalogue's keys
+    variant: Variant
+    places: Mapping[str, Place] = field(default_factory=dict)
     known: bool = False
 
 
@@ -57,240 +41,211 @@ class File:
     """A variant's file: the document, and its valid parts."""
 
     document: Document
-    spec: VariantSpec | None
+    spec: VariantSpec
 
 
 class Lineage:
-    """Drafts the variants, each after the variant that it extends."""
+    """Drafts the variants, each after the variant that it extends. document: the catalogue's."""
 
-    def __init__(
-        self,
-        catalogue: CatalogueSpec | None,
-        words: Vocabulary | None,
-        layers: Document,
-        files: Mapping[str, File],
-    ) -> None:
-        self.catalogue, self.words, self.files = catalogue, words, files
-        self.layers = layers.names("layers") or None  # None: layers cannot be checked
-        self.broken_layers = [name for name in self.layers or () if not layers.sound("layers", name)]
-        known = catalogue is not None and (layers.names("options") or layers.sound("options"))
-        self.options = layers.names("options") if known else None
-        self.document = layers
-        self.known = {"layer": self.layers} if self.layers else {}
-        if catalogue is not None:
-            self.known["entry"] = [*layers.names("system", "entries"), LIBRARY]
+    def __init__(self, catalogue: Catalogue, document: Document, files: Mapping[str, File]) -> None:
+        self.catalogue, self.document, self.files = catalogue, document, files
         self.drafts: dict[str, Draft] = {}
+        self.default = Variant(
+            name="",
+            doc="",
+            source="",
+            lineage=(),
+            keys=catalogue.keys,
+            layers=(),
+            settings={name: setting.default for name, setting in catalogue.settings.items()},
+            numbers={},
+            macros={},
+            options={name: replace(option, env=None) for name, option in catalogue.options.items()},
+            extra={},
+            system=catalogue.system,
+            roles=catalogue.roles,
+            reported={},
+            budget={},
+        )
 
     def draft_all(self) -> dict[str, Draft]:
         """Draft every variant, parents before children."""
-        for name in self.files:
-            for member in reversed(list(self._undrafted(name))):
-                self.drafts[member] = self._draft(member)
+        lengths = {name: len(self._chain(name)) for name in self.files}
+        for name in sorted(lengths, key=lambda name: lengths[name]):
+            self.drafts[name] = self._draft(name, self.files[name].spec, self.files[name].document)
         return self.drafts
 
-    def _undrafted(self, start: str) -> Iterator[str]:
-        """`start`, the variant that it extends, and so on, up to the first that is drafted; each once."""
-        seen: set[str] = set()
+    def _chain(self, start: str) -> list[str]:
+        """`start`, the variant that it extends, and so on; each once. A cycle is reported once, at the first
+        of its variants by name."""
+        names: dict[str, None] = {}
         name: str | None = start
-        while name is not None and name in self.files and name not in self.drafts and name not in seen:
-            seen.add(name)
-            yield name
-            spec = self.files[name].spec
-            name = spec.extends if spec else None
+        while name is not None and name in self.files and name not in names:
+            names[name] = None
+            name = self.files[name].spec.extends
+        if name == start == min(names):
+            what = f"circular extends: {' -> '.join([*names, start])}"
+            self.files[start].document.error(("extends",), what)
+        return list(names)
 
-    def _draft(self, name: str) -> Draft:
-        file = self.files[name]
-        spec, document = file.spec, file.document
-        if spec is None:
-            return Draft()
-        parent = self._parent(name, spec, document)
-        self._check_shape(spec, document)
-        references.check(spec, self.known, document)
-        if self.words:
-            check_keys(spec.keys, self.words.profile, document)
-        sound = parent.known and all(
-            document.sound(key) for key in ("extends", "layers", "remove", "add", "keys", "set")
+    def _draft(self, name: str, spec: VariantSpec, document: Document) -> Draft:
+        parent = Draft(self.default, known=document.sound("extends"))
+        if spec.extends is not None:
+            parent = self.drafts.get(spec.extends, Draft(self.default))
+        check_keys(spec.keys, self.catalogue, document)
+        _check_shape(spec, document)
+        sound = parent.known and all(document.sound(key) for key in (*SHAPE, "keys", "set"))
+        places = self._layers(spec, parent, document) if sound else {}
+        base, made = parent.variant, spec.set
+        capacities = {layer.name: layer.capacity for layer in base.layers}
+        capacities |= _made(made.capacity, ("set", "capacity"), self._capacity, document, places)
+        options = _made(made.options, ("set", "options"), self._option, document)
+        keys, valid = table(spec.keys) or base.keys, self.catalogue.layers
+        variant = replace(
+            base,
+            name=name,
+            doc=spec.doc,
+            source=f"variants/{name}.yaml",
+            lineage=(*base.lineage, name),
+            keys=keys,
+            layers=tuple(self._placed(one, keys, capacities) for one in places if one in valid),
+            settings={**base.settings, **_made(made.settings, ("set",), self._setting, document)},
+            options={**base.options, **options},
+            reported={key: node.value for key, node in spec.reported.items()},
+            budget=merged({} if spec.budget is None else base.budget, _budget(spec, document)),
         )
-        layers = self._layers(spec, parent, document) if sound else ()
-        made, names = spec.set, [layer.value for layer in layers]
-        capacities = self._made(
-            "capacity", made.capacity, lambda name, node: self._capacity(name, node, names), document
-        )
-        return Draft(
-            lineage=(*parent.lineage, name),
-            layers=layers,
-            settings={**parent.settings, **self._made("", made.settings, self._setting, document)},
-            options={**parent.options, **self._made("options", made.options, self._option, document)},
-            capacities={**parent.capacities, **capacities},
-            budget=merged({} if spec.budget is None else parent.budget, self._budget(spec, document)),
-            keys=table(spec.keys) or parent.keys,
-            known=sound and document.sound(),
-        )
+        return Draft(variant, places, sound and document.sound())
 
-    def _parent(self, name: str, spec: VariantSpec, document: Document) -> Draft:
-        if spec.extends is None:
-            defaults = {key: one.default for key, one in self.words.settings.items()} if self.words else {}
-            return Draft(settings=defaults, known=document.sound("extends"))
-        if spec.extends not in self.files:
-            hint = hint_for(spec.extends, [known for known in self.files if known != name])
-            document.error(("extends",), f"unknown variant {quote(spec.extends)}", hint)
-        elif spec.extends not in self.drafts:
-            self._refuse_circle(name)
-        return self.drafts.get(spec.extends, Draft())
+    def _placed(self, name: str, keys: tuple[Key, ...], capacities: Mapping[str, int]) -> Layer:
+        """A layer in a variant. It serves all keys, or those whose names it serves in the catalogue."""
+        layer = self.catalogue.layers[name]
+        names = [key.name for key in layer.keys]
+        own = tuple(key for key in keys if layer.serves_all or key.name in names)
+        capacity = capacities.get(name, layer.capacity)
+        return replace(layer, keys=own, capacity=capacity, serves_all=len(own) == len(keys))
 
-    def _refuse_circle(self, name: str) -> None:
-        """Report a cycle of variants once, at the first by name. None of its variants is drafted when one is
-        reached."""
-        circle = list(self._undrafted(name))
-        first = circle.index(min(circle))
-        ordered = circle[first:] + circle[:first]
-        shown = " -> ".join([*ordered, ordered[0]])
-        self.files[ordered[0]].document.error(("extends",), f"circular extends: {shown}")
-
-    def _check_shape(self, spec: VariantSpec, document: Document) -> None:
-        """Take the layers that the variant lists, or change those of its parent."""
-        if not all(document.sound(key) for key in ("extends", "layers", "remove", "add")):
-            return
-        change = ("remove", 0) if spec.remove else ("add", 0, "layer") if spec.add else None
-        if spec.layers and change:
-            what = "'remove' and 'add' change the layers of another variant, but here are 'layers'"
-            document.error(change, what)
-        elif not spec.extends and change:
-            what = "'remove' and 'add' need a variant to change"
-            document.error(change, what, "say which one with 'extends'")
-        elif not spec.extends and not spec.layers:
-            document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
-
-    def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> tuple[Placed, ...]:
-        own = [Placed(name, document.place("layers", i)) for i, name in enumerate(spec.layers)]
-        layers = own or list(parent.layers)
+    def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> dict[str, Place]:
+        own = {name: document.place("layers", index) for index, name in enumerate(spec.layers)}
+        layers = own or dict(parent.places)
         for index, gone in enumerate(spec.remove):
-            found = [layer for layer in layers if layer.value == gone]
-            if found:
-                layers.remove(found[0])
-            else:
-                hint = hint_for(gone, [layer.value for layer in layers])
-                what = f"layer {quote(gone)} is not in {quote(parent.lineage[-1])}"
-                document.error(("remove", index), what, hint)
+            if layers.pop(gone, None) is None:
+                what = f"layer {quote(gone)} is not in {quote(parent.variant.name)}"
+                document.error(("remove", index), what, hint_for(gone, layers))
         for index, item in enumerate(spec.add):
-            self._add(item, index, layers, document)
-        return tuple(layers)
+            place = document.place("add", index, "layer")
+            document.attempt(("add", index), self._add, item, place, layers)
+        return layers
 
-    def _add(self, item: AddSpec, index: int, layers: list[Placed], document: Document) -> None:
-        names = [layer.value for layer in layers]
-        beside = item.before or item.after
-        place = document.place("add", index, "layer")
-        if item.layer in names:
-            what = f"layer {quote(item.layer)} is in this variant already"
-            document.error(("add", index, "layer"), what, "remove it as well if you want to move it")
-        elif beside is None:
-            layers.insert(self._end_of_role(item.layer, names), Placed(item.layer, place))
-        elif beside not in names:
-            what = f"layer {quote(beside)} is not in this variant"
-            document.error(
-                ("add", index, "before" if item.before else "after"), what, hint_for(beside, names)
-            )
+    def _add(self, item: AddSpec, place: Place, layers: dict[str, Place]) -> None:
+        """Insert a layer: beside another one, or after the last layer of its role."""
+        names, beside = list(layers), item.before or item.after
+        if item.layer in layers:
+            what, hint = "is in this variant already", "remove it as well if you want to move it"
+            raise Misfit(f"layer {quote(item.layer)} {what}", hint, ("layer",), whole=True)
+        if beside and beside not in layers:
+            what, at = f"layer {quote(beside)} is not in this variant", "before" if item.before else "after"
+            raise Misfit(what, hint_for(beside, names), (at,), whole=True)
+        if beside:
+            position = names.index(beside) + bool(item.after)
         else:
-            layers.insert(names.index(beside) + (1 if item.after else 0), Placed(item.layer, place))
+            order = {role: index for index, role in enumerate(self.catalogue.roles)}
+            ranks = {name: order.get(layer.role, 0) for name, layer in self.catalogue.layers.items()}
+            own = ranks.get(item.layer, len(order))
+            position = max((i + 1 for i, name in enumerate(names) if ranks.get(name, 0) <= own), default=0)
+        layers[item.layer] = place
+        for name in names[position:]:  # moved behind it, in their order
+            layers[name] = layers.pop(name)
 
-    def _end_of_role(self, name: str, names: list[str]) -> int:
-        """The position of an added layer without `before` or `after`: after the last layer of its role."""
-        rank = self._rank(name)
-        return max((index + 1 for index, other in enumerate(names) if self._rank(other) <= rank), default=0)
+    # --- the values in `set`; MISSING for one that cannot be checked, or is not known
 
-    def _rank(self, name: str) -> int:
-        layer = self.catalogue.layers.get(name) if self.catalogue else None
-        return self.words.rank(layer.role) if layer and self.words else 1000
+    def _setting(self, name: str, node: Node) -> Any:
+        setting = self.catalogue.settings.get(name)
+        if setting is None or not self.document.sound("settings", name):
+            return MISSING
+        by_text = {str(value): value for value in setting.values}
+        return by_text[OneOf(*by_text).read(node)]
 
-    # --- set
+    def _option(self, name: str, node: Node) -> Any:
+        option = self.catalogue.options.get(name)
+        if option is None:
+            return MISSING
+        if node.text != FROM_ENVIRONMENT:
+            return replace(option, default=option.kind.read(node), env=None)
+        if option.env is None:
+            raise Misfit("has no environment variable")
+        return option
 
-    def _made(
-        self,
-        part: str,
-        given: Mapping[str, object],
-        read: Callable[[str, object], T | None],
-        document: Document,
-    ) -> dict[str, T]:
-        """The valid part of what a variant sets; None for a value that cannot be checked."""
-        good = {}
-        for name, node in given.items():
-            try:
-                value = read(name, node)
-                good.update({name: value} if value is not None else {})
-            except Misfit as wrong:
-                path = ("set", part, name) if part else ("set", name)
-                report_misfit(wrong, path, document)
-        return good
-
-    def _setting(self, name: str, node: object) -> str | int | None:
-        if self.words is None or not self.document.sound("settings"):
-            return None
-        setting = self.words.settings.get(name)
-        if setting is None:
-            hint = hint_for(name, [*self.words.settings, *PARTS_OF_SET])
-            raise Misfit(f"unknown key {quote(name)} in 'set'", hint, whole=True)
-        return chosen(setting, node)
-
-    def _capacity(self, name: str, node: object, names: list[str]) -> int | None:
-        if self.layers is None or self.words is None or name in self.broken_layers:
-            return None
-        if name not in self.layers:
-            raise Misfit(f"unknown layer {quote(name)}", hint_for(name, self.layers), whole=True)
-        if names and name not in names:
-            raise Misfit(f"layer {quote(name)} is not in this variant", hint_for(name, names), whole=True)
-        layer = self.catalogue.layers[name] if self.catalogue else None
-        storage = self.words.storages.get(layer.storage) if layer else None
-        if layer is None or layer.capacity is None or storage is None:
-            raise Misfit(f"layer {quote(name)} has no capacity of its own to change", whole=True)
+    def _capacity(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
+        layer = self.catalogue.layers.get(name)
+        if layer is None:
+            return MISSING
+        if layers and name not in layers:
+            what = f"layer {quote(name)} is not in this variant"
+            raise Misfit(what, hint_for(name, layers), whole=True, at_key=True)
+        storage = self.catalogue.storages.get(layer.storage)
+        if not layer.capacity or storage is None:
+            what = f"layer {quote(name)} has no capacity of its own to change"
+            raise Misfit(what, whole=True, at_key=True)
         capacity = CAPACITY.read(node)
-        if misfit := storage.misfit(capacity):
-            raise Misfit(misfit, whole=True)
+        if wrong := storage.misfit(capacity):
+            raise Misfit(wrong, whole=True)
         return capacity
 
-    def _option(self, name: str, node: object) -> str | bool | int | None:
-        if self.options is None or self.catalogue is None:
-            return None
-        if name not in self.options:
-            raise Misfit(f"unknown option {quote(name)}", hint_for(name, self.options), whole=True)
-        option = self.catalogue.options.get(name)
-        if option is None or not self.document.sound("options", name):
-            return None
-        if text_of(node) == FROM_ENVIRONMENT:
-            if option.env is None:
-                raise Misfit("has no environment variable")
-            return FROM_ENVIRONMENT
-        value = value_of(node)
-        if expects := option.refusal(value):
-            raise Misfit(f"must be {expects}, not {describe(node)}")
-        return value if isinstance(value, (bool, int)) else None
 
-    # --- budget
-
-    def _budget(self, spec: VariantSpec, document: Document) -> Budget:
-        """The valid limits that this variant sets."""
-        good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
-        for entry, metrics in (spec.budget or {}).items():
-            known = LIBRARY_METRICS if entry == LIBRARY else ENTRY_METRICS
-            if not document.sound("budget", entry):  # an unknown entry
-                continue
-            for metric, limits in metrics.items():
-                path = ("budget", entry, metric)
-                if metric not in known:
-                    what = f"unknown metric {quote(metric)}"
-                    document.error(path, what, hint_for(metric, known), at_key=True)
-                else:
-                    own = {
-                        word: BudgetLimit(most, document.place(*path, word).shown)
-                        for word, most in limits.items()
-                    }
-                    good.setdefault(entry, {})[metric] = own
-        return good
+SHAPE = ("extends", "layers", "remove", "add")  # the keys that make a variant's list of layers
 
 
-def chosen(setting: Setting, node: object) -> str | int:
-    """The value of a setting; raises Misfit if the setting does not have it."""
-    by_text = {str(value): value for value in setting.values}
-    return by_text[OneOf(*by_text).read(node)]
+def _check_shape(spec: VariantSpec, document: Document) -> None:
+    """Check that the variant either lists its layers or changes those of its parent."""
+    if not all(document.sound(key) for key in SHAPE):
+        return
+    change = ("remove", 0) if spec.remove else ("add", 0, "layer") if spec.add else None
+    if spec.layers and change:
+        what = "'remove' and 'add' change the layers of another variant, but here are 'layers'"
+        document.error(change, what)
+    elif not spec.extends and change:
+        what = "'remove' and 'add' need a variant to change"
+        document.error(change, what, "say which one with 'extends'")
+    elif not spec.extends and not spec.layers:
+        document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
+
+
+def _made(
+    given: Mapping[str, Node], path: tuple[str, ...], read: Callable[..., Any], document: Document, *more: Any
+) -> dict[str, Any]:
+    """The valid part of what a variant sets."""
+    found = {name: document.attempt((*path, name), read, name, node, *more) for name, node in given.items()}
+    return {name: value for name, value in found.items() if value is not MISSING}
+
+
+def _budget(spec: VariantSpec, document: Document) -> Budget:
+    """The valid limits that this variant sets."""
+    good: dict[str, dict[str, dict[str, BudgetLimit]]] = {}
+    for entry, metrics in (spec.budget or {}).items():
+        known = LIBRARY_METRICS if entry == LIBRARY else ENTRY_METRICS
+        for metric, most in metrics.items() if document.sound("budget", entry) else ():
+            path = ("budget", entry, metric)
+            if metric not in known:
+                document.error(path, f"unknown metric {quote(metric)}", hint_for(metric, known), at_key=True)
+            own = {word: BudgetLimit(most[word], document.place(*path, word).shown) for word in most}
+            good.setdefault(entry, {})[metric] = own
+    return good
+
+
+def finished(variant: Variant, catalogue: Catalogue) -> Variant:
+    """A valid variant with what is computed from its choices."""
+    layers = [
+        replace(layer, position=position, limits=limits(layer, catalogue.storages.get(layer.storage)))
+        for position, layer in enumerate(variant.layers, start=1)
+    ]
+    numbers = {key: catalogue.settings[key].number(value) for key, value in variant.settings.items()}
+    return replace(
+        variant,
+        layers=tuple(layers),
+        numbers=numbers,
+        macros={one.macro: numbers[key] for key, one in catalogue.settings.items() if one.macro},
+        extra=registry.of(catalogue.profile).extra(variant.keys, variant.settings),
+    )
 
 
 def merged(parent: Budget, own: Budget) -> Budget:

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from layermatrix.core.command import scons
 from layermatrix.core.errors import Report
-from layermatrix.core.kinds import Name, Number, PlainLine, Record, Text
+from layermatrix.core.kinds import Name, PlainLine, Text, number
 from layermatrix.model.measuring import METRICS
 from layermatrix.model.system import Mode
 from layermatrix.spec import reading
 
 FILE = Path("variants/counters.lock")
 DIGITS = 3
-Figure = Annotated[float, Number(-1e9, 1e9)]
+Figure = Annotated[float, number(-1e9, 1e9)]
 Digest = Annotated[str, Text("eight hexadecimal digits in quotes", r"[0-9a-f]{8}")]
 HEAD = """\
-# What an operation of each load costs in each cell, the benchmark's own share taken off. `./sconsw counters`
-# compares with it, `./sconsw counters --accept` writes it: commit it with the change that moved a figure.
+# What an operation of each load costs in each cell, the benchmark's own share taken off. `{command} counters`
+# compares with it, `{command} counters --accept` writes it: commit it with the change that moved a figure.
 #
 # A figure may grow by the `percent` or by the `soft` of its limits in variants/matrix.yaml, whichever is
 # more, but by no more than `hard`. Other compilers, C libraries, valgrinds and caches have figures of their
@@ -67,7 +68,7 @@ Lock = Mapping[Place, Accepted]
 
 
 @dataclass(frozen=True)
-class AcceptedSpec(Record):
+class AcceptedSpec:
     """A record with one field for each of METRICS."""
 
     args: Digest
@@ -83,7 +84,7 @@ class AcceptedSpec(Record):
 
 
 @dataclass(frozen=True)
-class MachineSpec(Record):
+class MachineSpec:
     """The figures of one machine: variant -> mode -> load."""
 
     compiler: PlainLine
@@ -105,7 +106,7 @@ class MachineSpec(Record):
 
 
 @dataclass(frozen=True)
-class LockSpec(Record):
+class LockSpec:
     references: tuple[MachineSpec, ...]
 
 
@@ -114,12 +115,11 @@ def read(root: Path) -> dict[Place, Accepted]:
     if not (root / FILE).exists():
         return {}
     report = Report()
-    document = reading.open_document(root / FILE, FILE.as_posix(), {}, report)
+    document = reading.Document(root, FILE.as_posix(), report)
     spec = reading.read(LockSpec, document)
-    if spec and document.sound():
+    if document.sound():
         _refuse_repetition(spec, document)
     report.raise_if_any()
-    assert spec is not None
     return {place: one for machine in spec.references for place, one in machine.entries().items()}
 
 
@@ -138,7 +138,7 @@ def _refuse_repetition(spec: LockSpec, document: reading.Document) -> None:
 
 def render(lock: Lock) -> str:
     """The text of the file."""
-    lines = [HEAD + "references:" + ("" if lock else " []")]
+    lines = [HEAD.format(command=scons()) + "references:" + ("" if lock else " []")]
     last: tuple[object, ...] = (None, None, None)
     for place in sorted(lock):
         now = (place.machine, place.variant, place.mode)

@@ -1,40 +1,29 @@
-"""Read one file into a checked record. pydantic reads the values; this module adds a place and a hint to its
-errors.
+"""Read one file into a checked record: the types of the record's fields say what the file may hold.
 
 A `Document` is a file and the paths in it: ("layers", "ring", "capacity") is a value, and has a place. `read`
 returns a record. If the file has mistakes, they are in the report, and the record holds the valid parts: an
-invalid entry of a mapping is left out; an invalid field has its default, or is absent. Further checks call
+invalid entry of a mapping is left out; an invalid field has its default, or is None. Further checks call
 `sound()` first, so that one mistake causes one error.
 """
 
 from __future__ import annotations
 
+import enum
+import functools
 import types
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path as FilePath
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    TypeAlias,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
-from layermatrix.core.kinds import Misfit, Own, describe
+from layermatrix.core.kinds import OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
+from layermatrix.model.patterns import matches
 from layermatrix.spec import yamlnodes
-from layermatrix.spec.yamlnodes import Node, Scalar, Sequence
-
-if TYPE_CHECKING:
-    import pydantic
 
 T = TypeVar("T")
 Path: TypeAlias = "tuple[str | int, ...]"  # of a value in a file
+Known = Mapping[str, Sequence[str]]  # noun -> the existing names; other nouns are not checked
 
 # The noun for an entry of a mapping, by the mapping's key; nested mappings follow.
 NOUNS: Mapping[str, tuple[str, ...]] = {
@@ -45,63 +34,56 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
     "classes": ("class",), "variants": ("variant", "mode", "load"),
     "budget": ("entry", "metric", "configuration"),
 }  # fmt: skip
-EXPECTED = {"dataclass_type": "a mapping", "dict_type": "a mapping", "mapping_type": "a mapping",
-            "tuple_type": "a list", "list_type": "a list"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a path: the element, the place of its key in a mapping, and the value's node."""
-
-    element: str | int
-    key: Place | None
-    node: Node
 
 
 class Document:
-    """A file, read or unreadable. `words`: the file's names for the core's terms."""
+    """A file, read or unreadable. root, path: the project's folder, and the file's path in it. optional: the
+    file may be missing."""
 
-    def __init__(self, shown: str, node: Node | None, words: Mapping[str, str], report: Report) -> None:
-        self.shown, self.node, self.words, self.report = shown, node, words, report
-        self.broken: set[Path] = {()} if node is None else set()
+    def __init__(self, root: FilePath, path: str, report: Report, *, optional: bool = False) -> None:
+        self.shown, self.report = printable(path), report
+        start = Place(self.shown, 1, 1)
+        absent = optional and not (root / path).is_file()
+        node = None if absent else yamlnodes.read_document(root / path, self.shown, report)
+        self.root = node or Node(start, "", None, start)
+        self.words: Mapping[str, str] = {}  # the file's names for the core's terms
+        self.broken: set[Path] = set() if node else {()}
+        self.references: list[tuple[Ref, str, Path, bool]] = []  # with the path, and whether a key is meant
 
-    def walk(self, path: Path) -> Iterator[Step]:
-        """The steps of a path, as far as they exist in the file."""
-        node = self.node
+    def key(self, name: str | int, given: Collection[str | int]) -> Any:
+        """The file's name for a key, of those given."""
+        return name if name in given else self.words.get(str(name), name)
+
+    def part(self, node: Node, element: str | int) -> Node | None:
+        if isinstance(node.value, dict):
+            return node.value.get(self.key(element, node.value))
+        within = isinstance(node.value, list) and isinstance(element, int) and element < len(node.value)
+        return node.value[element] if within else None
+
+    def walk(self, path: Path) -> list[Node]:
+        """The file's node, and those of the steps of a path, as far as they exist."""
+        nodes = [self.root]
         for element in path:
-            step = self._step(node, element)
-            if step is None:
-                return
-            node = step.node
-            yield step
-
-    def _step(self, node: Node | None, element: str | int) -> Step | None:
-        if isinstance(node, yamlnodes.Mapping):
-            wanted = (element, self.words.get(str(element)))
-            found = ((key, value) for key, value in node.entries if key.text in wanted)
-            return next((Step(key.text, key.place, value) for key, value in found), None)
-        if isinstance(node, Sequence) and isinstance(element, int) and element < len(node.items):
-            return Step(element, None, node.items[element])
-        return None
+            node = self.part(nodes[-1], element)
+            if node is None:
+                break
+            nodes.append(node)
+        return nodes
 
     def place(self, *path: str | int) -> Place:
         """The place of a value, or of the deepest part of its path that exists."""
-        steps = list(self.walk(path))
-        start = self.node.place if self.node else Place(self.shown, 1, 1)
-        return steps[-1].node.place if steps else start
+        return self.walk(path)[-1].place
 
     def key_place(self, *path: str | int) -> Place:
         """The place of a value's key. For an item of a list, the item's place; for the file, its start."""
-        steps = list(self.walk(path))
-        if not steps:
-            return Place(self.shown, 1, 1)
-        return steps[-1].key or steps[-1].node.place
+        node = self.walk(path)[-1]
+        return node.key or node.place
 
     def names(self, *path: str) -> list[str]:
         """The keys of the mapping at a path, valid or not."""
-        steps = list(self.walk(path))
-        node = steps[-1].node if len(steps) == len(path) and steps else None
-        return [key.text for key, _ in node.entries] if isinstance(node, yamlnodes.Mapping) else []
+        nodes = self.walk(path)
+        found = nodes[-1].value if len(nodes) > len(path) else None
+        return list(found) if isinstance(found, dict) else []
 
     def sound(self, *path: str | int) -> bool:
         """Whether the value at this path, its parts and its parents are all free of mistakes."""
@@ -109,232 +91,194 @@ class Document:
 
     def error(self, path: Path, what: str, hint: str | None = None, *, at_key: bool = False) -> None:
         """Report a mistake at a path, and mark the path as invalid."""
-        place = self.key_place(*path) if at_key else self.place(*path)
-        self.report.error(place, what, hint)
+        self.report.error(self.key_place(*path) if at_key else self.place(*path), what, hint)
         self.broken.add(path)
+
+    def misfit(self, wrong: Misfit, path: Path = (), *, of_key: bool = False) -> None:
+        """Report what is wrong with the value at a path, or with its key."""
+        inner, what = (*path, *wrong.at), wrong.what
+        if wrong.whole:
+            what = what.replace("{slot}", self.slot(path))
+        elif of_key:
+            noun = self.slot(path).removesuffix(quote(str(path[-1]))).rstrip() or "entry"
+            what = f"the name of {article(noun)} {what}"
+        else:
+            what = f"{self.slot(inner)} {what}"
+        self.error(inner, what, wrong.hint, at_key=wrong.at_key or of_key)
+
+    def attempt(self, path: Path, act: Callable[..., T], *given: Any, of_key: bool = False) -> T | Any:
+        """The result of a call; MISSING if it raises a Misfit, which is reported at the path."""
+        try:
+            return act(*given)
+        except Misfit as wrong:
+            self.misfit(wrong, path, of_key=of_key)
+            return MISSING
 
     def slot(self, path: Path) -> str:
         """The name of the value at a path in messages."""
-        slot = "the file"
-        nouns: tuple[str, ...] = ()
-        node = self.node
-        for element in path:
-            if isinstance(node, Scalar):
+        slot, nouns, nodes = "the file", tuple[str, ...](), self.walk(path)
+        for node, element in zip(nodes, path, strict=False):
+            if node.text is not None:
                 break  # a single value in place of a list or a mapping
-            step = self._step(node, element)
-            node = step.node if step else None
+            own = self.key(element, node.value)
             if isinstance(element, int):
                 slot, nouns = f"an item of {slot}", ()
             elif nouns:
-                slot, nouns = f"{self.words.get(nouns[0], nouns[0])} {quote(element)}", nouns[1:]
+                slot, nouns = f"{nouns[0]} {quote(element)}", nouns[1:]
             else:
-                own = str(step.element) if step else element
                 slot, nouns = quote(own), NOUNS.get(own, ())
         return slot
+
+    # --- names that refer to something in the project
+
+    def known(self, sections: Mapping[tuple[str, ...], Iterable[str]]) -> dict[str, Sequence[str]]:
+        """The names in these sections of the file, valid or not, and others of the same noun. Without
+        sections that cannot be read."""
+        found: dict[str, Sequence[str]] = {}
+        for path, others in sections.items():
+            names = self.names(*path)
+            if names or self.sound(*path):
+                found[NOUNS[path[-1]][0]] = list(dict.fromkeys([*others, *names]))
+        return found
+
+    def check_references(self, known: Known) -> None:
+        """Report each name that refers to something that does not exist."""
+        for ref, name, path, of_key in self.references:
+            there = known.get(ref.noun)
+            if there is not None and not any(
+                name == one or (ref.pattern and matches(one, name)) for one in there
+            ):
+                what = f"unknown {ref.noun} {quote(name)}"
+                self.error(path, what, hint_for(name, there) or ref.hint, at_key=of_key)
+
+
+def printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 # --- reading
 
 
-def open_document(file: FilePath, shown: str, words: Mapping[str, str], report: Report) -> Document:
-    """Parse the file's text into nodes. `shown` is its path in messages."""
-    return Document(shown, yamlnodes.read_document(file, shown, report), words, report)
+def read(kind: type[T], document: Document) -> T:
+    """The record in a file. Mistakes are reported, and the record has the valid parts. If a required field is
+    invalid, it is empty for a mapping, otherwise None."""
+    shape: Any = kind
+    found = document.attempt((), _fields, shape, document.root, (), document) if document.sound() else MISSING
+    valid = {} if found is MISSING else {key: value for key, value in found.items() if value is not MISSING}
+    required = [field.name for field in fields(shape) if _is_required(field)]
+    empty: dict[str, Any] = {name: {} if _is_mapping(hints(shape)[name]) else None for name in required}
+    return kind(**{**empty, **valid})
 
 
-def read(kind: type[T], document: Document) -> T | None:
-    """The record in a file. Mistakes are reported, and the record has the valid parts; None if there are
-    none."""
-    import pydantic
+def _is_mapping(hint: Any) -> bool:
+    origin: Any = get_origin(unfolded(hint)[0])
+    return origin is Mapping
 
-    if document.node is None:
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool = False) -> Any:
+    """The value of a node, of the type `hint`. Raises Misfit, or reports mistakes in parts."""
+    kind, marks = unfolded(hint)
+    if OR_NONE in marks and node.value == "none":
         return None
-    data = plain(document.node, document.words, kind)
-    try:
-        found: T = _adapter(kind).validate_python(data)
-        return found
-    except pydantic.ValidationError as problem:
-        _report(problem, kind, document)
-    return _partly(kind, data, document) if isinstance(data, dict) else None
-
-
-def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
-    """The reader of this kind. It is slow to create, so it is cached."""
-    import pydantic
-
-    key = repr(kind)
-    if key not in _ADAPTERS:
-        _ADAPTERS[key] = pydantic.TypeAdapter(kind)
-    return _ADAPTERS[key]
-
-
-_ADAPTERS: dict[str, pydantic.TypeAdapter[Any]] = {}
-
-
-def plain(node: Node, words: Mapping[str, str], kind: Any = None) -> Any:
-    """Nodes as dicts and lists with the core's terms as keys. Each single value keeps its written form."""
-    if isinstance(node, yamlnodes.Mapping):
-        known = fields_of(kind)
-        given = {key.text for key, _ in node.entries}
-        core = {word: own for own, word in words.items() if own in known and own not in given}
-        parts = ((core.get(key.text, key.text), value) for key, value in node.entries)
-        return {name: plain(value, words, part_of(kind, name)) for name, value in parts}
-    if isinstance(node, Sequence):
-        return [plain(item, words, part_of(kind, 0)) for item in node.items]
-    return node
-
-
-def _partly(kind: type[T], data: dict[str, Any], document: Document) -> T:
-    """A record of the valid fields. Invalid entries of a mapping are left out."""
-    record = kind.__new__(kind)
-    own = hints(kind)
-    for field in fields(kind):  # type: ignore[arg-type]
-        value = _sound_part(own[field.name], field.name, data, document)
-        if value is MISSING:
-            value = field.default_factory() if callable(field.default_factory) else field.default
-        if value is MISSING and get_origin(bare(own[field.name])) is Mapping:
-            value = {}
-        if value is not MISSING:
-            object.__setattr__(record, field.name, value)
-    return record
-
-
-def _sound_part(hint: Any, name: str, data: dict[str, Any], document: Document) -> Any:
-    """The value of a field; MISSING if it is absent or has no valid part."""
-    import pydantic
-
-    if name not in data:
-        return MISSING
-    value = data[name]
-    if isinstance(value, dict):
-        value = {key: part for key, part in value.items() if document.sound(name, key)}
-    elif not document.sound(name):
-        return MISSING
-    try:
-        return _adapter(hint).validate_python(value)
-    except pydantic.ValidationError:
-        return MISSING
-
-
-# --- mistakes and their places
-
-
-def _report(problem: pydantic.ValidationError, kind: Any, document: Document) -> None:
-    """Every mistake, once. If an unknown key looks like a misspelled one, that one is not reported as
-    missing."""
-    errors = problem.errors(include_url=False, include_input=True)
-    meant = {
-        (*error["loc"][:-1], likely)
-        for error in errors
-        if error["type"] == "unexpected_keyword_argument"
-        if (likely := suggest(str(error["loc"][-1]), _absent(error["loc"][:-1], kind, document)))
-    }
-    for error in errors:
-        if error["loc"] in meant:
-            document.broken.add(error["loc"])
-        else:
-            _report_one(error, kind, document)
-
-
-def _report_one(error: Any, kind: Any, document: Document) -> None:
-    path, sort = error["loc"], error["type"]
-    if sort == "missing":
-        holder = path[:-1]
-        name = document.words.get(path[-1], path[-1])
-        document.error(holder, f"{document.slot(holder)} has no {quote(name)}", at_key=True)
-        document.broken.add(path)
-    elif sort == "unexpected_keyword_argument":
-        _report_unknown(path, kind, document)
-    elif path and path[-1] == "[key]":
-        noun = document.slot(path[:-1]).rpartition(" ")[0] or "entry"
-        _report_misfit(error, path[:-1], f"the name of {article(noun)}", document, at_key=True)
-    else:
-        _report_misfit(error, path, document.slot(path), document)
-
-
-def _report_unknown(path: Path, kind: Any, document: Document) -> None:
-    name, holder = str(path[-1]), path[:-1]
-    likely = suggest(name, _absent(holder, kind, document))
-    known = [document.words.get(key, key) for key in fields_of(_kind_at(kind, holder))]
-    hint = f"did you mean {quote(likely)}?" if likely else hint_for(name, known)
-    document.error(path, f"unknown key {quote(name)} in {document.slot(holder)}", hint, at_key=True)
-
-
-def _absent(path: Path, kind: Any, document: Document) -> list[str]:
-    """The keys that the mapping at a path may have and does not have."""
-    given = document.names(*(str(element) for element in path))
-    known = (document.words.get(key, key) for key in fields_of(_kind_at(kind, path)))
-    return [key for key in known if key not in given]
-
-
-def _report_misfit(error: Any, path: Path, slot: str, document: Document, *, at_key: bool = False) -> None:
-    wrong = error.get("ctx", {}).get("error")
-    if not isinstance(wrong, Misfit):
-        what = (
-            f"must be {EXPECTED[error['type']]}, not {describe(error['input'])}"
-            if error["type"] in EXPECTED
-            else error["msg"]
-        )
-        wrong = Misfit(what)
-    report_misfit(wrong, path, document, slot=slot, at_key=at_key)
-
-
-def report_misfit(
-    wrong: Misfit, path: Path, document: Document, *, slot: str | None = None, at_key: bool = False
-) -> None:
-    """Report a Misfit at its place in the file."""
-    inner = (*path, *wrong.at)
-    if wrong.whole:
-        what, at_key = (
-            wrong.what.replace("{slot}", document.slot(path)),
-            at_key or not isinstance((inner or (0,))[-1], int),
-        )
-    else:
-        what = f"{slot if slot and not wrong.at else document.slot(inner)} {wrong.what}"
-    document.error(inner, what, wrong.hint, at_key=at_key)
-
-
-# --- the kinds of records and their fields
-
-
-def bare(kind: Any) -> Any:
-    """A kind without Annotated and None."""
-    while get_origin(kind) is Annotated or get_origin(kind) in (Union, types.UnionType):
-        kind = next(part for part in get_args(kind) if part is not type(None))
-    return kind
-
-
-def hints(kind: Any) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = get_type_hints(kind, include_extras=True)
-    return _HINTS[kind]
-
-
-_HINTS: dict[Any, dict[str, Any]] = {}
-
-
-def fields_of(kind: Any) -> list[str]:
-    """The keys of a mapping of this kind; none if users choose the keys."""
-    kind = bare(kind)
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        return []
-    return [field.name for field in fields(kind) if not _is_own(hints(kind)[field.name])]
-
-
-def _is_own(hint: Any) -> bool:
-    """Whether the reader fills in this field."""
-    return any(isinstance(part, Own) for part in getattr(hint, "__metadata__", ()))
-
-
-def part_of(kind: Any, element: str | int) -> Any:
-    """The kind of a part of this kind; None if it is unknown."""
-    kind = bare(kind)
+    for mark in reversed(marks):
+        node = mark.before(node) if isinstance(mark, Around) else node
+    for mark in marks:
+        if isinstance(mark, Kind):
+            value = mark.read(node)
+            document.references += [(ref, value, path, of_key) for ref in marks if isinstance(ref, Ref)]
+            return value
+    if kind is Node:
+        return node
     if isinstance(kind, type) and is_dataclass(kind):
-        return hints(kind).get(str(element))
-    arguments = get_args(kind)
-    return arguments[-1 if isinstance(element, str) else 0] if arguments else None
+        found = _fields(kind, node, path, document)
+        return kind(**found) if document.sound(*path) else MISSING
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(OneOf(*(str(member.value) for member in kind)).read(node))
+    return (_items if get_origin(kind) is tuple else _entries)(kind, node, path, document)
 
 
-def _kind_at(kind: Any, path: Path) -> Any:
-    for element in path:
-        kind = part_of(kind, element)
-    return kind
+def _items(kind: Any, node: Node, path: Path, document: Document) -> Any:
+    items, hint = node.parts(list, "a list"), get_args(kind)[0]
+    found = [
+        document.attempt((*path, place), _value, hint, item, (*path, place), document)
+        for place, item in enumerate(items)
+    ]
+    return tuple(found) if document.sound(*path) else MISSING
+
+
+def _entries(kind: Any, node: Node, path: Path, document: Document) -> dict[str, Any]:
+    """A mapping whose keys the user chooses, without its invalid entries."""
+    of_key, of_value = get_args(kind)
+    found = {}
+    for key, part in node.entries.items():
+        at, own = (*path, key), Node(part.key or part.place, key, key)
+        name = document.attempt(at, _value, of_key, own, at, document, True, of_key=True)
+        value = document.attempt(at, _value, of_value, part, at, document)
+        found.update({name: value} if document.sound(*at) else {})
+    return found
+
+
+def _fields(kind: Any, node: Node, path: Path, document: Document) -> dict[str, Any]:
+    """The fields of a record that the file has; MISSING for one that is invalid."""
+    given, found, absent, rest = dict(node.entries), dict[str, Any](), dict[str, Field[Any]](), None
+    for field in fields(kind):
+        hint, at, key = hints(kind)[field.name], (*path, field.name), document.key(field.name, node.entries)
+        if hint == OwnName:
+            found[field.name] = path[-1]
+        elif REST in unfolded(hint)[1]:
+            rest = field.name
+        elif key in given:
+            found[field.name] = document.attempt(at, _value, hint, given.pop(key), at, document)
+        else:
+            absent[key] = field
+    if rest:
+        found[rest] = _value(hints(kind)[rest], node.holding(given), path, document)
+    else:
+        _report_keys(kind, given, absent, path, document)
+    return found
+
+
+def _report_keys(
+    kind: Any, unknown: Iterable[str], absent: dict[str, Field[Any]], path: Path, document: Document
+) -> None:
+    """Report unknown and missing keys. If an unknown key looks like a misspelled one, that one is not
+    reported as missing."""
+    slot = document.slot(path)
+    for name in unknown:
+        likely = suggest(name, absent)
+        known = [document.key(field.name, ()) for field in fields(kind) if hints(kind)[field.name] != OwnName]
+        hint = f"did you mean {quote(likely)}?" if likely else hint_for(name, known)
+        document.error((*path, name), f"unknown key {quote(name)} in {slot}", hint, at_key=True)
+        if likely:
+            document.broken.add((*path, absent.pop(likely).name))
+    for key, field in absent.items():
+        if _is_required(field):
+            document.report.error(document.key_place(*path), f"{slot} has no {quote(key)}")
+            document.broken.add((*path, field.name))
+
+
+# --- the types of records and their fields
+
+
+@functools.cache
+def hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+@functools.cache
+def unfolded(hint: Any) -> tuple[Any, list[Any]]:
+    """A type without Annotated and None, and its annotations."""
+    marks: list[Any] = []
+    while True:
+        others = [part for part in get_args(hint) if part is not type(None)]
+        if get_origin(hint) is Annotated:
+            hint, *own = others
+            marks += own
+        elif get_origin(hint) in (Union, types.UnionType) and len(others) == 1:
+            (hint,) = others
+        else:
+            return hint, marks

@@ -4,8 +4,8 @@
 //   0  kind, by its place in `trace_kinds_of_bytes` (4 bits), and thread (2 bits)
 //   1  slot (6 bits)
 //   2  alignment, as a power of two, or calloc's count
-//   3  size (13 bits, little-endian), as `trace_units` says for the three upper bits: mostly of a few bytes, so that an
-//      input takes a millisecond or so
+//   3  size (13 bits, little-endian), scaled by `trace_units` according to its three upper bits: mostly a few bytes, so that
+//      an input takes a millisecond or so
 #ifndef TRACE_BINARY_H
 #define TRACE_BINARY_H
 

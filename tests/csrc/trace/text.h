@@ -5,7 +5,7 @@
 //   t1 aligned b7 64 100   100 bytes aligned to 64
 //   t0 realloc b5 100
 //   t1 free b5             by another thread than the one that allocated it
-//   t1 exit                the thread ends; a later line starts it anew
+//   t1 exit                the thread ends; a later line starts it again
 //   t0 trim                free memory goes back to the system
 #ifndef TRACE_TEXT_H
 #define TRACE_TEXT_H

@@ -14,6 +14,7 @@
 #define TINY_VARIANT "one"
 #define TINY_CLASSES 3
 #define TINY_CLASS_SIZES 16, 32, 64
+#define TINY_CLASS_INVERSES 68719476737, 34359738369, 17179869185
 #define TINY_MAX_SIZE 64
 #define TINY_MIN_ALIGN 16
 
@@ -54,10 +55,10 @@
 
 #endif // TINY_GEN_CONFIG_H
 
-// ---- the front: state, layers, entries
+// ---- a thread's state
 
-#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
-#define TINY_GEN_FRONT_H
+#if defined(TINY_GEN_STATE) && !defined(TINY_GEN_STATE_H)
+#define TINY_GEN_STATE_H
 
 // FastCache
 typedef struct fast_cache_stack {
@@ -71,8 +72,8 @@ typedef struct tls_sll_lists {
     int32_t room[3]; // blocks that still fit
 } tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
-// The table of classes is part of it, so that an allocation needs one address only.
+// A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
+// blocks. The state contains the table of classes, so that an allocation needs one address only.
 typedef struct tiny_front {
     fast_cache_stack_t fast_cache[2];
     tls_sll_lists_t tls_sll;
@@ -91,6 +92,32 @@ extern HAK_TLS tiny_front_t *tiny_front_apart;
 #else
 extern HAK_TLS tiny_front_t tiny_front;
 #endif
+
+// True if a layer of the calling thread holds the block. May check every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
+    size_t (*held)(size_t class);
+} tiny_layer_info_t;
+
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_STATE_H
+
+// ---- the front: layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
 
 // ---- 1. FastCache
 // An array stack.
@@ -203,9 +230,6 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
-// True if a layer of the calling thread holds the block. May check every block of the class.
-bool tiny_front_holds(size_t class, const void *block) COLD;
-
 // Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
@@ -258,7 +282,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 void *tiny_alloc_slow(size_t size) COLD;
 void tiny_free_slow(void *block, size_t class) COLD;
 
-#include "tiny_alloc_ultra.inc.h"
+#include "front/tiny_alloc_ultra.inc.h"
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
@@ -277,22 +301,6 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     TINY_COUNT_FREE(block);
     tiny_ultra_free(block);
 }
-
-// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
-void tiny_front_drain(void);
-
-// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
-typedef struct tiny_layer_info {
-    const char *name;
-    const char *title;
-    const char *role;
-    const char *storage;
-    uint64_t classes;  // one bit per class
-    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
-    size_t (*held)(size_t class);
-} tiny_layer_info_t;
-
-extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
 

@@ -14,6 +14,7 @@
 #define TINY_VARIANT "hakmem"
 #define TINY_CLASSES 48
 #define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608, 5248, 5888, 6656, 7424, 8192, 9216, 10240, 11264, 12288, 13824, 15360, 16384, 18432, 20480, 22528, 24576, 27648, 30720, 32768
+#define TINY_CLASS_INVERSES 68719476737, 34359738369, 22906492246, 17179869185, 13743895348, 11453246123, 9817068106, 8589934593, 6871947674, 5726623062, 4908534053, 4294967297, 3435973837, 2863311531, 2454267027, 2147483649, 1717986919, 1431655766, 1227133514, 1073741825, 858993460, 715827883, 613566757, 536870913, 429496730, 357913942, 306783379, 268435457, 238609295, 209510600, 186737709, 165191050, 148102321, 134217729, 119304648, 107374183, 97612894, 89478486, 79536432, 71582789, 67108865, 59652324, 53687092, 48806447, 44739243, 39768216, 35791395, 33554433
 #define TINY_MAX_SIZE 32768
 #define TINY_MIN_ALIGN 16
 
@@ -86,10 +87,10 @@
 
 #endif // TINY_GEN_CONFIG_H
 
-// ---- the front: state, layers, entries
+// ---- a thread's state
 
-#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
-#define TINY_GEN_FRONT_H
+#if defined(TINY_GEN_STATE) && !defined(TINY_GEN_STATE_H)
+#define TINY_GEN_STATE_H
 
 // Thread List
 typedef struct thread_list_lists {
@@ -97,8 +98,8 @@ typedef struct thread_list_lists {
     uint8_t limit[48]; // blocks; changed only while the list is empty
 } thread_list_lists_t;
 
-// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
-// The table of classes is part of it, so that an allocation needs one address only.
+// A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
+// blocks. The state contains the table of classes, so that an allocation needs one address only.
 typedef struct tiny_front {
     thread_list_lists_t thread_list;
     uint64_t tag;
@@ -117,6 +118,32 @@ extern HAK_TLS tiny_front_t *tiny_front_apart;
 #else
 extern HAK_TLS tiny_front_t tiny_front;
 #endif
+
+// True if a layer of the calling thread holds the block. May check every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
+    size_t (*held)(size_t class);
+} tiny_layer_info_t;
+
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_STATE_H
+
+// ---- the front: layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
 
 // ---- 1. Thread List
 // One list for each class, packed into one word and bounded in blocks and bytes; a full list
@@ -155,6 +182,31 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
     return block == wanted;
 }
 
+// Returns the number of blocks that a full list gives back: a batch of those that were freed last, whose memory is still
+// in the processor's caches.
+static inline unsigned thread_list_spills(size_t class)
+{
+    unsigned held = (unsigned)thread_list_held(class), batch = tiny_batch(class) > 16 ? tiny_batch(class) : 16;
+    return batch < held / 2 + 1 ? batch : held / 2 + 1;
+}
+
+// Returns up to `count` blocks of a list to the slabs, in the list's order; returns their number.
+static inline unsigned thread_list_give(size_t class, unsigned count)
+{
+    tiny_backend_begin(); // a forked child finds each block either in the list or in its slab
+    tiny_chain_t chain = tiny_packed_take(&tiny_front.thread_list.packed[class], count);
+    tiny_backend_give_chain(&chain);
+    tiny_backend_end();
+    return chain.count;
+}
+
+// Returns the number of blocks that a refill of an empty list fetches.
+static inline unsigned thread_list_wants(size_t class)
+{
+    unsigned half = tiny_front.thread_list.limit[class] / 2, batch = tiny_batch(class);
+    return half > 16 ? (batch > 16 ? batch : 16) : half > batch ? half : batch;
+}
+
 // Doubles the limit of an empty list, if the bytes that all of the thread's lists share allow it.
 static inline void thread_list_widen(size_t class)
 {
@@ -185,9 +237,6 @@ TINY_COUNTED_STORE(thread_list)
 #define thread_list_push thread_list_counted_push
 #endif
 
-// True if a layer of the calling thread holds the block. May check every block of the class.
-bool tiny_front_holds(size_t class, const void *block) COLD;
-
 // Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
@@ -204,7 +253,7 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_chain_t chain;
-    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    if (tiny_backend_take(class, thread_list_wants(class), &chain) == 0) return NULL;
     tiny_block_t *block = chain.head, *next = tiny_next(block);
     for (unsigned left = chain.count - 1; left > 0; left--) {
         tiny_block_t *extra = next;
@@ -243,7 +292,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 void *tiny_alloc_slow(size_t size) COLD;
 void tiny_free_slow(void *block, size_t class) COLD;
 
-#include "tiny_alloc_ultra.inc.h"
+#include "front/tiny_alloc_ultra.inc.h"
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
@@ -263,22 +312,6 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     tiny_ultra_free(block);
 }
 
-// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
-void tiny_front_drain(void);
-
-// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
-typedef struct tiny_layer_info {
-    const char *name;
-    const char *title;
-    const char *role;
-    const char *storage;
-    uint64_t classes;  // one bit per class
-    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
-    size_t (*held)(size_t class);
-} tiny_layer_info_t;
-
-extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
-
 #endif // TINY_GEN_FRONT_H
 
 // ---- out of line: compiled in one file of the library
@@ -295,12 +328,7 @@ void *tiny_alloc_slow(size_t size)
     return tiny_refill(class);
 }
 
-static void free_to_next(void *block)
-{
-    tiny_backend_give(block);
-}
-
-// The first layer is full: moves a batch of its blocks to the next layers, then adds the block.
+// The first layer is full: returns half of its blocks to the slabs, then adds the block.
 void tiny_free_slow(void *block, size_t class)
 {
     TINY_COUNT_AS(spill);
@@ -310,19 +338,19 @@ void tiny_free_slow(void *block, size_t class)
                         class);
 #endif
 
-    for (unsigned left = tiny_batch(class); left > 0; left--) {
-        void *moved = tiny_first_pop(class);
-        if (moved == NULL) break;
-        free_to_next(moved);
-    }
-    if (!tiny_first_push(class, block)) free_to_next(block);
+    unsigned moved = thread_list_give(class, (unsigned)thread_list_spills(class));
+    TINY_COUNT_OUT(thread_list, spill, class, moved);
+    (void)moved;
+    if (!tiny_first_push(class, block)) tiny_backend_give(block);
 }
 
 static void drain_thread_list(void)
 {
     TINY_COUNT_AS(drain);
     for (size_t class = 0; class <= 47; class++) {
-        for (tiny_block_t *block; (block = thread_list_pop(class)) != NULL;) tiny_backend_give(block);
+        unsigned moved = thread_list_give(class, TINY_PACKED_MOST);
+        TINY_COUNT_OUT(thread_list, drain, class, moved);
+        (void)moved;
     }
 }
 

@@ -1,5 +1,5 @@
 // phase3: the tiny allocator's fast path. Generated from variants/phase3.yaml; do not edit.
-// Phase 3. Phase 2, compiled as seven separate modules.
+// Phase 3. Phase 2, with its modules compiled separately.
 //
 // Layers, in the order in which a request tries them:
 //   1. Unified Cache (cache)
@@ -14,6 +14,7 @@
 #define TINY_VARIANT "phase3"
 #define TINY_CLASSES 8
 #define TINY_CLASS_SIZES 8, 16, 32, 64, 128, 256, 512, 1024
+#define TINY_CLASS_INVERSES 137438953473, 68719476737, 34359738369, 17179869185, 8589934593, 4294967297, 2147483649, 1073741825
 #define TINY_MAX_SIZE 1024
 #define TINY_MIN_ALIGN 16
 
@@ -76,10 +77,10 @@
 
 #endif // TINY_GEN_CONFIG_H
 
-// ---- the front: state, layers, entries
+// ---- a thread's state
 
-#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
-#define TINY_GEN_FRONT_H
+#if defined(TINY_GEN_STATE) && !defined(TINY_GEN_STATE_H)
+#define TINY_GEN_STATE_H
 
 // Unified Cache
 typedef struct unified_cache_lists {
@@ -93,8 +94,8 @@ typedef struct tls_sll_lists {
     int32_t room[8]; // blocks that still fit
 } tls_sll_lists_t;
 
-// A thread's state. `tag` is its heap's: one comparison with it recognises the thread's own blocks. `key` marks free blocks.
-// The table of classes is part of it, so that an allocation needs one address only.
+// A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
+// blocks. The state contains the table of classes, so that an allocation needs one address only.
 typedef struct tiny_front {
     unified_cache_lists_t unified_cache;
     tls_sll_lists_t tls_sll;
@@ -114,6 +115,32 @@ extern HAK_TLS tiny_front_t *tiny_front_apart;
 #else
 extern HAK_TLS tiny_front_t tiny_front;
 #endif
+
+// True if a layer of the calling thread holds the block. May check every block of the class.
+bool tiny_front_holds(size_t class, const void *block) COLD;
+
+// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
+void tiny_front_drain(void);
+
+// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
+typedef struct tiny_layer_info {
+    const char *name;
+    const char *title;
+    const char *role;
+    const char *storage;
+    uint64_t classes;  // one bit per class
+    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
+    size_t (*held)(size_t class);
+} tiny_layer_info_t;
+
+extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
+
+#endif // TINY_GEN_STATE_H
+
+// ---- the front: layers, entries
+
+#if defined(TINY_GEN_FRONT) && !defined(TINY_GEN_FRONT_H)
+#define TINY_GEN_FRONT_H
 
 // ---- 1. Unified Cache
 // One tcache-style list for each class.
@@ -226,9 +253,6 @@ TINY_COUNTED_STORE(tls_sll)
 #define tls_sll_push tls_sll_counted_push
 #endif
 
-// True if a layer of the calling thread holds the block. May check every block of the class.
-bool tiny_front_holds(size_t class, const void *block) COLD;
-
 // Puts the block into the first cache with room; false if none has room.
 ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 {
@@ -281,7 +305,7 @@ ALWAYS_INLINE void *tiny_refill(size_t class)
 void *tiny_alloc_slow(size_t size) COLD;
 void tiny_free_slow(void *block, size_t class) COLD;
 
-#include "tiny_alloc_ultra.inc.h"
+#include "front/tiny_alloc_ultra.inc.h"
 
 ALWAYS_INLINE void *tiny_alloc_fast(size_t size)
 {
@@ -300,22 +324,6 @@ ALWAYS_INLINE void tiny_free_fast(void *block)
     TINY_COUNT_FREE(block);
     tiny_ultra_free(block);
 }
-
-// Returns all blocks in the calling thread's layers to the slabs: at thread exit, and when memory has to be released.
-void tiny_front_drain(void);
-
-// The layers, for statistics. `held` returns the number of blocks of a class in the calling thread's layer.
-typedef struct tiny_layer_info {
-    const char *name;
-    const char *title;
-    const char *role;
-    const char *storage;
-    uint64_t classes;  // one bit per class
-    uint32_t capacity; // blocks per class; 0 if it is not counted in blocks
-    size_t (*held)(size_t class);
-} tiny_layer_info_t;
-
-extern const tiny_layer_info_t tiny_layer_table[TINY_LAYERS];
 
 #endif // TINY_GEN_FRONT_H
 

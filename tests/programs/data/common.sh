@@ -23,7 +23,7 @@ preloaded() {
     env LD_PRELOAD="${PRELOAD:-}" "$@"
 }
 
-# soaking: whether the long form is asked for.
+# soaking: whether the long form was requested.
 soaking() {
     [ -n "${LAYERED_SOAK:-}" ]
 }

@@ -215,8 +215,8 @@ def _x86_stack(raw: Any) -> int | None:
 def _arm_stack(raw: Any) -> int | None:
     memory = [operand for operand in raw.operands if operand.type == capstone.CS_OP_MEM]
     if raw.writeback and memory and memory[0].mem.base == arm64.ARM64_REG_SP:
-        behind = raw.operands[-1]  # of `ldp x29, x30, [sp], #16`
-        return int(-(behind.imm if behind.type == capstone.CS_OP_IMM else memory[0].mem.disp))
+        after = raw.operands[-1]  # of `ldp x29, x30, [sp], #16`
+        return int(-(after.imm if after.type == capstone.CS_OP_IMM else memory[0].mem.disp))
     if not _writes_first(raw, arm64.ARM64_REG_SP):
         return 0
     if raw.mnemonic in ("sub", "add") and raw.operands[1].reg == arm64.ARM64_REG_SP:

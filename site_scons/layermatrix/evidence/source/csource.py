@@ -104,7 +104,7 @@ def calls(text: str, path: str, functions: Collection[str]) -> list[Call]:
         if token.kind != "word" or token.text not in functions:
             continue
         if index + 1 == len(stream) or stream[index + 1].text != "(":
-            what = f"{quote(token.text)} is used without being called, so its messages cannot be told"
+            what = f"{quote(token.text)} is used without being called, so its messages cannot be found"
             mistakes.append(SpecError(path, token.line, 1, what, "write the call out"))
         elif not _is_declaration(stream, index):
             found.append(Call(token.text, token.line, _strings(stream, index + 1)))

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from layermatrix.core.errors import SpecErrors, quote
 from layermatrix.evidence.source import csource
-from layermatrix.evidence.source.places import Places, Spot
+from layermatrix.evidence.source.line_origins import LineOrigins, SourceLine
 
 
 @dataclass(frozen=True)
 class Statement:
     sentinel: str
-    spot: Spot
+    origin: SourceLine
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Gathered:
 
 
 def gather(
-    texts: Mapping[str, str], prints: Collection[str], sentinel: re.Pattern[str], places: Places
+    texts: Mapping[str, str], prints: Collection[str], sentinel: re.Pattern[str], origins: LineOrigins
 ) -> Gathered:
     """The statements of these files (path -> text), in their order, and what is wrong with them."""
     found: dict[str, Statement] = {}
@@ -40,18 +40,18 @@ def gather(
             calls = csource.calls(text, path, prints)
         except SpecErrors as errors:
             mistakes += [
-                places.spot(one.path, one.line).error(f"{one.what}; {one.hint or ''}".rstrip("; "))
+                origins.origin(one.path, one.line).error(f"{one.what}; {one.hint or ''}".rstrip("; "))
                 for one in errors.errors
             ]
             continue
         for call in calls:
-            spot = places.spot(path, call.line)
+            origin = origins.origin(path, call.line)
             own = [match.group() for part in call.strings for match in sentinel.finditer(part)]
             problem = _problem(call, own, found)
             if problem:
-                mistakes.append(spot.error(problem))
+                mistakes.append(origin.error(problem))
             else:
-                found[own[0]] = Statement(own[0], spot)
+                found[own[0]] = Statement(own[0], origin)
     return Gathered(tuple(found.values()), tuple(mistakes))
 
 
@@ -61,7 +61,7 @@ def _problem(call: csource.Call, own: list[str], found: Mapping[str, Statement])
     if len(own) > 1:
         return f"this call of {call.function} has {len(own)} sentinels, {' and '.join(own)}"
     if own[0] in found:
-        first = found[own[0]].spot
+        first = found[own[0]].origin
         return f"the sentinel {quote(own[0])} is already used at {first.path}:{first.line}"
     return None
 

@@ -90,8 +90,8 @@ class _Stripper:
             return None
         words = [token.text for token in line.tokens[2:] if token.text not in "()"]
         negations = words.count("!") + (line.directive == "ifndef")
-        asked = [word for word in words if word not in ("!", "defined")]
-        if asked != [self.macro] or words[-1] != self.macro:
+        tested = [word for word in words if word not in ("!", "defined")]
+        if tested != [self.macro] or words[-1] != self.macro:
             what = f"cannot tell what is left of this condition without {quote(self.macro)}"
             raise self._error(line.first, what, _SIMPLE.format(macro=self.macro))
         return negations % 2 == 0

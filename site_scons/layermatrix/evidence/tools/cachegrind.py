@@ -1,6 +1,6 @@
 """Run a program under Valgrind's Cachegrind in fixed conditions, and add up the events.
 
-Reads the program and a library to preload; writes only to a temporary folder. The addresses of a program
+Reads the program and the library; writes only to a temporary folder. The addresses of a program
 decide which cache lines it uses. So everything that changes them is fixed: the program's name and arguments,
 its environment, its folder, and address randomisation (`setarch -R`). `taskset` puts all threads on one
 processor: a thread then runs until it waits, so the order of the threads is always the same.
@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 
 # our name -> cachegrind's events. "mr"/"mw": misses of reads and writes; "Bc"/"Bi": conditional and
 # indirect branches, "m": mispredicted
@@ -84,19 +84,19 @@ class Cachegrind:
         linked: bool = False,
     ) -> Counted:
         """Run this command, whose first word is a file, with the library (None: without one). Returns all
-        events, and the events of these functions. linked: the program is linked with the library; otherwise
-        the library is preloaded. Raises CountersError or NotLoadedError."""
-        preloaded = None if linked else library
+        events, and the events of these functions. linked: see `library_use.run_with`. Raises CountersError or
+        NotLoadedError."""
+        loaded = None if linked else library  # by the variable of the environment
         with tempfile.TemporaryDirectory() as name:
-            folder, environment = Path(name), _environment(preloaded)
-            words = self._command(folder, command, preloaded)
+            folder, environment = Path(name), _environment(loaded)
+            words = self._command(folder, command, loaded)
             finished = self.run(words, environment=environment, timeout=self.timeout, folder=folder)
             if finished.failure:
                 raise CountersError(finished.failure)
             if not (folder / OUT).exists():
                 raise CountersError("valgrind wrote no counts")
-            ran = preload.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
-            preload.prove(ran, Path(LIBRARY) if preloaded else library, run=self.run)
+            ran = library_use.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
+            library_use.prove(ran, Path(LIBRARY) if loaded else library, run=self.run)
             text = (folder / OUT).read_text(encoding="utf-8", errors="replace")
         return Counted(parse(text, functions), finished.stdout)
 
@@ -114,7 +114,7 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
     """The command words that fix the conditions of a run, and a description of each condition. If the machine
     does not permit one, the description has the reason."""
     before: list[str] = []
-    said: list[str] = []
+    conditions: list[str] = []
     for words, achieved, otherwise in (
         (["setarch", platform.machine(), "-R"], "addresses not randomised", "addresses randomised"),
         (["taskset", "-c", str(_processor())], "on one processor", "on any processor"),
@@ -122,8 +122,8 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
         finished = run([*words, "true"], environment=process.environment(), timeout=60)
         if finished.failure is None:
             before += words
-        said.append(achieved if finished.failure is None else f"{otherwise} ({finished.failure})")
-    return tuple(before), said
+        conditions.append(achieved if finished.failure is None else f"{otherwise} ({finished.failure})")
+    return tuple(before), conditions
 
 
 def _processor() -> int:
@@ -134,7 +134,7 @@ def _processor() -> int:
 
 def _environment(library: Path | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return {**kept, "LC_ALL": "C", **({preload.VARIABLE: f"./{LIBRARY}"} if library else {})}
+    return {**kept, "LC_ALL": "C", **({library_use.VARIABLE: f"./{LIBRARY}"} if library else {})}
 
 
 # --- cachegrind's file: `events:` names the columns, `fn=` begins a function's lines, `summary:` ends it

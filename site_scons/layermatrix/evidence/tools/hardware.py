@@ -1,6 +1,6 @@
 """Count events of the real processor with `perf stat`, if the machine has counters and permits their use.
 
-Reads a program and a library to preload. These counts differ between machines and between runs. Reports show
+Reads a program and a library. These counts differ between machines and between runs. Reports show
 them next to the simulated ones, but no check uses them.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.evidence.tools.cachegrind import Counted, CountersError, Events
 
 # our name -> perf's event in user mode, which ordinary users may count
@@ -31,20 +31,19 @@ class Perf:
     timeout: float = 600.0
 
     def count(self, command: Sequence[str], library: Path | None, *, linked: bool = False) -> Counted:
-        """Run this command with the library (None: without one). linked: the program is linked with it;
-        otherwise the library is preloaded. Raises CountersError, with perf's message, or NotLoadedError."""
-        preloaded = None if linked else library
-        with tempfile.TemporaryDirectory() as folder, preload.link_to(preloaded) as link:
+        """Run this command with the library (None: without one). linked: see `library_use.run_with`. Raises
+        CountersError, with perf's message, or NotLoadedError."""
+        with tempfile.TemporaryDirectory() as folder:
             out = Path(folder, "out")
-            options = ["stat", "-x", ",", "-e", ",".join(EVENTS.values()), "-o", str(out), "--"]
-            words, environment = [self.perf, *options, *command], preload.environment(link, LC_ALL="C")
-            finished = self.run(words, environment=environment, timeout=self.timeout)
+            perf = [self.perf, "stat", "-x", ",", "-e", ",".join(EVENTS.values()), "-o", str(out), "--"]
+            finished = library_use.run_with(
+                library, command, run=self.run, timeout=self.timeout, linked=linked, under=perf,
+                extra={"LC_ALL": "C"},
+            )  # fmt: skip
             if finished.failure:
                 raise CountersError(f"perf: {_cause(finished)}")
             if not out.exists():
                 raise CountersError("perf wrote no counts")
-            ran = preload.Ran(Path(command[0]), environment, None, finished.stdout, finished.stderr)
-            preload.prove(ran, link or library, run=self.run)
             text = out.read_text(encoding="utf-8", errors="replace")
         return Counted((parse(text),), finished.stdout)
 

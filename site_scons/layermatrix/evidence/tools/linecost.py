@@ -1,8 +1,8 @@
 """Count the instructions that a program executes in each line of a library, under Callgrind.
 
-Runs the program under `valgrind --tool=callgrind` with the library preloaded; the library has line tables
-(-g). The counts are exact and repeat with the same binaries. An instruction belongs to the line that it was
-compiled from, also in an inlined function.
+Runs the program with the library under `valgrind --tool=callgrind`; the library has line tables (-g). The
+counts are exact and repeat with the same binaries. An instruction belongs to the line that it was compiled
+from, also in an inlined function.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 
 OPTIONS = ("--tool=callgrind", "--dump-line=yes", "--compress-strings=no", "--compress-pos=no")
 
@@ -36,18 +36,16 @@ def measure(
     LineCostError or NotLoadedError."""
     if valgrind is None:
         raise LineCostError("valgrind is not installed")
-    with tempfile.TemporaryDirectory() as folder, preload.link_to(library) as link:
+    with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         named = str(out).replace("%", "%%")  # valgrind expands %p and the like in file names
         files = [f"--callgrind-out-file={named}", f"--log-file={named}.log"]
-        environment = preload.environment(link)
-        finished = run([valgrind, *OPTIONS, *files, *command], environment=environment, timeout=timeout)
+        callgrind = [valgrind, *OPTIONS, *files]
+        finished = library_use.run_with(library, command, run=run, timeout=timeout, under=callgrind)
         if finished.failure:
             raise LineCostError(finished.failure)
         if not out.exists():
             raise LineCostError("valgrind wrote no counts")
-        ran = preload.Ran(Path(command[0]), environment, None, finished.stdout, finished.stderr)
-        preload.prove(ran, link, run=run)
         # valgrind names an object by its file, not by a link to it
         costs = parse(out.read_text(encoding="utf-8", errors="replace").splitlines(), library.resolve().name)
     if not costs:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from layermatrix.core import preload, process
+from layermatrix.core import library_use, process
 from layermatrix.evidence.kind import Check, Status
 
 CELL_VARIABLE = "LAYERED_CELL"  # holds the cell's folder, for test programs and scripts
@@ -43,8 +43,8 @@ def judge(name: str, finished: process.Finished, where: str = "") -> Check:
         return result(name, Status.NOT_RUN, finished, reason, log)
     if finished.failure is None:
         return result(name, Status.PASSED, finished, None, log)
-    said = finished.failure.removeprefix(finished.end)
-    return result(name, Status.FAILED, finished, f"{finished.end}{where}{said}", log)
+    message = finished.failure.removeprefix(finished.end)
+    return result(name, Status.FAILED, finished, f"{finished.end}{where}{message}", log)
 
 
 def proved(check: Check, prove: Callable[[], None]) -> Check:
@@ -54,7 +54,7 @@ def proved(check: Check, prove: Callable[[], None]) -> Check:
         return check
     try:
         prove()
-    except preload.NotLoadedError as error:
+    except library_use.NotLoadedError as error:
         return replace(check, status=Status.FAILED, reason=str(error))
     return check
 

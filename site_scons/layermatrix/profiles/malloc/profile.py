@@ -9,6 +9,7 @@ from typing import Any
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
 from layermatrix.model.layers import Key, Role, Storage
+from layermatrix.model.measuring import Link
 from layermatrix.profiles.base import Objection, Profile
 from layermatrix.profiles.malloc import sizes
 
@@ -48,7 +49,8 @@ STORAGES = (
 
 @dataclass(frozen=True)
 class Malloc(Profile):
-    """Keys are called classes, and have a size in bytes."""
+    """Keys are called classes, and have a size in bytes. Benchmarks call malloc and free, which the system
+    has as well, so a library is preloaded into them."""
 
     def misfits(self, keys: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
         return sizes.misfits(keys)
@@ -74,7 +76,7 @@ class Malloc(Profile):
 
 MALLOC = Malloc(
     name="malloc",
-    words={"keys": "classes"},
+    words={"keys": "classes", "without_sanitizer": "interpose"},  # sanitizers define malloc, too
     key="class",
     stored="blocks",
     supply="takes blocks from",
@@ -83,4 +85,5 @@ MALLOC = Malloc(
     settings={setting.name: setting for setting in SETTINGS},
     storages={storage.name: storage for storage in STORAGES},
     unit=Unit("op", "Mops/s"),
+    link=Link.PRELOADED,
 )

@@ -5,15 +5,16 @@ A class satisfies an alignment if its size is a multiple of it. Only such classe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from layermatrix.core.kinds import Integer, Misfit
+from layermatrix.core.kinds import Misfit, integer, node_of
 from layermatrix.model.layers import Key
 
-SIZE = Integer(8, 65_536, step=8)
+SIZE = integer(8, 65_536, step=8)
 HOT_SIZE = 4096  # bytes; a table by steps that goes on beyond would be most of a thread's state
-WIDE_STEP = 512  # bytes
+INVERSE_BITS = 40  # enough for offsets below 2^20, because sizes are below 2^17
 BEGIN_BYTES, BEGIN_BLOCKS = 8192, 2  # of each class, in a list that may widen
 
 
@@ -22,7 +23,7 @@ def misfits(classes: Sequence[Key]) -> Iterator[tuple[str, Misfit]]:
     last: Key | None = None
     for one in classes:
         try:
-            SIZE.read(one.values.get("size"))
+            SIZE.read(node_of(one.values.get("size")))
         except Misfit as wrong:
             yield one.name, wrong
             continue
@@ -55,20 +56,23 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
 
     max_size: the largest request that a class serves, in bytes. hot_index: entry i is the class for
     (i-1) * step + 1 to i * step bytes, up to hot_size bytes; entry 0 is the class for 0 bytes. wide_index:
-    entry i is the class for hot_size + i * wide_step + 1 bytes, the first size of each wide step. begin: the
-    number of blocks of each class that a list which may widen holds at first.
+    entry i is the class for hot_size + i * wide_step + 1 bytes and the rest of this wide step; all larger
+    sizes are multiples of wide_step. begin: the number of blocks of each class that a list which may widen
+    holds at first. inverses: 2^INVERSE_BITS / size, plus 1, which replaces a division by the size.
     """
     serving = aligned(classes, step)
     largest = max(one.number("size") for one in serving)
     sizes = range(0, largest + 1, step)
     index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
     hot = min(largest, HOT_SIZE)
+    wide_step = math.gcd(hot, *(one.number("size") for one in serving if one.number("size") > hot))
     return {
         "max_size": largest,
         "lookup_step": step,
         "hot_size": hot,
         "hot_index": index[: hot // step + 1],
-        "wide_step": WIDE_STEP,
-        "wide_index": index[hot // step + 1 :: WIDE_STEP // step] or [0],
+        "wide_step": wide_step,
+        "wide_index": index[hot // step + 1 :: wide_step // step] or [0],
+        "inverses": [(1 << INVERSE_BITS) // one.number("size") + 1 for one in classes],
         "begin": [max(BEGIN_BYTES // one.number("size"), BEGIN_BLOCKS) for one in classes],
     }

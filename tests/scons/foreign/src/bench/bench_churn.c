@@ -1,5 +1,5 @@
-// Takes a buffer and gives it back, --ops times (1000), and says how fast. The pool is the one that is preloaded;
-// without one, nothing is taken.
+// Takes a buffer and gives it back, --ops times (1000), and prints the speed. It uses the preloaded pool; without one, it
+// takes nothing.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>

@@ -1,0 +1,16 @@
+// Quarantines lie in mappings of their own.
+#include "hardened/quarantine.h"
+
+#include "os/os.h"
+
+#define BYTES hak_round_up(sizeof(quarantine_t), OS_PAGE)
+
+quarantine_t *quarantine_make(void)
+{
+    return os_map(BYTES, OS_PAGE);
+}
+
+void quarantine_unmake(quarantine_t *quarantine)
+{
+    os_unmap(quarantine, BYTES);
+}

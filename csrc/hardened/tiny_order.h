@@ -1,0 +1,118 @@
+// Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
+// one in which the next cannot be foretold.
+//
+// colour: how far behind its page's start a slab begins, in steps of a cache line or of the blocks' own alignment: equal
+// blocks of many slabs do not share one cache set then.
+#ifndef TINY_ORDER_H
+#define TINY_ORDER_H
+
+#include "hardened/canary.h"
+#include "registry/tiny_registry.h"
+
+#define TINY_COLOUR_SPAN 1024u
+#define TINY_COLOUR_STEP 64u
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// A post stands before the first block of a slab, too.
+#define TINY_FIRST_COLOUR 1u
+_Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
+               "a slab has no room for its first post");
+
+static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    slab->order = tiny_draw(random);
+    canary_set_post(slab->start);
+    for (size_t i = 0; i < slab->capacity; i++) {
+        canary_set_post(slab->start + (i + 1) * size);
+        atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
+    }
+}
+
+// A number that the secret decides. Twice, since one product leaves neighbours beside each other.
+static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, size_t half)
+{
+    uint64_t once = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | half));
+    return tiny_pad((const void *)once);
+}
+
+// Which block is the nth: a Feistel network over the next even number of bits, whose rounds the secret decides, repeated
+// until it gives a block of the slab. In steps of one length, two batches would give the third away.
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+{
+    unsigned bits = slab->capacity > 4 ? 32u - (unsigned)__builtin_clz(slab->capacity - 1u) : 2,
+             half = (bits + 1) / 2;
+    size_t mask = ((size_t)1 << half) - 1;
+    do {
+        for (size_t round = 0; round < 4; round++) {
+            size_t low = n & mask;
+            n = low << half | ((n >> half ^ tiny_order_mixed(slab, round, low)) & mask);
+        }
+    } while (n >= slab->capacity);
+    return n;
+}
+
+// To the front or to the end.
+static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+{
+    if (chain->head == NULL || (tiny_draw(random) & 1) != 0) {
+        tiny_chain_push(chain, block);
+        return;
+    }
+    tiny_chain_append(chain, block);
+}
+
+// Where the search for free blocks begins among the words of a slab's free bits.
+static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)
+{
+    (void)slab;
+    return tiny_draw(random) % words;
+}
+
+// Picks one of the bits of a word that is not 0.
+static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+{
+    unsigned turn = tiny_draw(random) % 64;
+    uint64_t turned = word >> turn | word << (64 - turn) % 64;
+    return ((unsigned)__builtin_ctzll(turned) + turn) % 64;
+}
+
+#else
+
+#define TINY_FIRST_COLOUR 0u
+
+static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
+{
+    (void)random;
+    (void)slab;
+}
+
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+{
+    (void)slab;
+    return n;
+}
+
+static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+{
+    (void)random;
+    tiny_chain_append(chain, block);
+}
+
+static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)
+{
+    (void)random;
+    (void)words;
+    return slab->free_from;
+}
+
+static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+{
+    (void)random;
+    return (unsigned)__builtin_ctzll(word);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,58 @@
+// The requested sizes of runs, for variants with full checks.
+#include "heap/arena_asked.h"
+
+#include "heap/arena_runs.h"
+#include "os/die.h"
+#include "os/lock.h"
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+size_t page_arena_note(void *block, size_t asked)
+{
+    arena_chunk_t *chunk = arena_chunk_of(block);
+    uint32_t first = arena_unit_of(chunk, block);
+    chunk->asked[first] = (uint32_t)asked + 1;
+    return chunk->length[first] * PAGE_ARENA_UNIT;
+}
+
+static uint32_t asked_at(const arena_chunk_t *chunk, const void *block, const char *no_block,
+                         const char *free)
+{
+    uint32_t first = arena_unit_of(chunk, block);
+    bool is_parked = arena_is_start(chunk, block, ARENA_RUN_PARKED); // freed, and past the quarantine
+    if (UNLIKELY(!is_parked && !arena_is_start(chunk, block, ARENA_RUN_OUT))) {
+        os_unlock(&arena.lock); // a SIGABRT handler may allocate
+        hak_die(no_block, block);
+    }
+    if (UNLIKELY(chunk->asked[first] == 0)) {
+        os_unlock(&arena.lock);
+        hak_die_of_size(free, block, chunk->length[first] * PAGE_ARENA_UNIT);
+    }
+    return first;
+}
+
+size_t page_arena_asked(const void *block, const char *misuse)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = arena_chunk_of(block);
+    size_t asked = chunk->asked[asked_at(chunk, block, misuse, misuse)] - 1;
+    os_unlock(&arena.lock);
+    return asked;
+}
+
+size_t page_arena_claim(const void *block, size_t *size)
+{
+    os_lock(&arena.lock);
+    arena_chunk_t *chunk = arena_chunk_of(block);
+    uint32_t first =
+        asked_at(chunk, block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
+    size_t asked = chunk->asked[first] - 1;
+    *size = chunk->length[first] * PAGE_ARENA_UNIT;
+    chunk->asked[first] = 0;
+    bool underflow = first > 0 && !canary_has_post(block);
+    os_unlock(&arena.lock);
+    if (UNLIKELY(underflow)) hak_die_of_size(CANARY_UNDERFLOW, block, *size);
+    return asked;
+}
+
+#endif

@@ -1,0 +1,45 @@
+// Demand: how many bytes of one kind of memory were in use at the recent peak.
+//
+// A program often needs again what it has just freed, so a pool keeps free memory up to its recent peak. Every
+// quarter of `decay_ms`, the peak loses half of its distance to what is in use.
+//
+// gaps: free memory that is too short for the next request. Blocks of many sizes that come and go leave gaps of about a
+// third of what is in use; a pool that counts no gaps returns memory that it maps again for the next block.
+#ifndef HAK_DEMAND_H
+#define HAK_DEMAND_H
+
+#include "registry/tiny_state.h"
+
+typedef struct hak_demand {
+    size_t peak; // bytes
+    uint32_t decayed_at; // by os_clock_ms
+} hak_demand_t;
+
+// The caller holds the pool's lock; `now` is os_clock_ms().
+static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t now)
+{
+    if (in_use >= demand->peak) {
+        demand->peak = in_use;
+        demand->decayed_at = now;
+    } else if (now - demand->decayed_at >= (uint32_t)TINY_OPTION_DECAY_MS / 4) {
+        demand->peak -= (demand->peak - in_use) / 2;
+        demand->decayed_at = now;
+    }
+}
+
+// Returns the bytes of free memory that the pool may keep: max(peak - in_use, in_use / 2, least).
+static inline size_t hak_demand_keeps(const hak_demand_t *demand, size_t in_use, size_t least)
+{
+    size_t most = in_use / 2 > least ? in_use / 2 : least;
+    size_t below_peak = demand->peak > in_use ? demand->peak - in_use : 0;
+    return below_peak > most ? below_peak : most;
+}
+
+// The same for a pool whose blocks lie in gaps of any length: max(1.5 * peak - in_use, least).
+static inline size_t hak_demand_keeps_with_gaps(const hak_demand_t *demand, size_t in_use, size_t least)
+{
+    size_t total = demand->peak + demand->peak / 2;
+    return total > in_use + least ? total - in_use : least;
+}
+
+#endif

@@ -1,0 +1,42 @@
+// Shared pool: superslabs, and their pages that no heap owns at the moment.
+//
+// superslab: 32 pages (2 MiB), aligned to its size; fewer if the system provides no more. dirty page: a free page that
+// was in use and still holds memory.
+#ifndef SHARED_POOL_H
+#define SHARED_POOL_H
+
+#include "os/hak_types.h"
+
+#define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
+
+// Takes 1, 2 or 4 consecutive free pages, at a multiple of their total size. Their records are reserved, and have the
+// superslab as `owner`. Returns NULL when no memory is available. Contents are undefined.
+void *shared_pool_take(unsigned pages);
+
+// True while the calling thread has released all that it can: if no whole superslab can be mapped, the pool maps one
+// with only the requested pages. A process that has locked its memory may get no more than that.
+extern HAK_TLS bool shared_pool_in_small_steps;
+
+// Returns the memory of addresses inside such pages to the system; they stay in use. False: contents may remain.
+bool shared_pool_purge(void *start, size_t bytes);
+
+// Takes such pages back. Their tags are 0 already. Memory beyond the recent peak is returned to the system.
+void shared_pool_give(void *page, unsigned pages);
+
+// Returns up to about `most` bytes of free pages to the system: pages that have been free for `delay` milliseconds, and
+// those that exceed what the recent peak allows. Returns the number of bytes. `now` is os_clock_ms().
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay);
+
+// Mapped superslabs and their pages; the pages in use, and the free ones that still hold memory.
+typedef struct shared_pool_usage {
+    size_t superslabs;
+    size_t pages;
+    size_t pages_used;
+    size_t dirty_pages;
+} shared_pool_usage_t;
+shared_pool_usage_t shared_pool_usage(void);
+
+void shared_pool_before_fork(void);
+void shared_pool_after_fork(void);
+
+#endif

@@ -1,0 +1,106 @@
+// Heaps: the record of each, the table of all, and changes by their owners.
+//
+// heap: the slabs of one thread; it outlives the thread and is passed on to another one.
+// remote: a slab's blocks that other threads freed; a lock-free list that the owner collects.
+// pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread that found its remote list
+// empty.
+// outbox: blocks of other threads' slabs that the owner has freed: one chain per slab, sent as a whole.
+// visit: another thread collects for an owner that waits for something else.
+// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are taken over.
+// vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
+//
+// Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
+#ifndef TINY_HEAP_H
+#define TINY_HEAP_H
+
+#include "hardened/tiny_checks.h"
+#include "os/lock.h"
+#include "os/os.h"
+#include "os/os_fence.h"
+#include "registry/tiny_registry.h"
+
+enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
+
+// A slot, selected by the slab's address, serves one slab at a time.
+#define TINY_OUTBOX_SLOTS 32u
+typedef struct tiny_outgoing {
+    tiny_slab_t *slab;
+    tiny_block_t *head; // NULL: the slot is empty
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_outgoing_t;
+
+typedef struct tiny_heap {
+    uint32_t id; // the owner in its slabs' tags; ids begin at 1
+    _Atomic(uint32_t) state; // live: has a thread; idle: waits for the next thread; vanished
+    struct tiny_heap *next_waiting; // in the list of idle or of vanished heaps; under the heaps' lock
+    tiny_slab_t *with_room[TINY_CLASSES]; // slabs with a free block
+    uint32_t rooms[TINY_CLASSES]; // number of slabs in with_room
+    size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
+    size_t bytes_out_peak; // since the heap was last found to have shrunk
+    uint32_t took_at; // the clock of new slabs when the thread last took blocks
+    uint32_t searches; // unsuccessful searches for slabs of quiet heaps
+    uint32_t pause; // new slabs to take before the next search
+    uint64_t random; // with full checks: the state of the owner's random numbers
+    void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
+    struct run_cache *runs; // cache of page arena runs; NULL until it is used
+    void *front; // option `front_apart`: the owner's front, which the next owner reuses
+    void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
+    unsigned changes; // nesting depth of the owner's changes
+    _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
+    unsigned outgoing; // blocks in the outbox
+    tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
+    _Alignas(64) _Atomic(tiny_slab_t *) pending;
+    _Atomic(tiny_block_t *) doubted; // blocks of any class that a visit left to the owner
+    _Atomic(uint32_t) pending_count;
+} tiny_heap_t;
+
+#define TINY_HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
+
+// All heaps. 1 <= id <= count for every heap; live = the number of heaps in the state TINY_HEAP_LIVE.
+typedef struct tiny_heaps {
+    os_lock_t forks; // held during a fork, during visits, and while a vanished heap is taken over
+    os_lock_t lock;
+    tiny_heap_t *idle;
+    uint32_t count; // heaps ever made
+    _Atomic(uint32_t) live; // changed under the lock
+    _Atomic(uint32_t) slabs_taken; // slabs taken from the shared pool by all heaps; serves as their clock
+    uint32_t next_looked_at; // changed under the locks of a visit
+    _Atomic(uint32_t) idle_slabs[TINY_CLASSES]; // slabs with room in idle heaps; changed under the lock
+    _Atomic(tiny_heap_t *) by_id[TINY_HEAPS_MAX];
+} tiny_heaps_t;
+extern tiny_heaps_t tiny_heaps;
+
+static inline tiny_heap_t *tiny_heaps_by_id(uint32_t id)
+{
+    return atomic_load(&tiny_heaps.by_id[id]);
+}
+
+// Returns the number of heaps that have a thread.
+size_t tiny_heaps_live(void);
+
+// Between tiny_heap_begin and tiny_heap_end the owner may leave its heap in any state: no fork and no visit happens in
+// between. They nest.
+// tiny_heaps_forking: a fork or a visit is in progress.
+// tiny_heaps_awaited: a fork waits for the end of a change.
+extern _Atomic(bool) tiny_heaps_forking;
+extern _Atomic(bool) tiny_heaps_awaited;
+void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
+
+static inline void tiny_heap_begin(tiny_heap_t *heap)
+{
+    if (heap->changes++ > 0) return;
+    atomic_store_explicit(&heap->in_change, 1, memory_order_relaxed);
+    os_fence_light(); // a fork or a visit sets tiny_heaps_forking, executes the heavy fence, then reads in_change
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_forking, memory_order_acquire)))
+        tiny_heap_wait_for_fork(heap);
+}
+
+static inline void tiny_heap_end(tiny_heap_t *heap)
+{
+    if (--heap->changes > 0) return;
+    atomic_store_explicit(&heap->in_change, 0, memory_order_release);
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_awaited, memory_order_relaxed))) os_wake(&heap->in_change);
+}
+
+#endif

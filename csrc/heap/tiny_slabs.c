@@ -1,0 +1,358 @@
+// Slabs of a heap: listed by class while they have room.
+#include "heap/tiny_slabs.h"
+
+#include <string.h>
+
+#include "hardened/tiny_order.h"
+#include "heap/shared_pool.h"
+#include "os/die.h"
+
+#define SHRUNK_BYTES ((size_t)1 << 20)
+#define SPARSE 16u // a heap is sparse if less than 1 / SPARSE of its slabs' bytes is allocated
+
+static _Atomic(unsigned) next_colour;
+
+static void list_slab(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    tiny_slab_t **head = &heap->with_room[slab->class];
+    slab->previous = NULL;
+    slab->next = *head;
+    if (*head != NULL) (*head)->previous = slab;
+    *head = slab;
+    slab->listed = true;
+    heap->rooms[slab->class]++;
+}
+
+static void unlist_slab(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    if (slab->previous != NULL) slab->previous->next = slab->next;
+    else heap->with_room[slab->class] = slab->next;
+    if (slab->next != NULL) slab->next->previous = slab->previous;
+    slab->listed = false;
+    heap->rooms[slab->class]--;
+}
+
+static char *page_of(const void *block)
+{
+    return (char *)((uintptr_t)block & ~(uintptr_t)(HAK_PAGE - 1));
+}
+
+static void tag_slab(const tiny_slab_t *slab, tiny_tag_t tag)
+{
+    char *page = page_of(slab->start);
+    for (unsigned i = 0; i < slab->pages; i++) tiny_registry_set(page + i * HAK_PAGE, tag);
+}
+
+// Returns a multiple of the alignment of the class's blocks.
+static unsigned draw_colour(size_t class)
+{
+    unsigned step = tiny_class_size[class] & -tiny_class_size[class];
+    if (step < TINY_COLOUR_STEP) step = TINY_COLOUR_STEP;
+    if (step > TINY_ALIGNMENT_MOST) step = (unsigned)TINY_ALIGNMENT_MOST;
+    unsigned colours = TINY_COLOUR_SPAN / step;
+    if (colours <= TINY_FIRST_COLOUR) colours = TINY_FIRST_COLOUR + 1;
+    unsigned count = atomic_fetch_add_explicit(&next_colour, 1, memory_order_relaxed);
+    return (count % (colours - TINY_FIRST_COLOUR) + TINY_FIRST_COLOUR) * step;
+}
+
+// Returns the fewest pages that hold six blocks and leave at most a tenth unused.
+unsigned tiny_slab_pages_for(size_t class)
+{
+    size_t size = tiny_class_size[class];
+    unsigned pages = 1;
+    for (; pages < TINY_SLAB_PAGES_MOST; pages *= 2) {
+        size_t bytes = pages * HAK_PAGE;
+        if (bytes / size >= 6 && bytes % size <= bytes / 10) break;
+    }
+    return pages;
+}
+
+static size_t free_words(const tiny_slab_t *slab)
+{
+    return (slab->capacity + 63u) / 64;
+}
+
+tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, size_t class)
+{
+    unsigned colour = draw_colour(class);
+    tiny_slab_t *slab = tiny_registry_record(page);
+    for (unsigned i = 0; i < pages; i++) slab[i].behind = (uint8_t)i;
+    slab->pages = (uint8_t)pages;
+    slab->start = page + colour;
+    slab->used = 0;
+    slab->fresh = 0;
+    slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->free_from = 0;
+    slab->clean = 0;
+    memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
+    slab->class = (uint8_t)class;
+    tiny_order_set_up(&heap->random, slab);
+    list_slab(heap, slab);
+    tag_slab(slab, TINY_TAG(heap->id, class));
+    return slab;
+}
+
+static void count_out(tiny_heap_t *heap, size_t bytes)
+{
+    heap->bytes_out += bytes;
+    if (heap->bytes_out > heap->bytes_out_peak) heap->bytes_out_peak = heap->bytes_out;
+}
+
+void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
+{
+    size_t bytes = slab->used * (size_t)tiny_class_size[slab->class];
+    unlist_slab(from, slab);
+    from->bytes_out -= bytes;
+    count_out(to, bytes);
+    list_slab(to, slab);
+    tag_slab(slab, TINY_TAG(to->id, slab->class));
+}
+
+// ---- taking blocks
+
+// Blocks are linked in rows: while the addresses of a row are computed, the memory of its blocks is fetched.
+#define ROW_BLOCKS 32u
+
+static tiny_block_t *block_at(const tiny_slab_t *slab, size_t index)
+{
+    return (tiny_block_t *)(void *)(slab->start + index * tiny_class_size[slab->class]);
+}
+
+// Finds `want` free blocks of a slab that has as many, and marks them as allocated.
+static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_block_t **row)
+{
+    size_t words = free_words(slab), word = tiny_order_first_word(&heap->random, slab, words);
+    for (unsigned found = 0; found < want;) {
+        uint64_t bits = slab->free[word];
+        for (; bits != 0 && found < want; found++) {
+            unsigned bit = tiny_order_pick(&heap->random, bits);
+            bits &= ~((uint64_t)1 << bit);
+            row[found] = block_at(slab, word * 64 + bit);
+            __builtin_prefetch(row[found], 1);
+        }
+        slab->free[word] = bits;
+        slab->free_from = (uint8_t)word;
+        if (bits == 0) word = word + 1 < words ? word + 1 : 0;
+    }
+}
+
+static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    unsigned freed = slab->fresh - slab->used, taken = 0;
+    if (want > freed) want = freed;
+    while (taken < want) {
+        tiny_block_t *row[ROW_BLOCKS];
+        unsigned count = want - taken < ROW_BLOCKS ? want - taken : ROW_BLOCKS;
+        find_freed(heap, slab, count, row);
+        for (unsigned i = 0; i < count; i++) tiny_order_add(&heap->random, chain, row[i]);
+        taken += count;
+    }
+    return taken;
+}
+
+static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    unsigned room = (unsigned)(slab->capacity - slab->fresh);
+    unsigned taken = want < room ? want : room;
+    for (unsigned i = 0; i < taken; i++)
+        tiny_order_add(&heap->random, chain, block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
+    slab->fresh = (uint16_t)(slab->fresh + taken);
+    return taken;
+}
+
+unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+{
+    unsigned taken = take_freed(heap, slab, want, chain);
+    if (taken < want) taken += take_fresh(heap, slab, want - taken, chain);
+    slab->used += taken;
+    count_out(heap, taken * (size_t)tiny_class_size[slab->class]);
+    HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
+    if (slab->used == slab->capacity) unlist_slab(heap, slab);
+    return taken;
+}
+
+// ---- slabs that become empty
+
+#if TINY_MARKS && !TINY_MARK_IN_LINK
+
+// The second words hold the secret, which must not appear in blocks of another class.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
+}
+
+#else
+
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    (void)slab;
+}
+
+#endif
+
+void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    wipe_marks(slab);
+    unlist_slab(heap, slab);
+    tag_slab(slab, 0);
+    shared_pool_give(page_of(slab->start), slab->pages);
+}
+
+void tiny_slabs_release_empty(tiny_heap_t *heap)
+{
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
+            next = slab->next;
+            if (slab->used == 0) tiny_slab_release(heap, slab);
+        }
+    }
+}
+
+// ---- free blocks of slabs in use
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// A free block keeps its fill, which shows later writes to it.
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
+{
+    (void)heap;
+    (void)calls;
+}
+
+#else
+
+#define PURGED_BLOCKS 64u // a slab of more blocks, which are small then, is not purged
+
+// Returns the memory of the blocks [first, end), which are free, to the system.
+static bool purge_blocks(const tiny_slab_t *slab, size_t first, size_t end)
+{
+    uintptr_t start = hak_round_up((uintptr_t)block_at(slab, first), OS_PAGE);
+    uintptr_t stop = (uintptr_t)block_at(slab, end) & ~(OS_PAGE - 1);
+    return stop > start && shared_pool_purge((void *)start, stop - start);
+}
+
+// Returns the number of system calls.
+static unsigned purge_slab(tiny_slab_t *slab)
+{
+    unsigned calls = 0;
+    for (uint64_t left = slab->free[0] & ~slab->clean; left != 0; calls++) {
+        unsigned first = (unsigned)__builtin_ctzll(left);
+        uint64_t row = ~(left >> first); // its lowest bits are 0 for the free blocks from the first on
+        unsigned end = row != 0 ? first + (unsigned)__builtin_ctzll(row) : PURGED_BLOCKS;
+        uint64_t blocks =
+            (end < PURGED_BLOCKS ? ((uint64_t)1 << end) - 1 : UINT64_MAX) & ~(((uint64_t)1 << first) - 1);
+        if (purge_blocks(slab, first, end)) slab->clean |= blocks;
+        left &= ~blocks;
+    }
+    return calls;
+}
+
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
+{
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        if (tiny_class_size[class] < OS_PAGE / 4) continue;
+        for (tiny_slab_t *slab = heap->with_room[class]; slab != NULL && calls > 0; slab = slab->next) {
+            unsigned made = slab->capacity <= PURGED_BLOCKS ? purge_slab(slab) : 0;
+            calls -= made < calls ? made : calls;
+        }
+    }
+}
+
+#endif
+
+// ---- giving blocks
+
+static bool is_free(const tiny_slab_t *slab, size_t index)
+{
+    return slab->free[index / 64] >> index % 64 & 1;
+}
+
+// Returns the block's index; finds what the fast path does not check: a pointer into a block, or to one that was never
+// allocated, and a second free.
+static size_t checked_index(const tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
+    // With full checks, fresh blocks are allocated in another order, and the state of each block is recorded.
+    if (UNLIKELY(TINY_CHECKS == TINY_CHECKS_BASIC && index >= slab->fresh))
+        tiny_die("free of a pointer that is no block", block);
+    if (UNLIKELY(is_free(slab, index))) tiny_die("double free", block);
+    return index;
+}
+
+static void set_free(tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = checked_index(slab, block), word = index / 64;
+    slab->free[word] |= (uint64_t)1 << index % 64;
+    slab->clean &= ~((uint64_t)1 << index % 64);
+    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+}
+
+// `count` blocks of the slab have become free. True: the slab was returned to the pool.
+static bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+{
+    slab->used -= count;
+    heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
+    if (!slab->listed) list_slab(heap, slab);
+    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    tiny_slab_release(heap, slab);
+    return true;
+}
+
+bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block)
+{
+    set_free(slab, block);
+    return count_freed(heap, slab, 1);
+}
+
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
+{
+    tiny_slab_give(heap, tiny_registry_slab(block), block);
+}
+
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count)
+{
+    tiny_slab_t *slab = tiny_registry_slab(*block);
+    const char *page = page_of(slab->start);
+    size_t bytes = slab->pages * HAK_PAGE;
+    unsigned given = 0;
+    do {
+        tiny_block_t *next = tiny_next(*block);
+        set_free(slab, *block);
+        *block = next;
+    } while (++given < count && (size_t)((const char *)*block - page) < bytes);
+    count_freed(heap, slab, given);
+    return given;
+}
+
+bool tiny_heap_holds(const tiny_block_t *block)
+{
+    const tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = tiny_block_index(slab, block);
+    return index < slab->capacity && is_free(slab, index);
+}
+
+// ---- the end of a burst
+
+// True if few blocks keep many slabs in use: some of these blocks may lie in a cache, where they count as allocated.
+static bool is_sparse(const tiny_heap_t *heap)
+{
+    size_t pages = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++)
+        pages += heap->rooms[class] * (size_t)tiny_slab_pages_for(class);
+    return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+}
+
+// A burst is over once more than SHRUNK_BYTES and more than half of the peak are free; smaller variations are normal.
+bool tiny_heap_has_shrunk(const tiny_heap_t *heap)
+{
+    if (heap->bytes_out_peak - heap->bytes_out > SHRUNK_BYTES && heap->bytes_out < heap->bytes_out_peak / 2)
+        return true;
+    return is_sparse(heap);
+}
+
+void tiny_heap_forget_peak(tiny_heap_t *heap)
+{
+    heap->bytes_out_peak = heap->bytes_out;
+}

@@ -1,0 +1,48 @@
+// The slabs of one heap: blocks are taken from them and returned to them.
+//
+// For each slab: used + the number of its free bits = fresh <= capacity; remote blocks count as used until the owner
+// collects them. For each heap: bytes_out = the sum of used * size over its slabs.
+#ifndef TINY_SLABS_H
+#define TINY_SLABS_H
+
+#include "heap/tiny_heap.h"
+
+// Returns the fewest pages that hold six blocks and leave at most a tenth unused.
+unsigned tiny_slab_pages_for(size_t class);
+
+// Makes the pages a slab of the heap.
+tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, size_t class);
+
+// Gives the slab, which has room, to another heap.
+void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab);
+
+// Adds up to `want` of the slab's blocks to the chain; returns their number.
+unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain);
+
+// Returns one block to its slab. Keeps an empty slab if it is the class's only slab with room: otherwise a program whose
+// need varies around that point would take and return a slab each time. True: the slab was returned to the pool.
+bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block);
+
+// Returns an empty slab to the shared pool; or all of the heap's empty slabs.
+void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
+void tiny_slabs_release_empty(tiny_heap_t *heap);
+
+// Returns the memory of free blocks in slabs that stay in use to the system, with about `calls` calls of it: of blocks
+// that are large enough to contain whole pages, alone or with free neighbours.
+void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls);
+
+// Returns one block to its slab, which the heap owns. An empty slab is returned to the shared pool.
+void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
+
+// Returns the first blocks of a linked list of `count` blocks to the slab that contains them, which the heap owns.
+// Returns their number, and sets *block to the first one of another slab.
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count);
+
+// True if the block is free in its slab, which the heap owns.
+bool tiny_heap_holds(const tiny_block_t *block);
+
+// True when much less is allocated than at the peak: a burst is over. `tiny_heap_forget_peak` resets the peak.
+bool tiny_heap_has_shrunk(const tiny_heap_t *heap);
+void tiny_heap_forget_peak(tiny_heap_t *heap);
+
+#endif

@@ -1,0 +1,97 @@
+// SuperSlab backend: new slabs for a heap, from idle heaps, from quiet ones, or from the shared pool.
+#include "heap/tiny_superslab.h"
+
+#include "heap/shared_pool.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "heap/tiny_visits.h"
+#include "os/lock.h"
+
+// Adopts a slab with room from an idle heap before new pages are taken.
+static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
+{
+    if (atomic_load_explicit(&tiny_heaps.idle_slabs[class], memory_order_relaxed) == 0) return NULL;
+    tiny_slab_t *slab = NULL;
+    os_lock(&tiny_heaps.lock);
+    for (tiny_heap_t *idle = tiny_heaps.idle; idle != NULL && slab == NULL; idle = idle->next_waiting) {
+        slab = idle->with_room[class];
+        if (slab == NULL) continue;
+        atomic_fetch_sub_explicit(&tiny_heaps.idle_slabs[class], 1, memory_order_relaxed);
+        tiny_slab_move(idle, heap, slab);
+    }
+    os_unlock(&tiny_heaps.lock);
+    return slab;
+}
+
+// ---- slabs of quiet heaps
+
+#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
+#define TAKEN_OVER 16u // slabs taken over at a time
+#define HEAPS_LOOKED_AT 128u
+#define PAUSE_MOST 64u
+
+static bool is_quiet(const tiny_heap_t *heap)
+{
+    return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
+           atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) - heap->took_at >= QUIET_SLABS;
+}
+
+// Blocks of the slab in the previous owner's caches now belong to the new owner; they are sent to it when the caches
+// release them.
+static unsigned take_over(tiny_heap_t *heap, size_t class)
+{
+    unsigned taken = 0;
+    uint32_t looks = tiny_heaps.count < HEAPS_LOOKED_AT ? tiny_heaps.count : HEAPS_LOOKED_AT;
+    for (; looks > 0 && taken == 0; looks--) {
+        tiny_heap_t *quiet = tiny_heaps_by_id(1 + tiny_heaps.next_looked_at++ % tiny_heaps.count);
+        if (quiet == heap || !is_quiet(quiet)) continue;
+        tiny_remote_collect(quiet, TINY_BY_VISIT); // other threads may have freed all its blocks
+        for (; taken < TAKEN_OVER && quiet->with_room[class] != NULL; taken++)
+            tiny_slab_move(quiet, heap, quiet->with_room[class]);
+    }
+    return taken;
+}
+
+// While a search runs, threads that change their heaps must wait: so an unsuccessful search is followed by a pause.
+static tiny_slab_t *search_quiet_heaps(tiny_heap_t *heap, size_t class)
+{
+    if (tiny_heaps_live() < 2) return NULL;
+    if (heap->pause > 0) {
+        heap->pause--;
+        return NULL;
+    }
+    if (!tiny_visits_begin()) return NULL;
+    unsigned taken = take_over(heap, class);
+    tiny_visits_end();
+    if (taken > 0) {
+        heap->searches = 0;
+    } else {
+        heap->pause = 1u << heap->searches < PAUSE_MOST ? 1u << heap->searches++ : PAUSE_MOST;
+    }
+    return heap->with_room[class];
+}
+
+static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
+{
+    tiny_slab_t *slab = adopt_slab(heap, class);
+    if (slab == NULL) slab = search_quiet_heaps(heap, class);
+    if (slab != NULL) return slab;
+    atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
+    unsigned pages = tiny_slab_pages_for(class);
+    char *page = shared_pool_take(pages);
+    return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
+}
+
+unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
+{
+    heap->took_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    tiny_heap_collect(heap);
+    tiny_slab_t *slab = heap->with_room[class];
+    if (slab == NULL) slab = new_slab(heap, class);
+    unsigned taken = 0;
+    while (slab != NULL && taken < want) {
+        taken += tiny_slab_take(heap, slab, want - taken, chain);
+        slab = heap->with_room[class];
+    }
+    return taken;
+}

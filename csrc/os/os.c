@@ -1,0 +1,274 @@
+// Operating system interface: mmap and related calls, metadata.
+#define _GNU_SOURCE
+#include "os/os.h"
+
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "os/die.h"
+#include "os/lock.h"
+#include "os/os_addresses.h"
+#include "os/valgrind.h"
+
+_Atomic(size_t) os_page_known;
+
+#define METADATA_CHUNK ((size_t)256 * 1024)
+
+static struct {
+    os_lock_t lock;
+    char *next;
+    char *end;
+} metadata;
+
+size_t os_find_page(void)
+{
+    size_t page = getauxval(AT_PAGESZ);
+    if (page == 0) page = 4096; // no system has smaller pages
+    if (page > HAK_PAGE) hak_die("pages of more than 64 KiB are not supported", (void *)page);
+    atomic_store_explicit(&os_page_known, page, memory_order_relaxed);
+    return page;
+}
+
+// Tells memcheck that only the allocator uses this memory; pointers in it do not keep blocks alive.
+static void own(void *start, size_t size)
+{
+#if HAK_MEMCHECK
+    if (start != NULL) VALGRIND_MAKE_MEM_NOACCESS(start, size);
+#endif
+    (void)start, (void)size;
+}
+
+static void *map_anywhere(size_t size, int protection)
+{
+    int saved = errno;
+    void *start = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = saved;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+// Uses mmap instead of mprotect, which sandboxes may forbid while they allow mmap.
+static bool map_over(void *start, size_t size, int protection)
+{
+    int saved = errno;
+    void *there =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    errno = saved;
+    return there != MAP_FAILED;
+}
+
+// A new record may need a mapping, which may use kept addresses. If no record is available, the addresses are lost.
+static void keep_addresses(char *start, size_t size)
+{
+    os_range_t *record = os_addresses_unused_record();
+    if (record == NULL) record = os_metadata(sizeof *record);
+    if (record != NULL) os_addresses_keep(record, start, size);
+}
+
+// Maps addresses that the system refused to unmap earlier.
+static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+{
+    size_t behind;
+    char *start = os_addresses_take(size, alignment, offset, &behind);
+    if (LIKELY(start == NULL)) return NULL;
+    if (behind > 0) keep_addresses(start + size, behind);
+    if (map_over(start, size, protection)) return start;
+    keep_addresses(start, size);
+    return NULL;
+}
+
+// (start + offset) % alignment == 0
+static char *map_aligned(size_t size, size_t alignment, size_t offset, int protection)
+{
+    char *kept = map_kept(size, alignment, offset, protection);
+    if (kept != NULL) return kept;
+    char *start = map_anywhere(size, protection);
+    if (start == NULL || (((uintptr_t)start + offset) & (alignment - 1)) == 0) return start;
+    os_unmap(start, size);
+    if (size + alignment < size) return NULL;
+    start = map_anywhere(size + alignment, protection);
+    if (start == NULL) return NULL;
+    char *aligned = (char *)hak_round_up((uintptr_t)start + offset, alignment) - offset;
+    char *end = start + size + alignment;
+    if (aligned > start) os_unmap(start, (size_t)(aligned - start));
+    if (end > aligned + size) os_unmap(aligned + size, (size_t)(end - (aligned + size)));
+    return aligned;
+}
+
+void *os_map(size_t size, size_t alignment)
+{
+    void *start = map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE);
+    own(start, size);
+    return start;
+}
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0 // then the address is a hint
+#endif
+
+// A kernel before 4.17 takes the address as a hint.
+bool os_map_at(void *start, size_t size)
+{
+    int saved = errno;
+    void *there = mmap(start, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    errno = saved;
+    if (there != MAP_FAILED && there != start) os_unmap(there, size);
+    if (there != start) return false;
+    own(start, size);
+    return true;
+}
+
+void *os_map_guarded(size_t size, size_t alignment, size_t guard)
+{
+    if (guard == 0) return os_map(size, alignment);
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    if (outside == NULL) return NULL;
+    if (!map_over(outside + guard, size, PROT_READ | PROT_WRITE)) {
+        os_unmap(outside, size + 2 * guard);
+        return NULL;
+    }
+    own(outside + guard, size);
+    return outside + guard;
+}
+
+void *os_map_hidden(size_t size, size_t alignment, size_t guard)
+{
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    return outside != NULL ? outside + guard : NULL;
+}
+
+void os_unmap_guarded(void *start, size_t size, size_t guard)
+{
+    os_unmap((char *)start - guard, size + 2 * guard);
+}
+
+bool os_hide(void *start, size_t size)
+{
+    return map_over(start, size, PROT_NONE);
+}
+
+bool os_show(void *start, size_t size)
+{
+    if (!map_over(start, size, PROT_READ | PROT_WRITE)) return false;
+    own(start, size);
+    return true;
+}
+
+// A range that the system does not unmap holds no memory and is inaccessible until it is mapped again.
+void os_unmap(void *start, size_t size)
+{
+    int saved = errno;
+    if (munmap(start, size) != 0) {
+        if (!map_over(start, size, PROT_NONE)) (void)madvise(start, size, MADV_DONTNEED);
+        keep_addresses(start, size);
+    }
+    errno = saved;
+}
+
+bool os_purge(void *start, size_t size)
+{
+    int saved = errno;
+    bool purged = madvise(start, size, MADV_DONTNEED) == 0;
+    errno = saved;
+    return purged;
+}
+
+// A kernel without huge pages rejects the call, which then is not needed.
+void os_no_huge_pages(void *start, size_t size)
+{
+    int saved = errno;
+    (void)madvise(start, size, MADV_NOHUGEPAGE);
+    errno = saved;
+}
+
+uint32_t os_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
+}
+
+static _Atomic(bool) moves_are_refused;
+
+bool os_can_move(void)
+{
+    return !atomic_load_explicit(&moves_are_refused, memory_order_relaxed);
+}
+
+// True if a sandbox rejects the call or the kernel does not know it: then nothing was changed.
+static bool is_refused_for_good(int error)
+{
+    bool refused = error == EPERM || error == EACCES || error == ENOSYS;
+    if (refused) atomic_store_explicit(&moves_are_refused, true, memory_order_relaxed);
+    return refused;
+}
+
+// EFAULT: the range consists of several mappings (a part got a different madvise) and cannot be moved as one.
+bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable)
+{
+    int saved = errno;
+    bool resized = mremap(start, old_size, new_size, 0) != MAP_FAILED;
+    *movable = !resized && errno != EFAULT && !is_refused_for_good(errno);
+    errno = saved;
+    return resized;
+}
+
+// The kernel may fail after it has unmapped the target.
+os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
+{
+    int saved = errno;
+    os_moved_t result = OS_MOVED;
+    if (mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+        result = is_refused_for_good(errno) ? OS_REFUSED : OS_TARGET_LOST;
+    // The kernel does not need this call. Valgrind treats the added range as unmapped without it.
+    else if (new_size > old_size && RUNNING_ON_VALGRIND)
+        (void)mprotect((char *)to + old_size, new_size - old_size, PROT_READ | PROT_WRITE);
+    errno = saved;
+    return result;
+}
+
+void *os_metadata(size_t size)
+{
+    size = hak_round_up(size, 64);
+    if (size > METADATA_CHUNK / 4) return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
+    os_lock(&metadata.lock);
+    if ((size_t)(metadata.end - metadata.next) < size) {
+        size_t chunk_size = METADATA_CHUNK;
+        char *chunk = os_map(chunk_size, OS_PAGE);
+        if (chunk == NULL) chunk = os_map(chunk_size = hak_round_up(size, OS_PAGE), OS_PAGE);
+        if (chunk == NULL) {
+            os_unlock(&metadata.lock);
+            return NULL;
+        }
+        metadata.next = chunk;
+        metadata.end = chunk + chunk_size;
+    }
+    void *record = metadata.next;
+    metadata.next += size;
+    os_unlock(&metadata.lock);
+    return record;
+}
+
+size_t os_address_limit(void)
+{
+    struct rlimit limit;
+    int saved = errno;
+    bool known = getrlimit(RLIMIT_AS, &limit) == 0;
+    errno = saved;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
+void os_metadata_before_fork(void)
+{
+    os_lock(&metadata.lock);
+    os_addresses_before_fork();
+}
+
+void os_metadata_after_fork(void)
+{
+    os_addresses_after_fork();
+    os_unlock(&metadata.lock);
+}

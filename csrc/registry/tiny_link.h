@@ -1,0 +1,128 @@
+// Links of free blocks: only this file reads and writes them.
+//
+// block: free memory; its first word links it to the next free block. chain: linked free blocks of one class with
+// both ends known, so that chains join in constant time.
+// With full checks (TINY_CHECKS_FULL) a link is encoded with a secret and with its own address. So a program that
+// writes there cannot choose where a link leads, and what it writes is almost never a valid link.
+#ifndef TINY_LINK_H
+#define TINY_LINK_H
+
+#include "os/die.h"
+#include "os/hak_types.h"
+#include "tiny_alloc_fast_gen.h" // TINY_CHECKS
+
+#define TINY_CHECKS_NONE 0
+#define TINY_CHECKS_BASIC 1
+#define TINY_CHECKS_FULL 2
+
+typedef struct tiny_block {
+    uintptr_t link;
+} tiny_block_t;
+
+typedef struct tiny_chain {
+    tiny_block_t *head;
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_chain_t;
+
+#if TINY_CHECKS >= TINY_CHECKS_BASIC
+
+extern _Atomic(uint64_t) tiny_secret_made; // 0 until first used
+uint64_t tiny_make_secret(void) COLD;
+
+// Returns a number that cannot be guessed: not 0, and the same at each call.
+ALWAYS_INLINE uint64_t tiny_secret(void)
+{
+    uint64_t secret = atomic_load_explicit(&tiny_secret_made, memory_order_relaxed);
+    return LIKELY(secret != 0) ? secret : tiny_make_secret();
+}
+
+#endif
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The pad that encodes and decodes the word at `place`. It folds both halves of a product with the secret, as wyhash
+// does: one known pad does not reveal others. It is not a cipher.
+ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+{
+    uint64_t secret = tiny_secret();
+    __extension__ unsigned __int128 product = (uintptr_t)place ^ secret;
+    product *= (secret << 32 | secret >> 32) | 1;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+// Returns a random number: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. *state is 0 at first.
+static inline uint32_t tiny_draw(uint64_t *state)
+{
+    if (*state == 0) *state = tiny_pad(state) | 1;
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 32);
+}
+
+ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
+{
+    return (uintptr_t)pointer ^ tiny_pad(place);
+}
+
+// Of the words that are not valid links, all but one in 2^20 decode to bits that no block's address has.
+ALWAYS_INLINE void *tiny_decode(uintptr_t link, const void *place)
+{
+    uintptr_t pointer = link ^ tiny_pad(place);
+    if (UNLIKELY((pointer & ~(((uintptr_t)1 << 48) - 16)) != 0))
+        hak_die("corrupted heap: a free block was written to", place);
+    return (void *)pointer;
+}
+
+#else
+
+ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)
+{
+    (void)place;
+    return (uintptr_t)pointer;
+}
+
+ALWAYS_INLINE void *tiny_decode(uintptr_t link, const void *place)
+{
+    (void)place;
+    return (void *)link;
+}
+
+#endif
+
+ALWAYS_INLINE tiny_block_t *tiny_next(const tiny_block_t *block)
+{
+    return tiny_decode(block->link, block);
+}
+
+ALWAYS_INLINE void tiny_link(tiny_block_t *block, tiny_block_t *next)
+{
+    block->link = tiny_encode(next, block);
+}
+
+// Returns the last block of a non-empty list.
+static inline tiny_block_t *tiny_last(tiny_block_t *block)
+{
+    for (tiny_block_t *next; (next = tiny_next(block)) != NULL;) block = next;
+    return block;
+}
+
+static inline void tiny_chain_append(tiny_chain_t *chain, tiny_block_t *block)
+{
+    tiny_link(block, NULL);
+    if (chain->head == NULL) chain->head = block;
+    else tiny_link(chain->tail, block);
+    chain->tail = block;
+    chain->count++;
+}
+
+static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
+{
+    tiny_link(block, chain->head);
+    if (chain->head == NULL) chain->tail = block;
+    chain->head = block;
+    chain->count++;
+}
+
+#endif

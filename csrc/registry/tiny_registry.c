@@ -1,0 +1,153 @@
+// Registry: two levels of tables over the address space, and the tag map as a cache in front of them.
+#include "registry/tiny_registry.h"
+
+#include "os/die.h"
+#include "os/lock.h"
+#include "os/os.h"
+
+#define LEAF_SHIFT 32
+#define LEAF_PAGES ((size_t)1 << (LEAF_SHIFT - HAK_PAGE_SHIFT))
+#define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
+
+// Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping is resident as a whole.
+#define ROW_PAGES ((size_t)1024)
+
+typedef struct tiny_leaf {
+    _Atomic(tiny_tag_t) tag[LEAF_PAGES];
+    _Atomic(tiny_slab_t *) records[LEAF_PAGES / ROW_PAGES];
+} tiny_leaf_t;
+
+_Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+static _Atomic(tiny_leaf_t *) root[ROOT_ENTRIES];
+static os_lock_t root_lock;
+
+static size_t slot_of(uintptr_t address)
+{
+    return (address >> HAK_PAGE_SHIFT) & (LEAF_PAGES - 1);
+}
+
+static tiny_leaf_t *leaf_of(uintptr_t address)
+{
+    size_t index = address >> LEAF_SHIFT;
+    if (UNLIKELY(index >= ROOT_ENTRIES)) return NULL;
+    return atomic_load_explicit(&root[index], memory_order_acquire);
+}
+
+tiny_tag_t tiny_registry_tag(const void *address)
+{
+    tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
+    if (leaf == NULL) return 0;
+    return atomic_load_explicit(&leaf->tag[slot_of((uintptr_t)address)], memory_order_acquire);
+}
+
+tiny_slab_t *tiny_registry_record(const void *address)
+{
+    size_t slot = slot_of((uintptr_t)address);
+    tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
+    return &atomic_load_explicit(&leaf->records[slot / ROW_PAGES], memory_order_acquire)[slot % ROW_PAGES];
+}
+
+static void *map_table(size_t size)
+{
+    return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
+}
+
+// The caller holds the lock.
+static bool make_leaf(size_t index)
+{
+    if (atomic_load_explicit(&root[index], memory_order_relaxed) != NULL) return true;
+    tiny_leaf_t *leaf = map_table(sizeof *leaf);
+    atomic_store_explicit(&root[index], leaf, memory_order_release);
+    return leaf != NULL;
+}
+
+static bool make_row(tiny_leaf_t *leaf, size_t row)
+{
+    if (atomic_load_explicit(&leaf->records[row], memory_order_relaxed) != NULL) return true;
+    tiny_slab_t *records = map_table(ROW_PAGES * sizeof *records);
+    atomic_store_explicit(&leaf->records[row], records, memory_order_release);
+    return records != NULL;
+}
+
+static bool has_row(uintptr_t address)
+{
+    tiny_leaf_t *leaf = leaf_of(address);
+    return leaf != NULL &&
+           atomic_load_explicit(&leaf->records[slot_of(address) / ROW_PAGES], memory_order_acquire) != NULL;
+}
+
+// Makes the address's leaf and row of records.
+static bool reserve_row(uintptr_t address)
+{
+    if (address >> LEAF_SHIFT >= ROOT_ENTRIES) return false;
+    if (has_row(address)) return true;
+    os_lock(&root_lock);
+    bool made = make_leaf(address >> LEAF_SHIFT) && make_row(leaf_of(address), slot_of(address) / ROW_PAGES);
+    os_unlock(&root_lock);
+    return made;
+}
+
+// The previous owner of the pages set their tags to 0 before it unmapped them. This load of the tags orders its reads
+// of the records before the new owner's writes. The kernel orders an unmap before the next map of the same addresses,
+// but C does not know that.
+static void follow_last_owner(uintptr_t start, size_t size)
+{
+    for (uintptr_t address = start; address < start + size; address += HAK_PAGE)
+        (void)atomic_load_explicit(&leaf_of(address)->tag[slot_of(address)], memory_order_acquire);
+}
+
+bool tiny_registry_reserve(const void *start, size_t size)
+{
+    const uintptr_t row = ROW_PAGES * HAK_PAGE;
+    uintptr_t end = (uintptr_t)start + size;
+    for (uintptr_t address = (uintptr_t)start & ~(row - 1); address < end; address += row)
+        if (!reserve_row(address)) return false;
+    follow_last_owner((uintptr_t)start, size);
+    return true;
+}
+
+static _Atomic(uint64_t) *map_slot(uintptr_t address)
+{
+    return &tiny_tag_map[address >> HAK_PAGE_SHIFT & TINY_TAG_MAP_MASK];
+}
+
+static uint64_t map_entry(uintptr_t address, tiny_tag_t tag)
+{
+    return TINY_OWN_TAG(TINY_TAG_OWNER(tag)) | ((uint32_t)(address >> HAK_PAGE_SHIFT) ^ TINY_TAG_KIND(tag));
+}
+
+// The slot may hold another page's entry by now, which must stay.
+static void forget_in_map(uintptr_t address, tiny_tag_t tag)
+{
+    uint64_t entry = map_entry(address, tag);
+    atomic_compare_exchange_strong_explicit(map_slot(address), &entry, 0, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
+void tiny_registry_set(const void *page, tiny_tag_t tag)
+{
+    uintptr_t address = (uintptr_t)page;
+    tiny_leaf_t *leaf = leaf_of(address);
+    tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[slot_of(address)], tag, memory_order_acq_rel);
+    if (TINY_TAG_OWNER(tag) == 0) {
+        if (TINY_TAG_OWNER(old) != 0) forget_in_map(address, old);
+        return;
+    }
+    atomic_store_explicit(map_slot(address), map_entry(address, tag), memory_order_relaxed);
+}
+
+void tiny_die(const char *what, const void *block)
+{
+    hak_die_of_size(what, block, tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))]);
+}
+
+void tiny_registry_before_fork(void)
+{
+    os_lock(&root_lock);
+}
+
+void tiny_registry_after_fork(void)
+{
+    os_unlock(&root_lock);
+}

@@ -1,0 +1,113 @@
+// The calling thread's way to its heap.
+#include "thread/tiny_backend.h"
+
+#include "debug/messages.h"
+#include "heap/decay.h"
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "heap/tiny_superslab.h"
+#include "thread/hot_magazine.h"
+#include "thread/spill_queue.h"
+#include "thread/tiny_give.h"
+#include "thread/tiny_lifecycle.h"
+#include "thread/tiny_marks.h"
+#include "thread/tiny_tls.h"
+
+// ---- taking
+
+// Work unrelated to this request: options `bg_spill` and `bg_remote`.
+static void background(tiny_heap_t *heap)
+{
+    spill_queue_empty();
+#if TINY_HAS_OPTION_BG_REMOTE
+    if (TINY_OPTION_BG_REMOTE > 0 && ++tiny_thread.ticks >= (unsigned)TINY_OPTION_BG_REMOTE) {
+        tiny_thread.ticks = 0;
+        tiny_heap_collect_all(heap);
+    }
+#else
+    (void)heap;
+#endif
+}
+
+// Releases the heap of a thread that does not exist in this forked child: it may provide blocks. The heap is in change,
+// except meanwhile.
+static void end_one_vanished(tiny_heap_t *heap)
+{
+    tiny_heap_end(heap);
+    tiny_lifecycle_end_vanished();
+    tiny_heap_begin(heap);
+}
+
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
+{
+    *chain = (tiny_chain_t){NULL, NULL, 0};
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (heap == NULL) return 0;
+    hak_decay_step();
+    if (hot_magazine_take(class, chain) > 0) return chain->count;
+    tiny_heap_begin(heap);
+    if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
+        heap->with_room[class] == NULL)
+        end_one_vanished(heap);
+    background(heap);
+    tiny_heap_take(heap, class, want, chain);
+    if (chain->count > 0) hot_magazine_fill(class);
+    tiny_heap_end(heap);
+#if HAKMEM_DEBUG_OUTPUT
+    if (UNLIKELY(hak_debug_on))
+        hak_debug_print("[hakmem:tiny_backend.take] class %zu: %u of %u blocks\n", class, chain->count, want);
+#endif
+    return chain->count;
+}
+
+// ---- giving
+
+void tiny_backend_give_chain(const tiny_chain_t *chain)
+{
+    if (chain->count == 0 || spill_queue_add(chain)) return;
+    tiny_block_t *block = chain->head;
+    tiny_backend_begin();
+    for (unsigned left = chain->count; left > 0;) {
+        if (tiny_tls_owns(tiny_registry_tag(block))) {
+            left -= tiny_heap_give_row(tiny_thread.heap, &block, left);
+            continue;
+        }
+        tiny_block_t *next = tiny_next(block);
+        tiny_backend_give(block);
+        block = next;
+        left--;
+    }
+    tiny_backend_end();
+}
+
+// ---- frees that the fast path did not take
+
+static void send_freed(tiny_block_t *block)
+{
+    (void)tiny_backend_heap(); // a thread that only frees gets a heap too
+    if (tiny_give_away(block)) hak_decay_step();
+}
+
+#if TINY_MARKS
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (!tiny_tls_owns(tag)) {
+        tiny_marks_check_remote(block);
+        send_freed(block);
+        return;
+    }
+    if (tiny_is_marked(block, tiny_secret())) tiny_marks_check_own(block);
+    tiny_mark(block, tiny_secret());
+    tiny_backend_give(block);
+}
+
+#else
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    if (!tiny_tls_owns(tag) || !tiny_give_home(block)) send_freed(block);
+}
+
+#endif

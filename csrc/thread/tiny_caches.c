@@ -1,0 +1,84 @@
+// A thread's caches: the quarantine, the front, and what waits behind the front; each is emptied into the next.
+#include "thread/tiny_caches.h"
+
+#include "heap/tiny_heaps.h"
+#include "heap/tiny_remote.h"
+#include "heap/tiny_slabs.h"
+#include "thread/hot_magazine.h"
+#include "thread/outbox.h"
+#include "thread/spill_queue.h"
+#include "thread/tiny_tls.h"
+
+// ---- what the thread's lists may hold
+
+// All threads share HELD_IN_ALL, but each may hold HELD_LEAST. With many threads, none holds much when it becomes idle;
+// only an idle thread itself could empty its lists.
+#define HELD_IN_ALL ((size_t)32 << 20)
+#define HELD_LEAST ((size_t)512 << 10)
+#define HELD_MOST ((size_t)16 << 20)
+
+// may_hold <= max(HELD_LEAST, min(HELD_MOST, HELD_IN_ALL / threads))
+bool tiny_backend_may_hold(size_t bytes)
+{
+    size_t threads = tiny_heaps_live(), most = HELD_IN_ALL / (threads > 0 ? threads : 1);
+    if (most > HELD_MOST) most = HELD_MOST;
+    if (most < HELD_LEAST) most = HELD_LEAST;
+    if (tiny_thread.may_hold + bytes > most) return false;
+    tiny_thread.may_hold += bytes;
+    return true;
+}
+
+void tiny_backend_holds_less(size_t bytes)
+{
+    tiny_thread.may_hold -= bytes;
+}
+
+// ---- emptying
+
+#define PURGES 1024u // system calls at a time, each for the free blocks of one slab
+
+void tiny_caches_drain(void)
+{
+    hot_magazine_drain();
+    spill_queue_empty();
+    if (tiny_thread.heap != NULL) outbox_send(tiny_thread.heap);
+}
+
+void tiny_caches_empty(void)
+{
+    if (tiny_thread.quarantine.blocks != NULL) tiny_thread.quarantine.drain();
+    tiny_heap_t *heap = tiny_thread.heap;
+    if (heap == NULL) return;
+    tiny_heap_begin(heap);
+    tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
+    tiny_front_drain();
+    tiny_caches_drain();
+    tiny_heap_tidy(heap);
+    tiny_slabs_purge(heap, PURGES);
+    tiny_heap_forget_peak(heap);
+    tiny_heap_end(heap);
+}
+
+static bool is_past_burst(uint32_t now, uint32_t patience)
+{
+    tiny_heap_t *heap = tiny_thread.heap;
+    if (heap == NULL || now - tiny_thread.looked_at < patience) return false;
+    tiny_thread.looked_at = now;
+    tiny_heap_begin(heap);
+    tiny_heap_collect_all(heap);
+    bool was_shrunk = tiny_thread.shrunk;
+    tiny_thread.shrunk = tiny_heap_has_shrunk(heap);
+    tiny_heap_end(heap);
+    return was_shrunk && tiny_thread.shrunk;
+}
+
+void tiny_caches_look(uint32_t now, uint32_t patience)
+{
+    if (is_past_burst(now, patience)) tiny_caches_empty();
+}
+
+void tiny_caches_end(void)
+{
+    if (tiny_thread.quarantine.blocks != NULL) tiny_thread.quarantine.end();
+    tiny_front_drain();
+}
