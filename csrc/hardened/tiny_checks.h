@@ -13,7 +13,7 @@
 #include "registry/tiny_link.h" // TINY_CHECKS, the secret
 #include "registry/tiny_packed.h"
 
-// With full checks, the state of each block is recorded; see hardened.h.
+// With full checks, the state of each block is recorded; see tiny_notes.h.
 #define TINY_MARKS (TINY_CHECKS == TINY_CHECKS_BASIC)
 
 #if TINY_MARKS

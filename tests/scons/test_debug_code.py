@@ -101,7 +101,7 @@ def test_two_statements_with_one_sentinel_fail_with_both_places(project: Project
         for name in (POOL, "csrc/thread/tiny_lifecycle.c")
     )
     taken = "the sentinel '[hakmem:shared_pool.map]' is already used at"
-    places = (f"{POOL}:{first}", f"csrc/thread/tiny_tls.c:{second}")
+    places = (f"{POOL}:{first}", f"csrc/thread/tiny_lifecycle.c:{second}")
     assert any(f"{one}:1: error: {taken} {other}" in run.stderr for one, other in (places, places[::-1]))
 
 
@@ -117,7 +117,7 @@ def test_a_statement_that_a_debug_build_does_not_have_fails_the_control(project:
     line = line_of_part(project, "csrc/thread/tiny_lifecycle.c", "[hakmem:tiny_lifecycle.detach]")
     what = "the message [hakmem:tiny_lifecycle.detach] is compiled in, but libhakmem.so lacks it"
     wrong = failed(project, cc, mode="debug")
-    assert wrong == {"control": [f"csrc/thread/tiny_tls.c:{line}:1: error: {what}"]}
+    assert wrong == {"control": [f"csrc/thread/tiny_lifecycle.c:{line}:1: error: {what}"]}
 
 
 def test_a_guard_that_cannot_be_taken_apart_is_an_error_at_its_line(project: Project, cc: str) -> None:
