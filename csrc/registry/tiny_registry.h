@@ -26,8 +26,7 @@ typedef uint32_t tiny_tag_t;
 // owning heap writes the record, or a thread that holds the pool's lock.
 struct tiny_slab {
     // What its owner reads and writes for each row of blocks.
-    _Alignas(64) uint64_t
-        *free; // one bit per block that was returned to the slab; belongs to the page, whatever its class
+    _Alignas(64) uint64_t *free; // one bit per block that was returned to the slab; belongs to the page
     uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
     char *start; // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
@@ -41,8 +40,7 @@ struct tiny_slab {
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
     // What other threads write.
-    _Alignas(
-        64) _Atomic(tiny_block_t *) remote; // blocks freed by others that the owner has not collected yet
+    _Alignas(64) _Atomic(tiny_block_t *) remote; // blocks that the owner has not collected yet
     tiny_slab_t *next_pending; // next in the owner's list of slabs with such blocks
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL

@@ -7,7 +7,8 @@
 
 // A burst: a third in small blocks, a third in medium ones, a third in large ones.
 enum { MIB = 1 << 20, LOW_MIB = 64 };
-enum { SMALL = 96, MEDIUM = 24 << 10, RUN = 100 << 10, LARGE = 3 << 20, STRIDE = 683 }; // STRIDE: blocks of SMALL per page
+enum { SMALL = 96, MEDIUM = 24 << 10, RUN = 100 << 10, LARGE = 3 << 20 };
+enum { STRIDE = 683 }; // blocks of SMALL per page
 
 static const double patience = 2.0; // seconds of activity
 static size_t burst_mib = 256;

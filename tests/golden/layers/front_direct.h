@@ -25,8 +25,8 @@
 #define TINY_SIZE_INDEX \
     0, 0, 1, 2, 2
 
-// For larger sizes, the class of the first request of each wide step.
-#define TINY_WIDE_STEP 512
+// For larger sizes, the class of the requests of each wide step.
+#define TINY_WIDE_STEP 64
 #define TINY_WIDE_INDEX \
     0
 

@@ -1,6 +1,6 @@
 // hakmem: the tiny allocator's fast path. Generated from variants/hakmem.yaml; do not edit.
 // The fastest variant. One bounded list for each class over the slabs, about four classes per
-// doubling of size up to 4 KiB and seven above, basic checks.
+// doubling of size up to 4 KiB and seven above, up to 64 KiB; basic checks.
 //
 // Layers, in the order in which a request tries them:
 //   1. Thread List (cache)
@@ -12,10 +12,10 @@
 #define TINY_GEN_CONFIG_H
 
 #define TINY_VARIANT "hakmem"
-#define TINY_CLASSES 48
-#define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608, 5248, 5888, 6656, 7424, 8192, 9216, 10240, 11264, 12288, 13824, 15360, 16384, 18432, 20480, 22528, 24576, 27648, 30720, 32768
-#define TINY_CLASS_INVERSES 68719476737, 34359738369, 22906492246, 17179869185, 13743895348, 11453246123, 9817068106, 8589934593, 6871947674, 5726623062, 4908534053, 4294967297, 3435973837, 2863311531, 2454267027, 2147483649, 1717986919, 1431655766, 1227133514, 1073741825, 858993460, 715827883, 613566757, 536870913, 429496730, 357913942, 306783379, 268435457, 238609295, 209510600, 186737709, 165191050, 148102321, 134217729, 119304648, 107374183, 97612894, 89478486, 79536432, 71582789, 67108865, 59652324, 53687092, 48806447, 44739243, 39768216, 35791395, 33554433
-#define TINY_MAX_SIZE 32768
+#define TINY_CLASSES 54
+#define TINY_CLASS_SIZES 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608, 5248, 5888, 6656, 7424, 8192, 9216, 10240, 11264, 12288, 13824, 15360, 16384, 18432, 20480, 22528, 24576, 27648, 30720, 32768, 36864, 40960, 46080, 51200, 57344, 65536
+#define TINY_CLASS_INVERSES 68719476737, 34359738369, 22906492246, 17179869185, 13743895348, 11453246123, 9817068106, 8589934593, 6871947674, 5726623062, 4908534053, 4294967297, 3435973837, 2863311531, 2454267027, 2147483649, 1717986919, 1431655766, 1227133514, 1073741825, 858993460, 715827883, 613566757, 536870913, 429496730, 357913942, 306783379, 268435457, 238609295, 209510600, 186737709, 165191050, 148102321, 134217729, 119304648, 107374183, 97612894, 89478486, 79536432, 71582789, 67108865, 59652324, 53687092, 48806447, 44739243, 39768216, 35791395, 33554433, 29826162, 26843546, 23860930, 21474837, 19173962, 16777217
+#define TINY_MAX_SIZE 65536
 #define TINY_MIN_ALIGN 16
 
 // The class of a request, indexed by its size in steps of 16 bytes.
@@ -34,12 +34,29 @@
     26, 26, 26, 26, 26, 26, 26, 26, 26, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, \
     27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27
 
-// For larger sizes, the class of the first request of each wide step.
-#define TINY_WIDE_STEP 512
+// For larger sizes, the class of the requests of each wide step.
+#define TINY_WIDE_STEP 128
 #define TINY_WIDE_INDEX \
-    28, 29, 29, 30, 31, 32, 32, 33, 34, 34, 35, 35, 36, 36, 37, 37, 38, 38, 38, 39, 39, 39, 40, 40, \
-    41, 41, 41, 41, 42, 42, 42, 42, 43, 43, 43, 43, 44, 44, 44, 44, 45, 45, 45, 45, 45, 45, 46, 46, \
-    46, 46, 46, 46, 47, 47, 47, 47
+    28, 28, 28, 28, 29, 29, 29, 29, 29, 30, 30, 30, 30, 30, 31, 31, 31, 31, 31, 31, 32, 32, 32, 32, \
+    32, 32, 33, 33, 33, 33, 33, 33, 34, 34, 34, 34, 34, 34, 34, 34, 35, 35, 35, 35, 35, 35, 35, 35, \
+    36, 36, 36, 36, 36, 36, 36, 36, 37, 37, 37, 37, 37, 37, 37, 37, 38, 38, 38, 38, 38, 38, 38, 38, \
+    38, 38, 38, 38, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39, 40, 40, 40, 40, 40, 40, 40, 40, \
+    41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 41, 42, 42, 42, 42, 42, 42, 42, 42, \
+    42, 42, 42, 42, 42, 42, 42, 42, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, \
+    44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 44, 45, 45, 45, 45, 45, 45, 45, 45, \
+    45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 45, 46, 46, 46, 46, 46, 46, 46, 46, \
+    46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 46, 47, 47, 47, 47, 47, 47, 47, 47, \
+    47, 47, 47, 47, 47, 47, 47, 47, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, \
+    48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 49, 49, 49, 49, 49, 49, 49, 49, \
+    49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, 49, \
+    50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, \
+    50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 51, 51, 51, 51, 51, 51, 51, 51, \
+    51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, 51, \
+    51, 51, 51, 51, 51, 51, 51, 51, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, \
+    52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, \
+    52, 52, 52, 52, 52, 52, 52, 52, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, \
+    53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, \
+    53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53, 53
 
 // Checks on freed blocks: 0 none, 1 basic, 2 full.
 #define TINY_CHECKS 1
@@ -94,8 +111,10 @@
 
 // Thread List
 typedef struct thread_list_lists {
-    uint64_t packed[48];
-    uint8_t limit[48]; // blocks; changed only while the list is empty
+    uint64_t packed[54];
+    uint8_t limit[54]; // blocks; changed only while the list is empty
+    uint32_t misses; // counted to choose the list that is checked for disuse
+    uint32_t seen[54]; // part of each packed word when it was last checked
 } thread_list_lists_t;
 
 // A thread's state. `tag` is the tag of its heap: one comparison with it recognises the thread's own blocks. `key` marks free
@@ -108,8 +127,8 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(25), TINY_PACKED_EMPTY(21), TINY_PACKED_EMPTY(18), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(3), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2)}, \
-                      {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2} }, \
+    .thread_list = { {TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(255), TINY_PACKED_EMPTY(170), TINY_PACKED_EMPTY(128), TINY_PACKED_EMPTY(102), TINY_PACKED_EMPTY(85), TINY_PACKED_EMPTY(73), TINY_PACKED_EMPTY(64), TINY_PACKED_EMPTY(51), TINY_PACKED_EMPTY(42), TINY_PACKED_EMPTY(36), TINY_PACKED_EMPTY(32), TINY_PACKED_EMPTY(25), TINY_PACKED_EMPTY(21), TINY_PACKED_EMPTY(18), TINY_PACKED_EMPTY(16), TINY_PACKED_EMPTY(12), TINY_PACKED_EMPTY(10), TINY_PACKED_EMPTY(9), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(6), TINY_PACKED_EMPTY(5), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(4), TINY_PACKED_EMPTY(3), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2), TINY_PACKED_EMPTY(2)}, \
+                      {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2} }, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
 // Threads without a heap share one empty front. No block is put into it, because such a thread owns no block.
@@ -186,8 +205,10 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
 // in the processor's caches.
 static inline unsigned thread_list_spills(size_t class)
 {
-    unsigned held = (unsigned)thread_list_held(class), batch = tiny_batch(class) > 16 ? tiny_batch(class) : 16;
-    return batch < held / 2 + 1 ? batch : held / 2 + 1;
+    enum { BLOCKS = 16 };
+    unsigned half = (unsigned)thread_list_held(class) / 2 + 1, batch = tiny_batch(class);
+    if (batch < BLOCKS) batch = BLOCKS;
+    return batch < half ? batch : half;
 }
 
 // Returns up to `count` blocks of a list to the slabs, in the list's order; returns their number.
@@ -200,17 +221,20 @@ static inline unsigned thread_list_give(size_t class, unsigned count)
     return chain.count;
 }
 
-// Returns the number of blocks that a refill of an empty list fetches.
+// Returns the number of blocks that a refill of an empty list fetches: more for a list that has widened, but few large
+// ones, so that a list fills with what the program frees rather than with what it may never need.
 static inline unsigned thread_list_wants(size_t class)
 {
+    enum { BLOCKS = 16, BYTES = 8192 };
     unsigned half = tiny_front.thread_list.limit[class] / 2, batch = tiny_batch(class);
-    return half > 16 ? (batch > 16 ? batch : 16) : half > batch ? half : batch;
+    if (half > BLOCKS) half = BLOCKS;
+    return half > batch && half * (size_t)tiny_class_size[class] <= BYTES ? half : batch;
 }
 
 // Doubles the limit of an empty list, if the bytes that all of the thread's lists share allow it.
 static inline void thread_list_widen(size_t class)
 {
-    static const uint8_t most[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 204, 170, 146, 128, 102, 85, 73, 64, 51, 42, 36, 32, 28, 24, 22, 19, 17, 16, 14, 12, 11, 10, 9, 8, 8, 7, 6, 5, 5, 4, 4, 4};
+    static const uint8_t most[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 227, 199, 178, 157, 141, 128, 113, 102, 93, 85, 75, 68, 64, 56, 51, 46, 42, 37, 34, 32, 28, 25, 22, 20, 18, 16};
     uint8_t *limit = &tiny_front.thread_list.limit[class];
     uint64_t *packed = &tiny_front.thread_list.packed[class];
     unsigned wider = *limit * 2u < most[class] ? *limit * 2u : most[class];
@@ -220,15 +244,34 @@ static inline void thread_list_widen(size_t class)
     *packed = TINY_PACKED_EMPTY(wider);
 }
 
-// Resets the limit of every empty list to its initial value.
-static inline void thread_list_narrow(void)
+// Resets the limit of a list to its initial value if the list is empty.
+static inline void thread_list_narrow(size_t class)
 {
-    static const uint8_t first[] = {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
-    for (size_t i = 0; i < sizeof first; i++) {
-        if (tiny_front.thread_list.packed[i] != TINY_PACKED_EMPTY(tiny_front.thread_list.limit[i])) continue;
-        tiny_front.thread_list.limit[i] = first[i];
-        tiny_front.thread_list.packed[i] = TINY_PACKED_EMPTY(first[i]);
-    }
+    static const uint8_t first[] = {255, 255, 170, 128, 102, 85, 73, 64, 51, 42, 36, 32, 25, 21, 18, 16, 12, 10, 9, 8, 6, 5, 4, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    uint8_t *limit = &tiny_front.thread_list.limit[class];
+    uint64_t *packed = &tiny_front.thread_list.packed[class];
+    if (*packed != TINY_PACKED_EMPTY(*limit)) return;
+    tiny_backend_holds_less((size_t)(*limit - first[class]) * tiny_class_size[class]);
+    *limit = first[class];
+    *packed = TINY_PACKED_EMPTY(*limit);
+}
+
+// One list is checked every few misses, in turn. If it has not changed since its last check, it is not in use: its blocks
+// are returned to the slabs, where other classes and threads can use the memory.
+static inline void thread_list_check_next(void)
+{
+    enum { LISTS = sizeof tiny_front.thread_list.limit, MISSES = 8 };
+    thread_list_lists_t *lists = &tiny_front.thread_list;
+    if (++lists->misses % MISSES != 0) return;
+    size_t i = lists->misses / MISSES % LISTS, class = i;
+    uint32_t now = (uint32_t)(lists->packed[i] >> 8);
+    bool used = now != lists->seen[i];
+    lists->seen[i] = now;
+    if (LIKELY(used)) return;
+    unsigned moved = thread_list_give(class, TINY_PACKED_MOST);
+    TINY_COUNT_OUT(thread_list, spill, class, moved);
+    (void)moved;
+    thread_list_narrow(class);
 }
 
 #if HAKMEM_STATS
@@ -324,6 +367,7 @@ void *tiny_alloc_slow(size_t size)
 {
     size_t class = tiny_class_of(size);
     thread_list_widen(class);
+    thread_list_check_next();
 
     return tiny_refill(class);
 }
@@ -341,13 +385,14 @@ void tiny_free_slow(void *block, size_t class)
     unsigned moved = thread_list_give(class, (unsigned)thread_list_spills(class));
     TINY_COUNT_OUT(thread_list, spill, class, moved);
     (void)moved;
+    thread_list_check_next();
     if (!tiny_first_push(class, block)) tiny_backend_give(block);
 }
 
 static void drain_thread_list(void)
 {
     TINY_COUNT_AS(drain);
-    for (size_t class = 0; class <= 47; class++) {
+    for (size_t class = 0; class <= 53; class++) {
         unsigned moved = thread_list_give(class, TINY_PACKED_MOST);
         TINY_COUNT_OUT(thread_list, drain, class, moved);
         (void)moved;
@@ -374,14 +419,14 @@ bool tiny_front_holds(size_t class, const void *block)
 void tiny_front_drain(void)
 {
     drain_thread_list();
-    thread_list_narrow();
+    for (size_t class = 0; class <= 53; class++) thread_list_narrow(class);
 }
 
 const tiny_layer_info_t tiny_layer_table[TINY_LAYERS] = {
     {"thread_list", "Thread List", "cache", "packed_list",
-     0xffffffffffffull, 0, held_by_thread_list},
+     0x3fffffffffffffull, 0, held_by_thread_list},
     {"front_direct", "Front-Direct", "refill", "none",
-     0xffffffffffffull, 0, held_by_refill},
+     0x3fffffffffffffull, 0, held_by_refill},
 };
 
 #endif // TINY_FRONT_IMPLEMENTED
