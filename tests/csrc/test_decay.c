@@ -117,7 +117,7 @@ static void gaps_between_blocks_go_back(size_t size)
 
 static void gaps_between_blocks_of_a_class_go_back(void)
 {
-    if (T_CANARY > 0) return; // with full checks, free blocks in slabs keep their fill, which shows later writes
+    if (T_CANARY > 0) return; // with full checks, free blocks keep their fill
     gaps_between_blocks_go_back(MEDIUM);
 }
 
