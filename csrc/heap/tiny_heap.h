@@ -1,10 +1,11 @@
 // Heaps: the record of each, the table of all, and changes by their owners.
 //
 // heap: the slabs of one thread; it outlives the thread and is passed on to another one.
-// remote: a slab's blocks that other threads freed; a lock-free list that the owner collects.
-// pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread that found its remote list
-// empty.
-// outbox: blocks of other threads' slabs that the owner has freed: one chain per slab, sent as a whole.
+// remote: a slab's blocks that other threads freed; the owner collects them.
+// pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread whose block was the first.
+// doubted: slabs with a remote block that may also lie in a cache of the owner, which only the owner can tell; a visit
+// lists them.
+// outbox: blocks of other threads' slabs that the owner has freed, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
 // quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are taken over.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
@@ -21,13 +22,13 @@
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
-// A slot, selected by the slab's address, serves one slab at a time.
+// A slot serves one word of one slab's blocks at a time.
 #define TINY_OUTBOX_SLOTS 32u
 typedef struct tiny_outgoing {
     tiny_slab_t *slab;
-    tiny_block_t *head; // NULL: the slot is empty
-    tiny_block_t *tail;
-    unsigned count;
+    uint64_t blocks; // one bit per block; 0: the slot is empty
+    uint32_t word;
+    uint32_t count;
 } tiny_outgoing_t;
 
 typedef struct tiny_heap {
@@ -50,8 +51,8 @@ typedef struct tiny_heap {
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
     unsigned outgoing; // blocks in the outbox
     tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
-    _Alignas(64) _Atomic(tiny_slab_t *) pending;
-    _Atomic(tiny_block_t *) doubted; // blocks of any class that a visit left to the owner
+    _Alignas(64) _Atomic(tiny_remote_t *) pending;
+    tiny_remote_t *doubted; // changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;
 } tiny_heap_t;
 

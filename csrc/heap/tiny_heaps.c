@@ -13,7 +13,7 @@ _Atomic(tiny_heap_t *) tiny_heaps_vanished; // changed under the lock
 
 void tiny_heap_tidy(tiny_heap_t *heap)
 {
-    tiny_heap_collect_all(heap);
+    tiny_heap_collect(heap);
     tiny_slabs_release_empty(heap);
     run_cache_empty(heap->runs);
 }

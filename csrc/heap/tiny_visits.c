@@ -22,6 +22,7 @@ static bool collect_for(tiny_heap_t *heap)
 static void visit(tiny_heap_t *heap, bool tidy)
 {
     if (!collect_for(heap)) return;
+    tiny_remote_collect_doubted(heap, TINY_BY_VISIT);
     if (tidy) tiny_slabs_release_empty(heap);
     if (tidy) run_cache_empty(heap->runs);
     else run_cache_look(heap->runs);
@@ -72,9 +73,9 @@ static COLD void visit_one(tiny_heap_t *heap)
 
 // Most pending slabs receive more blocks before the owner, or a visit, collects them: so the cost of a free does not
 // depend on the number of the owner's slabs.
-void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain)
+void tiny_heap_send(tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    tiny_heap_t *heap = tiny_remote_post(slab, chain);
+    tiny_heap_t *heap = tiny_remote_post(slab, word, blocks);
     if (heap == NULL) return;
     if (UNLIKELY(atomic_load_explicit(&heap->pending_count, memory_order_relaxed) > PENDING_SLABS))
         visit_one(heap);

@@ -13,7 +13,7 @@
 #include "thread/tiny_lifecycle.h"
 
 #define OUTBOX_BLOCKS 256u // maximum number of blocks in the outbox
-#define OUTBOX_BYTES ((size_t)8 << 10) // a chain of one slab is sent at this size, but not below two blocks
+#define OUTBOX_BYTES ((size_t)8 << 10) // a batch is sent at this size, but not below two blocks
 
 #define HOT_CLASSES (TINY_CLASSES < 4 ? TINY_CLASSES : 4)
 #define HOT_BLOCKS 16u
@@ -379,7 +379,7 @@ static void background(tiny_heap_t *heap)
 #if TINY_HAS_OPTION_BG_REMOTE
     if (TINY_OPTION_BG_REMOTE > 0 && ++thread.ticks >= (unsigned)TINY_OPTION_BG_REMOTE) {
         thread.ticks = 0;
-        tiny_heap_collect_all(heap);
+        tiny_heap_collect(heap);
     }
 #else
     (void)heap;
@@ -418,10 +418,11 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
 // Empties the slot before its blocks are posted. The heap must be in change.
 static void send_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
 {
-    tiny_chain_t chain = {slot->head, slot->tail, slot->count};
+    uint64_t blocks = slot->blocks;
     heap->outgoing -= slot->count;
-    slot->head = NULL;
-    tiny_heap_send(slot->slab, &chain);
+    slot->count = 0;
+    slot->blocks = 0;
+    tiny_heap_send(slot->slab, slot->word, blocks);
 }
 
 static void send_outbox(void)
@@ -430,15 +431,15 @@ static void send_outbox(void)
     if (heap == NULL) return;
     tiny_heap_begin(heap);
     for (unsigned i = 0; i < TINY_OUTBOX_SLOTS; i++)
-        if (heap->outbox[i].head != NULL) send_slot(heap, &heap->outbox[i]);
+        if (heap->outbox[i].blocks != 0) send_slot(heap, &heap->outbox[i]);
     heap->outgoing = 0;
     tiny_heap_end(heap);
 }
 
-static tiny_outgoing_t *outbox_slot(tiny_heap_t *heap, const tiny_slab_t *slab)
+static tiny_outgoing_t *outbox_slot(tiny_heap_t *heap, const tiny_slab_t *slab, uint32_t word)
 {
     uint32_t page = (uint32_t)((uintptr_t)slab->start >> HAK_PAGE_SHIFT);
-    return &heap->outbox[page * 0x9e3779b9u >> 27 & (TINY_OUTBOX_SLOTS - 1)];
+    return &heap->outbox[(page + word) * 0x9e3779b9u >> 27 & (TINY_OUTBOX_SLOTS - 1)];
 }
 
 static void send_one_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
@@ -448,41 +449,54 @@ static void send_one_slot(tiny_heap_t *heap, tiny_outgoing_t *slot)
     tiny_heap_end(heap);
 }
 
-// A forked child finds the chain either without or with the block.
-static void add_to_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_block_t *block)
+// A batch is complete when it has all blocks of a word, or enough bytes.
+static bool is_complete(const tiny_outgoing_t *slot)
 {
-    if (slot->head == NULL) {
-        slot->tail = block;
-        slot->count = 0;
-    }
-    tiny_link(block, slot->head);
-    HAK_WRITTEN();
-    slot->head = block;
-    slot->count++;
-    heap->outgoing++;
+    if (slot->blocks == UINT64_MAX) return true;
+    return slot->count >= 2 && slot->count * (size_t)tiny_class_size[slot->slab->class] >= OUTBOX_BYTES;
 }
 
-// Puts a block of another heap into the outbox. True: blocks were sent.
-static bool send_later(tiny_block_t *block)
+// Makes a slot serve the word. True: blocks that were in the slot were sent. What the new blocks are added to when they
+// are sent is fetched meanwhile.
+static bool turn_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_slab_t *slab, uint32_t word)
 {
-    tiny_slab_t *slab = tiny_registry_slab(block);
-    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets a heap too
-    if (UNLIKELY(heap == NULL)) {
-        tiny_link(block, NULL);
-        tiny_heap_send(slab, &(tiny_chain_t){block, block, 1});
-        return false;
-    }
-    tiny_outgoing_t *slot = outbox_slot(heap, slab);
-    bool taken = slot->head != NULL && slot->slab != slab;
+    bool taken = slot->blocks != 0;
     if (taken) send_one_slot(heap, slot);
     slot->slab = slab;
-    add_to_slot(heap, slot, block);
-    if (slot->count < 2 || slot->count * (size_t)tiny_class_size[slab->class] < OUTBOX_BYTES) {
-        if (UNLIKELY(heap->outgoing >= OUTBOX_BLOCKS)) send_outbox();
-        return taken;
+    slot->word = word;
+    slot->count = 0;
+    __builtin_prefetch(&slab->remote[word / TINY_REMOTE_WORDS].freed[word % TINY_REMOTE_WORDS], 1);
+    return taken;
+}
+
+// Puts a block of another heap into the outbox. True: blocks were sent. A forked child finds the slot either without or
+// with the block.
+static bool send_later(const tiny_block_t *block)
+{
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
+    uint32_t word = (uint32_t)(index / 64);
+    uint64_t bit = (uint64_t)1 << index % 64;
+    tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets a heap too
+    if (UNLIKELY(heap == NULL)) {
+        tiny_heap_send(slab, word, bit);
+        return false;
     }
-    send_one_slot(heap, slot);
-    return true;
+    tiny_outgoing_t *slot = outbox_slot(heap, slab, word);
+    bool sent = false;
+    if (slot->slab != slab || slot->word != word) sent = turn_slot(heap, slot, slab, word);
+    if (UNLIKELY((slot->blocks & bit) != 0)) tiny_die("double free", block);
+    HAK_WRITTEN();
+    slot->blocks |= bit;
+    slot->count++;
+    heap->outgoing++;
+    if (is_complete(slot)) {
+        send_one_slot(heap, slot);
+        return true;
+    }
+    if (UNLIKELY(heap->outgoing >= OUTBOX_BLOCKS)) send_outbox();
+    return sent;
 }
 
 static bool is_own(tiny_tag_t tag)
@@ -506,11 +520,7 @@ static bool give_home(tiny_block_t *block)
 // Blocks in the caches belong to the thread's own heap, but those in the shared queue may not.
 void tiny_backend_give(tiny_block_t *block)
 {
-    if (give_home(block)) return;
-#if TINY_MARKS
-    tiny_set_second_word(block, TINY_SENT(tiny_secret()));
-#endif
-    send_later(block);
+    if (!give_home(block)) send_later(block);
 }
 
 void tiny_backend_give_chain(const tiny_chain_t *chain)
@@ -550,7 +560,7 @@ void tiny_backend_empty(void)
     tiny_heap_t *heap = thread.heap;
     if (heap == NULL) return;
     tiny_heap_begin(heap);
-    tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
+    tiny_heap_collect(heap); // blocks that others freed a second time are found in the caches
     tiny_front_drain();
     thread.may_hold = 0;
     tiny_backend_drain();
@@ -564,7 +574,7 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
     if (thread.heap == NULL || now - thread.looked_at < patience) return false;
     thread.looked_at = now;
     tiny_heap_begin(thread.heap);
-    tiny_heap_collect_all(thread.heap);
+    tiny_heap_collect(thread.heap);
     bool was_shrunk = thread.shrunk;
     thread.shrunk = tiny_heap_has_shrunk(thread.heap);
     tiny_heap_end(thread.heap);
@@ -580,42 +590,15 @@ static void send_freed(tiny_block_t *block)
 
 #if TINY_MARKS
 
-static bool outbox_holds(const tiny_block_t *block)
-{
-    tiny_heap_t *heap = thread.heap;
-    if (heap == NULL) return false;
-    tiny_slab_t *slab = tiny_registry_slab(block);
-    const tiny_outgoing_t *slot = outbox_slot(heap, slab);
-    if (slot->head == NULL || slot->slab != slab) return false;
-    const tiny_block_t *held = slot->head;
-    while (held != NULL && held != block) held = tiny_next(held);
-    return held != NULL;
-}
-
 void tiny_free_marked(void *block, size_t class)
 {
     check_marked(block);
     if (!tiny_caches_push(class, block)) tiny_backend_give(block);
 }
 
-// Only the owner can search its caches. It does so when it takes in a block that carries the mark of a cached one.
-static void check_remote(tiny_block_t *block)
-{
-    uint64_t sent = TINY_SENT(tiny_secret()), second = tiny_second_word(block);
-    if (second == sent && outbox_holds(block)) tiny_die("double free", block);
-#if TINY_MARK_IN_LINK
-    tiny_set_second_word(block, tiny_is_marked(block, 0) ? block->link
-                                                         : sent); // the first word will hold the list link
-#else
-    bool looks_free = second == tiny_secret() || second == sent;
-    tiny_set_second_word(block, looks_free ? tiny_secret() : sent);
-#endif
-}
-
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
 {
     if (!is_own(tag)) {
-        check_remote(block);
         send_freed(block);
         return;
     }
