@@ -456,8 +456,7 @@ static bool is_complete(const tiny_outgoing_t *slot)
     return slot->count >= 2 && slot->count * (size_t)tiny_class_size[slot->slab->class] >= OUTBOX_BYTES;
 }
 
-// Makes a slot serve the word. True: blocks that were in the slot were sent. What the new blocks are added to when they
-// are sent is fetched meanwhile.
+// Makes a slot serve the word. True: blocks that were in the slot were sent.
 static bool turn_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_slab_t *slab, uint32_t word)
 {
     bool taken = slot->blocks != 0;
@@ -465,7 +464,6 @@ static bool turn_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_slab_t *sla
     slot->slab = slab;
     slot->word = word;
     slot->count = 0;
-    __builtin_prefetch(&slab->remote[word / TINY_REMOTE_WORDS].freed[word % TINY_REMOTE_WORDS], 1);
     return taken;
 }
 
