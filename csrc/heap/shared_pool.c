@@ -327,6 +327,17 @@ void *shared_pool_take(unsigned pages)
     return page;
 }
 
+void *shared_pool_take_present(unsigned pages)
+{
+    unsigned rank = (unsigned)__builtin_ctz(pages);
+    pool_lock();
+    superslab_t *superslab = find_superslab(rank);
+    bool present = superslab != NULL && rows_of(superslab->dirty, rank) != 0;
+    char *page = present ? take_row(superslab, rank) : NULL;
+    os_unlock(&pool.lock);
+    return page;
+}
+
 static bool is_surplus(void)
 {
     return pool.dirty_pages * HAK_PAGE >

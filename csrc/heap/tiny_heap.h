@@ -7,7 +7,7 @@
 // lists them.
 // outbox: blocks of other threads' slabs that the owner has freed, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
-// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are taken over.
+// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are offered to all.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
 //
 // Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
@@ -65,7 +65,7 @@ typedef struct tiny_heaps {
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made
     _Atomic(uint32_t) live; // changed under the lock
-    _Atomic(uint32_t) slabs_taken; // slabs taken from the shared pool by all heaps; serves as their clock
+    _Atomic(uint32_t) slabs_taken; // slabs taken by all heaps; serves as their clock
     uint32_t next_looked_at; // changed under the locks of a visit
     _Atomic(uint32_t) idle_slabs[TINY_CLASSES]; // slabs with room in idle heaps; changed under the lock
     _Atomic(tiny_heap_t *) by_id[TINY_HEAPS_MAX];

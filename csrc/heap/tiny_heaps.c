@@ -40,6 +40,15 @@ static tiny_heap_t *new_heap(void)
     return heap;
 }
 
+tiny_heap_t *tiny_heaps_idle_one(void)
+{
+    if (tiny_heaps.idle != NULL) return tiny_heaps.idle;
+    tiny_heap_t *heap = new_heap();
+    if (heap == NULL) return NULL;
+    atomic_store(&heap->state, TINY_HEAP_IDLE);
+    return tiny_heaps.idle = heap;
+}
+
 tiny_heap_t *tiny_heap_acquire(void)
 {
     os_lock(&tiny_heaps.lock);

@@ -193,14 +193,18 @@ void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
     shared_pool_give(page_of(slab->start), slab->pages);
 }
 
-void tiny_slabs_release_empty(tiny_heap_t *heap)
+unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
 {
+    unsigned released = 0;
     for (size_t class = 0; class < TINY_CLASSES; class++) {
         for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
             next = slab->next;
-            if (slab->used == 0) tiny_slab_release(heap, slab);
+            if (slab->used > 0) continue;
+            tiny_slab_release(heap, slab);
+            released++;
         }
     }
+    return released;
 }
 
 // ---- giving blocks

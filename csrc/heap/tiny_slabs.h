@@ -31,9 +31,9 @@ bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
 // Returns one block to its slab, in the same way.
 bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block);
 
-// Returns an empty slab to the shared pool; or all of the heap's empty slabs.
+// Returns an empty slab to the shared pool; or all of the heap's empty slabs, and then their number.
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
-void tiny_slabs_release_empty(tiny_heap_t *heap);
+unsigned tiny_slabs_release_empty(tiny_heap_t *heap);
 
 // Returns one block to its slab, which the heap owns. An empty slab is returned to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);

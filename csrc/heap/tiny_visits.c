@@ -23,7 +23,7 @@ static void visit(tiny_heap_t *heap, bool tidy)
 {
     if (!collect_for(heap)) return;
     tiny_remote_collect_doubted(heap, TINY_BY_VISIT);
-    if (tidy) tiny_slabs_release_empty(heap);
+    if (tidy) (void)tiny_slabs_release_empty(heap);
     if (tidy) run_cache_empty(heap->runs);
     else run_cache_look(heap->runs);
 }
