@@ -467,13 +467,10 @@ static bool turn_slot(tiny_heap_t *heap, tiny_outgoing_t *slot, tiny_slab_t *sla
     return taken;
 }
 
-// Puts a block of another heap into the outbox. True: blocks were sent. A forked child finds the slot either without or
-// with the block.
-static bool send_later(const tiny_block_t *block)
+// Puts a block of another heap into the outbox: the one with that index in its slab. True: blocks were sent. A forked
+// child finds the slot either without or with the block.
+static bool send_later(tiny_slab_t *slab, size_t index)
 {
-    tiny_slab_t *slab = tiny_registry_slab(block);
-    size_t index = tiny_block_index(slab, block);
-    if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
     uint32_t word = (uint32_t)(index / 64);
     uint64_t bit = (uint64_t)1 << index % 64;
     tiny_heap_t *heap = tiny_backend_heap(); // a thread that only frees gets a heap too
@@ -484,7 +481,7 @@ static bool send_later(const tiny_block_t *block)
     tiny_outgoing_t *slot = outbox_slot(heap, slab, word);
     bool sent = false;
     if (slot->slab != slab || slot->word != word) sent = turn_slot(heap, slot, slab, word);
-    if (UNLIKELY((slot->blocks & bit) != 0)) tiny_die("double free", block);
+    if (UNLIKELY((slot->blocks & bit) != 0)) tiny_die("double free", tiny_block_at(slab, index));
     HAK_WRITTEN();
     slot->blocks |= bit;
     slot->count++;
@@ -495,6 +492,15 @@ static bool send_later(const tiny_block_t *block)
     }
     if (UNLIKELY(heap->outgoing >= OUTBOX_BLOCKS)) send_outbox();
     return sent;
+}
+
+// Returns the block's index in its slab. Freeing a pointer that is not the start of a block would corrupt the heap, so the
+// process ends here.
+static size_t index_of(const tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index == SIZE_MAX)) tiny_die("free of a pointer into a block", block);
+    return index;
 }
 
 static bool is_own(tiny_tag_t tag)
@@ -518,7 +524,9 @@ static bool give_home(tiny_block_t *block)
 // Blocks in the caches belong to the thread's own heap, but those in the shared queue may not.
 void tiny_backend_give(tiny_block_t *block)
 {
-    if (!give_home(block)) send_later(block);
+    if (give_home(block)) return;
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    send_later(slab, index_of(slab, block));
 }
 
 void tiny_backend_give_chain(const tiny_chain_t *chain)
@@ -581,11 +589,6 @@ bool tiny_backend_is_past_burst(uint32_t now, uint32_t patience)
 
 // ---- frees that the fast path did not take
 
-static void send_freed(tiny_block_t *block)
-{
-    if (send_later(block)) hak_decay_step();
-}
-
 #if TINY_MARKS
 
 void tiny_free_marked(void *block, size_t class)
@@ -594,22 +597,29 @@ void tiny_free_marked(void *block, size_t class)
     if (!tiny_caches_push(class, block)) tiny_backend_give(block);
 }
 
-void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+static void check_and_mark(tiny_block_t *block)
 {
-    if (!is_own(tag)) {
-        send_freed(block);
-        return;
-    }
     if (tiny_is_marked(block, tiny_secret())) check_marked(block);
     tiny_mark(block, tiny_secret());
-    tiny_backend_give(block);
 }
 
 #else
 
-void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+static void check_and_mark(const tiny_block_t *block)
 {
-    if (!is_own(tag) || !give_home(block)) send_freed(block);
+    (void)block;
 }
 
 #endif
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = index_of(slab, block);
+    if (!is_own(tag)) {
+        if (send_later(slab, index)) hak_decay_step();
+        return;
+    }
+    check_and_mark(block);
+    tiny_backend_give(block);
+}
