@@ -54,6 +54,7 @@ typedef struct tiny_heap {
     _Alignas(64) _Atomic(tiny_remote_t *) pending;
     tiny_remote_t *doubted; // changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;
+    _Atomic(uint32_t) pending_doubled; // how often visits have found too few blocks in the pending slabs
 } tiny_heap_t;
 
 #define TINY_HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
