@@ -35,14 +35,11 @@ void *tiny_alloc_last_resort(size_t class)
     return block;
 }
 
-// Freeing a pointer that is not the start of a block would corrupt the heap, so the process ends here.
 void tiny_free_other(void *block)
 {
     if (block == NULL) return;
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
-        if (UNLIKELY(tiny_block_index(tiny_registry_slab(block), block) == SIZE_MAX))
-            tiny_die("free of a pointer into a block", block);
         tiny_backend_free(block, tag);
     } else if (tag == TINY_TAG(0, TINY_KIND_ARENA)) {
         hak_decay_step();

@@ -4,8 +4,7 @@
 // data may equal the mark, so a marked block is searched for before it is reported as freed twice. If all lists are
 // packed words, a block's link contains the mark (TINY_MARK_IN_LINK). Otherwise the mark is the process's secret in the
 // second word, as in glibc's tcache, and it stays there when the block is returned to its slab.
-// sent: the second word of a block that another thread has freed; a different value there tells the owner why it must
-// search for the block.
+// A block that another thread freed is searched for when its owner collects it: only the owner can search its caches.
 #ifndef TINY_CHECKS_H
 #define TINY_CHECKS_H
 
@@ -17,8 +16,6 @@
 #define TINY_MARKS (TINY_CHECKS == TINY_CHECKS_BASIC)
 
 #if TINY_MARKS
-
-#define TINY_SENT(key) ((key) ^ 1)
 
 ALWAYS_INLINE uint64_t tiny_second_word(const void *block)
 {

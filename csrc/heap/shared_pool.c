@@ -17,6 +17,7 @@
 // Per page: one bit for each block that it may have.
 #define BLOCKS_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN)
 #define FREE_BYTES (BLOCKS_A_PAGE / 8)
+#define REMOTE_BYTES (TINY_REMOTES_A_PAGE * sizeof(tiny_remote_t))
 
 // Always cached, if a program frees as much; more after a peak, see demand.h.
 #define KEPT_BYTES ((size_t)16 << 20)
@@ -175,17 +176,21 @@ static unsigned pick(uint32_t pages)
 
 static size_t notes_bytes(const superslab_t *superslab)
 {
-    return hak_round_up(pages_of(superslab) * (FREE_BYTES + ASKED_BYTES), OS_PAGE);
+    return hak_round_up(pages_of(superslab) * (FREE_BYTES + ASKED_BYTES + REMOTE_BYTES), OS_PAGE);
 }
 
 static bool map_notes(superslab_t *superslab)
 {
     superslab->notes = os_map(notes_bytes(superslab), OS_PAGE);
     if (superslab->notes == NULL) return false;
+    // Those that other threads write come last: they are touched only if blocks are freed by other threads.
+    tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * (FREE_BYTES + ASKED_BYTES));
     for (unsigned i = 0; i < pages_of(superslab); i++) {
         tiny_slab_t *record = tiny_registry_record(superslab->start + i * HAK_PAGE);
         char *notes = superslab->notes + i * (FREE_BYTES + ASKED_BYTES);
         record->free = (void *)notes;
+        record->remote = &remote[i * TINY_REMOTES_A_PAGE];
+        for (size_t j = 0; j < TINY_REMOTES_A_PAGE; j++) record->remote[j].slab = record;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
         record->asked = (void *)(notes + FREE_BYTES);
 #endif
@@ -327,6 +332,17 @@ void *shared_pool_take(unsigned pages)
 #endif
     os_unlock(&pool.lock);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
+    return page;
+}
+
+void *shared_pool_take_present(unsigned pages)
+{
+    unsigned rank = (unsigned)__builtin_ctz(pages);
+    pool_lock();
+    superslab_t *superslab = find_superslab(rank);
+    bool present = superslab != NULL && rows_of(superslab->dirty, rank) != 0;
+    char *page = present ? take_row(superslab, rank) : NULL;
+    os_unlock(&pool.lock);
     return page;
 }
 

@@ -13,6 +13,9 @@
 // superslab as `owner`. Returns NULL when no memory is available. Contents are undefined.
 void *shared_pool_take(unsigned pages);
 
+// The same, but only pages whose memory is present already; NULL if none were found at once.
+void *shared_pool_take_present(unsigned pages);
+
 // True while the calling thread has released all that it can: if no whole superslab can be mapped, the pool maps one
 // with only the requested pages. A process that has locked its memory may get no more than that.
 extern HAK_TLS bool shared_pool_in_small_steps;

@@ -1,12 +1,13 @@
 // Heaps: the record of each, the table of all, and changes by their owners.
 //
 // heap: the slabs of one thread; it outlives the thread and is passed on to another one.
-// remote: a slab's blocks that other threads freed; a lock-free list that the owner collects.
-// pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread that found its remote list
-// empty.
-// outbox: blocks of other threads' slabs that the owner has freed: one chain per slab, sent as a whole.
+// remote: a slab's blocks that other threads freed; the owner collects them.
+// pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread whose block was the first.
+// doubted: slabs with a remote block that may also lie in a cache of the owner, which only the owner can tell; a visit
+// lists them.
+// outbox: blocks of other threads' slabs that the owner has freed, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
-// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are taken over.
+// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are offered to all.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
 //
 // Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
@@ -21,13 +22,13 @@
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
-// A slot, selected by the slab's address, serves one slab at a time.
+// A slot serves one word of one slab's blocks at a time.
 #define TINY_OUTBOX_SLOTS 32u
 typedef struct tiny_outgoing {
     tiny_slab_t *slab;
-    tiny_block_t *head; // NULL: the slot is empty
-    tiny_block_t *tail;
-    unsigned count;
+    uint64_t blocks; // one bit per block; 0: the slot is empty
+    uint32_t word;
+    uint32_t count;
 } tiny_outgoing_t;
 
 typedef struct tiny_heap {
@@ -50,9 +51,10 @@ typedef struct tiny_heap {
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
     unsigned outgoing; // blocks in the outbox
     tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
-    _Alignas(64) _Atomic(tiny_slab_t *) pending;
-    _Atomic(tiny_block_t *) doubted; // blocks of any class that a visit left to the owner
+    _Alignas(64) _Atomic(tiny_remote_t *) pending;
+    tiny_remote_t *doubted; // changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;
+    _Atomic(uint32_t) pending_doubled; // how often visits have found too few blocks in the pending slabs
 } tiny_heap_t;
 
 #define TINY_HEAPS_MAX 65536u // ids fit the tag's upper 24 bits with room to spare
@@ -64,7 +66,7 @@ typedef struct tiny_heaps {
     tiny_heap_t *idle;
     uint32_t count; // heaps ever made
     _Atomic(uint32_t) live; // changed under the lock
-    _Atomic(uint32_t) slabs_taken; // slabs taken from the shared pool by all heaps; serves as their clock
+    _Atomic(uint32_t) slabs_taken; // slabs taken by all heaps; serves as their clock
     uint32_t next_looked_at; // changed under the locks of a visit
     _Atomic(uint32_t) idle_slabs[TINY_CLASSES]; // slabs with room in idle heaps; changed under the lock
     _Atomic(tiny_heap_t *) by_id[TINY_HEAPS_MAX];

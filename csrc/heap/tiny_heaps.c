@@ -15,7 +15,7 @@ _Atomic(tiny_heap_t *) tiny_heaps_vanished; // changed under the lock
 
 void tiny_heap_tidy(tiny_heap_t *heap)
 {
-    tiny_heap_collect_all(heap);
+    tiny_heap_collect(heap);
     tiny_slabs_release_empty(heap);
     run_cache_empty(heap->runs);
 }
@@ -42,6 +42,15 @@ static tiny_heap_t *new_heap(void)
     atomic_store(&heap->state, TINY_HEAP_LIVE);
     atomic_store_explicit(&tiny_heaps.by_id[heap->id], heap, memory_order_release);
     return heap;
+}
+
+tiny_heap_t *tiny_heaps_idle_one(void)
+{
+    if (tiny_heaps.idle != NULL) return tiny_heaps.idle;
+    tiny_heap_t *heap = new_heap();
+    if (heap == NULL) return NULL;
+    atomic_store(&heap->state, TINY_HEAP_IDLE);
+    return tiny_heaps.idle = heap;
 }
 
 tiny_heap_t *tiny_heap_acquire(void)

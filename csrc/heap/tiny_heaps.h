@@ -7,6 +7,10 @@
 // Returns a heap for the calling thread, idle or new; NULL when no memory is available.
 tiny_heap_t *tiny_heap_acquire(void);
 
+// Returns an idle heap, which is made if there is none; NULL when no memory is available. The caller holds the heaps'
+// lock.
+tiny_heap_t *tiny_heaps_idle_one(void);
+
 // Makes the heap idle; its thread's caches have been drained.
 void tiny_heap_release(tiny_heap_t *heap);
 

@@ -1,88 +1,130 @@
-// Blocks that other threads free: lock-free lists, one a slab, and one of the slabs that have any.
+// Blocks that other threads free: bits beside each slab, and a lock-free list of the slabs that have any.
+//
+// Neither side writes to the block, and the owner follows no links through cold memory. A second free is found without a
+// search: by the sender if the first one has not been collected, by the owner if the block is free in its slab.
+//
+// A word of bits goes from 0 to another value by one sender, which then sets the word's bit in `words`. Only who has
+// cleared that bit clears the word. So a slab with a bit in `words` has remote blocks, which count as used: it is not
+// returned to the pool.
 #include "heap/tiny_remote.h"
 
 #include "heap/tiny_slabs.h"
 #include "os/die.h"
 
-// Adds the slab to the pending ones of its owner. `of` is a block of the slab.
-static tiny_heap_t *add_pending(tiny_slab_t *slab, const void *of)
+static tiny_remote_t *remote_of(const tiny_slab_t *slab, size_t word)
 {
+    return &slab->remote[word / TINY_REMOTE_WORDS];
+}
+
+// Returns the block of the lowest bit.
+static tiny_block_t *first_of(const tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    return tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(blocks));
+}
+
+// Adds the slab to the pending ones of its owner.
+static tiny_heap_t *add_pending(tiny_remote_t *remote)
+{
+    const tiny_slab_t *slab = remote->slab;
     unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(slab->start));
     tiny_heap_t *heap = atomic_load_explicit(&tiny_heaps.by_id[owner], memory_order_acquire);
-    if (UNLIKELY(heap == NULL)) hak_die("double free", of); // no heap owns its slab
+    if (UNLIKELY(heap == NULL)) hak_die("double free", slab->start); // no heap owns the slab
     atomic_fetch_add_explicit(&heap->pending_count, 1, memory_order_relaxed);
-    tiny_slab_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
+    tiny_remote_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
     do {
-        slab->next_pending = old;
-    } while (!atomic_compare_exchange_weak(&heap->pending, &old, slab));
+        remote->next = old;
+    } while (!atomic_compare_exchange_weak(&heap->pending, &old, remote));
     return heap;
 }
 
-tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, const tiny_chain_t *chain)
+// True: the slab had no remote blocks, so it is to be listed.
+static bool add_blocks(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    tiny_block_t *old = atomic_load_explicit(&slab->remote, memory_order_relaxed);
-    do {
-        tiny_link(chain->tail, old);
-    } while (!atomic_compare_exchange_weak(&slab->remote, &old, chain->head));
-    return old == NULL ? add_pending(slab, chain->head) : NULL;
+    tiny_remote_t *remote = remote_of(slab, word);
+    size_t at = word % TINY_REMOTE_WORDS;
+    uint64_t old = atomic_fetch_add(&remote->freed[at], blocks);
+    if (UNLIKELY((old & blocks) != 0)) tiny_die("double free", first_of(slab, word, old & blocks));
+    return old == 0 && atomic_fetch_add(&remote->words, (uint64_t)1 << at) == 0;
 }
+
+tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    return add_blocks(slab, word, blocks) ? add_pending(remote_of(slab, word)) : NULL;
+}
+
+// ---- blocks that look like those in a cache of the owner
 
 #if TINY_MARKS
 
-// Checks an arriving block that carries the mark of a free one: ends the process if it is in its slab or in a cache of
-// the owner.
-static void check_arrival(const tiny_heap_t *heap, tiny_block_t *block)
+// The mark in a link is one byte, which the program's data may equal. So the link's address is looked at, too.
+static bool looks_cached(const tiny_heap_t *heap, const tiny_slab_t *slab, const tiny_block_t *block)
 {
-#if TINY_MARK_IN_LINK
-    block->link = tiny_second_word(block); // restores the link that the block has if it is in a list
-#endif
-    if (tiny_heap_holds(block)) tiny_die("double free", block);
-    if (heap->suspect != NULL) heap->suspect(block);
+    if (LIKELY(!tiny_is_marked(block, tiny_secret()))) return false;
+    if (!TINY_MARK_IN_LINK) return true;
+    const tiny_block_t *next = tiny_packed_first(block->link);
+    return next == NULL || tiny_own_class(next, TINY_OWN_TAG(heap->id)) == slab->class;
 }
 
-// True if the second word records that the sender found the block to look like a free one.
-static bool looked_free(const tiny_block_t *block)
+static uint64_t cached_ones(const tiny_heap_t *heap, const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-#if TINY_MARK_IN_LINK
-    return (tiny_second_word(block) & 0xff) == TINY_PACKED_MARK &&
-           tiny_second_word(block) != TINY_SENT(tiny_secret());
-#else
-    return tiny_second_word(block) == tiny_secret();
-#endif
-}
-
-#endif
-
-#if TINY_MARKS
-
-// Replaces the sender's word, which must not reach the program that gets the block next.
-static void mark_at_home(tiny_block_t *block)
-{
-    if (TINY_MARK_IN_LINK) tiny_set_second_word(block, 0);
-    else tiny_mark(block, tiny_secret());
-}
-
-#endif
-
-// Only the owner can tell whether a block that looks free is free. True: the slab was returned to the pool.
-static bool take_in(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *block, tiny_collector_t by)
-{
-    (void)by;
-#if TINY_MARKS
-    if (UNLIKELY(looked_free(block))) {
-        if (by == TINY_BY_VISIT) {
-            tiny_block_t *old = atomic_load_explicit(&heap->doubted, memory_order_relaxed);
-            do {
-                tiny_link(block, old);
-            } while (!atomic_compare_exchange_weak(&heap->doubted, &old, block));
-            return false;
-        }
-        check_arrival(heap, block);
+    uint64_t found = 0;
+    for (uint64_t left = blocks; left != 0; left &= left - 1) {
+        if (UNLIKELY(looks_cached(heap, slab, first_of(slab, word, left)))) found |= left & -left;
     }
-    mark_at_home(block);
-#endif
-    return tiny_slab_give(heap, slab, block);
+    return found;
 }
+
+static void check_caches(const tiny_heap_t *heap, const tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    if (heap->suspect == NULL) return; // no thread owns the heap
+    for (; blocks != 0; blocks &= blocks - 1) heap->suspect(first_of(slab, word, blocks));
+}
+
+// A mark that is not in the link stays in blocks that are returned to the slab.
+static void mark_at_home(const tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    if (TINY_MARK_IN_LINK) return;
+    for (; blocks != 0; blocks &= blocks - 1) tiny_mark(first_of(slab, word, blocks), tiny_secret());
+}
+
+// Leaves blocks to the owner.
+static void put_back(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    if (!add_blocks(slab, word, blocks)) return;
+    tiny_remote_t *remote = remote_of(slab, word);
+    remote->next = heap->doubted;
+    heap->doubted = remote;
+}
+
+// Returns the blocks that can be returned to the slab. Only the owner can tell whether a block is in its caches.
+static uint64_t checked(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks,
+                        tiny_collector_t by)
+{
+    uint64_t doubted = cached_ones(heap, slab, word, blocks);
+    if (UNLIKELY(doubted != 0)) {
+        if (by == TINY_BY_VISIT) {
+            put_back(heap, slab, word, doubted);
+            blocks &= ~doubted;
+        } else {
+            check_caches(heap, slab, word, doubted);
+        }
+    }
+    mark_at_home(slab, word, blocks);
+    return blocks;
+}
+
+#else
+
+static uint64_t checked(const tiny_heap_t *heap, const tiny_slab_t *slab, size_t word, uint64_t blocks,
+                        tiny_collector_t by)
+{
+    (void)heap, (void)slab, (void)word, (void)by;
+    return blocks;
+}
+
+#endif
+
+// ---- collecting
 
 // An idle heap keeps no empty slab; its slabs with room are available to all tiny_heaps.
 static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool is_gone,
@@ -93,24 +135,31 @@ static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool 
                               memory_order_relaxed);
 }
 
-// A slab that another heap has adopted since is sent on as a whole.
-static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, tiny_collector_t by)
+// Returns the number of blocks that have become free.
+static unsigned take_in_words(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t by)
 {
+    tiny_slab_t *slab = remote->slab;
+    size_t first = (size_t)(remote - slab->remote) * TINY_REMOTE_WORDS;
+    unsigned count = 0;
+    for (uint64_t words = atomic_exchange(&remote->words, 0); words != 0; words &= words - 1) {
+        size_t at = (unsigned)__builtin_ctzll(words), word = first + at;
+        uint64_t blocks = checked(heap, slab, word, atomic_exchange(&remote->freed[at], 0), by);
+        if (blocks != 0) count += tiny_slab_set_free(slab, word, blocks);
+    }
+    return count;
+}
+
+// A slab that another heap has adopted since is sent on.
+static void take_in(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t by)
+{
+    tiny_slab_t *slab = remote->slab;
     if (UNLIKELY(TINY_TAG_OWNER(tiny_registry_tag(slab->start)) != heap->id)) {
-        add_pending(slab, slab->start);
+        add_pending(remote);
         return;
     }
     size_t class = slab->class;
-    unsigned rooms = heap->rooms[class];
-    bool is_gone = false;
-    for (tiny_block_t *block = atomic_exchange(&slab->remote, NULL), *next; block != NULL; block = next) {
-#if TINY_MARK_IN_LINK && TINY_MARKS
-        // The block was in the remote list already when its owner put it into a cache.
-        if (UNLIKELY(tiny_is_marked(block, 0))) tiny_die("double free", block);
-#endif
-        next = tiny_next(block);
-        is_gone = take_in(heap, slab, block, by);
-    }
+    unsigned rooms = heap->rooms[class], count = take_in_words(heap, remote, by);
+    bool is_gone = count > 0 && tiny_slab_count_freed(heap, slab, count);
     if (by == TINY_BY_SENDER) offer_room(heap, slab, class, is_gone, rooms);
 }
 
@@ -118,32 +167,28 @@ static void take_in_slab(tiny_heap_t *heap, tiny_slab_t *slab, tiny_collector_t 
 void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by)
 {
     if (LIKELY(atomic_load_explicit(&heap->pending, memory_order_relaxed) == NULL)) return;
-    for (tiny_slab_t *slab = atomic_exchange(&heap->pending, NULL), *next; slab != NULL; slab = next) {
-        next = slab->next_pending;
+    for (tiny_remote_t *remote = atomic_exchange(&heap->pending, NULL), *next; remote != NULL;
+         remote = next) {
+        next = remote->next;
+        if (next != NULL) __builtin_prefetch(next, 1);
         atomic_fetch_sub_explicit(&heap->pending_count, 1, memory_order_relaxed);
-        take_in_slab(heap, slab, by);
+        take_in(heap, remote, by);
+    }
+}
+
+// A visit leaves some of them doubted.
+void tiny_remote_collect_doubted(tiny_heap_t *heap, tiny_collector_t by)
+{
+    tiny_remote_t *remote = heap->doubted;
+    heap->doubted = NULL;
+    for (tiny_remote_t *next; remote != NULL; remote = next) {
+        next = remote->next;
+        take_in(heap, remote, by);
     }
 }
 
 void tiny_heap_collect(tiny_heap_t *heap)
 {
     tiny_remote_collect(heap, TINY_BY_OWNER);
-}
-
-// Takes in the blocks that a visit left to the owner; their slabs may have been adopted since.
-static void collect_doubted(tiny_heap_t *heap)
-{
-    if (atomic_load_explicit(&heap->doubted, memory_order_relaxed) == NULL) return;
-    for (tiny_block_t *block = atomic_exchange(&heap->doubted, NULL), *next; block != NULL; block = next) {
-        next = tiny_next(block);
-        tiny_slab_t *slab = tiny_registry_slab(block);
-        if (TINY_TAG_OWNER(tiny_registry_tag(block)) == heap->id) take_in(heap, slab, block, TINY_BY_OWNER);
-        else tiny_remote_post(slab, &(tiny_chain_t){block, block, 1});
-    }
-}
-
-void tiny_heap_collect_all(tiny_heap_t *heap)
-{
-    tiny_remote_collect(heap, TINY_BY_OWNER);
-    collect_doubted(heap);
+    if (UNLIKELY(heap->doubted != NULL)) tiny_remote_collect_doubted(heap, TINY_BY_OWNER);
 }

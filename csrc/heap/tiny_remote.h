@@ -1,4 +1,4 @@
-// Blocks that other threads have freed: added to their slabs' remote lists, collected by the owner or on its behalf.
+// Blocks that other threads have freed: added to their slabs' remote blocks, collected by the owner or on its behalf.
 #ifndef TINY_REMOTE_H
 #define TINY_REMOTE_H
 
@@ -10,15 +10,16 @@ typedef enum tiny_collector {
     TINY_BY_SENDER, // for an idle heap
 } tiny_collector_t;
 
-// Adds the chain to the slab's remote blocks. Returns the owning heap if the slab was not pending before; else NULL,
-// because the thread that found it empty notifies the owner.
-tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, const tiny_chain_t *chain);
+// Adds blocks of one word of the slab's bits to its remote blocks. Returns the owning heap if the slab was not pending
+// before; else NULL, because the thread that sent the first block notifies the owner. Ends the process if one of the
+// blocks is remote already.
+tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks);
 
-// Takes in the remote blocks of the heap's pending slabs.
+// Takes in the remote blocks of the heap's pending slabs, or of its doubted ones.
 void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by);
+void tiny_remote_collect_doubted(tiny_heap_t *heap, tiny_collector_t by);
 
-// Collects what other threads have freed; the second also takes in the doubted blocks.
+// Takes in, for the owner, the remote blocks of all these slabs.
 void tiny_heap_collect(tiny_heap_t *heap);
-void tiny_heap_collect_all(tiny_heap_t *heap);
 
 #endif

@@ -113,11 +113,6 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 // Blocks are linked in rows: while the addresses of a row are computed, the memory of its blocks is fetched.
 #define ROW_BLOCKS 32u
 
-static tiny_block_t *block_at(const tiny_slab_t *slab, size_t index)
-{
-    return (tiny_block_t *)(void *)(slab->start + index * tiny_class_size[slab->class]);
-}
-
 // Finds `want` free blocks of a slab that has as many, and marks them as allocated.
 static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_block_t **row)
 {
@@ -127,7 +122,7 @@ static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny
         for (; bits != 0 && found < want; found++) {
             unsigned bit = tiny_order_pick(&heap->random, bits);
             bits &= ~((uint64_t)1 << bit);
-            row[found] = block_at(slab, word * 64 + bit);
+            row[found] = tiny_block_at(slab, word * 64 + bit);
             __builtin_prefetch(row[found], 1);
         }
         slab->free[word] = bits;
@@ -155,7 +150,7 @@ static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, 
     unsigned room = (unsigned)(slab->capacity - slab->fresh);
     unsigned taken = want < room ? want : room;
     for (unsigned i = 0; i < taken; i++)
-        tiny_order_add(&heap->random, chain, block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
+        tiny_order_add(&heap->random, chain, tiny_block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
     slab->fresh = (uint16_t)(slab->fresh + taken);
     return taken;
 }
@@ -199,14 +194,18 @@ void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
     shared_pool_give(page_of(slab->start), slab->pages);
 }
 
-void tiny_slabs_release_empty(tiny_heap_t *heap)
+unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
 {
+    unsigned released = 0;
     for (size_t class = 0; class < TINY_CLASSES; class++) {
         for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
             next = slab->next;
-            if (slab->used == 0) tiny_slab_release(heap, slab);
+            if (slab->used > 0) continue;
+            tiny_slab_release(heap, slab);
+            released++;
         }
     }
+    return released;
 }
 
 // ---- free blocks of slabs in use
@@ -227,8 +226,8 @@ void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
 // Returns the memory of the blocks [first, end), which are free, to the system.
 static bool purge_blocks(const tiny_slab_t *slab, size_t first, size_t end)
 {
-    uintptr_t start = hak_round_up((uintptr_t)block_at(slab, first), OS_PAGE);
-    uintptr_t stop = (uintptr_t)block_at(slab, end) & ~(OS_PAGE - 1);
+    uintptr_t start = hak_round_up((uintptr_t)tiny_block_at(slab, first), OS_PAGE);
+    uintptr_t stop = (uintptr_t)tiny_block_at(slab, end) & ~(OS_PAGE - 1);
     return stop > start && shared_pool_purge((void *)start, stop - start);
 }
 
@@ -289,8 +288,7 @@ static void set_free(tiny_slab_t *slab, const tiny_block_t *block)
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
-// `count` blocks of the slab have become free. True: the slab was returned to the pool.
-static bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
 {
     slab->used -= count;
     heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
@@ -300,10 +298,30 @@ static bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
     return true;
 }
 
+// Ends the process if one of these blocks is free, or was never allocated.
+static void check_word(const tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    uint64_t twice = slab->free[word] & blocks;
+    if (UNLIKELY(twice != 0))
+        tiny_die("double free", tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(twice)));
+    size_t last = word * 64 + 63 - (unsigned)__builtin_clzll(blocks);
+    if (UNLIKELY(TINY_CHECKS == TINY_CHECKS_BASIC && last >= slab->fresh))
+        tiny_die("free of a pointer that is no block", tiny_block_at(slab, last));
+}
+
+unsigned tiny_slab_set_free(tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    check_word(slab, word, blocks);
+    slab->free[word] |= blocks;
+    slab->clean &= ~blocks;
+    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+    return (unsigned)__builtin_popcountll(blocks);
+}
+
 bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block)
 {
     set_free(slab, block);
-    return count_freed(heap, slab, 1);
+    return tiny_slab_count_freed(heap, slab, 1);
 }
 
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
@@ -322,7 +340,7 @@ unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned co
         set_free(slab, *block);
         *block = next;
     } while (++given < count && (size_t)((const char *)*block - page) < bytes);
-    count_freed(heap, slab, given);
+    tiny_slab_count_freed(heap, slab, given);
     return given;
 }
 

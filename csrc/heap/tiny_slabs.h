@@ -19,13 +19,21 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab);
 // Adds up to `want` of the slab's blocks to the chain; returns their number.
 unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain);
 
-// Returns one block to its slab. Keeps an empty slab if it is the class's only slab with room: otherwise a program whose
-// need varies around that point would take and return a slab each time. True: the slab was returned to the pool.
+// Marks the blocks of one word of the slab's free bits, at least one, as free; returns their number, which the caller
+// counts. Ends the process if one of them is free already.
+unsigned tiny_slab_set_free(tiny_slab_t *slab, size_t word, uint64_t blocks);
+
+// `count` blocks, at least one, have been marked as free. Keeps an empty slab if it is the class's only slab with room:
+// otherwise a program whose need varies around that point would take and return a slab each time. True: the slab was
+// returned to the pool.
+bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count);
+
+// Returns one block to its slab, in the same way.
 bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block);
 
-// Returns an empty slab to the shared pool; or all of the heap's empty slabs.
+// Returns an empty slab to the shared pool; or all of the heap's empty slabs, and then their number.
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
-void tiny_slabs_release_empty(tiny_heap_t *heap);
+unsigned tiny_slabs_release_empty(tiny_heap_t *heap);
 
 // Returns the memory of free blocks in slabs that stay in use to the system, with about `calls` calls of it: of blocks
 // that are large enough to contain whole pages, alone or with free neighbours.

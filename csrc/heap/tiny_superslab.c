@@ -2,6 +2,7 @@
 #include "heap/tiny_superslab.h"
 
 #include "heap/shared_pool.h"
+#include "heap/tiny_heaps.h"
 #include "heap/tiny_remote.h"
 #include "heap/tiny_slabs.h"
 #include "heap/tiny_visits.h"
@@ -26,7 +27,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 // ---- slabs of quiet heaps
 
 #define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
-#define TAKEN_OVER 16u // slabs taken over at a time
+#define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
 #define PAUSE_MOST 64u
 
@@ -36,49 +37,76 @@ static bool is_quiet(const tiny_heap_t *heap)
            atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) - heap->took_at >= QUIET_SLABS;
 }
 
-// Blocks of the slab in the previous owner's caches now belong to the new owner; they are sent to it when the caches
-// release them.
-static unsigned take_over(tiny_heap_t *heap, size_t class)
+// Moves slabs with room of one class to an idle heap, from which every heap may adopt them; returns their number.
+static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
 {
-    unsigned taken = 0;
+    unsigned offered = 0;
+    for (; offered < most && quiet->with_room[class] != NULL; offered++)
+        tiny_slab_move(quiet, idle, quiet->with_room[class]);
+    atomic_fetch_add_explicit(&tiny_heaps.idle_slabs[class], offered, memory_order_relaxed);
+    return offered;
+}
+
+// Offers slabs of all classes, those of `class` first. Blocks of these slabs in the previous owner's caches are sent to
+// the new owner when the caches release them.
+static unsigned offer(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
+{
+    unsigned offered = offer_class(quiet, idle, class, most);
+    for (size_t other = 0; other < TINY_CLASSES && offered < most; other++)
+        offered += offer_class(quiet, idle, other, most - offered);
+    return offered;
+}
+
+// Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, the others with
+// room are offered. Returns the number of slabs that have become available.
+static unsigned search(const tiny_heap_t *heap, size_t class)
+{
+    tiny_heap_t *idle = tiny_heaps_idle_one();
+    if (idle == NULL) return 0;
+    unsigned gained = 0;
     uint32_t looks = tiny_heaps.count < HEAPS_LOOKED_AT ? tiny_heaps.count : HEAPS_LOOKED_AT;
-    for (; looks > 0 && taken == 0; looks--) {
+    for (; looks > 0 && gained < GAINED_SLABS; looks--) {
         tiny_heap_t *quiet = tiny_heaps_by_id(1 + tiny_heaps.next_looked_at++ % tiny_heaps.count);
         if (quiet == heap || !is_quiet(quiet)) continue;
-        tiny_remote_collect(quiet, TINY_BY_VISIT); // other threads may have freed all its blocks
-        for (; taken < TAKEN_OVER && quiet->with_room[class] != NULL; taken++)
-            tiny_slab_move(quiet, heap, quiet->with_room[class]);
+        tiny_remote_collect(quiet, TINY_BY_VISIT);
+        gained += tiny_slabs_release_empty(quiet);
+        if (gained < GAINED_SLABS) gained += offer(quiet, idle, class, GAINED_SLABS - gained);
     }
-    return taken;
+    return gained;
 }
 
 // While a search runs, threads that change their heaps must wait: so an unsuccessful search is followed by a pause.
-static tiny_slab_t *search_quiet_heaps(tiny_heap_t *heap, size_t class)
+static void search_quiet_heaps(tiny_heap_t *heap, size_t class)
 {
-    if (tiny_heaps_live() < 2) return NULL;
+    if (tiny_heaps_live() < 2) return;
     if (heap->pause > 0) {
         heap->pause--;
-        return NULL;
+        return;
     }
-    if (!tiny_visits_begin()) return NULL;
-    unsigned taken = take_over(heap, class);
+    if (!tiny_visits_begin()) return;
+    unsigned gained = search(heap, class);
     tiny_visits_end();
-    if (taken > 0) {
+    if (gained > 0) {
         heap->searches = 0;
     } else {
         heap->pause = 1u << heap->searches < PAUSE_MOST ? 1u << heap->searches++ : PAUSE_MOST;
     }
-    return heap->with_room[class];
 }
 
+// Quiet heaps are searched only if the pool's memory would grow otherwise.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
-    tiny_slab_t *slab = adopt_slab(heap, class);
-    if (slab == NULL) slab = search_quiet_heaps(heap, class);
-    if (slab != NULL) return slab;
     atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
+    tiny_slab_t *slab = adopt_slab(heap, class);
+    if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);
-    char *page = shared_pool_take(pages);
+    char *page = shared_pool_take_present(pages);
+    if (page == NULL) {
+        search_quiet_heaps(heap, class);
+        slab = adopt_slab(heap, class);
+        if (slab != NULL) return slab;
+        page = shared_pool_take(pages);
+    }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
 }
 

@@ -14,8 +14,8 @@ void tiny_heaps_visit(bool tidy) COLD;
 // Collects remote blocks of idle heaps and of live heaps that are not in change.
 void tiny_heaps_collect(void) COLD;
 
-// Sends blocks of one slab to its owner; the calling thread does not own it. Lock-free unless the owner has too many
+// Sends blocks of one slab to its owner: those of the word `word` of its bits. Lock-free unless the owner has too many
 // pending slabs.
-void tiny_heap_send(tiny_slab_t *slab, const tiny_chain_t *chain);
+void tiny_heap_send(tiny_slab_t *slab, size_t word, uint64_t blocks);
 
 #endif

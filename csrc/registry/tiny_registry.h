@@ -22,12 +22,26 @@ typedef uint32_t tiny_tag_t;
 #define TINY_TAG_OWNER(tag) ((tag) >> 8)
 #define TINY_TAG_KIND(tag) ((tag) & 0xffu)
 
+// remote: blocks of a slab that other threads freed and the owner has not collected yet, one bit per block. A bit is set
+// with an atomic add, which takes one step even if another thread interferes: no block is added twice.
+#define TINY_REMOTE_WORDS 64u
+typedef struct tiny_remote {
+    _Alignas(64) _Atomic(uint64_t) words; // one bit per word of `freed` that is not 0; not 0: it is pending
+    struct tiny_remote *next; // in the owner's list of pending or of doubted ones
+    tiny_slab_t *slab;
+    _Atomic(uint64_t) freed[TINY_REMOTE_WORDS];
+} tiny_remote_t;
+
+// As many belong to a page as its smallest blocks need.
+#define TINY_REMOTES_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN / 64 / TINY_REMOTE_WORDS)
+
 // slab: one page or several consecutive ones, with blocks of one class; the first page's record is the slab's. The
 // owning heap writes the record, or a thread that holds the pool's lock.
 struct tiny_slab {
     // What its owner reads and writes for each row of blocks.
     _Alignas(64) uint64_t *free; // one bit per block that was returned to the slab; belongs to the page
     uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
+    tiny_remote_t *remote; // the first of the page's
     char *start; // the first block; coloured, so that slabs do not share cache sets
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
@@ -39,9 +53,6 @@ struct tiny_slab {
     uint8_t pages; // of this slab
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
-    // What other threads write.
-    _Alignas(64) _Atomic(tiny_block_t *) remote; // blocks that the owner has not collected yet
-    tiny_slab_t *next_pending; // next in the owner's list of slabs with such blocks
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
@@ -63,6 +74,12 @@ static inline size_t tiny_block_index(const tiny_slab_t *slab, const void *addre
     uint32_t size = tiny_class_size[slab->class], offset = (uint32_t)(at - slab->start);
     uint32_t index = (uint32_t)(offset * tiny_class_inverse[slab->class] >> TINY_INVERSE_BITS);
     return index * size == offset && index < slab->capacity ? index : SIZE_MAX;
+}
+
+// Returns the block with that index.
+static inline tiny_block_t *tiny_block_at(const tiny_slab_t *slab, size_t index)
+{
+    return (tiny_block_t *)(void *)(slab->start + index * tiny_class_size[slab->class]);
 }
 
 // A tag map entry: the owner in the upper half; in the lower half the page's number (address / 64 KiB) xor the class.

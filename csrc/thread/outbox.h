@@ -1,17 +1,16 @@
 // Outbox: blocks of other threads' heaps, sent to their owners in batches.
 //
-// slot: one chain of one slab's blocks, selected by the slab's address. outgoing = the sum of the slots' counts.
+// slot: bits of 64 blocks of one slab, selected by the slab's address and their place in it. outgoing = the sum of the slots' counts.
 #ifndef OUTBOX_H
 #define OUTBOX_H
 
 #include "heap/tiny_heap.h"
 
-// Puts a block of another heap into the outbox of the calling thread's heap. True: blocks were sent.
-bool outbox_add(tiny_heap_t *heap, tiny_block_t *block);
+// Puts a block of another heap, the one with that index in its slab, into the outbox of the calling thread's heap. True:
+// blocks were sent. Ends the process if the block is there already.
+bool outbox_add(tiny_heap_t *heap, tiny_slab_t *slab, size_t index);
 
 // Sends everything.
 void outbox_send(tiny_heap_t *heap);
-
-bool outbox_holds(tiny_heap_t *heap, const tiny_block_t *block);
 
 #endif

@@ -23,7 +23,7 @@ static void background(tiny_heap_t *heap)
 #if TINY_HAS_OPTION_BG_REMOTE
     if (TINY_OPTION_BG_REMOTE > 0 && ++tiny_thread.ticks >= (unsigned)TINY_OPTION_BG_REMOTE) {
         tiny_thread.ticks = 0;
-        tiny_heap_collect_all(heap);
+        tiny_heap_collect(heap);
     }
 #else
     (void)heap;
@@ -83,31 +83,37 @@ void tiny_backend_give_chain(const tiny_chain_t *chain)
 
 // ---- frees that the fast path did not take
 
-static void send_freed(tiny_block_t *block)
+static void send_freed(tiny_slab_t *slab, size_t index)
 {
     (void)tiny_backend_heap(); // a thread that only frees gets a heap too
-    if (tiny_give_away(block)) hak_decay_step();
+    if (tiny_give_away(slab, index)) hak_decay_step();
 }
 
 #if TINY_MARKS
 
-void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+static void check_and_mark(tiny_block_t *block)
 {
-    if (!tiny_tls_owns(tag)) {
-        tiny_marks_check_remote(block);
-        send_freed(block);
-        return;
-    }
     if (tiny_is_marked(block, tiny_secret())) tiny_marks_check_own(block);
     tiny_mark(block, tiny_secret());
-    tiny_backend_give(block);
 }
 
 #else
 
-void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+static void check_and_mark(const tiny_block_t *block)
 {
-    if (!tiny_tls_owns(tag) || !tiny_give_home(block)) send_freed(block);
+    (void)block;
 }
 
 #endif
+
+void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag)
+{
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = tiny_give_index(slab, block);
+    if (!tiny_tls_owns(tag)) {
+        send_freed(slab, index);
+        return;
+    }
+    check_and_mark(block);
+    tiny_backend_give(block);
+}

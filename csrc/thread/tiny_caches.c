@@ -50,7 +50,7 @@ void tiny_caches_empty(void)
     tiny_heap_t *heap = tiny_thread.heap;
     if (heap == NULL) return;
     tiny_heap_begin(heap);
-    tiny_heap_collect_all(heap); // blocks that others freed a second time are found in the caches
+    tiny_heap_collect(heap); // blocks that others freed a second time are found in the caches
     tiny_front_drain();
     tiny_caches_drain();
     tiny_heap_tidy(heap);
@@ -65,7 +65,7 @@ static bool is_past_burst(uint32_t now, uint32_t patience)
     if (heap == NULL || now - tiny_thread.looked_at < patience) return false;
     tiny_thread.looked_at = now;
     tiny_heap_begin(heap);
-    tiny_heap_collect_all(heap);
+    tiny_heap_collect(heap);
     bool was_shrunk = tiny_thread.shrunk;
     tiny_thread.shrunk = tiny_heap_has_shrunk(heap);
     tiny_heap_end(heap);

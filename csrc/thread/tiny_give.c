@@ -28,20 +28,25 @@ bool tiny_give_home(tiny_block_t *block)
     return own;
 }
 
-bool tiny_give_away(tiny_block_t *block)
+bool tiny_give_away(tiny_slab_t *slab, size_t index)
 {
-    if (LIKELY(tiny_thread.heap != NULL)) return outbox_add(tiny_thread.heap, block);
-    tiny_link(block, NULL);
-    tiny_heap_send(tiny_registry_slab(block), &(tiny_chain_t){block, block, 1});
+    if (LIKELY(tiny_thread.heap != NULL)) return outbox_add(tiny_thread.heap, slab, index);
+    tiny_heap_send(slab, (uint32_t)(index / 64), (uint64_t)1 << index % 64);
     return false;
+}
+
+// Freeing a pointer that is not the start of a block would corrupt the heap, so the process ends here.
+size_t tiny_give_index(const tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index == SIZE_MAX)) tiny_die("free of a pointer into a block", block);
+    return index;
 }
 
 // Blocks in the caches belong to the thread's own heap, but those in the queue of spilled blocks may not.
 void tiny_backend_give(tiny_block_t *block)
 {
     if (tiny_give_home(block)) return;
-#if TINY_MARKS
-    tiny_set_second_word(block, TINY_SENT(tiny_secret()));
-#endif
-    tiny_give_away(block);
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    tiny_give_away(slab, tiny_give_index(slab, block));
 }

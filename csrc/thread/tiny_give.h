@@ -7,8 +7,11 @@
 // Returns a block to its slab; false if another heap owns it.
 bool tiny_give_home(tiny_block_t *block);
 
-// Sends a block to the heap that owns it, now or with others. True: blocks were sent.
-bool tiny_give_away(tiny_block_t *block);
+// Returns the block's index in its slab; ends the process if no block begins there.
+size_t tiny_give_index(const tiny_slab_t *slab, const tiny_block_t *block);
+
+// Sends the slab's block with that index to the heap that owns it, now or with others. True: blocks were sent.
+bool tiny_give_away(tiny_slab_t *slab, size_t index);
 
 // Between these two, no fork happens, and no other thread collects for the calling thread. They nest.
 void tiny_backend_begin(void);

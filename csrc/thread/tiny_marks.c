@@ -5,7 +5,6 @@
 
 #include "heap/tiny_slabs.h"
 #include "thread/hot_magazine.h"
-#include "thread/outbox.h"
 #include "thread/spill_queue.h"
 #include "thread/tiny_tls.h"
 
@@ -27,20 +26,6 @@ void tiny_marks_check_own(const tiny_block_t *block)
 {
     spill_queue_empty(); // the block may be in that queue
     check_not_free(block);
-}
-
-void tiny_marks_check_remote(tiny_block_t *block)
-{
-    uint64_t sent = TINY_SENT(tiny_secret()), second = tiny_second_word(block);
-    if (second == sent && tiny_thread.heap != NULL && outbox_holds(tiny_thread.heap, block))
-        tiny_die("double free", block);
-#if TINY_MARK_IN_LINK
-    // The first word will hold the list link.
-    tiny_set_second_word(block, tiny_is_marked(block, 0) ? block->link : sent);
-#else
-    bool looks_free = second == tiny_secret() || second == sent;
-    tiny_set_second_word(block, looks_free ? tiny_secret() : sent);
-#endif
 }
 
 void tiny_marks_watch(tiny_heap_t *heap)

@@ -10,10 +10,6 @@
 // Checks a marked block of the calling thread's heap before it is freed: ends the process if it is free already.
 void tiny_marks_check_own(const tiny_block_t *block);
 
-// Checks a block of another heap before it is sent. Only the owner can search its caches. It does so when it takes in a
-// block that carries the mark of a cached one.
-void tiny_marks_check_remote(tiny_block_t *block);
-
 // From now on the calling thread, which owns the heap, checks arriving blocks that seem free.
 void tiny_marks_watch(tiny_heap_t *heap);
 

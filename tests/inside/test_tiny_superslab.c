@@ -65,24 +65,115 @@ static void blocks_of_every_class_do_not_overlap_and_return(void)
     tiny_heap_release(heap);
 }
 
+static size_t place_of(const tiny_block_t *block)
+{
+    return tiny_block_index(tiny_registry_slab(block), block);
+}
+
+static uint64_t bit_of(const tiny_block_t *block)
+{
+    return (uint64_t)1 << place_of(block) % 64;
+}
+
+// The free bits among which the block's is.
+static const uint64_t *word_of(const tiny_block_t *block)
+{
+    return tiny_registry_slab(block)->free + place_of(block) / 64;
+}
+
+static void send(const tiny_block_t *block)
+{
+    tiny_heap_send(tiny_registry_slab(block), place_of(block) / 64, bit_of(block));
+}
+
 static void blocks_that_others_freed_return_when_they_are_taken_in(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
     size_t used = shared_pool_usage().pages_used;
     take_blocks(heap, 2, BLOCKS);
     for (unsigned i = 0, j; i < BLOCKS; i = j) {
-        tiny_chain_t chain = {NULL, NULL, 0};
-        tiny_slab_t *slab = tiny_registry_slab(blocks[i]);
-        for (j = i; j < i + 10 && j < BLOCKS && tiny_registry_slab(blocks[j]) == slab; j++)
-            tiny_chain_push(&chain, blocks[j]);
-        tiny_heap_send(slab, &chain);
+        uint64_t batch = 0;
+        for (j = i; j < i + 10 && j < BLOCKS && word_of(blocks[j]) == word_of(blocks[i]); j++)
+            batch |= bit_of(blocks[j]);
+        tiny_heap_send(tiny_registry_slab(blocks[i]), place_of(blocks[i]) / 64, batch);
     }
     T_CHECK(shared_pool_usage().pages_used > used, "blocks were returned before they were collected");
-    tiny_heap_collect_all(heap);
+    tiny_heap_collect(heap);
     tiny_heap_tidy(heap);
     T_CHECK(shared_pool_usage().pages_used == used, "remote blocks are lost");
     tiny_heap_release(heap);
 }
+
+// The first free of a block that has not been collected yet is known to whoever frees it again.
+static void a_second_free_is_found_before_and_after_the_first_is_collected(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    take_blocks(heap, 1, 200);
+    send(blocks[7]);
+    T_CHECK_DIES(send(blocks[7]));
+    tiny_heap_collect(heap);
+    T_CHECK_DIES((send(blocks[7]), tiny_heap_collect(heap)));
+    T_CHECK_DIES(tiny_heap_give(heap, blocks[7]));
+    T_CHECK_DIES((send(blocks[8]), tiny_heap_give(heap, blocks[8]), tiny_heap_collect(heap)));
+    for (unsigned i = 0; i < 200; i++)
+        if (i != 7) tiny_heap_give(heap, blocks[i]);
+    tiny_heap_release(heap);
+}
+
+// Each word, each block once: as many as the smallest class that serves requests has in a page.
+static void a_slab_that_others_free_from_end_to_end_is_empty_again(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    take_blocks(heap, tiny_class_of(TINY_MIN_ALIGN), BLOCKS);
+    const tiny_slab_t *slab = tiny_registry_slab(blocks[0]);
+    for (unsigned i = 0; i < BLOCKS; i++) send(blocks[(i * 1009) % BLOCKS]);
+    T_CHECK(slab->used == slab->capacity, "blocks came home before the owner collected them");
+    tiny_heap_collect(heap);
+    T_CHECK(heap->bytes_out == 0, "%zu bytes are missing", heap->bytes_out);
+    tiny_heap_release(heap);
+}
+
+#if TINY_MARKS
+
+static unsigned suspects;
+
+static void count_suspect(const tiny_block_t *block)
+{
+    T_CHECK(block == blocks[3], "%p is suspected", (const void *)block);
+    suspects++;
+}
+
+static void make_look_cached(tiny_block_t *block)
+{
+    memset((void *)block, 0, 16);
+    if (TINY_MARK_IN_LINK) block->link = TINY_PACKED_EMPTY(9);
+    else tiny_set_second_word(block, tiny_secret());
+}
+
+// A visit cannot search the owner's caches: it takes in the other blocks, again and again, and leaves this one.
+static void a_visit_leaves_a_block_that_looks_cached_to_the_owner(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    heap->suspect = count_suspect;
+    take_blocks(heap, 1, 100);
+    for (unsigned i = 0; i < 100; i++) memset((void *)blocks[i], 0, 16);
+    make_look_cached(blocks[3]);
+    size_t size = tiny_class_size[1];
+    for (unsigned i = 0; i < 50; i++) send(blocks[i]);
+    tiny_heaps_visit(false);
+    T_CHECK(heap->bytes_out == 51 * size, "%zu blocks are out after a visit", heap->bytes_out / size);
+    for (unsigned i = 50; i < 90; i++) send(blocks[i]);
+    tiny_heaps_visit(false);
+    T_CHECK(heap->bytes_out == 11 * size, "%zu blocks are out after a second one", heap->bytes_out / size);
+    T_CHECK_DIES(send(blocks[3]));
+    T_CHECK(suspects == 0, "a visit called the owner's search");
+    tiny_heap_collect(heap);
+    T_CHECK(heap->bytes_out == 10 * size && suspects == 1, "the owner left it, too");
+    heap->suspect = NULL;
+    for (unsigned i = 90; i < 100; i++) send(blocks[i]);
+    tiny_heap_release(heap);
+}
+#endif
 
 // The next visit collects blocks that were sent to a heap without a thread.
 static void an_idle_heap_loses_nothing(void)
@@ -96,9 +187,7 @@ static void an_idle_heap_loses_nothing(void)
     for (unsigned i = 0; i < 3000; i++) {
         tiny_tag_t tag = tiny_registry_tag(blocks[i]);
         T_CHECK(TINY_TAG_OWNER(tag) == id, "a slab has gone to %u", TINY_TAG_OWNER(tag));
-        tiny_chain_t chain = {NULL, NULL, 0};
-        tiny_chain_push(&chain, blocks[i]);
-        tiny_heap_send(tiny_registry_slab(blocks[i]), &chain);
+        send(blocks[i]);
     }
     tiny_heaps_visit(false);
     T_CHECK(shared_pool_usage().pages_used == used, "blocks that were sent to an idle heap are lost");
@@ -164,6 +253,11 @@ int main(void)
 #endif
     T_RUN(blocks_of_every_class_do_not_overlap_and_return);
     T_RUN(blocks_that_others_freed_return_when_they_are_taken_in);
+    T_RUN(a_second_free_is_found_before_and_after_the_first_is_collected);
+    T_RUN(a_slab_that_others_free_from_end_to_end_is_empty_again);
+#if TINY_MARKS
+    T_RUN(a_visit_leaves_a_block_that_looks_cached_to_the_owner);
+#endif
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
     return 0;
