@@ -267,24 +267,31 @@ static bool is_free(const tiny_slab_t *slab, size_t index)
     return slab->free[index / 64] >> index % 64 & 1;
 }
 
-// Returns the block's index; finds what the fast path does not check: a pointer into a block, or to one that was never
-// allocated, and a second free.
-static size_t checked_index(const tiny_slab_t *slab, const tiny_block_t *block)
+// With full checks, fresh blocks are allocated in another order, and the state of each block is recorded.
+static size_t end_of_allocated(const tiny_slab_t *slab)
 {
-    size_t index = tiny_block_index(slab, block);
-    if (UNLIKELY(index >= slab->capacity)) tiny_die("free of a pointer into a block", block);
-    // With full checks, fresh blocks are allocated in another order, and the state of each block is recorded.
-    if (UNLIKELY(TINY_CHECKS == TINY_CHECKS_BASIC && index >= slab->fresh))
-        tiny_die("free of a pointer that is no block", block);
-    if (UNLIKELY(is_free(slab, index))) tiny_die("double free", block);
-    return index;
+    return TINY_CHECKS == TINY_CHECKS_BASIC ? slab->fresh : slab->capacity;
 }
 
-static void set_free(tiny_slab_t *slab, const tiny_block_t *block)
+// Ends the process: a pointer into a block, to one that was never allocated, or to one that is free is freed.
+static COLD _Noreturn void die_of_free(const tiny_slab_t *slab, const tiny_block_t *block)
 {
-    size_t index = checked_index(slab, block), word = index / 64;
-    slab->free[word] |= (uint64_t)1 << index % 64;
-    slab->clean &= ~((uint64_t)1 << index % 64);
+    size_t index = tiny_block_index(slab, block);
+    if (index >= slab->capacity) tiny_die("free of a pointer into a block", block);
+    if (index >= end_of_allocated(slab)) tiny_die("free of a pointer that is no block", block);
+    tiny_die("double free", block);
+}
+
+// Marks the slab's block as free; checks what the fast path does not.
+ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index >= end_of_allocated(slab))) die_of_free(slab, block);
+    size_t word = index / 64;
+    uint64_t bit = (uint64_t)1 << index % 64, free = slab->free[word];
+    if (UNLIKELY((free & bit) != 0)) die_of_free(slab, block);
+    slab->free[word] = free | bit;
+    slab->clean &= ~bit;
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
@@ -332,14 +339,27 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count)
 {
     tiny_slab_t *slab = tiny_registry_slab(*block);
-    const char *page = page_of(slab->start);
-    size_t bytes = slab->pages * HAK_PAGE;
+    tiny_block_t *next = *block;
+    const uintptr_t start = (uintptr_t)slab->start;
+    const size_t size = tiny_class_size[slab->class], end = end_of_allocated(slab), bytes = end * size;
+    const uint64_t inverse = tiny_class_inverse[slab->class];
+    uint64_t *bits = slab->free, freed = 0; // freed: of the first word, or of all if there is only one
+    size_t from = slab->free_from;
     unsigned given = 0;
-    do {
-        tiny_block_t *next = tiny_next(*block);
-        set_free(slab, *block);
-        *block = next;
-    } while (++given < count && (size_t)((const char *)*block - page) < bytes);
+    do { // as set_free, with the slab's values at hand
+        size_t offset = (uintptr_t)next - start, index = offset * inverse >> TINY_INVERSE_BITS,
+               word = index / 64;
+        uint64_t bit = (uint64_t)1 << index % 64;
+        if (UNLIKELY(offset >= bytes || index * size != offset || (bits[word] & bit) != 0))
+            die_of_free(slab, next);
+        bits[word] |= bit;
+        freed |= bit;
+        if (word < from) from = word;
+        next = tiny_next(next);
+    } while (++given < count && (uintptr_t)next - start < bytes);
+    slab->free_from = (uint8_t)from;
+    slab->clean &= ~freed;
+    *block = next;
     tiny_slab_count_freed(heap, slab, given);
     return given;
 }
