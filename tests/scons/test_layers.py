@@ -352,7 +352,7 @@ def test_the_slow_path_tops_up_and_spills_the_first_layer(counting: Project) -> 
 
 def test_the_evidence_has_each_layer_of_each_load_and_explain_shows_it(counting: Project) -> None:
     run = counting.scons("explain", "variant=phase2")
-    assert "What each layer does: not counted yet: ./sconsw variant=phase2" in run.stdout
+    assert "What each layer does: not counted yet: scons variant=phase2" in run.stdout
     message = counting.build("variant=phase2", "layers").stdout
     assert "code: not measured" not in message
     record = counting.record(f"phase2-stats-{COMPILER.name}", "layers")

@@ -106,7 +106,7 @@ typedef struct tiny_front {
 
 #define TINY_FRONT_INITIAL { \
     .unified_cache = {.room = {256, 256, 256, 256, 256, 256, 256, 256}}, \
-    .tls_sll = {.room = {65535, 65535, 32768, 16384, 8192, 4096, 2048, 1024}}, \
+    .tls_sll = {.room = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
 // Threads without a heap share one empty front. No block is put into it, because such a thread owns no block.
@@ -194,7 +194,7 @@ ALWAYS_INLINE void *tls_sll_pop(size_t class)
 
 ALWAYS_INLINE size_t tls_sll_held(size_t class)
 {
-    static const int32_t limit[] = {65535, 65535, 32768, 16384, 8192, 4096, 2048, 1024};
+    static const int32_t limit[] = {32768, 16384, 8192, 4096, 2048, 1024, 512, 256};
     return (size_t)(limit[class] - tiny_front.tls_sll.room[class]);
 }
 
