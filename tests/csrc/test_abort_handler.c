@@ -100,6 +100,15 @@ static size_t any_size(uint64_t *random)
     return kind < 98 ? T_random_in(random, 4000, 300000) : T_random_in(random, 1200000, 5000000);
 }
 
+#if T_THREAD_SANITIZER
+// A forked child cannot join the threads of its parent, which may have ended by then.
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "report_thread_leaks=0";
+}
+#endif
+
 static void *allocate_and_check(void *seed)
 {
     uint64_t random = (uintptr_t)seed;
