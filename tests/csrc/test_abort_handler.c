@@ -3,6 +3,8 @@
 //
 // Each misuse happens in its own child.
 
+// A forked child cannot join the threads of its parent, which may have ended by then.
+#define T_TSAN_OPTIONS "atexit_sleep_ms=0:report_thread_leaks=0"
 #include "test.h"
 
 #include <setjmp.h>
@@ -99,15 +101,6 @@ static size_t any_size(uint64_t *random)
     if (kind < 30) return T_random_in(random, 16, 4000);
     return kind < 98 ? T_random_in(random, 4000, 300000) : T_random_in(random, 1200000, 5000000);
 }
-
-#if T_THREAD_SANITIZER
-// A forked child cannot join the threads of its parent, which may have ended by then.
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-    return "report_thread_leaks=0";
-}
-#endif
 
 static void *allocate_and_check(void *seed)
 {
