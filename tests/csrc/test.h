@@ -50,12 +50,16 @@
 #define T_THREAD_SANITIZER 0 // 1: everything takes ten times as long
 #endif
 
+#ifndef T_TSAN_OPTIONS
+#define T_TSAN_OPTIONS "atexit_sleep_ms=0"
+#endif
+
 #if T_THREAD_SANITIZER
 // The sanitizer's runtime calls this at start. Without it each process would wait for a second at its end.
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-    return "atexit_sleep_ms=0";
+    return T_TSAN_OPTIONS;
 }
 #endif
 

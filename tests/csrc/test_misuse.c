@@ -415,7 +415,7 @@ static const misuse_t misuses[] = {
         MEDIUM_(THEN(DOUBLE_OR_INSIDE), THEN(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
         LARGE_(THEN(NO_BLOCK), THEN(NO_BLOCK), NOW(DOUBLE))}},
     {"double free, the second by another thread", double_free_by_another_thread, {
-        SMALL_(NOT, THEN(DOUBLE), NOW(DOUBLE)),
+        SMALL_(THEN(DOUBLE), THEN(DOUBLE), NOW(DOUBLE)),
         MEDIUM_(NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE_OR_INSIDE), NOW(DOUBLE)),
         LARGE_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(DOUBLE))}},
     {"double free, the first by another thread", double_free_after_another_thread, {
@@ -428,7 +428,7 @@ static const misuse_t misuses[] = {
     {"free of an impossible address", free_of_no_address, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free in another mapping", free_in_another_mapping, {ANY_(NOW(NO_BLOCK), NOW(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of a pointer into a block", free_inside, {
-        SMALL_(NOT, THEN(INSIDE), NOW(INSIDE)),
+        SMALL_(THEN(INSIDE), THEN(INSIDE), NOW(INSIDE)),
         MEDIUM_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE)),
         LARGE_(NOW(INSIDE), NOW(INSIDE), NOW(INSIDE))}},
     {"free of a pointer far into a block", free_far_inside, {
@@ -441,7 +441,7 @@ static const misuse_t misuses[] = {
     {"free of memory that was never allocated", free_of_what_was_never_out, {
         SMALL_(NOT, THEN(NO_BLOCK), NOW(NO_BLOCK))}},
     {"free of the unused space before a slab's first block", free_of_a_slabs_rest, {
-        SMALL_(NOT, THEN(INSIDE), NOW(INSIDE))}},
+        SMALL_(THEN(INSIDE), THEN(INSIDE), NOW(INSIDE))}},
     {"realloc of a freed block", realloc_after_free, {
         SMALL_(NOT, NOT, NOW(NO_REALLOC)),
         MEDIUM_(NOW(NO_REALLOC), NOW(NO_REALLOC), NOW(NO_REALLOC)),
