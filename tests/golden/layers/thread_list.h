@@ -83,8 +83,8 @@ typedef struct tiny_front {
 } tiny_front_t;
 
 #define TINY_FRONT_INITIAL { \
-    .thread_list = { {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)}, \
-                      {8, 8, 4} }, \
+    .thread_list = {.packed = {TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(8), TINY_PACKED_EMPTY(4)}, \
+                      .limit = {8, 8, 4} }, \
     .tls_sll = {.room = {256, 128, 64}}, \
     .tag = TINY_NO_TAG, .class_of = {TINY_SIZE_INDEX}}
 #if TINY_OPTION_FRONT_APART
