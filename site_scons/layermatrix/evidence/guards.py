@@ -170,9 +170,10 @@ def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
             made[text.path] = build.printed(f"bare/gen/{path.name}", printed[path.name])
         else:
             plain.append(text)
-    targets = [f"bare/src/{Path(text.path).relative_to(build.sources)}" for text in plain]
-    copies = build.made("LEAVE", targets, plain, leave_out_debug, values=[str(system.debug)])
-    return made | {text.path: copy for text, copy in zip(plain, copies, strict=True)}
+    for text in plain:  # a step for each file: in a step for all, each copy would depend on every file
+        target = f"bare/src/{Path(text.path).relative_to(build.sources)}"
+        (made[text.path],) = build.made("LEAVE", [target], [text], leave_out_debug, values=[str(system.debug)])
+    return made
 
 
 def _name_of(build: Builder, compiled: Node) -> Path:
