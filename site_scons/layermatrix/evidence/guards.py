@@ -172,7 +172,8 @@ def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
             plain.append(text)
     for text in plain:  # a step for each file: in a step for all, each copy would depend on every file
         target = f"bare/src/{Path(text.path).relative_to(build.sources)}"
-        (made[text.path],) = build.made("LEAVE", [target], [text], leave_out_debug, values=[str(system.debug)])
+        values = [str(system.debug)]
+        (made[text.path],) = build.made("LEAVE", [target], [text], leave_out_debug, values=values)
     return made
 
 
