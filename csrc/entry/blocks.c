@@ -67,7 +67,7 @@ static size_t aligned_class(size_t size, size_t alignment)
     if (alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE || alignment > TINY_MAX_SIZE)
         return TINY_CLASSES;
     size_t class = tiny_class_of(size > alignment ? size : alignment);
-    while (class < TINY_CLASSES && tiny_class_size[class] % alignment != 0) class++;
+    while (class < TINY_CLASSES && (tiny_class_size[class] & (alignment - 1)) != 0) class++;
     return class;
 }
 
