@@ -15,8 +15,12 @@ static void count_units(arena_chunk_t *chunk, uint32_t taken, uint32_t given)
     chunk->units_used += taken - given;
     arena.units_used += taken;
     arena.units_used -= given;
-    size_t bytes = arena.units_used * PAGE_ARENA_UNIT;
-    if (bytes > arena.demand.peak) arena.demand.peak = bytes;
+}
+
+static void count_taken(arena_chunk_t *chunk, uint32_t units)
+{
+    count_units(chunk, units, 0);
+    hak_demand_count(&arena.demand, arena.units_used * PAGE_ARENA_UNIT);
 }
 
 void arena_runs_count_isolated(arena_chunk_t *chunk, uint32_t units)
@@ -77,7 +81,7 @@ char *arena_runs_carve(const char *run, uint32_t units, size_t alignment, bool *
         arena_free_add(chunk, first + skipped + units, length - skipped - units, age);
     first += skipped;
     chunk->length[first] = (uint16_t)units;
-    count_units(chunk, units, 0);
+    count_taken(chunk, units);
     canary_set_post(arena_address_of(chunk, first + units));
     return arena_address_of(chunk, first);
 }
@@ -132,6 +136,6 @@ bool arena_runs_grow(arena_chunk_t *chunk, uint32_t first, uint32_t old_units, u
     arena_age_t age = arena_free_remove(chunk, end, room);
     wipe_post(chunk, end);
     if (room > more) arena_free_add(chunk, end + more, room - more, age);
-    count_units(chunk, more, 0);
+    count_taken(chunk, more);
     return true;
 }

@@ -1,7 +1,7 @@
 // Demand: how many bytes of one kind of memory were in use at the recent peak.
 //
 // A program often needs again what it has just freed, so a pool keeps free memory up to its recent peak. Every
-// quarter of `decay_ms`, the peak loses half of its distance to what is in use.
+// quarter of `decay_ms`, the peak loses half of its distance to what is in use, unless the use came near it since.
 //
 // gaps: free memory that is too short for the next request. Blocks of many sizes that come and go leave gaps of about a
 // third of what is in use; a pool that counts no gaps returns memory that it maps again for the next block.
@@ -13,13 +13,22 @@
 typedef struct hak_demand {
     size_t peak; // bytes
     uint32_t decayed_at; // by os_clock_ms
+    bool renewed; // the use came near the peak since the last look, which may happen at low moments only
 } hak_demand_t;
+
+// Called when the use grows. The caller holds the pool's lock.
+static inline void hak_demand_count(hak_demand_t *demand, size_t in_use)
+{
+    if (in_use > demand->peak) demand->peak = in_use;
+    if (in_use >= demand->peak - demand->peak / 8) demand->renewed = true;
+}
 
 // The caller holds the pool's lock; `now` is os_clock_ms().
 static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t now)
 {
-    if (in_use >= demand->peak) {
-        demand->peak = in_use;
+    if (in_use >= demand->peak || demand->renewed) {
+        if (in_use > demand->peak) demand->peak = in_use;
+        demand->renewed = false;
         demand->decayed_at = now;
     } else if (now - demand->decayed_at >= (uint32_t)TINY_OPTION_DECAY_MS / 4) {
         demand->peak -= (demand->peak - in_use) / 2;

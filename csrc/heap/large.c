@@ -35,7 +35,7 @@ static void count(ptrdiff_t blocks, ptrdiff_t bytes)
 {
     large.blocks += (size_t)blocks;
     large.bytes += (size_t)bytes;
-    if (large.bytes > large.demand.peak) large.demand.peak = large.bytes;
+    if (bytes > 0) hak_demand_count(&large.demand, large.bytes);
 }
 
 // An extent in use has no room unless large_room_take has opened it.

@@ -291,7 +291,7 @@ static superslab_t *map_superslab(unsigned least_pages)
 static void count_used(ptrdiff_t pages)
 {
     pool.pages_used += (size_t)pages;
-    if (pool.pages_used * HAK_PAGE > pool.demand.peak) pool.demand.peak = pool.pages_used * HAK_PAGE;
+    if (pages > 0) hak_demand_count(&pool.demand, pool.pages_used * HAK_PAGE);
 }
 
 // Prefers dirty pages, whose memory is present already.
@@ -446,7 +446,7 @@ static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
     }
     superslab->free &= ~pages;
     relist(superslab);
-    count_used(count);
+    pool.pages_used += count;
     purge->part[purge->count].superslab = superslab;
     purge->part[purge->count].pages = pages;
     purge->part[purge->count].kept = 0;
