@@ -8,9 +8,10 @@
 #define LINKS sizeof(tiny_block_t) // bytes of a free block that the lists write
 
 // A tiny block's note: 0 if it was never allocated, FREED, or the requested size plus 1.
-#define FREED UINT32_MAX
+#define FREED UINT16_MAX
+_Static_assert(TINY_MAX_SIZE - CANARY_POST + 1 < FREED, "the requested size fits a note");
 
-typedef _Atomic(uint32_t) note_t;
+typedef _Atomic(uint16_t) note_t;
 
 static note_t *note_of(const void *block, const char *misuse)
 {
@@ -23,7 +24,7 @@ static note_t *note_of(const void *block, const char *misuse)
 size_t tiny_notes_claim(void *block, size_t *size)
 {
     note_t *note = note_of(block, "free of a pointer into a block");
-    uint32_t asked = atomic_exchange(note, FREED);
+    uint16_t asked = atomic_exchange(note, FREED);
     if (UNLIKELY(asked == FREED)) tiny_die(CANARY_DOUBLE_FREE, block);
     if (UNLIKELY(asked == 0)) tiny_die("free of a pointer that is no block", block);
     if (UNLIKELY(!canary_has_post(block))) tiny_die(CANARY_UNDERFLOW, block);
@@ -33,7 +34,7 @@ size_t tiny_notes_claim(void *block, size_t *size)
 
 size_t tiny_notes_asked(const void *block, const char *misuse)
 {
-    uint32_t asked = atomic_load(note_of(block, misuse));
+    uint16_t asked = atomic_load(note_of(block, misuse));
     if (UNLIKELY(asked == 0 || asked == FREED)) tiny_die(misuse, block);
     return asked - 1u;
 }
@@ -41,7 +42,7 @@ size_t tiny_notes_asked(const void *block, const char *misuse)
 size_t tiny_notes_set(char *block, size_t asked)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
-    atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint32_t)(asked + 1),
+    atomic_store_explicit(&slab->asked[tiny_block_index(slab, block)], (uint16_t)(asked + 1),
                           memory_order_release);
     return tiny_class_size[slab->class];
 }
@@ -52,7 +53,7 @@ void tiny_notes_check_free(char *block)
 {
     const tiny_slab_t *slab = tiny_registry_slab(block);
     char *end = block + tiny_class_size[slab->class];
-    uint32_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
+    uint16_t asked = atomic_load(&slab->asked[tiny_block_index(slab, block)]);
     if (UNLIKELY(asked != 0 && asked != FREED))
         tiny_die("corrupted heap: a block was handed out twice", block);
     if (asked == FREED && UNLIKELY(!canary_is_filled(block + LINKS, end - CANARY_POST)))

@@ -163,7 +163,7 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
-#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint32_t))
+#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint16_t))
 #else
 
 static unsigned pick(uint32_t pages)
@@ -310,9 +310,24 @@ static char *take_row(superslab_t *superslab, unsigned rank)
     return superslab->start + index * HAK_PAGE;
 }
 
-// Prefers a superslab without longer rows than needed.
+// Finds a superslab with a dirty row, among the first few with free rows of each length.
+static superslab_t *find_dirty(unsigned rank)
+{
+    enum { LOOKS = 8 };
+    if (pool.dirty_pages >> rank == 0) return NULL;
+    for (unsigned longer = rank; longer < RANKS; longer++) {
+        superslab_t *superslab = pool.with_free[longer];
+        for (unsigned looks = LOOKS; looks > 0 && superslab != NULL; looks--, superslab = superslab->next)
+            if (rows_of(superslab->dirty, rank) != 0) return superslab;
+    }
+    return NULL;
+}
+
+// Prefers a superslab with a dirty row, then one without longer rows than needed.
 static superslab_t *find_superslab(unsigned rank)
 {
+    superslab_t *dirty = find_dirty(rank);
+    if (dirty != NULL) return dirty;
     for (; rank < RANKS; rank++)
         if (pool.with_free[rank] != NULL) return pool.with_free[rank];
     return NULL;
@@ -339,9 +354,8 @@ void *shared_pool_take_present(unsigned pages)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
-    superslab_t *superslab = find_superslab(rank);
-    bool present = superslab != NULL && rows_of(superslab->dirty, rank) != 0;
-    char *page = present ? take_row(superslab, rank) : NULL;
+    superslab_t *superslab = find_dirty(rank);
+    char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
     os_unlock(&pool.lock);
     return page;
 }

@@ -24,7 +24,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
     return slab;
 }
 
-// ---- slabs of quiet heaps
+// ---- slabs of quiet and of idle heaps
 
 #define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
@@ -57,8 +57,17 @@ static unsigned offer(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsig
     return offered;
 }
 
+// Collects what other threads freed for an idle heap. True: there was something.
+static bool collect_for_idle(tiny_heap_t *heap)
+{
+    if (atomic_load(&heap->state) != TINY_HEAP_IDLE) return false;
+    if (atomic_load_explicit(&heap->pending_count, memory_order_relaxed) == 0) return false;
+    tiny_remote_collect(heap, TINY_BY_SENDER);
+    return true;
+}
+
 // Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, the others with
-// room are offered. Returns the number of slabs that have become available.
+// room are offered. Returns the number of slabs that have become available, at least one for each idle heap.
 static unsigned search(const tiny_heap_t *heap, size_t class)
 {
     tiny_heap_t *idle = tiny_heaps_idle_one();
@@ -67,6 +76,7 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
     uint32_t looks = tiny_heaps.count < HEAPS_LOOKED_AT ? tiny_heaps.count : HEAPS_LOOKED_AT;
     for (; looks > 0 && gained < GAINED_SLABS; looks--) {
         tiny_heap_t *quiet = tiny_heaps_by_id(1 + tiny_heaps.next_looked_at++ % tiny_heaps.count);
+        if (collect_for_idle(quiet)) gained++;
         if (quiet == heap || !is_quiet(quiet)) continue;
         tiny_remote_collect(quiet, TINY_BY_VISIT);
         gained += tiny_slabs_release_empty(quiet);
@@ -76,9 +86,9 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
 }
 
 // While a search runs, threads that change their heaps must wait: so an unsuccessful search is followed by a pause.
-static void search_quiet_heaps(tiny_heap_t *heap, size_t class)
+static void search_other_heaps(tiny_heap_t *heap, size_t class)
 {
-    if (tiny_heaps_live() < 2) return;
+    if (tiny_heaps_by_id(2) == NULL) return; // there is only one
     if (heap->pause > 0) {
         heap->pause--;
         return;
@@ -93,7 +103,7 @@ static void search_quiet_heaps(tiny_heap_t *heap, size_t class)
     }
 }
 
-// Quiet heaps are searched only if the pool's memory would grow otherwise.
+// Other heaps are searched only if the pool's memory would grow otherwise.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
@@ -102,7 +112,7 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     unsigned pages = tiny_slab_pages_for(class);
     char *page = shared_pool_take_present(pages);
     if (page == NULL) {
-        search_quiet_heaps(heap, class);
+        search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
         page = shared_pool_take(pages);
