@@ -1,8 +1,8 @@
-// Where the blocks of a slab begin, and the order in which they are handed out: that of their addresses; with every check,
-// one in which the next cannot be foretold.
+// Where the blocks of a slab begin, and the order in which they are allocated: that of their addresses, or, with full
+// checks, an order in which the next block cannot be predicted.
 //
-// colour: how far behind its page's start a slab begins, in steps of a cache line or of the blocks' own alignment: equal
-// blocks of many slabs do not share one cache set then.
+// colour: the offset of a slab's first block from its page's start, in steps of a cache line or of the blocks' own
+// alignment, so that equal blocks of many slabs do not share one cache set.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H
 
@@ -30,15 +30,15 @@ static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
     }
 }
 
-// A number that the secret decides. Twice, since one product leaves neighbours beside each other.
+// Returns a number that depends on the secret. Mixed twice, because one product keeps neighbours together.
 static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, size_t half)
 {
     uint64_t once = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | half));
     return tiny_pad((const void *)once);
 }
 
-// Which block is the nth: a Feistel network over the next even number of bits, whose rounds the secret decides, repeated
-// until it gives a block of the slab. In steps of one length, two batches would give the third away.
+// Returns the index of the nth block: a Feistel network over the next even number of bits, keyed by the secret and repeated
+// until it gives a block of the slab. With steps of one length, two batches would reveal the third.
 static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
 {
     unsigned bits = slab->capacity > 4 ? 32u - (unsigned)__builtin_clz(slab->capacity - 1u) : 2,
@@ -53,7 +53,7 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return n;
 }
 
-// To the front or to the end.
+// Adds the block to the front or to the end of the chain, at random.
 static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
 {
     if (chain->head == NULL || (tiny_draw(random) & 1) != 0) {

@@ -190,7 +190,6 @@ static bool map_notes(superslab_t *superslab)
         char *notes = superslab->notes + i * (FREE_BYTES + ASKED_BYTES);
         record->free = (void *)notes;
         record->remote = &remote[i * TINY_REMOTES_A_PAGE];
-        for (size_t j = 0; j < TINY_REMOTES_A_PAGE; j++) record->remote[j].slab = record;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
         record->asked = (void *)(notes + FREE_BYTES);
 #endif

@@ -49,7 +49,11 @@ static bool add_blocks(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 
 tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    return add_blocks(slab, word, blocks) ? add_pending(remote_of(slab, word)) : NULL;
+    if (!add_blocks(slab, word, blocks)) return NULL;
+    tiny_remote_t *remote = remote_of(slab, word);
+    remote->slab =
+        slab; // always the same; written here, so that memory for remote blocks is touched only if there are any
+    return add_pending(remote);
 }
 
 // ---- blocks that look like those in a cache of the owner

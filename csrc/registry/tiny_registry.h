@@ -28,7 +28,7 @@ typedef uint32_t tiny_tag_t;
 typedef struct tiny_remote {
     _Alignas(64) _Atomic(uint64_t) words; // one bit per word of `freed` that is not 0; not 0: it is pending
     struct tiny_remote *next; // in the owner's list of pending or of doubted ones
-    tiny_slab_t *slab;
+    tiny_slab_t *slab; // set by the sender that makes it pending
     _Atomic(uint64_t) freed[TINY_REMOTE_WORDS];
 } tiny_remote_t;
 

@@ -83,7 +83,7 @@ static void blocks_that_are_replaced_make_no_calls(void)
     enum { WARM_UP = 4000, STEPS = 4000 };
     void *blocks[SLOTS] = {NULL};
     uint64_t random = 5;
-    if (IS_HARDENED) return; // freed blocks wait there; each is mapped anew
+    if (IS_HARDENED) return; // freed blocks wait there; each is a new mapping
     replace_blocks(blocks, &random, WARM_UP);
     unsigned before = calls;
     replace_blocks(blocks, &random, STEPS);

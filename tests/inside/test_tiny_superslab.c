@@ -104,7 +104,7 @@ static void blocks_that_others_freed_return_when_they_are_taken_in(void)
     tiny_heap_release(heap);
 }
 
-// The first free of a block that has not been collected yet is known to whoever frees it again.
+// The first free of a block that has not been collected yet is known to the thread that frees it again.
 static void a_second_free_is_found_before_and_after_the_first_is_collected(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();

@@ -191,7 +191,7 @@ def test_the_first_call_prepares_the_environment_in_one_line_and_the_second_prin
     assert copy.calls("venv", "pip", "question") == []
 
 
-def test_a_changed_lock_makes_the_environment_anew(copy: Copy) -> None:
+def test_a_changed_lock_recreates_the_environment(copy: Copy) -> None:
     copy.run()
     copy.calls()
     copy.root.joinpath("requirements.lock").write_text("# another content\n")
@@ -207,7 +207,7 @@ def test_a_lock_that_was_only_touched_is_no_change(copy: Copy) -> None:
     assert copy.calls("venv", "pip") == []
 
 
-def test_a_python_that_is_gone_makes_the_environment_anew(copy: Copy) -> None:
+def test_a_python_that_is_gone_recreates_the_environment(copy: Copy) -> None:
     copy.add_command("python3.10", FAKE_PYTHON)
     copy.run(PYTHON=str(copy.bin / "python3.10"))
     copy.calls()
@@ -216,7 +216,7 @@ def test_a_python_that_is_gone_makes_the_environment_anew(copy: Copy) -> None:
     assert copy.calls("venv", "pip") == ["venv", "pip requirements.lock"]
 
 
-def test_another_python_that_is_requested_makes_the_environment_anew_and_stays_in_use(copy: Copy) -> None:
+def test_another_python_that_is_requested_recreates_the_environment_and_stays_in_use(copy: Copy) -> None:
     copy.add_command("python3.13", FAKE_PYTHON)
     copy.run()
     copy.calls()
