@@ -250,7 +250,7 @@ void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
 
 // ---- giving blocks
 
-#define ROW_AHEAD 4u // blocks of a row whose slabs' records are on their way from memory
+#define BITS_AHEAD 3u // blocks of a row whose bits are on their way from memory
 
 static bool is_free(const tiny_slab_t *slab, size_t index)
 {
@@ -285,14 +285,19 @@ ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
-bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+ALWAYS_INLINE bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
 {
     slab->used -= count;
     heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
-    if (!slab->listed) list_slab(heap, slab);
-    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    if (UNLIKELY(!slab->listed)) list_slab(heap, slab);
+    if (LIKELY(slab->used > 0) || heap->rooms[slab->class] == 1) return false;
     tiny_slab_release(heap, slab);
     return true;
+}
+
+bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+{
+    return count_freed(heap, slab, count);
 }
 
 // Ends the process if one of these blocks is free, or was never allocated.
@@ -328,7 +333,7 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
 
 // Returns how many blocks from the first on are neighbours in the slab, in the order of their addresses or in the reverse
 // one, like those of a program that frees what it has allocated at one time.
-static inline unsigned count_neighbours(const tiny_slab_t *slab, tiny_block_t *const *blocks, unsigned count)
+ALWAYS_INLINE unsigned count_neighbours(const tiny_slab_t *slab, tiny_block_t *const *blocks, unsigned count)
 {
     if (count < 2) return 1;
     const uintptr_t start = (uintptr_t)slab->start, size = tiny_class_size[slab->class];
@@ -344,11 +349,10 @@ static inline unsigned count_neighbours(const tiny_slab_t *slab, tiny_block_t *c
     return found;
 }
 
-// Marks `count` neighbours as free, whose bits lie in one word.
-ALWAYS_INLINE void set_free_in_word(tiny_slab_t *slab, size_t index, unsigned count)
+// Marks blocks as free, given by their bits in one word.
+ALWAYS_INLINE void set_bits(tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    const size_t word = index / 64;
-    const uint64_t blocks = UINT64_MAX >> (64 - count) << index % 64, free = slab->free[word];
+    const uint64_t free = slab->free[word];
     if (UNLIKELY((free & blocks) != 0))
         die_of_free(slab, tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(free & blocks)));
     slab->free[word] = free | blocks;
@@ -356,31 +360,61 @@ ALWAYS_INLINE void set_free_in_word(tiny_slab_t *slab, size_t index, unsigned co
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
-// Returns the first blocks to the slab that contains them; returns their number.
-ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_block_t *const *blocks, unsigned count)
+// Marks at least two neighbours as free.
+static void set_neighbours_free(tiny_slab_t *slab, size_t index, unsigned count)
 {
-    tiny_slab_t *slab = tiny_registry_slab(*blocks);
+    const unsigned room = 64 - index % 64, first = least(count, room);
+    set_bits(slab, index / 64, UINT64_MAX >> (64 - first) << index % 64);
+    if (count > first) set_bits(slab, index / 64 + 1, UINT64_MAX >> (64 - (count - first)));
+}
+
+// Returns the first blocks to the slab that contains them; returns their number.
+ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *const *blocks,
+                                       unsigned count)
+{
     const unsigned found = count_neighbours(slab, blocks, count);
     const tiny_block_t *first = *blocks < blocks[found - 1] ? *blocks : blocks[found - 1];
-    const size_t index = tiny_block_index(slab, first);
-    if (UNLIKELY(index >= end_of_allocated(slab))) die_of_free(slab, first);
-    const unsigned room = 64 - index % 64;
-    if (LIKELY(found <= room)) {
-        set_free_in_word(slab, index, found);
-    } else {
-        set_free_in_word(slab, index, room);
-        set_free_in_word(slab, index + room, found - room);
-    }
-    tiny_slab_count_freed(heap, slab, found);
+    const size_t offset = (uintptr_t)first - (uintptr_t)slab->start, size = tiny_class_size[slab->class];
+    const size_t index = offset * tiny_class_inverse[slab->class] >> TINY_INVERSE_BITS;
+    if (UNLIKELY(offset >= end_of_allocated(slab) * size || index * size != offset)) die_of_free(slab, first);
+    if (found == 1) set_bits(slab, index / 64, (uint64_t)1 << index % 64);
+    else set_neighbours_free(slab, index, found);
+    count_freed(heap, slab, found);
     return found;
+}
+
+// Finds the records of the blocks' pages, and fetches them from memory.
+static void find_records(tiny_block_t *const *blocks, unsigned count, tiny_slab_t **records)
+{
+    uintptr_t page = 0;
+    tiny_slab_t *record = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if ((uintptr_t)blocks[i] >> HAK_PAGE_SHIFT != page) {
+            page = (uintptr_t)blocks[i] >> HAK_PAGE_SHIFT;
+            record = tiny_registry_record(blocks[i]);
+            __builtin_prefetch(record, 1);
+        }
+        records[i] = record;
+    }
+}
+
+static inline void fetch_bits(const tiny_slab_t *record, const tiny_block_t *block)
+{
+    const tiny_slab_t *slab = record - record->behind;
+    const size_t offset = (uintptr_t)block - (uintptr_t)slab->start;
+    __builtin_prefetch(&slab->free[offset * tiny_class_inverse[slab->class] >> (TINY_INVERSE_BITS + 6)], 1);
 }
 
 unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t *const *blocks, unsigned count)
 {
+    tiny_slab_t *records[TINY_ROW_MOST];
+    find_records(blocks, count, records);
     unsigned given = 0;
     while (given < count && tiny_own_class(blocks[given], TINY_OWN_TAG(heap->id)) < TINY_CLASSES) {
-        if (given + ROW_AHEAD < count) __builtin_prefetch(tiny_registry_record(blocks[given + ROW_AHEAD]), 1);
-        given += give_neighbours(heap, &blocks[given], count - given);
+        tiny_slab_t *record = records[given];
+        const unsigned ahead = given + BITS_AHEAD;
+        if (ahead < count && records[ahead] != record) fetch_bits(records[ahead], blocks[ahead]);
+        given += give_neighbours(heap, record - record->behind, &blocks[given], count - given);
     }
     return given;
 }
