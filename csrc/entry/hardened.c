@@ -25,7 +25,7 @@
 
 #define WRONG_POINTER "free of a pointer that is no block"
 
-// ---- the requested size
+// ---- the kind of a block
 
 typedef enum kind { NO_BLOCK, TINY, ARENA, LARGE } kind_t;
 
@@ -37,12 +37,22 @@ static kind_t kind_of(const void *block)
     return tag == TINY_TAG(0, TINY_KIND_LARGE) ? LARGE : NO_BLOCK;
 }
 
+static tiny_place_t place_of(void *block, const char *misuse)
+{
+    return tiny_notes_find(tiny_registry_slab(block), block, misuse);
+}
+
+// ---- the end of a block
+
 // Marks the block as allocated; returns the size of its memory.
 static size_t note(char *block, size_t asked)
 {
     switch (kind_of(block)) {
-    case TINY:
-        return tiny_notes_set(block, asked);
+    case TINY: {
+        tiny_place_t place = place_of(block, WRONG_POINTER);
+        tiny_notes_set(place, asked);
+        return (size_t)(place.end - block);
+    }
     case ARENA:
         return page_arena_note(block, asked);
     default:
@@ -56,60 +66,43 @@ static void hand_out(char *block, size_t asked)
     canary_set(block + asked, block + size);
 }
 
-static void check_canary(const char *block, size_t asked, size_t size)
+static void check_canary(char *block, size_t asked, size_t size)
 {
     if (UNLIKELY(!canary_is_whole(block + asked, block + size)))
         hak_die_of_size(CANARY_OVERFLOW, block, size);
 }
 
-// Returns where the check and the change of a canary end that begins at `at`: behind the word that follows it.
-static char *end_of_first_words(char *at)
-{
-    return (char *)hak_round_up((uintptr_t)at, 8) + 8;
-}
-
-// The block's memory stays the same. Only the canary between both ends and its first word are checked or written: a
-// free checks the rest. So a block that grows in small steps costs little per step, however much memory is behind it.
-static void move_end(char *block, size_t asked, size_t size)
-{
-    char *end = end_of_first_words(block + (asked > size ? asked : size));
-    if (UNLIKELY(!canary_is_whole(block + asked, end)))
-        hak_die_of_size(CANARY_OVERFLOW, block, blocks_size(block, WRONG_POINTER));
-    canary_set(block + size, end);
-    note(block, size);
-}
-
 // ---- quarantine
 
 // Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait.
-#define TINY_BYTES ((size_t)256 << 10)
+#define TINY_BYTES ((size_t)128 << 10)
 #define ARENA_BYTES ((size_t)1 << 20)
+
 static quarantine_t *own(void)
 {
     return tiny_thread.quarantine.blocks;
 }
 
-static void leave(quarantine_row_t *row)
+// Checks the whole of a waiting block. A block that is to be allocated again is checked by tiny_notes_check_free.
+static void check_waiting(quarantine_block_t waiting)
 {
-    quarantine_block_t gone = quarantine_take_oldest(row);
-    if (UNLIKELY(!canary_is_filled(gone.start, gone.start + gone.size - CANARY_POST)))
-        hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
-    blocks_free(gone.start);
+    bool whole;
+    if (kind_of(waiting.start) == TINY) {
+        tiny_place_t place = place_of(waiting.start, WRONG_POINTER);
+        whole = tiny_notes_fill_is_whole(place, place.block, atomic_load(place.note));
+    } else {
+        whole = canary_is_filled(waiting.start, waiting.start + waiting.size - CANARY_POST);
+    }
+    if (UNLIKELY(!whole)) hak_die_of_size(CANARY_WRITTEN, waiting.start, waiting.size);
 }
 
-// A fork finds a row consistent at any time, as it does the heap.
-static void wait_in(quarantine_row_t *row, char *block, size_t size, size_t bound)
+static void empty(quarantine_t *waiting, quarantine_row_t *row)
 {
-    tiny_heap_t *heap = tiny_backend_heap();
-    tiny_heap_begin(heap);
-    while (!quarantine_has_room(row, size, bound)) leave(row);
-    quarantine_add(row, (quarantine_block_t){block, size});
-    tiny_heap_end(heap);
-}
-
-static void empty(quarantine_row_t *row)
-{
-    while (quarantine_count(row) > 0) leave(row);
+    while (row->count > 0) {
+        quarantine_block_t gone = quarantine_take(row, &waiting->random);
+        check_waiting(gone);
+        blocks_free(gone.start);
+    }
 }
 
 static void drain(void)
@@ -117,8 +110,8 @@ static void drain(void)
     quarantine_t *waiting = own();
     tiny_heap_t *heap = tiny_backend_heap();
     tiny_heap_begin(heap);
-    empty(&waiting->tiny);
-    empty(&waiting->arena);
+    empty(waiting, &waiting->tiny);
+    empty(waiting, &waiting->arena);
     tiny_heap_end(heap);
 }
 
@@ -131,42 +124,149 @@ static void end(void)
     quarantine_unmake(gone);
 }
 
+static COLD quarantine_t *make_quarantine(void)
+{
+    if (tiny_backend_heap() != NULL)
+        tiny_thread.quarantine = (tiny_tls_quarantine_t){quarantine_make(), drain, end};
+    return own();
+}
+
 // NULL if the thread has no heap, because it is ending, or if there is no memory: then freed blocks skip the
 // quarantine.
 static quarantine_t *quarantine(void)
 {
-    if (UNLIKELY(own() == NULL) && tiny_backend_heap() != NULL)
-        tiny_thread.quarantine = (tiny_tls_quarantine_t){quarantine_make(), drain, end};
-    return own();
+    quarantine_t *waiting = own();
+    return LIKELY(waiting != NULL) ? waiting : make_quarantine();
 }
 
 hardened_waiting_t hardened_waiting(void)
 {
     const quarantine_t *waiting = own();
     if (waiting == NULL) return (hardened_waiting_t){0, 0};
-    return (hardened_waiting_t){quarantine_count(&waiting->tiny) + quarantine_count(&waiting->arena),
+    return (hardened_waiting_t){waiting->tiny.count + waiting->arena.count,
                                 waiting->tiny.bytes + waiting->arena.bytes};
+}
+
+// ---- tiny blocks
+
+// The layers overwrite the first word with a link, so this is the last time that it can be checked.
+static void leave_tiny(quarantine_block_t gone)
+{
+    if (UNLIKELY(*(const canary_word_t *)(void *)gone.start != CANARY_FILL))
+        hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
+    blocks_free(gone.start);
+}
+
+// A fork finds a row consistent at any time, as it does the heap.
+static void retire_tiny(tiny_place_t place)
+{
+    quarantine_t *waiting = quarantine();
+    size_t size = (size_t)(place.end - place.block);
+    if (UNLIKELY(waiting == NULL)) {
+        tiny_notes_fill(place, size <= FILL_ALWAYS);
+        blocks_free(place.block);
+        return;
+    }
+    tiny_notes_fill(place, fill_allows_whole(&waiting->allowance, size));
+    tiny_heap_t *heap = tiny_thread.heap;
+    tiny_heap_begin(heap);
+    while (!quarantine_has_room(&waiting->tiny, size, TINY_BYTES))
+        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+    quarantine_add(&waiting->tiny, (quarantine_block_t){place.block, size});
+    tiny_heap_end(heap);
+}
+
+static void free_tiny(const tiny_slab_t *slab, void *block)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
+    size_t asked = tiny_notes_claim(place);
+    if (UNLIKELY(!canary_is_whole(place.block + asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
+    retire_tiny(place);
+}
+
+static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
+    tiny_notes_check_free(place);
+    tiny_notes_set(place, size);
+    canary_set(place.block + size, place.end);
+    return block;
+}
+
+// ---- other blocks
+
+// Returns the requested size and marks the block as not allocated.
+static size_t claim(void *block, kind_t kind, size_t *size)
+{
+    switch (kind) {
+    case ARENA:
+        return page_arena_claim(block, size);
+    case LARGE:
+        return large_claim(block, size);
+    default:
+        hak_die(WRONG_POINTER, block);
+    }
+}
+
+static void retire_run(char *block, size_t size)
+{
+    canary_fill(block, block + size - CANARY_POST);
+    quarantine_t *waiting = quarantine();
+    if (waiting == NULL) {
+        blocks_free(block);
+        return;
+    }
+    tiny_heap_t *heap = tiny_thread.heap;
+    tiny_heap_begin(heap);
+    while (!quarantine_has_room(&waiting->arena, size, ARENA_BYTES)) {
+        quarantine_block_t gone = quarantine_take(&waiting->arena, &waiting->random);
+        check_waiting(gone);
+        blocks_free(gone.start);
+    }
+    quarantine_add(&waiting->arena, (quarantine_block_t){block, size});
+    tiny_heap_end(heap);
+}
+
+static COLD void free_untiny(void *block)
+{
+    if (block == NULL) return;
+    size_t size;
+    kind_t kind = kind_of(block);
+    size_t asked = claim(block, kind, &size);
+    check_canary(block, asked, size);
+    if (kind == LARGE) large_free(block); // large blocks have their own quarantine
+    else retire_run(block, size);
 }
 
 // ---- entries
 
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
 void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
 {
-    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    char *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
+    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    void *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
     if (UNLIKELY(block == NULL)) return NULL;
-    if (kind_of(block) == TINY) tiny_notes_check_free(block);
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (slab != NULL) return hand_out_tiny(slab, block, size);
     hand_out(block, size);
     return block;
 }
 
+// A thread past its own end gets runs instead of tiny blocks.
 void *hardened_alloc(size_t size)
 {
-    bool zeroed;
-    return hardened_alloc_aligned(size, TINY_MIN_ALIGN, &zeroed);
+    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    void *block = blocks_alloc_fast(size + CANARY_POST);
+    if (UNLIKELY(block == NULL)) return NULL;
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (LIKELY(slab != NULL)) return hand_out_tiny(slab, block, size);
+    hand_out(block, size);
+    return block;
 }
 
 void *hardened_alloc_resized(size_t has, size_t size)
@@ -178,42 +278,11 @@ void *hardened_alloc_resized(size_t has, size_t size)
     return block;
 }
 
-// Returns the requested size and marks the block as not allocated.
-static size_t claim(void *block, kind_t kind, size_t *size)
-{
-    switch (kind) {
-    case TINY:
-        return tiny_notes_claim(block, size);
-    case ARENA:
-        return page_arena_claim(block, size);
-    case LARGE:
-        return large_claim(block, size);
-    default:
-        hak_die(WRONG_POINTER, block);
-    }
-}
-
-static void retire(char *block, kind_t kind, size_t asked, size_t size)
-{
-    check_canary(block, asked, size);
-    if (kind == LARGE) {
-        large_free(block); // large blocks have their own quarantine
-        return;
-    }
-    canary_fill(block, block + size - CANARY_POST);
-    quarantine_t *waiting = quarantine();
-    if (waiting == NULL) blocks_free(block);
-    else if (kind == TINY) wait_in(&waiting->tiny, block, size, TINY_BYTES);
-    else wait_in(&waiting->arena, block, size, ARENA_BYTES);
-}
-
 void hardened_free(void *block)
 {
-    if (block == NULL) return;
-    size_t size;
-    kind_t kind = kind_of(block);
-    size_t asked = claim(block, kind, &size);
-    retire(block, kind, asked, size);
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (LIKELY(slab != NULL)) free_tiny(slab, block);
+    else free_untiny(block);
 }
 
 void hardened_free_sized(void *block, size_t size)
@@ -227,7 +296,7 @@ size_t hardened_size(const void *block, const char *misuse)
 {
     switch (kind_of(block)) {
     case TINY:
-        return tiny_notes_asked(block, misuse);
+        return tiny_notes_asked(place_of((void *)(uintptr_t)block, misuse), misuse);
     case ARENA:
         return page_arena_asked(block, misuse);
     case LARGE:
@@ -235,6 +304,13 @@ size_t hardened_size(const void *block, const char *misuse)
     default:
         hak_die(misuse, block);
     }
+}
+
+// The block's memory stays the same.
+static void move_end(char *block, size_t asked, size_t size, size_t has)
+{
+    check_canary(block, asked, has);
+    hand_out(block, size);
 }
 
 void *hardened_resize(void *block, size_t size, size_t *asked)
@@ -246,7 +322,7 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
     size_t wanted = size + CANARY_POST;
     bool is_large = kind_of(block) == LARGE;
     if (is_large ? hak_round_up(wanted, OS_PAGE) == has : wanted <= has && wanted > has / 2) {
-        move_end(block, *asked, size);
+        move_end(block, *asked, size, has);
         return block;
     }
     check_canary(block, *asked, has);

@@ -1,9 +1,11 @@
 // Quarantine: blocks that were freed and wait, filled, before they can be allocated again.
 //
-// row: waiting blocks, the oldest first; bytes = the sum of their sizes.
+// row: waiting blocks, in no order; bytes = the sum of their sizes. Which one leaves next is drawn at random, so that nobody
+// can tell when a block will be allocated again.
 #ifndef QUARANTINE_H
 #define QUARANTINE_H
 
+#include "hardened/fill.h"
 #include "os/hak_types.h"
 
 typedef struct quarantine_block {
@@ -11,15 +13,19 @@ typedef struct quarantine_block {
     size_t size;
 } quarantine_block_t;
 
-#define QUARANTINE_ROW 1024u // a power of two
+#define QUARANTINE_ROW 512u
 typedef struct quarantine_row {
     size_t bytes;
-    unsigned first; // both only increase, and wrap; 0 <= end - first <= QUARANTINE_ROW
-    unsigned end;
+    unsigned count; // at most QUARANTINE_ROW
     quarantine_block_t waiting[QUARANTINE_ROW];
 } quarantine_row_t;
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// Of one thread.
 typedef struct quarantine {
+    uint64_t random; // the state of its random numbers
+    fill_allowance_t allowance;
     quarantine_row_t tiny;
     quarantine_row_t arena;
 } quarantine_t;
@@ -28,29 +34,27 @@ typedef struct quarantine {
 quarantine_t *quarantine_make(void);
 void quarantine_unmake(quarantine_t *quarantine);
 
-static inline unsigned quarantine_count(const quarantine_row_t *row)
-{
-    return row->end - row->first;
-}
-
 // At least one block may wait, however large.
 static inline bool quarantine_has_room(const quarantine_row_t *row, size_t size, size_t bound)
 {
-    unsigned count = quarantine_count(row);
-    return count == 0 || (count < QUARANTINE_ROW && row->bytes + size <= bound);
+    return row->count == 0 || (row->count < QUARANTINE_ROW && row->bytes + size <= bound);
 }
 
 static inline void quarantine_add(quarantine_row_t *row, quarantine_block_t block)
 {
-    row->waiting[row->end++ % QUARANTINE_ROW] = block;
+    row->waiting[row->count++] = block;
     row->bytes += block.size;
 }
 
-static inline quarantine_block_t quarantine_take_oldest(quarantine_row_t *row)
+// Takes one of the blocks, at random; there is one at least.
+static inline quarantine_block_t quarantine_take(quarantine_row_t *row, uint64_t *random)
 {
-    quarantine_block_t oldest = row->waiting[row->first++ % QUARANTINE_ROW];
-    row->bytes -= oldest.size;
-    return oldest;
+    unsigned index = (unsigned)((uint64_t)tiny_draw(random) * row->count >> 32);
+    quarantine_block_t taken = row->waiting[index];
+    row->waiting[index] = row->waiting[--row->count];
+    row->bytes -= taken.size;
+    return taken;
 }
 
+#endif
 #endif

@@ -43,8 +43,9 @@ struct tiny_slab {
     uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
     tiny_remote_t *remote; // the first of the page's
     char *start; // the first block; coloured, so that slabs do not share cache sets
-    tiny_slab_t *next; // neighbours in the owner's list of slabs with room
-    tiny_slab_t *previous;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, whatever its class
+#endif
     uint32_t used; // allocated blocks: in a thread's cache or in use by the program
     uint16_t fresh; // blocks from this index on were never allocated
     uint16_t capacity; // blocks
@@ -53,10 +54,11 @@ struct tiny_slab {
     uint8_t pages; // of this slab
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
+    tiny_slab_t *next; // neighbours in the owner's list of slabs with room
+    tiny_slab_t *previous;
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
-    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, whatever its class
 #endif
 };
 
@@ -121,6 +123,23 @@ static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
 #endif
 }
 
+// The tables behind these functions. Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping
+// is resident as a whole.
+#define TINY_LEAF_SHIFT 32
+#define TINY_LEAF_PAGES ((size_t)1 << (TINY_LEAF_SHIFT - HAK_PAGE_SHIFT))
+#define TINY_ROW_PAGES ((size_t)1024)
+#define TINY_ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
+typedef struct tiny_leaf {
+    _Atomic(tiny_tag_t) tag[TINY_LEAF_PAGES];
+    _Atomic(tiny_slab_t *) records[TINY_LEAF_PAGES / TINY_ROW_PAGES];
+} tiny_leaf_t;
+extern _Atomic(tiny_leaf_t *) tiny_registry_root[TINY_ROOT_ENTRIES];
+
+static inline size_t tiny_leaf_slot(uintptr_t address)
+{
+    return (address >> HAK_PAGE_SHIFT) & (TINY_LEAF_PAGES - 1);
+}
+
 // Returns the tag of the page at `address`, 0 if the allocator does not use it. `address` may be any address.
 tiny_tag_t tiny_registry_tag(const void *address);
 
@@ -131,6 +150,20 @@ tiny_slab_t *tiny_registry_record(const void *address);
 static inline tiny_slab_t *tiny_registry_slab(const void *address)
 {
     tiny_slab_t *record = tiny_registry_record(address);
+    return record - record->behind; // no slab crosses the boundary between two rows
+}
+
+// Returns the record of the slab that contains `address`, which may be any address; NULL if it lies in no slab.
+static inline tiny_slab_t *tiny_registry_find(const void *address)
+{
+    uintptr_t at = (uintptr_t)address, index = at >> TINY_LEAF_SHIFT;
+    if (UNLIKELY(index >= TINY_ROOT_ENTRIES)) return NULL;
+    tiny_leaf_t *leaf = atomic_load_explicit(&tiny_registry_root[index], memory_order_acquire);
+    if (UNLIKELY(leaf == NULL)) return NULL;
+    size_t slot = tiny_leaf_slot(at);
+    if (TINY_TAG_OWNER(atomic_load_explicit(&leaf->tag[slot], memory_order_acquire)) == 0) return NULL;
+    tiny_slab_t *record =
+        &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES], memory_order_acquire)[slot % TINY_ROW_PAGES];
     return record - record->behind; // no slab crosses the boundary between two rows
 }
 
