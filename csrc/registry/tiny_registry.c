@@ -28,7 +28,8 @@ tiny_slab_t *tiny_registry_record(const void *address)
 {
     size_t slot = tiny_leaf_slot((uintptr_t)address);
     tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
-    return &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES], memory_order_acquire)[slot % TINY_ROW_PAGES];
+    return &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES],
+                                 memory_order_acquire)[slot % TINY_ROW_PAGES];
 }
 
 static void *map_table(size_t size)
@@ -56,8 +57,8 @@ static bool make_row(tiny_leaf_t *leaf, size_t row)
 static bool has_row(uintptr_t address)
 {
     tiny_leaf_t *leaf = leaf_of(address);
-    return leaf != NULL &&
-           atomic_load_explicit(&leaf->records[tiny_leaf_slot(address) / TINY_ROW_PAGES], memory_order_acquire) != NULL;
+    return leaf != NULL && atomic_load_explicit(&leaf->records[tiny_leaf_slot(address) / TINY_ROW_PAGES],
+                                                memory_order_acquire) != NULL;
 }
 
 // Makes the address's leaf and row of records.
@@ -66,7 +67,8 @@ static bool reserve_row(uintptr_t address)
     if (address >> TINY_LEAF_SHIFT >= TINY_ROOT_ENTRIES) return false;
     if (has_row(address)) return true;
     os_lock(&root_lock);
-    bool made = make_leaf(address >> TINY_LEAF_SHIFT) && make_row(leaf_of(address), tiny_leaf_slot(address) / TINY_ROW_PAGES);
+    bool made = make_leaf(address >> TINY_LEAF_SHIFT) &&
+                make_row(leaf_of(address), tiny_leaf_slot(address) / TINY_ROW_PAGES);
     os_unlock(&root_lock);
     return made;
 }

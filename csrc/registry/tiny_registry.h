@@ -128,7 +128,8 @@ static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
 #define TINY_LEAF_SHIFT 32
 #define TINY_LEAF_PAGES ((size_t)1 << (TINY_LEAF_SHIFT - HAK_PAGE_SHIFT))
 #define TINY_ROW_PAGES ((size_t)1024)
-#define TINY_ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
+#define TINY_ROOT_ENTRIES \
+    ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
 typedef struct tiny_leaf {
     _Atomic(tiny_tag_t) tag[TINY_LEAF_PAGES];
     _Atomic(tiny_slab_t *) records[TINY_LEAF_PAGES / TINY_ROW_PAGES];
@@ -162,8 +163,8 @@ static inline tiny_slab_t *tiny_registry_find(const void *address)
     if (UNLIKELY(leaf == NULL)) return NULL;
     size_t slot = tiny_leaf_slot(at);
     if (TINY_TAG_OWNER(atomic_load_explicit(&leaf->tag[slot], memory_order_acquire)) == 0) return NULL;
-    tiny_slab_t *record =
-        &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES], memory_order_acquire)[slot % TINY_ROW_PAGES];
+    tiny_slab_t *record = &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES],
+                                                memory_order_acquire)[slot % TINY_ROW_PAGES];
     return record - record->behind; // no slab crosses the boundary between two rows
 }
 
