@@ -24,6 +24,7 @@
 #include "thread/tiny_tls.h"
 
 #define WRONG_POINTER "free of a pointer that is no block"
+#define NO_REALLOC "realloc of a pointer that is no block"
 
 // ---- the kind of a block
 
@@ -44,7 +45,7 @@ static tiny_place_t place_of(void *block, const char *misuse)
 
 // ---- the end of a block
 
-// Marks the block as allocated; returns the size of its memory.
+// Marks the block as allocated; returns the size of its memory, or 0 if it has no canary.
 static size_t note(char *block, size_t asked)
 {
     switch (kind_of(block)) {
@@ -63,12 +64,13 @@ static size_t note(char *block, size_t asked)
 static void hand_out(char *block, size_t asked)
 {
     size_t size = note(block, asked);
-    canary_set(block + asked, block + size);
+    if (size > 0) canary_set(block + asked, block + size);
 }
 
+// `size` is 0 if the block has no canary.
 static void check_canary(char *block, size_t asked, size_t size)
 {
-    if (UNLIKELY(!canary_is_whole(block + asked, block + size)))
+    if (size > 0 && UNLIKELY(!canary_is_whole(block + asked, block + size)))
         hak_die_of_size(CANARY_OVERFLOW, block, size);
 }
 
@@ -91,7 +93,8 @@ static void check_waiting(quarantine_block_t waiting)
         tiny_place_t place = place_of(waiting.start, WRONG_POINTER);
         whole = tiny_notes_fill_is_whole(place, place.block, atomic_load(place.note));
     } else {
-        whole = canary_is_filled(waiting.start, waiting.start + waiting.size - CANARY_POST);
+        char *start = waiting.start, *post = start + waiting.size - CANARY_POST;
+        whole = waiting.whole ? canary_is_filled(start, post) : fill_part_is_whole(start, start, post);
     }
     if (UNLIKELY(!whole)) hak_die_of_size(CANARY_WRITTEN, waiting.start, waiting.size);
 }
@@ -172,7 +175,7 @@ static void retire_tiny(tiny_place_t place)
     tiny_heap_begin(heap);
     while (!quarantine_has_room(&waiting->tiny, size, TINY_BYTES))
         leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
-    quarantine_add(&waiting->tiny, (quarantine_block_t){place.block, size});
+    quarantine_add(&waiting->tiny, (quarantine_block_t){.start = place.block, .size = size});
     tiny_heap_end(heap);
 }
 
@@ -208,10 +211,19 @@ static size_t claim(void *block, kind_t kind, size_t *size)
     }
 }
 
+static bool fill_run(quarantine_t *waiting, char *block, size_t size)
+{
+    char *post = block + size - CANARY_POST;
+    bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
+    if (whole) canary_fill(block, post);
+    else fill_part(block, post);
+    return whole;
+}
+
 static void retire_run(char *block, size_t size)
 {
-    canary_fill(block, block + size - CANARY_POST);
     quarantine_t *waiting = quarantine();
+    bool whole = fill_run(waiting, block, size);
     if (waiting == NULL) {
         blocks_free(block);
         return;
@@ -223,7 +235,7 @@ static void retire_run(char *block, size_t size)
         check_waiting(gone);
         blocks_free(gone.start);
     }
-    quarantine_add(&waiting->arena, (quarantine_block_t){block, size});
+    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = size, .whole = whole});
     tiny_heap_end(heap);
 }
 
@@ -269,8 +281,22 @@ void *hardened_alloc(size_t size)
     return block;
 }
 
+// Where a block of `size` bytes that replaces one of `has` bytes gets room to grow further.
+static bool wants_room(size_t has, size_t size)
+{
+    enum { LEAST = 32 << 10 };
+    if (size <= has || size > HAK_MAX_REQUEST - CANARY_POST) return false;
+    return size > BLOCKS_RUN_MOST || (size >= LEAST && blocks_grow_by_factor(has, size));
+}
+
+// Other blocks that grow get a little more memory.
 void *hardened_alloc_resized(size_t has, size_t size)
 {
+    char *large = wants_room(has, size) ? large_alloc_to_grow(size + CANARY_POST) : NULL;
+    if (large != NULL) {
+        hand_out(large, size);
+        return large;
+    }
     size_t more = blocks_size_with_headroom(has, size);
     char *block = more > size ? hardened_alloc(more) : NULL;
     if (block == NULL) return hardened_alloc(size);
@@ -299,37 +325,39 @@ size_t hardened_size(const void *block, const char *misuse)
         return tiny_notes_asked(place_of((void *)(uintptr_t)block, misuse), misuse);
     case ARENA:
         return page_arena_asked(block, misuse);
-    case LARGE:
-        return large_asked(block, misuse);
+    case LARGE: {
+        size_t memory;
+        return large_asked(block, misuse, &memory);
+    }
     default:
         hak_die(misuse, block);
     }
 }
 
-// The block's memory stays the same.
-static void move_end(char *block, size_t asked, size_t size, size_t has)
+static void *resize_large(char *block, size_t size, size_t *asked)
 {
-    check_canary(block, asked, has);
+    size_t has, wanted = size + CANARY_POST;
+    *asked = large_asked(block, NO_REALLOC, &has);
+    check_canary(block, *asked, has);
+    if (large_memory_for(size) != large_memory_for(*asked) && !large_fits(block, wanted)) {
+        block = size > BLOCKS_RUN_MOST ? large_resize(block, wanted) : NULL;
+        if (block == NULL) return NULL;
+    }
     hand_out(block, size);
+    return block;
 }
 
 void *hardened_resize(void *block, size_t size, size_t *asked)
 {
-    static const char misuse[] = "realloc of a pointer that is no block";
-    *asked = hardened_size(block, misuse);
-    size_t has = blocks_size(block, misuse);
+    if (kind_of(block) == LARGE && size <= HAK_MAX_REQUEST - CANARY_POST)
+        return resize_large(block, size, asked);
+    *asked = hardened_size(block, NO_REALLOC);
     if (size > HAK_MAX_REQUEST - CANARY_POST) return NULL;
-    size_t wanted = size + CANARY_POST;
-    bool is_large = kind_of(block) == LARGE;
-    if (is_large ? hak_round_up(wanted, OS_PAGE) == has : wanted <= has && wanted > has / 2) {
-        move_end(block, *asked, size, has);
-        return block;
-    }
+    size_t has = blocks_size(block, NO_REALLOC);
     check_canary(block, *asked, has);
-    if (!is_large || size <= PAGE_ARENA_MAX_SIZE) return NULL;
-    char *resized = large_resize(block, wanted);
-    if (resized != NULL) hand_out(resized, size);
-    return resized;
+    if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) return NULL;
+    hand_out(block, size);
+    return block;
 }
 
 void hardened_shrink(void *block, size_t size)

@@ -36,22 +36,22 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's upper bytes 
 typedef uint64_t __attribute__((may_alias)) canary_word_t;
 typedef uint64_t __attribute__((vector_size(16), aligned(8), may_alias)) canary_lane_t;
 
-static inline uint64_t canary_word_at(const canary_word_t *place)
+static inline uint64_t canary_word_at(uint64_t secret, const canary_word_t *place)
 {
-    return tiny_pad(place) | CANARY_NO_BYTE_IS_ZERO;
+    return tiny_pad_with(secret, place) | CANARY_NO_BYTE_IS_ZERO;
 }
 
 // Writes the post that ends at `end`, a multiple of 8.
 static inline void canary_set_post(void *end)
 {
     canary_word_t *post = (canary_word_t *)end - 1;
-    *post = canary_word_at(post);
+    *post = canary_word_at(tiny_secret(), post);
 }
 
 static inline bool canary_has_post(const void *end)
 {
     const canary_word_t *post = (const canary_word_t *)end - 1;
-    return *post == canary_word_at(post);
+    return *post == canary_word_at(tiny_secret(), post);
 }
 
 static inline canary_word_t *canary_first_word(const void *start)
@@ -77,17 +77,18 @@ static inline void canary_set(void *start, void *end)
 {
     canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
     if (word == stop) return;
-    uint64_t own = canary_own_bytes(start);
-    *word = (*word & ~own) | (canary_word_at(word) & own);
-    for (word++; word < stop; word++) *word = canary_word_at(word);
+    uint64_t own = canary_own_bytes(start), secret = tiny_secret();
+    *word = (*word & ~own) | (canary_word_at(secret, word) & own);
+    for (word++; word < stop; word++) *word = canary_word_at(secret, word);
 }
 
 // Checks the canary and the post.
 static inline bool canary_is_whole(void *start, void *end)
 {
     const canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
-    uint64_t differences = (*word ^ canary_word_at(word)) & canary_own_bytes(start);
-    for (word++; word < stop; word++) differences |= *word ^ canary_word_at(word);
+    uint64_t secret = tiny_secret();
+    uint64_t differences = (*word ^ canary_word_at(secret, word)) & canary_own_bytes(start);
+    for (word++; word < stop; word++) differences |= *word ^ canary_word_at(secret, word);
     return differences == 0 && canary_has_post(end);
 }
 

@@ -16,7 +16,7 @@
 #define FILL_PIECE ((size_t)64)
 
 // Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
-#define FILL_ALLOWANCE_MOST ((uint32_t)8 << 20)
+#define FILL_ALLOWANCE_MOST ((uint32_t)4 << 20)
 #define FILL_ALLOWANCE_A_MS ((uint32_t)256 << 10)
 typedef struct fill_allowance {
     uint32_t spent; // bytes; 0 <= spent <= FILL_ALLOWANCE_MOST

@@ -81,8 +81,7 @@ static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from
 }
 
 // Checks a block that the layers return, except for the link that they wrote; ends the process if the block is allocated,
-// or was written to since it was freed. A fresh block has no fill yet, and its slab's earlier contents may be encoded
-// links; so the whole of it is filled.
+// or was written to since it was freed. A fresh block has no fill yet.
 static inline void tiny_notes_check_free(tiny_place_t place)
 {
     uint16_t note = atomic_load(place.note);
@@ -91,7 +90,7 @@ static inline void tiny_notes_check_free(tiny_place_t place)
         if (UNLIKELY(!tiny_notes_fill_is_whole(place, behind, note))) tiny_die(CANARY_WRITTEN, place.block);
     } else if (UNLIKELY(note != 0)) {
         tiny_die("corrupted heap: a block was handed out twice", place.block);
-    } else {
+    } else if ((size_t)(place.end - place.block) <= FILL_ALWAYS) {
         behind = place.end - CANARY_POST;
     }
     if (UNLIKELY(!canary_has_post(place.end))) tiny_die(CANARY_OVERFLOW, place.block);

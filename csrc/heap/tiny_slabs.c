@@ -177,6 +177,18 @@ static void wipe_marks(const tiny_slab_t *slab)
     for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
 }
 
+#elif TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The first words may hold encoded links, which must not appear in blocks of the next slab.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->capacity; i++) {
+        if (atomic_load_explicit(&slab->asked[i], memory_order_relaxed) == 0) continue;
+        *(canary_word_t *)(void *)(slab->start + i * size) = CANARY_FILL;
+    }
+}
+
 #else
 
 static void wipe_marks(const tiny_slab_t *slab)

@@ -110,15 +110,47 @@ static void forget_in_map(uintptr_t address, tiny_tag_t tag)
                                             memory_order_relaxed);
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+_Atomic(tiny_slab_t *) tiny_slab_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+tiny_slab_t *tiny_registry_find_slowly(const void *address)
+{
+    return TINY_TAG_OWNER(tiny_registry_tag(address)) != 0 ? tiny_registry_slab(address) : NULL;
+}
+
+// Called for a page that has become part of a slab, or is no longer one. Its slot may hold another page's slab by now, which
+// must stay when this one goes.
+static void map_slab(const void *page, bool is_part)
+{
+    _Atomic(tiny_slab_t *) *slot = &tiny_slab_map[(uintptr_t)page >> HAK_PAGE_SHIFT & TINY_TAG_MAP_MASK];
+    tiny_slab_t *slab = tiny_registry_slab(page);
+    if (is_part) atomic_store_explicit(slot, slab, memory_order_release);
+    else atomic_compare_exchange_strong(slot, &slab, NULL);
+}
+
+#else
+
+static void map_slab(const void *page, bool is_part)
+{
+    (void)page;
+    (void)is_part;
+}
+
+#endif
+
 void tiny_registry_set(const void *page, tiny_tag_t tag)
 {
     uintptr_t address = (uintptr_t)page;
     tiny_leaf_t *leaf = leaf_of(address);
     tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[tiny_leaf_slot(address)], tag, memory_order_acq_rel);
     if (TINY_TAG_OWNER(tag) == 0) {
-        if (TINY_TAG_OWNER(old) != 0) forget_in_map(address, old);
+        if (TINY_TAG_OWNER(old) == 0) return;
+        forget_in_map(address, old);
+        map_slab(page, false);
         return;
     }
+    map_slab(page, true);
     atomic_store_explicit(map_slot(address), map_entry(address, tag), memory_order_relaxed);
 }
 

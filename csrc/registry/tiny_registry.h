@@ -154,19 +154,24 @@ static inline tiny_slab_t *tiny_registry_slab(const void *address)
     return record - record->behind; // no slab crosses the boundary between two rows
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The slab map: a direct-mapped cache of the slabs' records, by page, as the tag map is one of the tags.
+extern _Atomic(tiny_slab_t *) tiny_slab_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+// As tiny_registry_find, for a page that is not in the slab map.
+tiny_slab_t *tiny_registry_find_slowly(const void *address) COLD;
+
 // Returns the record of the slab that contains `address`, which may be any address; NULL if it lies in no slab.
 static inline tiny_slab_t *tiny_registry_find(const void *address)
 {
-    uintptr_t at = (uintptr_t)address, index = at >> TINY_LEAF_SHIFT;
-    if (UNLIKELY(index >= TINY_ROOT_ENTRIES)) return NULL;
-    tiny_leaf_t *leaf = atomic_load_explicit(&tiny_registry_root[index], memory_order_acquire);
-    if (UNLIKELY(leaf == NULL)) return NULL;
-    size_t slot = tiny_leaf_slot(at);
-    if (TINY_TAG_OWNER(atomic_load_explicit(&leaf->tag[slot], memory_order_acquire)) == 0) return NULL;
-    tiny_slab_t *record = &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES],
-                                                memory_order_acquire)[slot % TINY_ROW_PAGES];
-    return record - record->behind; // no slab crosses the boundary between two rows
+    uintptr_t page = (uintptr_t)address >> HAK_PAGE_SHIFT;
+    tiny_slab_t *slab = atomic_load_explicit(&tiny_slab_map[page & TINY_TAG_MAP_MASK], memory_order_acquire);
+    if (LIKELY(slab != NULL && page - ((uintptr_t)slab->start >> HAK_PAGE_SHIFT) < slab->pages)) return slab;
+    return tiny_registry_find_slowly(address);
 }
+
+#endif
 
 // Makes records for [start, start + size), which is page-aligned. False when no memory is available for them.
 bool tiny_registry_reserve(const void *start, size_t size);
