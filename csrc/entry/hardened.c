@@ -18,6 +18,7 @@
 #include "heap/arena_asked.h"
 #include "heap/large.h"
 #include "heap/page_arena.h"
+#include "heap/tiny_heap.h"
 #include "os/die.h"
 #include "registry/tiny_registry.h"
 #include "thread/tiny_lifecycle.h"
@@ -64,20 +65,23 @@ static size_t note(char *block, size_t asked)
 static void hand_out(char *block, size_t asked)
 {
     size_t size = note(block, asked);
-    if (size > 0) canary_set(block + asked, block + size);
+    if (size > 0) canary_set(block, asked, block + size);
 }
 
 // `size` is 0 if the block has no canary.
 static void check_canary(char *block, size_t asked, size_t size)
 {
-    if (size > 0 && UNLIKELY(!canary_is_whole(block + asked, block + size)))
+    if (size > 0 && UNLIKELY(!canary_is_whole(block, asked, block + size)))
         hak_die_of_size(CANARY_OVERFLOW, block, size);
 }
 
 // ---- quarantine
 
-// Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait.
-#define TINY_BYTES ((size_t)128 << 10)
+// Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait. All threads share TINY_IN_ALL, but
+// each has TINY_LEAST.
+#define TINY_MOST ((size_t)128 << 10)
+#define TINY_LEAST ((size_t)32 << 10)
+#define TINY_IN_ALL ((size_t)512 << 10)
 #define ARENA_BYTES ((size_t)1 << 20)
 
 static quarantine_t *own(void)
@@ -94,7 +98,7 @@ static void check_waiting(quarantine_block_t waiting)
         whole = tiny_notes_fill_is_whole(place, place.block, atomic_load(place.note));
     } else {
         char *start = waiting.start, *post = start + waiting.size - CANARY_POST;
-        whole = waiting.whole ? canary_is_filled(start, post) : fill_part_is_whole(start, start, post);
+        whole = waiting.whole ? fill_is_whole(start, post) : fill_part_is_whole(start, start, post);
     }
     if (UNLIKELY(!whole)) hak_die_of_size(CANARY_WRITTEN, waiting.start, waiting.size);
 }
@@ -127,11 +131,19 @@ static void end(void)
     quarantine_unmake(gone);
 }
 
+static size_t tiny_bytes_of_each(size_t threads)
+{
+    size_t share = TINY_IN_ALL / (threads > 0 ? threads : 1);
+    return share > TINY_MOST ? TINY_MOST : share < TINY_LEAST ? TINY_LEAST : share;
+}
+
 static COLD quarantine_t *make_quarantine(void)
 {
-    if (tiny_backend_heap() != NULL)
-        tiny_thread.quarantine = (tiny_tls_quarantine_t){quarantine_make(), drain, end};
-    return own();
+    if (tiny_backend_heap() == NULL) return NULL;
+    quarantine_t *made = quarantine_make();
+    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
+    tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
+    return made;
 }
 
 // NULL if the thread has no heap, because it is ending, or if there is no memory: then freed blocks skip the
@@ -171,11 +183,13 @@ static void retire_tiny(tiny_place_t place)
         return;
     }
     tiny_notes_fill(place, fill_allows_whole(&waiting->allowance, size));
+    quarantine_block_t block = {.start = place.block, .size = size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
-    while (!quarantine_has_room(&waiting->tiny, size, TINY_BYTES))
+    if (quarantine_has_room(&waiting->tiny, size, waiting->tiny_most)) quarantine_add(&waiting->tiny, block);
+    else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
+    while (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1))
         leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
-    quarantine_add(&waiting->tiny, (quarantine_block_t){.start = place.block, .size = size});
     tiny_heap_end(heap);
 }
 
@@ -183,7 +197,7 @@ static void free_tiny(const tiny_slab_t *slab, void *block)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
     size_t asked = tiny_notes_claim(place);
-    if (UNLIKELY(!canary_is_whole(place.block + asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
+    if (UNLIKELY(!canary_is_whole(place.block, asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
     retire_tiny(place);
 }
 
@@ -192,7 +206,7 @@ static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
     tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
     tiny_notes_check_free(place);
     tiny_notes_set(place, size);
-    canary_set(place.block + size, place.end);
+    canary_set(place.block, size, place.end);
     return block;
 }
 
@@ -215,7 +229,7 @@ static bool fill_run(quarantine_t *waiting, char *block, size_t size)
 {
     char *post = block + size - CANARY_POST;
     bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
-    if (whole) canary_fill(block, post);
+    if (whole) fill_whole(block, post);
     else fill_part(block, post);
     return whole;
 }

@@ -72,43 +72,93 @@ static inline canary_word_t *canary_end(const void *start, void *end)
     return (size_t)(post - word) * 8 <= CANARY_MOST ? post : word + CANARY_MOST / 8;
 }
 
-// Writes the canary that begins at `start`. The post is written already.
-static inline void canary_set(void *start, void *end)
+// A word and the bytes of it that belong to a canary. Most canaries of small blocks have two words at most, and nobody can
+// predict how many: so the first two are treated alike. One that is none is replaced by the block's first word, without
+// any bytes.
+typedef struct canary_part {
+    canary_word_t *word;
+    uint64_t own;
+} canary_part_t;
+
+static inline canary_part_t canary_part_at(char *block, canary_word_t *word, uint64_t own,
+                                           const canary_word_t *stop)
 {
-    canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
-    if (word == stop) return;
-    uint64_t own = canary_own_bytes(start), secret = tiny_secret();
-    *word = (*word & ~own) | (canary_word_at(secret, word) & own);
-    for (word++; word < stop; word++) *word = canary_word_at(secret, word);
+    bool is_part = word < stop;
+    return (canary_part_t){is_part ? word : (canary_word_t *)(void *)block, is_part ? own : 0};
+}
+
+static inline void canary_set_part(uint64_t secret, canary_part_t part)
+{
+    *part.word = (*part.word & ~part.own) | (canary_word_at(secret, part.word) & part.own);
+}
+
+static inline uint64_t canary_part_differs(uint64_t secret, canary_part_t part)
+{
+    return (*part.word ^ canary_word_at(secret, part.word)) & part.own;
+}
+
+// Writes the canary of a block for which `asked` bytes were requested. The post before `end` is written already.
+static inline void canary_set(char *block, size_t asked, void *end)
+{
+    canary_word_t *first = canary_first_word(block + asked), *stop = canary_end(block + asked, end);
+    uint64_t secret = tiny_secret();
+    canary_set_part(secret, canary_part_at(block, first, canary_own_bytes(block + asked), stop));
+    canary_set_part(secret, canary_part_at(block, first + 1, UINT64_MAX, stop));
+    for (canary_word_t *word = first + 2; word < stop; word++) *word = canary_word_at(secret, word);
 }
 
 // Checks the canary and the post.
-static inline bool canary_is_whole(void *start, void *end)
+static inline bool canary_is_whole(char *block, size_t asked, void *end)
 {
-    const canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
-    uint64_t secret = tiny_secret();
-    uint64_t differences = (*word ^ canary_word_at(secret, word)) & canary_own_bytes(start);
-    for (word++; word < stop; word++) differences |= *word ^ canary_word_at(secret, word);
-    return differences == 0 && canary_has_post(end);
+    canary_word_t *first = canary_first_word(block + asked), *stop = canary_end(block + asked, end);
+    const canary_word_t *post = (const canary_word_t *)end - 1;
+    uint64_t secret = tiny_secret(), differences = *post ^ canary_word_at(secret, post);
+    differences |=
+        canary_part_differs(secret, canary_part_at(block, first, canary_own_bytes(block + asked), stop));
+    differences |= canary_part_differs(secret, canary_part_at(block, first + 1, UINT64_MAX, stop));
+    for (const canary_word_t *word = first + 2; word < stop; word++)
+        differences |= *word ^ canary_word_at(secret, word);
+    return differences == 0;
 }
 
-// `start` and `end` are multiples of 8.
+// `start` and `end` are multiples of 8. A short fill is a few stores of one length; the last ones overlap.
+#define CANARY_LONG ((size_t)512)
+#define CANARY_LINE (4 * sizeof(canary_lane_t))
+
 static inline void canary_fill(void *start, void *end)
 {
-    memset(start, (int)(CANARY_FILL & 0xff), (size_t)((char *)end - (char *)start));
+    size_t size = (size_t)((char *)end - (char *)start);
+    if (size < CANARY_LINE || size > CANARY_LONG) {
+        memset(start, (int)(CANARY_FILL & 0xff), size);
+        return;
+    }
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
+    canary_lane_t *lane = start, *last = (canary_lane_t *)((char *)end - CANARY_LINE);
+    for (; lane < last; lane += 4) lane[0] = lane[1] = lane[2] = lane[3] = fill;
+    last[0] = last[1] = last[2] = last[3] = fill;
+}
+
+static inline canary_lane_t canary_line_differs(const canary_lane_t *lane)
+{
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
+    return (lane[0] ^ fill) | (lane[1] ^ fill) | (lane[2] ^ fill) | (lane[3] ^ fill);
+}
+
+static inline bool canary_short_is_filled(const canary_word_t *word, const canary_word_t *end)
+{
+    uint64_t differences = 0;
+    for (; word < end; word++) differences |= *word ^ CANARY_FILL;
+    return differences == 0;
 }
 
 static inline bool canary_is_filled(const void *start, const void *end)
 {
-    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
-    const canary_lane_t *lane = start;
-    canary_lane_t differences = {0, 0};
-    size_t left = (size_t)((const char *)end - (const char *)start);
-    for (; left >= 4 * sizeof *lane; left -= 4 * sizeof *lane, lane += 4)
-        differences |= (lane[0] ^ fill) | (lane[1] ^ fill) | (lane[2] ^ fill) | (lane[3] ^ fill);
-    for (; left >= sizeof *lane; left -= sizeof *lane, lane++) differences |= *lane ^ fill;
-    uint64_t last = left > 0 ? *(const canary_word_t *)lane ^ CANARY_FILL : 0;
-    return (differences[0] | differences[1] | last) == 0;
+    if ((size_t)((const char *)end - (const char *)start) < CANARY_LINE)
+        return canary_short_is_filled(start, end);
+    const canary_lane_t *last = (const canary_lane_t *)((const char *)end - CANARY_LINE);
+    canary_lane_t differences = canary_line_differs(last);
+    for (const canary_lane_t *lane = start; lane < last; lane += 4) differences |= canary_line_differs(lane);
+    return (differences[0] | differences[1]) == 0;
 }
 
 #else

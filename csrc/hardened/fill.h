@@ -3,7 +3,8 @@
 // A block of at most FILL_ALWAYS bytes is filled as a whole. For larger ones, a thread has an allowance of bytes, which
 // grows with time. While it lasts, they too are filled as a whole; after that, only in part: the beginning, the end, and a
 // piece in between whose place depends on the secret. So a program that frees large blocks now and then has all of them
-// checked, and one that does nothing else is not slowed down by it.
+// checked, and one that does nothing else is not slowed down by it. Pages that the program has never touched stay as they
+// are: they read as zero, and a write to them is found by that.
 #ifndef FILL_H
 #define FILL_H
 
@@ -11,13 +12,13 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-#define FILL_ALWAYS ((size_t)1024)
-#define FILL_BEGINNING ((size_t)256)
+#define FILL_ALWAYS ((size_t)512)
+#define FILL_BEGINNING ((size_t)128)
 #define FILL_PIECE ((size_t)64)
 
 // Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
-#define FILL_ALLOWANCE_MOST ((uint32_t)4 << 20)
-#define FILL_ALLOWANCE_A_MS ((uint32_t)256 << 10)
+#define FILL_ALLOWANCE_MOST ((uint32_t)1 << 20)
+#define FILL_ALLOWANCE_A_MS ((uint32_t)64 << 10)
 typedef struct fill_allowance {
     uint32_t spent; // bytes; 0 <= spent <= FILL_ALLOWANCE_MOST
     uint32_t refused; // blocks since the clock was last read
@@ -47,6 +48,23 @@ static inline char *fill_piece_of(char *start, const char *end)
     size_t room = (size_t)(end - start) - FILL_BEGINNING - 2 * FILL_PIECE;
     size_t offset = (size_t)((tiny_pad(start) >> 32) * (uint64_t)room >> 32);
     return start + FILL_BEGINNING + (offset & ~(size_t)7);
+}
+
+// For memory of more than FILL_BY_PAGE bytes.
+#define FILL_BY_PAGE ((size_t)4 * 4096)
+void fill_pages(char *start, char *end) COLD;
+bool fill_pages_are_whole(const char *from, const char *end) COLD;
+
+static inline void fill_whole(char *start, char *end)
+{
+    if (LIKELY((size_t)(end - start) <= FILL_BY_PAGE)) canary_fill(start, end);
+    else fill_pages(start, end);
+}
+
+static inline bool fill_is_whole(const char *from, const char *end)
+{
+    if (LIKELY((size_t)(end - from) <= FILL_BY_PAGE)) return canary_is_filled(from, end);
+    return fill_pages_are_whole(from, end);
 }
 
 static inline void fill_part(char *start, char *end)

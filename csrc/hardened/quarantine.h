@@ -28,6 +28,7 @@ typedef struct quarantine_row {
 typedef struct quarantine {
     uint64_t random; // the state of its random numbers
     fill_allowance_t allowance;
+    size_t tiny_most; // bytes
     quarantine_row_t tiny;
     quarantine_row_t arena;
 } quarantine_t;
@@ -61,6 +62,18 @@ static inline quarantine_block_t quarantine_take(quarantine_row_t *row, uint64_t
     quarantine_block_t taken = row->waiting[index];
     row->waiting[index] = row->waiting[--row->count];
     row->bytes -= taken.size;
+    quarantine_draw(row, random);
+    return taken;
+}
+
+// Puts a block in the place of another one, which it returns; there is one at least.
+static inline quarantine_block_t quarantine_exchange(quarantine_row_t *row, quarantine_block_t block,
+                                                     uint64_t *random)
+{
+    unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
+    quarantine_block_t taken = row->waiting[index];
+    row->waiting[index] = block;
+    row->bytes += block.size - taken.size;
     quarantine_draw(row, random);
     return taken;
 }

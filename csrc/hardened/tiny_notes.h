@@ -57,7 +57,7 @@ static inline void tiny_notes_fill(tiny_place_t place, bool whole)
 {
     char *post = place.end - CANARY_POST;
     if (LIKELY(whole)) {
-        canary_fill(place.block, post);
+        fill_whole(place.block, post);
         return;
     }
     fill_part(place.block, post);
@@ -76,7 +76,7 @@ static inline size_t tiny_notes_asked(tiny_place_t place, const char *misuse)
 static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from, uint16_t note)
 {
     const char *post = place.end - CANARY_POST;
-    if (LIKELY(note == TINY_NOTE_FREED)) return canary_is_filled(from, post);
+    if (LIKELY(note == TINY_NOTE_FREED)) return fill_is_whole(from, post);
     return fill_part_is_whole(place.block, from, post);
 }
 
@@ -85,16 +85,17 @@ static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from
 static inline void tiny_notes_check_free(tiny_place_t place)
 {
     uint16_t note = atomic_load(place.note);
+    canary_word_t *link = (canary_word_t *)(void *)place.block;
     char *behind = place.block + sizeof(tiny_block_t);
     if (LIKELY(note >= TINY_NOTE_FREED_PART)) {
         if (UNLIKELY(!tiny_notes_fill_is_whole(place, behind, note))) tiny_die(CANARY_WRITTEN, place.block);
     } else if (UNLIKELY(note != 0)) {
         tiny_die("corrupted heap: a block was handed out twice", place.block);
     } else if ((size_t)(place.end - place.block) <= FILL_ALWAYS) {
-        behind = place.end - CANARY_POST;
+        canary_fill(behind, place.end - CANARY_POST);
     }
     if (UNLIKELY(!canary_has_post(place.end))) tiny_die(CANARY_OVERFLOW, place.block);
-    canary_fill(place.block, behind);
+    *link = CANARY_FILL;
 }
 
 #endif

@@ -195,7 +195,8 @@ static size_t most_hidden(void)
 static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
-    size_t keep = hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
+    size_t keep = LARGE_GUARDS ? hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES)
+                               : hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
     // Waits until the bound is exceeded by an eighth, so that not every free near it cuts a piece off.
     bool waits = large_extents_bytes() <= keep + keep / 8;
     return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);

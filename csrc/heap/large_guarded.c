@@ -21,7 +21,7 @@ typedef struct allowance {
 // much as some pages. Canaries: one page each.
 #define PAGES_A_BLOCK 16u
 static allowance_t guards = {.most = 1u << 15, .a_ms = 32};
-static allowance_t canaries = {.most = 1024, .a_ms = 4};
+static allowance_t canaries = {.most = 256, .a_ms = 1};
 
 static struct {
     uint32_t in_use;
