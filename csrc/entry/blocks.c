@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "front/hakmem_tiny.h"
 #include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/large.h"
@@ -62,11 +61,13 @@ void *hak_alloc_beyond_hot(size_t size)
 }
 
 // The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
-static size_t aligned_class(size_t size, size_t alignment)
+static inline size_t aligned_class(size_t size, size_t alignment)
 {
-    if (alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE || alignment > TINY_MAX_SIZE)
-        return TINY_CLASSES;
-    size_t class = tiny_class_of(size > alignment ? size : alignment);
+    if (UNLIKELY(alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE)) return TINY_CLASSES;
+    size_t rounded =
+        hak_round_up(size + (size == 0), alignment); // most multiples of an alignment are the size of a class
+    if (UNLIKELY(rounded > TINY_MAX_SIZE)) return TINY_CLASSES;
+    size_t class = tiny_class_of(rounded);
     while (class < TINY_CLASSES && (tiny_class_size[class] & (alignment - 1)) != 0) class++;
     return class;
 }
@@ -75,13 +76,9 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
     if (size > TINY_HOT_SIZE) hak_decay_step();
-    if (alignment <= TINY_MIN_ALIGN) {
-        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
-        return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
-    }
-    size_t class = aligned_class(size, alignment);
-    if (class < TINY_CLASSES) return hak_tiny_alloc(class);
-    return alloc_untiny(size, alignment, zeroed);
+    size_t class = aligned_class(size, alignment > TINY_MIN_ALIGN ? alignment : TINY_MIN_ALIGN);
+    if (LIKELY(class < TINY_CLASSES)) return tiny_alloc_class(class);
+    return alloc_untiny(size, alignment > NATURAL_ALIGNMENT ? alignment : NATURAL_ALIGNMENT, zeroed);
 }
 
 // ---- sizes

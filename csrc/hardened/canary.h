@@ -25,6 +25,12 @@
 #define CANARY_POST ((size_t)8)
 #define CANARY_GUARD OS_PAGE // before and after each mapping of blocks
 
+// Returns the inaccessible bytes at a slab's end: none if the pages of the MMU are too large for that.
+static inline size_t canary_slab_guard(void)
+{
+    return OS_PAGE <= HAK_PAGE / 16 ? OS_PAGE : 0;
+}
+
 #define CANARY_MOST ((size_t)64)
 
 #define CANARY_NO_BYTE_IS_ZERO UINT64_C(0x0101010101010101)
@@ -165,6 +171,11 @@ static inline bool canary_is_filled(const void *start, const void *end)
 
 #define CANARY_POST ((size_t)0)
 #define CANARY_GUARD ((size_t)0)
+
+static inline size_t canary_slab_guard(void)
+{
+    return 0;
+}
 
 static inline void canary_set_post(void *end)
 {

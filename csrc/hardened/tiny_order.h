@@ -8,6 +8,7 @@
 
 #include "hardened/canary.h"
 #include "registry/tiny_registry.h"
+#include "registry/tiny_row.h"
 
 #define TINY_COLOUR_SPAN 1024u
 #define TINY_COLOUR_STEP 64u
@@ -72,14 +73,13 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return first + tiny_order_permuted(slab, window, count, n - first);
 }
 
-// Adds the block to the front or to the end of the chain, at random.
-static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+// Adds the block at a random position: with each, the row is a random permutation (R. Durstenfeld, CACM algorithm 235).
+static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
 {
-    if (chain->head == NULL || (tiny_draw(random) & 1) != 0) {
-        tiny_chain_push(chain, block);
-        return;
-    }
-    tiny_chain_append(chain, block);
+    tiny_row_add(row, block);
+    unsigned last = row->count - 1, at = tiny_draw(random) % row->count;
+    row->block[last] = row->block[at];
+    row->block[at] = block;
 }
 
 // Where the search for free blocks begins among the words of a slab's free bits.
@@ -113,10 +113,10 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return n;
 }
 
-static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
 {
     (void)random;
-    tiny_chain_append(chain, block);
+    tiny_row_add(row, block);
 }
 
 static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)

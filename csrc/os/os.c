@@ -178,6 +178,8 @@ bool os_purge(void *start, size_t size)
 
 bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST])
 {
+    if (OS_PAGE != 4096)
+        return false; // tests simulate other pages than the kernel's, whose answers it would not fit
     unsigned char answers[OS_PRESENT_MOST];
     int saved = errno;
     bool known = mincore(start, pages * OS_PAGE, answers) == 0;
