@@ -51,7 +51,7 @@ static inline char *fill_piece_of(char *start, const char *end)
 }
 
 // For memory of more than FILL_BY_PAGE bytes.
-#define FILL_BY_PAGE ((size_t)4 * 4096)
+#define FILL_BY_PAGE (4 * OS_PAGE)
 void fill_pages(char *start, char *end) COLD;
 bool fill_pages_are_whole(const char *from, const char *end) COLD;
 

@@ -42,7 +42,7 @@ typedef struct superslab {
     uint8_t class;
     uint8_t rank; // of the class's slabs
     uint32_t shown; // pages that are accessible, except for the guards of their slabs
-    uint32_t guarded; // the first page of each slab that ends with a guard
+    uint32_t guarded; // pages that end with a guard
 #endif
     struct superslab *next;
     struct superslab *previous;
@@ -341,17 +341,20 @@ static void count_hidden(superslab_t *superslab, uint32_t pages)
     superslab->shown &= ~pages;
 }
 
-// Makes a slab's pages accessible, except for the guard at its end. False: no memory is available.
+// Makes a slab's pages accessible, except for the guard at its end. False: no memory is available. Pages that another class
+// lends may have guards elsewhere.
 static bool show_row(superslab_t *superslab, unsigned index, unsigned count)
 {
-    uint32_t row = row_at(index, count);
-    if ((superslab->shown & row) == row) return true;
-    count_hidden(superslab, row);
+    uint32_t row = row_at(index, count), last = (uint32_t)1 << (index + count - 1);
+    if ((superslab->shown & row) == row && (superslab->guarded & row & ~last) == 0) return true;
     bool guarded = canary_slab_guard() > 0 && pool.guards < SHARED_POOL_GUARDS;
-    size_t bytes = count * HAK_PAGE - (guarded ? canary_slab_guard() : 0);
-    if (!os_show(superslab->start + index * HAK_PAGE, bytes)) return false;
+    size_t guard = guarded ? canary_slab_guard() : 0, bytes = count * HAK_PAGE - guard;
+    char *start = superslab->start + index * HAK_PAGE;
+    bool hides = guard > 0 && (superslab->shown & row) != 0;
+    if (!os_show(start, bytes) || (hides && !os_hide(start + bytes, guard))) return false;
+    count_hidden(superslab, row);
     superslab->shown |= row;
-    superslab->guarded |= (uint32_t)guarded << index;
+    superslab->guarded |= guarded ? last : 0;
     pool.guards += guarded;
     return true;
 }
