@@ -23,7 +23,7 @@ static void *out_of_memory(void)
 
 static bool is_for_arena(size_t size, size_t alignment)
 {
-    return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
+    return size <= BLOCKS_RUN_MOST && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
 }
 
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
@@ -111,9 +111,9 @@ static void *resize_run(void *run, size_t size, size_t has)
 {
     enum { SLACK_SHARE = 4, MORE_SHARE = 8 };
     if (size <= has && size >= has - has / SLACK_SHARE) return run;
-    if (size <= TINY_MAX_SIZE || size > PAGE_ARENA_MAX_SIZE) return NULL;
+    if (size <= TINY_MAX_SIZE || size > BLOCKS_RUN_MOST) return NULL;
     size_t more = size + size / MORE_SHARE;
-    if (more > PAGE_ARENA_MAX_SIZE) more = PAGE_ARENA_MAX_SIZE;
+    if (more > BLOCKS_RUN_MOST) more = BLOCKS_RUN_MOST;
     if (size > has && page_arena_resize(run, more)) return run;
     return page_arena_resize(run, size) ? run : NULL;
 }
@@ -121,7 +121,7 @@ static void *resize_run(void *run, size_t size, size_t has)
 static void *resize_large(void *block, size_t size, size_t *has)
 {
     if (LIKELY(large_fits(block, size))) return block;
-    void *resized = size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    void *resized = size > BLOCKS_RUN_MOST ? large_resize(block, size) : NULL;
     if (resized == NULL) *has = large_usable_size(block);
     return resized;
 }
@@ -144,21 +144,16 @@ void *blocks_resize(void *block, size_t size, size_t *has)
     hak_die(misuse, block);
 }
 
-static bool grows_by_factor(size_t has, size_t size)
-{
-    return size >= has + has / 2;
-}
-
 size_t blocks_size_with_headroom(size_t has, size_t size)
 {
-    if (size <= has || has < BLOCKS_LEAST_COPIED || grows_by_factor(has, size)) return size;
+    if (size <= has || has < BLOCKS_LEAST_COPIED || blocks_grow_by_factor(has, size)) return size;
     size_t more = has + has / 4;
-    return size > more || more > PAGE_ARENA_MAX_SIZE ? size : more;
+    return size > more || more > BLOCKS_RUN_MOST ? size : more;
 }
 
 void *blocks_alloc_with_room(size_t has, size_t size)
 {
-    void *block = grows_by_factor(has, size) ? large_alloc_to_grow(size) : NULL;
+    void *block = blocks_grow_by_factor(has, size) ? large_alloc_to_grow(size) : NULL;
     if (block != NULL) return block;
     size_t more = blocks_size_with_headroom(has, size);
     block = blocks_alloc_fast(more);

@@ -38,20 +38,39 @@ static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, siz
     return tiny_pad((const void *)once);
 }
 
-// Returns the index of the nth block: a Feistel network over the next even number of bits, keyed by the secret and repeated
-// until it gives a block of the slab. With steps of one length, two batches would reveal the third.
-static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+// Fresh blocks are drawn from one window of a slab after the other, so that a slab's memory is used page by page.
+// window: at least TINY_WINDOW_BLOCKS blocks, and at least TINY_WINDOW_BYTES.
+#define TINY_WINDOW_BLOCKS ((size_t)8)
+#define TINY_WINDOW_BYTES ((size_t)16384)
+
+static inline size_t tiny_order_window(const tiny_slab_t *slab)
 {
-    unsigned bits = slab->capacity > 4 ? 32u - (unsigned)__builtin_clz(slab->capacity - 1u) : 2,
+    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class];
+    return blocks > TINY_WINDOW_BLOCKS ? blocks : TINY_WINDOW_BLOCKS;
+}
+
+// Returns the nth of `count` numbers in a random order: a Feistel network over the next even number of bits, keyed by the
+// secret and repeated until it gives one of them. With steps of one length, two batches would reveal the third.
+static inline size_t tiny_order_permuted(const tiny_slab_t *slab, size_t window, size_t count, size_t n)
+{
+    unsigned bits = count > 4 ? 32u - (unsigned)__builtin_clz((unsigned)count - 1u) : 2,
              half = (bits + 1) / 2;
     size_t mask = ((size_t)1 << half) - 1;
     do {
         for (size_t round = 0; round < 4; round++) {
             size_t low = n & mask;
-            n = low << half | ((n >> half ^ tiny_order_mixed(slab, round, low)) & mask);
+            n = low << half | ((n >> half ^ tiny_order_mixed(slab, window * 4 + round, low)) & mask);
         }
-    } while (n >= slab->capacity);
+    } while (n >= count);
     return n;
+}
+
+// Returns the index of the nth fresh block.
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+{
+    size_t length = tiny_order_window(slab), window = n / length, first = window * length;
+    size_t count = slab->capacity - first < length ? slab->capacity - first : length;
+    return first + tiny_order_permuted(slab, window, count, n - first);
 }
 
 // Adds the block at a random position: with each, the row is a random permutation (R. Durstenfeld, CACM algorithm 235).

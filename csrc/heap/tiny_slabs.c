@@ -81,7 +81,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     slab->start = page + colour;
     slab->used = 0;
     slab->fresh = 0;
-    slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->capacity = (uint16_t)((pages * HAK_PAGE - canary_slab_guard() - colour) / tiny_class_size[class]);
     slab->free_from = 0;
     slab->clean = 0;
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
@@ -163,6 +163,18 @@ static void wipe_marks(const tiny_slab_t *slab)
 {
     size_t size = tiny_class_size[slab->class];
     for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
+}
+
+#elif TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The first words may hold encoded links, which must not appear in blocks of the next slab.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->capacity; i++) {
+        if (atomic_load_explicit(&slab->asked[i], memory_order_relaxed) == 0) continue;
+        *(canary_word_t *)(void *)(slab->start + i * size) = CANARY_FILL;
+    }
 }
 
 #else

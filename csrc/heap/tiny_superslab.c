@@ -110,12 +110,12 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);
-    char *page = shared_pool_take_present(pages);
+    char *page = shared_pool_take_present(pages, class);
     if (page == NULL) {
         search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
-        page = shared_pool_take(pages);
+        page = shared_pool_take(pages, class);
     }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
 }

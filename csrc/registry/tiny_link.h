@@ -36,12 +36,16 @@ ALWAYS_INLINE uint64_t tiny_secret(void)
 
 // The pad that encodes and decodes the word at `place`. It folds both halves of a product with the secret, as wyhash
 // does: one known pad does not reveal others. It is not a cipher.
-ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+ALWAYS_INLINE uint64_t tiny_pad_with(uint64_t secret, const void *place)
 {
-    uint64_t secret = tiny_secret();
     __extension__ unsigned __int128 product = (uintptr_t)place ^ secret;
     product *= (secret << 32 | secret >> 32) | 1;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+{
+    return tiny_pad_with(tiny_secret(), place);
 }
 
 // Returns a random number: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. *state is 0 at first.
