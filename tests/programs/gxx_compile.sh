@@ -8,7 +8,7 @@ only_soaking 10
 
 awk 'BEGIN {
     print "#include <algorithm>\n#include <map>\n#include <memory>\n#include <string>\n#include <variant>\n#include <vector>"
-    for (i = 0; i < 150; i++) {
+    for (i = 0; i < 30; i++) {
         printf "struct kind%d { int key; std::string text; bool operator<(const kind%d &o) const { return key < o.key; } };\n", i, i
         printf "int use%d(int n) {\n    std::map<int, std::vector<std::unique_ptr<kind%d>>> all;\n", i, i
         printf "    for (int j = 0; j < n; j++) all[j %% %d].emplace_back(new kind%d{j, std::string(j, 0)});\n", i + 2, i
