@@ -20,6 +20,7 @@
 #include "heap/page_arena.h"
 #include "heap/tiny_heap.h"
 #include "os/die.h"
+#include "os/lock.h"
 #include "registry/tiny_registry.h"
 #include "thread/tiny_lifecycle.h"
 #include "thread/tiny_tls.h"
@@ -377,6 +378,17 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
 void hardened_shrink(void *block, size_t size)
 {
     hand_out(block, size);
+}
+
+// ---- the end of the process
+
+// Checks what still waits, of the thread that ends the process: others may be changing theirs. A signal handler may have
+// called exit() in the middle of a change; then nothing is checked.
+__attribute__((destructor)) static void check_what_waits(void)
+{
+    if (own() == NULL || tiny_thread.heap == NULL || os_locks_held > 0) return;
+    if (atomic_load_explicit(&tiny_thread.heap->in_change, memory_order_relaxed) != 0) return;
+    drain();
 }
 
 #endif

@@ -25,8 +25,9 @@ LIBRARIES = Variable(
     values="names and patterns, floor, all", default="those for the selected variants",
 )  # fmt: skip
 PEER = Variable(
-    name="peer", doc="one more library to time", values="name:path, such as mine:/usr/lib/libmine.so"
-)
+    name="peer", doc="one more library: to time, or to run for its column of a page",
+    values="name:path, such as mine:/usr/lib/libmine.so",
+)  # fmt: skip
 
 
 def why_missing(project: Project) -> str | None:
