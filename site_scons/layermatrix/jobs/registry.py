@@ -22,6 +22,7 @@ from layermatrix.jobs import (
     phases,
     report,
     run_tests,
+    schema,
     story,
 )
 
@@ -42,5 +43,6 @@ JOBS: tuple[targets.Target, ...] = (
     fuzz.JOB,
     list_cells.JOB,
     explain.JOB,
+    schema.JOB,
 )
 TARGETS = (*JOBS, *targets.GRAPH)
