@@ -17,6 +17,7 @@ from layermatrix.jobs import (
     layers,
     list_cells,
     matrix,
+    new,
     pages,
     peers,
     phases,
@@ -43,6 +44,7 @@ JOBS: tuple[targets.Target, ...] = (
     fuzz.JOB,
     list_cells.JOB,
     explain.JOB,
+    new.JOB,
     schema.JOB,
 )
 TARGETS = (*JOBS, *targets.GRAPH)
