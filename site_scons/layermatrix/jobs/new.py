@@ -12,7 +12,10 @@ from layermatrix.jobs.base import Job, Plan, Work
 from layermatrix.jobs.starting_points import StartError
 
 LAYER = Variable(name="layer", doc="the name of a new layer", values="a C identifier")
-LIKE = Variable(name="like", doc="the layer or variant that a new one starts from", values="a name")
+LIKE = Variable(
+    name="like", doc="the layer or variant that a new one starts from", values="a name",
+    choices=lambda project: (*project.catalogue.layers, *project.variants),
+)  # fmt: skip
 PROJECT = Variable(name="project", doc="the folder of a new project", values="a folder")
 KINDS = ("layer", "variant", "project")
 

@@ -11,6 +11,7 @@ from layermatrix.jobs import (
     ablate,
     bench,
     compare,
+    completion,
     counters,
     evidence,
     explain,
@@ -48,5 +49,6 @@ JOBS: tuple[targets.Target, ...] = (
     explain.JOB,
     new.JOB,
     schema.JOB,
+    completion.job(lambda: TARGETS),
 )
 TARGETS = (*JOBS, *targets.GRAPH)
