@@ -22,8 +22,11 @@ def test_a_new_layer_is_built_in_a_new_variant(foreign: Project, cc: str) -> Non
 
 def test_a_mistake_stops_before_anything_is_written(foreign: Project) -> None:
     for words, message in (
-        ((), "new needs one of layer=NAME, variant=NAME and project=FOLDER"),
-        (("layer=a", "variant=b"), "new needs one of layer=NAME, variant=NAME and project=FOLDER"),
+        ((), "new needs one of layer=NAME, variant=NAME, project=FOLDER and ci=SERVICE"),
+        (
+            ("layer=a", "variant=b"),
+            "new needs one of layer=NAME, variant=NAME, project=FOLDER and ci=SERVICE",
+        ),
         (("variant=small", "like=small"), "variant=small: there is a variant of this name already"),
         (("layer=a", "like=shelf", "mode=debug"), "new does not take mode="),
     ):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from layermatrix import __main__ as command
-from layermatrix.jobs import starting_points
+from layermatrix.build import request
+from layermatrix.jobs import registry, starting_points
 from layermatrix.jobs.starting_points import StartError
 from layermatrix.spec.loader import load_project
 
@@ -144,3 +147,36 @@ def test_a_layer_within_a_line_is_not_copied(example: Path) -> None:
     project = load_project(example)
     with pytest.raises(StartError, match="has this layer within a line; add the new one by hand"):
         starting_points.write_layer(example, project, "mine", "other")
+
+
+@pytest.mark.parametrize("service", starting_points.CI)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_commands_of_a_workflow_are_commands_of_the_project(
+    service: str, wrapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if wrapped:
+        (tmp_path / "sconsw").write_text("", encoding="utf-8")
+    ((path, text),) = starting_points.of_ci(service).items()
+    assert path == starting_points.CI[service]
+    start = "./sconsw" if wrapped else "scons"
+    assert ("pip install layermatrix" in text) is not wrapped
+    commands = re.findall(rf"{start} ((?:matrix|compare) .*)", text)
+    assert len(commands) == 2
+    for words in (
+        shlex.split(line.strip("\"'") if line.count('"') % 2 else line.strip("'")) for line in commands
+    ):
+        parts = [word.partition("=") for word in words if "=" in word]
+        pairs = [(name, value) for name, _, value in parts]
+        names = [
+            word
+            for word in words
+            if "=" not in word and word not in ("{{", "}}/4") and "matrix.shard" not in word
+        ]
+        found = request.parse(pairs, names, registry.TARGETS, others=("shard",))
+        assert [target for target in found.targets if isinstance(target, str)] == []
+
+
+def test_an_unknown_service_is_named() -> None:
+    with pytest.raises(StartError, match="ci=github2: unknown service; did you mean 'github'"):
+        starting_points.of_ci("github2")

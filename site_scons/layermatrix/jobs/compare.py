@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ REPORTS = Variable(
     values="paths of results.json, or patterns",
 )
 FILE = paths.REPORT / "changes.md"
+MERGED = paths.REPORT / "merged.json"  # of `reports`: a base for later runs
 
 
 def prepare(plan: Plan) -> Work:
@@ -77,6 +79,7 @@ def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None)
 
 def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | None) -> Changes:
     from layermatrix.analysis import changes, results
+    from layermatrix.core import records
     from layermatrix.jobs import collecting
 
     given = plan.request.text(BASE)
@@ -85,6 +88,7 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
         now = results.document(collecting.collect(plan, build.chosen))
     else:
         now = changes.merged([changes.load(path) for path in files])
+        records.write_text(plan.root / MERGED, json.dumps(now, ensure_ascii=False) + "\n")
     base = None
     if commit:
         axes = [f"{axis}={value}" for axis, value in plan.request.axes.items()]

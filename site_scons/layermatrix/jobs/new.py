@@ -1,4 +1,4 @@
-"""The job `new`: write a commented starting point, for a layer, a variant or a project."""
+"""The job `new`: write a commented starting point: a layer, a variant, a project, a workflow of CI."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ LIKE = Variable(
     choices=lambda project: (*project.catalogue.layers, *project.variants),
 )  # fmt: skip
 PROJECT = Variable(name="project", doc="the folder of a new project", values="a folder")
-KINDS = ("layer", "variant", "project")
+CI = Variable(
+    name="ci", doc="a workflow that runs the matrix in shards", values=", ".join(starting_points.CI),
+    choices=lambda _project: starting_points.CI,
+)  # fmt: skip
+KINDS = ("layer", "variant", "project", "ci")
 
 
 def prepare(plan: Plan) -> Work:
     given = {**plan.request.axes, **plan.request.given}
     wanted = [kind for kind in KINDS if kind in given]
     if len(wanted) != 1:
-        raise RequestError("new needs one of layer=NAME, variant=NAME and project=FOLDER")
+        raise RequestError("new needs one of layer=NAME, variant=NAME, project=FOLDER and ci=SERVICE")
     if others := [f"{axis}=" for axis in plan.request.axes if axis not in wanted]:
         raise RequestError(f"new does not take {', '.join(others)}")
     (kind,) = wanted
-    if kind == "project" and LIKE.name in given:
-        raise RequestError("new project= does not take like=: every project starts the same")
+    if kind in ("project", "ci") and LIKE.name in given:
+        raise RequestError(f"new {kind}= does not take like=: each starts the same")
     return Work((), f"write a new {kind}, {given[kind]}", lambda: _run(plan, kind, given[kind]))
 
 
@@ -38,6 +42,10 @@ def _run(plan: Plan, kind: str, name: str) -> int:
     try:
         if kind == "project":
             lines = new_project(plan.root / name)
+        elif kind == "ci":
+            texts = starting_points.of_ci(name)
+            starting_points.write(plan.root, texts)
+            lines = [*texts]
         elif kind == "variant":
             texts = starting_points.of_variant(plan.project, name, like)
             starting_points.write(plan.root, texts)
@@ -62,7 +70,7 @@ def new_project(folder: Path) -> list[str]:
 
 JOB = Job(
     name="new",
-    doc="write a commented starting point: layer= or variant= with like=, or project=",
-    variables=(LAYER, LIKE, PROJECT),
+    doc="write a commented starting point: layer= or variant= with like=; project=; ci=",
+    variables=(LAYER, LIKE, PROJECT, CI),
     prepare=prepare,
 )

@@ -51,4 +51,4 @@ JOBS: tuple[targets.Target, ...] = (
     schema.JOB,
     completion.job(lambda: TARGETS),
 )
-TARGETS = (*JOBS, *targets.GRAPH)
+TARGETS: tuple[targets.Target, ...] = (*JOBS, *targets.GRAPH)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from layermatrix.model.project import Project
     from layermatrix.model.variants import Variant
 
+CI = {"github": ".github/workflows/layers.yml", "gitlab": ".gitlab-ci.yml"}  # service -> the path of its file
+CI_FILES = Path(__file__).resolve().parents[1] / "starter_ci"
 STARTER = Path(__file__).resolve().parents[1] / "starter"
 RENAMED = {"gitignore": ".gitignore"}  # a wheel leaves out files that begin with a dot
 CATALOGUE = "variants/layers.yaml"
@@ -86,6 +88,16 @@ def of_project(name: str) -> Texts:
         text = file.read_text(encoding="utf-8").replace("@name@", name).replace("@NAME@", name.upper())
         texts[RENAMED.get(path) or re.sub(r"(?<=[/_])project(?=\.)", name, path)] = text
     return texts | {f"{schema.FOLDER}/{form}.json": schema.text(form) for form in schema.FORMS}
+
+
+def of_ci(service: str) -> Texts:
+    """The workflow file of a service. A project with its own wrapper installs nothing."""
+    if service not in CI:
+        raise StartError(f"ci={service}: unknown service; {hint_for(service, CI)}")
+    start = command.scons()
+    install = "python -m pip install layermatrix" if start == "scons" else f"{start} list >/dev/null"
+    text = (CI_FILES / f"{service}.yml").read_text(encoding="utf-8")
+    return {CI[service]: text.replace("@scons@", start).replace("@install@", install)}
 
 
 def project_name(folder: Path) -> str:
