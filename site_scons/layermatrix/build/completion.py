@@ -10,7 +10,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-COMMANDS = ("scons", "sconsw", "./sconsw")
+from layermatrix.core.command import WRAPPER
+
+COMMANDS = ("scons", WRAPPER, f"./{WRAPPER}")
 
 
 @dataclass(frozen=True)
