@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import jsonschema
 import pytest
@@ -18,7 +18,7 @@ from test_spec_fuzz import REAL, ROOT, naming, write
 from test_spec_fuzz import mutant as mutant_of_text
 
 from layermatrix.core.errors import Report, SpecErrors
-from layermatrix.core.kinds import Kind, Node
+from layermatrix.core.kinds import Around, Kind, Node, OneOf
 from layermatrix.jobs import schema as job
 from layermatrix.profiles import registry
 from layermatrix.spec import key_docs, schema, schema_limits, yamlnodes
@@ -252,3 +252,15 @@ def test_the_job_writes_what_changed_and_names_files_without_their_line(tmp_path
     again = [line.replace("is written", "is up to date") for line in lines]
     assert [*job.write(tmp_path, PROFILE)] == [lines[1] if "matrix" in line else line for line in again]
     assert [*job.without_comment(tmp_path)] == [("variants/mine.yaml", schema.comment("variant"))]
+
+
+class Doubled(Around):
+    """A form of a value that another module would declare."""
+
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        return {"anyOf": [made, {"const": "twice"}]}
+
+
+def test_another_form_of_a_value_describes_itself() -> None:
+    word = schema.of_hint(Annotated[str, OneOf("once"), Doubled()])
+    assert word == {"anyOf": [{"enum": ["once"]}, {"const": "twice"}]}

@@ -86,6 +86,11 @@ def of_file(name: str, profile: str = "") -> Schema:
     return {**head, **top, "$defs": dict(sorted(made.found.items()))}
 
 
+def of_hint(hint: Any) -> Schema:
+    """The schema of one value of a type."""
+    return _Definitions({}).of(hint)
+
+
 def text(name: str, profile: str = "") -> str:
     """The schema file."""
     return json.dumps(of_file(name, profile), indent=1, ensure_ascii=False) + "\n"
@@ -194,9 +199,7 @@ class _Definitions:
             return _entries(mark, made)
         if isinstance(mark, Short):
             return self._short(mark, made, kind)
-        if isinstance(mark, kinds.Around):
-            raise NotImplementedError(f"spec.schema has no schema for {type(mark).__name__}")
-        return made
+        return mark.schema(made) if isinstance(mark, kinds.Around) else made
 
     def _short(self, mark: Short, made: Schema, kind: Any) -> Schema:
         record: Any = kind
