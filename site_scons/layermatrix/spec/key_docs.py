@@ -7,7 +7,7 @@ the code but not in a file. Keys with the same meaning in every record stand und
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from layermatrix.core.kinds import REST, OwnName
@@ -184,17 +184,20 @@ def summary(record: Any) -> str:
 
 def of_key(record: Any, name: str) -> str:
     """What a key means; empty if nothing documents it."""
-    own = DOCS.get(record.__name__, {}).get(name) or _split(record)[1].get(name)
-    return own or DOCS["*"].get(name, "")
+    for one in [base for base in record.__mro__ if is_dataclass(base)]:
+        own = DOCS.get(one.__name__, {}).get(name) or _split(one)[1].get(name)
+        if own:
+            return own
+    return DOCS["*"].get(name, "")
 
 
 def _split(record: Any) -> tuple[str, dict[str, str]]:
     """A docstring's summary, and its text for each field."""
     text = " ".join((record.__doc__ or "").split())
     names = "|".join(own_keys(record))
-    heads = rf"(?:^|(?<=\. ))((?:{names})(?:, (?:{names}))*): "
+    heads = rf"(?:^|(?<=[.;] ))((?:{names})(?:, (?:{names}))*): "
     start, *parts = re.split(heads, text)
     found = {}
     for listed, doc in zip(parts[::2], parts[1::2], strict=True):
-        found.update(dict.fromkeys(listed.split(", "), doc.strip().rstrip(".")))
+        found.update(dict.fromkeys(listed.split(", "), doc.strip().rstrip(".;")))
     return start.strip(), found
