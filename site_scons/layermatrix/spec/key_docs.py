@@ -184,7 +184,8 @@ def summary(record: Any) -> str:
 
 def of_key(record: Any, name: str) -> str:
     """What a key means; empty if nothing documents it."""
-    for one in [base for base in record.__mro__ if is_dataclass(base)]:
+    bases: list[Any] = [base for base in record.__mro__ if is_dataclass(base)]
+    for one in bases:
         own = DOCS.get(one.__name__, {}).get(name) or _split(one)[1].get(name)
         if own:
             return own
