@@ -51,3 +51,14 @@ def test_the_reference_documents_what_there_is() -> None:
         assert name in pages["methods.md"]
     for text in ("unknown {...} {...}", "is nested more than {...} deep", "new needs one of layer=NAME"):
         assert text in pages["messages.md"]
+
+
+def test_every_construction_variable_of_the_tool_is_documented() -> None:
+    own = {"LAYERED_TEMPLATES", "LAYERED_IDENTITY", "LAYERED_SHIPPED"}  # between the modules of the tool
+    text = "".join(
+        (ROOT / "docs" / page).read_text(encoding="utf-8")
+        for page in ("scons-tool.md", "reference/methods.md")
+    )
+    for path in (ROOT / "site_scons/layermatrix/scons").glob("*.py"):
+        used = set(re.findall(r"\[\"(LAYERED_[A-Z]+)\"\]", path.read_text(encoding="utf-8")))
+        assert [name for name in used - own if name not in text] == [], path.name

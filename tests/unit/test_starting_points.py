@@ -98,7 +98,7 @@ def test_a_copied_layer_keeps_the_comments_and_gets_a_variable_of_its_own(tmp_pa
 def test_a_new_variant_is_like_its_model_also_with_every_key_set(like: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "variants", tmp_path / "variants")
     project = load_project(tmp_path)
-    texts = starting_points.of_variant(project, "mine", like)
+    texts = starting_points.of_variant(tmp_path, project, "mine", like)
     starting_points.write(tmp_path, texts)
     made = load_project(tmp_path).variants
     assert made["mine"].layers == made[like].layers

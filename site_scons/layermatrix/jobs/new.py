@@ -47,7 +47,7 @@ def _run(plan: Plan, kind: str, name: str) -> int:
             starting_points.write(plan.root, texts)
             lines = [*texts]
         elif kind == "variant":
-            texts = starting_points.of_variant(plan.project, name, like)
+            texts = starting_points.of_variant(plan.root, plan.project, name, like)
             starting_points.write(plan.root, texts)
             lines = [*texts, f"Next: {command.scons(f'variant={name}', 'checks')}"]
         else:

@@ -58,7 +58,9 @@ def check_like(what: str, like: str, known: Mapping[str, object]) -> None:
 
 def texts_of(root: Path, project: Project, kind: str, name: str, like: str) -> Texts:
     """The new files of a layer or a variant, without the changed catalogue."""
-    return of_variant(project, name, like) if kind == "variant" else of_layer(root, project, name, like)[1]
+    return (
+        of_variant(root, project, name, like) if kind == "variant" else of_layer(root, project, name, like)[1]
+    )
 
 
 def write(root: Path, texts: Texts) -> None:
@@ -110,8 +112,9 @@ def project_name(folder: Path) -> str:
 # --- a variant
 
 
-def of_variant(project: Project, name: str, like: str) -> Texts:
-    """A variant that extends another one, with every key that it may change as a comment."""
+def of_variant(root: Path, project: Project, name: str, like: str) -> Texts:
+    """A variant that extends another one, with every key that it may change as a comment. If the project has
+    schemas, its first line names the variant's."""
     from layermatrix.profiles import registry
     from layermatrix.spec import schema
 
@@ -121,7 +124,7 @@ def of_variant(project: Project, name: str, like: str) -> Texts:
     parent = project.variants[like]
     keys = registry.of(project.catalogue.profile).words.get("keys", "keys")
     lines = [
-        schema.comment(schema.VARIANT),
+        *([schema.comment(schema.VARIANT)] if (root / schema.FOLDER).is_dir() else []),
         f"# It begins as {like}. Each commented key shows the value of {like}: remove the # to change it.",
         f"# `{command.scons('explain', f'variant={name}')}` shows the result.",
         f"doc: {like.capitalize()}, with changes that are not described yet.",

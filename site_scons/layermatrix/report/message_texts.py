@@ -49,11 +49,11 @@ def _of_call(call: ast.Call, known: Mapping[str, list[ast.expr]]) -> Iterator[st
         given, hints = call.args[1:2], call.args[2:3]
     else:
         return
-    for expression in given:
-        for text in _texts(expression, known):
-            hint = next(iter(_texts(hints[0], known)), "") if hints else ""
-            if SENTENCE in text:
-                yield f"{text}; {hint}" if SENTENCE in hint else text
+    texts = [text for expression in given for text in _texts(expression, known) if SENTENCE in text]
+    hint = next(iter(_texts(hints[0], known)), "") if hints else ""
+    if len(texts) == 1 and SENTENCE in hint:  # of several texts, the hint may belong to one alone
+        texts = [f"{texts[0]}; {hint}"]
+    yield from texts
 
 
 def _assigned(function: ast.FunctionDef) -> dict[str, list[ast.expr]]:

@@ -233,7 +233,8 @@ def methods() -> str:
 
 
 def _definition(doc: str) -> str:
-    return "\n    ".join(line.strip() for line in doc.splitlines())
+    lines = [f"    {line.strip()}" if line.strip() else "" for line in doc.splitlines()]
+    return "\n".join(lines).strip()
 
 
 def _functions(path: Path) -> Iterator[Method]:
