@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import re
@@ -75,12 +74,10 @@ def test_bash_offers(line: str, breaks: str, offered: list[str], words: completi
 
 def typed(command: list[str], setup: str, keys: str, wanted: str) -> str:
     """What a shell shows after these keys, until the wanted text is there or the time is over."""
-    child, terminal = pty.fork()
-    if child == 0:
-        plain = {**os.environ, "TERM": "dumb", "HOME": "/nonexistent", "PS1": "> "}
-        with contextlib.suppress(OSError):
-            os.execve(command[0], command, plain)
-        os._exit(127)
+    terminal, side = pty.openpty()
+    plain = {**os.environ, "TERM": "dumb", "HOME": "/nonexistent", "PS1": "> "}
+    child = subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=plain, start_new_session=True)
+    os.close(side)
     try:
         os.write(terminal, f"{setup}\necho rea''dy\n".encode())
         shown = _until(terminal, "ready")
@@ -88,7 +85,8 @@ def typed(command: list[str], setup: str, keys: str, wanted: str) -> str:
         return shown + _until(terminal, wanted)
     finally:
         os.close(terminal)
-        os.waitpid(child, 0)
+        child.kill()
+        child.wait()
 
 
 def _until(terminal: int, wanted: str) -> str:
