@@ -6,6 +6,7 @@ Each job describes itself with a `Target`; `jobs/registry.py` lists them, and th
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -29,16 +30,21 @@ class Kind(enum.Enum):
     ANSWER = enum.auto()
 
 
+def _nothing(_project: Project) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """One `name=value`. values: the accepted values, in words. number: the accepted whole numbers; None
-    accepts any text."""
+    accepts any text. choices: the values that completion offers in a project."""
 
     name: str
     doc: str
     values: str
     default: str = ""
     number: range | None = None
+    choices: Callable[[Project], Iterable[str]] = _nothing
 
 
 def usual(_project: Project) -> Mapping[str, str]:
@@ -112,11 +118,13 @@ SOAK = Variable(
     default="the programs' own", number=range(1, 86401),
 )  # fmt: skip
 WITHOUT = Variable(
-    name="without", doc="also build each selected variant without each of these layers", values="layers, all"
-)
+    name="without", doc="also build each selected variant without each of these layers", values="layers, all",
+    choices=lambda project: (*project.catalogue.layers, ALL),
+)  # fmt: skip
 VERBOSE = Variable(
-    name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
-)
+    name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2),
+    choices=lambda _project: ("0", "1"),
+)  # fmt: skip
 ROUNDS = Variable(
     name="rounds", doc="number of times that each load is timed", values="a count",
     default="from variants/matrix.yaml",
@@ -149,9 +157,9 @@ def help_text(
     declared: the aliases of its SConstruct; None shows all targets. given: the compiler and flags that the
     user sets. The first target is the default.
     """
-    offered = [target for target in targets if _is_offered(target, project, declared)]
+    offered = offered_targets(project, targets, declared)
     lines = ["usage: scons [variable=value ...] [target ...]", "", "Variables:"]
-    for variable in (*_axes(project, compilers), *COMMON, *variables_of(offered).values()):
+    for variable in offered_variables(project, compilers, offered):
         takers = [target.name for target in offered if variable in target.variables]
         only = f" ({', '.join(takers)})" if takers else ""
         lines.append(f"  {variable.name + '=':<12}{variable.doc}{only}")
@@ -172,6 +180,20 @@ def help_text(
     return "\n".join(lines)
 
 
+def offered_targets(
+    project: Project, targets: Sequence[Target], declared: Collection[str] | None = None
+) -> list[Target]:
+    """The targets that a project has. declared: as for `help_text`."""
+    return [target for target in targets if _is_offered(target, project, declared)]
+
+
+def offered_variables(
+    project: Project, compilers: Mapping[str, object], targets: Sequence[Target]
+) -> list[Variable]:
+    """The variables that the command line accepts with these targets: the axes first."""
+    return [*_axes(project, compilers), *COMMON, *variables_of(targets).values()]
+
+
 def _is_offered(target: Target, project: Project, declared: Collection[str] | None) -> bool:
     if target.why_missing(project):
         return False
@@ -187,9 +209,14 @@ def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
             doc=AXIS_DOCS[axis],
             values=", ".join(project.variants if axis == "variant" else project.matrix.axes[axis]),
             default=",".join(dict.fromkeys(_value(cell, axis) for cell in usual.cells)),
+            choices=functools.partial(_choices, axis),
         )
         for axis in AXES
     ]
+
+
+def _choices(axis: str, project: Project) -> tuple[str, ...]:
+    return (*(project.variants if axis == "variant" else project.matrix.axes[axis]), ALL)
 
 
 def _value(cell: matrix.Cell, axis: str) -> str:
