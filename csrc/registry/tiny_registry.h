@@ -56,7 +56,7 @@ struct tiny_slab {
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
-    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, whatever its class
+    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, for any class
 #endif
 };
 

@@ -540,7 +540,7 @@ def test_an_invalid_layer_is_not_an_unknown_layer(mistakes: Mistakes, layers: Ch
 
 
 def test_a_catalogue_that_cannot_be_read_makes_no_layer_unknown(mistakes: Mistakes) -> None:
-    errors = mistakes(layers=None, mine="doc: M.\nextends: base\nadd: [whatever]\nset: [1]")
+    errors = mistakes(layers=None, mine="doc: M.\nextends: base\nadd: [anything]\nset: [1]")
     assert errors == [
         "variants/layers.yaml:1:1: error: cannot be read: no such file or directory",
         "variants/mine.yaml:4:6: error: 'set' must be a mapping, not a list",

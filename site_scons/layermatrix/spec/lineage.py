@@ -205,7 +205,7 @@ def _check_shape(spec: VariantSpec, document: Document) -> None:
         document.error(change, what)
     elif not spec.extends and change:
         what = "'remove' and 'add' need a variant to change"
-        document.error(change, what, "say which one with 'extends'")
+        document.error(change, what, "name it with 'extends'")
     elif not spec.extends and not spec.layers:
         document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
 
