@@ -14,7 +14,7 @@ from layermatrix.build.dependencies import LIBRARY
 from layermatrix.build.step import Step
 from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 

@@ -26,8 +26,8 @@ from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
 from layermatrix.measure import peers
-from layermatrix.model import matrix
 from layermatrix.model.catalogue import Unit
+from layermatrix.model.cells import DEFAULT_AXES, is_shipped
 from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.measure.peer_results import PeerResults
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 
@@ -100,7 +100,7 @@ class CellResult(_Evidence):
     @property
     def is_shipped(self) -> bool:
         """Whether it is built as it would be used."""
-        return matrix.is_shipped(self.mode, self.sanitizer, self.target)
+        return is_shipped(self.mode, self.sanitizer, self.target)
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
@@ -142,7 +142,7 @@ class CellResult(_Evidence):
     def repeat(self) -> str:
         """The command that builds and checks just this cell again."""
         words = [f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
-        for axis, default in matrix.DEFAULT_AXES.items():
+        for axis, default in DEFAULT_AXES.items():
             value = getattr(self, axis)
             if value != default:
                 words.append(f"{axis}={value}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layermatrix.build.request import Compilers, Request, Selection
     from layermatrix.build.shell import Shell
     from layermatrix.emit.closure import Closures
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 

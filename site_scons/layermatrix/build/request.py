@@ -2,7 +2,7 @@
 
 Reads the `name=value` pairs and target names that SCons has parsed, and the known targets. Returns a checked
 `Request`, or raises `RequestError`, whose message is one line with a suggestion. `select` gets the cells from
-`model.matrix`.
+`model.cells`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from layermatrix.build.targets import (
     variables_of,
 )
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model import ablation, matrix
+from layermatrix.model import ablation
+from layermatrix.model import cells as model_cells
+from layermatrix.model.cells import Cell
 from layermatrix.model.layers import ALL
 from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
-Selection = matrix.Selection
+Selection = model_cells.Selection
 
 
 class RequestError(Exception):
@@ -216,7 +218,7 @@ def select(
     named = command_line.cell_names()
     if named and not command_line.axes:  # a path build/<cell>/... names its cell
         axes = dict.fromkeys(AXES, ALL)
-    chosen = matrix.select(project, available=compilers, **{**axes, **command_line.axes})
+    chosen = model_cells.select(project, available=compilers, **{**axes, **command_line.axes})
     cells, left_out = [], list(chosen.left_out)
     for cell in chosen.cells:
         if named and cell.id not in named:
@@ -234,7 +236,7 @@ def select(
             {reason for _, reason in left_out} if not named else {f"there is no {name}" for name in named}
         )
         raise RequestError("no cell is left: " + "; ".join(sorted(reasons)))
-    return matrix.Selection(tuple(cells), tuple(left_out))
+    return Selection(tuple(cells), tuple(left_out))
 
 
 def _check_layers(project: Project, command_line: Request) -> None:
@@ -245,7 +247,7 @@ def _check_layers(project: Project, command_line: Request) -> None:
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
 
 
-def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:
+def _unable(cell: Cell, compilers: Compilers) -> str | None:
     """The reason why this machine cannot build the cell, found by trying; None if it can."""
     compiler = compilers[cell.compiler]
     assert isinstance(compiler, toolchain.Toolchain)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 

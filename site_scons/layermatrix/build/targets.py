@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.compiler_variables import CompilerVariables
-from layermatrix.model import matrix
+from layermatrix.model import cells
 from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from layermatrix.model.project import Project
 
-AXES = tuple(axis.name for axis in fields(matrix.Cell))
+AXES = tuple(axis.name for axis in fields(cells.Cell))
 
 
 class Kind(enum.Enum):
@@ -180,7 +180,7 @@ def _is_offered(target: Target, project: Project, declared: Collection[str] | No
 
 def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
     """The axes with the values that this project has."""
-    usual = matrix.select(project, available=compilers)
+    usual = cells.select(project, available=compilers)
     return [
         Variable(
             name=axis,
@@ -192,5 +192,5 @@ def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
     ]
 
 
-def _value(cell: matrix.Cell, axis: str) -> str:
+def _value(cell: cells.Cell, axis: str) -> str:
     return cell.variant.name if axis == "variant" else str(getattr(cell, axis))

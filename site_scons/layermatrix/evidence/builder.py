@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from layermatrix.build.step import Step
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 

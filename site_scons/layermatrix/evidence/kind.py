@@ -18,7 +18,7 @@ from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 NO_PROBE = "the system has no probe (a C file of functions that inline the entries)"  # so nothing to count

@@ -20,7 +20,7 @@ from layermatrix.evidence.columns import several
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
     from layermatrix.model.variants import Variant
 

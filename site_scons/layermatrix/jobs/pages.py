@@ -12,7 +12,7 @@ from layermatrix.jobs import docpages
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Page
     from layermatrix.model.project import Project
 

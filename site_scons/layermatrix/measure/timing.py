@@ -17,10 +17,10 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import progress, runner
-from layermatrix.model.matrix import ONLY_SHIPPED
+from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 

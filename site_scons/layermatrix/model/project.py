@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from layermatrix.model.catalogue import Catalogue
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.measuring import Experiment
-from layermatrix.model.plan import Matrix
 from layermatrix.model.variants import Variant
 
 

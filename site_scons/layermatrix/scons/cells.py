@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build import failure, link_options, paths, toolchain
-from layermatrix.model import matrix
+from layermatrix.model.cells import Cell
 from layermatrix.scons import builders, run
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def baseline(env: Env) -> Env:
     """An environment for the benchmark programs that run on the system's own functions. If the matrix has a
     floor, this environment builds it."""
     build: BuildState = env["LAYERED"]
-    usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
+    usual = Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
     made = _cell(env, usual, paths.BASELINE)
     timed = build.project.matrix.peers
     if timed and timed.floor:
@@ -44,7 +44,7 @@ def _settings_of(variant: Variant) -> dict[str, str | int]:
     return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
 
 
-def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
+def _cell(env: Env, cell: Cell, folder: str) -> Env:
     """folder: the folder of its files, relative to the project's."""
     build: BuildState = env["LAYERED"]
     compiler = build.compiler_of(cell)

@@ -18,7 +18,7 @@ from layermatrix.scons import builders, products
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
 
 Env = Any
 Node = Any

@@ -33,7 +33,7 @@ from layermatrix.core.errors import SelectionError, SpecErrors
 from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
 from layermatrix.jobs import base, registry
-from layermatrix.model import matrix
+from layermatrix.model import cells
 from layermatrix.model.project import Project
 from layermatrix.scons import run
 
@@ -137,7 +137,7 @@ def _project_and_compilers(
     compilers = toolchain.find_compilers(
         names, root / toolchain.CACHE, command_line.compiler_variables, variables
     )
-    return matrix.with_compilers(loaded, compilers), compilers
+    return cells.with_compilers(loaded, compilers), compilers
 
 
 def _selected(plan: base.Plan) -> request.Selection:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.core.kinds import Misfit
-from layermatrix.model.plan import Matrix
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.system import System
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx")

@@ -12,7 +12,7 @@ from pathlib import Path
 from layermatrix.core.errors import Place, Report
 from layermatrix.core.kinds import NAME, NOT_ALL, Misfit, Text, node_of
 from layermatrix.model.catalogue import Catalogue
-from layermatrix.model.plan import Matrix
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.project import Project
 from layermatrix.profiles import registry
 from layermatrix.spec import catalogue as catalogues

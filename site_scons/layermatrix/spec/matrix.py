@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
+from layermatrix.model.matrix import AXES, Axes, Matrix
 from layermatrix.model.measuring import FLOOR, Link, Peers
 from layermatrix.model.patterns import matches
-from layermatrix.model.plan import AXES, Axes, Matrix
 from layermatrix.spec.reading import Document, Path
 from layermatrix.spec.shapes import ExperimentsSpec
 

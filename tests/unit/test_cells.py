@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layermatrix.core.errors import SelectionError
-from layermatrix.model.matrix import Available, Selection, select
+from layermatrix.model.cells import Available, Selection, select
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
