@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layermatrix.build import compiler_variables
@@ -17,8 +17,6 @@ from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from layermatrix.model.project import Project
-
-AXES = tuple(axis.name for axis in fields(cells.Cell))
 
 
 class Kind(enum.Enum):
@@ -55,7 +53,7 @@ def shipped(project: Project) -> Mapping[str, str]:
 
 def every_cell(project: Project) -> Mapping[str, str]:
     """All cells of the matrix, except the modes that `shipped` leaves out."""
-    return {**dict.fromkeys(AXES, ALL), **shipped(project)}
+    return {**dict.fromkeys(project.matrix.axes.names, ALL), **shipped(project)}
 
 
 def always(_project: Project) -> str | None:
@@ -114,6 +112,7 @@ SOAK = Variable(
 WITHOUT = Variable(
     name="without", doc="also build each selected variant without each of these layers", values="layers, all"
 )
+CELLS = Variable(name="cells", doc="just these cells, by their names", values="names, comma lists, patterns")
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
 )
@@ -129,7 +128,7 @@ TOOLS = tuple(
     )
     for name, doc in compiler_variables.DOCS.items()
 )  # fmt: skip
-COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
+COMMON = (CELLS, PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
 
 
 def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
@@ -180,17 +179,18 @@ def _is_offered(target: Target, project: Project, declared: Collection[str] | No
 
 def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
     """The axes with the values that this project has."""
-    usual = cells.select(project, available=compilers)
-    return [
+    usual, axes = cells.select(project, available=compilers), project.matrix.axes
+    own = [
         Variable(
             name=axis,
-            doc=AXIS_DOCS[axis],
-            values=", ".join(project.variants if axis == "variant" else project.matrix.axes[axis]),
-            default=",".join(dict.fromkeys(_value(cell, axis) for cell in usual.cells)),
+            doc=AXIS_DOCS[axis] if axis in AXIS_DOCS else axes.own[axis].doc,
+            values=", ".join(project.variants if axis == "variant" else axes[axis]),
+            default=",".join(dict.fromkeys(cell.value(axis) for cell in usual.cells)),
         )
-        for axis in AXES
+        for axis in axes.names
     ]
-
-
-def _value(cell: cells.Cell, axis: str) -> str:
-    return cell.variant.name if axis == "variant" else str(getattr(cell, axis))
+    runs = [
+        Variable(name=one.name, doc=f"{one.doc} (of runs)", values=", ".join(one.values), default=one.usual)
+        for one in project.matrix.run.values()
+    ]
+    return [*own, *runs]

@@ -70,7 +70,7 @@ class Plan:
 
     def build(self, what: Build, *options: str) -> int:
         """Build in a child process, and return its exit status."""
-        axes = _axes(self.project, what.chosen)
+        axes = _axes(self.project, self.request, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
         child = subprocess.Popen(command, cwd=self.root)
         try:
@@ -176,10 +176,16 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     return f"{several(len(ids), 'cell')} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
-def _axes(project: Project, chosen: Selection) -> list[str]:
-    """The variables that select these cells again. The rules leave out the same cells."""
-    values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
-    names = [variant.name for variant in values["variant"]]
-    # a variant without one of its layers has no file: `without=` derives it again
-    values["variant"] = [name for name in names if name in project.variants]
-    return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]
+def _axes(project: Project, request: Request, chosen: Selection) -> list[str]:
+    """The variables that select these cells again. The rules leave out the same cells.
+
+    A cell without one of its layers has no file: `without=` derives it again.
+    """
+    cells = [cell for cell in chosen.cells if cell.variant.name in project.variants]
+    values = {axis: dict.fromkeys(cell.value(axis) for cell in cells) for axis in project.matrix.axes.names}
+    words = [f"{axis}={','.join(found)}" for axis, found in values.items()]
+    return (
+        [*words, f"{targets.CELLS.name}={','.join(cell.id for cell in cells)}"]
+        if request.picks_cells
+        else words
+    )

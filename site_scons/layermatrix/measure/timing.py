@@ -86,7 +86,13 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     """These loads in the form that the runner times."""
-    return [runner.Load(load.name, load.args, project.catalogue.unit, load.is_inlined) for load in loads]
+    unit = project.catalogue.unit
+    return [
+        runner.Load(
+            load.name, load.args, unit, load.is_inlined, environment=load.environment, before=load.before
+        )
+        for load in loads
+    ]
 
 
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from layermatrix.core.errors import SelectionError, hint_for, quote
+from layermatrix.core.kinds import NOT
+from layermatrix.model.axes import Choice, missing_command
 from layermatrix.model.budgets import BudgetLimit
-from layermatrix.model.matrix import AXES, Rule
+from layermatrix.model.matrix import AXES, NATIVE, Rule
 from layermatrix.model.patterns import match_any, matches
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
@@ -22,11 +24,19 @@ DEFAULT_AXES = {"sanitizer": "none", "target": "native"}  # not in the id of a c
 ONLY_SHIPPED = "only native release cells without a sanitizer are {}"  # counted, timed
 Names = tuple[str, ...]
 Available = Mapping[str, object]  # compiler -> what was found; an object with a `reason` is missing
+Installed = Callable[[str], bool]  # whether a command is installed
+SHORT_TARGET = re.compile(r"(\w+?)-linux(?:-gnu|-(\w+))?")
 
 
 def is_shipped(mode: str, sanitizer: str, target: str) -> bool:
     """Whether a cell of these axes is built as it would be used."""
-    return (mode, sanitizer, target) == ("release", "none", "native")
+    return (mode, sanitizer, target) == ("release", "none", NATIVE)
+
+
+def short_target(target: str) -> str:
+    """A target in the id of a cell: aarch64 for aarch64-linux-gnu, x86_64-musl for x86_64-linux-musl."""
+    parts = SHORT_TARGET.fullmatch(target)
+    return "-".join(filter(None, parts.groups())) if parts else target
 
 
 @dataclass(frozen=True)
@@ -37,14 +47,41 @@ class Cell:
     mode: str
     compiler: str
     sanitizer: str = "none"
-    target: str = "native"
+    target: str = NATIVE
+    own: tuple[Choice, ...] = ()
 
     @property
     def id(self) -> str:
-        """Such as phase2-release-gcc. Sanitizer and target follow if they are not the default."""
+        """Such as phase2-release-gcc. What is not the default follows: sanitizer, target, and each own axis
+        with its value."""
         parts = [self.variant.name, self.mode, self.compiler]
         given = ((getattr(self, axis), default) for axis, default in DEFAULT_AXES.items())
-        return "-".join([*parts, *(value for value, default in given if value != default)])
+        others = [short_target(value) for value, default in given if value != default]
+        return "-".join([*parts, *others, *(str(choice) for choice in self.own if not choice.usual)])
+
+    def value(self, axis: str) -> str:
+        """Its value on an axis, built-in or not."""
+        if axis == "variant":
+            return self.variant.name
+        own = (choice.value.name for choice in self.own if choice.axis == axis)
+        return str(getattr(self, axis)) if axis in AXES else next(own)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Its values that are not the default, by axis: of sanitizer, target and the own axes."""
+        given = {axis: getattr(self, axis) for axis, default in DEFAULT_AXES.items()}
+        others = {axis: value for axis, value in given.items() if value != DEFAULT_AXES[axis]}
+        return others | {choice.axis: choice.value.name for choice in self.own if not choice.usual}
+
+    @property
+    def has_own_choice(self) -> bool:
+        """Whether it has a value of an own axis that is not the default."""
+        return any(not choice.usual for choice in self.own)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that its own axes set, for commands and programs."""
+        return {name: word for choice in self.own for name, word in choice.value.environment.items()}
 
     @property
     def family(self) -> str:
@@ -83,9 +120,9 @@ class Cell:
 
     @property
     def limits(self) -> dict[str, dict[str, BudgetLimit]]:
-        """Its budget: entry -> metric -> limit. Empty with a sanitizer or for another target: budgets do not
-        cover such code."""
-        plain = not self.has_sanitizer and self.target == "native"
+        """Its budget: entry -> metric -> limit. Empty with a sanitizer, for another target, and with a value
+        of an own axis: budgets do not cover such code."""
+        plain = not self.has_sanitizer and self.target == NATIVE and not self.has_own_choice
         return self.variant.limits(self.mode, self.family) if plain else {}
 
 
@@ -99,26 +136,25 @@ class Selection:
 
 def select(
     project: Project,
-    variant: str | None = None,
-    mode: str | None = None,
-    compiler: str | None = None,
-    sanitizer: str | None = None,
-    target: str | None = None,
+    given: Mapping[str, str] | None = None,
+    *,
     available: Available | None = None,
+    installed: Installed | None = None,
 ) -> Selection:
-    """The cells that the command line selects.
+    """The cells that the command line selects. given: axis -> text; of an axis without a text, the default.
 
-    Each text is a name, a comma list, a pattern or `all`. Raises SelectionError if it matches no name.
+    Each text is a name, a comma list, a pattern or `all`; `!` before a part excludes what it matches. Raises
+    SelectionError if a part matches no name.
     """
-    given = {"variant": variant, "mode": mode, "compiler": compiler, "sanitizer": sanitizer, "target": target}
-    known = {**{axis: project.matrix.axes[axis] for axis in AXES}, "variant": tuple(project.variants)}
+    axes = project.matrix.axes
     wanted = {}
-    for axis, text in given.items():
-        names = known[axis]
+    for axis in axes.names:
+        names = tuple(project.variants) if axis == "variant" else axes[axis]
+        text = (given or {}).get(axis)
         wanted[axis] = (
             _default(project, axis, names, available) if text is None else choose(axis, text, names)
         )
-    return _cells(project, wanted, available)
+    return _cells(project, wanted, available, installed)
 
 
 def family_of(compiler: str) -> str:
@@ -139,11 +175,16 @@ def choose(axis: str, text: str, known: Names) -> Names:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     if not wanted:
         raise SelectionError(f"{axis}= is empty; {hint_for('', known) or 'all selects every value'}")
-    for part in wanted:
-        if not any(matches(name, part) for name in known):
+    for part in (one.removeprefix(NOT) for one in wanted):
+        if not any(matches(name, part) for value in known for name in _names(axis, value)):
             hint = hint_for(part, known)
             raise SelectionError(f"unknown {axis} {quote(part)}" + (f"; {hint}" if hint else ""))
-    return tuple(name for name in known if any(matches(name, part) for part in wanted))
+    return tuple(value for value in known if match_any(_names(axis, value), wanted))
+
+
+def _names(axis: str, value: str) -> tuple[str, ...]:
+    """The names that a user may give a value: of a target, also its short form."""
+    return (value, short_target(value)) if axis == "target" else (value,)
 
 
 def _default(project: Project, axis: str, known: Names, available: Available | None) -> Names:
@@ -163,15 +204,27 @@ def _default(project: Project, axis: str, known: Names, available: Available | N
     return known[:1]
 
 
-def _cells(project: Project, axes: Mapping[str, Names], available: Available | None) -> Selection:
+def _cells(
+    project: Project, axes: Mapping[str, Names], available: Available | None, installed: Installed | None
+) -> Selection:
     cells, left_out = [], []
-    for variant, *configuration in itertools.product(*(axes[axis] for axis in AXES)):
-        cell = Cell(project.variants[variant], *configuration)
-        reason = _missing(cell.compiler, available) or _excluded(cell, project.matrix.rules)
-        if reason:
-            left_out.append((cell.id, reason))
-        else:
-            cells.append(cell)
+    own = project.matrix.axes.own
+    choices = [
+        [Choice(name, axis.values[value], value == axis.usual) for value in axes[name]]
+        for name, axis in own.items()
+    ]
+    for variant, mode, compiler, sanitizer, target in itertools.product(*(axes[axis] for axis in AXES)):
+        for chosen in itertools.product(*choices):
+            cell = Cell(project.variants[variant], mode, compiler, sanitizer, target, chosen)
+            reason = (
+                _missing(cell.compiler, available)
+                or _excluded(cell, project.matrix.rules)
+                or _lacking(cell, installed)
+            )
+            if reason:
+                left_out.append((cell.id, reason))
+            else:
+                cells.append(cell)
     return Selection(tuple(cells), tuple(left_out))
 
 
@@ -185,17 +238,34 @@ def _missing(compiler: str, available: Available | None) -> str | None:
     return str(reason) if reason else None
 
 
-def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
-    """The reason of the first rule that excludes this cell; None if no rule does."""
-    values = {
-        "variant": (cell.variant.name,),
-        "mode": (cell.mode,),
-        "compiler": (cell.compiler, cell.family),
-        "sanitizer": (cell.sanitizer,),
-        "target": (cell.target,),
-    }
-    for rule in rules:
-        named = rule.exclude.items()
-        if all(match_any(values[axis], wanted) for axis, wanted in named):
-            return rule.reason
+def _lacking(cell: Cell, installed: Installed | None) -> str | None:
+    """The command that a value of an own axis needs and that is not installed."""
+    for choice in cell.own if installed else ():
+        assert installed is not None
+        reason = missing_command(choice.value.needs, filter(installed, choice.value.needs))
+        if reason:
+            return f"{choice.axis}={choice.value.name}: {reason}"
     return None
+
+
+def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
+    """The reason of the last rule about this cell, if that rule excludes it. Of two `exclude` rules in a row,
+    the first one's reason."""
+    reason = None
+    for rule in rules:
+        if rule.include and reason and _is_about(rule, cell):
+            reason = None
+        elif rule.exclude and not reason and _is_about(rule, cell):
+            reason = rule.reason
+    return reason
+
+
+def _is_about(rule: Rule, cell: Cell) -> bool:
+    return all(match_any(_values(cell, axis), wanted) for axis, wanted in rule.cells.items())
+
+
+def _values(cell: Cell, axis: str) -> tuple[str, ...]:
+    """The names under which a rule knows the cell's value on an axis."""
+    if axis == "compiler":
+        return (cell.compiler, cell.family)
+    return _names(axis, cell.value(axis))

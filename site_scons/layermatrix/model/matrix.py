@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
 from layermatrix.core.kinds import (
+    REST,
+    AsWritten,
     Items,
     Misfit,
     Name,
+    Negatable,
     OneOf,
     Pattern,
     Ref,
     Sentence,
+    Text,
     VariantPattern,
 )
+from layermatrix.model.axes import BUILT_IN, OwnAxes, RunAxes, Running
 from layermatrix.model.budgets import COMPILERS
 from layermatrix.model.measuring import (
     Baseline,
@@ -30,26 +35,46 @@ from layermatrix.model.measuring import (
 )
 from layermatrix.model.system import MODES
 
-AXES = ("variant", "mode", "compiler", "sanitizer", "target")
+AXES = BUILT_IN
 SANITIZERS = ("none", "asan", "ubsan", "tsan")
-Variants = Annotated[tuple[VariantPattern, ...], Items(1, alone=True)]
-Modes = Annotated[tuple[Annotated[Pattern, Ref("mode", pattern=True)], ...], Items(1, alone=True)]
-Compilers = Annotated[tuple[Annotated[Pattern, Ref("compiler", pattern=True)], ...], Items(1, alone=True)]
-Sanitizers = Annotated[tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)], ...], Items(1, alone=True)]
-Targets = Annotated[tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True)]
+NATIVE = "native"
+TARGET = Text(
+    "native, or a target such as aarch64-linux-gnu", rf"{NATIVE}|[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*", longest=60
+)
+Variants = Annotated[tuple[VariantPattern, ...], Items(1, alone=True), Negatable()]
+Modes = Annotated[
+    tuple[Annotated[Pattern, Ref("mode", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Compilers = Annotated[
+    tuple[Annotated[Pattern, Ref("compiler", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Sanitizers = Annotated[
+    tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Targets = Annotated[
+    tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+OwnValues = Annotated[tuple[Annotated[Pattern, AsWritten()], ...], Items(1, alone=True), Negatable()]
+OwnSelection = Mapping[Annotated[Name, Ref("axis")], OwnValues]
 
 
 class _ByAxis:
-    """A record with a field for each axis."""
+    """A record with a field for each built-in axis, and a mapping for the others."""
+
+    own: Mapping[str, Any]
 
     def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = getattr(self, axis)
+        found = getattr(self, axis) if axis in AXES else self._own(axis)
+        assert isinstance(found, tuple)
         return found
+
+    def _own(self, axis: str) -> tuple[str, ...]:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Axes(_ByAxis):
-    """The values of each axis, in the order in which cells are listed."""
+    """The values of each axis, in the order in which cells are listed. own: the axes of the project's own."""
 
     variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
     mode: Annotated[tuple[Annotated[str, OneOf(*MODES)], ...], Items(1, unique=True)] = ("release", "debug")
@@ -58,45 +83,77 @@ class Axes(_ByAxis):
         "clang",
     )
     sanitizer: Annotated[tuple[Annotated[str, OneOf(*SANITIZERS)], ...], Items(1, unique=True)] = ("none",)
-    target: Annotated[tuple[Name, ...], Items(1, unique=True)] = ("native",)
+    target: Annotated[tuple[Annotated[str, TARGET], ...], Items(1, unique=True)] = (NATIVE,)
+    own: Annotated[OwnAxes, REST] = field(default_factory=dict, hash=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The axes in the order of a cell's name."""
+        return (*AXES, *self.own)
+
+    def _own(self, axis: str) -> tuple[str, ...]:
+        return tuple(self.own[axis].values)
 
 
 @dataclass(frozen=True)
 class Cells(_ByAxis):
-    """A selection of cells: on each given axis, the cell has one of the given values."""
+    """A selection of cells: on each given axis, the cell has one of the given values. A value that begins
+    with `!` is one that the cell does not have; files write `{not: ...}`."""
 
     variant: Variants = ()
     mode: Modes = ()
     compiler: Compilers = ()
     sanitizer: Sanitizers = ()
     target: Targets = ()
+    own: Annotated[OwnSelection, REST] = field(default_factory=dict, hash=False)
 
     def items(self) -> list[tuple[str, tuple[str, ...]]]:
         """The given axes with their values."""
         pairs = [(axis, getattr(self, axis)) for axis in AXES]
-        return [(axis, values) for axis, values in pairs if values]
+        return [(axis, values) for axis, values in (*pairs, *self.own.items()) if values]
+
+    def _own(self, axis: str) -> tuple[str, ...]:
+        return tuple(self.own.get(axis, ()))
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that excludes cells: those that `exclude` selects. reason: shown for each excluded cell."""
+    """One rule. exclude: the cells that it leaves out. include: the cells that it takes back, if an earlier
+    rule left them out. reason: shown for each excluded cell."""
 
-    exclude: Cells
-    reason: Sentence
+    exclude: Cells | None = None
+    include: Cells | None = None
+    reason: Sentence = ""
 
     def __post_init__(self) -> None:
-        if not self.exclude.items():
-            hint = f"name one of {', '.join(AXES)}"
-            raise Misfit("this rule excludes every cell", hint, ("exclude",), whole=True, at_key=True)
+        if (self.exclude is None) == (self.include is None):
+            what = "a rule has either 'exclude' or 'include'"
+            raise Misfit(what, "write two rules" if self.exclude else None, whole=True, at_key=True)
+        if self.exclude and not self.reason:
+            raise Misfit(
+                "this rule has no 'reason'", "it is shown for each excluded cell", whole=True, at_key=True
+            )
+        if not self.cells.items():
+            hint, key = f"name one of {', '.join(AXES)}", "exclude" if self.exclude else "include"
+            raise Misfit(f"this rule {key}s every cell", hint, (key,), whole=True, at_key=True)
+
+    @property
+    def cells(self) -> Cells:
+        """The cells that the rule is about."""
+        found = self.exclude or self.include
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns."""
+    """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns.
+    run: the axes that change only how a program is run."""
 
     doc: Sentence
     axes: Axes = field(default_factory=Axes)
     rules: tuple[Rule, ...] = ()
+    run: RunAxes = field(default_factory=dict, hash=False)
     default: Cells = field(default_factory=Cells)
     tests: Suite = field(default_factory=Suite)
     programs: Programs = field(default_factory=Programs)
@@ -107,6 +164,11 @@ class Matrix:
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
     pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
+
+    def with_ways(self, ways: Iterable[Running]) -> Matrix:
+        """The matrix in which each timed load is also timed in these ways of running."""
+        more = [load.run_as(way) for way in ways for load in self.timed.values()]
+        return replace(self, loads={**self.loads, **{load.name: load for load in more}})
 
     @property
     def timed(self) -> dict[str, Load]:

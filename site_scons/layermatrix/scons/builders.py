@@ -119,7 +119,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
-        build.request.soak, is_baseline(env), interrupt.interrupted,
+        build.request.soak, is_baseline(env), build.emulator_of(env["LAYERED_CELL"]), interrupt.interrupted,
     )  # fmt: skip
     try:
         with build.shell.under_way(str(target[0])):

@@ -66,8 +66,11 @@ def project(
     if default is None:
         default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
-        command_line = _request(getattr(variables, "keys", lambda: variables)(), default)
-        loaded, compilers = _project_and_compilers(env, root, command_line)
+        loaded = project_cache.load_project(root, env["LAYERED_SOURCES"], library)
+        command_line = _request(getattr(variables, "keys", lambda: variables)(), default, loaded)
+        loaded, compilers = _with_compilers(env, root, loaded, command_line)
+        runs = request.runnings(loaded, command_line)
+        loaded = replace(loaded, matrix=loaded.matrix.with_ways(runs))
         plan = base.Plan(root, loaded, command_line, compilers, run.child())
         texts = base.answers(plan)
         if texts:
@@ -86,7 +89,7 @@ def project(
     env["LAYERED"] = BuildState(
         root, loaded, command_line, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
         {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
-        closures, shell.Shell(command_line.verbose), top, default,
+        closures, shell.Shell(command_line.verbose), top, default, runs,
     )  # fmt: skip
     if "compiledb" in command_line.names:  # loading the tool takes time, and it then records every object
         env.Tool("compilation_db")
@@ -110,7 +113,7 @@ def _folders(env: Env) -> tuple[Path, str]:
     return Path(folder.abspath), "" if folder is env.Dir("#") else f"{folder.path}/"
 
 
-def _request(others: Iterable[str], default: bool) -> request.Request:
+def _request(others: Iterable[str], default: bool, loaded: Project) -> request.Request:
     """The checked command line. With `-h`, only its compiler and flags."""
     script = SCons.Script
     if run.is_help():
@@ -123,14 +126,15 @@ def _request(others: Iterable[str], default: bool) -> request.Request:
         others=others,
         default=default,
         accept=bool(script.GetOption("accept")),
+        axes=loaded.matrix.axes.names,
+        runs=tuple(loaded.matrix.run),
     )
 
 
-def _project_and_compilers(
-    env: Env, root: Path, command_line: request.Request
+def _with_compilers(
+    env: Env, root: Path, loaded: Project, command_line: request.Request
 ) -> tuple[Project, request.Compilers]:
     """The project, with the compilers of the matrix and those that the command line names."""
-    loaded = project_cache.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
     named = toolchain.commands(command_line.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.model.matrix import AXES, Axes, Matrix
+from layermatrix.core.kinds import NOT
+from layermatrix.model.matrix import AXES, Axes, Cells, Matrix
 from layermatrix.model.measuring import FLOOR, Link, Peers
 from layermatrix.model.patterns import matches
 from layermatrix.spec.reading import Document, Path
@@ -16,14 +17,50 @@ from layermatrix.spec.shapes import ExperimentsSpec
 def known(matrix: Matrix, document: Document) -> dict[str, Sequence[str]]:
     """The existing names by noun; without nouns whose names cannot be read."""
     axes = {axis: matrix.axes[axis] for axis in AXES if axis != "variant"} if document.sound("axes") else {}
-    return {**axes, **document.known({("loads",): (), ("peers", "groups"): ()})}
+    names = {"axis": matrix.axes.names} if document.sound("axes") else {}
+    return {**axes, **names, **document.known({("loads",): (), ("peers", "groups"): ()})}
 
 
 def check(matrix: Matrix, variants: list[str], document: Document) -> None:
     """Report names in matrix.yaml that are used twice, and loads that are compared but not timed."""
     _check_timed(matrix.timing.headline, matrix, ("timing", "headline"), document)
+    _check_axes(matrix, document)
     if matrix.peers:
         _check_peers(matrix.peers, variants, document)
+
+
+def _check_axes(matrix: Matrix, document: Document) -> None:
+    """Check that no name is used for two axes, and that rules and defaults name existing values of own
+    axes."""
+    for name in matrix.run:
+        if name in matrix.axes.own:
+            document.error(("run", name), f"{quote(name)} is an axis under 'axes', too", at_key=True)
+    if not document.sound("axes"):
+        return
+    selections: list[tuple[Path, Cells]] = [(("default",), matrix.default)]
+    for index, rule in enumerate(matrix.rules if document.sound("rules") else ()):
+        selections.append((("rules", index, "exclude" if rule.exclude else "include"), rule.cells))
+    for path, cells in selections:
+        for axis, patterns in cells.own.items():
+            if axis in matrix.axes.own:
+                _check_values(axis, matrix.axes[axis], patterns, (*path, axis), document)
+
+
+def _check_values(
+    axis: str, known: Sequence[str], patterns: Sequence[str], path: Path, document: Document
+) -> None:
+    """Check that each pattern matches a value of the axis."""
+    for index, pattern in enumerate(patterns):
+        name = pattern.removeprefix(NOT)
+        if not any(matches(value, name) for value in known):
+            at = (*path, "not") if pattern.startswith(NOT) else path
+            what = f"unknown {axis} {quote(name)}"
+            document.error(_item(document, at, index), what, hint_for(name, known))
+
+
+def _item(document: Document, path: Path, index: int) -> Path:
+    """The path of an item, or of a single value in place of the list."""
+    return (*path, index) if isinstance(document.walk(path)[-1].value, list) else path
 
 
 def expanded(axes: Axes, variants: Sequence[str]) -> Axes:
