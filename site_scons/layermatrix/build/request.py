@@ -15,13 +15,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layermatrix.build import compiler_variables, target_compilers, toolchain
+from layermatrix.build import compiler_variables, costs, target_compilers, toolchain
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.targets import (
     CELLS,
     COMMON,
     DESTDIR,
     PREFIX,
+    PRESET,
+    SAMPLE,
+    SHARD,
     SOAK,
     VERBOSE,
     Kind,
@@ -30,10 +33,10 @@ from layermatrix.build.targets import (
     variables_of,
 )
 from layermatrix.core.errors import SelectionError, hint_for, quote
-from layermatrix.model import ablation
+from layermatrix.model import ablation, sampling
 from layermatrix.model import axes as model_axes
 from layermatrix.model import cells as model_cells
-from layermatrix.model.axes import Running
+from layermatrix.model.axes import Preset, Running
 from layermatrix.model.cells import Cell
 from layermatrix.model.layers import ALL
 from layermatrix.model.matrix import AXES
@@ -112,7 +115,7 @@ class Request:
     @property
     def picks_cells(self) -> bool:
         """Whether the selected cells may be other ones than those that the axes select."""
-        return bool(self.cell_patterns)
+        return bool(self.cell_patterns) or SAMPLE.name in self.given or SHARD.name in self.given
 
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
@@ -141,12 +144,13 @@ def parse(
     accept: bool = False,
     axes: Sequence[str] = AXES,
     runs: Sequence[str] = (),
+    presets: Mapping[str, Preset] | None = None,
 ) -> Request:
     """Check the names and plain values of a command line.
 
     targets: all targets of layermatrix; if the command line names none and `default` is set, the first one is
     built. Another name may be a target of the project: see `check_targets`. others: the variables of the
-    project itself. axes, runs: the axes of its matrix, and its run axes.
+    project itself. axes, runs, presets: the axes of its matrix, its run axes, and its presets.
     """
     by_name = {target.name: target for target in targets}
     variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
@@ -154,8 +158,10 @@ def parse(
     for name, value in arguments:
         _check_known("variable", name, (*axes, *runs, *variables, *others))
         given[name] = _checked(variables[name], value) if name in variables else value
+    chosen = tuple(by_name.get(name, name) for name in names) or tuple(targets[: int(default)])
+    given = {**_preset(given, presets or {}, chosen, targets), **given}
     request = Request(
-        targets=tuple(by_name.get(name, name) for name in names) or tuple(targets[: int(default)]),
+        targets=chosen,
         axes={name: given[name] for name in axes if name in given},
         runs={name: given[name] for name in runs if name in given},
         given={name: value for name, value in given.items() if name not in (*axes, *runs)},
@@ -168,6 +174,26 @@ def parse(
     _check_use(request, targets)
     _separate(request)
     return request
+
+
+def _preset(
+    given: Mapping[str, str],
+    presets: Mapping[str, Preset],
+    chosen: Sequence[Target | str],
+    targets: Sequence[Target],
+) -> dict[str, str]:
+    """The values of the requested preset, without the variables that only other targets take."""
+    name = given.get(PRESET.name)
+    if name is None:
+        return {}
+    if name not in presets:
+        hint = hint_for(name, presets) or "variants/matrix.yaml has no 'presets'"
+        raise RequestError(f"preset=: unknown preset {quote(name)}; {hint}")
+    variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
+    taken = variables_of([target for target in chosen if isinstance(target, Target)])
+    others = variables_of(targets).keys() - taken.keys()
+    values = {key: text for key, text in presets[name].values.items() if key not in others}
+    return {key: _checked(variables[key], text) if key in variables else text for key, text in values.items()}
 
 
 def check_targets(request: Request, names: Iterable[str]) -> None:
@@ -252,6 +278,7 @@ def select(
             left_out.append((cell.id, reason))
         else:
             cells.append(cell)
+    cells = _sampled(project, command_line, cells)
     _check_layers(project, command_line)
     cells, impossible = ablation.expand(cells, command_line.without)
     left_out += impossible
@@ -270,10 +297,23 @@ def _of_names(chosen: Selection, patterns: Sequence[str]) -> Selection:
         if not any(matches(name, pattern) for name in ids):
             hint = hint_for(pattern, ids) or "the target list shows the names"
             raise SelectionError(f"cells=: unknown cell {quote(pattern)}; {hint}")
+    places = {name: place for place, name in enumerate(patterns)}  # a list of names is an order, too
+    matching = [cell for cell in chosen.cells if match_any([cell.id], patterns)]
     return Selection(
-        tuple(cell for cell in chosen.cells if match_any([cell.id], patterns)),
+        tuple(sorted(matching, key=lambda cell: places.get(cell.id, len(places)))),
         tuple((name, reason) for name, reason in chosen.left_out if match_any([name], patterns)),
     )
+
+
+def _sampled(project: Project, command_line: Request, cells: list[Cell]) -> list[Cell]:
+    """The cells that `sample=` and then `shard=` leave."""
+    way, part = command_line.given.get(SAMPLE.name), command_line.given.get(SHARD.name)
+    if way is not None:
+        matrix = project.matrix
+        cells = list(sampling.sample(way, cells, matrix.axes.names, matrix.rules))
+    if part is not None:
+        cells = list(sampling.shard(part, cells, costs.accepted(Path())))
+    return cells
 
 
 def runnings(project: Project, command_line: Request) -> tuple[Running, ...]:

@@ -113,6 +113,14 @@ WITHOUT = Variable(
     name="without", doc="also build each selected variant without each of these layers", values="layers, all"
 )
 CELLS = Variable(name="cells", doc="just these cells, by their names", values="names, comma lists, patterns")
+PRESET = Variable(name="preset", doc="values for other variables, from variants/matrix.yaml", values="a name")
+SAMPLE = Variable(
+    name="sample", doc="choose some of the selected cells", values="all, one-factor, pairwise, random:N:seed",
+    default="all",
+)  # fmt: skip
+SHARD = Variable(
+    name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
+)
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
 )
@@ -128,7 +136,18 @@ TOOLS = tuple(
     )
     for name, doc in compiler_variables.DOCS.items()
 )  # fmt: skip
-COMMON = (CELLS, PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
+COMMON = (
+    CELLS,
+    PRESET,
+    SAMPLE,
+    SHARD,
+    PREFIX,
+    DESTDIR,
+    SOAK,
+    WITHOUT,
+    VERBOSE,
+    *TOOLS,
+)  # every target accepts these
 
 
 def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
@@ -165,6 +184,9 @@ def help_text(
         "A built file is a target, too: build/<cell>/lib<name>.so. `-c` removes the files of a target;",
         "`-n` shows what would be built and run.",
     ]
+    presets = project.matrix.presets.values()
+    if presets:
+        lines += ["", "Presets:", *(f"  {preset.name:<12}{preset.doc}" for preset in presets)]
     accepting = [f"with `{target.name}`: {target.accept}" for target in offered if target.accept]
     if accepting:
         lines += ["", "--accept writes the current figures:", *(f"  {line}" for line in accepting)]

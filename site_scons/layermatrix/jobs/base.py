@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import targets
+from layermatrix.build import costs, targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
 from layermatrix.evidence.columns import several
 
@@ -70,7 +70,7 @@ class Plan:
 
     def build(self, what: Build, *options: str) -> int:
         """Build in a child process, and return its exit status."""
-        axes = _axes(self.project, self.request, what.chosen)
+        axes = _axes(self, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
         child = subprocess.Popen(command, cwd=self.root)
         try:
@@ -176,16 +176,15 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     return f"{several(len(ids), 'cell')} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
-def _axes(project: Project, request: Request, chosen: Selection) -> list[str]:
-    """The variables that select these cells again. The rules leave out the same cells.
+def _axes(plan: Plan, chosen: Selection) -> list[str]:
+    """The variables that select these cells again, likely failures first. The rules leave out the same cells.
 
     A cell without one of its layers has no file: `without=` derives it again.
     """
-    cells = [cell for cell in chosen.cells if cell.variant.name in project.variants]
-    values = {axis: dict.fromkeys(cell.value(axis) for cell in cells) for axis in project.matrix.axes.names}
-    words = [f"{axis}={','.join(found)}" for axis, found in values.items()]
-    return (
-        [*words, f"{targets.CELLS.name}={','.join(cell.id for cell in cells)}"]
-        if request.picks_cells
-        else words
-    )
+    cells = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]
+    names = plan.project.matrix.axes.names
+    words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
+    ordered = costs.by_suspicion(plan.root, cells)
+    if plan.request.picks_cells or ordered != cells:
+        words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
+    return words

@@ -15,6 +15,7 @@ from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
     NOT_ALL,
     Around,
+    AsWritten,
     Entries,
     EnvironmentName,
     Items,
@@ -23,6 +24,7 @@ from layermatrix.core.kinds import (
     Name,
     Node,
     OwnName,
+    Ref,
     Sentence,
     Text,
     Word,
@@ -118,6 +120,24 @@ class RunAxis:
     def usual(self) -> str:
         """The default value."""
         return next(iter(self.values))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Values of variables of the command line under one name. inherits: a preset whose values hold unless
+    this one sets them. In a resolved project, `set` also has the inherited values."""
+
+    name: OwnName
+    doc: Sentence
+    inherits: Annotated[Name, Ref("preset")] = ""
+    set: Annotated[
+        Mapping[Name, Annotated[tuple[Annotated[Word, AsWritten()], ...], Items(1, alone=True)]], Entries(1)
+    ] = field(default_factory=dict, hash=False)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The variables as the command line would set them."""
+        return {name: ",".join(words) for name, words in self.set.items()}
 
 
 @dataclass(frozen=True)

@@ -261,11 +261,9 @@ def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
 
 
 def _is_about(rule: Rule, cell: Cell) -> bool:
-    return all(match_any(_values(cell, axis), wanted) for axis, wanted in rule.cells.items())
+    return all(match_any(rule_values(axis, cell.value(axis)), wanted) for axis, wanted in rule.cells.items())
 
 
-def _values(cell: Cell, axis: str) -> tuple[str, ...]:
-    """The names under which a rule knows the cell's value on an axis."""
-    if axis == "compiler":
-        return (cell.compiler, cell.family)
-    return _names(axis, cell.value(axis))
+def rule_values(axis: str, value: str) -> tuple[str, ...]:
+    """The names under which a rule knows a value of an axis."""
+    return (value, family_of(value)) if axis == "compiler" else _names(axis, value)

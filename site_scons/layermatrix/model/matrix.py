@@ -20,7 +20,7 @@ from layermatrix.core.kinds import (
     Text,
     VariantPattern,
 )
-from layermatrix.model.axes import BUILT_IN, OwnAxes, RunAxes, Running
+from layermatrix.model.axes import BUILT_IN, OwnAxes, Preset, RunAxes, Running
 from layermatrix.model.budgets import COMPILERS
 from layermatrix.model.measuring import (
     Baseline,
@@ -154,6 +154,7 @@ class Matrix:
     axes: Axes = field(default_factory=Axes)
     rules: tuple[Rule, ...] = ()
     run: RunAxes = field(default_factory=dict, hash=False)
+    presets: Mapping[Name, Preset] = field(default_factory=dict, hash=False)
     default: Cells = field(default_factory=Cells)
     tests: Suite = field(default_factory=Suite)
     programs: Programs = field(default_factory=Programs)

@@ -128,6 +128,7 @@ def _request(others: Iterable[str], default: bool, loaded: Project) -> request.R
         accept=bool(script.GetOption("accept")),
         axes=loaded.matrix.axes.names,
         runs=tuple(loaded.matrix.run),
+        presets=loaded.matrix.presets,
     )
 
 
