@@ -13,6 +13,7 @@ from layermatrix.jobs import (
     counters,
     evidence,
     explain,
+    export,
     fuzz,
     layers,
     list_cells,
@@ -42,5 +43,6 @@ JOBS: tuple[targets.Target, ...] = (
     fuzz.JOB,
     list_cells.JOB,
     explain.JOB,
+    export.JOB,
 )
 TARGETS = (*JOBS, *targets.GRAPH)

@@ -34,8 +34,8 @@ BUILT_IN = ("variant", "mode", "compiler", "sanitizer", "target")
 # The other variables of the command line. A test compares this list with `build.targets`.
 VARIABLES = (
     "PREFIX", "DESTDIR", "soak", "without", "verbose", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS",
-    "LDFLAGS", "rounds", "experiment", "loads", "seconds", "cells", "preset", "sample", "shard", "why",
-    "quarantine", "peer", "libraries",
+    "LDFLAGS", "rounds", "experiment", "loads", "seconds", "cells", "preset", "sample", "shard", "shards",
+    "why", "quarantine", "peer", "libraries",
 )  # fmt: skip
 Arguments = Annotated[tuple[Word, ...], Items(alone=True)]
 Command = Annotated[str, Text("the name of a command", r"[\w.+-]+", longest=100)]
