@@ -51,6 +51,10 @@ class RequestError(Exception):
     """The command line is wrong; str() is one line."""
 
 
+class NothingToDoError(RequestError):
+    """The command line is right, but every selected cell is left out."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A checked command line. `axes`, `runs` (the run axes) and `given` hold only variables of the command
@@ -286,7 +290,8 @@ def select(
         reasons = (
             {reason for _, reason in left_out} if not named else {f"there is no {name}" for name in named}
         )
-        raise RequestError("no cell is left: " + "; ".join(sorted(reasons)))
+        kind = RequestError if named else NothingToDoError
+        raise kind("no cell is left: " + ("; ".join(sorted(reasons)) or "this part of the cells is empty"))
     return Selection(tuple(cells), tuple(left_out))
 
 

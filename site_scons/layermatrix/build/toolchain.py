@@ -25,7 +25,7 @@ from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.core import process, records
 from layermatrix.core.command import WRAPPER, scons
 from layermatrix.core.errors import SelectionError
-from layermatrix.model.cells import COMPILER_COMMAND, family_of
+from layermatrix.model.matching import COMPILER_COMMAND, family_of
 
 CACHE = Path("build/.toolchain.json")
 CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # C compiler -> C++ compiler, as parts of their names

@@ -6,10 +6,13 @@ linked with the shared library passes only if it loads the library of this cell.
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from layermatrix.core import library_use, process
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.core.emulator import Emulator
 from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence import tolerance
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
@@ -43,7 +47,9 @@ def _declare(build: Builder) -> Inputs:
     scripts = [script for pattern in patterns for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
     beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
-    values = [f"{suite}, soak {build.soak}"]
+    names = [Path(node.path).stem for node in (*build.tests, *scripts)]
+    known = build.project.quarantine.text(build.cell, names, datetime.date.today())
+    values = [f"{suite}, soak {build.soak}{known}"]
     if build.cell.target != NATIVE:
         values.append(f"{build.emulator}")
     return Inputs([*build.tests, *scripts], needs=[*build.libraries, *beside], values=values)
@@ -61,19 +67,44 @@ def take(task: Task, programs: Sequence[Path], way: Running | None = None) -> Te
         return NotMeasured(f"not run: {task.emulator.missing}")
     extra = {running.CELL_VARIABLE: str(task.folder), **task.cell.environment}
     idle = suite.native if task.emulator.words else ()
+    limits = Limits(suite.timeout, suite.timeouts, suite.cell_timeout, task.soak or 0)
     found = run(
         [program for program in programs if program.stem not in idle],
-        suite.timeout + (task.soak or 0),
+        limits,
         extra={**extra, **(way.environment if way else {})},
         arguments=_of_soak(suite, task.soak),
         linked=_linked(task, suite),
         emulator=task.emulator,
         before=way.before if way else (),
+        attempts=lambda test: task.project.quarantine.attempts(task.cell, test),
     )
+    if isinstance(found, NotMeasured):
+        return found
+    judged = (_tolerated(check, task) for check in found.programs)
     left = [
         Check(name, Status.NOT_RUN, NOT_EMULATED) for name in sorted({one.stem for one in programs} & {*idle})
     ]
-    return found if isinstance(found, NotMeasured) else replace(found, programs=(*found.programs, *left))
+    return replace(found, programs=(*judged, *left))
+
+
+def _tolerated(check: Check, task: Task) -> Check:
+    return tolerance.tolerated(check, Path(check.name).stem, task.cell, task.project.quarantine)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The seconds that tests may take. own: those of single tests. whole: those of all tests of a cell; 0: no
+    limit. more: added to each."""
+
+    each: float
+    own: Mapping[str, float] = field(default_factory=dict)
+    whole: float = 0
+    more: float = 0
+
+    def of(self, test: str, used: float) -> float:
+        """The seconds of a test after the tests before it have used some; 0 or less if none are left."""
+        alone = self.own.get(test, self.each) + self.more
+        return min(alone, self.whole + self.more - used) if self.whole else alone
 
 
 def _linked(task: Task, suite: Suite) -> Mapping[str, Path]:
@@ -96,23 +127,29 @@ def _of_soak(suite: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
 
 def run(
     programs: Sequence[Path],
-    timeout: float,
+    limits: Limits,
     *,
     extra: Mapping[str, str] | None = None,
     arguments: Mapping[str, Sequence[str]] | None = None,
     linked: Mapping[str, Path] | None = None,
     emulator: Emulator = NATIVE_MACHINE,
     before: Sequence[str] = (),
+    attempts: Callable[[str], int] = lambda test: 1,
     run: process.Run = process.run,
 ) -> Tests | NotMeasured:
-    """Run the programs, each in a new folder. timeout: seconds. extra: environment variables. arguments:
-    program -> its arguments. linked: program -> the shared library that it is linked with. before: a command
-    that starts each program."""
+    """Run the programs, each in a new folder. attempts: how often a failing test is run at most. extra:
+    environment variables. arguments: program -> its arguments. linked: program -> the shared library that it
+    is linked with. before: a command that starts each program."""
 
     def test(program: Path) -> Check:
         cannot = emulator.cannot_run(program)
         if cannot:
             return Check(program.name, Status.NOT_RUN, cannot)
+        timeout = limits.of(program.stem, time.monotonic() - begin)
+        if timeout <= 0:
+            return Check(
+                program.name, Status.FAILED, f"the {limits.whole:g} s of the cell's tests were used up"
+            )
         command = [
             *before,
             *emulator.before(program),
@@ -130,7 +167,10 @@ def run(
 
     if not programs:
         return NotMeasured("there are no test programs")
-    return Tests(tuple(test(program) for program in programs))
+    begin = time.monotonic()
+    return Tests(
+        tuple(tolerance.repeated(partial(test, program), attempts(program.stem)) for program in programs)
+    )
 
 
 def _command(program: Path) -> list[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from layermatrix.model.project import Project
     from layermatrix.model.variants import Variant
 
+# The exit status of a job. 2 is for a wrong command line or spec, and 3 if there is nothing to do.
+FAILED = 1
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
 SHOWN_CELLS = 6  # in a line of `-n`
@@ -131,8 +133,8 @@ class Outcome:
 
 
 def run(plan: Plan, *, dry: bool = False) -> int:
-    """Run the requested jobs in order, or only print what they would do. Returns the exit status of the first
-    failed one. Raises RequestError before any job runs, if one of them is impossible."""
+    """Run the requested jobs in order, or only print what they would do. Returns FAILED if one of
+    them failed, or INTERRUPTED. Raises RequestError before any job runs, if one of them is impossible."""
     wanted = [job for job in plan.request.targets if isinstance(job, Job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
@@ -143,10 +145,10 @@ def run(plan: Plan, *, dry: bool = False) -> int:
     try:
         for job, work in works:
             status = status or (_say(plan, job, work) if dry else work.run())
+        return status if status in (0, INTERRUPTED) else FAILED
     except KeyboardInterrupt:  # outside the steps: while the report was being written
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    return status
 
 
 def answers(plan: Plan) -> list[str]:

@@ -6,7 +6,6 @@ Reads the resolved model and the available compilers. Writes nothing.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,29 +13,22 @@ from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.core.kinds import NOT
 from layermatrix.model.axes import Choice, missing_command
 from layermatrix.model.budgets import BudgetLimit
+from layermatrix.model.matching import family_of, is_among, names_of, short_target
 from layermatrix.model.matrix import AXES, NATIVE, Rule
 from layermatrix.model.patterns import match_any, matches
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 
-COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
 DEFAULT_AXES = {"sanitizer": "none", "target": "native"}  # not in the id of a cell
 ONLY_SHIPPED = "only native release cells without a sanitizer are {}"  # counted, timed
 Names = tuple[str, ...]
 Available = Mapping[str, object]  # compiler -> what was found; an object with a `reason` is missing
 Installed = Callable[[str], bool]  # whether a command is installed
-SHORT_TARGET = re.compile(r"(\w+?)-linux(?:-gnu|-(\w+))?")
 
 
 def is_shipped(mode: str, sanitizer: str, target: str) -> bool:
     """Whether a cell of these axes is built as it would be used."""
     return (mode, sanitizer, target) == ("release", "none", NATIVE)
-
-
-def short_target(target: str) -> str:
-    """A target in the id of a cell: aarch64 for aarch64-linux-gnu, x86_64-musl for x86_64-linux-musl."""
-    parts = SHORT_TARGET.fullmatch(target)
-    return "-".join(filter(None, parts.groups())) if parts else target
 
 
 @dataclass(frozen=True)
@@ -157,12 +149,6 @@ def select(
     return _cells(project, wanted, available, installed)
 
 
-def family_of(compiler: str) -> str:
-    """The family of a compiler command: gcc for gcc-12. Another name is its own family."""
-    command = COMPILER_COMMAND.fullmatch(compiler)
-    return command.group(1) if command else compiler
-
-
 def with_compilers(project: Project, names: Iterable[str]) -> Project:
     """The project with these values on the compiler axis."""
     axes = replace(project.matrix.axes, compiler=tuple(names))
@@ -176,15 +162,10 @@ def choose(axis: str, text: str, known: Names) -> Names:
     if not wanted:
         raise SelectionError(f"{axis}= is empty; {hint_for('', known) or 'all selects every value'}")
     for part in (one.removeprefix(NOT) for one in wanted):
-        if not any(matches(name, part) for value in known for name in _names(axis, value)):
+        if not any(matches(name, part) for value in known for name in names_of(axis, value)):
             hint = hint_for(part, known)
             raise SelectionError(f"unknown {axis} {quote(part)}" + (f"; {hint}" if hint else ""))
-    return tuple(value for value in known if match_any(_names(axis, value), wanted))
-
-
-def _names(axis: str, value: str) -> tuple[str, ...]:
-    """The names that a user may give a value: of a target, also its short form."""
-    return (value, short_target(value)) if axis == "target" else (value,)
+    return tuple(value for value in known if match_any(names_of(axis, value), wanted))
 
 
 def _default(project: Project, axis: str, known: Names, available: Available | None) -> Names:
@@ -253,17 +234,8 @@ def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
     the first one's reason."""
     reason = None
     for rule in rules:
-        if rule.include and reason and _is_about(rule, cell):
+        if rule.include and reason and is_among(cell, rule.include):
             reason = None
-        elif rule.exclude and not reason and _is_about(rule, cell):
+        elif rule.exclude and not reason and is_among(cell, rule.exclude):
             reason = rule.reason
     return reason
-
-
-def _is_about(rule: Rule, cell: Cell) -> bool:
-    return all(match_any(rule_values(axis, cell.value(axis)), wanted) for axis, wanted in rule.cells.items())
-
-
-def rule_values(axis: str, value: str) -> tuple[str, ...]:
-    """The names under which a rule knows a value of an axis."""
-    return (value, family_of(value)) if axis == "compiler" else _names(axis, value)

@@ -71,6 +71,8 @@ class Suite:
     soak: Mapping[Name, Words] = field(default_factory=dict, hash=False)
     native: Names = ()
     timeout: Seconds = 120
+    timeouts: Mapping[Name, Seconds] = field(default_factory=dict, hash=False)
+    cell_timeout: Annotated[int, integer(0, 86_400)] = 0
 
     @property
     def globs(self) -> dict[str, tuple[str, ...]]:

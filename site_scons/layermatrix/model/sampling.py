@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from layermatrix.core.errors import SelectionError, suggest
-from layermatrix.model.cells import Cell, rule_values
+from layermatrix.model.cells import Cell
+from layermatrix.model.matching import rule_values
 from layermatrix.model.matrix import Rule
 from layermatrix.model.patterns import match_any
 

@@ -37,6 +37,7 @@ from layermatrix.model import cells
 from layermatrix.model.project import Project
 from layermatrix.scons import run
 
+NOTHING_TO_DO = 3  # the exit status if every selected cell is left out
 Env = Any
 Values = Mapping[str, Mapping[str, Any]]  # of an axis -> construction variables to append
 
@@ -78,6 +79,8 @@ def project(
         _make_folder(root / "build")
         _run_jobs(plan)
         selection = _selected(plan)
+    except request.NothingToDoError as error:
+        run.refuse(str(error), NOTHING_TO_DO)
     except (SpecErrors, SelectionError, request.RequestError) as error:
         run.refuse(str(error))
     except OSError as error:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.core.kinds import NOT
 from layermatrix.model.axes import VARIABLES, Preset
-from layermatrix.model.cells import rule_values
+from layermatrix.model.matching import rule_values
 from layermatrix.model.matrix import AXES, Axes, Cells, Matrix
 from layermatrix.model.measuring import FLOOR, Link, Peers
 from layermatrix.model.patterns import matches
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.spec.reading import Document, Path
 from layermatrix.spec.shapes import ExperimentsSpec
 
@@ -30,6 +31,16 @@ def check(matrix: Matrix, variants: list[str], document: Document) -> None:
     _check_presets(matrix, variants, document)
     if matrix.peers:
         _check_peers(matrix.peers, variants, document)
+
+
+def check_quarantine(quarantine: Quarantine, matrix: Matrix, document: Document) -> None:
+    """Check that the entries name existing values of own axes."""
+    for key, entries in (("quarantine", quarantine.quarantine), ("flaky", quarantine.flaky)):
+        for index, entry in enumerate(entries if document.sound(key) else ()):
+            for axis, patterns in entry.cells.own.items():
+                if axis in matrix.axes.own:
+                    path: Path = (key, index, "cells", axis)
+                    _check_values(axis, matrix.axes[axis], patterns, path, document)
 
 
 def _check_axes(matrix: Matrix, document: Document) -> None:
