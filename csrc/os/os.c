@@ -218,6 +218,18 @@ bool os_purge(void *start, size_t size)
     return purged;
 }
 
+bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST])
+{
+    if (OS_PAGE != 4096)
+        return false; // tests simulate other pages than the kernel's, whose answers it would not fit
+    unsigned char answers[OS_PRESENT_MOST];
+    int saved = errno;
+    bool known = mincore(start, pages * OS_PAGE, answers) == 0;
+    errno = saved;
+    for (size_t i = 0; known && i < pages; i++) present[i] = answers[i] & 1;
+    return known;
+}
+
 // A kernel without huge pages rejects the call, which then is not needed.
 void os_no_huge_pages(void *start, size_t size)
 {

@@ -42,6 +42,11 @@ void *os_map_hidden(size_t size, size_t alignment, size_t guard);
 // Returns the memory behind the addresses to the system; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
 
+// Sets present[i] to whether the i-th of `pages` pages of the MMU from `start` on holds memory, which is mapped privately. A
+// page without memory reads as zero. False: the system does not tell.
+#define OS_PRESENT_MOST ((size_t)64)
+bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
+
 // Makes the kernel use small pages there: it would otherwise refill the gaps that were returned with huge pages.
 void os_no_huge_pages(void *start, size_t size);
 

@@ -6,7 +6,7 @@
 // the first layer, a spill of a full layer, or a drain.
 //
 // The generated header replaces each call of a layer by a call of its counting wrapper, so a layer's own template
-// counts only what its functions do with whole chains.
+// counts only what its functions do with whole rows.
 #ifndef TINY_COUNT_H
 #define TINY_COUNT_H
 
