@@ -85,6 +85,11 @@ static void keep(void *start, size_t size, bool is_open, bool at_limit)
 static _Atomic(bool) mappings_are_scarce;
 #define WORTH_A_MAPPING ((size_t)64 << 20)
 
+bool os_mappings_are_scarce(void)
+{
+    return atomic_load_explicit(&mappings_are_scarce, memory_order_relaxed);
+}
+
 // Each hole that is filled joins the mappings around it.
 static void fill_holes(void)
 {
@@ -99,8 +104,7 @@ static void fill_holes(void)
 static void unmap(void *start, size_t size, bool is_open)
 {
     int saved = errno;
-    if (is_open && size < WORTH_A_MAPPING &&
-        atomic_load_explicit(&mappings_are_scarce, memory_order_relaxed)) {
+    if (is_open && size < WORTH_A_MAPPING && os_mappings_are_scarce()) {
         keep(start, size, true, true);
     } else if (munmap(start, size) == 0) {
         if (is_open) os_holes_note(start, size);

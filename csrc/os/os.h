@@ -29,6 +29,9 @@ bool os_map_at(void *start, size_t size);
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
 
+// True once the process has reached its limit of mappings: then guards are worth less than mappings.
+bool os_mappings_are_scarce(void);
+
 // Returns the memory to the system and makes the addresses inaccessible but keeps them reserved. False leaves all
 // unchanged.
 bool os_hide(void *start, size_t size);

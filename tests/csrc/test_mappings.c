@@ -5,8 +5,7 @@
 
 #include "test.h"
 
-// With full checks a block has guards, and is three mappings.
-enum { LEFT = T_CHECKS >= 2 ? 21000 : 3000, MOST_BLOCKS = T_CHECKS >= 2 ? 5000 : 10000 };
+enum { LEFT = 3000, MOST_BLOCKS = 10000 };
 enum { LARGE = 1200000, SMALL = 300, SMALL_BLOCKS = 20000, ROUNDS = 2 };
 
 static size_t page;
