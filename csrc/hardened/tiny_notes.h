@@ -1,7 +1,7 @@
 // With full checks: the state of tiny blocks, stored apart from them in their page's notes.
 //
 // note: 0 if the block was never allocated, else freed, or the requested size. So it is known which blocks are allocated
-// and where their canaries begin, whatever the program wrote.
+// and where their canaries begin, even if the program wrote beyond a block.
 // place: a block of a slab and its note, found once for each operation.
 #ifndef TINY_NOTES_H
 #define TINY_NOTES_H

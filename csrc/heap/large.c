@@ -298,7 +298,7 @@ static bool has_few_addresses(size_t size)
     return size > os_address_limit() / SHARE_OF_LIMIT;
 }
 
-// A guarded block that grows reserves as many addresses again, so that it seldom moves, whatever the steps.
+// A guarded block that grows reserves as many addresses again, so that it seldom moves in steps of any size.
 static size_t reserve_for(const large_extent_t *extent, size_t size)
 {
     return large_is_guarded(extent) && size > extent->size && !has_few_addresses(size) ? size : 0;

@@ -63,7 +63,7 @@ class Copy:
         self.root = folder / "a project"
         self.root.mkdir(parents=True)
         shutil.copy2(ROOT / "sconsw", self.root)
-        for name in ("requirements", "requirements-zig", "requirements-dev"):
+        for name in ("requirements", "requirements-zig", "requirements-dev", "requirements-docs"):
             self.root.joinpath(f"{name}.lock").write_text(f"# {name}\n")
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -372,8 +372,9 @@ def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Cop
     copy.run()
     copy.calls()
     ended = copy.run("lint")
-    assert ended.message == ["sconsw: preparing .venv: the packages of requirements-dev.lock ..."]
-    assert copy.calls("venv", "pip") == ["pip requirements-dev.lock"]
+    locks = ["requirements-dev.lock", "requirements-docs.lock"]
+    assert ended.message == [f"sconsw: preparing .venv: the packages of {lock} ..." for lock in locks]
+    assert copy.calls("venv", "pip") == [f"pip {lock}" for lock in locks]
     assert copy.run("lint").message == []
 
 

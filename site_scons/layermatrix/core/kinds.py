@@ -130,7 +130,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _no_keyword(name: str) -> str:
+def no_keyword(name: str) -> str:
     if name in C_KEYWORDS:
         raise Misfit(f"must be a C identifier, not the keyword {quote(name)}")
     return name
@@ -182,16 +182,26 @@ class Single(Kind):
         raise self.refuse(node, "write it without quotes and leading zeroes" if digits else None)
 
 
-def integer(low: int, high: int, step: int = 1) -> Single:
+class Range(Single):
+    """A number from `low` to `high`, a multiple of `step`."""
+
+    def __init__(self, expects: str, *types: type, low: float, high: float, step: int = 1) -> None:
+        super().__init__(expects, *types, fits=self._is_in)
+        self.low, self.high, self.step = low, high, step
+
+    def _is_in(self, value: float) -> bool:
+        return self.low <= value <= self.high and (self.step == 1 or value % self.step == 0)
+
+
+def integer(low: int, high: int, step: int = 1) -> Range:
     """A whole number from `low` to `high`, a multiple of `step`."""
     multiple = f", a multiple of {step}" if step > 1 else ""
-    what = f"a whole number from {low} to {high}{multiple}"
-    return Single(what, int, fits=lambda value: low <= value <= high and value % step == 0)
+    return Range(f"a whole number from {low} to {high}{multiple}", int, low=low, high=high, step=step)
 
 
-def number(low: float, high: float) -> Single:
+def number(low: float, high: float) -> Range:
     """A number, whole or not, from `low` to `high`."""
-    return Single(f"a number from {low:g} to {high:g}", int, float, fits=lambda value: low <= value <= high)
+    return Range(f"a number from {low:g} to {high:g}", int, float, low=low, high=high)
 
 
 class Around:
@@ -200,6 +210,11 @@ class Around:
     def before(self, node: Node) -> Node:
         """The node to read; raises Misfit if the value is not allowed."""
         return node
+
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        """The JSON Schema of the value in the file; `made` is that of the node that is read. A check that no
+        schema expresses leaves it as it is. `spec.schema` has those of the forms in this module."""
+        return made
 
 
 @dataclass(frozen=True)
@@ -230,10 +245,15 @@ class Items(Around):
         texts = [part.text for part in node.parts(list, expects)]
         if len(texts) < self.at_least:
             raise Misfit(f"must be {expects}, not {len(texts)}")
-        for index, text in enumerate(texts if self.unique else ()):
-            if text is not None and text in texts[:index]:
-                raise Misfit(f"{quote(text)} is in {{slot}} twice", at=(index,), whole=True)
+        if self.unique:
+            _check_unique(texts)
         return node
+
+
+def _check_unique(texts: list[str | None]) -> None:
+    for index, text in enumerate(texts):
+        if text is not None and text in texts[:index]:
+            raise Misfit(f"{quote(text)} is in {{slot}} twice", at=(index,), whole=True)
 
 
 @dataclass(frozen=True)
@@ -247,6 +267,7 @@ class Entries(Around):
 
     def before(self, node: Node) -> Node:
         if self.listed and isinstance(node.value, list) and all(part.text for part in node.value):
+            _check_unique([part.text for part in node.value])
             node = node.holding({part.text: part.holding({}) for part in node.value})
         if not self.at_least <= len(node.entries) <= self.at_most:
             what = f"{{slot}} must have {self.at_least} to {self.at_most} entries, not {len(node.entries)}"
@@ -270,6 +291,44 @@ class Short(Around):
         return node
 
 
+class AsWritten(Around):
+    """A single value as it is written: `on` and `3` are text here."""
+
+    def before(self, node: Node) -> Node:
+        return replace(node, value=node.text) if node.is_single else node
+
+
+class Negatable(Around):
+    """A list of patterns, or `{not: patterns}`, which selects what none of them matches. The patterns then
+    begin with NOT."""
+
+    def before(self, node: Node) -> Node:
+        if not isinstance(node.value, dict):
+            return node
+        for name in node.value:
+            if name != "not":
+                raise Misfit(f"unknown key {quote(name)}", "'not' is the only key here", (name,), True, True)
+        given = node.value.get("not")
+        if given is None:
+            raise Misfit("must be a value, a list, or {not: ...}, not an empty mapping")
+        return node.holding(
+            [replace(part, text=_negated(part), value=_negated(part)) for part in _alone(given)]
+        )
+
+
+NOT = "!"  # in front of a pattern: what it does not match
+
+
+def _alone(node: Node) -> list[Node]:
+    """The items of a list; a single value is a list of one."""
+    parts: list[Node] = [node] if node.is_single else node.parts(list, "a value or a list")
+    return parts
+
+
+def _negated(node: Node) -> str | None:
+    return None if node.text is None else NOT + node.text
+
+
 @dataclass(frozen=True)
 class Ref:
     """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
@@ -283,7 +342,7 @@ class Ref:
 
 REST = object()  # marks the field with the entries of a mapping that no other field takes
 OR_NONE = object()  # marks a field whose whole value may be replaced by the word `none`: it is then None
-NAME = Text("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63, then=_no_keyword)
+NAME = Text("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63, then=no_keyword)
 NOT_ALL = Reserved("all", "that is the word for all of them")
 _INSIDE = r"(?!/)(?!.*(^|/)\.\.?(/|$))"  # a path inside the project's folder
 
@@ -300,7 +359,7 @@ Question = Annotated[str, Text("one line", r"[^\n\r\t]+", longest=100)]
 File = Annotated[str, Text("a relative path", _INSIDE + r"[\w./+-]+")]
 Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+")]
 CFile = Annotated[str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c")]
-Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")]
+Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!.+-]+")]
 SharedLibrary = Annotated[
     str, Text("the name of a shared library, such as libm.so.6", _INSIDE + r"[\w./+-]+\.so[\w.]*")
 ]
@@ -314,7 +373,8 @@ Symbol = Annotated[
 ]
 Regex = Annotated[str, Text("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200, then=_regex)]
 Label = Annotated[str, Text("text", longest=40)]
-Capacity = Annotated[int, integer(1, 65_535)]
+CAPACITY = integer(1, 65_535)
+Capacity = Annotated[int, CAPACITY]
 Bytes = Annotated[int, integer(1, 2**30)]
 Seconds = Annotated[int, integer(1, 86_400)]
 Switch = Annotated[bool, Single("on or off", bool)]

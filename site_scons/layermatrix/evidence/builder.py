@@ -6,12 +6,15 @@ The SCons tool implements it. A kind sees only the path of a node and the files 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Step
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.core.emulator import Emulator
+    from layermatrix.model.axes import Running
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 
@@ -56,6 +59,14 @@ class Builder(Protocol):
         """The duration of a soak test in seconds; None if none was requested."""
 
     @property
+    def runs(self) -> Sequence[Running]:
+        """The ways to run programs that were selected in addition to the default."""
+
+    @property
+    def emulator(self) -> Emulator:
+        """What runs the cell's programs."""
+
+    @property
     def sources(self) -> str:
         """The folder of the C files."""
 
@@ -98,9 +109,13 @@ class Builder(Protocol):
 
     def glob(self, pattern: str) -> Sequence[Node]: ...
 
-    def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
-        """The object of a file, with line tables. copies: a folder of the cell; its gen/ and src/ replace the
-        folders with the headers of the library."""
+    def compiled(self, target: str, source: Node, *, copies: str = "", needs: Sequence[Node] = ()) -> Node:
+        """The object of a file, with line tables.
+
+        copies: a folder with copies: in gen/, of the generated files; in src/, of the C files, at
+        their paths in the project. The compiler reads them in place of the source and the library's headers.
+        The object is out of date when the source, its headers, or one of `needs` changes.
+        """
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         """The file that the compiler prints with these flags instead of -c."""
@@ -120,11 +135,17 @@ class Builder(Protocol):
         values: Sequence[str] = (),
         after: Sequence[Node] = (),
         once: bool = False,
+        folder: str = "",
     ) -> Sequence[Node]:
         """Files that a step makes.
 
         They are out of date when a source, one of `needs` or a text of `values` changes, or when the step's
         module or a module that it imports (directly or not) changes. module: the module to use instead of the
         one that defines the step. after: files that only have to be built earlier. once: another cell may
-        have declared the same files.
+        have declared the same files. folder: a folder that the step fills; `-c` removes it.
         """
+
+
+def in_cell(build: Builder, node: Node) -> Path:
+    """The path of one of the cell's files, relative to the cell's folder."""
+    return Path(node.path).relative_to(build.folder)

@@ -16,6 +16,7 @@ EXPERIMENT = Variable(
     doc="the experiments to run",
     values="names in variants/experiments.yaml",
     default="all",
+    choices=lambda project: project.experiments,
 )
 
 

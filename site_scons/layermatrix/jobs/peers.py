@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 LOADS = Variable(
     name="loads", doc="which loads are timed",
     values="names, groups and patterns of variants/matrix.yaml, all", default="its 'default'",
+    choices=lambda project: (*project.matrix.peers.groups, *project.matrix.peers.loads, "all")
+    if project.matrix.peers
+    else (),
 )  # fmt: skip
 LIBRARIES = Variable(
     name="libraries", doc="which libraries of variants/matrix.yaml are timed with the variants",
     values="names and patterns, floor, all", default="those for the selected variants",
+    choices=lambda project: (*project.matrix.peers.libraries, "all") if project.matrix.peers else (),
 )  # fmt: skip
 PEER = Variable(
     name="peer", doc="one more library: to time, or to run for its column of a page",

@@ -6,14 +6,16 @@ dependencies of a file: the compiler's identity, the resolved variant, its templ
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import SCons.Errors
 from SCons.Action import Action
+from SCons.Scanner import ScannerBase
 
-from layermatrix.build import dependencies, paths, shell
+from layermatrix.build import costs, dependencies, paths, shell
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 Env = Any
 Node = Any
+
+# A step reads its sources and nothing else. SCons would look for the #include lines of C sources, which takes
+# time, and would take a step to be out of date when a header changes that it does not read.
+READS_NO_MORE = ScannerBase(lambda node, env, path: [], name="layermatrix step")
 
 
 def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
@@ -93,7 +99,7 @@ def step(
     """Files that a Python step makes. They are out of date when the step's module changes, or any module that
     it imports directly or indirectly; SCons itself tracks only the step's own code. module: the module to
     track, if it is not the one that defines the step."""
-    made = env.Command(targets, sources, Action(_Execute(how), word))
+    made = env.Command(targets, sources, Action(_Execute(how), word), source_scanner=READS_NO_MORE)
     name = module or how.__module__
     digest = dependencies.library(env["LAYERED"].root).digest(name)
     env.Depends(made, env.Value(f"{how.__qualname__} of {name} {digest}"))
@@ -119,11 +125,13 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
-        build.request.soak, is_baseline(env), interrupt.interrupted,
+        build.request.soak, is_baseline(env), build.emulator_of(env["LAYERED_CELL"]), interrupt.interrupted,
     )  # fmt: skip
+    begin = time.monotonic()
     try:
         with build.shell.under_way(str(target[0])):
             how(task)
+        costs.note(folder, str(target[0]), time.monotonic() - begin)
     except StepError as error:
         if not error.recorded:
             shell.note_failure(folder, how.__name__, str(error), str(target[0]))

@@ -1,7 +1,8 @@
 """Read a project's spec files into the frozen records of `model`, or report every mistake in them at once.
 
-Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, and one file per
-variant. If the folder of the C sources is known, the loader also checks that the named files exist (`disk`).
+Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, quarantine.yaml, and
+one file per variant. If the folder of the C sources is known, the loader also checks that the named files
+exist (`disk`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from layermatrix.core.errors import Place, Report
 from layermatrix.core.kinds import NAME, NOT_ALL, Misfit, Text, node_of
 from layermatrix.model.catalogue import Catalogue
-from layermatrix.model.plan import Matrix
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.project import Project
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.profiles import registry
 from layermatrix.spec import catalogue as catalogues
 from layermatrix.spec import disk, matrix
@@ -26,7 +28,8 @@ FOLDER = "variants"
 CATALOGUE = "layers.yaml"
 MATRIX = "matrix.yaml"
 EXPERIMENTS = "experiments.yaml"
-NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS)
+QUARANTINE = "quarantine.yaml"
+NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS, QUARANTINE)
 FIGURE = r"[0-9]+(\.[0-9]+)?"
 NUMBER = Text("a figure or a range of two, such as '23.6' or '40-50'", f"{FIGURE}(-{FIGURE})?", longest=40)
 TEXT = Text("text", longest=40)
@@ -47,10 +50,12 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     plan = read(Matrix, cells)
     questions = Document(root, f"{FOLDER}/{EXPERIMENTS}", report, optional=True)
     experiments = read(ExperimentsSpec, questions)
+    failing = Document(root, f"{FOLDER}/{QUARANTINE}", report, optional=True)
+    quarantine = read(Quarantine, failing)
 
     known = {**catalogues.known(catalogue, layers), **matrix.known(plan, cells)}
     known |= {"variant": names} if names else {}
-    for document in (layers, cells, questions, *(file.document for file in files.values())):
+    for document in (layers, cells, questions, failing, *(file.document for file in files.values())):
         document.check_references(known)
     catalogue = catalogues.checked(spec, catalogue, layers)
     drafts = Lineage(catalogue, layers, files).draft_all()
@@ -60,6 +65,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     matrix.check(plan, names, cells)
     _check_figures(plan.baseline.reported, ("baseline", "reported"), catalogue, cells)
     matrix.check_experiments(experiments, plan, questions)
+    matrix.check_quarantine(quarantine, plan, failing)
     if sources is not None:
         absent = disk.of_system(root, sources, spec.system) if layers.sound("system") else ()
         _report_absent(absent, layers)
@@ -67,7 +73,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     report.raise_if_any()
     variants = {name: finished(drafts[name].variant, catalogue) for name in names}
     plan = matrix.resolve(plan, names, registry.of(catalogue.profile).link)
-    return Project(catalogue, variants, plan, experiments.experiments)
+    return Project(catalogue, variants, plan, experiments.experiments, quarantine)
 
 
 def _report_absent(absent: Iterable[Misfit], document: Document) -> None:
@@ -81,23 +87,18 @@ def _report_absent(absent: Iterable[Misfit], document: Document) -> None:
 # --- the files
 
 
-def spec_files(root: Path | str) -> list[Path]:
-    """The files that `load_project` reads, sorted by name. The build declares them as dependencies."""
-    folder = Path(root) / FOLDER
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
-
-
 def variant_names(folder: Path, report: Report) -> list[str]:
     """The variants that have a file."""
     if not folder.is_dir():
         report.error(Place(FOLDER, 1, 1), "cannot be read: no such folder")
         report.raise_if_any()
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml" and path.name[0] != ".":
+    files = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    for path in files:
+        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml":
             place = Place(f"{FOLDER}/{printable(path.name)}", 1, 1)
             what = "is not read: the name of a spec file ends in .yaml"
             report.error(place, what, f"rename it to {printable(path.stem)}.yaml")
-    names = [path.stem for path in spec_files(folder.parent) if path.name not in NO_VARIANTS]
+    names = [path.stem for path in files if path.suffix == ".yaml" and path.name not in NO_VARIANTS]
     if not names:
         hint = "a variant is a file such as variants/mine.yaml"
         report.error(Place(FOLDER, 1, 1), "there is no variant", hint)

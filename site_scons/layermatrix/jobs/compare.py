@@ -1,0 +1,116 @@
+"""The job `compare`: show as Markdown what moved since another commit, or since an earlier run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.build import paths
+from layermatrix.build.request import RequestError
+from layermatrix.build.targets import Variable
+from layermatrix.jobs import base_commit
+from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.changes import Changes, Document
+
+BASE = Variable(
+    name="base", doc="what to compare with", values="a commit, or a results.json of an earlier run"
+)
+REPORTS = Variable(
+    name="reports",
+    doc="the results of shards, in place of building",
+    values="paths of results.json, or patterns",
+)
+FILE = paths.REPORT / "changes.md"
+MERGED = paths.REPORT / "merged.json"  # of `reports`: a base for later runs
+
+
+def prepare(plan: Plan) -> Work:
+    base, reports = plan.request.text(BASE), plan.request.text(REPORTS)
+    if not base and not reports:
+        raise RequestError("compare needs base=, a commit or the results.json of an earlier run")
+    commit = _commit(plan, base)
+    files = _files(plan.root, reports)
+    build = None if files else Build(plan.select(JOB), ("checks",))
+    of_base = f"build and count {base} in {base_commit.FOLDER}, " if commit else ""
+    then = f"{of_base}write {FILE}"
+    return Work((build,) if build else (), then, lambda: _run(plan, build, files, commit))
+
+
+def _commit(plan: Plan, base: str) -> str | None:
+    """The commit that `base` names; None if it is a file, or empty. RequestError if it is neither."""
+    if not base or (plan.root / base).is_file():
+        return None
+    commit = base_commit.commit_of(plan.root, base)
+    if commit is None:
+        what = "there is no such file, and git knows no such commit"
+        raise RequestError(f"base={base}: {what}; in a shallow clone, fetch it first")
+    return commit
+
+
+def _files(root: Path, reports: str) -> list[Path]:
+    """The files that `reports` names. RequestError if a part of it names none."""
+    found: list[Path] = []
+    for word in [part.strip() for part in reports.split(",") if part.strip()]:
+        own = sorted(root.glob(word)) if not Path(word).is_absolute() else [Path(word)]
+        if not own or not all(path.is_file() for path in own):
+            raise RequestError(f"reports={word}: there is no such file")
+        found += own
+    return found
+
+
+def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None) -> int:
+    from layermatrix.analysis.changes import DocumentError
+
+    outcome = Outcome()
+    try:
+        with outcome.step():
+            if build:
+                outcome.failed(plan.build(build))
+            _write(plan, _changes(plan, build, files, commit))
+    except (DocumentError, base_commit.BaseError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return outcome.end()
+
+
+def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | None) -> Changes:
+    from layermatrix.analysis import changes, results
+    from layermatrix.core import records
+    from layermatrix.jobs import collecting
+
+    given = plan.request.text(BASE)
+    now: Document
+    if build:
+        now = results.document(collecting.collect(plan, build.chosen))
+    else:
+        now = changes.merged([changes.load(path) for path in files])
+        records.write_text(plan.root / MERGED, json.dumps(now, ensure_ascii=False) + "\n")
+    base = None
+    if commit:
+        axes = [f"{axis}={value}" for axis, value in plan.request.axes.items()]
+        base = base_commit.measured(plan, base_commit.checked_out(plan.root, commit), axes)
+    elif given:
+        base = plan.root / given
+    name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given
+    return changes.compare(changes.load(base) if base else None, now, name)
+
+
+def _write(plan: Plan, found: Changes) -> None:
+    from layermatrix.core import records
+    from layermatrix.report import changes
+
+    text = changes.render(found)
+    records.write_text(plan.root / FILE, text)
+    print(text, end="")
+
+
+JOB = Job(
+    name="compare",
+    doc="show what moved since base=, in Markdown: failures, instructions, misses, budgets",
+    variables=(BASE, REPORTS),
+    prepare=prepare,
+)

@@ -1,0 +1,135 @@
+"""`compare`: what moved between two results, and its Markdown."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layermatrix.analysis import changes
+from layermatrix.analysis.changes import DocumentError, Moved
+from layermatrix.analysis.results import SCHEMA
+from layermatrix.report import changes as report
+
+
+def cell(name: str, **given: Any) -> dict[str, Any]:
+    """A cell of results.json, with the parts that are compared."""
+    code = {"instructions": 20, "bytes": 60, "calls": 0, "hit": {"instructions": 10}}
+    made = {
+        "id": name,
+        "failed": None,
+        "repeat": f"scons variant={name} checks",
+        "asm": {"status": "measured", "entries": {"get": code}, "library": {"text": 300, "tls": 8}},
+        "counters": {
+            "status": "measured",
+            "loads": {"mixed": {"per_op": {"instructions": 50.04, "d1_misses": 0.1}}},
+        },
+        "budget": {"figures": [{"entry": "get", "metric": "hit_instructions", "limit": 12, "value": 10}]},
+    }
+    return {**made, **given}
+
+
+def document(*cells: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": SCHEMA, "cells": list(cells)}
+
+
+def test_equal_results_have_no_changes() -> None:
+    found = changes.compare(document(cell("a")), document(cell("a")), "main")
+    assert (found.moved, found.broken, found.compared) == ((), (), 1)
+    assert report.render(found).startswith("## no counted figure moved: 1 cell compared with main\n")
+
+
+def test_figures_that_moved_are_listed_with_their_limits() -> None:
+    now = cell("a")
+    now["asm"]["entries"]["get"]["hit"]["instructions"] = 13
+    now["asm"]["library"]["text"] = 290
+    now["counters"]["loads"]["mixed"]["per_op"]["instructions"] = 55.0
+    found = changes.compare(document(cell("a")), document(now), "main")
+    assert found.moved == (
+        Moved("a", changes.COUNTERS, "mixed instructions", 50.0, 55.0, None, 1),
+        Moved("a", changes.CODE, "get hit_instructions", 10.0, 13.0, 12, 0),
+        Moved("a", changes.LIBRARY, "text", 300.0, 290.0, None, 0),
+    )
+    text = report.render(found)
+    assert "## 2 figures grew, 1 figure shrank: 1 cell compared with main" in text
+    rows = [line for line in text.splitlines() if line.startswith("| a ")]
+    assert rows == [
+        "| a | get hit instructions | 10 | 13 | **+3 (+30.0 %)** | **12, over** |",
+        "| a | mixed instructions | 50.0 | 55.0 | **+5.0 (+10.0 %)** |  |",
+        "| a | text | 300 | 290 | -10 (-3.3 %) |  |",
+    ]
+
+
+def test_less_than_a_shown_digit_is_no_change() -> None:
+    now = cell("a")
+    now["counters"]["loads"]["mixed"]["per_op"]["instructions"] = 50.0401
+    assert changes.compare(document(cell("a")), document(now), "main").moved == ()
+
+
+def test_what_is_no_longer_measured_is_shown_and_is_not_0() -> None:
+    now = cell("a", counters={"status": "not measured", "reason": "valgrind is not installed"})
+    text = report.render(changes.compare(document(cell("a")), document(now), "main"))
+    assert "| a | mixed instructions | 50.0 | not measured |  |  |" in text
+
+
+def test_failures_come_first_with_the_command_that_repeats_them() -> None:
+    base = document(
+        cell("old", failed="tests: x"), cell("mended", failed="tests: x"), cell("broken"), cell("gone")
+    )
+    now = document(
+        cell("old", failed="tests: x"), cell("mended"), cell("broken", failed="budget: a|b"), cell("new")
+    )
+    found = changes.compare(base, now, "main")
+    assert [one.cell for one in found.broken] == ["broken"]
+    assert [one.cell for one in found.failing] == ["old"]
+    assert (found.fixed, found.added, found.gone, found.is_worse) == (("mended",), ("new",), ("gone",), True)
+    text = report.render(found)
+    assert text.index(
+        "### Fails now\n\n- **broken**: budget: a\\|b. Repeat: `scons variant=broken checks`"
+    ) < text.index("### Fails as before")
+    for line in ("Passes now: mended.", "New cells: new.", "Cells that are gone: gone."):
+        assert line in text
+
+
+def test_without_a_base_only_failures_are_shown() -> None:
+    assert report.render(changes.compare(None, document(cell("a")), "")) == "## every cell passed\n"
+    text = report.render(changes.compare(None, document(cell("a", failed="x")), ""))
+    assert text.startswith("## 1 cell broken\n\n### Fails now\n")
+
+
+def test_a_long_table_ends_with_a_count() -> None:
+    many = [cell(f"c{index}") for index in range(report.MOST_ROWS + 5)]
+    now = copy.deepcopy(many)
+    for one in now:
+        one["asm"]["library"]["tls"] = 9
+    text = report.render(changes.compare(document(*many), document(*now), "main"))
+    assert text.count("| tls |") == report.MOST_ROWS
+    assert "\n5 more figures moved by less.\n" in text
+
+
+def test_shards_become_one_document() -> None:
+    made = changes.merged([document(cell("a")), document(cell("b"))])
+    assert [one["id"] for one in made["cells"]] == ["a", "b"]
+    with pytest.raises(DocumentError, match="two results have the cell 'a': give each shard once"):
+        changes.merged([document(cell("a")), document(cell("a"))])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no results"),
+        ('{"cells": [1]}', "holds no results"),
+        (json.dumps({"schema": 1, "cells": []}), f"has the form 1, and {SCHEMA} is expected"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_a_file_without_results_is_named(text: str | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(DocumentError, match=message):
+        changes.load(file)
