@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "debug/memcheck.h"
 #include "entry/blocks.h"
 #include "hardened/canary.h"
 #include "hardened/quarantine.h"
@@ -387,8 +388,9 @@ void hardened_shrink(void *block, size_t size)
 __attribute__((destructor)) static void check_what_waits(void)
 {
     if (own() == NULL || tiny_thread.heap == NULL || os_locks_held > 0) return;
-    if (atomic_load_explicit(&tiny_thread.heap->in_change, memory_order_relaxed) != 0) return;
-    drain();
+    memcheck_unwatched_begin();
+    if (atomic_load_explicit(&tiny_thread.heap->in_change, memory_order_relaxed) == 0) drain();
+    memcheck_unwatched_end();
 }
 
 #endif

@@ -318,7 +318,10 @@ static bool move(large_extent_t *extent, size_t size)
     os_moved_t result = os_move(source, old_size, target, size);
     bool moved = result == OS_MOVED;
     if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, guard);
-    if (moved) os_unmap_guards(source, old_size, extent->reserved, guard);
+    if (moved && guarded) {
+        os_unmap(source - CANARY_GUARD, CANARY_GUARD);
+        os_unmap(source + old_size, extent->reserved + CANARY_GUARD);
+    }
     os_lock(&large.lock);
     if (moved) {
         extent->start = target;

@@ -3,6 +3,7 @@
 
 #if LARGE_GUARDS
 
+#include "os/os.h"
 #include "registry/tiny_registry.h"
 
 // allowance: what may be spent; it grows by `a_ms` each millisecond, up to `most`, with which a process begins.
@@ -45,7 +46,8 @@ static bool spend(allowance_t *allowance, size_t cost, uint32_t now)
 
 bool large_guarded_allowed(size_t size, uint32_t now)
 {
-    if (guarded.in_use == GUARDED_MOST || !spend(&guards, size / OS_PAGE + PAGES_A_BLOCK, now)) return false;
+    if (guarded.in_use == GUARDED_MOST || os_mappings_are_scarce()) return false;
+    if (!spend(&guards, size / OS_PAGE + PAGES_A_BLOCK, now)) return false;
     guarded.in_use++;
     return true;
 }

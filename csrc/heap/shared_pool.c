@@ -347,7 +347,7 @@ static bool show_row(superslab_t *superslab, unsigned index, unsigned count)
 {
     uint32_t row = row_at(index, count), last = (uint32_t)1 << (index + count - 1);
     if ((superslab->shown & row) == row && (superslab->guarded & row & ~last) == 0) return true;
-    bool guarded = canary_slab_guard() > 0 && pool.guards < SHARED_POOL_GUARDS;
+    bool guarded = canary_slab_guard() > 0 && pool.guards < SHARED_POOL_GUARDS && !os_mappings_are_scarce();
     size_t guard = guarded ? canary_slab_guard() : 0, bytes = count * HAK_PAGE - guard;
     char *start = superslab->start + index * HAK_PAGE;
     bool hides = guard > 0 && (superslab->shown & row) != 0;

@@ -85,6 +85,11 @@ static void keep(void *start, size_t size, bool is_open, bool at_limit)
 static _Atomic(bool) mappings_are_scarce;
 #define WORTH_A_MAPPING ((size_t)64 << 20)
 
+bool os_mappings_are_scarce(void)
+{
+    return atomic_load_explicit(&mappings_are_scarce, memory_order_relaxed);
+}
+
 // Each hole that is filled joins the mappings around it.
 static void fill_holes(void)
 {
@@ -99,8 +104,7 @@ static void fill_holes(void)
 static void unmap(void *start, size_t size, bool is_open)
 {
     int saved = errno;
-    if (is_open && size < WORTH_A_MAPPING &&
-        atomic_load_explicit(&mappings_are_scarce, memory_order_relaxed)) {
+    if (is_open && size < WORTH_A_MAPPING && os_mappings_are_scarce()) {
         keep(start, size, true, true);
     } else if (munmap(start, size) == 0) {
         if (is_open) os_holes_note(start, size);
@@ -168,56 +172,27 @@ bool os_map_at(void *start, size_t size)
     return true;
 }
 
-// An area with guards is three mappings; so many areas take a good third of the 65,530 that a process may have. The
-// guards of further areas are accessible, so that neighbouring areas are one mapping.
-#define GUARDED_MOST 8000u
-static _Atomic(size_t) guarded_areas;
-
-static bool guards_are_bounded_out(void)
-{
-    return atomic_load_explicit(&guarded_areas, memory_order_relaxed) >= GUARDED_MOST;
-}
-
-static char *map_with_guards(size_t size, size_t alignment, size_t guard)
-{
-    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
-    if (outside == NULL || map_over(outside + guard, size, PROT_READ | PROT_WRITE)) return outside;
-    os_unmap_hidden(outside, size + 2 * guard);
-    return NULL;
-}
-
 void *os_map_guarded(size_t size, size_t alignment, size_t guard)
 {
     if (guard == 0) return os_map(size, alignment);
-    char *outside = guards_are_bounded_out()
-                        ? map_aligned(size + 2 * guard, alignment, guard, PROT_READ | PROT_WRITE)
-                        : map_with_guards(size, alignment, guard);
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
     if (outside == NULL) return NULL;
-    atomic_fetch_add_explicit(&guarded_areas, 1, memory_order_relaxed);
+    if (!map_over(outside + guard, size, PROT_READ | PROT_WRITE)) {
+        os_unmap(outside, size + 2 * guard);
+        return NULL;
+    }
     own(outside + guard, size);
     return outside + guard;
 }
 
 void *os_map_hidden(size_t size, size_t alignment, size_t guard)
 {
-    if (guards_are_bounded_out()) return NULL;
     char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
-    if (outside == NULL) return NULL;
-    atomic_fetch_add_explicit(&guarded_areas, 1, memory_order_relaxed);
-    return outside + guard;
-}
-
-void os_unmap_guards(void *start, size_t size, size_t reserved, size_t guard)
-{
-    if (guard == 0) return;
-    atomic_fetch_sub_explicit(&guarded_areas, 1, memory_order_relaxed);
-    os_unmap_hidden((char *)start - guard, guard);
-    os_unmap_hidden((char *)start + size, reserved + guard);
+    return outside != NULL ? outside + guard : NULL;
 }
 
 void os_unmap_guarded(void *start, size_t size, size_t guard)
 {
-    if (guard > 0) atomic_fetch_sub_explicit(&guarded_areas, 1, memory_order_relaxed);
     unmap((char *)start - guard, size + 2 * guard, guard == 0);
 }
 
@@ -233,12 +208,8 @@ bool os_show(void *start, size_t size)
     return true;
 }
 
+// Parts of the range may be inaccessible.
 void os_unmap(void *start, size_t size)
-{
-    unmap(start, size, true);
-}
-
-void os_unmap_hidden(void *start, size_t size)
 {
     unmap(start, size, false);
 }

@@ -5,9 +5,8 @@
 
 #include "test.h"
 
-// With guards, an area is three mappings, but at most 8,000 areas have guards.
-enum { LEFT = T_CHECKS >= 2 ? 27000 : 3000, MOST_BLOCKS = T_CHECKS >= 2 ? 20000 : 10000 };
-enum { LARGE = 1200000, SMALL = 300, SMALL_BLOCKS = 20000, ROUNDS = T_CHECKS >= 2 ? 1 : 2 };
+enum { LEFT = 3000, MOST_BLOCKS = 10000 };
+enum { LARGE = 1200000, SMALL = 300, SMALL_BLOCKS = 20000, ROUNDS = 2 };
 
 static size_t page;
 
@@ -60,15 +59,13 @@ static void *use_in_thread(void *unused)
     return unused;
 }
 
-// Each kind of request, in a process whose blocks have made holes. Areas with guards are
-// unmapped even then, so holes between those without guards can use up the mappings: a large request may be refused.
-static void use_everything(bool may_be_refused)
+// Each kind of request, in a process whose blocks have made holes.
+static void use_everything(void)
 {
     use_small_blocks();
     T_join(T_thread(use_in_thread, NULL));
     for (size_t size = 5000; size < 5 * LARGE; size *= 2) {
         unsigned char *block = T_calloc(1, size);
-        if (block == NULL && may_be_refused && T_CHECKS >= 2) continue;
         T_CHECK(block != NULL, "no block of %zu bytes", size);
         T_CHECK(T_is_zero(block, size), "calloc of %zu bytes is not zero", size);
         memset(block, 1, size);
@@ -104,10 +101,10 @@ static void holes_between_large_blocks(void)
         size_t count = fill_with_large_blocks();
         free_from(0, 2, count);
         T_malloc_trim(0);
-        use_everything(true);
+        use_everything();
         free_from(1, 2, count);
         T_malloc_trim(0);
-        use_everything(false);
+        use_everything();
     }
     size_t kept = T_resident_kib();
     T_CHECK(kept < 200 << 10, "%zu KiB are kept", kept);
@@ -127,7 +124,7 @@ static void the_program_has_the_last_mapping(void)
         T_free(block);
     }
     T_CHECK(munmap(area, (size_t)most * page) == 0, "munmap: %s", strerror(errno));
-    use_everything(false);
+    use_everything();
 }
 
 static void in_a_child(void (*act)(void))

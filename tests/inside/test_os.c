@@ -4,6 +4,7 @@
 
 #include "os/lock.h"
 #include "os/os.h"
+#include "os/os_addresses.h"
 
 static void mappings_are_aligned_and_zero(void)
 {
@@ -93,6 +94,71 @@ static void metadata_is_zero_and_lies_apart(void)
     }
 }
 
+// ---- addresses that the system did not unmap; nothing touches them here
+
+enum { RANGES = 5000, PLACE = 1 << 16 };
+
+static char *place_at(size_t index)
+{
+    return (char *)((uintptr_t)1 << 40) + index * PLACE;
+}
+
+static void keep_place(size_t index, bool is_ready)
+{
+    os_range_t *range = os_addresses_unused_record();
+    if (range == NULL) range = os_metadata(sizeof *range);
+    *range = (os_range_t){.start = place_at(index), .end = place_at(index + 1), .is_ready = is_ready};
+    os_addresses_keep(range);
+}
+
+// Every index below RANGES once, in no order.
+static size_t shuffled(size_t i)
+{
+    return i * 2731 % RANGES;
+}
+
+static void kept_neighbours_are_joined_in_whatever_order_they_come(void)
+{
+    for (size_t i = 0; i < RANGES; i++) keep_place(shuffled(i), true);
+    os_taken_t taken = os_addresses_take((size_t)RANGES * PLACE, PLACE, 0);
+    T_CHECK(taken.start == place_at(0) && taken.is_ready && taken.rest == 0, "%p, with a rest of %zu bytes",
+            (void *)taken.start, taken.rest);
+    T_CHECK(os_addresses_take(1, 1, 0).start == NULL, "more was kept than there is");
+}
+
+static void ranges_that_are_not_ready_stay_apart(void)
+{
+    keep_place(0, true);
+    keep_place(1, false);
+    T_CHECK(os_addresses_take(2 * PLACE, 1, 0).start == NULL, "they were joined");
+    T_CHECK(os_addresses_take(PLACE, 1, 0).is_ready, "the lower one is ready");
+    T_CHECK(!os_addresses_take(PLACE, 1, 0).is_ready, "the upper one is not");
+}
+
+static void each_place_is_taken_once(void)
+{
+    static bool is_taken[RANGES];
+    for (size_t i = 0; i < RANGES; i++)
+        if (shuffled(i) % 3 != 0) keep_place(shuffled(i), true);
+    size_t count = 0;
+    for (char *start; (start = os_addresses_take(PLACE, PLACE, 0).start) != NULL; count++) {
+        size_t index = (size_t)(start - place_at(0)) / PLACE;
+        T_CHECK(index < RANGES && index % 3 != 0 && !is_taken[index], "place %zu", index);
+        is_taken[index] = true;
+    }
+    T_CHECK(count == RANGES - (RANGES + 2) / 3, "%zu places", count);
+}
+
+static void an_aligned_place_leaves_a_part_on_each_side(void)
+{
+    for (size_t i = 1; i < 8; i++) keep_place(i, true);
+    os_taken_t taken = os_addresses_take(PLACE, 4 * PLACE, 0);
+    T_CHECK(taken.start == place_at(4) && taken.rest == 3 * PLACE, "%p, with a rest of %zu bytes",
+            (void *)taken.start, taken.rest);
+    T_CHECK(os_addresses_take(3 * PLACE, 1, 0).start == place_at(1), "the part in front is not kept");
+    T_CHECK(os_addresses_take(1, 1, 0).start == NULL, "the part behind is kept twice");
+}
+
 // ---- the lock
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -150,6 +216,10 @@ int main(void)
     T_RUN(a_mapping_moves_with_its_contents);
     T_RUN(guards_cannot_be_touched);
     T_RUN(metadata_is_zero_and_lies_apart);
+    T_RUN(kept_neighbours_are_joined_in_whatever_order_they_come);
+    T_RUN(ranges_that_are_not_ready_stay_apart);
+    T_RUN(each_place_is_taken_once);
+    T_RUN(an_aligned_place_leaves_a_part_on_each_side);
     T_RUN(the_lock_keeps_others_out);
     T_RUN(who_waits_is_woken);
     return 0;
