@@ -25,6 +25,7 @@
 // Per hold of the lock: superslabs whose memory is returned to the system, and superslabs that are checked.
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
+#define STEP_BYTES ((size_t)4 << 20) // returned at a time by a call that finds more free than is kept
 #define CLEAN_PAGES_A_LOOK 32u // clean pages taken before other pools are asked to make room
 
 #define BY_CLASS (TINY_CHECKS >= TINY_CHECKS_FULL)
@@ -43,6 +44,7 @@ typedef struct superslab {
     uint8_t rank; // of the class's slabs
     uint32_t shown; // pages that are accessible, except for the guards of their slabs
     uint32_t guarded; // pages that end with a guard
+    bool reserved; // lies in a reservation, see below
 #endif
     struct superslab *next;
     struct superslab *previous;
@@ -71,6 +73,8 @@ static struct {
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's random numbers
     unsigned guards; // slabs that end with one
+    char *reservation;
+    uint32_t reserved; // one bit for each superslab of the reservation that is not used yet
 #endif
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t takes;
@@ -261,18 +265,95 @@ static void count_at_place(const superslab_t *superslab, int change)
     if (superslab->all == ALL_PAGES && *place < UINT8_MAX) *place = (uint8_t)(*place + change);
 }
 
+// Where addresses are limited, a class gets fewer of them at a time, and returns them.
+static bool has_few_addresses(void)
+{
+    return os_address_limit() < SIZE_MAX;
+}
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// reservation: inaccessible addresses of several superslabs, which classes take at random and keep for good.
+#define RESERVED_SUPERSLABS 16u
+
+static char *take_reserved(void)
+{
+    if (pool.reserved == 0) {
+        if (has_few_addresses()) return NULL;
+        char *start = os_map_hidden(RESERVED_SUPERSLABS * SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        if (start == NULL) return NULL;
+        pool.reservation = start;
+        pool.reserved = row_at(0, RESERVED_SUPERSLABS);
+    }
+    unsigned index = pick(pool.reserved);
+    pool.reserved &= ~((uint32_t)1 << index);
+    return pool.reservation + index * SUPERSLAB_SIZE;
+}
+
+static void put_back_reserved(const char *start)
+{
+    pool.reserved |= (uint32_t)1 << (size_t)(start - pool.reservation) / SUPERSLAB_SIZE;
+}
+
+static bool is_reserved(const superslab_t *superslab)
+{
+    return superslab->reserved;
+}
+
+static void set_reserved(superslab_t *superslab, bool reserved)
+{
+    superslab->reserved = reserved;
+}
+
+#else
+
+static char *take_reserved(void)
+{
+    return NULL;
+}
+
+static void put_back_reserved(const char *start)
+{
+    (void)start;
+}
+
+static bool is_reserved(const superslab_t *superslab)
+{
+    (void)superslab;
+    return false;
+}
+
+static void set_reserved(superslab_t *superslab, bool reserved)
+{
+    (void)superslab;
+    (void)reserved;
+}
+
+#endif
+
+static char *map_start(unsigned pages, bool *reserved)
+{
+    char *start = pages == SUPERSLAB_PAGES ? take_reserved() : NULL;
+    *reserved = start != NULL;
+    if (start != NULL) return start;
+    return pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(pages * HAK_PAGE);
+}
+
 static bool map_pages(superslab_t *superslab, unsigned pages)
 {
     size_t size = pages * HAK_PAGE;
-    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(size);
+    bool reserved;
+    char *start = map_start(pages, &reserved);
     if (start == NULL) return false;
     uint32_t all = row_at(0, pages);
     *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
+    set_reserved(superslab, reserved);
     if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
         count_at_place(superslab, +1);
         return true;
     }
-    os_unmap_guarded(start, size, CANARY_GUARD);
+    if (reserved) put_back_reserved(start);
+    else os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }
 
@@ -282,12 +363,6 @@ static hak_pool_usage_t usage_for_decay(void)
 {
     shared_pool_usage_t usage = shared_pool_usage();
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
-}
-
-// Where addresses are limited, a class gets fewer of them at a time, and returns them.
-static bool has_few_addresses(void)
-{
-    return os_address_limit() < SIZE_MAX;
 }
 
 static unsigned pages_to_map(void)
@@ -428,6 +503,19 @@ static superslab_t *find_superslab(unsigned rank, lists_t lists)
     return NULL;
 }
 
+// With full checks a class cannot use what others have freed: free and used memory together stay within the recent peak.
+static size_t most_kept(void)
+{
+    size_t in_use = pool.pages_used * HAK_PAGE, peak = pool.demand.peak;
+    if (BY_CLASS) return peak > in_use ? peak - in_use : 0;
+    return hak_demand_keeps(&pool.demand, in_use, KEPT_BYTES);
+}
+
+static bool is_surplus(void)
+{
+    return pool.dirty_pages * HAK_PAGE > most_kept();
+}
+
 // Addresses are short: with full checks, another class lends pages of its own.
 static superslab_t *find_in_any_class(unsigned rank)
 {
@@ -444,16 +532,19 @@ void *shared_pool_take(unsigned pages, size_t class)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
+    unsigned clean_before = pool.clean_taken;
     superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
     if (superslab == NULL) superslab = map_superslab(pages, class);
     if (superslab == NULL) superslab = find_in_any_class(rank);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus();
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
@@ -468,15 +559,8 @@ void *shared_pool_take_present(unsigned pages, size_t class)
     return page;
 }
 
-static bool is_surplus(void)
-{
-    return pool.dirty_pages * HAK_PAGE >
-           hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
-}
-
 void shared_pool_give(void *page, unsigned pages)
 {
-    enum { STEP_BYTES = 4 << 20 };
     uint32_t now = os_clock_ms();
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
@@ -557,19 +641,13 @@ static void isolate_whole(purge_t *purge, superslab_t *superslab)
     purge->unmapped = superslab;
 }
 
-// True if a superslab without memory stays, for its class.
-static bool keeps_addresses(void)
-{
-    return BY_CLASS && !has_few_addresses();
-}
-
 static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
 {
     unsigned count = (unsigned)__builtin_popcount(pages);
     purge->pages += count;
     pool.dirty_pages -= count;
     superslab->dirty &= ~pages;
-    if (superslab->free == superslab->all && superslab->dirty == 0 && !keeps_addresses()) {
+    if (superslab->free == superslab->all && superslab->dirty == 0 && !is_reserved(superslab)) {
         isolate_whole(purge, superslab);
         return;
     }
@@ -593,7 +671,8 @@ static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t
         if (superslab == NULL) return;
         pool.cursor[list] = superslab->previous;
         uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
-        bool is_free = superslab->free == superslab->all && superslab->dirty == pages && !keeps_addresses();
+        bool is_free =
+            superslab->free == superslab->all && superslab->dirty == pages && !is_reserved(superslab);
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
         if (pool.cursor[list] == NULL) return; // all have been checked
     }
