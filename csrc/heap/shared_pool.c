@@ -16,7 +16,6 @@
 
 // Per page: one bit for each block that it may have.
 #define BLOCKS_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN)
-#define FREE_BYTES (BLOCKS_A_PAGE / 8)
 #define REMOTE_BYTES (TINY_REMOTES_A_PAGE * sizeof(tiny_remote_t))
 
 // Always cached, if a program frees as much; more after a peak, see demand.h.
@@ -183,7 +182,19 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
-#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint16_t))
+// Returns the number of blocks of a slab, rounded up to whole words of bits.
+static size_t blocks_of(size_t class, unsigned rank)
+{
+    return hak_round_up((HAK_PAGE << rank) / tiny_class_size[class] + 1, 64);
+}
+
+// The first page of a slab has the notes of all its blocks. Their number is known, as the class is.
+static size_t noted_blocks(const superslab_t *superslab)
+{
+    return blocks_of(superslab->class, superslab->rank);
+}
+
+#define ASKED_BYTES sizeof(uint16_t) // of a block
 #else
 
 static unsigned pick(uint32_t pages)
@@ -191,27 +202,41 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
+static size_t noted_blocks(const superslab_t *superslab)
+{
+    (void)superslab;
+    return BLOCKS_A_PAGE;
+}
+
 #define ASKED_BYTES ((size_t)0)
 #endif
 
+// Returns the bytes of a page's notes, without those that other threads write.
+static size_t page_notes_bytes(const superslab_t *superslab)
+{
+    size_t blocks = noted_blocks(superslab);
+    return hak_round_up(blocks / 8 + blocks * ASKED_BYTES, 64);
+}
+
 static size_t notes_bytes(const superslab_t *superslab)
 {
-    return hak_round_up(pages_of(superslab) * (FREE_BYTES + ASKED_BYTES + REMOTE_BYTES), OS_PAGE);
+    return hak_round_up(pages_of(superslab) * (page_notes_bytes(superslab) + REMOTE_BYTES), OS_PAGE);
 }
 
 static bool map_notes(superslab_t *superslab)
 {
     superslab->notes = os_map(notes_bytes(superslab), OS_PAGE);
     if (superslab->notes == NULL) return false;
+    size_t bytes = page_notes_bytes(superslab);
     // Those that other threads write come last: they are touched only if blocks are freed by other threads.
-    tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * (FREE_BYTES + ASKED_BYTES));
+    tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * bytes);
     for (unsigned i = 0; i < pages_of(superslab); i++) {
         tiny_slab_t *record = tiny_registry_record(superslab->start + i * HAK_PAGE);
-        char *notes = superslab->notes + i * (FREE_BYTES + ASKED_BYTES);
+        char *notes = superslab->notes + i * bytes;
         record->free = (void *)notes;
         record->remote = &remote[i * TINY_REMOTES_A_PAGE];
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-        record->asked = (void *)(notes + FREE_BYTES);
+        record->asked = (void *)(notes + noted_blocks(superslab) / 8);
 #endif
     }
     return true;
@@ -300,8 +325,10 @@ static bool is_reserved(const superslab_t *superslab)
     return superslab->reserved;
 }
 
-static void set_reserved(superslab_t *superslab, bool reserved)
+static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
 {
+    superslab->class = (uint8_t)class;
+    superslab->rank = (uint8_t)rank;
     superslab->reserved = reserved;
 }
 
@@ -323,9 +350,11 @@ static bool is_reserved(const superslab_t *superslab)
     return false;
 }
 
-static void set_reserved(superslab_t *superslab, bool reserved)
+static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
 {
     (void)superslab;
+    (void)class;
+    (void)rank;
     (void)reserved;
 }
 
@@ -339,7 +368,8 @@ static char *map_start(unsigned pages, bool *reserved)
     return pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(pages * HAK_PAGE);
 }
 
-static bool map_pages(superslab_t *superslab, unsigned pages)
+// `class`, `rank`: of the superslab's slabs, with full checks.
+static bool map_pages(superslab_t *superslab, unsigned pages, size_t class, unsigned rank)
 {
     size_t size = pages * HAK_PAGE;
     bool reserved;
@@ -347,7 +377,7 @@ static bool map_pages(superslab_t *superslab, unsigned pages)
     if (start == NULL) return false;
     uint32_t all = row_at(0, pages);
     *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
-    set_reserved(superslab, reserved);
+    set_class(superslab, class, rank, reserved);
     if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
         count_at_place(superslab, +1);
         return true;
@@ -376,19 +406,15 @@ static superslab_t *map_superslab(unsigned least_pages, size_t class)
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    bool mapped = map_pages(superslab, pages_to_map()) ||
-                  (shared_pool_in_small_steps && map_pages(superslab, least_pages));
+    unsigned rank = (unsigned)__builtin_ctz(least_pages);
+    bool mapped = map_pages(superslab, pages_to_map(), class, rank) ||
+                  (shared_pool_in_small_steps && map_pages(superslab, least_pages, class, rank));
     if (!mapped) {
         drop_record(superslab);
         return NULL;
     }
     for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    superslab->class = (uint8_t)class;
-    superslab->rank = (uint8_t)__builtin_ctz(least_pages);
-#endif
-    (void)class;
     pool.superslabs++;
     pool.pages += pages_of(superslab);
     list_add(superslab, list_of(superslab));
@@ -516,17 +542,31 @@ static bool is_surplus(void)
     return pool.dirty_pages * HAK_PAGE > most_kept();
 }
 
-// Addresses are short: with full checks, another class lends pages of its own.
-static superslab_t *find_in_any_class(unsigned rank)
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// Addresses are short: another class, which has notes for as many blocks, lends pages of its own.
+static superslab_t *find_in_any_class(unsigned rank, size_t class)
 {
     enum { LOOKS = 8 };
-    for (unsigned list = 0; BY_CLASS && list < LISTS; list++) {
+    for (unsigned list = 0; list < LISTS; list++) {
         superslab_t *superslab = pool.with_free[list];
         for (unsigned looks = LOOKS; looks > 0 && superslab != NULL; looks--, superslab = superslab->next)
-            if (rows_of(superslab->free, rank) != 0) return superslab;
+            if (rows_of(superslab->free, rank) != 0 && noted_blocks(superslab) >= blocks_of(class, rank))
+                return superslab;
     }
     return NULL;
 }
+
+#else
+
+static superslab_t *find_in_any_class(unsigned rank, size_t class)
+{
+    (void)rank;
+    (void)class;
+    return NULL;
+}
+
+#endif
 
 void *shared_pool_take(unsigned pages, size_t class)
 {
@@ -535,7 +575,7 @@ void *shared_pool_take(unsigned pages, size_t class)
     unsigned clean_before = pool.clean_taken;
     superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
     if (superslab == NULL) superslab = map_superslab(pages, class);
-    if (superslab == NULL) superslab = find_in_any_class(rank);
+    if (superslab == NULL) superslab = find_in_any_class(rank, class);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
     bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus();
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
