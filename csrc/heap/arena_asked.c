@@ -16,8 +16,10 @@ size_t page_arena_note(void *block, size_t asked)
     return chunk->length[first] * PAGE_ARENA_UNIT;
 }
 
+// A free run whose data lies in its first unit does not keep its fill.
 void page_arena_mark_filled(void *block)
 {
+    if (!ARENA_NODES_APART) return;
     arena_chunk_t *chunk = arena_chunk_of(block);
     uint32_t first = arena_unit_of(chunk, block), end = first + chunk->length[first];
     for (uint32_t unit = first; unit < end; unit++) chunk->filled[unit] = true;

@@ -529,18 +529,22 @@ static superslab_t *find_superslab(unsigned rank, lists_t lists)
     return NULL;
 }
 
-// With full checks a class cannot use what others have freed: free and used memory together stay within the recent peak.
-static size_t most_kept(void)
+// Returns the bytes of free memory that may stay. `for_others`: with full checks a class cannot use what others have freed, so
+// when it takes new memory, free and used memory together stay within the recent peak.
+static size_t most_kept(bool for_others)
 {
     size_t in_use = pool.pages_used * HAK_PAGE, peak = pool.demand.peak;
-    if (BY_CLASS) return peak > in_use ? peak - in_use : 0;
+    if (for_others) return peak > in_use ? peak - in_use : 0;
     return hak_demand_keeps(&pool.demand, in_use, KEPT_BYTES);
 }
 
-static bool is_surplus(void)
+static bool is_surplus(bool for_others)
 {
-    return pool.dirty_pages * HAK_PAGE > most_kept();
+    return pool.dirty_pages * HAK_PAGE > most_kept(for_others);
 }
+
+// As shared_pool_return; `for_others` as in most_kept.
+static size_t return_memory(size_t most, uint32_t now, uint32_t delay, bool for_others);
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
@@ -577,14 +581,14 @@ void *shared_pool_take(unsigned pages, size_t class)
     if (superslab == NULL) superslab = map_superslab(pages, class);
     if (superslab == NULL) superslab = find_in_any_class(rank, class);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
-    bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus();
+    bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus(true);
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
-    if (UNLIKELY(surplus)) shared_pool_return(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS);
+    if (UNLIKELY(surplus)) return_memory(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
@@ -613,7 +617,7 @@ void shared_pool_give(void *page, unsigned pages)
     for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
     relist(superslab);
     count_used(-(ptrdiff_t)pages);
-    bool surplus = is_surplus();
+    bool surplus = is_surplus(false);
 #if HAKMEM_DEBUG_OUTPUT
     pool.gives++;
 #endif
@@ -635,6 +639,7 @@ bool shared_pool_purge(void *start, size_t bytes)
 // ---- returning memory to the system; outside the lock, while the pages count as used
 
 typedef struct purge {
+    bool for_others;
     unsigned count;
     struct {
         superslab_t *superslab;
@@ -710,7 +715,8 @@ static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t
         superslab_t *superslab = pool.cursor[list] != NULL ? pool.cursor[list] : pool.last[list];
         if (superslab == NULL) return;
         pool.cursor[list] = superslab->previous;
-        uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
+        uint32_t pages =
+            is_surplus(purge->for_others) ? superslab->dirty : stale_pages(superslab, now, delay);
         bool is_free =
             superslab->free == superslab->all && superslab->dirty == pages && !is_reserved(superslab);
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
@@ -772,9 +778,9 @@ static void end_isolation(purge_t *purge, uint32_t now)
     }
 }
 
-static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
+static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay, bool for_others)
 {
-    purge_t purge = {.count = 0};
+    purge_t purge = {.for_others = for_others};
     pool_lock();
     hak_demand_look(&pool.demand, pool.pages_used * HAK_PAGE, now);
     for (unsigned list = LISTS; list-- > 0;) isolate_of_list(&purge, list, most, now, delay);
@@ -790,15 +796,20 @@ static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
 
 // A pass may begin in the middle of the lists and find nothing in the rest of them; so an unlimited request makes two
 // passes in vain before it ends.
-size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+static size_t return_memory(size_t most, uint32_t now, uint32_t delay, bool for_others)
 {
     size_t bytes = 0, step;
     unsigned in_vain = 0;
     do {
-        bytes += step = purge_oldest(most - bytes, now, delay);
+        bytes += step = purge_oldest(most - bytes, now, delay, for_others);
         in_vain = step > 0 ? 0 : in_vain + 1;
     } while (bytes < most && in_vain < (most == SIZE_MAX ? 2u : 1u));
     return bytes;
+}
+
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+{
+    return return_memory(most, now, delay, false);
 }
 
 shared_pool_usage_t shared_pool_usage(void)
