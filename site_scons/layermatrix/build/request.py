@@ -26,6 +26,7 @@ from layermatrix.build.targets import (
     SAMPLE,
     SHARD,
     SOAK,
+    TESTS,
     VERBOSE,
     Kind,
     Target,
@@ -107,6 +108,14 @@ class Request:
         return self.number(SOAK)
 
     @property
+    def is_short(self) -> bool:
+        """Whether long tests are left out. RequestError if `tests=` has another value."""
+        text = self.given.get(TESTS.name, "all")
+        if text not in ("all", "short"):
+            raise RequestError(f"tests={text}: expected all or short")
+        return text == "short"
+
+    @property
     def verbose(self) -> bool:
         """Whether every command is shown in full."""
         return bool(self.number(VERBOSE))
@@ -128,7 +137,7 @@ class Request:
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""
-        passed = [variable.name for variable in (VERBOSE, SOAK) if variable.name in self.given]
+        passed = [variable.name for variable in (VERBOSE, SOAK, TESTS) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
         return [
             *(f"{name}={self.given[name]}" for name in passed),
@@ -175,6 +184,7 @@ def parse(
     )
     if request.of_kind(Kind.JOB, Kind.ANSWER):
         check_targets(request, by_name)
+    _ = request.is_short  # refuses another value
     _check_use(request, targets)
     _separate(request)
     return request

@@ -121,6 +121,10 @@ SAMPLE = Variable(
 SHARD = Variable(
     name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
 )
+TESTS = Variable(
+    name="tests", doc="`short` leaves out long tests, except in the variants that are tested thoroughly",
+    values="all, short", default="all; for the target `test`: short",
+)  # fmt: skip
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2)
 )
@@ -141,6 +145,7 @@ COMMON = (
     PRESET,
     SAMPLE,
     SHARD,
+    TESTS,
     PREFIX,
     DESTDIR,
     SOAK,

@@ -7,6 +7,7 @@ binaries are built. So a job starts SCons as a child process with `-k`, and cont
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -187,6 +188,8 @@ def _axes(plan: Plan, chosen: Selection) -> list[str]:
     names = plan.project.matrix.axes.names
     words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
     ordered = costs.by_suspicion(plan.root, cells)
-    if plan.request.picks_cells or ordered != cells:
+    product = math.prod(len({cell.value(axis) for cell in cells}) for axis in names)
+    is_partial = product != len(cells) + len(chosen.left_out)
+    if plan.request.picks_cells or ordered != cells or is_partial:
         words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
     return words
