@@ -88,6 +88,12 @@ class Request:
         return None if text is None else int(text)
 
     @property
+    def taker(self) -> Target | None:
+        """The target that takes the other targets of the command line as its arguments; None if there is
+        none."""
+        return next((one for one in self.targets if isinstance(one, Target) and one.takes_targets), None)
+
+    @property
     def prefix(self) -> str:
         """The installation prefix, without a slash at its end. RequestError if it is not absolute, because
         installed files contain it."""
@@ -260,6 +266,8 @@ def _targets(names: Sequence[str]) -> str:
 def _separate(request: Request) -> None:
     """Refuse a job beside another target. A job starts child builds; two builds must not write the same file
     at the same time."""
+    if request.taker:
+        return
     alone = [target.name for target in request.of_kind(Kind.JOB, Kind.ANSWER)]
     others = [name for name in request.names if name not in alone]
     if alone and others:

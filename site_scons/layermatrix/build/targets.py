@@ -67,7 +67,8 @@ class Target:
 
     variables: the variables that only some targets take. accept: what `--accept` writes; empty if nothing.
     axes: the values of axes that the command line does not set; an axis without a value here has the matrix
-    file's default. why_missing: the reason why a project does not have this target; None if it has it.
+    file's default. takes_targets: the other targets of the command line are its arguments. why_missing: the
+    reason why a project does not have this target; None if it has it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Target:
     variables: tuple[Variable, ...] = ()
     accept: str = ""
     axes: Callable[[Project], Mapping[str, str]] = usual
+    takes_targets: bool = False
     why_missing: Callable[[Project], str | None] = always
 
 

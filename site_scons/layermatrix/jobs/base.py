@@ -136,7 +136,8 @@ class Outcome:
 def run(plan: Plan, *, dry: bool = False) -> int:
     """Run the requested jobs in order, or only print what they would do. Returns FAILED if one of
     them failed, or INTERRUPTED. Raises RequestError before any job runs, if one of them is impossible."""
-    wanted = [job for job in plan.request.targets if isinstance(job, Job)]
+    taker = plan.request.taker
+    wanted = [job for job in plan.request.targets if isinstance(job, Job) and taker in (None, job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
         if reason:

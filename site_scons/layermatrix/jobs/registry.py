@@ -24,6 +24,7 @@ from layermatrix.jobs import (
     report,
     run_tests,
     story,
+    watch,
 )
 
 JOBS: tuple[targets.Target, ...] = (
@@ -35,6 +36,7 @@ JOBS: tuple[targets.Target, ...] = (
     peers.JOB,
     counters.JOB,
     evidence.JOB,
+    watch.JOB,
     layers.JOB,
     story.JOB,
     pages.JOB,
