@@ -68,7 +68,10 @@ class SharedObjects:
             os.utime(source)  # it is in use
         except OSError:
             return False
-        with (self._cell_of(target) / SAVED).open("a", encoding="utf-8", errors="replace") as file:
+        with (
+            contextlib.suppress(OSError),
+            (self._cell_of(target) / SAVED).open("a", encoding="utf-8", errors="replace") as file,
+        ):
             file.write(f"{target}\n")
         return True
 
@@ -93,8 +96,7 @@ class SharedObjects:
 
     def _cell_of(self, target: Path) -> Path:
         """The folder build/<cell> of a file."""
-        inside = target.relative_to(self.root / "build") if target.is_absolute() else Path(*target.parts[1:])
-        return self.root / "build" / inside.parts[0]
+        return self.root / "build" / target.absolute().relative_to(self.root / "build").parts[0]
 
 
 def _copy(source: Path, target: Path) -> None:
