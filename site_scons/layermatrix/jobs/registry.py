@@ -29,6 +29,7 @@ from layermatrix.jobs import (
     run_tests,
     schema,
     story,
+    watch,
 )
 
 JOBS: tuple[targets.Target, ...] = (
@@ -41,6 +42,7 @@ JOBS: tuple[targets.Target, ...] = (
     counters.JOB,
     compare.JOB,
     evidence.JOB,
+    watch.JOB,
     layers.JOB,
     story.JOB,
     pages.JOB,
