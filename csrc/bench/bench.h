@@ -1,6 +1,6 @@
 // What the benchmark programs share: options, random numbers, clocks, workers, and the line of result.
 //
-// The allocator under test is whichever serves malloc and free (LD_PRELOAD); the line of result says which it was.
+// The allocator under test is the one that serves malloc and free (LD_PRELOAD); the line of result names it.
 // What the benchmark itself costs shows with null_malloc.c preloaded.
 //
 // op: one malloc or one free.  slot: a place for one block.  worker: a thread with slots of its own.

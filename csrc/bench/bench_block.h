@@ -1,4 +1,4 @@
-// Blocks that say whose they are: what the loads write into a block, and what they check before they free it.
+// Blocks that hold the mark of their place: what the loads write into a block, and what they check before they free it.
 //
 // A block holds its size and the mark of its place in its first word, and a byte of the mark at its end. So a block
 // that was handed out twice, that overlaps another, or that was written to by the allocator is found when it is freed,

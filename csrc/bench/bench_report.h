@@ -1,4 +1,4 @@
-// The line of result: clocks, resident memory, and the JSON that says all of it.
+// The line of result: clocks, resident memory, and the JSON that contains all of it.
 //
 // Reads /proc/self/status. Writes one line to stdout:
 //
@@ -70,7 +70,7 @@ static inline void bench_stop(struct bench_clock *clock)
 
 // ---- memory ---------------------------------------------------------------------------------------------
 
-// A line of /proc/self/status in KiB, 0 where the kernel does not tell.
+// A line of /proc/self/status in KiB, 0 where the kernel does not show it.
 static inline uint64_t bench_status_kib(const char *key)
 {
     char text[8192];

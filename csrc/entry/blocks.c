@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "front/hakmem_tiny.h"
 #include "front/tiny_front.h"
 #include "heap/decay.h"
 #include "heap/large.h"
@@ -24,7 +23,7 @@ static void *out_of_memory(void)
 
 static bool is_for_arena(size_t size, size_t alignment)
 {
-    return size <= PAGE_ARENA_MAX_SIZE && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
+    return size <= BLOCKS_RUN_MOST && alignment <= PAGE_ARENA_MAX_ALIGNMENT;
 }
 
 static void *take_untiny(size_t size, size_t alignment, bool *zeroed)
@@ -62,11 +61,13 @@ void *hak_alloc_beyond_hot(size_t size)
 }
 
 // The first class that holds `size` and whose blocks all have the alignment; TINY_CLASSES if there is none.
-static size_t aligned_class(size_t size, size_t alignment)
+static inline size_t aligned_class(size_t size, size_t alignment)
 {
-    if (alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE || alignment > TINY_MAX_SIZE)
-        return TINY_CLASSES;
-    size_t class = tiny_class_of(size > alignment ? size : alignment);
+    if (UNLIKELY(alignment > TINY_ALIGNMENT_MOST || size > TINY_MAX_SIZE)) return TINY_CLASSES;
+    size_t rounded =
+        hak_round_up(size + (size == 0), alignment); // most multiples of an alignment are the size of a class
+    if (UNLIKELY(rounded > TINY_MAX_SIZE)) return TINY_CLASSES;
+    size_t class = tiny_class_of(rounded);
     while (class < TINY_CLASSES && (tiny_class_size[class] & (alignment - 1)) != 0) class++;
     return class;
 }
@@ -75,13 +76,9 @@ void *blocks_alloc(size_t size, size_t alignment, bool *zeroed)
 {
     *zeroed = false;
     if (size > TINY_HOT_SIZE) hak_decay_step();
-    if (alignment <= TINY_MIN_ALIGN) {
-        if (size <= TINY_MAX_SIZE) return hak_tiny_alloc(tiny_class_of(size));
-        return alloc_untiny(size, NATURAL_ALIGNMENT, zeroed);
-    }
-    size_t class = aligned_class(size, alignment);
-    if (class < TINY_CLASSES) return hak_tiny_alloc(class);
-    return alloc_untiny(size, alignment, zeroed);
+    size_t class = aligned_class(size, alignment > TINY_MIN_ALIGN ? alignment : TINY_MIN_ALIGN);
+    if (LIKELY(class < TINY_CLASSES)) return tiny_alloc_class(class);
+    return alloc_untiny(size, alignment > NATURAL_ALIGNMENT ? alignment : NATURAL_ALIGNMENT, zeroed);
 }
 
 // ---- sizes
@@ -114,9 +111,9 @@ static void *resize_run(void *run, size_t size, size_t has)
 {
     enum { SLACK_SHARE = 4, MORE_SHARE = 8 };
     if (size <= has && size >= has - has / SLACK_SHARE) return run;
-    if (size <= TINY_MAX_SIZE || size > PAGE_ARENA_MAX_SIZE) return NULL;
+    if (size <= TINY_MAX_SIZE || size > BLOCKS_RUN_MOST) return NULL;
     size_t more = size + size / MORE_SHARE;
-    if (more > PAGE_ARENA_MAX_SIZE) more = PAGE_ARENA_MAX_SIZE;
+    if (more > BLOCKS_RUN_MOST) more = BLOCKS_RUN_MOST;
     if (size > has && page_arena_resize(run, more)) return run;
     return page_arena_resize(run, size) ? run : NULL;
 }
@@ -124,7 +121,7 @@ static void *resize_run(void *run, size_t size, size_t has)
 static void *resize_large(void *block, size_t size, size_t *has)
 {
     if (LIKELY(large_fits(block, size))) return block;
-    void *resized = size > PAGE_ARENA_MAX_SIZE ? large_resize(block, size) : NULL;
+    void *resized = size > BLOCKS_RUN_MOST ? large_resize(block, size) : NULL;
     if (resized == NULL) *has = large_usable_size(block);
     return resized;
 }
@@ -147,21 +144,16 @@ void *blocks_resize(void *block, size_t size, size_t *has)
     hak_die(misuse, block);
 }
 
-static bool grows_by_factor(size_t has, size_t size)
-{
-    return size >= has + has / 2;
-}
-
 size_t blocks_size_with_headroom(size_t has, size_t size)
 {
-    if (size <= has || has < BLOCKS_LEAST_COPIED || grows_by_factor(has, size)) return size;
+    if (size <= has || has < BLOCKS_LEAST_COPIED || blocks_grow_by_factor(has, size)) return size;
     size_t more = has + has / 4;
-    return size > more || more > PAGE_ARENA_MAX_SIZE ? size : more;
+    return size > more || more > BLOCKS_RUN_MOST ? size : more;
 }
 
 void *blocks_alloc_with_room(size_t has, size_t size)
 {
-    void *block = grows_by_factor(has, size) ? large_alloc_to_grow(size) : NULL;
+    void *block = blocks_grow_by_factor(has, size) ? large_alloc_to_grow(size) : NULL;
     if (block != NULL) return block;
     size_t more = blocks_size_with_headroom(has, size);
     block = blocks_alloc_fast(more);

@@ -6,6 +6,11 @@
 #define BLOCKS_H
 
 #include "front/tiny_front.h"
+#include "heap/arena_sizes.h"
+
+// The largest request that a run serves. With full checks, larger blocks are worth two system calls at their free: their
+// memory is made inaccessible then.
+#define BLOCKS_RUN_MOST (TINY_CHECKS >= TINY_CHECKS_FULL ? (size_t)128 << 10 : PAGE_ARENA_MAX_SIZE)
 
 // Serves requests of classes that the thread's own table does not cover, and larger ones.
 void *hak_alloc_beyond_hot(size_t size) COLD;
@@ -24,6 +29,12 @@ void *blocks_resize(void *block, size_t size, size_t *has);
 // Below this, a copy costs less than a search for room to grow.
 #define BLOCKS_LEAST_COPIED ((size_t)1 << 11)
 void *blocks_alloc_with_room(size_t has, size_t size) COLD;
+
+// True if a block is likely to grow further by so much that it is worth a place with room behind it.
+static inline bool blocks_grow_by_factor(size_t has, size_t size)
+{
+    return size >= has + has / 2;
+}
 
 // Returns the size to request for such a block if it gets no room to grow: `size`, or more if it grows in small steps.
 size_t blocks_size_with_headroom(size_t has, size_t size);

@@ -24,7 +24,7 @@ static void *out_of_memory(void)
     return NULL;
 }
 
-HAK_EXPORT void *hak_malloc(size_t size)
+HAK_HOT_ENTRY HAK_EXPORT void *hak_malloc(size_t size)
 {
     return hak_entry_alloc(size);
 }
@@ -100,7 +100,7 @@ HAK_EXPORT void *hak_pvalloc(size_t size)
 
 // ---- free
 
-HAK_EXPORT void hak_free(void *block)
+HAK_HOT_ENTRY HAK_EXPORT void hak_free(void *block)
 {
     hak_entry_free(block);
 }

@@ -51,7 +51,7 @@ static COLD void *new_again(size_t size, size_t alignment)
     }
 }
 
-void *cxx_new(size_t size)
+HAK_HOT_ENTRY void *cxx_new(size_t size)
 {
     void *block = hak_entry_alloc(size);
     return LIKELY(block != NULL) ? block : new_again(size, TINY_MIN_ALIGN);
@@ -75,7 +75,7 @@ void *cxx_new_array_aligned(size_t size, size_t alignment)
     return cxx_new_aligned(size, alignment);
 }
 
-void cxx_delete(void *block)
+HAK_HOT_ENTRY void cxx_delete(void *block)
 {
     hak_entry_free(block);
 }

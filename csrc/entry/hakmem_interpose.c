@@ -11,12 +11,12 @@
 #include "entry/hakmem_entry.h"
 #include "hakmem.h"
 
-HAK_EXPORT void *malloc(size_t size)
+HAK_HOT_ENTRY HAK_EXPORT void *malloc(size_t size)
 {
     return hak_entry_alloc(size);
 }
 
-HAK_EXPORT void free(void *block)
+HAK_HOT_ENTRY HAK_EXPORT void free(void *block)
 {
     hak_entry_free(block);
 }

@@ -18,14 +18,17 @@
 #include "heap/arena_asked.h"
 #include "heap/large.h"
 #include "heap/page_arena.h"
+#include "heap/tiny_heap.h"
 #include "os/die.h"
+#include "os/lock.h"
 #include "registry/tiny_registry.h"
 #include "thread/tiny_lifecycle.h"
 #include "thread/tiny_tls.h"
 
 #define WRONG_POINTER "free of a pointer that is no block"
+#define NO_REALLOC "realloc of a pointer that is no block"
 
-// ---- the requested size
+// ---- the kind of a block
 
 typedef enum kind { NO_BLOCK, TINY, ARENA, LARGE } kind_t;
 
@@ -37,12 +40,22 @@ static kind_t kind_of(const void *block)
     return tag == TINY_TAG(0, TINY_KIND_LARGE) ? LARGE : NO_BLOCK;
 }
 
-// Marks the block as allocated; returns the size of its memory.
+static tiny_place_t place_of(void *block, const char *misuse)
+{
+    return tiny_notes_find(tiny_registry_slab(block), block, misuse);
+}
+
+// ---- the end of a block
+
+// Marks the block as allocated; returns the size of its memory, or 0 if it has no canary.
 static size_t note(char *block, size_t asked)
 {
     switch (kind_of(block)) {
-    case TINY:
-        return tiny_notes_set(block, asked);
+    case TINY: {
+        tiny_place_t place = place_of(block, WRONG_POINTER);
+        tiny_notes_set(place, asked);
+        return (size_t)(place.end - block);
+    }
     case ARENA:
         return page_arena_note(block, asked);
     default:
@@ -53,63 +66,51 @@ static size_t note(char *block, size_t asked)
 static void hand_out(char *block, size_t asked)
 {
     size_t size = note(block, asked);
-    canary_set(block + asked, block + size);
+    if (size > 0) canary_set(block, asked, block + size);
 }
 
-static void check_canary(const char *block, size_t asked, size_t size)
+// `size` is 0 if the block has no canary.
+static void check_canary(char *block, size_t asked, size_t size)
 {
-    if (UNLIKELY(!canary_is_whole(block + asked, block + size)))
+    if (size > 0 && UNLIKELY(!canary_is_whole(block, asked, block + size)))
         hak_die_of_size(CANARY_OVERFLOW, block, size);
-}
-
-// Returns where the check and the change of a canary end that begins at `at`: behind the word that follows it.
-static char *end_of_first_words(char *at)
-{
-    return (char *)hak_round_up((uintptr_t)at, 8) + 8;
-}
-
-// The block's memory stays the same. Only the canary between both ends and its first word are checked or written: a
-// free checks the rest. So a block that grows in small steps costs little per step, however much memory is behind it.
-static void move_end(char *block, size_t asked, size_t size)
-{
-    char *end = end_of_first_words(block + (asked > size ? asked : size));
-    if (UNLIKELY(!canary_is_whole(block + asked, end)))
-        hak_die_of_size(CANARY_OVERFLOW, block, blocks_size(block, WRONG_POINTER));
-    canary_set(block + size, end);
-    note(block, size);
 }
 
 // ---- quarantine
 
-// Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait.
-#define TINY_BYTES ((size_t)256 << 10)
+// Byte bounds for tiny blocks and for arena blocks; at least one block of each may wait. All threads share TINY_IN_ALL, but
+// each has TINY_LEAST.
+#define TINY_MOST ((size_t)128 << 10)
+#define TINY_LEAST ((size_t)32 << 10)
+#define TINY_IN_ALL ((size_t)512 << 10)
 #define ARENA_BYTES ((size_t)1 << 20)
+
 static quarantine_t *own(void)
 {
     return tiny_thread.quarantine.blocks;
 }
 
-static void leave(quarantine_row_t *row)
+// Checks the whole of a waiting block. A block that is to be allocated again is checked by tiny_notes_check_free.
+static void check_waiting(quarantine_block_t waiting)
 {
-    quarantine_block_t gone = quarantine_take_oldest(row);
-    if (UNLIKELY(!canary_is_filled(gone.start, gone.start + gone.size - CANARY_POST)))
-        hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
-    blocks_free(gone.start);
+    bool whole;
+    if (kind_of(waiting.start) == TINY) {
+        tiny_place_t place = place_of(waiting.start, WRONG_POINTER);
+        whole = tiny_notes_fill_is_whole(place, place.block, atomic_load(place.note));
+    } else {
+        char *start = waiting.start, *post = start + waiting.size - CANARY_POST;
+        whole = waiting.whole ? fill_is_whole(start, post) : fill_part_is_whole(start, start, post);
+    }
+    if (UNLIKELY(!whole)) hak_die_of_size(CANARY_WRITTEN, waiting.start, waiting.size);
 }
 
-// A fork finds a row consistent at any time, as it does the heap.
-static void wait_in(quarantine_row_t *row, char *block, size_t size, size_t bound)
+static void empty(quarantine_t *waiting, quarantine_row_t *row)
 {
-    tiny_heap_t *heap = tiny_backend_heap();
-    tiny_heap_begin(heap);
-    while (!quarantine_has_room(row, size, bound)) leave(row);
-    quarantine_add(row, (quarantine_block_t){block, size});
-    tiny_heap_end(heap);
-}
-
-static void empty(quarantine_row_t *row)
-{
-    while (quarantine_count(row) > 0) leave(row);
+    while (row->count > 0) {
+        quarantine_block_t gone = quarantine_take(row, &waiting->random);
+        check_waiting(gone);
+        blocks_free(gone.start);
+    }
 }
 
 static void drain(void)
@@ -117,8 +118,8 @@ static void drain(void)
     quarantine_t *waiting = own();
     tiny_heap_t *heap = tiny_backend_heap();
     tiny_heap_begin(heap);
-    empty(&waiting->tiny);
-    empty(&waiting->arena);
+    empty(waiting, &waiting->tiny);
+    empty(waiting, &waiting->arena);
     tiny_heap_end(heap);
 }
 
@@ -131,59 +132,91 @@ static void end(void)
     quarantine_unmake(gone);
 }
 
+static size_t tiny_bytes_of_each(size_t threads)
+{
+    size_t share = TINY_IN_ALL / (threads > 0 ? threads : 1);
+    return share > TINY_MOST ? TINY_MOST : share < TINY_LEAST ? TINY_LEAST : share;
+}
+
+static COLD quarantine_t *make_quarantine(void)
+{
+    if (tiny_backend_heap() == NULL) return NULL;
+    quarantine_t *made = quarantine_make();
+    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
+    tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
+    return made;
+}
+
 // NULL if the thread has no heap, because it is ending, or if there is no memory: then freed blocks skip the
 // quarantine.
 static quarantine_t *quarantine(void)
 {
-    if (UNLIKELY(own() == NULL) && tiny_backend_heap() != NULL)
-        tiny_thread.quarantine = (tiny_tls_quarantine_t){quarantine_make(), drain, end};
-    return own();
+    quarantine_t *waiting = own();
+    return LIKELY(waiting != NULL) ? waiting : make_quarantine();
 }
 
 hardened_waiting_t hardened_waiting(void)
 {
     const quarantine_t *waiting = own();
     if (waiting == NULL) return (hardened_waiting_t){0, 0};
-    return (hardened_waiting_t){quarantine_count(&waiting->tiny) + quarantine_count(&waiting->arena),
+    return (hardened_waiting_t){waiting->tiny.count + waiting->arena.count,
                                 waiting->tiny.bytes + waiting->arena.bytes};
 }
 
-// ---- entries
+// ---- tiny blocks
 
-void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
+// The layers overwrite the first word with a link, so this is the last time that it can be checked.
+static void leave_tiny(quarantine_block_t gone)
 {
-    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) {
-        errno = ENOMEM;
-        return NULL;
+    if (UNLIKELY(*(const canary_word_t *)(void *)gone.start != CANARY_FILL))
+        hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
+    blocks_free(gone.start);
+}
+
+// A fork finds a row consistent at any time, as it does the heap.
+static void retire_tiny(tiny_place_t place)
+{
+    quarantine_t *waiting = quarantine();
+    size_t size = (size_t)(place.end - place.block);
+    if (UNLIKELY(waiting == NULL)) {
+        tiny_notes_fill(place, size <= FILL_ALWAYS);
+        blocks_free(place.block);
+        return;
     }
-    char *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
-    if (UNLIKELY(block == NULL)) return NULL;
-    if (kind_of(block) == TINY) tiny_notes_check_free(block);
-    hand_out(block, size);
+    tiny_notes_fill(place, fill_allows_whole(&waiting->allowance, size));
+    quarantine_block_t block = {.start = place.block, .size = size};
+    tiny_heap_t *heap = tiny_thread.heap;
+    tiny_heap_begin(heap);
+    if (quarantine_has_room(&waiting->tiny, size, waiting->tiny_most)) quarantine_add(&waiting->tiny, block);
+    else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
+    while (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1))
+        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+    tiny_heap_end(heap);
+}
+
+static void free_tiny(const tiny_slab_t *slab, void *block)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
+    size_t asked = tiny_notes_claim(place);
+    if (UNLIKELY(!canary_is_whole(place.block, asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
+    retire_tiny(place);
+}
+
+static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
+    tiny_notes_check_free(place);
+    tiny_notes_set(place, size);
+    canary_set(place.block, size, place.end);
     return block;
 }
 
-void *hardened_alloc(size_t size)
-{
-    bool zeroed;
-    return hardened_alloc_aligned(size, TINY_MIN_ALIGN, &zeroed);
-}
-
-void *hardened_alloc_resized(size_t has, size_t size)
-{
-    size_t more = blocks_size_with_headroom(has, size);
-    char *block = more > size ? hardened_alloc(more) : NULL;
-    if (block == NULL) return hardened_alloc(size);
-    hand_out(block, size);
-    return block;
-}
+// ---- other blocks
 
 // Returns the requested size and marks the block as not allocated.
 static size_t claim(void *block, kind_t kind, size_t *size)
 {
     switch (kind) {
-    case TINY:
-        return tiny_notes_claim(block, size);
     case ARENA:
         return page_arena_claim(block, size);
     case LARGE:
@@ -193,27 +226,104 @@ static size_t claim(void *block, kind_t kind, size_t *size)
     }
 }
 
-static void retire(char *block, kind_t kind, size_t asked, size_t size)
+static bool fill_run(quarantine_t *waiting, char *block, size_t size)
 {
-    check_canary(block, asked, size);
-    if (kind == LARGE) {
-        large_free(block); // large blocks have their own quarantine
-        return;
-    }
-    canary_fill(block, block + size - CANARY_POST);
-    quarantine_t *waiting = quarantine();
-    if (waiting == NULL) blocks_free(block);
-    else if (kind == TINY) wait_in(&waiting->tiny, block, size, TINY_BYTES);
-    else wait_in(&waiting->arena, block, size, ARENA_BYTES);
+    char *post = block + size - CANARY_POST;
+    bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
+    if (whole) fill_whole(block, post);
+    else fill_part(block, post);
+    return whole;
 }
 
-void hardened_free(void *block)
+static void retire_run(char *block, size_t size)
+{
+    quarantine_t *waiting = quarantine();
+    bool whole = fill_run(waiting, block, size);
+    if (waiting == NULL) {
+        blocks_free(block);
+        return;
+    }
+    tiny_heap_t *heap = tiny_thread.heap;
+    tiny_heap_begin(heap);
+    while (!quarantine_has_room(&waiting->arena, size, ARENA_BYTES)) {
+        quarantine_block_t gone = quarantine_take(&waiting->arena, &waiting->random);
+        check_waiting(gone);
+        blocks_free(gone.start);
+    }
+    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = size, .whole = whole});
+    tiny_heap_end(heap);
+}
+
+static COLD void free_untiny(void *block)
 {
     if (block == NULL) return;
     size_t size;
     kind_t kind = kind_of(block);
     size_t asked = claim(block, kind, &size);
-    retire(block, kind, asked, size);
+    check_canary(block, asked, size);
+    if (kind == LARGE) large_free(block); // large blocks have their own quarantine
+    else retire_run(block, size);
+}
+
+// ---- entries
+
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
+{
+    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    void *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
+    if (UNLIKELY(block == NULL)) return NULL;
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (slab != NULL) return hand_out_tiny(slab, block, size);
+    hand_out(block, size);
+    return block;
+}
+
+// A thread past its own end gets runs instead of tiny blocks.
+void *hardened_alloc(size_t size)
+{
+    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    void *block = blocks_alloc_fast(size + CANARY_POST);
+    if (UNLIKELY(block == NULL)) return NULL;
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (LIKELY(slab != NULL)) return hand_out_tiny(slab, block, size);
+    hand_out(block, size);
+    return block;
+}
+
+// Where a block of `size` bytes that replaces one of `has` bytes gets room to grow further.
+static bool wants_room(size_t has, size_t size)
+{
+    enum { LEAST = 32 << 10 };
+    if (size <= has || size > HAK_MAX_REQUEST - CANARY_POST) return false;
+    return size > BLOCKS_RUN_MOST || (size >= LEAST && blocks_grow_by_factor(has, size));
+}
+
+// Other blocks that grow get a little more memory.
+void *hardened_alloc_resized(size_t has, size_t size)
+{
+    char *large = wants_room(has, size) ? large_alloc_to_grow(size + CANARY_POST) : NULL;
+    if (large != NULL) {
+        hand_out(large, size);
+        return large;
+    }
+    size_t more = blocks_size_with_headroom(has, size);
+    char *block = more > size ? hardened_alloc(more) : NULL;
+    if (block == NULL) return hardened_alloc(size);
+    hand_out(block, size);
+    return block;
+}
+
+void hardened_free(void *block)
+{
+    const tiny_slab_t *slab = tiny_registry_find(block);
+    if (LIKELY(slab != NULL)) free_tiny(slab, block);
+    else free_untiny(block);
 }
 
 void hardened_free_sized(void *block, size_t size)
@@ -227,38 +337,58 @@ size_t hardened_size(const void *block, const char *misuse)
 {
     switch (kind_of(block)) {
     case TINY:
-        return tiny_notes_asked(block, misuse);
+        return tiny_notes_asked(place_of((void *)(uintptr_t)block, misuse), misuse);
     case ARENA:
         return page_arena_asked(block, misuse);
-    case LARGE:
-        return large_asked(block, misuse);
+    case LARGE: {
+        size_t memory;
+        return large_asked(block, misuse, &memory);
+    }
     default:
         hak_die(misuse, block);
     }
 }
 
+static void *resize_large(char *block, size_t size, size_t *asked)
+{
+    size_t has, wanted = size + CANARY_POST;
+    *asked = large_asked(block, NO_REALLOC, &has);
+    check_canary(block, *asked, has);
+    if (large_memory_for(size) != large_memory_for(*asked) && !large_fits(block, wanted)) {
+        block = size > BLOCKS_RUN_MOST ? large_resize(block, wanted) : NULL;
+        if (block == NULL) return NULL;
+    }
+    hand_out(block, size);
+    return block;
+}
+
 void *hardened_resize(void *block, size_t size, size_t *asked)
 {
-    static const char misuse[] = "realloc of a pointer that is no block";
-    *asked = hardened_size(block, misuse);
-    size_t has = blocks_size(block, misuse);
+    if (kind_of(block) == LARGE && size <= HAK_MAX_REQUEST - CANARY_POST)
+        return resize_large(block, size, asked);
+    *asked = hardened_size(block, NO_REALLOC);
     if (size > HAK_MAX_REQUEST - CANARY_POST) return NULL;
-    size_t wanted = size + CANARY_POST;
-    bool is_large = kind_of(block) == LARGE;
-    if (is_large ? hak_round_up(wanted, OS_PAGE) == has : wanted <= has && wanted > has / 2) {
-        move_end(block, *asked, size);
-        return block;
-    }
+    size_t has = blocks_size(block, NO_REALLOC);
     check_canary(block, *asked, has);
-    if (!is_large || size <= PAGE_ARENA_MAX_SIZE) return NULL;
-    char *resized = large_resize(block, wanted);
-    if (resized != NULL) hand_out(resized, size);
-    return resized;
+    if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) return NULL;
+    hand_out(block, size);
+    return block;
 }
 
 void hardened_shrink(void *block, size_t size)
 {
     hand_out(block, size);
+}
+
+// ---- the end of the process
+
+// Checks what still waits, of the thread that ends the process: others may be changing theirs. A signal handler may have
+// called exit() in the middle of a change; then nothing is checked.
+__attribute__((destructor)) static void check_what_waits(void)
+{
+    if (own() == NULL || tiny_thread.heap == NULL || os_locks_held > 0) return;
+    if (atomic_load_explicit(&tiny_thread.heap->in_change, memory_order_relaxed) != 0) return;
+    drain();
 }
 
 #endif

@@ -1,12 +1,5 @@
-// The tiny allocator's functions for callers that do not inline the fast path.
-#include "front/hakmem_tiny.h"
-
+// The out-of-line part of the generated fast path.
 #include "front/tiny_front.h"
 
-#define TINY_FRONT_IMPLEMENTATION // the out-of-line part of the generated header belongs to this file
+#define TINY_FRONT_IMPLEMENTATION
 #include "tiny_alloc_fast_gen.h"
-
-void *hak_tiny_alloc(size_t class)
-{
-    return tiny_alloc_class(class);
-}

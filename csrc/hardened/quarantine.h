@@ -1,25 +1,34 @@
 // Quarantine: blocks that were freed and wait, filled, before they can be allocated again.
 //
-// row: waiting blocks, the oldest first; bytes = the sum of their sizes.
+// row: waiting blocks, in no order; bytes = the sum of their sizes. Which one leaves next is drawn at random, so that nobody
+// can tell when a block will be allocated again. It is drawn one turn ahead, so that its memory is fetched meanwhile.
 #ifndef QUARANTINE_H
 #define QUARANTINE_H
 
+#include "hardened/fill.h"
 #include "os/hak_types.h"
 
 typedef struct quarantine_block {
     char *start;
-    size_t size;
+    size_t size : 48;
+    size_t whole : 1; // of a run: it is filled as a whole, not in part
 } quarantine_block_t;
 
-#define QUARANTINE_ROW 1024u // a power of two
+#define QUARANTINE_ROW 512u
 typedef struct quarantine_row {
     size_t bytes;
-    unsigned first; // both only increase, and wrap; 0 <= end - first <= QUARANTINE_ROW
-    unsigned end;
+    unsigned count; // at most QUARANTINE_ROW
+    unsigned next; // the block that leaves next, if there are as many
     quarantine_block_t waiting[QUARANTINE_ROW];
 } quarantine_row_t;
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// Of one thread.
 typedef struct quarantine {
+    uint64_t random; // the state of its random numbers
+    fill_allowance_t allowance;
+    size_t tiny_most; // bytes
     quarantine_row_t tiny;
     quarantine_row_t arena;
 } quarantine_t;
@@ -28,29 +37,46 @@ typedef struct quarantine {
 quarantine_t *quarantine_make(void);
 void quarantine_unmake(quarantine_t *quarantine);
 
-static inline unsigned quarantine_count(const quarantine_row_t *row)
-{
-    return row->end - row->first;
-}
-
 // At least one block may wait, however large.
 static inline bool quarantine_has_room(const quarantine_row_t *row, size_t size, size_t bound)
 {
-    unsigned count = quarantine_count(row);
-    return count == 0 || (count < QUARANTINE_ROW && row->bytes + size <= bound);
+    return row->count == 0 || (row->count < QUARANTINE_ROW && row->bytes + size <= bound);
 }
 
 static inline void quarantine_add(quarantine_row_t *row, quarantine_block_t block)
 {
-    row->waiting[row->end++ % QUARANTINE_ROW] = block;
+    row->waiting[row->count++] = block;
     row->bytes += block.size;
 }
 
-static inline quarantine_block_t quarantine_take_oldest(quarantine_row_t *row)
+static inline void quarantine_draw(quarantine_row_t *row, uint64_t *random)
 {
-    quarantine_block_t oldest = row->waiting[row->first++ % QUARANTINE_ROW];
-    row->bytes -= oldest.size;
-    return oldest;
+    row->next = (unsigned)((uint64_t)tiny_draw(random) * row->count >> 32);
+    __builtin_prefetch(row->waiting[row->next].start, 1);
 }
 
+// Takes one of the blocks; there is one at least.
+static inline quarantine_block_t quarantine_take(quarantine_row_t *row, uint64_t *random)
+{
+    unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
+    quarantine_block_t taken = row->waiting[index];
+    row->waiting[index] = row->waiting[--row->count];
+    row->bytes -= taken.size;
+    quarantine_draw(row, random);
+    return taken;
+}
+
+// Puts a block in the place of another one, which it returns; there is one at least.
+static inline quarantine_block_t quarantine_exchange(quarantine_row_t *row, quarantine_block_t block,
+                                                     uint64_t *random)
+{
+    unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
+    quarantine_block_t taken = row->waiting[index];
+    row->waiting[index] = block;
+    row->bytes += block.size - taken.size;
+    quarantine_draw(row, random);
+    return taken;
+}
+
+#endif
 #endif

@@ -1,23 +1,102 @@
 // With full checks: the state of tiny blocks, stored apart from them in their page's notes.
 //
 // note: 0 if the block was never allocated, else freed, or the requested size. So it is known which blocks are allocated
-// and where their canaries begin, whatever the program wrote.
+// and where their canaries begin, even if the program wrote beyond a block.
+// place: a block of a slab and its note, found once for each operation.
 #ifndef TINY_NOTES_H
 #define TINY_NOTES_H
 
+#include "hardened/fill.h"
 #include "registry/tiny_registry.h"
 
-// Marks the block as allocated with this requested size; returns the size of its memory.
-size_t tiny_notes_set(char *block, size_t asked);
+#if TINY_CHECKS >= TINY_CHECKS_FULL
 
-// Returns the requested size; ends the process with the message `misuse` if the block is not allocated.
-size_t tiny_notes_asked(const void *block, const char *misuse);
+// A note: 0 if the block was never allocated; one of these; or the requested size plus 1.
+#define TINY_NOTE_FREED UINT16_MAX // and filled as a whole
+#define TINY_NOTE_FREED_PART (UINT16_MAX - 1) // and filled in part, see fill.h
+_Static_assert(TINY_MAX_SIZE - CANARY_POST + 1 < TINY_NOTE_FREED_PART, "the requested size fits a note");
+
+typedef struct tiny_place {
+    char *block;
+    char *end; // of the block's memory
+    _Atomic(uint16_t) *note;
+} tiny_place_t;
+
+// Finds the block; ends the process with the message `misuse` if none of the slab's blocks begins there.
+static inline tiny_place_t tiny_notes_find(const tiny_slab_t *slab, void *block, const char *misuse)
+{
+    size_t index = tiny_block_index(slab, block);
+    if (UNLIKELY(index == SIZE_MAX)) tiny_die(misuse, block);
+    return (tiny_place_t){block, (char *)block + tiny_class_size[slab->class], &slab->asked[index]};
+}
+
+// Marks the block as allocated with this requested size.
+static inline void tiny_notes_set(tiny_place_t place, size_t asked)
+{
+    atomic_store_explicit(place.note, (uint16_t)(asked + 1), memory_order_release);
+}
+
+static inline bool tiny_note_is_of_free(uint16_t note)
+{
+    return note == 0 || note >= TINY_NOTE_FREED_PART;
+}
 
 // Marks the block as freed and returns its requested size. Ends the process if it is not allocated, or if the post
-// before it is damaged. *size becomes the size of its memory.
-size_t tiny_notes_claim(void *block, size_t *size);
+// before it is damaged.
+static inline size_t tiny_notes_claim(tiny_place_t place)
+{
+    uint16_t note = atomic_exchange(place.note, TINY_NOTE_FREED);
+    if (UNLIKELY(tiny_note_is_of_free(note)))
+        tiny_die(note == 0 ? "free of a pointer that is no block" : CANARY_DOUBLE_FREE, place.block);
+    if (UNLIKELY(!canary_has_post(place.block))) tiny_die(CANARY_UNDERFLOW, place.block);
+    return note - 1u;
+}
 
-// Checks a block that the layers return: ends the process if it is allocated, or was written to since it was freed.
-void tiny_notes_check_free(char *block);
+// Fills a claimed block, as a whole or in part.
+static inline void tiny_notes_fill(tiny_place_t place, bool whole)
+{
+    char *post = place.end - CANARY_POST;
+    if (LIKELY(whole)) {
+        fill_whole(place.block, post);
+        return;
+    }
+    fill_part(place.block, post);
+    atomic_store_explicit(place.note, TINY_NOTE_FREED_PART, memory_order_relaxed);
+}
 
+// Returns the requested size; ends the process with the message `misuse` if the block is not allocated.
+static inline size_t tiny_notes_asked(tiny_place_t place, const char *misuse)
+{
+    uint16_t note = atomic_load(place.note);
+    if (UNLIKELY(tiny_note_is_of_free(note))) tiny_die(misuse, place.block);
+    return note - 1u;
+}
+
+// True if the fill of a freed block is undamaged from `from` on, which lies at most FILL_BEGINNING behind the start.
+static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from, uint16_t note)
+{
+    const char *post = place.end - CANARY_POST;
+    if (LIKELY(note == TINY_NOTE_FREED)) return fill_is_whole(from, post);
+    return fill_part_is_whole(place.block, from, post);
+}
+
+// Checks a block that the layers return, except for the link that they wrote; ends the process if the block is allocated,
+// or was written to since it was freed. A fresh block has no fill yet.
+static inline void tiny_notes_check_free(tiny_place_t place)
+{
+    uint16_t note = atomic_load(place.note);
+    canary_word_t *link = (canary_word_t *)(void *)place.block;
+    char *behind = place.block + sizeof(tiny_block_t);
+    if (LIKELY(note >= TINY_NOTE_FREED_PART)) {
+        if (UNLIKELY(!tiny_notes_fill_is_whole(place, behind, note))) tiny_die(CANARY_WRITTEN, place.block);
+    } else if (UNLIKELY(note != 0)) {
+        tiny_die("corrupted heap: a block was handed out twice", place.block);
+    } else if ((size_t)(place.end - place.block) <= FILL_ALWAYS) {
+        canary_fill(behind, place.end - CANARY_POST);
+    }
+    if (UNLIKELY(!canary_has_post(place.end))) tiny_die(CANARY_OVERFLOW, place.block);
+    *link = CANARY_FILL;
+}
+
+#endif
 #endif

@@ -8,6 +8,7 @@
 
 #include "hardened/canary.h"
 #include "registry/tiny_registry.h"
+#include "registry/tiny_row.h"
 
 #define TINY_COLOUR_SPAN 1024u
 #define TINY_COLOUR_STEP 64u
@@ -37,30 +38,48 @@ static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, siz
     return tiny_pad((const void *)once);
 }
 
-// Returns the index of the nth block: a Feistel network over the next even number of bits, keyed by the secret and repeated
-// until it gives a block of the slab. With steps of one length, two batches would reveal the third.
-static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
+// Fresh blocks are drawn from one window of a slab after the other, so that a slab's memory is used page by page.
+// window: at least TINY_WINDOW_BLOCKS blocks, and at least TINY_WINDOW_BYTES.
+#define TINY_WINDOW_BLOCKS ((size_t)8)
+#define TINY_WINDOW_BYTES ((size_t)16384)
+
+static inline size_t tiny_order_window(const tiny_slab_t *slab)
 {
-    unsigned bits = slab->capacity > 4 ? 32u - (unsigned)__builtin_clz(slab->capacity - 1u) : 2,
+    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class];
+    return blocks > TINY_WINDOW_BLOCKS ? blocks : TINY_WINDOW_BLOCKS;
+}
+
+// Returns the nth of `count` numbers in a random order: a Feistel network over the next even number of bits, keyed by the
+// secret and repeated until it gives one of them. With steps of one length, two batches would reveal the third.
+static inline size_t tiny_order_permuted(const tiny_slab_t *slab, size_t window, size_t count, size_t n)
+{
+    unsigned bits = count > 4 ? 32u - (unsigned)__builtin_clz((unsigned)count - 1u) : 2,
              half = (bits + 1) / 2;
     size_t mask = ((size_t)1 << half) - 1;
     do {
         for (size_t round = 0; round < 4; round++) {
             size_t low = n & mask;
-            n = low << half | ((n >> half ^ tiny_order_mixed(slab, round, low)) & mask);
+            n = low << half | ((n >> half ^ tiny_order_mixed(slab, window * 4 + round, low)) & mask);
         }
-    } while (n >= slab->capacity);
+    } while (n >= count);
     return n;
 }
 
-// Adds the block to the front or to the end of the chain, at random.
-static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+// Returns the index of the nth fresh block.
+static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
 {
-    if (chain->head == NULL || (tiny_draw(random) & 1) != 0) {
-        tiny_chain_push(chain, block);
-        return;
-    }
-    tiny_chain_append(chain, block);
+    size_t length = tiny_order_window(slab), window = n / length, first = window * length;
+    size_t count = slab->capacity - first < length ? slab->capacity - first : length;
+    return first + tiny_order_permuted(slab, window, count, n - first);
+}
+
+// Adds the block at a random position: with each, the row is a random permutation (R. Durstenfeld, CACM algorithm 235).
+static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
+{
+    tiny_row_add(row, block);
+    unsigned last = row->count - 1, at = tiny_draw(random) % row->count;
+    row->block[last] = row->block[at];
+    row->block[at] = block;
 }
 
 // Where the search for free blocks begins among the words of a slab's free bits.
@@ -94,10 +113,10 @@ static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
     return n;
 }
 
-static inline void tiny_order_add(uint64_t *random, tiny_chain_t *chain, tiny_block_t *block)
+static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
 {
     (void)random;
-    tiny_chain_append(chain, block);
+    tiny_row_add(row, block);
 }
 
 static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)

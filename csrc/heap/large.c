@@ -8,19 +8,16 @@
 #include "heap/decay.h"
 #include "heap/demand.h"
 #include "heap/large_extents.h"
+#include "heap/large_guarded.h"
 #include "heap/large_room.h"
 #include "os/die.h"
 #include "os/lock.h"
 #include "os/os.h"
 #include "registry/tiny_registry.h"
 
-#if LARGE_HIDES
-#define KEPT_BYTES ((size_t)64 << 20)
-#define KEPT_BLOCK (KEPT_BYTES / 2) // a larger block is not cached
-#else
 #define KEPT_BYTES ((size_t)64 << 20) // always cached; more after a peak, see demand.h
-#define KEPT_BLOCK SIZE_MAX
-#endif
+#define HIDDEN_BYTES ((size_t)64 << 20) // of guarded extents that wait
+#define HIDDEN_BLOCK (HIDDEN_BYTES / 2) // a larger one does not wait
 #define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
 #define HEADROOM 8u // a block that has grown before gets size / HEADROOM bytes more
 
@@ -46,16 +43,18 @@ static void settle(large_extent_t *extent)
 
 static void begin_use(large_extent_t *extent)
 {
+    extent->has_canary = LARGE_GUARDS && (large_is_guarded(extent) || large_canary_allowed(os_clock_ms()));
     settle(extent);
     count(1, (ptrdiff_t)extent->size);
 }
 
 // ---- allocation
 
-static large_extent_t *take_record(void)
+static large_extent_t *take_record(bool guarded)
 {
     os_lock(&large.lock);
     large_extent_t *record = large_extent_new_record();
+    if (record == NULL && guarded) large_guarded_uncount();
     os_unlock(&large.lock);
     return record;
 }
@@ -66,19 +65,20 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.bytes, usage.cached_bytes};
 }
 
-static large_extent_t *map_new(size_t size, size_t alignment)
+static large_extent_t *map_new(size_t size, size_t alignment, bool guarded)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, large_return};
     hak_decay_register_pool(HAK_POOL_EXTENTS, &functions);
-    large_extent_t *extent = take_record();
+    large_extent_t *extent = take_record(guarded);
     if (extent == NULL) return NULL;
-    bool mapped = large_extent_map(extent, size, alignment);
+    bool mapped = large_extent_map(extent, size, alignment, guarded);
     os_lock(&large.lock);
     if (mapped) {
         begin_use(extent);
         large_extent_publish_new(extent);
     } else {
         large_extent_drop_record(extent);
+        if (guarded) large_guarded_uncount();
     }
     os_unlock(&large.lock);
     if (mapped) hak_decay_make_room(HAK_POOL_EXTENTS, size);
@@ -112,9 +112,9 @@ static void end_count_of_room(large_extent_t *extent)
     count(0, (ptrdiff_t)(extent->size - extent->counted));
 }
 
+// The caller holds the lock.
 static large_extent_t *take_free(size_t size, size_t alignment)
 {
-    os_lock(&large.lock);
     large_extent_t *extent = large_extents_take(size, alignment);
     if (extent == NULL && large_rooms_usage().lent >= size) {
         large_rooms_end(false, end_count_of_room);
@@ -124,30 +124,50 @@ static large_extent_t *take_free(size_t size, size_t alignment)
         begin_use(extent);
         large_extent_publish(extent);
     }
-    os_unlock(&large.lock);
     return extent;
+}
+
+// The caller holds the lock. True if the next block is to be guarded, which then counts as one.
+static bool is_to_be_guarded(size_t size)
+{
+    return LARGE_GUARDS && large_guarded_allowed(size, os_clock_ms());
+}
+
+static large_extent_t *map_guarded(size_t size, size_t alignment)
+{
+    return map_new(large_extent_size_for(size, true), alignment, true);
 }
 
 void *large_alloc(size_t size, size_t alignment, bool *zeroed)
 {
-    size = hak_round_up(size, LARGE_GRAIN);
     if (alignment < HAK_PAGE) alignment = HAK_PAGE;
-    large_extent_t *extent = take_free(size, alignment);
-    if (extent == NULL) extent = grow_edge(size, alignment);
+    size_t plain = large_extent_size_for(size, false);
+    os_lock(&large.lock);
+    bool guarded = is_to_be_guarded(size);
+    large_extent_t *extent = guarded ? NULL : take_free(plain, alignment);
+    os_unlock(&large.lock);
     *zeroed = extent == NULL;
-    if (extent == NULL) extent = map_new(size, alignment);
+    if (guarded) extent = map_guarded(size, alignment);
+    if (extent != NULL) return extent->start;
+    extent = grow_edge(plain, alignment);
+    *zeroed = extent == NULL;
+    if (extent == NULL) extent = map_new(plain, alignment, false);
     return extent != NULL ? extent->start : NULL;
 }
 
 void *large_alloc_to_grow(size_t size)
 {
-    if (LARGE_HIDES || large_extents_bytes() < size || !os_try_lock(&large.lock)) return NULL;
-    large_extent_t *extent = large_room_take(size);
+    if (!LARGE_GUARDS && large_extents_bytes() < size) return NULL;
+    if (!os_try_lock(&large.lock)) return NULL;
+    bool guarded = is_to_be_guarded(size);
+    large_extent_t *extent = guarded ? NULL : large_room_take(size);
     if (extent != NULL) {
+        extent->has_canary = LARGE_GUARDS && large_canary_allowed(os_clock_ms());
         large_extent_publish(extent);
         count(1, (ptrdiff_t)extent->counted);
     }
     os_unlock(&large.lock);
+    if (guarded) extent = map_guarded(size, HAK_PAGE);
     return extent != NULL ? extent->start : NULL;
 }
 
@@ -168,16 +188,15 @@ static large_extent_t *extent_of(const void *block, const char *misuse)
 static size_t most_hidden(void)
 {
     size_t share = os_address_limit() / 8;
-    return share < KEPT_BYTES ? share : KEPT_BYTES;
+    return share < HIDDEN_BYTES ? share : HIDDEN_BYTES;
 }
 
-// Takes out the extents that exceed the bound. Hidden ones hold no memory, so their age does not matter: all of them go
-// when `delay` is 0.
+// Takes out the extents that exceed the bound.
 static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
-    if (LARGE_HIDES) return large_extents_surplus(most_hidden(), most, now, delay == 0 ? 0 : UINT32_MAX);
-    size_t keep = hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
+    size_t keep = LARGE_GUARDS ? hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES)
+                               : hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
     // Waits until the bound is exceeded by an eighth, so that not every free near it cuts a piece off.
     bool waits = large_extents_bytes() <= keep + keep / 8;
     return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);
@@ -205,22 +224,32 @@ static size_t end_use(large_extent_t *extent, uint32_t now)
     return used;
 }
 
+// Returns what has to be unmapped, linked by `next`.
+static large_extent_t *retire_plain(large_extent_t *extent, size_t used, uint32_t now)
+{
+    if (extent->alone) return let_go(extent);
+    large_extent_forget(extent);
+    large_extents_give(extent);
+    return surplus(STEP_BYTES + used, now, (uint32_t)TINY_OPTION_DECAY_MS);
+}
+
+// Its addresses stay listed as those of a block that is not allocated, so that a second free is recognized.
+static large_extent_t *retire_guarded(large_extent_t *extent, size_t used)
+{
+    large_guarded_uncount();
+    extent->has_grown = false;
+    if (extent->alone || used > HIDDEN_BLOCK || !os_hide(extent->start, extent->size)) return let_go(extent);
+    return large_guarded_wait(extent, most_hidden());
+}
+
 void large_free(void *block)
 {
     uint32_t now = os_clock_ms();
     os_lock(&large.lock);
     large_extent_t *extent = extent_of(block, "double free, or free of a pointer into a block");
-    size_t size = end_use(extent, now);
-    large_extent_t *gone = NULL;
-    bool kept =
-        !extent->alone && size <= KEPT_BLOCK && (!LARGE_HIDES || os_hide(extent->start, extent->size));
-    if (!kept) {
-        gone = let_go(extent);
-    } else {
-        if (!LARGE_HIDES) large_extent_forget(extent);
-        large_extents_give(extent);
-        gone = surplus(STEP_BYTES + size, now, (uint32_t)TINY_OPTION_DECAY_MS);
-    }
+    size_t used = end_use(extent, now);
+    large_extent_t *gone =
+        large_is_guarded(extent) ? retire_guarded(extent, used) : retire_plain(extent, used, now);
     os_unlock(&large.lock);
     large_extents_unmap(gone, &large.lock);
 }
@@ -239,6 +268,7 @@ static void set_size(large_extent_t *extent, size_t size)
 {
     os_lock(&large.lock);
     count(0, (ptrdiff_t)(size - extent->size));
+    if (large_is_guarded(extent) && size > extent->size) large_guarded_charge(size - extent->size);
     extent->size = size;
     settle(extent);
     extent->has_grown = true;
@@ -268,29 +298,27 @@ static bool has_few_addresses(size_t size)
     return size > os_address_limit() / SHARE_OF_LIMIT;
 }
 
-// With full checks a block that grows reserves as many addresses again, so that it seldom moves, whatever the steps.
+// A guarded block that grows reserves as many addresses again, so that it seldom moves in steps of any size.
 static size_t reserve_for(const large_extent_t *extent, size_t size)
 {
-    return LARGE_HIDES && size > extent->size && !has_few_addresses(size) ? size : 0;
+    return large_is_guarded(extent) && size > extent->size && !has_few_addresses(size) ? size : 0;
 }
 
 // During the move the registry does not list the block; only its owner uses it.
 static bool move(large_extent_t *extent, size_t size)
 {
     size_t reserved = reserve_for(extent, size);
-    char *target = large_extent_map_target(size, &reserved), *source = extent->start;
+    bool guarded = large_is_guarded(extent);
+    char *target = large_extent_map_target(guarded, size, &reserved), *source = extent->start;
     if (target == NULL) return false;
-    size_t old_size = extent->size;
+    size_t old_size = extent->size, guard = large_guard_of(extent);
     os_lock(&large.lock);
     large_extent_forget(extent);
     os_unlock(&large.lock);
     os_moved_t result = os_move(source, old_size, target, size);
     bool moved = result == OS_MOVED;
-    if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, CANARY_GUARD);
-    if (moved && CANARY_GUARD > 0) {
-        os_unmap(source - CANARY_GUARD, CANARY_GUARD);
-        os_unmap(source + old_size, extent->reserved + CANARY_GUARD);
-    }
+    if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, guard);
+    if (moved) os_unmap_guards(source, old_size, extent->reserved, guard);
     os_lock(&large.lock);
     if (moved) {
         extent->start = target;
@@ -302,7 +330,7 @@ static bool move(large_extent_t *extent, size_t size)
     return moved;
 }
 
-// With full checks: moves the border between the block and the inaccessible addresses behind it.
+// Of a guarded one: moves the border between the block and the inaccessible addresses behind it.
 static bool resize_into_reserved(large_extent_t *extent, size_t size)
 {
     char *start = extent->start;
@@ -327,7 +355,7 @@ static bool resize_by_system(large_extent_t *extent, size_t size)
 {
     bool movable = false;
     if (!os_can_move()) return false;
-    if (CANARY_GUARD > 0) return !grows_in_guard(extent, &movable) && movable && move(extent, size);
+    if (large_is_guarded(extent)) return !grows_in_guard(extent, &movable) && movable && move(extent, size);
     if (large_extent_reserve(extent->start, size) && os_resize(extent->start, extent->size, size, &movable)) {
         set_size(extent, size);
         return true;
@@ -338,10 +366,11 @@ static bool resize_by_system(large_extent_t *extent, size_t size)
 static bool resize(large_extent_t *extent, size_t size)
 {
     if (size == extent->size) return true;
-    if (!LARGE_HIDES && size < extent->size && size > extent->size - extent->size / HEADROOM)
+    bool guarded = large_is_guarded(extent);
+    if (!guarded && size < extent->size && size > extent->size - extent->size / HEADROOM)
         return true; // it may grow again
-    if (LARGE_HIDES ? resize_into_reserved(extent, size) : resize_among_extents(extent, size)) return true;
-    bool more = !LARGE_HIDES && size > extent->size && extent->has_grown;
+    if (guarded ? resize_into_reserved(extent, size) : resize_among_extents(extent, size)) return true;
+    bool more = !guarded && size > extent->size && extent->has_grown;
     return resize_by_system(extent, more ? hak_round_up(size + size / HEADROOM, LARGE_GRAIN) : size);
 }
 
@@ -352,69 +381,84 @@ void *large_resize(void *block, size_t size)
     bool had_room = extent->has_room, ended = !had_room || large_room_end(extent);
     if (had_room && ended) end_count_of_room(extent);
     os_unlock(&large.lock);
-    return ended && resize(extent, hak_round_up(size, LARGE_GRAIN)) ? extent->start : NULL;
+    return ended && resize(extent, large_extent_size_for(size, large_is_guarded(extent))) ? extent->start
+                                                                                          : NULL;
 }
 
 bool large_fits(void *block, size_t size)
 {
-    if (LARGE_HIDES || ((uintptr_t)block & (HAK_PAGE - 1)) != 0) return false;
-    return large_room_fits(tiny_registry_record(block)->owner, size);
+    if (((uintptr_t)block & (HAK_PAGE - 1)) != 0) return false;
+    large_extent_t *extent = tiny_registry_record(block)->owner;
+    return !large_is_guarded(extent) && large_room_fits(extent, size);
 }
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
 // ---- the requested size
 
+// Without the lock: only the block's owner gets past the checks, and it alone changes the block.
+static large_extent_t *extent_at(const void *block)
+{
+    if (((uintptr_t)block & (HAK_PAGE - 1)) != 0) return NULL;
+    if (tiny_registry_tag(block) != TINY_TAG(0, TINY_KIND_LARGE)) return NULL;
+    return tiny_registry_record(block)->owner;
+}
+
+static size_t memory_of(const large_extent_t *extent, size_t asked)
+{
+    return extent->has_canary ? large_memory_for(asked) : 0;
+}
+
 size_t large_note(void *block, size_t asked)
 {
-    os_lock(&large.lock);
-    large_extent_t *extent = extent_of(block, "a large block is lost");
-    extent->asked = asked + 1;
-    size_t size = extent->size;
-    canary_set_post(extent->start + size);
-    os_unlock(&large.lock);
+    large_extent_t *extent = extent_at(block);
+    if (UNLIKELY(extent == NULL)) hak_die("a large block is lost", block);
+    atomic_store(&extent->asked, asked + 1);
+    size_t size = memory_of(extent, asked);
+    if (size > 0) canary_set_post((char *)block + size);
     return size;
 }
 
-static large_extent_t *extent_out(const void *block, const char *no_block, const char *free)
+size_t large_asked(const void *block, const char *misuse, size_t *size)
 {
-    large_extent_t *extent = extent_of(block, no_block);
-    if (UNLIKELY(extent->asked == 0)) {
-        os_unlock(&large.lock);
-        hak_die_of_size(free, block, extent->size);
-    }
-    return extent;
-}
-
-size_t large_asked(const void *block, const char *misuse)
-{
-    os_lock(&large.lock);
-    size_t asked = extent_out(block, misuse, misuse)->asked - 1;
-    os_unlock(&large.lock);
-    return asked;
+    const large_extent_t *extent = extent_at(block);
+    size_t asked = extent != NULL ? atomic_load(&extent->asked) : 0;
+    if (UNLIKELY(asked == 0)) hak_die(misuse, block);
+    *size = memory_of(extent, asked - 1);
+    return asked - 1;
 }
 
 size_t large_claim(const void *block, size_t *size)
 {
-    os_lock(&large.lock);
-    large_extent_t *extent =
-        extent_out(block, "double free, or free of a pointer into a block", CANARY_DOUBLE_FREE);
-    size_t asked = extent->asked - 1;
-    extent->asked = 0;
-    *size = extent->size;
-    os_unlock(&large.lock);
-    return asked;
+    large_extent_t *extent = extent_at(block);
+    if (UNLIKELY(extent == NULL)) hak_die("double free, or free of a pointer into a block", block);
+    size_t asked = atomic_exchange(&extent->asked, 0);
+    if (UNLIKELY(asked == 0)) hak_die_of_size(CANARY_DOUBLE_FREE, block, extent->size);
+    *size = memory_of(extent, asked - 1);
+    return asked - 1;
 }
 
 #endif
 
 // ---- returning memory to the system
 
+// Puts `more` in front of the list.
+static large_extent_t *joined(large_extent_t *more, large_extent_t *list)
+{
+    if (more == NULL) return list;
+    large_extent_t *last = more;
+    while (last->next != NULL) last = last->next;
+    last->next = list;
+    return more;
+}
+
+// Guarded extents that wait hold no memory, so their age does not matter: all of them go when `delay` is 0.
 size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {
     os_lock(&large.lock);
     large_rooms_end(delay > 0, end_count_of_room);
     large_extent_t *gone = surplus(most, now, delay);
+    if (delay == 0) gone = joined(large_guarded_take_all(), gone);
     os_unlock(&large.lock);
     size_t bytes = 0;
     for (const large_extent_t *extent = gone; extent != NULL; extent = extent->next) bytes += extent->size;
@@ -426,8 +470,9 @@ large_usage_t large_usage(void)
 {
     os_lock(&large.lock);
     large_rooms_usage_t rooms = large_rooms_usage();
-    large_usage_t usage = {large.blocks, large.bytes + rooms.grown, large_extents_count(),
-                           large_extents_bytes() + rooms.lent};
+    large_usage_t usage = {large.blocks, large.bytes + rooms.grown,
+                           large_extents_count() + large_guarded_waiting(),
+                           large_extents_bytes() + rooms.lent + large_guarded_waiting_bytes()};
     os_unlock(&large.lock);
     return usage;
 }

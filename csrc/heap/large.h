@@ -2,7 +2,8 @@
 #ifndef LARGE_H
 #define LARGE_H
 
-#include "os/hak_types.h"
+#include "hardened/canary.h"
+#include "os/os.h"
 
 // Returns NULL when no memory is available. *zeroed is true if the memory is known to be zero.
 void *large_alloc(size_t size, size_t alignment, bool *zeroed);
@@ -23,9 +24,14 @@ size_t large_usable_size(const void *block);
 void *large_resize(void *block, size_t size);
 
 // With full checks (TINY_CHECKS_FULL): as page_arena_note, page_arena_asked and page_arena_claim. large_free takes a
-// claimed block.
+// claimed block. They report the memory in which the block has a canary, 0 if it has none. This memory ends at the MMU's
+// page in which the post lies, so that no further page is touched.
+static inline size_t large_memory_for(size_t asked)
+{
+    return hak_round_up(asked + CANARY_POST, OS_PAGE);
+}
 size_t large_note(void *block, size_t asked);
-size_t large_asked(const void *block, const char *misuse);
+size_t large_asked(const void *block, const char *misuse, size_t *size);
 size_t large_claim(const void *block, size_t *size);
 
 // Unmaps up to `most` bytes of extents that have been free for `delay` milliseconds; returns the number of bytes

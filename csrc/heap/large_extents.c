@@ -9,7 +9,6 @@
 #define JOINED_MOST ((size_t)1 << 30)
 #define LISTS 128u // list_of(JOINED_MOST) is 96
 #define LOOKS 16u // extents checked in one list
-#define WAITING_MOST 32u // hidden extents
 
 // Protected by the lock of the large blocks.
 static struct {
@@ -68,7 +67,7 @@ void large_extent_publish(large_extent_t *extent)
 
 void large_extent_publish_new(large_extent_t *extent)
 {
-    if (!extent->alone) extents.edge = extent->start;
+    if (!extent->alone && !large_is_guarded(extent)) extents.edge = extent->start;
     large_extent_publish(extent);
 }
 
@@ -101,7 +100,6 @@ static void add_free(large_extent_t *extent)
     add_by_age(extent);
     extents.count++;
     count_bytes((ptrdiff_t)extent->size);
-    if (LARGE_HIDES) return;
     unsigned index = list_of(extent->size);
     extent->previous = NULL;
     extent->next = extents.list[index];
@@ -121,7 +119,6 @@ static void remove_free(large_extent_t *extent)
     extents.count--;
     count_bytes(-(ptrdiff_t)extent->size);
     tiny_registry_set(extent->start, 0);
-    if (LARGE_HIDES) return;
     tiny_registry_set(last_page(extent), 0);
     unsigned index = list_of(extent->size);
     if (extent->previous != NULL) extent->previous->next = extent->next;
@@ -205,7 +202,7 @@ static large_extent_t *cut_front(large_extent_t *extent, const char *place)
 
 large_extent_t *large_extents_take(size_t size, size_t alignment)
 {
-    if (LARGE_HIDES || size > LARGE_ALONE_BYTES) return NULL;
+    if (size > LARGE_ALONE_BYTES) return NULL;
     large_extent_t *extent = find(size, alignment);
     if (extent == NULL) return NULL;
     remove_free(extent);
@@ -227,7 +224,7 @@ large_extent_t *large_extents_take_longest(size_t least)
 
 large_extent_t *large_extents_take_edge(size_t size, size_t alignment)
 {
-    if (LARGE_HIDES || size > LARGE_ALONE_BYTES || alignment > HAK_PAGE || extents.edge == NULL) return NULL;
+    if (size > LARGE_ALONE_BYTES || alignment > HAK_PAGE || extents.edge == NULL) return NULL;
     large_extent_t *extent = free_at(extents.edge);
     if (extent == NULL || extent->start != extents.edge || extent->size >= size) return NULL;
     remove_free(extent);
@@ -268,12 +265,12 @@ static large_extent_t *join_neighbours(large_extent_t *extent)
 void large_extents_give(large_extent_t *extent)
 {
     extent->has_grown = false;
-    add_free(LARGE_HIDES ? extent : join_neighbours(extent));
+    add_free(join_neighbours(extent));
 }
 
 bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t freed_at)
 {
-    large_extent_t *rest = LARGE_HIDES || extent->alone ? NULL : large_extent_new_record();
+    large_extent_t *rest = large_is_guarded(extent) || extent->alone ? NULL : large_extent_new_record();
     if (rest == NULL) return false;
     *rest =
         (large_extent_t){.start = extent->start + size, .size = extent->size - size, .freed_at = freed_at};
@@ -284,7 +281,7 @@ bool large_extents_cut(large_extent_t *extent, size_t size, uint32_t freed_at)
 
 bool large_extents_grow(large_extent_t *extent, size_t size)
 {
-    if (LARGE_HIDES || extent->alone || size > LARGE_ALONE_BYTES) return false;
+    if (large_is_guarded(extent) || extent->alone || size > LARGE_ALONE_BYTES) return false;
     large_extent_t *behind = free_at(extent->start + extent->size);
     size_t more = size - extent->size;
     if (behind == NULL || behind->size < more) return false;
@@ -300,7 +297,7 @@ bool large_extents_grow(large_extent_t *extent, size_t size)
 // If the extent is larger than `most`, only its end is returned to the system.
 static large_extent_t *take_end(large_extent_t *extent, size_t most)
 {
-    if (LARGE_HIDES || extent->size <= most) return extent;
+    if (extent->size <= most) return extent;
     size_t kept = extent->size - hak_round_up(most, HAK_PAGE);
     uint32_t freed_at = extent->freed_at;
     if (kept == 0 || !split(extent, kept, freed_at)) return extent;
@@ -316,7 +313,7 @@ large_extent_t *large_extents_surplus(size_t keep, size_t most, uint32_t now, ui
     while (extents.oldest != NULL && most > 0) {
         large_extent_t *extent = extents.oldest;
         bool is_old = now - extent->freed_at >= delay;
-        bool is_too_much = large_extents_bytes() > keep || (LARGE_HIDES && extents.count > WAITING_MOST);
+        bool is_too_much = large_extents_bytes() > keep;
         if (!is_old && !is_too_much) break;
         size_t beyond = large_extents_bytes() > keep ? large_extents_bytes() - keep : 0;
         size_t allowed = is_old || beyond > most ? most : beyond;
@@ -351,37 +348,38 @@ bool large_extent_reserve(const char *start, size_t size)
     return tiny_registry_reserve(start, large_extent_must_be_alone(size) ? HAK_PAGE : size);
 }
 
-static char *with_records(char *start, size_t size)
+static char *with_records(char *start, size_t size, size_t guard)
 {
     if (start == NULL || large_extent_reserve(start, size)) return start;
-    os_unmap_guarded(start, size, CANARY_GUARD);
+    os_unmap_guarded(start, size, guard);
     return NULL;
 }
 
-static char *map_reserved(size_t size, size_t alignment)
+static char *map_reserved(size_t size, size_t alignment, size_t guard)
 {
-    return with_records(os_map_guarded(size, alignment, CANARY_GUARD), size);
+    return with_records(os_map_guarded(size, alignment, guard), size, guard);
 }
 
-char *large_extent_map_target(size_t size, size_t *reserved)
+static char *map_hidden(size_t size)
 {
-    if (!LARGE_HIDES) {
-        *reserved = 0;
-        return map_reserved(size, HAK_PAGE);
-    }
+    return with_records(os_map_hidden(size, HAK_PAGE, CANARY_GUARD), size, CANARY_GUARD);
+}
+
+char *large_extent_map_target(bool guarded, size_t size, size_t *reserved)
+{
     char *start = NULL;
-    if (*reserved > 0)
-        start = with_records(os_map_hidden(size + *reserved, HAK_PAGE, CANARY_GUARD), size + *reserved);
+    if (guarded && *reserved > 0) start = map_hidden(size + *reserved);
     if (start != NULL) return start;
     *reserved = 0;
-    return with_records(os_map_hidden(size, HAK_PAGE, CANARY_GUARD), size);
+    return guarded ? map_hidden(size) : map_reserved(size, HAK_PAGE, 0);
 }
 
-bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment)
+bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment, bool guarded)
 {
-    char *start = map_reserved(size, alignment);
+    char *start = map_reserved(size, alignment, guarded ? CANARY_GUARD : 0);
     if (start == NULL) return false;
-    *extent = (large_extent_t){.start = start, .size = size, .alone = large_extent_must_be_alone(size)};
+    *extent = (large_extent_t){
+        .start = start, .size = size, .guarded = guarded, .alone = large_extent_must_be_alone(size)};
     return true;
 }
 
@@ -404,7 +402,7 @@ void large_extents_unmap(large_extent_t *list, os_lock_t *lock)
     if (list == NULL) return;
     large_extent_t *last = list;
     for (large_extent_t *extent = list; extent != NULL; extent = extent->next) {
-        os_unmap_guarded(extent->start, extent->size, CANARY_GUARD);
+        os_unmap_guarded(extent->start, extent->size, large_guard_of(extent));
         last = extent;
     }
     os_lock(lock);

@@ -12,14 +12,9 @@
 #include "os/lock.h"
 #include "os/os.h"
 
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-// Freed extents are not reused: they wait, without memory and inaccessible, until newer ones push them out.
-#define LARGE_HIDES true
-#define LARGE_GRAIN OS_PAGE // the guard follows directly
-#else
-#define LARGE_HIDES false
-#define LARGE_GRAIN HAK_PAGE
-#endif
+// With full checks, extents are plain or guarded; see large_guarded.h. Otherwise all are plain.
+#define LARGE_GUARDS (TINY_CHECKS >= TINY_CHECKS_FULL)
+#define LARGE_GRAIN HAK_PAGE // of plain extents; a guarded one ends with its block's last page of the MMU
 
 // A larger block is alone: only its first page has a record, and its memory is returned to the system when it is freed.
 #define LARGE_ALONE_BYTES ((size_t)128 << 20)
@@ -27,8 +22,10 @@
 typedef struct large_extent {
     char *start;
     size_t size;
-    size_t reserved; // with full checks: inaccessible bytes behind it, into which a block grows
-    size_t asked; // with full checks: requested bytes plus 1; 0 when the block is not allocated
+    bool guarded;
+    size_t reserved; // if guarded: inaccessible bytes behind it, into which a block grows
+    _Atomic(size_t) asked; // with full checks: requested bytes plus 1; 0 when the block is not allocated
+    bool has_canary; // with full checks
     bool has_grown; // a realloc has enlarged the block, so the next one gets headroom
     bool alone; // so large that it is neither cached nor split
     bool has_room; // see large_room.h
@@ -45,8 +42,24 @@ typedef struct large_extent {
 large_extent_t *large_extent_new_record(void); // NULL when no memory is available
 void large_extent_drop_record(large_extent_t *extent);
 
+static inline bool large_is_guarded(const large_extent_t *extent)
+{
+    return LARGE_GUARDS && extent->guarded;
+}
+
+static inline size_t large_guard_of(const large_extent_t *extent)
+{
+    return large_is_guarded(extent) ? CANARY_GUARD : 0;
+}
+
+// Returns the bytes of an extent for a block of `size` bytes.
+static inline size_t large_extent_size_for(size_t size, bool guarded)
+{
+    return hak_round_up(size, guarded ? OS_PAGE : LARGE_GRAIN);
+}
+
 // Makes a new mapping for the record; false when no memory is available.
-bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment);
+bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment, bool guarded);
 
 // Takes the free extent at the edge, the lowest address of the newest mapping, if it is too short for the block; NULL if
 // there is none. large_extent_map_before then maps what it lacks, so that a gap at the edge becomes part of the block
@@ -61,10 +74,10 @@ bool large_extent_reserve(const char *start, size_t size);
 // True for a size that is neither cached nor split.
 bool large_extent_must_be_alone(size_t size);
 
-// Returns addresses to move an extent to, with their pages reserved in the registry; NULL when there are none. With
-// full checks they are inaccessible until the extent is moved, and `*reserved` more bytes follow, to grow into: 0 if the
+// Returns addresses to move an extent to, with their pages reserved in the registry; NULL when there are none. For a
+// guarded one they are inaccessible until the extent is moved, and `*reserved` more bytes follow, to grow into: 0 if the
 // system grants no more.
-char *large_extent_map_target(size_t size, size_t *reserved);
+char *large_extent_map_target(bool guarded, size_t size, size_t *reserved);
 
 // Unmaps extents that are linked by `next` and whose tags are 0. Takes the lock to return their records.
 void large_extents_unmap(large_extent_t *list, os_lock_t *lock);
@@ -81,7 +94,7 @@ large_extent_t *large_extents_take(size_t size, size_t alignment);
 // Takes the longest free extent as it is; NULL if it has less than `least` bytes.
 large_extent_t *large_extents_take_longest(size_t least);
 
-// Adds the extent to the free ones; it was freed at extent->freed_at.
+// Adds the plain extent to the free ones; it was freed at extent->freed_at.
 void large_extents_give(large_extent_t *extent);
 
 // Cuts the extent's end off and frees it, with the age given. False leaves the extent unchanged.

@@ -27,7 +27,7 @@ static uint64_t open_span(const large_extent_t *extent, size_t used)
 large_extent_t *large_room_take(size_t size)
 {
     bool is_small = size <= SMALL_BYTES;
-    if (LARGE_HIDES || rooms.lent == LENT_MOST || (is_small && rooms.small == SMALL_MOST)) return NULL;
+    if (rooms.lent == LENT_MOST || (is_small && rooms.small == SMALL_MOST)) return NULL;
     size = hak_round_up(size, LARGE_GRAIN);
     large_extent_t *extent = large_extents_take_longest(size * LEAST_SHARE);
     if (extent == NULL) return NULL;

@@ -40,7 +40,7 @@ static inline uint64_t large_span(size_t used, size_t limit)
 
 static inline size_t large_used(const large_extent_t *extent)
 {
-    if (LARGE_HIDES) return extent->size;
+    if (large_is_guarded(extent)) return extent->size;
     return (uint32_t)atomic_load_explicit(&extent->span, memory_order_relaxed) * LARGE_GRAIN;
 }
 

@@ -27,6 +27,8 @@
 #define LOOKED_SUPERSLABS 256u
 #define CLEAN_PAGES_A_LOOK 32u // clean pages taken before other pools are asked to make room
 
+#define BY_CLASS (TINY_CHECKS >= TINY_CHECKS_FULL)
+
 typedef struct superslab {
     char *start;
     char *notes;    // per-block data stored apart from the blocks, NOTES bytes per page
@@ -35,7 +37,13 @@ typedef struct superslab {
     uint32_t dirty; // a subset of `free`
     uint32_t freed_at[SUPERSLAB_PAGES]; // of the dirty pages, by os_clock_ms
     bool huge_pages; // the kernel may use huge pages for it
-    int8_t rank; // the list that it is in; -1: no page is free
+    int8_t list; // the list that it is in; -1: no page is free
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    uint8_t class;
+    uint8_t rank; // of the class's slabs
+    uint32_t shown; // pages that are accessible, except for the guards of their slabs
+    uint32_t guarded; // pages that end with a guard
+#endif
     struct superslab *next;
     struct superslab *previous;
 } superslab_t;
@@ -44,12 +52,15 @@ typedef struct superslab {
 #define RANKS 4u // the longest requested row has eight pages
 _Static_assert(1u << (RANKS - 1) == TINY_SLAB_PAGES_MOST, "a rank for each length of a slab");
 
+// The lists of superslabs: one for each rank, or for each class.
+#define LISTS (BY_CLASS ? (unsigned)TINY_CLASSES : RANKS)
+_Static_assert(TINY_CLASSES <= INT8_MAX, "a list's number fits a superslab's record");
+
 static struct {
     os_lock_t lock;
-    superslab_t
-        *with_free[RANKS]; // superslabs with a free page, by rank; those with dirty pages tend to be in front
-    superslab_t *last[RANKS];
-    superslab_t *cursor[RANKS]; // the next superslab to be checked; NULL: the last one
+    superslab_t *with_free[LISTS]; // superslabs with a free page; those with dirty pages tend to be in front
+    superslab_t *last[LISTS];
+    superslab_t *cursor[LISTS]; // the next superslab to be checked; NULL: the last one
     superslab_t *unused; // records without a mapping
     size_t superslabs;
     size_t pages; // of all superslabs
@@ -59,6 +70,7 @@ static struct {
     hak_demand_t demand;
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's random numbers
+    unsigned guards; // slabs that end with one
 #endif
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t takes;
@@ -101,41 +113,45 @@ static uint32_t rows_of(uint32_t pages, unsigned rank)
     return pages & aligned[rank];
 }
 
-static int rank_of(const superslab_t *superslab)
+static int list_of(const superslab_t *superslab)
 {
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    return rows_of(superslab->free, superslab->rank) != 0 ? superslab->class : -1;
+#else
     int rank = (int)RANKS - 1;
     while (rank >= 0 && rows_of(superslab->free, (unsigned)rank) == 0) rank--;
     return rank;
+#endif
 }
 
-static void list_add(superslab_t *superslab, int rank)
+static void list_add(superslab_t *superslab, int list)
 {
-    superslab->rank = (int8_t)rank;
+    superslab->list = (int8_t)list;
     superslab->previous = NULL;
-    if (rank < 0) return;
-    superslab->next = pool.with_free[rank];
+    if (list < 0) return;
+    superslab->next = pool.with_free[list];
     if (superslab->next != NULL) superslab->next->previous = superslab;
-    else pool.last[rank] = superslab;
-    pool.with_free[rank] = superslab;
+    else pool.last[list] = superslab;
+    pool.with_free[list] = superslab;
 }
 
 static void list_remove(superslab_t *superslab)
 {
-    if (superslab->rank < 0) return;
+    if (superslab->list < 0) return;
     if (superslab->previous != NULL) superslab->previous->next = superslab->next;
-    else pool.with_free[superslab->rank] = superslab->next;
+    else pool.with_free[superslab->list] = superslab->next;
     if (superslab->next != NULL) superslab->next->previous = superslab->previous;
-    else pool.last[superslab->rank] = superslab->previous;
-    if (pool.cursor[superslab->rank] == superslab) pool.cursor[superslab->rank] = superslab->previous;
+    else pool.last[superslab->list] = superslab->previous;
+    if (pool.cursor[superslab->list] == superslab) pool.cursor[superslab->list] = superslab->previous;
 }
 
 // Called after a change of its free pages.
 static void relist(superslab_t *superslab)
 {
-    int rank = rank_of(superslab);
-    if (rank == superslab->rank) return;
+    int list = list_of(superslab);
+    if (list == superslab->list) return;
     list_remove(superslab);
-    list_add(superslab, rank);
+    list_add(superslab, list);
 }
 
 static superslab_t *new_record(void)
@@ -216,6 +232,12 @@ static uint8_t *place_of(const char *start)
 
 #define PLACES_TRIED 8
 
+// With full checks, pages are inaccessible until they become a slab.
+static char *map_addresses(size_t size)
+{
+    return BY_CLASS ? os_map_hidden(size, size, CANARY_GUARD) : os_map_guarded(size, size, CANARY_GUARD);
+}
+
 // Refused mappings are unmapped only after a free place is found: otherwise the kernel would return the same addresses
 // again.
 static char *map_in_free_place(void)
@@ -223,7 +245,7 @@ static char *map_in_free_place(void)
     char *refused[PLACES_TRIED], *start = NULL;
     unsigned count = 0;
     for (;;) {
-        start = os_map_guarded(SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        start = map_addresses(SUPERSLAB_SIZE);
         if (start == NULL || LIKELY(*place_of(start) == 0) || count == PLACES_TRIED) break;
         refused[count++] = start;
     }
@@ -242,7 +264,7 @@ static void count_at_place(const superslab_t *superslab, int change)
 static bool map_pages(superslab_t *superslab, unsigned pages)
 {
     size_t size = pages * HAK_PAGE;
-    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : os_map_guarded(size, size, CANARY_GUARD);
+    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(size);
     if (start == NULL) return false;
     uint32_t all = row_at(0, pages);
     *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
@@ -262,13 +284,24 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
 }
 
-static superslab_t *map_superslab(unsigned least_pages)
+// Where addresses are limited, a class gets fewer of them at a time, and returns them.
+static bool has_few_addresses(void)
+{
+    return os_address_limit() < SIZE_MAX;
+}
+
+static unsigned pages_to_map(void)
+{
+    return BY_CLASS && has_few_addresses() ? TINY_SLAB_PAGES_MOST : SUPERSLAB_PAGES;
+}
+
+static superslab_t *map_superslab(unsigned least_pages, size_t class)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    bool mapped = map_pages(superslab, SUPERSLAB_PAGES) ||
+    bool mapped = map_pages(superslab, pages_to_map()) ||
                   (shared_pool_in_small_steps && map_pages(superslab, least_pages));
     if (!mapped) {
         drop_record(superslab);
@@ -276,9 +309,14 @@ static superslab_t *map_superslab(unsigned least_pages)
     }
     for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    superslab->class = (uint8_t)class;
+    superslab->rank = (uint8_t)__builtin_ctz(least_pages);
+#endif
+    (void)class;
     pool.superslabs++;
     pool.pages += pages_of(superslab);
-    list_add(superslab, rank_of(superslab));
+    list_add(superslab, list_of(superslab));
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:shared_pool.map] superslab %p, %zu mapped\n", (void *)superslab->start,
@@ -293,12 +331,59 @@ static void count_used(ptrdiff_t pages)
     if (pages > 0) hak_demand_count(&pool.demand, pool.pages_used * HAK_PAGE);
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The slabs of these pages have become inaccessible, or were unmapped.
+static void count_hidden(superslab_t *superslab, uint32_t pages)
+{
+    pool.guards -= (unsigned)__builtin_popcount(superslab->guarded & pages);
+    superslab->guarded &= ~pages;
+    superslab->shown &= ~pages;
+}
+
+// Makes a slab's pages accessible, except for the guard at its end. False: no memory is available. Pages that another class
+// lends may have guards elsewhere.
+static bool show_row(superslab_t *superslab, unsigned index, unsigned count)
+{
+    uint32_t row = row_at(index, count), last = (uint32_t)1 << (index + count - 1);
+    if ((superslab->shown & row) == row && (superslab->guarded & row & ~last) == 0) return true;
+    bool guarded = canary_slab_guard() > 0 && pool.guards < SHARED_POOL_GUARDS;
+    size_t guard = guarded ? canary_slab_guard() : 0, bytes = count * HAK_PAGE - guard;
+    char *start = superslab->start + index * HAK_PAGE;
+    bool hides = guard > 0 && (superslab->shown & row) != 0;
+    if (!os_show(start, bytes) || (hides && !os_hide(start + bytes, guard))) return false;
+    count_hidden(superslab, row);
+    superslab->shown |= row;
+    superslab->guarded |= guarded ? last : 0;
+    pool.guards += guarded;
+    return true;
+}
+
+#else
+
+static bool show_row(superslab_t *superslab, unsigned index, unsigned count)
+{
+    (void)superslab;
+    (void)index;
+    (void)count;
+    return true;
+}
+
+static void count_hidden(superslab_t *superslab, uint32_t pages)
+{
+    (void)superslab;
+    (void)pages;
+}
+
+#endif
+
 // Prefers dirty pages, whose memory is present already.
 static char *take_row(superslab_t *superslab, unsigned rank)
 {
     uint32_t dirty = rows_of(superslab->dirty, rank);
     unsigned index = pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
     uint32_t row = row_at(index, 1u << rank);
+    if (!show_row(superslab, index, 1u << rank)) return NULL;
     unsigned clean = (unsigned)__builtin_popcount(row & ~superslab->dirty);
     pool.dirty_pages -= (1u << rank) - clean;
     pool.clean_taken += clean;
@@ -309,13 +394,24 @@ static char *take_row(superslab_t *superslab, unsigned rank)
     return superslab->start + index * HAK_PAGE;
 }
 
+// The lists in which a slab of that rank and class may be found.
+typedef struct lists {
+    unsigned first;
+    unsigned end;
+} lists_t;
+
+static lists_t lists_for(unsigned rank, size_t class)
+{
+    return BY_CLASS ? (lists_t){(unsigned)class, (unsigned)class + 1} : (lists_t){rank, RANKS};
+}
+
 // Finds a superslab with a dirty row, among the first few with free rows of each length.
-static superslab_t *find_dirty(unsigned rank)
+static superslab_t *find_dirty(unsigned rank, lists_t lists)
 {
     enum { LOOKS = 8 };
     if (pool.dirty_pages >> rank == 0) return NULL;
-    for (unsigned longer = rank; longer < RANKS; longer++) {
-        superslab_t *superslab = pool.with_free[longer];
+    for (unsigned list = lists.first; list < lists.end; list++) {
+        superslab_t *superslab = pool.with_free[list];
         for (unsigned looks = LOOKS; looks > 0 && superslab != NULL; looks--, superslab = superslab->next)
             if (rows_of(superslab->dirty, rank) != 0) return superslab;
     }
@@ -323,21 +419,34 @@ static superslab_t *find_dirty(unsigned rank)
 }
 
 // Prefers a superslab with a dirty row, then one without longer rows than needed.
-static superslab_t *find_superslab(unsigned rank)
+static superslab_t *find_superslab(unsigned rank, lists_t lists)
 {
-    superslab_t *dirty = find_dirty(rank);
+    superslab_t *dirty = find_dirty(rank, lists);
     if (dirty != NULL) return dirty;
-    for (; rank < RANKS; rank++)
-        if (pool.with_free[rank] != NULL) return pool.with_free[rank];
+    for (unsigned list = lists.first; list < lists.end; list++)
+        if (pool.with_free[list] != NULL) return pool.with_free[list];
     return NULL;
 }
 
-void *shared_pool_take(unsigned pages)
+// Addresses are short: with full checks, another class lends pages of its own.
+static superslab_t *find_in_any_class(unsigned rank)
+{
+    enum { LOOKS = 8 };
+    for (unsigned list = 0; BY_CLASS && list < LISTS; list++) {
+        superslab_t *superslab = pool.with_free[list];
+        for (unsigned looks = LOOKS; looks > 0 && superslab != NULL; looks--, superslab = superslab->next)
+            if (rows_of(superslab->free, rank) != 0) return superslab;
+    }
+    return NULL;
+}
+
+void *shared_pool_take(unsigned pages, size_t class)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
-    superslab_t *superslab = find_superslab(rank);
-    if (superslab == NULL) superslab = map_superslab(pages);
+    superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
+    if (superslab == NULL) superslab = map_superslab(pages, class);
+    if (superslab == NULL) superslab = find_in_any_class(rank);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) pool.clean_taken = 0;
@@ -349,11 +458,11 @@ void *shared_pool_take(unsigned pages)
     return page;
 }
 
-void *shared_pool_take_present(unsigned pages)
+void *shared_pool_take_present(unsigned pages, size_t class)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
-    superslab_t *superslab = find_dirty(rank);
+    superslab_t *superslab = find_dirty(rank, lists_for(rank, class));
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
     os_unlock(&pool.lock);
     return page;
@@ -441,10 +550,17 @@ static void isolate_whole(purge_t *purge, superslab_t *superslab)
                         pool.superslabs);
 #endif
     list_remove(superslab);
+    count_hidden(superslab, superslab->all);
     let_go_of_records(superslab);
     count_at_place(superslab, -1);
     superslab->next = purge->unmapped;
     purge->unmapped = superslab;
+}
+
+// True if a superslab without memory stays, for its class.
+static bool keeps_addresses(void)
+{
+    return BY_CLASS && !has_few_addresses();
 }
 
 static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
@@ -453,7 +569,7 @@ static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
     purge->pages += count;
     pool.dirty_pages -= count;
     superslab->dirty &= ~pages;
-    if (superslab->free == superslab->all && superslab->dirty == 0) {
+    if (superslab->free == superslab->all && superslab->dirty == 0 && !keeps_addresses()) {
         isolate_whole(purge, superslab);
         return;
     }
@@ -467,34 +583,43 @@ static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
     superslab->huge_pages = false;
 }
 
-// Checks superslabs in turn, beginning with the one whose rank has been unchanged the longest. A free superslab is
+// Checks superslabs in turn, beginning with the one that has been in the list the longest. A free superslab is
 // unmapped as a whole, even if it holds no memory.
-static void isolate_of_rank(purge_t *purge, unsigned rank, size_t most, uint32_t now, uint32_t delay)
+static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t now, uint32_t delay)
 {
     for (unsigned looks = LOOKED_SUPERSLABS; looks > 0; looks--) {
         if (purge->count == PURGED_SUPERSLABS || purge->pages * HAK_PAGE >= most) return;
-        superslab_t *superslab = pool.cursor[rank] != NULL ? pool.cursor[rank] : pool.last[rank];
+        superslab_t *superslab = pool.cursor[list] != NULL ? pool.cursor[list] : pool.last[list];
         if (superslab == NULL) return;
-        pool.cursor[rank] = superslab->previous;
+        pool.cursor[list] = superslab->previous;
         uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
-        bool is_free = superslab->free == superslab->all && superslab->dirty == pages;
+        bool is_free = superslab->free == superslab->all && superslab->dirty == pages && !keeps_addresses();
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
-        if (pool.cursor[rank] == NULL) return; // all have been checked
+        if (pool.cursor[list] == NULL) return; // all have been checked
     }
+}
+
+// With full checks the pages become inaccessible, so that their guards cost no mappings any more.
+static bool purge_row(char *start, size_t bytes)
+{
+    if (BY_CLASS && os_hide(start, bytes)) return true;
+    bool purged = os_purge(start, bytes);
+    return purged && !BY_CLASS;
 }
 
 // Purges adjacent pages with one call.
 static void purge_part(purge_t *purge, unsigned i)
 {
     superslab_t *superslab = purge->part[i].superslab;
-    if (purge->part[i].huge_pages) os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    if (purge->part[i].huge_pages && !BY_CLASS)
+        os_no_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
     for (uint32_t left = purge->part[i].pages; left != 0;) {
         unsigned first = (unsigned)__builtin_ctz(left);
         unsigned count = (unsigned)__builtin_ctzll(
             ~((uint64_t)left >> first)); // a bit above the highest page ends the row
         uint32_t row = row_at(first, count);
         left &= ~row;
-        if (os_purge(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;
+        if (purge_row(superslab->start + first * HAK_PAGE, count * HAK_PAGE)) purge->gone += count * HAK_PAGE;
         else purge->part[i].kept |= row;
     }
 }
@@ -516,6 +641,7 @@ static void end_isolation(purge_t *purge, uint32_t now)
         uint32_t kept = purge->part[i].kept;
         superslab->free |= purge->part[i].pages;
         superslab->dirty |= kept;
+        count_hidden(superslab, purge->part[i].pages & ~kept);
         pool.dirty_pages += (unsigned)__builtin_popcount(kept);
         for (; kept != 0; kept &= kept - 1) superslab->freed_at[__builtin_ctz(kept)] = now;
         relist(superslab);
@@ -532,7 +658,7 @@ static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
     purge_t purge = {.count = 0};
     pool_lock();
     hak_demand_look(&pool.demand, pool.pages_used * HAK_PAGE, now);
-    for (unsigned rank = RANKS; rank-- > 0;) isolate_of_rank(&purge, rank, most, now, delay);
+    for (unsigned list = LISTS; list-- > 0;) isolate_of_list(&purge, list, most, now, delay);
     os_unlock(&pool.lock);
     if (purge.count == 0 && purge.unmapped == NULL) return 0;
     for (unsigned i = 0; i < purge.count; i++) purge_part(&purge, i);

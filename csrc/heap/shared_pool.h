@@ -2,19 +2,26 @@
 //
 // superslab: 32 pages (2 MiB), aligned to its size; fewer if the system provides no more. dirty page: a free page that
 // was in use and still holds memory.
+//
+// With full checks, each superslab belongs to one class, and its addresses stay with that class even while they hold no
+// memory, unless addresses are limited or short: so a pointer to a freed block does not come to point to a block of
+// another class. Each slab ends with a guard, canary_slab_guard() bytes; only the first SHARED_POOL_GUARDS slabs at a time
+// do, because a guard costs two mappings.
 #ifndef SHARED_POOL_H
 #define SHARED_POOL_H
 
 #include "os/hak_types.h"
 
 #define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
+#define SHARED_POOL_GUARDS 8192u
 
 // Takes 1, 2 or 4 consecutive free pages, at a multiple of their total size. Their records are reserved, and have the
-// superslab as `owner`. Returns NULL when no memory is available. Contents are undefined.
-void *shared_pool_take(unsigned pages);
+// superslab as `owner`. Returns NULL when no memory is available. Contents are undefined. The pages are for a slab of the
+// class, whose slabs all have as many.
+void *shared_pool_take(unsigned pages, size_t class);
 
 // The same, but only pages whose memory is present already; NULL if none were found at once.
-void *shared_pool_take_present(unsigned pages);
+void *shared_pool_take_present(unsigned pages, size_t class);
 
 // True while the calling thread has released all that it can: if no whole superslab can be mapped, the pool maps one
 // with only the requested pages. A process that has locked its memory may get no more than that.

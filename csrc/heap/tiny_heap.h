@@ -19,6 +19,7 @@
 #include "os/os.h"
 #include "os/os_fence.h"
 #include "registry/tiny_registry.h"
+#include "registry/tiny_row.h"
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 

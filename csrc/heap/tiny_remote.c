@@ -3,9 +3,9 @@
 // Neither side writes to the block, and the owner follows no links through cold memory. A second free is found without a
 // search: by the sender if the first one has not been collected, by the owner if the block is free in its slab.
 //
-// A word of bits goes from 0 to another value by one sender, which then sets the word's bit in `words`. Only who has
-// cleared that bit clears the word. So a slab with a bit in `words` has remote blocks, which count as used: it is not
-// returned to the pool.
+// A word of bits goes from 0 to another value by one sender, which then sets the word's bit in `words`. Only the thread
+// that cleared that bit clears the word. So a slab with a bit in `words` has remote blocks, which count as used: it is
+// not returned to the pool.
 #include "heap/tiny_remote.h"
 
 #include "heap/tiny_slabs.h"

@@ -81,7 +81,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     slab->start = page + colour;
     slab->used = 0;
     slab->fresh = 0;
-    slab->capacity = (uint16_t)((pages * HAK_PAGE - colour) / tiny_class_size[class]);
+    slab->capacity = (uint16_t)((pages * HAK_PAGE - canary_slab_guard() - colour) / tiny_class_size[class]);
     slab->free_from = 0;
     slab->clean = 0;
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
@@ -110,20 +110,18 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 
 // ---- taking blocks
 
-// Blocks are linked in rows: while the addresses of a row are computed, the memory of its blocks is fetched.
-#define ROW_BLOCKS 32u
-
-// Finds `want` free blocks of a slab that has as many, and marks them as allocated.
-static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_block_t **row)
+// Adds `want` free blocks of a slab that has as many to the row, and marks them as allocated.
+static void take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
     size_t words = free_words(slab), word = tiny_order_first_word(&heap->random, slab, words);
-    for (unsigned found = 0; found < want;) {
+    for (unsigned left = want; left > 0;) {
         uint64_t bits = slab->free[word];
-        for (; bits != 0 && found < want; found++) {
+        for (; bits != 0 && left > 0; left--) {
             unsigned bit = tiny_order_pick(&heap->random, bits);
             bits &= ~((uint64_t)1 << bit);
-            row[found] = tiny_block_at(slab, word * 64 + bit);
-            __builtin_prefetch(row[found], 1);
+            tiny_block_t *block = tiny_block_at(slab, word * 64 + bit);
+            __builtin_prefetch(block, 1);
+            tiny_order_add(&heap->random, row, block);
         }
         slab->free[word] = bits;
         slab->free_from = (uint8_t)word;
@@ -131,39 +129,29 @@ static void find_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny
     }
 }
 
-static unsigned take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+static void take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
-    unsigned freed = slab->fresh - slab->used, taken = 0;
-    if (want > freed) want = freed;
-    while (taken < want) {
-        tiny_block_t *row[ROW_BLOCKS];
-        unsigned count = want - taken < ROW_BLOCKS ? want - taken : ROW_BLOCKS;
-        find_freed(heap, slab, count, row);
-        for (unsigned i = 0; i < count; i++) tiny_order_add(&heap->random, chain, row[i]);
-        taken += count;
-    }
-    return taken;
+    for (unsigned i = 0; i < want; i++)
+        tiny_order_add(&heap->random, row, tiny_block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
+    slab->fresh = (uint16_t)(slab->fresh + want);
 }
 
-static unsigned take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+static unsigned least(unsigned a, unsigned b)
 {
-    unsigned room = (unsigned)(slab->capacity - slab->fresh);
-    unsigned taken = want < room ? want : room;
-    for (unsigned i = 0; i < taken; i++)
-        tiny_order_add(&heap->random, chain, tiny_block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
-    slab->fresh = (uint16_t)(slab->fresh + taken);
-    return taken;
+    return a < b ? a : b;
 }
 
-unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain)
+unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
-    unsigned taken = take_freed(heap, slab, want, chain);
-    if (taken < want) taken += take_fresh(heap, slab, want - taken, chain);
-    slab->used += taken;
-    count_out(heap, taken * (size_t)tiny_class_size[slab->class]);
+    unsigned freed = least(want, slab->fresh - slab->used);
+    unsigned fresh = least(want - freed, (unsigned)(slab->capacity - slab->fresh));
+    take_freed(heap, slab, freed, row);
+    take_fresh(heap, slab, fresh, row);
+    slab->used += freed + fresh;
+    count_out(heap, (freed + fresh) * (size_t)tiny_class_size[slab->class]);
     HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);
     if (slab->used == slab->capacity) unlist_slab(heap, slab);
-    return taken;
+    return freed + fresh;
 }
 
 // ---- slabs that become empty
@@ -175,6 +163,18 @@ static void wipe_marks(const tiny_slab_t *slab)
 {
     size_t size = tiny_class_size[slab->class];
     for (size_t i = 0; i < slab->fresh; i++) tiny_set_second_word(slab->start + i * size, 0);
+}
+
+#elif TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The first words may hold encoded links, which must not appear in blocks of the next slab.
+static void wipe_marks(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    for (size_t i = 0; i < slab->capacity; i++) {
+        if (atomic_load_explicit(&slab->asked[i], memory_order_relaxed) == 0) continue;
+        *(canary_word_t *)(void *)(slab->start + i * size) = CANARY_FILL;
+    }
 }
 
 #else
@@ -262,6 +262,8 @@ void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
 
 // ---- giving blocks
 
+#define BITS_AHEAD 3u // blocks of a row whose bits are on their way from memory
+
 static bool is_free(const tiny_slab_t *slab, size_t index)
 {
     return slab->free[index / 64] >> index % 64 & 1;
@@ -295,14 +297,19 @@ ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
     if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
-bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+ALWAYS_INLINE bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
 {
     slab->used -= count;
     heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
-    if (!slab->listed) list_slab(heap, slab);
-    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    if (UNLIKELY(!slab->listed)) list_slab(heap, slab);
+    if (LIKELY(slab->used > 0) || heap->rooms[slab->class] == 1) return false;
     tiny_slab_release(heap, slab);
     return true;
+}
+
+bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
+{
+    return count_freed(heap, slab, count);
 }
 
 // Ends the process if one of these blocks is free, or was never allocated.
@@ -336,31 +343,91 @@ void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block)
     tiny_slab_give(heap, tiny_registry_slab(block), block);
 }
 
-unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count)
+// Returns how many blocks from the first on are neighbours in the slab, in the order of their addresses or in the reverse
+// one, like those of a program that frees what it has allocated at one time.
+ALWAYS_INLINE unsigned count_neighbours(const tiny_slab_t *slab, tiny_block_t *const *blocks, unsigned count)
 {
-    tiny_slab_t *slab = tiny_registry_slab(*block);
-    tiny_block_t *next = *block;
-    const uintptr_t start = (uintptr_t)slab->start;
-    const size_t size = tiny_class_size[slab->class], end = end_of_allocated(slab), bytes = end * size;
-    const uint64_t inverse = tiny_class_inverse[slab->class];
-    uint64_t *bits = slab->free, freed = 0; // freed: of the first word, or of all if there is only one
-    size_t from = slab->free_from;
+    if (count < 2) return 1;
+    const uintptr_t start = (uintptr_t)slab->start, size = tiny_class_size[slab->class];
+    const uintptr_t step = (uintptr_t)blocks[1] - (uintptr_t)blocks[0];
+    if (step != size && step != -size) return 1;
+    const size_t bytes = end_of_allocated(slab) * size;
+    unsigned found = 2;
+    for (uintptr_t next = (uintptr_t)blocks[1] + step; found < count && (uintptr_t)blocks[found] == next;
+         next += step)
+        found++;
+    while (found > 1 && (uintptr_t)blocks[found - 1] - start >= bytes)
+        found--; // blocks of the next slab, or none
+    return found;
+}
+
+// Marks blocks as free, given by their bits in one word.
+ALWAYS_INLINE void set_bits(tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    const uint64_t free = slab->free[word];
+    if (UNLIKELY((free & blocks) != 0))
+        die_of_free(slab, tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(free & blocks)));
+    slab->free[word] = free | blocks;
+    slab->clean &= ~blocks; // 0 unless there is only one word
+    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+}
+
+// Marks at least two neighbours as free.
+static void set_neighbours_free(tiny_slab_t *slab, size_t index, unsigned count)
+{
+    const unsigned room = 64 - index % 64, first = least(count, room);
+    set_bits(slab, index / 64, UINT64_MAX >> (64 - first) << index % 64);
+    if (count > first) set_bits(slab, index / 64 + 1, UINT64_MAX >> (64 - (count - first)));
+}
+
+// Returns the first blocks to the slab that contains them; returns their number.
+ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_slab_t *slab, tiny_block_t *const *blocks,
+                                       unsigned count)
+{
+    const unsigned found = count_neighbours(slab, blocks, count);
+    const tiny_block_t *first = *blocks < blocks[found - 1] ? *blocks : blocks[found - 1];
+    const size_t offset = (uintptr_t)first - (uintptr_t)slab->start, size = tiny_class_size[slab->class];
+    const size_t index = offset * tiny_class_inverse[slab->class] >> TINY_INVERSE_BITS;
+    if (UNLIKELY(offset >= end_of_allocated(slab) * size || index * size != offset)) die_of_free(slab, first);
+    if (found == 1) set_bits(slab, index / 64, (uint64_t)1 << index % 64);
+    else set_neighbours_free(slab, index, found);
+    count_freed(heap, slab, found);
+    return found;
+}
+
+// Finds the records of the blocks' pages, and fetches them from memory.
+static void find_records(tiny_block_t *const *blocks, unsigned count, tiny_slab_t **records)
+{
+    uintptr_t page = 0;
+    tiny_slab_t *record = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if ((uintptr_t)blocks[i] >> HAK_PAGE_SHIFT != page) {
+            page = (uintptr_t)blocks[i] >> HAK_PAGE_SHIFT;
+            record = tiny_registry_record(blocks[i]);
+            __builtin_prefetch(record, 1);
+        }
+        records[i] = record;
+    }
+}
+
+static inline void fetch_bits(const tiny_slab_t *record, const tiny_block_t *block)
+{
+    const tiny_slab_t *slab = record - record->behind;
+    const size_t offset = (uintptr_t)block - (uintptr_t)slab->start;
+    __builtin_prefetch(&slab->free[offset * tiny_class_inverse[slab->class] >> (TINY_INVERSE_BITS + 6)], 1);
+}
+
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t *const *blocks, unsigned count)
+{
+    tiny_slab_t *records[TINY_ROW_MOST];
+    find_records(blocks, count, records);
     unsigned given = 0;
-    do { // as set_free, with the slab's values at hand
-        size_t offset = (uintptr_t)next - start, index = offset * inverse >> TINY_INVERSE_BITS,
-               word = index / 64;
-        uint64_t bit = (uint64_t)1 << index % 64;
-        if (UNLIKELY(offset >= bytes || index * size != offset || (bits[word] & bit) != 0))
-            die_of_free(slab, next);
-        bits[word] |= bit;
-        freed |= bit;
-        if (word < from) from = word;
-        next = tiny_next(next);
-    } while (++given < count && (uintptr_t)next - start < bytes);
-    slab->free_from = (uint8_t)from;
-    slab->clean &= ~freed;
-    *block = next;
-    tiny_slab_count_freed(heap, slab, given);
+    while (given < count && tiny_own_class(blocks[given], TINY_OWN_TAG(heap->id)) < TINY_CLASSES) {
+        tiny_slab_t *record = records[given];
+        const unsigned ahead = given + BITS_AHEAD;
+        if (ahead < count && records[ahead] != record) fetch_bits(records[ahead], blocks[ahead]);
+        given += give_neighbours(heap, record - record->behind, &blocks[given], count - given);
+    }
     return given;
 }
 

@@ -16,8 +16,8 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
 // Gives the slab, which has room, to another heap.
 void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab);
 
-// Adds up to `want` of the slab's blocks to the chain; returns their number.
-unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_chain_t *chain);
+// Adds up to `want` of the slab's blocks to the row, which must have room; returns their number.
+unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row);
 
 // Marks the blocks of one word of the slab's free bits, at least one, as free; returns their number, which the caller
 // counts. Ends the process if one of them is free already.
@@ -42,9 +42,8 @@ void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls);
 // Returns one block to its slab, which the heap owns. An empty slab is returned to the shared pool.
 void tiny_heap_give(tiny_heap_t *heap, tiny_block_t *block);
 
-// Returns the first blocks of a linked list of `count` blocks to the slab that contains them, which the heap owns.
-// Returns their number, and sets *block to the first one of another slab.
-unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t **block, unsigned count);
+// Returns blocks of one class to their slabs, up to the first one that is not found to be the heap's; returns their number.
+unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t *const *blocks, unsigned count);
 
 // True if the block is free in its slab, which the heap owns.
 bool tiny_heap_holds(const tiny_block_t *block);

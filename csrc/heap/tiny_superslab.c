@@ -110,17 +110,17 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);
-    char *page = shared_pool_take_present(pages);
+    char *page = shared_pool_take_present(pages, class);
     if (page == NULL) {
         search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
-        page = shared_pool_take(pages);
+        page = shared_pool_take(pages, class);
     }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
 }
 
-unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain)
+unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_row_t *row)
 {
     heap->took_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
     tiny_heap_collect(heap);
@@ -128,7 +128,7 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_cha
     if (slab == NULL) slab = new_slab(heap, class);
     unsigned taken = 0;
     while (slab != NULL && taken < want) {
-        taken += tiny_slab_take(heap, slab, want - taken, chain);
+        taken += tiny_slab_take(heap, slab, want - taken, row);
         slab = heap->with_room[class];
     }
     return taken;

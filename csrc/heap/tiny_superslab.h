@@ -4,7 +4,7 @@
 
 #include "heap/tiny_heap.h"
 
-// Adds up to `want` blocks to the chain; returns their number. The heap must be the calling thread's.
-unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_chain_t *chain);
+// Adds up to `want` blocks to the row, which must have room; returns their number. The heap must be the calling thread's.
+unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_row_t *row);
 
 #endif

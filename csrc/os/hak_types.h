@@ -15,6 +15,10 @@
 // moves the hit path of free out of the function.
 #define COLD __attribute__((noinline, section(".text.unlikely")))
 #define HAK_EXPORT __attribute__((visibility("default")))
+
+// A hit path begins at a cache line: elsewhere, free took three lines instead of two, and a load of small blocks 4 to 7%
+// longer (median of 9 rounds in turn, Zen, loads replace and larson).
+#define HAK_HOT_ENTRY __attribute__((aligned(64)))
 #define HAK_TLS __thread // the variant's `tls` sets the access model, by a compiler flag
 
 // Decrements the int32_t; true when the result is negative. One instruction sets the flags; compilers do not find it

@@ -11,6 +11,7 @@
 #include "os/die.h"
 #include "os/lock.h"
 #include "os/os_addresses.h"
+#include "os/os_holes.h"
 #include "os/valgrind.h"
 
 _Atomic(size_t) os_page_known;
@@ -60,22 +61,67 @@ static bool map_over(void *start, size_t size, int protection)
 }
 
 // A new record may need a mapping, which may use kept addresses. If no record is available, the addresses are lost.
-static void keep_addresses(char *start, size_t size)
+static void keep_addresses(char *start, size_t size, bool is_ready)
 {
-    os_range_t *record = os_addresses_unused_record();
-    if (record == NULL) record = os_metadata(sizeof *record);
-    if (record != NULL) os_addresses_keep(record, start, size);
+    os_range_t *range = os_addresses_unused_record();
+    if (range == NULL) range = os_metadata(sizeof *range);
+    if (range == NULL) return;
+    *range = (os_range_t){.start = start, .end = start + size, .is_ready = is_ready};
+    os_addresses_keep(range);
 }
 
-// Maps addresses that the system refused to unmap earlier.
+// Returns the memory of a range that the system does not unmap. The range is inaccessible from now on, unless the
+// system refuses that, too: at the limit of mappings, which is an ENOMEM, hiding a range would need one more.
+static void keep(void *start, size_t size, bool is_open, bool at_limit)
+{
+    bool hidden = !at_limit && map_over(start, size, PROT_NONE);
+    bool emptied = !hidden && madvise(start, size, MADV_DONTNEED) == 0;
+    if (!hidden && !emptied) hidden = map_over(start, size, PROT_NONE);
+    keep_addresses(start, size, is_open && emptied);
+}
+
+// The process has reached its limit of mappings: from now on the program needs those that are left. Addresses of this
+// size may still be unmapped, because there are few of them.
+static _Atomic(bool) mappings_are_scarce;
+#define WORTH_A_MAPPING ((size_t)64 << 20)
+
+// Each hole that is filled joins the mappings around it.
+static void fill_holes(void)
+{
+    atomic_store_explicit(&mappings_are_scarce, true, memory_order_relaxed);
+    for (unsigned i = 0; i < OS_HOLES; i++) {
+        os_hole_t hole = os_holes_take();
+        if (hole.size == 0) return;
+        if (os_map_at(hole.start, hole.size)) keep_addresses(hole.start, hole.size, true);
+    }
+}
+
+static void unmap(void *start, size_t size, bool is_open)
+{
+    int saved = errno;
+    if (is_open && size < WORTH_A_MAPPING &&
+        atomic_load_explicit(&mappings_are_scarce, memory_order_relaxed)) {
+        keep(start, size, true, true);
+    } else if (munmap(start, size) == 0) {
+        if (is_open) os_holes_note(start, size);
+    } else {
+        bool at_limit = errno == ENOMEM;
+        if (at_limit) fill_holes();
+        keep(start, size, is_open, at_limit);
+    }
+    errno = saved;
+}
+
+// Uses addresses that the system refused to unmap earlier. A range that is ready needs no call: a process at its limit
+// of mappings is refused each one.
 static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
 {
-    size_t behind;
-    char *start = os_addresses_take(size, alignment, offset, &behind);
-    if (LIKELY(start == NULL)) return NULL;
-    if (behind > 0) keep_addresses(start + size, behind);
-    if (map_over(start, size, protection)) return start;
-    keep_addresses(start, size);
+    os_taken_t taken = os_addresses_take(size, alignment, offset);
+    if (LIKELY(taken.start == NULL)) return NULL;
+    if (taken.rest > 0) keep_addresses(taken.start + size, taken.rest, taken.is_ready);
+    bool usable = (taken.is_ready && protection != PROT_NONE) || map_over(taken.start, size, protection);
+    if (usable) return taken.start;
+    keep_addresses(taken.start, size, taken.is_ready);
     return NULL;
 }
 
@@ -86,14 +132,15 @@ static char *map_aligned(size_t size, size_t alignment, size_t offset, int prote
     if (kept != NULL) return kept;
     char *start = map_anywhere(size, protection);
     if (start == NULL || (((uintptr_t)start + offset) & (alignment - 1)) == 0) return start;
-    os_unmap(start, size);
+    bool is_open = protection != PROT_NONE;
+    unmap(start, size, is_open);
     if (size + alignment < size) return NULL;
     start = map_anywhere(size + alignment, protection);
     if (start == NULL) return NULL;
     char *aligned = (char *)hak_round_up((uintptr_t)start + offset, alignment) - offset;
     char *end = start + size + alignment;
-    if (aligned > start) os_unmap(start, (size_t)(aligned - start));
-    if (end > aligned + size) os_unmap(aligned + size, (size_t)(end - (aligned + size)));
+    if (aligned > start) unmap(start, (size_t)(aligned - start), is_open);
+    if (end > aligned + size) unmap(aligned + size, (size_t)(end - (aligned + size)), is_open);
     return aligned;
 }
 
@@ -121,28 +168,57 @@ bool os_map_at(void *start, size_t size)
     return true;
 }
 
+// An area with guards is three mappings; so many areas take a good third of the 65,530 that a process may have. The
+// guards of further areas are accessible, so that neighbouring areas are one mapping.
+#define GUARDED_MOST 8000u
+static _Atomic(size_t) guarded_areas;
+
+static bool guards_are_bounded_out(void)
+{
+    return atomic_load_explicit(&guarded_areas, memory_order_relaxed) >= GUARDED_MOST;
+}
+
+static char *map_with_guards(size_t size, size_t alignment, size_t guard)
+{
+    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    if (outside == NULL || map_over(outside + guard, size, PROT_READ | PROT_WRITE)) return outside;
+    os_unmap_hidden(outside, size + 2 * guard);
+    return NULL;
+}
+
 void *os_map_guarded(size_t size, size_t alignment, size_t guard)
 {
     if (guard == 0) return os_map(size, alignment);
-    char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
+    char *outside = guards_are_bounded_out()
+                        ? map_aligned(size + 2 * guard, alignment, guard, PROT_READ | PROT_WRITE)
+                        : map_with_guards(size, alignment, guard);
     if (outside == NULL) return NULL;
-    if (!map_over(outside + guard, size, PROT_READ | PROT_WRITE)) {
-        os_unmap(outside, size + 2 * guard);
-        return NULL;
-    }
+    atomic_fetch_add_explicit(&guarded_areas, 1, memory_order_relaxed);
     own(outside + guard, size);
     return outside + guard;
 }
 
 void *os_map_hidden(size_t size, size_t alignment, size_t guard)
 {
+    if (guards_are_bounded_out()) return NULL;
     char *outside = map_aligned(size + 2 * guard, alignment, guard, PROT_NONE);
-    return outside != NULL ? outside + guard : NULL;
+    if (outside == NULL) return NULL;
+    atomic_fetch_add_explicit(&guarded_areas, 1, memory_order_relaxed);
+    return outside + guard;
+}
+
+void os_unmap_guards(void *start, size_t size, size_t reserved, size_t guard)
+{
+    if (guard == 0) return;
+    atomic_fetch_sub_explicit(&guarded_areas, 1, memory_order_relaxed);
+    os_unmap_hidden((char *)start - guard, guard);
+    os_unmap_hidden((char *)start + size, reserved + guard);
 }
 
 void os_unmap_guarded(void *start, size_t size, size_t guard)
 {
-    os_unmap((char *)start - guard, size + 2 * guard);
+    if (guard > 0) atomic_fetch_sub_explicit(&guarded_areas, 1, memory_order_relaxed);
+    unmap((char *)start - guard, size + 2 * guard, guard == 0);
 }
 
 bool os_hide(void *start, size_t size)
@@ -157,15 +233,14 @@ bool os_show(void *start, size_t size)
     return true;
 }
 
-// A range that the system does not unmap holds no memory and is inaccessible until it is mapped again.
 void os_unmap(void *start, size_t size)
 {
-    int saved = errno;
-    if (munmap(start, size) != 0) {
-        if (!map_over(start, size, PROT_NONE)) (void)madvise(start, size, MADV_DONTNEED);
-        keep_addresses(start, size);
-    }
-    errno = saved;
+    unmap(start, size, true);
+}
+
+void os_unmap_hidden(void *start, size_t size)
+{
+    unmap(start, size, false);
 }
 
 bool os_purge(void *start, size_t size)
@@ -174,6 +249,18 @@ bool os_purge(void *start, size_t size)
     bool purged = madvise(start, size, MADV_DONTNEED) == 0;
     errno = saved;
     return purged;
+}
+
+bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST])
+{
+    if (OS_PAGE != 4096)
+        return false; // tests simulate other pages than the kernel's, whose answers it would not fit
+    unsigned char answers[OS_PRESENT_MOST];
+    int saved = errno;
+    bool known = mincore(start, pages * OS_PAGE, answers) == 0;
+    errno = saved;
+    for (size_t i = 0; known && i < pages; i++) present[i] = answers[i] & 1;
+    return known;
 }
 
 // A kernel without huge pages rejects the call, which then is not needed.
@@ -230,26 +317,49 @@ os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
     return result;
 }
 
+static void *take_metadata(size_t size)
+{
+    void *record = NULL;
+    os_lock(&metadata.lock);
+    if ((size_t)(metadata.end - metadata.next) >= size) {
+        record = metadata.next;
+        metadata.next += size;
+    }
+    os_unlock(&metadata.lock);
+    return record;
+}
+
+// The rest of the old chunk is lost, unless another thread has added a chunk meanwhile.
+static void use_chunk(char *chunk, size_t size)
+{
+    os_lock(&metadata.lock);
+    bool is_longer = size > (size_t)(metadata.end - metadata.next);
+    if (is_longer) {
+        metadata.next = chunk;
+        metadata.end = chunk + size;
+    }
+    os_unlock(&metadata.lock);
+    if (!is_longer) os_unmap(chunk, size);
+}
+
+// No lock is held while a chunk is mapped, because that may itself need a record.
+static bool add_chunk(size_t least)
+{
+    size_t size = METADATA_CHUNK;
+    char *chunk = os_map(size, OS_PAGE);
+    if (chunk == NULL) chunk = os_map(size = hak_round_up(least, OS_PAGE), OS_PAGE);
+    if (chunk != NULL) use_chunk(chunk, size);
+    return chunk != NULL;
+}
+
 void *os_metadata(size_t size)
 {
     size = hak_round_up(size, 64);
     if (size > METADATA_CHUNK / 4) return os_map(hak_round_up(size, OS_PAGE), OS_PAGE);
-    os_lock(&metadata.lock);
-    if ((size_t)(metadata.end - metadata.next) < size) {
-        size_t chunk_size = METADATA_CHUNK;
-        char *chunk = os_map(chunk_size, OS_PAGE);
-        if (chunk == NULL) chunk = os_map(chunk_size = hak_round_up(size, OS_PAGE), OS_PAGE);
-        if (chunk == NULL) {
-            os_unlock(&metadata.lock);
-            return NULL;
-        }
-        metadata.next = chunk;
-        metadata.end = chunk + chunk_size;
+    for (;;) {
+        void *record = take_metadata(size);
+        if (record != NULL || !add_chunk(size)) return record;
     }
-    void *record = metadata.next;
-    metadata.next += size;
-    os_unlock(&metadata.lock);
-    return record;
 }
 
 size_t os_address_limit(void)
@@ -265,10 +375,12 @@ void os_metadata_before_fork(void)
 {
     os_lock(&metadata.lock);
     os_addresses_before_fork();
+    os_holes_before_fork();
 }
 
 void os_metadata_after_fork(void)
 {
+    os_holes_after_fork();
     os_addresses_after_fork();
     os_unlock(&metadata.lock);
 }

@@ -21,13 +21,18 @@ ALWAYS_INLINE size_t os_page(void)
 // memory is available.
 void *os_map(size_t size, size_t alignment);
 void os_unmap(void *start, size_t size);
+void os_unmap_hidden(void *start, size_t size); // parts of the range may be inaccessible
 
 // Maps exactly these addresses; false if some of them are in use, or no memory is available.
 bool os_map_at(void *start, size_t size);
 
-// The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard.
+// The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard. When some
+// thousand areas have guards, those of further areas are accessible: guards must not use up the process's mappings.
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
+
+// Unmaps what is left when the memory between the guards has moved away: the guards, and `reserved` bytes behind it.
+void os_unmap_guards(void *start, size_t size, size_t reserved, size_t guard);
 
 // Returns the memory to the system and makes the addresses inaccessible but keeps them reserved. False leaves all
 // unchanged.
@@ -36,11 +41,16 @@ bool os_hide(void *start, size_t size);
 // Makes hidden addresses accessible; they hold zeroes. False leaves them hidden.
 bool os_show(void *start, size_t size);
 
-// As os_map_guarded, but all of it is inaccessible.
+// As os_map_guarded, but all of it is inaccessible. NULL also when guards have become too many.
 void *os_map_hidden(size_t size, size_t alignment, size_t guard);
 
 // Returns the memory behind the addresses to the system; they read as zero afterwards. False: contents may remain.
 bool os_purge(void *start, size_t size);
+
+// Sets present[i] to whether the i-th of `pages` pages of the MMU from `start` on holds memory, which is mapped privately. A
+// page without memory reads as zero. False: the system does not tell.
+#define OS_PRESENT_MOST ((size_t)64)
+bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
 
 // Makes the kernel use small pages there: it would otherwise refill the gaps that were returned with huge pages.
 void os_no_huge_pages(void *start, size_t size);

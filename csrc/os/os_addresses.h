@@ -7,21 +7,32 @@
 
 #include "os/hak_types.h"
 
+// range: whole pages that are unused.
 typedef struct os_range {
     char *start;
     char *end;
-    struct os_range *next;
+    size_t longest; // range in the subtree, in bytes
+    struct os_range *lower;
+    struct os_range *higher;
+    bool is_ready; // readable, writable and zero
 } os_range_t;
 
 // Returns a record that is used no more; NULL when there is none.
 os_range_t *os_addresses_unused_record(void);
 
-// Keeps a range, which consists of whole pages and is unused, in the record.
-void os_addresses_keep(os_range_t *record, char *start, size_t size);
+// Keeps the range of the record.
+void os_addresses_keep(os_range_t *range);
 
-// Returns `size` bytes of the kept addresses with (start + offset) % alignment == 0; NULL when there are none. The range
-// behind them, *behind bytes, is kept no more.
-char *os_addresses_take(size_t size, size_t alignment, size_t offset, size_t *behind);
+// What was taken. `rest` is the part behind it that is not kept any more; it is empty unless aligning left a part in
+// front, too.
+typedef struct os_taken {
+    char *start; // NULL: no kept range has the place
+    bool is_ready;
+    size_t rest;
+} os_taken_t;
+
+// Takes `size` bytes of the kept addresses with (start + offset) % alignment == 0.
+os_taken_t os_addresses_take(size_t size, size_t alignment, size_t offset);
 
 void os_addresses_before_fork(void);
 void os_addresses_after_fork(void);

@@ -1,7 +1,6 @@
 // Links of free blocks: only this file reads and writes them.
 //
-// block: free memory; its first word links it to the next free block. chain: linked free blocks of one class with
-// both ends known, so that chains join in constant time.
+// block: free memory; in a list, its first word links it to the next free block.
 // With full checks (TINY_CHECKS_FULL) a link is encoded with a secret and with its own address. So a program that
 // writes there cannot choose where a link leads, and what it writes is almost never a valid link.
 #ifndef TINY_LINK_H
@@ -18,12 +17,6 @@
 typedef struct tiny_block {
     uintptr_t link;
 } tiny_block_t;
-
-typedef struct tiny_chain {
-    tiny_block_t *head;
-    tiny_block_t *tail;
-    unsigned count;
-} tiny_chain_t;
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
@@ -43,12 +36,16 @@ ALWAYS_INLINE uint64_t tiny_secret(void)
 
 // The pad that encodes and decodes the word at `place`. It folds both halves of a product with the secret, as wyhash
 // does: one known pad does not reveal others. It is not a cipher.
-ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+ALWAYS_INLINE uint64_t tiny_pad_with(uint64_t secret, const void *place)
 {
-    uint64_t secret = tiny_secret();
     __extension__ unsigned __int128 product = (uintptr_t)place ^ secret;
     product *= (secret << 32 | secret >> 32) | 1;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+ALWAYS_INLINE uint64_t tiny_pad(const void *place)
+{
+    return tiny_pad_with(tiny_secret(), place);
 }
 
 // Returns a random number: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. *state is 0 at first.
@@ -99,30 +96,6 @@ ALWAYS_INLINE tiny_block_t *tiny_next(const tiny_block_t *block)
 ALWAYS_INLINE void tiny_link(tiny_block_t *block, tiny_block_t *next)
 {
     block->link = tiny_encode(next, block);
-}
-
-// Returns the last block of a non-empty list.
-static inline tiny_block_t *tiny_last(tiny_block_t *block)
-{
-    for (tiny_block_t *next; (next = tiny_next(block)) != NULL;) block = next;
-    return block;
-}
-
-static inline void tiny_chain_append(tiny_chain_t *chain, tiny_block_t *block)
-{
-    tiny_link(block, NULL);
-    if (chain->head == NULL) chain->head = block;
-    else tiny_link(chain->tail, block);
-    chain->tail = block;
-    chain->count++;
-}
-
-static inline void tiny_chain_push(tiny_chain_t *chain, tiny_block_t *block)
-{
-    tiny_link(block, chain->head);
-    if (chain->head == NULL) chain->tail = block;
-    chain->head = block;
-    chain->count++;
 }
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "os/die.h"
 #include "os/hak_types.h"
-#include "registry/tiny_link.h"
+#include "registry/tiny_row.h"
 
 #define TINY_PACKED_MARK 0xf7u
 #define TINY_PACKED_MOST 255 // maximum number of blocks in a list
@@ -49,20 +49,15 @@ ALWAYS_INLINE void tiny_packed_set_next(tiny_block_t *block, uint64_t next)
 #endif
 }
 
-// Removes up to `count` blocks from the front of the list; returns them as a chain in the list's order.
-static inline tiny_chain_t tiny_packed_take(uint64_t *packed, unsigned count)
+// Moves up to `count` blocks, at most TINY_ROW_MOST, from the front of the list to an empty row, in the list's order.
+static inline void tiny_packed_take(uint64_t *packed, unsigned count, tiny_row_t *row)
 {
     uint64_t word = *packed;
-    tiny_chain_t chain = {tiny_packed_first(word), NULL, 0};
-    for (tiny_block_t *block = chain.head, *next; block != NULL && chain.count < count; block = next) {
+    for (tiny_block_t *block; row->count < count && (block = tiny_packed_first(word)) != NULL;) {
         word = tiny_packed_next(block);
-        next = tiny_packed_first(word);
-        tiny_link(block, next);
-        chain.tail = block;
-        chain.count++;
+        tiny_row_add(row, block);
     }
     *packed = word;
-    return chain;
 }
 
 // Adds a block at the front of the list. False: there is no room, and the list is unchanged.
@@ -77,6 +72,22 @@ ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
     HAK_WRITTEN();
     *packed = made;
     return true;
+}
+
+// Adds blocks, the last one first, while there is room; returns the number of those that are left.
+static inline unsigned tiny_packed_fill(uint64_t *packed, tiny_block_t *const *blocks, unsigned count)
+{
+    uint64_t word = *packed;
+    unsigned room = tiny_packed_room(word), left = count > room ? count - room : 0;
+    for (uint64_t low = (uint16_t)word; count > left;) { // low: room and mark
+        tiny_block_t *block = blocks[--count];
+        tiny_packed_set_next(block, word);
+        low -= 1 << 8;
+        word = (uint64_t)(uintptr_t)block << 16 | low;
+    }
+    HAK_WRITTEN();
+    *packed = word;
+    return left;
 }
 
 #endif

@@ -5,47 +5,31 @@
 #include "os/lock.h"
 #include "os/os.h"
 
-#define LEAF_SHIFT 32
-#define LEAF_PAGES ((size_t)1 << (LEAF_SHIFT - HAK_PAGE_SHIFT))
-#define ROOT_ENTRIES ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
-
-// Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping is resident as a whole.
-#define ROW_PAGES ((size_t)1024)
-
-typedef struct tiny_leaf {
-    _Atomic(tiny_tag_t) tag[LEAF_PAGES];
-    _Atomic(tiny_slab_t *) records[LEAF_PAGES / ROW_PAGES];
-} tiny_leaf_t;
-
 _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
 
-static _Atomic(tiny_leaf_t *) root[ROOT_ENTRIES];
+_Atomic(tiny_leaf_t *) tiny_registry_root[TINY_ROOT_ENTRIES];
 static os_lock_t root_lock;
-
-static size_t slot_of(uintptr_t address)
-{
-    return (address >> HAK_PAGE_SHIFT) & (LEAF_PAGES - 1);
-}
 
 static tiny_leaf_t *leaf_of(uintptr_t address)
 {
-    size_t index = address >> LEAF_SHIFT;
-    if (UNLIKELY(index >= ROOT_ENTRIES)) return NULL;
-    return atomic_load_explicit(&root[index], memory_order_acquire);
+    size_t index = address >> TINY_LEAF_SHIFT;
+    if (UNLIKELY(index >= TINY_ROOT_ENTRIES)) return NULL;
+    return atomic_load_explicit(&tiny_registry_root[index], memory_order_acquire);
 }
 
 tiny_tag_t tiny_registry_tag(const void *address)
 {
     tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
     if (leaf == NULL) return 0;
-    return atomic_load_explicit(&leaf->tag[slot_of((uintptr_t)address)], memory_order_acquire);
+    return atomic_load_explicit(&leaf->tag[tiny_leaf_slot((uintptr_t)address)], memory_order_acquire);
 }
 
 tiny_slab_t *tiny_registry_record(const void *address)
 {
-    size_t slot = slot_of((uintptr_t)address);
+    size_t slot = tiny_leaf_slot((uintptr_t)address);
     tiny_leaf_t *leaf = leaf_of((uintptr_t)address);
-    return &atomic_load_explicit(&leaf->records[slot / ROW_PAGES], memory_order_acquire)[slot % ROW_PAGES];
+    return &atomic_load_explicit(&leaf->records[slot / TINY_ROW_PAGES],
+                                 memory_order_acquire)[slot % TINY_ROW_PAGES];
 }
 
 static void *map_table(size_t size)
@@ -56,16 +40,16 @@ static void *map_table(size_t size)
 // The caller holds the lock.
 static bool make_leaf(size_t index)
 {
-    if (atomic_load_explicit(&root[index], memory_order_relaxed) != NULL) return true;
+    if (atomic_load_explicit(&tiny_registry_root[index], memory_order_relaxed) != NULL) return true;
     tiny_leaf_t *leaf = map_table(sizeof *leaf);
-    atomic_store_explicit(&root[index], leaf, memory_order_release);
+    atomic_store_explicit(&tiny_registry_root[index], leaf, memory_order_release);
     return leaf != NULL;
 }
 
 static bool make_row(tiny_leaf_t *leaf, size_t row)
 {
     if (atomic_load_explicit(&leaf->records[row], memory_order_relaxed) != NULL) return true;
-    tiny_slab_t *records = map_table(ROW_PAGES * sizeof *records);
+    tiny_slab_t *records = map_table(TINY_ROW_PAGES * sizeof *records);
     atomic_store_explicit(&leaf->records[row], records, memory_order_release);
     return records != NULL;
 }
@@ -73,17 +57,18 @@ static bool make_row(tiny_leaf_t *leaf, size_t row)
 static bool has_row(uintptr_t address)
 {
     tiny_leaf_t *leaf = leaf_of(address);
-    return leaf != NULL &&
-           atomic_load_explicit(&leaf->records[slot_of(address) / ROW_PAGES], memory_order_acquire) != NULL;
+    return leaf != NULL && atomic_load_explicit(&leaf->records[tiny_leaf_slot(address) / TINY_ROW_PAGES],
+                                                memory_order_acquire) != NULL;
 }
 
 // Makes the address's leaf and row of records.
 static bool reserve_row(uintptr_t address)
 {
-    if (address >> LEAF_SHIFT >= ROOT_ENTRIES) return false;
+    if (address >> TINY_LEAF_SHIFT >= TINY_ROOT_ENTRIES) return false;
     if (has_row(address)) return true;
     os_lock(&root_lock);
-    bool made = make_leaf(address >> LEAF_SHIFT) && make_row(leaf_of(address), slot_of(address) / ROW_PAGES);
+    bool made = make_leaf(address >> TINY_LEAF_SHIFT) &&
+                make_row(leaf_of(address), tiny_leaf_slot(address) / TINY_ROW_PAGES);
     os_unlock(&root_lock);
     return made;
 }
@@ -94,12 +79,12 @@ static bool reserve_row(uintptr_t address)
 static void follow_last_owner(uintptr_t start, size_t size)
 {
     for (uintptr_t address = start; address < start + size; address += HAK_PAGE)
-        (void)atomic_load_explicit(&leaf_of(address)->tag[slot_of(address)], memory_order_acquire);
+        (void)atomic_load_explicit(&leaf_of(address)->tag[tiny_leaf_slot(address)], memory_order_acquire);
 }
 
 bool tiny_registry_reserve(const void *start, size_t size)
 {
-    const uintptr_t row = ROW_PAGES * HAK_PAGE;
+    const uintptr_t row = TINY_ROW_PAGES * HAK_PAGE;
     uintptr_t end = (uintptr_t)start + size;
     for (uintptr_t address = (uintptr_t)start & ~(row - 1); address < end; address += row)
         if (!reserve_row(address)) return false;
@@ -125,15 +110,47 @@ static void forget_in_map(uintptr_t address, tiny_tag_t tag)
                                             memory_order_relaxed);
 }
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+_Atomic(tiny_slab_t *) tiny_slab_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+tiny_slab_t *tiny_registry_find_slowly(const void *address)
+{
+    return TINY_TAG_OWNER(tiny_registry_tag(address)) != 0 ? tiny_registry_slab(address) : NULL;
+}
+
+// Called for a page that has become part of a slab, or is no longer one. Its slot may hold another page's slab by now, which
+// must stay when this one goes.
+static void map_slab(const void *page, bool is_part)
+{
+    _Atomic(tiny_slab_t *) *slot = &tiny_slab_map[(uintptr_t)page >> HAK_PAGE_SHIFT & TINY_TAG_MAP_MASK];
+    tiny_slab_t *slab = tiny_registry_slab(page);
+    if (is_part) atomic_store_explicit(slot, slab, memory_order_release);
+    else atomic_compare_exchange_strong(slot, &slab, NULL);
+}
+
+#else
+
+static void map_slab(const void *page, bool is_part)
+{
+    (void)page;
+    (void)is_part;
+}
+
+#endif
+
 void tiny_registry_set(const void *page, tiny_tag_t tag)
 {
     uintptr_t address = (uintptr_t)page;
     tiny_leaf_t *leaf = leaf_of(address);
-    tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[slot_of(address)], tag, memory_order_acq_rel);
+    tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[tiny_leaf_slot(address)], tag, memory_order_acq_rel);
     if (TINY_TAG_OWNER(tag) == 0) {
-        if (TINY_TAG_OWNER(old) != 0) forget_in_map(address, old);
+        if (TINY_TAG_OWNER(old) == 0) return;
+        forget_in_map(address, old);
+        map_slab(page, false);
         return;
     }
+    map_slab(page, true);
     atomic_store_explicit(map_slot(address), map_entry(address, tag), memory_order_relaxed);
 }
 

@@ -43,8 +43,9 @@ struct tiny_slab {
     uint64_t clean; // of at most 64 blocks: the free ones whose memory was returned to the system
     tiny_remote_t *remote; // the first of the page's
     char *start; // the first block; coloured, so that slabs do not share cache sets
-    tiny_slab_t *next; // neighbours in the owner's list of slabs with room
-    tiny_slab_t *previous;
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, whatever its class
+#endif
     uint32_t used; // allocated blocks: in a thread's cache or in use by the program
     uint16_t fresh; // blocks from this index on were never allocated
     uint16_t capacity; // blocks
@@ -53,10 +54,11 @@ struct tiny_slab {
     uint8_t pages; // of this slab
     uint8_t behind; // of each page of the slab: the number of its pages before this one
     bool listed; // in its owner's list of slabs with room
+    tiny_slab_t *next; // neighbours in the owner's list of slabs with room
+    tiny_slab_t *previous;
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
-    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, whatever its class
 #endif
 };
 
@@ -121,6 +123,24 @@ static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
 #endif
 }
 
+// The tables behind these functions. Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping
+// is resident as a whole.
+#define TINY_LEAF_SHIFT 32
+#define TINY_LEAF_PAGES ((size_t)1 << (TINY_LEAF_SHIFT - HAK_PAGE_SHIFT))
+#define TINY_ROW_PAGES ((size_t)1024)
+#define TINY_ROOT_ENTRIES \
+    ((size_t)1 << 16) // user addresses end below 2^48 unless a hint requests higher ones
+typedef struct tiny_leaf {
+    _Atomic(tiny_tag_t) tag[TINY_LEAF_PAGES];
+    _Atomic(tiny_slab_t *) records[TINY_LEAF_PAGES / TINY_ROW_PAGES];
+} tiny_leaf_t;
+extern _Atomic(tiny_leaf_t *) tiny_registry_root[TINY_ROOT_ENTRIES];
+
+static inline size_t tiny_leaf_slot(uintptr_t address)
+{
+    return (address >> HAK_PAGE_SHIFT) & (TINY_LEAF_PAGES - 1);
+}
+
 // Returns the tag of the page at `address`, 0 if the allocator does not use it. `address` may be any address.
 tiny_tag_t tiny_registry_tag(const void *address);
 
@@ -133,6 +153,25 @@ static inline tiny_slab_t *tiny_registry_slab(const void *address)
     tiny_slab_t *record = tiny_registry_record(address);
     return record - record->behind; // no slab crosses the boundary between two rows
 }
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The slab map: a direct-mapped cache of the slabs' records, by page, as the tag map is one of the tags.
+extern _Atomic(tiny_slab_t *) tiny_slab_map[(size_t)1 << TINY_TAG_MAP_BITS];
+
+// As tiny_registry_find, for a page that is not in the slab map.
+tiny_slab_t *tiny_registry_find_slowly(const void *address) COLD;
+
+// Returns the record of the slab that contains `address`, which may be any address; NULL if it lies in no slab.
+static inline tiny_slab_t *tiny_registry_find(const void *address)
+{
+    uintptr_t page = (uintptr_t)address >> HAK_PAGE_SHIFT;
+    tiny_slab_t *slab = atomic_load_explicit(&tiny_slab_map[page & TINY_TAG_MAP_MASK], memory_order_acquire);
+    if (LIKELY(slab != NULL && page - ((uintptr_t)slab->start >> HAK_PAGE_SHIFT) < slab->pages)) return slab;
+    return tiny_registry_find_slowly(address);
+}
+
+#endif
 
 // Makes records for [start, start + size), which is page-aligned. False when no memory is available for them.
 bool tiny_registry_reserve(const void *start, size_t size);

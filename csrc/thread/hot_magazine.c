@@ -6,10 +6,10 @@
 #include "heap/tiny_superslab.h"
 #include "thread/tiny_give.h"
 
-unsigned hot_magazine_take(size_t class, tiny_chain_t *chain)
+unsigned hot_magazine_take(size_t class, tiny_row_t *row)
 {
     if (!TINY_OPTION_HOTMAG || class >= TINY_HOT_CLASSES || tiny_thread.hot[class].count == 0) return 0;
-    tiny_chain_push(chain, tiny_thread.hot[class].block[--tiny_thread.hot[class].count]);
+    tiny_row_add(row, tiny_thread.hot[class].block[--tiny_thread.hot[class].count]);
     return 1;
 }
 
@@ -17,13 +17,13 @@ void hot_magazine_fill(size_t class)
 {
     if (!TINY_OPTION_HOTMAG || class >= TINY_HOT_CLASSES) return;
     tiny_hot_magazine_t *hot = &tiny_thread.hot[class];
-    tiny_chain_t chain = {NULL, NULL, 0};
-    tiny_heap_take(tiny_thread.heap, class, TINY_HOT_BLOCKS - hot->count, &chain);
-    for (tiny_block_t *block = chain.head; chain.count > 0; chain.count--) {
-        hot->block[hot->count] = block;
+    tiny_row_t row;
+    row.count = 0;
+    tiny_heap_take(tiny_thread.heap, class, TINY_HOT_BLOCKS - hot->count, &row);
+    for (unsigned i = 0; i < row.count; i++) {
+        hot->block[hot->count] = row.block[i];
         HAK_WRITTEN();
         hot->count++;
-        block = tiny_next(block);
     }
 }
 

@@ -7,8 +7,8 @@
 
 #if TINY_HAS_OPTION_HOTMAG
 
-// Adds a block to the chain; returns the number of blocks that were added, 0 or 1.
-unsigned hot_magazine_take(size_t class, tiny_chain_t *chain);
+// Adds a block to the row; returns the number of blocks that were added, 0 or 1.
+unsigned hot_magazine_take(size_t class, tiny_row_t *row);
 
 // Fills the class's magazine from the calling thread's heap, which is in change.
 void hot_magazine_fill(size_t class);
@@ -18,9 +18,9 @@ void hot_magazine_drain(void);
 
 #else
 
-static inline unsigned hot_magazine_take(size_t class, tiny_chain_t *chain)
+static inline unsigned hot_magazine_take(size_t class, tiny_row_t *row)
 {
-    (void)class, (void)chain;
+    (void)class, (void)row;
     return 0;
 }
 

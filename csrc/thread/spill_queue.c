@@ -17,18 +17,20 @@ static size_t size_of(const tiny_block_t *block)
     return tiny_class_size[TINY_TAG_KIND(tiny_registry_tag(block))];
 }
 
-bool spill_queue_add(const tiny_chain_t *chain)
+bool spill_queue_add(const tiny_row_t *row)
 {
     if (!TINY_OPTION_BG_SPILL) return false;
-    size_t bytes = chain->count * size_of(chain->head);
+    size_t bytes = row->count * size_of(row->block[0]);
     if (atomic_fetch_add_explicit(&spilled_bytes, bytes, memory_order_relaxed) > SPILLED_BYTES) {
         atomic_fetch_sub_explicit(&spilled_bytes, bytes, memory_order_relaxed);
         return false;
     }
+    const unsigned last = row->count - 1;
+    for (unsigned i = 0; i < last; i++) tiny_link(row->block[i], row->block[i + 1]);
     tiny_block_t *old = atomic_load_explicit(&spilled, memory_order_relaxed);
     do {
-        tiny_link(chain->tail, old);
-    } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, chain->head, memory_order_release,
+        tiny_link(row->block[last], old);
+    } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, row->block[0], memory_order_release,
                                                     memory_order_relaxed));
     return true;
 }

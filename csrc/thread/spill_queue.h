@@ -3,19 +3,19 @@
 #ifndef SPILL_QUEUE_H
 #define SPILL_QUEUE_H
 
-#include "registry/tiny_link.h"
+#include "registry/tiny_row.h"
 
 #if TINY_HAS_OPTION_BG_SPILL
 
 // False: the queue has no room, or the option is off.
-bool spill_queue_add(const tiny_chain_t *chain);
+bool spill_queue_add(const tiny_row_t *row);
 void spill_queue_empty(void);
 
 #else
 
-static inline bool spill_queue_add(const tiny_chain_t *chain)
+static inline bool spill_queue_add(const tiny_row_t *row)
 {
-    (void)chain;
+    (void)row;
     return false;
 }
 

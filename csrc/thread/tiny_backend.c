@@ -39,44 +39,38 @@ static void end_one_vanished(tiny_heap_t *heap)
     tiny_heap_begin(heap);
 }
 
-unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_row_t *row)
 {
-    *chain = (tiny_chain_t){NULL, NULL, 0};
+    row->count = 0;
     tiny_heap_t *heap = tiny_backend_heap();
     if (heap == NULL) return 0;
     hak_decay_step();
-    if (hot_magazine_take(class, chain) > 0) return chain->count;
+    if (hot_magazine_take(class, row) > 0) return row->count;
     tiny_heap_begin(heap);
     if (UNLIKELY(atomic_load_explicit(&tiny_heaps_vanished, memory_order_relaxed) != NULL) &&
         heap->with_room[class] == NULL)
         end_one_vanished(heap);
     background(heap);
-    tiny_heap_take(heap, class, want, chain);
-    if (chain->count > 0) hot_magazine_fill(class);
+    tiny_heap_take(heap, class, want, row);
+    if (row->count > 0) hot_magazine_fill(class);
     tiny_heap_end(heap);
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
-        hak_debug_print("[hakmem:tiny_backend.take] class %zu: %u of %u blocks\n", class, chain->count, want);
+        hak_debug_print("[hakmem:tiny_backend.take] class %zu: %u of %u blocks\n", class, row->count, want);
 #endif
-    return chain->count;
+    return row->count;
 }
 
 // ---- giving
 
-void tiny_backend_give_chain(const tiny_chain_t *chain)
+void tiny_backend_give_row(const tiny_row_t *row)
 {
-    if (chain->count == 0 || spill_queue_add(chain)) return;
-    tiny_block_t *block = chain->head;
+    if (row->count == 0 || spill_queue_add(row)) return;
     tiny_backend_begin();
-    for (unsigned left = chain->count; left > 0;) {
-        if (tiny_tls_owns(tiny_registry_tag(block))) {
-            left -= tiny_heap_give_row(tiny_thread.heap, &block, left);
-            continue;
-        }
-        tiny_block_t *next = tiny_next(block);
-        tiny_backend_give(block);
-        block = next;
-        left--;
+    for (unsigned i = 0; i < row->count;) {
+        if (LIKELY(tiny_thread.heap != NULL))
+            i += tiny_heap_give_row(tiny_thread.heap, &row->block[i], row->count - i);
+        if (i < row->count) tiny_backend_give(row->block[i++]); // one that another heap owns
     }
     tiny_backend_end();
 }

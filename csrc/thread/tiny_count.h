@@ -6,7 +6,7 @@
 // the first layer, a spill of a full layer, or a drain.
 //
 // The generated header replaces each call of a layer by a call of its counting wrapper, so a layer's own template
-// counts only what its functions do with whole chains.
+// counts only what its functions do with whole rows.
 #ifndef TINY_COUNT_H
 #define TINY_COUNT_H
 
@@ -33,7 +33,7 @@
 #define TINY_COUNT_OUT(layer, purpose, class, blocks) \
     tiny_count_out(TINY_LAYER_##layer, TINY_FOR_##purpose, class, blocks)
 // Until the end of the enclosing block, the calling thread's work is not attributed to a thread.
-#define TINY_COUNT_AS_NOBODY() \
+#define TINY_COUNT_PAUSED() \
     __attribute__((cleanup(tiny_count_resume), unused)) int tiny_count_state = tiny_count_pause()
 // Called when the calling thread's layers are drained; its later work is not attributed to a thread.
 #define TINY_COUNT_THREAD_ENDS() tiny_count_thread_ends()
@@ -87,7 +87,7 @@ void tiny_count_thread_ends(void);
 #define TINY_COUNT_UNSERVED(class) ((void)0)
 #define TINY_COUNT_IN(layer, class, blocks) ((void)0)
 #define TINY_COUNT_OUT(layer, purpose, class, blocks) ((void)0)
-#define TINY_COUNT_AS_NOBODY() ((void)0)
+#define TINY_COUNT_PAUSED() ((void)0)
 #define TINY_COUNT_THREAD_ENDS() ((void)0)
 
 #endif

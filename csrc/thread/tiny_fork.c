@@ -49,9 +49,9 @@ static void let_go_of_streams_in_child(void)
 // takes no lock, because the thread itself may hold it, and waits for no thread, because that thread may wait for this
 // one. The child continues where the handler returns. Unfinished changes of other threads stay unfinished in it, so the
 // child of a multi-threaded process must call exec.
-static HAK_TLS unsigned forks_in_the_midst;
+static HAK_TLS unsigned interrupting_forks;
 
-static bool is_in_the_midst(void)
+static bool interrupts_the_allocator(void)
 {
     memcheck_unwatched_begin();
     bool changes = tiny_tls_is_in_change();
@@ -62,8 +62,8 @@ static bool is_in_the_midst(void)
 // Takes the locks in their nesting order.
 static void before_fork(void)
 {
-    if (UNLIKELY(is_in_the_midst())) {
-        forks_in_the_midst++;
+    if (UNLIKELY(interrupts_the_allocator())) {
+        interrupting_forks++;
         return;
     }
     hold_streams();
@@ -81,8 +81,8 @@ static void before_fork(void)
 
 static void let_go(bool is_child)
 {
-    if (UNLIKELY(forks_in_the_midst > 0)) {
-        forks_in_the_midst--;
+    if (UNLIKELY(interrupting_forks > 0)) {
+        interrupting_forks--;
         return;
     }
     os_forking = false;

@@ -65,7 +65,7 @@ static void end_on_behalf(tiny_heap_t *heap)
 
 bool tiny_lifecycle_end_vanished(void)
 {
-    TINY_COUNT_AS_NOBODY();
+    TINY_COUNT_PAUSED();
     memcheck_unwatched_begin();
     tiny_heap_t *heap = tiny_heap_take_over();
     if (heap != NULL) end_on_behalf(heap);

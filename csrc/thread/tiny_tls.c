@@ -9,16 +9,16 @@ HAK_TLS tiny_thread_t tiny_thread;
 
 #if TINY_OPTION_FRONT_APART
 
-static const tiny_front_t nobodys_front = TINY_FRONT_INITIAL;
-#define NOBODYS_FRONT ((tiny_front_t *)(uintptr_t)&nobodys_front) // never written to
-HAK_TLS tiny_front_t *tiny_front_apart = NOBODYS_FRONT;
+static const tiny_front_t initial_front = TINY_FRONT_INITIAL;
+#define INITIAL_FRONT ((tiny_front_t *)(uintptr_t)&initial_front) // never written to
+HAK_TLS tiny_front_t *tiny_front_apart = INITIAL_FRONT;
 
 bool tiny_tls_make_front(tiny_heap_t *heap)
 {
     if (heap->front != NULL) return true;
     tiny_front_t *front = os_metadata(sizeof *front);
     if (front == NULL) return false;
-    *front = nobodys_front;
+    *front = initial_front;
     heap->front = front;
     return true;
 }
@@ -31,12 +31,12 @@ static void take_front(const tiny_heap_t *heap)
 static void leave_front(void)
 {
     tiny_front.tag = TINY_NO_TAG;
-    tiny_front_apart = NOBODYS_FRONT;
+    tiny_front_apart = INITIAL_FRONT;
 }
 
 // What a forked child copies of another thread's front: nothing, because the heap has it.
 typedef tiny_front_t *left_front_t;
-#define FRONT_LEFT_BY(thread) ((void)(thread), NOBODYS_FRONT)
+#define FRONT_LEFT_BY(thread) ((void)(thread), INITIAL_FRONT)
 #define FRONT_HERE tiny_front_apart
 
 #else

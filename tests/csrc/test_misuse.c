@@ -5,25 +5,17 @@
 //
 //   misuse: <case> | <size> | <what became of it>
 //
+// With OBSERVE_ONLY set, and another library preloaded, it prints what that library does with the same cases.
+//
 // The test asserts what a level promises: the line on stderr, and the time of detection. A misuse that a level does not
 // detect must not be reported as another one.
 
-#include <signal.h>
-
-#include "test.h"
+#include "misuse/observed.h"
 
 // A small block has 128 bytes of memory in every class table, with a canary or without.
 enum { SMALL = 120, MEDIUM = 100000, LARGE = (3 << 20) - 100, STRIDE = 128, OS_PAGE_SIZE = 4096 };
 
 // ---- what a child does
-
-// The misuse has happened: what is detected from here on is detected later.
-static int reports;
-
-static void misuse_is_done(void)
-{
-    T_CHECK(write(reports, "d", 1) == 1, "no report: %s", strerror(errno));
-}
 
 static void *make(size_t size)
 {
@@ -230,12 +222,8 @@ static void realloc_inside(size_t size)
 
 static void free_with_a_smaller_size(size_t size)
 {
+    must_offer("free_sized");
     T_free_sized(make(size), size - 1);
-}
-
-static void flip(unsigned char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) bytes[i] ^= 0xff;
 }
 
 static void overflow_by_1(size_t size)
@@ -317,6 +305,46 @@ static void write_long_after_free(size_t size)
     for (int i = 0; i < 2 * OTHERS; i++) T_must_malloc(size);
 }
 
+// Nothing is allocated or freed any more; the program returns from main.
+static void write_after_last_free(size_t size)
+{
+    unsigned char *block = make(size);
+    T_free(block);
+    flip(T_hidden(block + size / 2), 1);
+    misuse_is_done();
+    exit(0);
+}
+
+static void write_to_no_bytes(size_t size)
+{
+    (void)size;
+    make(SMALL);
+    unsigned char *block = make(0);
+    flip(T_hidden(block), 1);
+    T_free(block);
+}
+
+static void size_of_a_freed_block(size_t size)
+{
+    void *block = make(size);
+    T_free(block);
+    (void)T_usable_size(block);
+}
+
+static void size_of_no_block(size_t size)
+{
+    (void)T_usable_size((char *)T_pages(size) + 256);
+}
+
+// The wrong size in delete of an over-aligned type arrives here.
+static void free_aligned_with_a_smaller_size(size_t size)
+{
+    must_offer("free_aligned_sized");
+    void *block = T_aligned_alloc(64, size + 8);
+    T_CHECK(block != NULL, "no block of %zu bytes", size);
+    T_free_aligned_sized(block, 64, size - 1);
+}
+
 // ---- the expected end
 
 // How the child ends, and when. `line` is contained in the line on stderr.
@@ -344,6 +372,7 @@ typedef struct verdict {
 #define INSIDE "free of a pointer into a block"
 #define DOUBLE_OR_INSIDE "double free, or free of a pointer into a block"
 #define NO_REALLOC "realloc of a pointer that is no block"
+#define NO_SIZE "size asked of a pointer"
 #define OVER "overflow"
 #define UNDER "underflow"
 #define WRITTEN "use after free"
@@ -474,78 +503,23 @@ static const misuse_t misuses[] = {
         SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
     {"write long after free", write_long_after_free, {
         SMALL_(NOT, NOT, THEN(WRITTEN))}},
+    {"write after the last free, then exit", write_after_last_free, {
+        SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
+    {"write to a block of 0 bytes, then free", write_to_no_bytes, {
+        SMALL_(NOT, NOT, NOW(OVER))}},
+    {"malloc_usable_size of a freed block", size_of_a_freed_block, {
+        SMALL_(NOT, NOT, NOW(NO_SIZE)), MEDIUM_(NOW(NO_SIZE), NOW(NO_SIZE), NOW(NO_SIZE)),
+        LARGE_(NOW(NO_SIZE), NOW(NO_SIZE), NOW(NO_SIZE))}},
+    {"malloc_usable_size of a pointer that is no block", size_of_no_block, {
+        ANY_(NOW(NO_SIZE), NOW(NO_SIZE), NOW(NO_SIZE))}},
+    {"free_aligned_sized, or sized delete of an over-aligned type, with another size",
+     free_aligned_with_a_smaller_size, {
+        SMALL_(NOT, NOT, NOW("free_sized")), MEDIUM_(NOT, NOT, NOW("free_sized")),
+        LARGE_(NOT, NOT, NOW("free_sized"))}},
 };
 // clang-format on
 
 // ---- judging
-
-enum { ROOM = 4096 };
-
-// How a child ended, and what it wrote.
-typedef struct ending {
-    int status;
-    bool done; // it ran past the misuse
-    char errors[ROOM];
-} ending_t;
-
-static size_t read_all(int file, char *text, size_t room)
-{
-    size_t length = 0;
-    for (ssize_t got; length < room && (got = read(file, text + length, room - length)) > 0;)
-        length += (size_t)got;
-    close(file);
-    return length;
-}
-
-static void be_the_child(const misuse_t *misuse, size_t size, int errors)
-{
-    dup2(errors, STDERR_FILENO);
-    signal(SIGSEGV, SIG_DFL); // a sanitizer has its own handler
-    misuse->act(size);
-    misuse_is_done();
-    _exit(0);
-}
-
-static ending_t try(const misuse_t *misuse, size_t size)
-{
-    ending_t ending = {.done = false};
-    int report[2], errors[2];
-    T_CHECK(pipe(report) == 0 && pipe(errors) == 0, "no pipes: %s", strerror(errno));
-    reports = report[1];
-    pid_t child = fork();
-    T_CHECK(child >= 0, "no child: %s", strerror(errno));
-    if (child == 0) be_the_child(misuse, size, errors[1]);
-    close(report[1]);
-    close(errors[1]);
-    char marks[16];
-    ending.done = read_all(report[0], marks, sizeof marks) > 0;
-    ending.errors[read_all(errors[0], ending.errors, ROOM - 1)] = '\0';
-    T_CHECK(waitpid(child, &ending.status, 0) == child, "waitpid: %s", strerror(errno));
-    return ending;
-}
-
-static bool was_signalled(const ending_t *ending, int signal)
-{
-    return WIFSIGNALED(ending->status) && WTERMSIG(ending->status) == signal;
-}
-
-// True if stderr has exactly one line, with the message and an address in hexadecimal digits.
-static bool printed_line(const ending_t *ending, const char *what)
-{
-    const char *end = strchr(ending->errors, '\n');
-    return was_signalled(ending, SIGABRT) && strncmp(ending->errors, "hakmem: ", 8) == 0 && end != NULL &&
-           end[1] == '\0' && strstr(ending->errors, what) != NULL && strstr(ending->errors, ": 0x") != NULL;
-}
-
-static bool is_unnoticed(const ending_t *ending)
-{
-    return WIFEXITED(ending->status) && WEXITSTATUS(ending->status) == 0 && ending->errors[0] == '\0';
-}
-
-static bool is_refused(const ending_t *ending)
-{
-    return was_signalled(ending, SIGSEGV) && ending->errors[0] == '\0';
-}
 
 static bool is_as_expected(const ending_t *ending, const verdict_t *verdict)
 {
@@ -576,7 +550,7 @@ static const char *fate_name(fate_t fate)
 static void judge(const misuse_t *misuse, const expectation_t *expectation)
 {
     const verdict_t *verdict = &expectation->of[T_CHECKS];
-    ending_t ending = try(misuse, expectation->size);
+    ending_t ending = try(misuse->act, expectation->size);
     T_CHECK(is_as_expected(&ending, verdict),
             "%s, %s: should be \"%s\" (%s), but ended with status %#x %s: %s", misuse->name,
             expectation->size_name, fate_name(verdict->fate), verdict->line ? verdict->line : "no line",
@@ -585,11 +559,23 @@ static void judge(const misuse_t *misuse, const expectation_t *expectation)
             fate_name(verdict->fate));
 }
 
-static void each_misuse_is_judged(void)
+// Prints what happens, whatever the expectation.
+static void observe(const misuse_t *misuse, const expectation_t *expectation)
+{
+    dprintf(STDOUT_FILENO, "misuse: %s | %s | %s\n", misuse->name, expectation->size_name,
+            observed(misuse->act, expectation->size));
+}
+
+static void with_each_misuse(void (*act)(const misuse_t *misuse, const expectation_t *expectation))
 {
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++)
         for (int size = 0; size < 3 && misuses[i].expect[size].size > 0; size++)
-            judge(&misuses[i], &misuses[i].expect[size]);
+            act(&misuses[i], &misuses[i].expect[size]);
+}
+
+static void each_misuse_is_judged(void)
+{
+    with_each_misuse(judge);
 }
 
 // ---- a SIGABRT handler
@@ -612,9 +598,7 @@ static void free_with_a_handler(size_t size)
 
 static void a_handler_of_the_end_may_allocate(void)
 {
-    static const misuse_t handled = {
-        "double free with a handler", free_with_a_handler, {{NULL, 0, {NOT, NOT, NOT}}}};
-    ending_t ending = try(&handled, MEDIUM);
+    ending_t ending = try(free_with_a_handler, MEDIUM);
     T_CHECK(WIFEXITED(ending.status) && WEXITSTATUS(ending.status) == 3,
             "the handler did not come through: %#x %s", (unsigned)ending.status, ending.errors);
 }
@@ -640,6 +624,10 @@ static void with_the_options_it_is_the_same(void)
 
 int main(void)
 {
+    if (getenv("OBSERVE_ONLY") != NULL) {
+        with_each_misuse(observe);
+        return 0;
+    }
     T_RUN(each_misuse_is_judged);
     T_RUN(a_handler_of_the_end_may_allocate);
     if (getenv(OPTION) == NULL) T_RUN(with_the_options_it_is_the_same);

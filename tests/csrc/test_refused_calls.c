@@ -28,10 +28,11 @@ static const struct refusal refusals[] = {
     {"futex, nanosleep", {SYS_futex, SYS_nanosleep, SYS_clock_nanosleep}},
     {"clock_gettime", {SYS_clock_gettime}},
     {"prlimit64", {SYS_prlimit64, SYS_getrlimit}},
+    {"membarrier", {SYS_membarrier}},
     {"mremap, madvise, munmap", {SYS_mremap, SYS_madvise, SYS_munmap}},
     {"all",
      {SYS_mremap, SYS_madvise, SYS_munmap, SYS_mprotect, SYS_getrandom, SYS_futex, SYS_clock_gettime,
-      SYS_prlimit64, SYS_getrlimit, SYS_sched_yield}},
+      SYS_prlimit64, SYS_getrlimit, SYS_sched_yield, SYS_membarrier}},
 };
 
 // ---- the filter

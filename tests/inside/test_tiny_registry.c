@@ -51,7 +51,7 @@ static void a_tag_is_that_of_its_page_alone(void)
     T_CHECK(tiny_registry_tag(page) == 0 && !owns(OWNER, page), "a tag that was taken out is there");
 }
 
-static void a_page_that_is_no_slab_is_nobodys_own(void)
+static void a_page_that_is_no_slab_has_no_owner(void)
 {
     tiny_registry_set(SOMEWHERE, TINY_TAG(0, TINY_KIND_ARENA));
     T_CHECK(tiny_registry_tag(SOMEWHERE) == TINY_TAG(0, TINY_KIND_ARENA), "the kind is lost");
@@ -99,7 +99,7 @@ int main(void)
 {
     T_RUN(any_address_can_be_looked_up);
     T_RUN(a_tag_is_that_of_its_page_alone);
-    T_RUN(a_page_that_is_no_slab_is_nobodys_own);
+    T_RUN(a_page_that_is_no_slab_has_no_owner);
     T_RUN(pages_far_apart_do_not_take_each_others_place);
     T_RUN(records_lie_apart_and_across_leaves);
     T_RUN(addresses_beyond_the_tables_cannot_be_reserved);

@@ -19,15 +19,13 @@ static tiny_block_t *blocks[BLOCKS];
 static void take_blocks(tiny_heap_t *heap, size_t class, unsigned count)
 {
     for (unsigned have = 0; have < count;) {
-        tiny_chain_t chain = {NULL, NULL, 0};
-        unsigned want = count - have < 64 ? count - have : 64,
-                 got = tiny_heap_take(heap, class, want, &chain);
-        T_CHECK(got > 0 && got <= want && got == chain.count, "%u of %u blocks came, %u in the chain", got,
-                want, chain.count);
-        for (tiny_block_t *block = chain.head, *next; got-- > 0; block = next) {
-            next = tiny_next(block);
-            blocks[have++] = block;
-        }
+        tiny_row_t row;
+        row.count = 0;
+        unsigned want = count - have < TINY_ROW_MOST ? count - have : TINY_ROW_MOST,
+                 got = tiny_heap_take(heap, class, want, &row);
+        T_CHECK(got > 0 && got <= want && got == row.count, "%u of %u blocks came, %u in the row", got, want,
+                row.count);
+        for (unsigned i = 0; i < got; i++) blocks[have++] = row.block[i];
     }
 }
 

@@ -179,14 +179,18 @@ def compiler() -> Sequence[str]:
     return COMPILER.command
 
 
-@pytest.fixture
-def foreign(tmp_path: Path) -> Project:
+def foreign_project(root: Path) -> Project:
     """Another project that uses the plugin: foreign/, with the plugin copied to its tools/."""
-    copy_tree(Path(__file__).parent / "foreign", tmp_path / "pool")
-    copy_tree(ROOT / "site_scons", tmp_path / "pool" / "tools")
-    project = Project(tmp_path / "pool")
+    copy_tree(Path(__file__).parent / "foreign", root)
+    copy_tree(ROOT / "site_scons", root / "tools")
+    project = Project(root)
     project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
     return project
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Project:
+    return foreign_project(tmp_path / "pool")
 
 
 @pytest.fixture(scope="session")

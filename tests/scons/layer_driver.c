@@ -13,7 +13,7 @@
 
 struct size {
     size_t size;
-    unsigned seen; // blocks told apart
+    unsigned seen; // distinct blocks
     unsigned first, end; // of `out`: the allocated blocks, oldest first
     void *out[2 * BLOCKS];
     void *known[2 * BLOCKS]; // a hash table of addresses

@@ -16,7 +16,7 @@ peers:
   variants: [small]
   libraries:
     mathematics: {file: libm.so.6, package: libc6}
-    nobody: {file: libnobody.so.1, package: libnobody1}
+    absent: {file: libabsent.so.1, package: libabsent1}
   loads:
     churn: {doc: a loop that counts, program: bench_churn, args: [--ops, 1000]}
 """
@@ -57,7 +57,7 @@ int main(int count, char **words)
     return 0;
 }
 """
-FLOOR = "  floor: {source: src/bench/floor_pool.c, doc: a pool of one buffer that nobody else wants}\n"
+FLOOR = "  floor: {source: src/bench/floor_pool.c, doc: a pool of one buffer without locks}\n"
 
 
 def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project) -> None:
@@ -65,7 +65,7 @@ def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project
     run = foreign.build("peers", "rounds=2")
     message = " ".join(run.stdout.split())
     assert "Compared with other libraries, 2 rounds in turn" in message
-    assert "nobody: not measured: libnobody.so.1 is not installed (Debian: libnobody1)" in message
+    assert "absent: not measured: libabsent.so.1 is not installed (Debian: libabsent1)" in message
     found = json.loads(foreign.read("build/report/peers.json"))
     assert (found["baseline"], found["rivals"], found["own"]) == ("no pool", ["mathematics"], ["small"])
     figures = found["loads"]["churn"]["figures"]
@@ -140,7 +140,7 @@ def test_the_floor_is_built_and_shown_beside_the_peers_and_is_none_of_them(forei
     run = foreign.build("peers", "rounds=1")
     message = " ".join(run.stdout.split())
     assert "M/s, reference" in message
-    assert "floor: a pool of one buffer that nobody else wants (src/bench/floor_pool.c)" in message
+    assert "floor: a pool of one buffer without locks (src/bench/floor_pool.c)" in message
     found = json.loads(foreign.read("build/report/peers.json"))
     churn = found["loads"]["churn"]
     assert found["rivals"] == ["mathematics"]

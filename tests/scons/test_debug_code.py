@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.scons.conftest import Project, Run
+import pytest
+from tests.scons.conftest import Project, Run, copy_tree
 
 LAYER = "templates/layers/tls_sll.h.j2"
 POOL = "csrc/heap/shared_pool.c"
@@ -14,6 +15,21 @@ FRONT = "csrc/front/tiny_front.h"  # the header is compiled with this file
 ALWAYS = '#ifdef HAKMEM_DEBUG_OUTPUT\n    __asm__ volatile("nop");\n#endif\n'
 UNCLEAR = "#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n"
 PRINT = '    fprintf(stderr, "superslabs %d\\n", 1);\n'
+
+
+@pytest.fixture(scope="module")
+def checked(built: Path, tmp_path_factory: pytest.TempPathFactory, cc: str) -> Path:
+    """The built project with the evidence of phase3. Tests must not change it."""
+    root = tmp_path_factory.mktemp("checked") / "project"
+    copy_tree(built, root)
+    assert guards(Project(root), cc).status == 0
+    return root
+
+
+@pytest.fixture
+def project(checked: Path, tmp_path: Path) -> Project:
+    copy_tree(checked, tmp_path / "project")
+    return Project(tmp_path / "project")
 
 
 def line_of(project: Project, name: str, text: str) -> int:
@@ -127,6 +143,30 @@ def test_a_guard_that_cannot_be_taken_apart_is_an_error_at_its_line(project: Pro
     line = line_of(project, POOL, "#if HAKMEM_DEBUG_OUTPUT && 1")
     assert f"{POOL}:{line}:1: error: cannot tell what is left of this condition" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_changed_header_makes_the_same_objects_anew_with_and_without_debug_code(
+    project: Project, cc: str
+) -> None:
+    cell = f"phase3-release-{cc}"
+    project.append("csrc/heap/tiny_slabs.h", "// A thought.\n")
+    made = guards(project, cc).made("CC")
+    bare = {name.removeprefix(f"{cell}/bare/") for name in made if "/bare/" in name}
+    assert bare == {name.removeprefix(f"{cell}/") for name in made if "/bare/" not in name}
+    assert "heap/tiny_slabs.o" in bare
+    assert "os/os.o" not in bare
+    copy = project.path(f"build/{cell}/bare/src/csrc/heap/tiny_slabs.h")
+    assert "// A thought." in copy.read_text(encoding="utf-8")
+    assert guards(project, cc).actions == []
+    project.build("-c", "variant=phase3", "mode=release", record_path("phase3", "release", cc))
+    assert not copy.parent.exists()
+
+
+def test_a_changed_macro_makes_every_object_without_debug_code_anew(project: Project, cc: str) -> None:
+    folder = project.path(f"build/phase3-release-{cc}")
+    project.edit("variants/layers.yaml", "macro: HAKMEM_DEBUG_OUTPUT ", "macro: HAKMEM_NO_SUCH_THING ")
+    made = [name for name in guards(project, cc).made("CC") if "/bare/" in name]
+    assert len(made) == len(list((folder / "bare/obj").rglob("*.o"))) > 50
 
 
 def test_the_first_phase_counts_what_the_second_brings_to_zero(project: Project, cc: str) -> None:

@@ -157,5 +157,5 @@ def test_two_builds_in_two_folders_are_equal_byte_for_byte(foreign: Project, cc:
     ]
     assert len(made) > 10
     for path in made:
-        twin = other.root / path.relative_to(foreign.root)
-        assert path.read_bytes() == twin.read_bytes(), path
+        same = other.root / path.relative_to(foreign.root)
+        assert path.read_bytes() == same.read_bytes(), path

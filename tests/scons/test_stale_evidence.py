@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.scons.conftest import Project
+from tests.scons.conftest import Project, copy_tree, foreign_project
 
 LIBRARY = "tools/layermatrix"
 
 
+@pytest.fixture(scope="module")
+def up_to_date(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small project with all its evidence. Tests must not change it."""
+    project = foreign_project(tmp_path_factory.mktemp("checked") / "pool")
+    project.build("variant=small", "checks")
+    return project.root
+
+
 @pytest.fixture
-def checked(foreign: Project) -> Project:
-    """The small project with all its evidence up to date."""
-    foreign.build("variant=small", "checks")
-    return foreign
+def checked(up_to_date: Path, tmp_path: Path) -> Project:
+    copy_tree(up_to_date, tmp_path / "pool")
+    return Project(tmp_path / "pool")
 
 
 def made_anew(project: Project) -> set[str]:

@@ -78,7 +78,7 @@ class Build:
     def glob(self, pattern: str) -> Sequence[File]:
         return self.found.get(pattern, ())
 
-    def compiled(self, target: str, source: Node, *, copies: str = "") -> File:
+    def compiled(self, target: str, source: Node, *, copies: str = "", needs: Sequence[Node] = ()) -> File:
         return File(target, (source,))
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> File:
@@ -99,6 +99,7 @@ class Build:
         values: Sequence[str] = (),
         after: Sequence[Node] = (),
         once: bool = False,
+        folder: str = "",
     ) -> Sequence[Node]:
         paths = ([one.path for one in files] for files in (sources, needs))
         self.made_by.append(Made(how, list(targets), *paths))

@@ -95,7 +95,7 @@ def test_a_file_without_the_sums_is_an_error(out: str) -> None:
 def test_names_and_environment_are_the_same_wherever_the_files_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME_OF_SOMEBODY", "long" * 50)
+    monkeypatch.setenv("HOME_OF_ANOTHER_USER", "long" * 50)
     runs = Runs()
     bench = Cachegrind("/usr/bin/valgrind", CACHE, runs, before=("taskset", "-c", "0"))
     counted = bench.count([str(tmp_path / "bench"), "--ops", "400"], tmp_path / "lib.so", {"main"})

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "site_scons/layermatrix"
 DOMAIN = LIBRARY / "profiles/malloc"  # the only folder with terms of allocators
 REGISTRY = LIBRARY / "profiles/registry.py"  # imports every profile by its name
-ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|the seed|mops|preload|interpos", re.IGNORECASE)
+ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|mops|preload|interpos", re.IGNORECASE)
 # A library is preloaded by one module. The others offer it to a spec that requests it, and require nothing.
 MAY_PRELOAD = {
     "core/library_use.py": "preloads a library, and proves its use",

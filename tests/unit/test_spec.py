@@ -64,7 +64,7 @@ BAD_TEXT = {
     "a: 1\n\tb: 2": "2:1: error: bad YAML: ",
     "a: 'open": "bad YAML: ",
     "a: 1\n---\nb: 1\n": "2:1: error: a second document begins here; one file holds one",
-    "a: *nobody": "1:4: error: unknown alias 'nobody'",
+    "a: *absent": "1:4: error: unknown alias 'absent'",
     "a: &a [*a]": "1:8: error: alias 'a' stands for something that holds it",
     "a: 1\n[b]: 2": "2:1: error: a key must be a single word, not a list or a mapping",
     "? [b]\n: 2": "1:3: error: a key must be a single word, not a list or a mapping",
@@ -406,7 +406,7 @@ IN_A_VARIANT = [
     ("«doc: X.", "a variant has 'layers', or 'extends' another one"),
     (
         "doc: X.\nremove: [«stack]",
-        "'remove' and 'add' need a variant to change; say which one with 'extends'",
+        "'remove' and 'add' need a variant to change; name it with 'extends'",
     ),
     (
         "doc: X.\nextends: base\nlayers: [list, refill]\nadd: [«stack]",

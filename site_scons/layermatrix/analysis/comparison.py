@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from layermatrix.analysis import figures
 from layermatrix.analysis.figures import Interval, Value
@@ -80,7 +80,7 @@ class Side:
 
     def of(self, kind: Kind[R]) -> R | NotMeasured:
         """The record of this kind."""
-        found: Any = getattr(self, kind.name)
+        found: object = getattr(self, kind.name)
         assert isinstance(found, (kind.record, NotMeasured))
         return found
 

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _PT_INTERP = 3
 _HEAD = 1 << 16  # bytes; linkers put the headers and this segment at the start of a file
@@ -55,5 +54,5 @@ class _Layout:
                 offset, _, _, size = self._read("IIII", head, place + 4)
             yield kind, offset, size
 
-    def _read(self, shape: str, head: bytes, place: int) -> tuple[Any, ...]:
+    def _read(self, shape: str, head: bytes, place: int) -> tuple[int, ...]:
         return struct.unpack_from(self.order + shape, head, place)

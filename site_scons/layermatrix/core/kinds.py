@@ -335,7 +335,8 @@ Symbol = Annotated[
 ]
 Regex = Annotated[str, Text("a regular expression in ASCII", r"[\x20-\x7e]+", longest=200, then=_regex)]
 Label = Annotated[str, Text("text", longest=40)]
-Capacity = Annotated[int, integer(1, 65_535)]
+CAPACITY = integer(1, 65_535)
+Capacity = Annotated[int, CAPACITY]
 Bytes = Annotated[int, integer(1, 2**30)]
 Seconds = Annotated[int, integer(1, 86_400)]
 Switch = Annotated[bool, Single("on or off", bool)]

@@ -6,6 +6,7 @@ The SCons tool implements it. A kind sees only the path of a node and the files 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Step
@@ -98,9 +99,13 @@ class Builder(Protocol):
 
     def glob(self, pattern: str) -> Sequence[Node]: ...
 
-    def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
-        """The object of a file, with line tables. copies: a folder of the cell; its gen/ and src/ replace the
-        folders with the headers of the library."""
+    def compiled(self, target: str, source: Node, *, copies: str = "", needs: Sequence[Node] = ()) -> Node:
+        """The object of a file, with line tables.
+
+        copies: a folder with copies: in gen/, of the generated files; in src/, of the C files, at
+        their paths in the project. The compiler reads them in place of the source and the library's headers.
+        The object is out of date when the source, its headers, or one of `needs` changes.
+        """
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         """The file that the compiler prints with these flags instead of -c."""
@@ -120,11 +125,17 @@ class Builder(Protocol):
         values: Sequence[str] = (),
         after: Sequence[Node] = (),
         once: bool = False,
+        folder: str = "",
     ) -> Sequence[Node]:
         """Files that a step makes.
 
         They are out of date when a source, one of `needs` or a text of `values` changes, or when the step's
         module or a module that it imports (directly or not) changes. module: the module to use instead of the
         one that defines the step. after: files that only have to be built earlier. once: another cell may
-        have declared the same files.
+        have declared the same files. folder: a folder that the step fills; `-c` removes it.
         """
+
+
+def in_cell(build: Builder, node: Node) -> Path:
+    """The path of one of the cell's files, relative to the cell's folder."""
+    return Path(node.path).relative_to(build.folder)

@@ -20,11 +20,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import printing
-from layermatrix.build.step import Step, StepError, Task
-from layermatrix.core.errors import SpecErrors
+from layermatrix.build.step import Task
 from layermatrix.core.records import Measured
-from layermatrix.evidence.builder import Builder, Node
+from layermatrix.evidence import bare_objects
+from layermatrix.evidence.builder import Builder, Node, in_cell
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, not_measured
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.evidence.source import statements
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 _EXAMPLE_BYTES = 120
+NO_SENTINEL = r"(?!)"  # matches nothing; for a system without sentinels
 
 STATEMENTS, SAME_CODE, NOTHING_LEFT, CONTROL = "statements", "same code", "nothing left", "control"
 NO_MACRO = "the spec does not define what debug code is; set `debug` in `system`"
@@ -136,13 +136,8 @@ def _more(build: Builder, objects: Sequence[Node], texts: Sequence[Node]) -> lis
     if cell.mode != "release" or cell.has_sanitizer:
         return []
     if cell.variant.debug_output == "always" or debug is None:
-        return [_traced(build, "traced", one, one.sources[0]) for one in objects]
-    copies = _bare(build, texts)
-    sources = [copies.get(one.sources[0].path, one.sources[0]) for one in objects]
-    return [
-        _traced(build, "bare", one, source, copies="bare")
-        for one, source in zip(objects, sources, strict=True)
-    ]
+        return [build.compiled(f"traced/{in_cell(build, one)}", one.sources[0]) for one in objects]
+    return bare_objects.declare(build, objects, texts)
 
 
 def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
@@ -154,58 +149,10 @@ def _texts(build: Builder, objects: Sequence[Node]) -> list[Node]:
     return [*dict.fromkeys([*compiled, *headers, build.header])]
 
 
-NO_SENTINEL = r"(?!)"  # matches nothing; for a system without sentinels
-
-
-def _bare(build: Builder, texts: Sequence[Node]) -> dict[str, Node]:
-    """Copies of these files without debug code: path -> copy."""
-    system, gen = build.cell.variant.system, Path(build.folder, "gen")
-    printed: dict[str, Step] = {system.header: printing.print_bare_header}
-    if system.unity:
-        printed[system.unity] = printing.print_unity
-    made, plain = {}, []
-    for text in texts:
-        path = Path(text.path)
-        if path.is_relative_to(gen):
-            made[text.path] = build.printed(f"bare/gen/{path.name}", printed[path.name])
-        else:
-            plain.append(text)
-    for text in plain:  # a step for each file: in a step for all, each copy would depend on every file
-        target = f"bare/src/{Path(text.path).relative_to(build.sources)}"
-        values = [str(system.debug)]
-        (made[text.path],) = build.made("LEAVE", [target], [text], leave_out_debug, values=values)
-    return made
-
-
-def _name_of(build: Builder, compiled: Node) -> Path:
-    return Path(compiled.path).relative_to(Path(build.folder, "obj"))
-
-
-def _traced(build: Builder, folder: str, compiled: Node, source: Node, *, copies: str = "") -> Node:
-    """The library's object, compiled again with line tables."""
-    return build.compiled(f"{folder}/obj/{_name_of(build, compiled)}", source, copies=copies)
-
-
 def _preprocessed(build: Builder, compiled: Node) -> Node:
     """An object's C file after the preprocessor."""
-    name = _name_of(build, compiled).with_suffix(".i")
+    name = in_cell(build, compiled).relative_to("obj").with_suffix(".i")
     return build.compiler_text(f"cpp/{name}", compiled.sources[0], "-E", "CPP")
-
-
-def leave_out_debug(task: Task) -> None:
-    """Copy C files without the code that the system's debug macro guards; one target per source. A `#line`
-    keeps file names and line numbers, so the compiler sees no other difference."""
-    from layermatrix.evidence.source import strip
-
-    debug = task.variant.system.debug
-    assert debug is not None
-    for source, target in zip(task.sources, task.targets, strict=True):
-        shown = source.relative_to(task.root).as_posix()
-        try:
-            text = strip.without(source.read_text(encoding="utf-8"), debug.macro, shown)
-        except SpecErrors as errors:
-            raise StepError(str(errors)) from errors
-        target.write_text(f'#line 1 "{shown}"\n{text}', encoding="utf-8")
 
 
 # --- taking the evidence

@@ -30,7 +30,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: `words` by variant."""
+    """One line of the table: `words` by variant and library."""
 
     name: str
     part: str
@@ -38,13 +38,22 @@ class Row:
 
 
 def run_test(
-    program: Path, library: Path, mark: str, timeout: float, run: process.Run = process.run
+    program: Path,
+    library: Path,
+    mark: str,
+    timeout: float,
+    run: process.Run = process.run,
+    *,
+    linked: bool = True,
+    extra: Mapping[str, str] | None = None,
 ) -> Entries:
-    """The output of the test, which is linked with this library. Raises PageError if the test fails or prints
-    no line of the page."""
+    """The output of the test, which is linked with this library; if not `linked`, the library is preloaded.
+    extra: further environment variables. Raises PageError if the test fails or prints no line of the page."""
     command = [str(program.absolute())]
     try:
-        finished = library_use.run_with(library.absolute(), command, linked=True, run=run, timeout=timeout)
+        finished = library_use.run_with(
+            library.absolute(), command, linked=linked, run=run, timeout=timeout, extra=extra
+        )
     except library_use.NotLoadedError as error:
         raise PageError(str(error)) from error
     if finished.failure:
@@ -79,13 +88,13 @@ def rows_of(printed: Mapping[str, Entries]) -> list[Row]:
     ]
 
 
-def render(page: Page, rows: Sequence[Row], root: Path) -> str:
-    """The page's text."""
+def render(page: Page, rows: Sequence[Row], root: Path, columns: Mapping[str, object] | None = None) -> str:
+    """The page's text. columns: the recorded columns of its libraries, by name."""
     environment = templates.environment(root / FOLDER)
     name = f"{page.name}.md.j2"
     if name not in environment.list_templates():
         raise PageError(f"{FOLDER / name} is missing: the page {page.name!r} is printed from it")
-    return environment.get_template(name).render(page=page, rows=rows)
+    return environment.get_template(name).render(page=page, rows=rows, columns=columns or {})
 
 
 def file_of(page: Page) -> Path:

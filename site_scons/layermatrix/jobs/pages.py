@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, request
-from layermatrix.jobs import docpages
+from layermatrix.jobs import docpages, page_libraries
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.jobs.peers import PEER
 
 if TYPE_CHECKING:
     from layermatrix.model.matrix import Cell
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Pages:
-    """A page and its child builds: the page's test program in each variant."""
+    """A page and its child builds: the page's test program in each variant. given: the files of libraries
+    whose columns are made again."""
 
     page: Page
     build: Build
+    given: Mapping[str, Path]
 
 
 def why_missing(project: Project) -> str | None:
@@ -32,19 +36,22 @@ def why_missing(project: Project) -> str | None:
 def prepare(plan: Plan) -> Work:
     if "variant" in plan.request.axes:
         raise request.RequestError("pages takes its variants from variants/matrix.yaml: leave variant= out")
-    wanted = [_page(plan, page) for page in plan.project.matrix.pages.values()]
+    pages = plan.project.matrix.pages
+    given = page_libraries.given(pages, plan.request.given.get(PEER.name, ""), plan.root)
+    wanted = [_page(plan, page, given) for page in pages.values()]
     files = ", ".join(str(docpages.file_of(one.page)) for one in wanted)
     then = f"run the tests and {'write' if plan.request.accept else 'compare'} {files}"
     return Work(tuple(one.build for one in wanted), then, lambda: _run(plan, wanted))
 
 
-def _page(plan: Plan, page: Page) -> _Pages:
+def _page(plan: Plan, page: Page, given: Mapping[str, Path]) -> _Pages:
     axes = {"mode": "release", **plan.request.axes, "variant": ",".join(page.variants)}
     chosen = request.select(plan.project, replace(plan.request, axes=axes), plan.compilers)
     if len(chosen.cells) != len(page.variants):
         ids = ", ".join(cell.id for cell in chosen.cells)
         raise request.RequestError(f"a page is made in one configuration, and these are {ids}")
-    return _Pages(page, Build(chosen, tuple(_program(cell, page) for cell in chosen.cells)))
+    build = Build(chosen, tuple(_program(cell, page) for cell in chosen.cells))
+    return _Pages(page, build, {name: path for name, path in given.items() if name in page.libraries})
 
 
 def _program(cell: Cell, page: Page) -> str:
@@ -63,19 +70,40 @@ def _run(plan: Plan, wanted: list[_Pages]) -> int:
 
 def _compare(plan: Plan, one: _Pages) -> int:
     """Compare the page's text with the file in docs/; write the file with --accept."""
-    page, timeout = one.page, plan.project.matrix.tests.timeout
     try:
-        printed = {
-            cell.variant.name: docpages.run_test(
-                plan.root / _program(cell, page), plan.root / cell.library, page.mark, timeout
-            )
-            for cell in one.build.chosen.cells
-        }
-        text = docpages.render(page, docpages.rows_of(printed), plan.root)
+        rows = docpages.rows_of(_printed(plan, one))
+        columns = _columns(plan, one)
+        rows = page_libraries.add(one.page, rows, columns)
+        text = docpages.render(one.page, rows, plan.root, columns.columns)
     except docpages.PageError as error:
         print(error, file=sys.stderr)
         return 1
-    return _judge(plan, docpages.file_of(page), text)
+    status = _judge(plan, docpages.file_of(one.page), text)
+    if plan.request.accept and one.given and status == 0:
+        page_libraries.FORMAT.write(plan.root / page_libraries.file_of(one.page), columns)
+    return status
+
+
+def _printed(plan: Plan, one: _Pages) -> dict[str, docpages.Entries]:
+    """The entries by variant."""
+    page, timeout = one.page, plan.project.matrix.tests.timeout
+    return {
+        cell.variant.name: docpages.run_test(
+            plan.root / _program(cell, page), plan.root / cell.library, page.mark, timeout
+        )
+        for cell in one.build.chosen.cells
+    }
+
+
+def _columns(plan: Plan, one: _Pages) -> page_libraries.Columns:
+    """The columns of the page's libraries: those of the given files anew, the others as recorded."""
+    program = plan.root / _program(one.build.chosen.cells[-1], one.page)
+    timeout = plan.project.matrix.tests.timeout
+    new = {
+        name: page_libraries.observe(path, program, one.page.mark, timeout)
+        for name, path in one.given.items()
+    }
+    return page_libraries.with_new(page_libraries.recorded(one.page, plan.root), new)
 
 
 def _judge(plan: Plan, file: Path, text: str) -> int:
@@ -97,6 +125,7 @@ def _judge(plan: Plan, file: Path, text: str) -> int:
 JOB = Job(
     name="pages",
     doc="compare pages of docs/ with the tests' output; fails if one differs",
+    variables=(PEER,),
     accept="the tests' output, to docs/",
     why_missing=why_missing,
     prepare=prepare,

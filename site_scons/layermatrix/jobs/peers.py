@@ -29,8 +29,9 @@ LIBRARIES = Variable(
     choices=lambda project: (*project.matrix.peers.libraries, "all") if project.matrix.peers else (),
 )  # fmt: skip
 PEER = Variable(
-    name="peer", doc="one more library to time", values="name:path, such as mine:/usr/lib/libmine.so"
-)
+    name="peer", doc="one more library: to time, or to run for its column of a page",
+    values="name:path, such as mine:/usr/lib/libmine.so",
+)  # fmt: skip
 
 
 def why_missing(project: Project) -> str | None:

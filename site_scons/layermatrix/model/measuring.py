@@ -300,7 +300,9 @@ class Peers:
 class Page:
     """A page of docs/ with a table made from a test's output, one column group per variant.
 
-    Each output line `<mark> <row> | <part> | <text>` is one entry of the table.
+    Each output line `<mark> <row> | <part> | <text>` is one entry of the table. libraries: further columns,
+    which are recorded, because other machines may lack the library; by its name, its version in words. For
+    them the last variant's test runs with the library preloaded and OBSERVE_ONLY set, and judges nothing.
     """
 
     name: OwnName
@@ -308,6 +310,7 @@ class Page:
     test: Name
     mark: Line
     variants: Annotated[tuple[VariantName, ...], Items(1, unique=True)]
+    libraries: Mapping[FreeName, Line] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

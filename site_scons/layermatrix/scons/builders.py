@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import SCons.Errors
 from SCons.Action import Action
+from SCons.Scanner import ScannerBase
 
 from layermatrix.build import dependencies, paths, shell
 from layermatrix.build.step import Step, StepError, Task
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 Env = Any
 Node = Any
+
+# A step reads its sources and nothing else. SCons would look for the #include lines of C sources, which takes
+# time, and would take a step to be out of date when a header changes that it does not read.
+READS_NO_MORE = ScannerBase(lambda node, env, path: [], name="layermatrix step")
 
 
 def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
@@ -93,7 +98,7 @@ def step(
     """Files that a Python step makes. They are out of date when the step's module changes, or any module that
     it imports directly or indirectly; SCons itself tracks only the step's own code. module: the module to
     track, if it is not the one that defines the step."""
-    made = env.Command(targets, sources, Action(_Execute(how), word))
+    made = env.Command(targets, sources, Action(_Execute(how), word), source_scanner=READS_NO_MORE)
     name = module or how.__module__
     digest = dependencies.library(env["LAYERED"].root).digest(name)
     env.Depends(made, env.Value(f"{how.__qualname__} of {name} {digest}"))

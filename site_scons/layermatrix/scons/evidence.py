@@ -108,14 +108,32 @@ class CellBuilder:
     def _place(self, path: str) -> str:
         return path if path.startswith("#") else f"#$BUILD_DIR/{path}"
 
-    def compiled(self, target: str, source: Node, *, copies: str = "") -> Node:
+    def compiled(self, target: str, source: Node, *, copies: str = "", needs: Sequence[Node] = ()) -> Node:
         variables: dict[str, Any] = self._flags(*LINE_TABLES)
         if copies:
-            own = {f"{self.folder}/gen": "gen", self.sources: "src"}
-            others = [folder for folder in self.env["CPPPATH"] if str(folder).lstrip("#") not in own]
-            moved = [f"#$BUILD_DIR/{copies}/{name}" for name in own.values()]
-            variables["CPPPATH"] = [*moved, *others]
-        return builders.compiled(self.env, self._place(target), source, **variables)[0]
+            variables |= self._reading(copies, source)
+        made = builders.compiled(self.env, self._place(target), source, **variables)
+        self.env.Depends(made, list(needs))
+        return made[0]
+
+    def _reading(self, copies: str, source: Node) -> dict[str, Any]:
+        """The variables with which the compiler reads copies. SCons itself looks for headers in CPPPATH."""
+        generated = f"{self.folder}/gen"
+        to = {
+            generated: self._place(f"{copies}/gen"),
+            self.sources: self._place(f"{copies}/src/{self.sources.removeprefix(self._build.top)}"),
+        }
+        path = Path(source.path)
+        (original,) = (folder for folder in to if path.is_relative_to(folder))
+        commands = {name: self.env[name].replace("$SOURCES", "$LAYERED_COPY") for name in ("CCCOM", "CXXCOM")}
+        return {
+            **commands,
+            "LAYERED_COPY": self.env.File(f"{to[original]}/{path.relative_to(original)}"),
+            "LAYERED_COPIES": [
+                to.get(str(folder).removeprefix("#"), folder) for folder in self.env["CPPPATH"]
+            ],
+            "_CPPINCFLAGS": self.env["_CPPINCFLAGS"].replace("CPPPATH", "LAYERED_COPIES"),
+        }
 
     def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
         place = self._place(target)
@@ -149,6 +167,7 @@ class CellBuilder:
         values: Sequence[str] = (),
         after: Sequence[Node] = (),
         once: bool = False,
+        folder: str = "",
     ) -> Sequence[Node]:
         places = [self._place(target) for target in targets]
         files = [self.env.File(place) for place in places]
@@ -157,4 +176,6 @@ class CellBuilder:
         made = builders.step(self.env, word, places, sources, how, module)
         self.env.Depends(made, [*needs, *(self.env.Value(text) for text in values)])
         self.env.Requires(made, list(after))
+        if folder:
+            self.env.Clean(made, self._place(folder))
         return made

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from layermatrix.core.errors import Place, hint_for, quote
-from layermatrix.core.kinds import Misfit, Node, OneOf, integer
+from layermatrix.core.kinds import CAPACITY, Misfit, Node, OneOf
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
 from layermatrix.model.catalogue import Catalogue
 from layermatrix.model.layers import Key, Layer
@@ -23,7 +23,6 @@ from layermatrix.spec.reading import Document
 from layermatrix.spec.shapes import AddSpec, VariantSpec
 
 FROM_ENVIRONMENT = "env"  # the option value that means "read from the environment"
-CAPACITY = integer(1, 65_535)
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ def _check_shape(spec: VariantSpec, document: Document) -> None:
         document.error(change, what)
     elif not spec.extends and change:
         what = "'remove' and 'add' need a variant to change"
-        document.error(change, what, "say which one with 'extends'")
+        document.error(change, what, "name it with 'extends'")
     elif not spec.extends and not spec.layers:
         document.error((), "a variant has 'layers', or 'extends' another one", at_key=True)
 

@@ -81,23 +81,18 @@ def _report_absent(absent: Iterable[Misfit], document: Document) -> None:
 # --- the files
 
 
-def spec_files(root: Path | str) -> list[Path]:
-    """The files that `load_project` reads, sorted by name. The build declares them as dependencies."""
-    folder = Path(root) / FOLDER
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
-
-
 def variant_names(folder: Path, report: Report) -> list[str]:
     """The variants that have a file."""
     if not folder.is_dir():
         report.error(Place(FOLDER, 1, 1), "cannot be read: no such folder")
         report.raise_if_any()
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml" and path.name[0] != ".":
+    files = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    for path in files:
+        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml":
             place = Place(f"{FOLDER}/{printable(path.name)}", 1, 1)
             what = "is not read: the name of a spec file ends in .yaml"
             report.error(place, what, f"rename it to {printable(path.stem)}.yaml")
-    names = [path.stem for path in spec_files(folder.parent) if path.name not in NO_VARIANTS]
+    names = [path.stem for path in files if path.suffix == ".yaml" and path.name not in NO_VARIANTS]
     if not names:
         hint = "a variant is a file such as variants/mine.yaml"
         report.error(Place(FOLDER, 1, 1), "there is no variant", hint)

@@ -205,7 +205,7 @@ static inline bool thread_list_holds(size_t class, const void *wanted)
 // in the processor's caches.
 static inline unsigned thread_list_spills(size_t class)
 {
-    enum { BLOCKS = 16 };
+    enum { BLOCKS = 32 };
     unsigned half = (unsigned)thread_list_held(class) / 2 + 1, batch = tiny_batch(class);
     if (batch < BLOCKS) batch = BLOCKS;
     return batch < half ? batch : half;
@@ -214,21 +214,34 @@ static inline unsigned thread_list_spills(size_t class)
 // Returns up to `count` blocks of a list to the slabs, in the list's order; returns their number.
 static inline unsigned thread_list_give(size_t class, unsigned count)
 {
+    unsigned given = 0;
     tiny_backend_begin(); // a forked child finds each block either in the list or in its slab
-    tiny_chain_t chain = tiny_packed_take(&tiny_front.thread_list.packed[class], count);
-    tiny_backend_give_chain(&chain);
+    for (tiny_row_t row; given < count; given += row.count) {
+        row.count = 0;
+        tiny_packed_take(&tiny_front.thread_list.packed[class], count - given < TINY_ROW_MOST ? count - given : TINY_ROW_MOST, &row);
+        if (row.count == 0) break;
+        tiny_backend_give_row(&row);
+    }
     tiny_backend_end();
-    return chain.count;
+    return given;
 }
 
 // Returns the number of blocks that a refill of an empty list fetches: more for a list that has widened, but few large
 // ones, so that a list fills with what the program frees rather than with what it may never need.
 static inline unsigned thread_list_wants(size_t class)
 {
-    enum { BLOCKS = 16, BYTES = 8192 };
+    enum { BLOCKS = 32, BYTES = 8192 };
     unsigned half = tiny_front.thread_list.limit[class] / 2, batch = tiny_batch(class);
     if (half > BLOCKS) half = BLOCKS;
     return half > batch && half * (size_t)tiny_class_size[class] <= BYTES ? half : batch;
+}
+
+// Adds the blocks of a row, except its first one, for requests in the row's order.
+static inline void thread_list_fill(size_t class, const tiny_row_t *row)
+{
+    unsigned left = tiny_packed_fill(&tiny_front.thread_list.packed[class], &row->block[1], row->count - 1);
+    TINY_COUNT_IN(thread_list, class, row->count - 1 - left);
+    for (; left > 0; left--) tiny_backend_give(row->block[left]);
 }
 
 // Doubles the limit of an empty list, if the bytes that all of the thread's lists share allow it.
@@ -295,21 +308,16 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {
-    tiny_chain_t chain;
-    if (tiny_backend_take(class, thread_list_wants(class), &chain) == 0) return NULL;
-    tiny_block_t *block = chain.head, *next = tiny_next(block);
-    for (unsigned left = chain.count - 1; left > 0; left--) {
-        tiny_block_t *extra = next;
-        next = tiny_next(extra);
-        if (!tiny_caches_push(class, extra)) tiny_backend_give(extra);
-    }
+    tiny_row_t row;
+    if (tiny_backend_take(class, thread_list_wants(class), &row) == 0) return NULL;
+    thread_list_fill(class, &row);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:front_direct.refill] class %zu, %u blocks besides %p\n",
-                        class, chain.count - 1, (void *)block);
+                        class, row.count - 1, (void *)row.block[0]);
 #endif
 
-    return block;
+    return row.block[0];
 }
 
 #if HAKMEM_STATS

@@ -11,10 +11,10 @@ export LC_ALL TZ
 
 data=$(dirname "$0")/data
 
-# need PROGRAM: end the script as "not run" if a program is missing.
+# need PROGRAM [PACKAGE]: end the script as "not run" if a program is missing.
 need() {
     command -v "$1" >/dev/null 2>&1 && return
-    echo "$1 is not installed"
+    echo "$1 is not installed${2:+ (package $2)}"
     exit 77
 }
 
@@ -35,4 +35,11 @@ need_python() {
     PYTHONHASHSEED=0
     PYTHONDONTWRITEBYTECODE=1
     export PYTHONMALLOC PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
+}
+
+# only_soaking SECONDS: end the script as "not run" unless the long form was requested; it takes this long.
+only_soaking() {
+    soaking && return
+    echo "takes $1 s, and runs only with soak="
+    exit 77
 }

@@ -2,8 +2,8 @@
 
 Reads C files, and the order of their folders from a table in Markdown: each row begins with a folder, as in
 "| `heap/` | ...". A file includes files of its own folder and of the folders above it in the table. A header
-directly in the top folder is for everybody. A header and the C files that implement it form one unit; no two
-units may include each other, not even by way of others.
+directly in the top folder may be included by every file. A header and the C files that implement it form one
+unit; no two units may include each other, not even by way of others.
 """
 
 from __future__ import annotations

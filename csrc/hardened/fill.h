@@ -1,0 +1,87 @@
+// Fill: how much of a free block is filled, so that writes to it are found.
+//
+// A block of at most FILL_ALWAYS bytes is filled as a whole. For larger ones, a thread has an allowance of bytes, which
+// grows with time. While it lasts, they too are filled as a whole; after that, only in part: the beginning, the end, and a
+// piece in between whose place depends on the secret. So a program that frees large blocks now and then has all of them
+// checked, and one that does nothing else is not slowed down by it. Pages that the program has never touched stay as they
+// are: they read as zero, and a write to them is found by that.
+#ifndef FILL_H
+#define FILL_H
+
+#include "hardened/canary.h"
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+#define FILL_ALWAYS ((size_t)512)
+#define FILL_BEGINNING ((size_t)128)
+#define FILL_PIECE ((size_t)64)
+
+// Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
+#define FILL_ALLOWANCE_MOST ((uint32_t)1 << 20)
+#define FILL_ALLOWANCE_A_MS ((uint32_t)64 << 10)
+typedef struct fill_allowance {
+    uint32_t spent; // bytes; 0 <= spent <= FILL_ALLOWANCE_MOST
+    uint32_t refused; // blocks since the clock was last read
+    uint32_t read_at; // by os_clock_ms
+} fill_allowance_t;
+
+// Reads the clock; true if the allowance covers `size` bytes then.
+bool fill_allowance_renew(fill_allowance_t *allowance, size_t size) COLD;
+
+// True if a block of `size` bytes is to be filled as a whole. The clock costs as much as a free, so only some of the
+// blocks that exceed the allowance make it read.
+static inline bool fill_allows_whole(fill_allowance_t *allowance, size_t size)
+{
+    enum { BLOCKS_A_LOOK = 16 };
+    if (size <= FILL_ALWAYS) return true;
+    if (UNLIKELY(allowance->spent + size > FILL_ALLOWANCE_MOST)) {
+        if (allowance->refused++ % BLOCKS_A_LOOK != 0) return false;
+        if (!fill_allowance_renew(allowance, size)) return false;
+    }
+    allowance->spent += (uint32_t)size;
+    return true;
+}
+
+// Where the piece begins, in memory of more than FILL_ALWAYS bytes.
+static inline char *fill_piece_of(char *start, const char *end)
+{
+    size_t room = (size_t)(end - start) - FILL_BEGINNING - 2 * FILL_PIECE;
+    size_t offset = (size_t)((tiny_pad(start) >> 32) * (uint64_t)room >> 32);
+    return start + FILL_BEGINNING + (offset & ~(size_t)7);
+}
+
+// For memory of more than FILL_BY_PAGE bytes.
+#define FILL_BY_PAGE (4 * OS_PAGE)
+void fill_pages(char *start, char *end) COLD;
+bool fill_pages_are_whole(const char *from, const char *end) COLD;
+
+static inline void fill_whole(char *start, char *end)
+{
+    if (LIKELY((size_t)(end - start) <= FILL_BY_PAGE)) canary_fill(start, end);
+    else fill_pages(start, end);
+}
+
+static inline bool fill_is_whole(const char *from, const char *end)
+{
+    if (LIKELY((size_t)(end - from) <= FILL_BY_PAGE)) return canary_is_filled(from, end);
+    return fill_pages_are_whole(from, end);
+}
+
+static inline void fill_part(char *start, char *end)
+{
+    char *piece = fill_piece_of(start, end);
+    canary_fill(start, start + FILL_BEGINNING);
+    canary_fill(piece, piece + FILL_PIECE);
+    canary_fill(end - FILL_PIECE, end);
+}
+
+// `from`: the first byte to be checked, at most FILL_BEGINNING behind `start`.
+static inline bool fill_part_is_whole(char *start, const char *from, const char *end)
+{
+    const char *piece = fill_piece_of(start, end);
+    return canary_is_filled(from, start + FILL_BEGINNING) && canary_is_filled(piece, piece + FILL_PIECE) &&
+           canary_is_filled(end - FILL_PIECE, end);
+}
+
+#endif
+#endif
