@@ -43,7 +43,7 @@ JOBS: tuple[targets.Target, ...] = (
     layers.JOB,
     story.JOB,
     pages.JOB,
-    reference.job(lambda: TARGETS),
+    reference.JOB,
     report.JOB,
     run_tests.JOB,
     fuzz.JOB,
@@ -51,6 +51,6 @@ JOBS: tuple[targets.Target, ...] = (
     explain.JOB,
     new.JOB,
     schema.JOB,
-    completion.job(lambda: TARGETS),
+    completion.JOB,
 )
 TARGETS: tuple[targets.Target, ...] = (*JOBS, *targets.GRAPH)

@@ -42,7 +42,7 @@ def without_comment(root: Path) -> Iterator[tuple[str, str]]:
     """The spec files without the line that names their schema, with that line."""
     from layermatrix.spec import loader, schema
 
-    for path in loader.spec_files(root):
+    for path in sorted((root / loader.FOLDER).glob("*.yaml")):
         comment = schema.comment(schema.form_of(path.name))
         if "yaml-language-server:" not in path.read_text(encoding="utf-8"):
             yield f"{loader.FOLDER}/{path.name}", comment

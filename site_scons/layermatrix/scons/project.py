@@ -68,7 +68,7 @@ def project(
     try:
         command_line = _request(getattr(variables, "keys", lambda: variables)(), default)
         loaded, compilers = _project_and_compilers(env, root, command_line)
-        plan = base.Plan(root, loaded, command_line, compilers, run.child())
+        plan = base.Plan(root, loaded, command_line, compilers, run.child(), registry.TARGETS)
         texts = base.answers(plan)
         if texts:
             run.answer("\n".join(texts))
