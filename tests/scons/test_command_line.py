@@ -9,6 +9,7 @@ import pytest
 
 from layermatrix.build import targets
 from layermatrix.jobs import registry
+from layermatrix.model.axes import BUILT_IN
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -47,7 +48,7 @@ def test_a_cell_that_a_rule_leaves_out_is_refused_with_the_rules_reason(project:
 def test_help_names_every_variable_and_target_with_values_and_default(project: Project) -> None:
     run = project.build("-h")
     own = (*targets.COMMON, *targets.variables_of(registry.TARGETS).values())
-    for variable in (*targets.AXES, *(variable.name for variable in own)):
+    for variable in (*BUILT_IN, *(variable.name for variable in own)):
         assert f"\n  {variable}=" in run.stdout
     for target in registry.TARGETS:
         assert f"\n  {target.name} " in run.stdout

@@ -10,7 +10,7 @@ import pytest
 
 from layermatrix.core.errors import SpecErrors
 from layermatrix.model import ablation
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 from layermatrix.spec.loader import load_project

@@ -12,9 +12,11 @@ import pytest
 
 from layermatrix.build.dependencies import LIBRARY
 from layermatrix.build.step import Step
+from layermatrix.core.emulator import NATIVE, Emulator
 from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
-from layermatrix.model.matrix import Cell
+from layermatrix.model.axes import Running
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -59,6 +61,8 @@ class Build:
     made_by: list[Made] = field(default_factory=list)
     cells: Sequence[Cell] = ()
     soak: int | None = None
+    runs: Sequence[Running] = ()
+    emulator: Emulator = NATIVE
     sources: str = "src"
     folder: str = "build/cell"
 

@@ -18,7 +18,7 @@ from layermatrix.analysis.counter_lock import (
 )
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.counters import CountedLoad, Counters
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.measuring import METRICS, Limit
 from layermatrix.spec import lockspec
 from layermatrix.spec.loader import load_project

@@ -10,7 +10,7 @@ import pytest
 import report_samples as samples
 
 from layermatrix.analysis import layer_path
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.profiles import registry
 from layermatrix.profiles.malloc import sizes

@@ -14,7 +14,7 @@ from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, counters, programs, registry, tests
 from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.evidence.tools import load_commands
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.spec.loader import load_project
 
 Make = Callable[..., Task]

@@ -17,7 +17,7 @@ from layermatrix.evidence import asm, layers
 from layermatrix.evidence.binary.counts import Entry, Share, Sums
 from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadCounts
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 from layermatrix.profiles.malloc.profile import MALLOC

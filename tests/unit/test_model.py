@@ -10,7 +10,7 @@ import pytest
 from toy_specs import marked
 
 from layermatrix.core.errors import SpecErrors
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.measuring import Fuzz, Limit
 from layermatrix.model.system import Allowed, Stats
 from layermatrix.model.variants import Variant

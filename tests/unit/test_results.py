@@ -16,7 +16,7 @@ from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, bench, counters, guards, registry, tests
 from layermatrix.evidence.asm import Asm
 from layermatrix.evidence.kind import Status
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 

@@ -15,7 +15,7 @@ import report_samples as samples
 from layermatrix.analysis.comparison import Experiments
 from layermatrix.analysis.results import Results, document
 from layermatrix.core.records import NotMeasured, plain
-from layermatrix.model import matrix
+from layermatrix.model.cells import select
 from layermatrix.report import markdown, story
 from layermatrix.spec.loader import load_project
 
@@ -170,7 +170,7 @@ def test_the_page_in_docs_tells_of_the_variants_as_they_are() -> None:
     """If this fails because layers have changed since the story was accepted, run ./sconsw story --accept."""
     text = (ROOT / "docs" / "story.md").read_text(encoding="utf-8")
     project = load_project(ROOT)
-    for variant in {cell.variant.name: cell.variant for cell in matrix.select(project).cells}.values():
+    for variant in {cell.variant.name: cell.variant for cell in select(project).cells}.values():
         assert f"\n## {variant.name}\n" in text
         titles = ", ".join(layer.title for layer in variant.layers)
         assert f"- Layers: {markdown.escape(titles)}." in text

@@ -12,7 +12,7 @@ import pytest
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import runner, timing
-from layermatrix.model.matrix import Cell
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 

@@ -21,7 +21,7 @@ from layermatrix.spec import lockspec
 from layermatrix.spec.lockspec import Accepted, Lock, Machine, Place
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Limit
 
 

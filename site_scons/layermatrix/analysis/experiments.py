@@ -11,8 +11,8 @@ from layermatrix.analysis import comparison
 from layermatrix.build import request
 from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
-from layermatrix.model import ablation, matrix
-from layermatrix.model.matrix import Cell
+from layermatrix.model import ablation
+from layermatrix.model.cells import Cell, choose
 from layermatrix.model.measuring import Experiment
 from layermatrix.model.project import Project
 
@@ -34,7 +34,7 @@ def of_request(
             "ab takes its variants from the experiment: set experiment=, not variant= or without="
         )
     try:
-        names = matrix.choose("experiment", wanted, tuple(project.experiments))
+        names = choose("experiment", wanted, tuple(project.experiments))
     except SelectionError as error:
         raise request.RequestError(str(error)) from None
     trials = [_trial(project, command_line, compilers, project.experiments[name]) for name in names]

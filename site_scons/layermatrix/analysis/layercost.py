@@ -26,8 +26,8 @@ from layermatrix.evidence import asm, layers
 from layermatrix.evidence.kind import Check
 from layermatrix.evidence.layers import Instructions, LayerCounts, Layers, LoadCounts
 from layermatrix.model import ablation
+from layermatrix.model.cells import Cell
 from layermatrix.model.layers import Layer
-from layermatrix.model.matrix import Cell
 from layermatrix.model.variants import Variant
 
 

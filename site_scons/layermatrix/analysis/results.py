@@ -26,8 +26,8 @@ from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
 from layermatrix.measure import peers
-from layermatrix.model import matrix
 from layermatrix.model.catalogue import Unit
+from layermatrix.model.cells import DEFAULT_AXES, is_shipped
 from layermatrix.profiles import registry as profiles
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.measure.peer_results import PeerResults
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 
@@ -78,7 +78,7 @@ class _Evidence:
 class CellResult(_Evidence):
     """Everything that is known about a cell. layers: their titles. reported: the reported figures of the
     variant. reference: its counters compared with the accepted ones. layer_costs: the work of its layers,
-    counted in the cell whose layers count."""
+    counted in the cell whose layers count. own: its values of own axes that are not the default."""
 
     id: str
     variant: str
@@ -96,11 +96,12 @@ class CellResult(_Evidence):
     reference: ComparedCell | NotMeasured
     layer_costs: LayerCosts | NotMeasured
     interrupted: bool = False
+    own: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_shipped(self) -> bool:
-        """Whether it is built as it would be used."""
-        return matrix.is_shipped(self.mode, self.sanitizer, self.target)
+        """Whether it is built as it would be used, without a choice of an own axis."""
+        return not self.own and is_shipped(self.mode, self.sanitizer, self.target)
 
     @property
     def checks(self) -> tuple[KindCheck, ...]:
@@ -142,10 +143,11 @@ class CellResult(_Evidence):
     def repeat(self) -> str:
         """The command that builds and checks just this cell again."""
         words = [f"variant={self.variant}", f"mode={self.mode}", f"compiler={self.compiler}"]
-        for axis, default in matrix.DEFAULT_AXES.items():
+        for axis, default in DEFAULT_AXES.items():
             value = getattr(self, axis)
             if value != default:
                 words.append(f"{axis}={value}")
+        words += [f"{axis}={value}" for axis, value in self.own.items()]
         return scons(*words, "checks")
 
 
@@ -341,6 +343,7 @@ def cell_result(
         reference=reference.of(cell, counted) if reference else not_compared,
         layer_costs=layercost.of_cell(cell, root) if built else NOT_BUILT,
         interrupted=interrupted,
+        own={axis: value for axis, value in cell.choices.items() if axis not in DEFAULT_AXES},
     )
 
 
@@ -353,7 +356,7 @@ def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bo
     if not built:
         return NOT_BUILT
     record: Measured | NotMeasured = kind.format.read(folder / kind.file)
-    reason = kind.left_out(cell, project)
+    reason = kind.why_left_out(cell, project)
     return NotMeasured(reason) if reason and isinstance(record, Missing) else record
 
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import toolchain
+from layermatrix.build import target_compilers, toolchain
+from layermatrix.core.emulator import Emulator
+from layermatrix.model.matrix import NATIVE
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Compilers, Request, Selection
     from layermatrix.build.shell import Shell
     from layermatrix.emit.closure import Closures
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.axes import Running
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 
@@ -26,7 +29,8 @@ class BuildState:
 
     sources: the folder of the C files, relative to `root`. flags: axis -> value -> the construction variables
     that are appended for it. top: the path from SConstruct's folder to `root`, empty or with a slash at its
-    end. default: whether `scons` without a target runs the first job.
+    end. default: whether `scons` without a target runs the first job. runs: the additional ways in which
+    programs are run.
     """
 
     root: Path
@@ -40,13 +44,20 @@ class BuildState:
     shell: Shell
     top: str = ""
     default: bool = True
+    runs: tuple[Running, ...] = ()
 
     def at(self, path: str | Path) -> str:
         """The SCons path of a project file; it does not depend on the folder of the SConscript."""
         return f"#{self.top}{path}"
 
     def compiler_of(self, cell: Cell) -> toolchain.Toolchain:
-        return toolchain.of_cell(cell.compiler, self.compilers)
+        found = target_compilers.of_cell(cell, self.compilers, self.root / toolchain.CACHE)
+        assert isinstance(found, toolchain.Toolchain)  # otherwise, the cell is not selected
+        return found
+
+    def emulator_of(self, cell: Cell) -> Emulator:
+        """What runs the programs of this cell."""
+        return target_compilers.emulator(self.compiler_of(cell)) if cell.target != NATIVE else Emulator()
 
     @property
     def usual_compiler(self) -> str:

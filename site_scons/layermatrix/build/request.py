@@ -2,24 +2,29 @@
 
 Reads the `name=value` pairs and target names that SCons has parsed, and the known targets. Returns a checked
 `Request`, or raises `RequestError`, whose message is one line with a suggestion. `select` gets the cells from
-`model.matrix`.
+`model.cells`.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layermatrix.build import compiler_variables, toolchain
+from layermatrix.build import compiler_variables, costs, target_compilers, toolchain
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.targets import (
-    AXES,
+    CELLS,
     COMMON,
     DESTDIR,
     PREFIX,
+    PRESET,
+    SAMPLE,
+    SHARD,
     SOAK,
     VERBOSE,
     Kind,
@@ -27,26 +32,37 @@ from layermatrix.build.targets import (
     Variable,
     variables_of,
 )
-from layermatrix.core.errors import hint_for, quote
-from layermatrix.model import ablation, matrix
+from layermatrix.core.errors import SelectionError, hint_for, quote
+from layermatrix.model import ablation, sampling
+from layermatrix.model import axes as model_axes
+from layermatrix.model import cells as model_cells
+from layermatrix.model.axes import Preset, Running
+from layermatrix.model.cells import Cell
 from layermatrix.model.layers import ALL
+from layermatrix.model.matrix import AXES
+from layermatrix.model.patterns import match_any, matches
 from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
-Selection = matrix.Selection
+Selection = model_cells.Selection
 
 
 class RequestError(Exception):
     """The command line is wrong; str() is one line."""
 
 
+class NothingToDoError(RequestError):
+    """The command line is right, but every selected cell is left out."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """A checked command line. `axes` and `given` hold only variables of the command line;
-    `compiler_variables` also holds those of the environment."""
+    """A checked command line. `axes`, `runs` (the run axes) and `given` hold only variables of the command
+    line; `compiler_variables` also holds those of the environment."""
 
     targets: tuple[Target | str, ...]
     axes: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     accept: bool = False
@@ -95,6 +111,16 @@ class Request:
         """Whether every command is shown in full."""
         return bool(self.number(VERBOSE))
 
+    @property
+    def cell_patterns(self) -> tuple[str, ...]:
+        """The cells that `cells=` names; empty without it."""
+        return _words(self.given.get(CELLS.name, ""))
+
+    @property
+    def picks_cells(self) -> bool:
+        """Whether the selected cells may be other ones than those that the axes select."""
+        return bool(self.cell_patterns) or SAMPLE.name in self.given or SHARD.name in self.given
+
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
         found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
@@ -106,6 +132,7 @@ class Request:
         without = [f"without={','.join(self.without)}"] if self.without else []
         return [
             *(f"{name}={self.given[name]}" for name in passed),
+            *(f"{name}={text}" for name, text in self.runs.items()),
             *without,
             *self.compiler_variables.arguments(),
         ]
@@ -119,23 +146,29 @@ def parse(
     others: Iterable[str] = (),
     default: bool = True,
     accept: bool = False,
+    axes: Sequence[str] = AXES,
+    runs: Sequence[str] = (),
+    presets: Mapping[str, Preset] | None = None,
 ) -> Request:
     """Check the names and plain values of a command line.
 
     targets: all targets of layermatrix; if the command line names none and `default` is set, the first one is
     built. Another name may be a target of the project: see `check_targets`. others: the variables of the
-    project itself.
+    project itself. axes, runs, presets: the axes of its matrix, its run axes, and its presets.
     """
     by_name = {target.name: target for target in targets}
     variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
     given: dict[str, str] = {}
     for name, value in arguments:
-        _check_known("variable", name, (*AXES, *variables, *others))
+        _check_known("variable", name, (*axes, *runs, *variables, *others))
         given[name] = _checked(variables[name], value) if name in variables else value
+    chosen = tuple(by_name.get(name, name) for name in names) or tuple(targets[: int(default)])
+    given = {**_preset(given, presets or {}, chosen, targets), **given}
     request = Request(
-        targets=tuple(by_name.get(name, name) for name in names) or tuple(targets[: int(default)]),
-        axes={name: given[name] for name in AXES if name in given},
-        given={name: value for name, value in given.items() if name not in AXES},
+        targets=chosen,
+        axes={name: given[name] for name in axes if name in given},
+        runs={name: given[name] for name in runs if name in given},
+        given={name: value for name, value in given.items() if name not in (*axes, *runs)},
         without=_words(given.get("without", "")),
         accept=accept,
         compiler_variables=compiler_variables.read(given, os.environ),
@@ -145,6 +178,26 @@ def parse(
     _check_use(request, targets)
     _separate(request)
     return request
+
+
+def _preset(
+    given: Mapping[str, str],
+    presets: Mapping[str, Preset],
+    chosen: Sequence[Target | str],
+    targets: Sequence[Target],
+) -> dict[str, str]:
+    """The values of the requested preset, without the variables that only other targets take."""
+    name = given.get(PRESET.name)
+    if name is None:
+        return {}
+    if name not in presets:
+        hint = hint_for(name, presets) or "variants/matrix.yaml has no 'presets'"
+        raise RequestError(f"preset=: unknown preset {quote(name)}; {hint}")
+    variables = {variable.name: variable for variable in COMMON} | variables_of(targets)
+    taken = variables_of([target for target in chosen if isinstance(target, Target)])
+    others = variables_of(targets).keys() - taken.keys()
+    values = {key: text for key, text in presets[name].values.items() if key not in others}
+    return {key: _checked(variables[key], text) if key in variables else text for key, text in values.items()}
 
 
 def check_targets(request: Request, names: Iterable[str]) -> None:
@@ -213,10 +266,13 @@ def select(
     first = command_line.targets[0] if command_line.targets else None
     if axes is None:
         axes = first.axes(project) if isinstance(first, Target) else {}
-    named = command_line.cell_names()
-    if named and not command_line.axes:  # a path build/<cell>/... names its cell
-        axes = dict.fromkeys(AXES, ALL)
-    chosen = matrix.select(project, available=compilers, **{**axes, **command_line.axes})
+    named, patterns = command_line.cell_names(), command_line.cell_patterns
+    if patterns or (named and not command_line.axes):  # a path build/<cell>/... names its cell
+        axes = dict.fromkeys(project.matrix.axes.names, ALL)
+    given = {**axes, **command_line.axes}
+    chosen = model_cells.select(project, given, available=compilers, installed=_is_installed)
+    if patterns:
+        chosen = _of_names(chosen, patterns)
     cells, left_out = [], list(chosen.left_out)
     for cell in chosen.cells:
         if named and cell.id not in named:
@@ -226,6 +282,7 @@ def select(
             left_out.append((cell.id, reason))
         else:
             cells.append(cell)
+    cells = _sampled(project, command_line, cells)
     _check_layers(project, command_line)
     cells, impossible = ablation.expand(cells, command_line.without)
     left_out += impossible
@@ -233,8 +290,46 @@ def select(
         reasons = (
             {reason for _, reason in left_out} if not named else {f"there is no {name}" for name in named}
         )
-        raise RequestError("no cell is left: " + "; ".join(sorted(reasons)))
-    return matrix.Selection(tuple(cells), tuple(left_out))
+        kind = RequestError if named else NothingToDoError
+        raise kind("no cell is left: " + ("; ".join(sorted(reasons)) or "this part of the cells is empty"))
+    return Selection(tuple(cells), tuple(left_out))
+
+
+def _of_names(chosen: Selection, patterns: Sequence[str]) -> Selection:
+    """The cells that these names and patterns select. Raises SelectionError if one matches no cell."""
+    ids = [*(cell.id for cell in chosen.cells), *(name for name, _ in chosen.left_out)]
+    for pattern in patterns:
+        if not any(matches(name, pattern) for name in ids):
+            hint = hint_for(pattern, ids) or "the target list shows the names"
+            raise SelectionError(f"cells=: unknown cell {quote(pattern)}; {hint}")
+    places = {name: place for place, name in enumerate(patterns)}  # a list of names is an order, too
+    matching = [cell for cell in chosen.cells if match_any([cell.id], patterns)]
+    return Selection(
+        tuple(sorted(matching, key=lambda cell: places.get(cell.id, len(places)))),
+        tuple((name, reason) for name, reason in chosen.left_out if match_any([name], patterns)),
+    )
+
+
+def _sampled(project: Project, command_line: Request, cells: list[Cell]) -> list[Cell]:
+    """The cells that `sample=` and then `shard=` leave."""
+    way, part = command_line.given.get(SAMPLE.name), command_line.given.get(SHARD.name)
+    if way is not None:
+        matrix = project.matrix
+        cells = list(sampling.sample(way, cells, matrix.axes.names, matrix.rules))
+    if part is not None:
+        cells = list(sampling.shard(part, cells, costs.accepted(Path())))
+    return cells
+
+
+def runnings(project: Project, command_line: Request) -> tuple[Running, ...]:
+    """The ways to run programs that the command line selects in addition to the default. Raises
+    SelectionError for an unknown value."""
+    axes = project.matrix.run
+    chosen = {
+        name: model_cells.choose(name, text, tuple(axes[name].values))
+        for name, text in command_line.runs.items()
+    }
+    return model_axes.runnings(axes, chosen)
 
 
 def _check_layers(project: Project, command_line: Request) -> None:
@@ -245,8 +340,14 @@ def _check_layers(project: Project, command_line: Request) -> None:
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
 
 
-def _unable(cell: matrix.Cell, compilers: Compilers) -> str | None:
+def _unable(cell: Cell, compilers: Compilers) -> str | None:
     """The reason why this machine cannot build the cell, found by trying; None if it can."""
-    compiler = compilers[cell.compiler]
-    assert isinstance(compiler, toolchain.Toolchain)
+    compiler = target_compilers.of_cell(cell, compilers)
+    if isinstance(compiler, toolchain.Missing):
+        return compiler.reason
     return toolchain.sanitizer_missing(compiler, cell.sanitizer)
+
+
+@functools.cache
+def _is_installed(command: str) -> bool:
+    return shutil.which(command) is not None

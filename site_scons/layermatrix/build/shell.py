@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from layermatrix.build import failure
+from layermatrix.build import costs, failure
 from layermatrix.build.failure import Failure
 from layermatrix.core import interrupt
 
@@ -73,9 +73,10 @@ class Shell:
         def spawn(
             shell: str, _escape: object, _command: str, words: Sequence[str], variables: Mapping[str, str]
         ) -> int:
-            line = " ".join(words)
+            line, begin = " ".join(words), time.monotonic()
             with self.under_way(_target(words) or line):
                 status, log = _run([shell, "-c", line], variables)
+            costs.note(folder, _target(words) or line, time.monotonic() - begin)
             self._report(line, status, log)
             if status and not (status in INTERRUPTS or interrupt.interrupted()):
                 note_failure(folder, line, log, _target(words))

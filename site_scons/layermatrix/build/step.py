@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.model.matrix import Cell
+from layermatrix.core.emulator import NATIVE, Emulator
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
 
@@ -33,8 +34,9 @@ class Task:
     """The input of one run of a step. Paths are absolute.
 
     folder: build/<cell>. soak: the duration of a soak test in seconds, if one was requested. of_baseline: the
-    targets belong to no cell; they run on the system's own functions. interrupted: whether a signal stopped
-    the build. A step reads the project from here only, so every step depends on `model`.
+    targets belong to no cell; they run on the system's own functions. emulator: what runs the cell's
+    programs. interrupted: whether a signal stopped the build. A step reads the project from here only, so
+    every step depends on `model`.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class Task:
     sources: tuple[Path, ...]
     soak: int | None = None
     of_baseline: bool = False
+    emulator: Emulator = NATIVE
     interrupted: Callable[[], bool] = _never
 
     @property

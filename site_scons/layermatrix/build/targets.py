@@ -8,18 +8,16 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.compiler_variables import CompilerVariables
-from layermatrix.model import matrix
+from layermatrix.model import cells
 from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from layermatrix.model.project import Project
-
-AXES = tuple(axis.name for axis in fields(matrix.Cell))
 
 
 class Kind(enum.Enum):
@@ -61,7 +59,7 @@ def shipped(project: Project) -> Mapping[str, str]:
 
 def every_cell(project: Project) -> Mapping[str, str]:
     """All cells of the matrix, except the modes that `shipped` leaves out."""
-    return {**dict.fromkeys(AXES, ALL), **shipped(project)}
+    return {**dict.fromkeys(project.matrix.axes.names, ALL), **shipped(project)}
 
 
 def always(_project: Project) -> str | None:
@@ -121,6 +119,15 @@ WITHOUT = Variable(
     name="without", doc="also build each selected variant without each of these layers", values="layers, all",
     choices=lambda project: (*project.catalogue.layers, ALL),
 )  # fmt: skip
+CELLS = Variable(name="cells", doc="just these cells, by their names", values="names, comma lists, patterns")
+PRESET = Variable(name="preset", doc="values for other variables, from variants/matrix.yaml", values="a name")
+SAMPLE = Variable(
+    name="sample", doc="choose some of the selected cells", values="all, one-factor, pairwise, random:N:seed",
+    default="all",
+)  # fmt: skip
+SHARD = Variable(
+    name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
+)
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2),
     choices=lambda _project: ("0", "1"),
@@ -137,7 +144,18 @@ TOOLS = tuple(
     )
     for name, doc in compiler_variables.DOCS.items()
 )  # fmt: skip
-COMMON = (PREFIX, DESTDIR, SOAK, WITHOUT, VERBOSE, *TOOLS)  # every target accepts these
+COMMON = (
+    CELLS,
+    PRESET,
+    SAMPLE,
+    SHARD,
+    PREFIX,
+    DESTDIR,
+    SOAK,
+    WITHOUT,
+    VERBOSE,
+    *TOOLS,
+)  # every target accepts these
 
 
 def variables_of(targets: Iterable[Target]) -> dict[str, Variable]:
@@ -174,6 +192,9 @@ def help_text(
         "A built file is a target, too: build/<cell>/lib<name>.so. `-c` removes the files of a target;",
         "`-n` shows what would be built and run.",
     ]
+    presets = project.matrix.presets.values()
+    if presets:
+        lines += ["", "Presets:", *(f"  {preset.name:<12}{preset.doc}" for preset in presets)]
     accepting = [f"with `{target.name}`: {target.accept}" for target in offered if target.accept]
     if accepting:
         lines += ["", "--accept writes the current figures:", *(f"  {line}" for line in accepting)]
@@ -202,22 +223,23 @@ def _is_offered(target: Target, project: Project, declared: Collection[str] | No
 
 def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
     """The axes with the values that this project has."""
-    usual = matrix.select(project, available=compilers)
-    return [
+    usual, axes = cells.select(project, available=compilers), project.matrix.axes
+    own = [
         Variable(
             name=axis,
-            doc=AXIS_DOCS[axis],
-            values=", ".join(project.variants if axis == "variant" else project.matrix.axes[axis]),
-            default=",".join(dict.fromkeys(_value(cell, axis) for cell in usual.cells)),
+            doc=AXIS_DOCS[axis] if axis in AXIS_DOCS else axes.own[axis].doc,
+            values=", ".join(project.variants if axis == "variant" else axes[axis]),
+            default=",".join(dict.fromkeys(cell.value(axis) for cell in usual.cells)),
             choices=functools.partial(_choices, axis),
         )
-        for axis in AXES
+        for axis in axes.names
     ]
+    runs = [
+        Variable(name=one.name, doc=f"{one.doc} (of runs)", values=", ".join(one.values), default=one.usual)
+        for one in project.matrix.run.values()
+    ]
+    return [*own, *runs]
 
 
 def _choices(axis: str, project: Project) -> tuple[str, ...]:
     return (*(project.variants if axis == "variant" else project.matrix.axes[axis]), ALL)
-
-
-def _value(cell: matrix.Cell, axis: str) -> str:
-    return cell.variant.name if axis == "variant" else str(getattr(cell, axis))

@@ -25,7 +25,7 @@ from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.core import process, records
 from layermatrix.core.command import WRAPPER, scons
 from layermatrix.core.errors import SelectionError
-from layermatrix.model.matrix import COMPILER_COMMAND, family_of
+from layermatrix.model.matching import COMPILER_COMMAND, family_of
 
 CACHE = Path("build/.toolchain.json")
 CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # C compiler -> C++ compiler, as parts of their names
@@ -60,8 +60,8 @@ class Toolchain:
     """A compiler that runs.
 
     name: its part of a cell's id. command: its words, before any flag. triple: the target it compiles for.
-    cxx_command: the C++ compiler that the user sets. flags: the user's flags, in one line. environment: the
-    variables that it runs with.
+    cxx_command: the C++ compiler that the user sets. flags: the user's flags, in one line. target: the target
+    of the matrix that it was found for; empty for this machine. environment: the variables that it runs with.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Toolchain:
     triple: str
     cxx_command: tuple[str, ...] = ()
     flags: str = ""
+    target: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, compare=False, repr=False)
 
     @property
@@ -134,6 +135,16 @@ def find_compilers(
     }
 
 
+def find_command(
+    name: str, command: Sequence[str], cache: Path, environment: Mapping[str, str]
+) -> Toolchain | Missing:
+    """The compiler that this command starts. name: its part of a cell's id."""
+    known = _load(cache)
+    found = _find(name, command, known, environment)
+    _save(cache, known)
+    return found
+
+
 def commands(text: str) -> list[str]:
     """The words of `compiler=` that are commands, such as gcc-12; names of families are left out."""
     words = [word.strip() for word in text.split(",")]
@@ -150,26 +161,41 @@ def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE)
 
     Only a success is cached: a missing runtime may be installed without a change of the compiler.
     """
-    if sanitizer == "none":
-        return None
+    return None if sanitizer == "none" else _cannot_build(toolchain, SANITIZER_FLAGS[sanitizer], cache)
+
+
+def target_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
+    """None if a program for the compiler's target links, otherwise the reason. Only a success is cached."""
+    return _cannot_build(toolchain, (), cache)
+
+
+def _cannot_build(toolchain: Toolchain, flags: Sequence[str], cache: Path) -> str | None:
+    """None if a program links with these flags; and runs, unless it is for another target."""
     known = _load(cache)
-    key, files = (
-        f"{' '.join(toolchain.command)} {sanitizer}",
-        _states(toolchain.command, toolchain.environment),
-    )
+    key = " ".join((*toolchain.command, *flags))
+    files = _states(toolchain.command[: _words_before_options(toolchain)], toolchain.environment)
     if _current(known, key, files):
         return None
-    reason = _try_sanitizer(toolchain, sanitizer)
-    if reason is None:
-        known[key] = {"files": files}
-        _save(cache, known)
-    return reason
+    failed = _try_program(toolchain, toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
+    for what, finished in failed.items():
+        words = flags[0] if flags else f"target {toolchain.target}"
+        return f"{toolchain.name} cannot {what} a program with {words}: {_cause(toolchain, finished)}"
+    known[key] = {"files": files}
+    _save(cache, known)
+    return None
+
+
+def _words_before_options(toolchain: Toolchain) -> int:
+    """The number of a command's words that are not options for its target."""
+    words = toolchain.command
+    return words.index("-target") if "-target" in words else len(words)
 
 
 def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
     """None if a C++ program links and runs, otherwise the reason. Only a success is cached."""
     known = _load(cache)
-    key, files = " ".join(toolchain.cxx), _states(toolchain.cxx, toolchain.environment)
+    command = [word for word in toolchain.cxx if word not in ("-target", toolchain.target)]
+    key, files = " ".join(toolchain.cxx), _states(command, toolchain.environment)
     if files and _current(known, key, files):
         return None
     if not files:
@@ -196,7 +222,8 @@ def fuzzer_missing(toolchain: Toolchain) -> str | None:
 def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) -> bool:
     """Whether a shared library links with this option. The option may name a file relative to the folder."""
     known = _load(cache)
-    key, files = f"{' '.join(toolchain.command)} {option}", _states(toolchain.command, toolchain.environment)
+    words = toolchain.command[: _words_before_options(toolchain)]
+    key, files = f"{' '.join(toolchain.command)} {option}", _states(words, toolchain.environment)
     entry = _current(known, key, files)
     if entry is None or "links" not in entry:
         with tempfile.TemporaryDirectory() as scratch:
@@ -343,30 +370,23 @@ def _states(command: Sequence[str], environment: Mapping[str, str]) -> list[list
     return states
 
 
-# --- sanitizers
-
-
-def _try_sanitizer(toolchain: Toolchain, sanitizer: str) -> str | None:
-    flags = SANITIZER_FLAGS[sanitizer]
-    failed = _try_program(toolchain, toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
-    for what, finished in failed.items():
-        return f"{toolchain.name} cannot {what} a program with {flags[0]}: {_cause(toolchain, finished)}"
-    return None
+# --- what a compiler can build
 
 
 def _try_program(
     toolchain: Toolchain, command: Sequence[str], flags: Sequence[str], name: str, text: str
 ) -> dict[str, process.Finished]:
-    """The failed steps, `link` or `run`, of a program from this source text. command: the compiler of its
-    language."""
+    """The failed steps, `link` or `run`, of a program from this source text. A program for another target is
+    not run. command: the compiler of its language."""
     variables = toolchain.environment
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, name), Path(folder, "program")
         source.write_text(text, encoding="ascii")
         steps = {
             "link": _run((*command, *flags, "-o", str(program), str(source)), FIRST_LINK_SECONDS, variables),
-            "run": _run((str(program),), QUESTION_SECONDS, variables),
         }
+        if not toolchain.target:
+            steps["run"] = _run((str(program),), QUESTION_SECONDS, variables)
     return {what: finished for what, finished in steps.items() if finished.failure is not None}
 
 

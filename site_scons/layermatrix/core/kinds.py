@@ -291,6 +291,51 @@ class Short(Around):
         return node
 
 
+class AsWritten(Around):
+    """A single value as it is written: `on` and `3` are text here."""
+
+    def before(self, node: Node) -> Node:
+        return replace(node, value=node.text) if node.is_single else node
+
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        return {"anyOf": [made, {"type": ["boolean", "number"]}]}
+
+
+class Negatable(Around):
+    """A list of patterns, or `{not: patterns}`, which selects what none of them matches. The patterns then
+    begin with NOT."""
+
+    def before(self, node: Node) -> Node:
+        if not isinstance(node.value, dict):
+            return node
+        for name in node.value:
+            if name != "not":
+                raise Misfit(f"unknown key {quote(name)}", "'not' is the only key here", (name,), True, True)
+        given = node.value.get("not")
+        if given is None:
+            raise Misfit("must be a value, a list, or {not: ...}, not an empty mapping")
+        return node.holding(
+            [replace(part, text=_negated(part), value=_negated(part)) for part in _alone(given)]
+        )
+
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        negated = {"type": "object", "properties": {"not": made}, "required": ["not"]}
+        return {"anyOf": [made, {**negated, "additionalProperties": False}]}
+
+
+NOT = "!"  # in front of a pattern: what it does not match
+
+
+def _alone(node: Node) -> list[Node]:
+    """The items of a list; a single value is a list of one."""
+    parts: list[Node] = [node] if node.is_single else node.parts(list, "a value or a list")
+    return parts
+
+
+def _negated(node: Node) -> str | None:
+    return None if node.text is None else NOT + node.text
+
+
 @dataclass(frozen=True)
 class Ref:
     """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
@@ -321,7 +366,7 @@ Question = Annotated[str, Text("one line", r"[^\n\r\t]+", longest=100)]
 File = Annotated[str, Text("a relative path", _INSIDE + r"[\w./+-]+")]
 Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+")]
 CFile = Annotated[str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c")]
-Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!-]+")]
+Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!.+-]+")]
 SharedLibrary = Annotated[
     str, Text("the name of a shared library, such as libm.so.6", _INSIDE + r"[\w./+-]+\.so[\w.]*")
 ]

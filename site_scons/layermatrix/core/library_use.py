@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import elfloader, file_watch, process
+from layermatrix.core.emulator import NATIVE, Emulator
 
 VARIABLE = process.LOADING[0]
 NAMED_AS = ("library", "allocator")  # fields of a program's JSON line
@@ -48,13 +49,15 @@ class NotLoadedError(ValueError):
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run. program: the program itself, not a tool that ran it, such as valgrind."""
+    """A finished run. program: the program itself, not a tool that ran it, such as valgrind. emulator: what
+    runs programs of its machine."""
 
     program: Path
     environment: Mapping[str, str]
     folder: Path | None = None
     stdout: bytes = b""
     stderr: bytes = b""
+    emulator: Emulator = NATIVE
 
 
 @contextlib.contextmanager
@@ -227,7 +230,7 @@ def loaded(ran: Ran, *, run: process.Run) -> dict[str, Path]:
         loader = elfloader.of_program(program)
     except elfloader.NoLoaderError as error:
         raise NotLoadedError(f"{error}, and does not name the object it used as {NAMED_AS[0]!r}") from error
-    words = [loader, "--list", os.fspath(program)]
+    words = [*ran.emulator.words, ran.emulator.loader(loader), "--list", os.fspath(program)]
     finished = run(words, environment=ran.environment, timeout=_SECONDS, folder=ran.folder)
     if finished.failure:
         raise NotLoadedError(f"the loader cannot list the objects of {name}: {finished.failure}")

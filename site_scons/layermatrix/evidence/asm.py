@@ -19,7 +19,7 @@ from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
 from layermatrix.evidence.kind import NO_PROBE, Inputs, Kind
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 _SIZED = (".text", ".tdata", ".tbss")

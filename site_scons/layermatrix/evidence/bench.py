@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure, number
 from layermatrix.evidence.kind import Kind
-from layermatrix.model.matrix import ONLY_SHIPPED
+from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 ROUNDS = "median (low-high) of the rounds; each round runs the baseline and every cell once"

@@ -20,7 +20,7 @@ from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.model.budgets import HIT
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 NAME = "budget"

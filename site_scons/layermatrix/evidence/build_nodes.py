@@ -33,7 +33,7 @@ def declare(build: Builder) -> Declared:
 
 
 def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
-    reason = kind.left_out(build.cell, build.project)
+    reason = kind.why_left_out(build.cell, build.project)
     if reason or kind.declare is None:
         return build.made(
             "EVIDENCE", [kind.file], [], kind.leave_out, module=kind.module, values=[reason or ""]

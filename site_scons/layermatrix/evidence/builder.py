@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from layermatrix.build.step import Step
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.core.emulator import Emulator
+    from layermatrix.model.axes import Running
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 
@@ -55,6 +57,14 @@ class Builder(Protocol):
     @property
     def soak(self) -> int | None:
         """The duration of a soak test in seconds; None if none was requested."""
+
+    @property
+    def runs(self) -> Sequence[Running]:
+        """The ways to run programs that were selected in addition to the default."""
+
+    @property
+    def emulator(self) -> Emulator:
+        """What runs the cell's programs."""
 
     @property
     def sources(self) -> str:

@@ -27,7 +27,7 @@ from layermatrix.evidence.source.path_counts import (
 )
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 

@@ -49,10 +49,10 @@ from layermatrix.evidence.tools.cachegrind import (
     steady,
 )
 from layermatrix.evidence.tools.hardware import Perf
-from layermatrix.model.matrix import ONLY_SHIPPED
+from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 PERF_PERMISSION = Path("/proc/sys/kernel/perf_event_paranoid")

@@ -16,9 +16,10 @@ from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
+from layermatrix.model.matrix import NATIVE
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 NO_PROBE = "the system has no probe (a C file of functions that inline the entries)"  # so nothing to count
@@ -32,6 +33,7 @@ class Status(Enum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_RUN = "not run"
+    QUARANTINED = "quarantined"  # failed, and variants/quarantine.yaml says that this does not count
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Kind(Generic[R]):
     checks    returns the checks of a record; None: nothing can fail, so the kind is not a gate
 
     of_baseline: the baseline has such a record, too. required: a report without this record has failed.
-    is_figure: comparisons take it, too, because it runs no tests. version: the version of the record's shape.
+    is_figure: comparisons take it, too, because it runs no tests. of_targets: cells for other targets have
+    it, too. version: the version of the record's shape.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Kind(Generic[R]):
     of_baseline: bool = False
     required: bool = False
     is_figure: bool = False
+    of_targets: bool = False
     version: int = 1
 
     @cached_property
@@ -131,6 +135,12 @@ class Kind(Generic[R]):
             return (Check(self.name, Status.FAILED if lost else Status.NOT_RUN, record.reason),)
         return tuple(self.checks(record))
 
+    def why_left_out(self, cell: Cell, project: Project) -> str | None:
+        """The reason why a cell has no such evidence; None if it has."""
+        if cell.target != NATIVE and not self.of_targets:
+            return "only code for this machine is read and measured"
+        return self.left_out(cell, project)
+
     # --- steps of the build
 
     def establish(self, task: Task) -> None:
@@ -149,7 +159,7 @@ class Kind(Generic[R]):
 
     def leave_out(self, task: Task) -> None:
         """Write a record with the reason why a cell has no such evidence."""
-        reason = self.left_out(task.cell, task.project)
+        reason = self.why_left_out(task.cell, task.project)
         self.format.write(task.targets[0], NotMeasured(reason or f"{self.name} is not taken"))
 
 

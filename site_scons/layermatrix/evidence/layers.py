@@ -30,7 +30,7 @@ from layermatrix.evidence.kind import Check, Inputs, Kind, Status
 from layermatrix.evidence.tools import linecost, load_commands
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 Counts = dict[str, Any]  # the JSON that a library wrote, once `check_counts` has passed it

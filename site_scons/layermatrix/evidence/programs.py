@@ -26,7 +26,7 @@ from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed, unles
 from layermatrix.evidence.tools import running
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
 _COMPARED_LINES = 2000  # lines of each output in the shown difference; the comparison is of all bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layermatrix.evidence import asm, bench, budget, code, counters, guards, layers, programs, tests
+from layermatrix.evidence import asm, bench, budget, code, counters, guards, layers, programs, runs, tests
 from layermatrix.evidence.kind import AnyKind
 
 KINDS: tuple[AnyKind, ...] = (
@@ -12,6 +12,7 @@ KINDS: tuple[AnyKind, ...] = (
     guards.KIND,
     counters.KIND,
     tests.KIND,
+    runs.KIND,
     programs.KIND,
     layers.KIND,
     bench.KIND,

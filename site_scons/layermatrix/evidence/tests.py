@@ -6,23 +6,34 @@ linked with the shared library passes only if it loads the library of this cell.
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
 from layermatrix.core import library_use, process
+from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
+from layermatrix.core.emulator import Emulator
 from layermatrix.core.records import Measured, NotMeasured
+from layermatrix.evidence import tolerance
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
 from layermatrix.evidence.tools import running
+from layermatrix.model.matrix import NATIVE
 
 if TYPE_CHECKING:
+    from layermatrix.model.axes import Running
     from layermatrix.model.measuring import Suite
+
+
+NOT_EMULATED = "an emulator changes what it tests ('native' in variants/matrix.yaml)"
 
 
 @dataclass(frozen=True)
@@ -32,21 +43,68 @@ class Tests(Measured):
 
 def _declare(build: Builder) -> Inputs:
     suite = build.project.matrix.tests
-    scripts = [script for pattern in suite.scripts for script in build.glob(build.at(pattern))]
+    patterns = suite.scripts if build.cell.target == NATIVE else ()  # a script starts programs by itself
+    scripts = [script for pattern in patterns for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
     beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
-    return Inputs(
-        [*build.tests, *scripts], needs=[*build.libraries, *beside], values=[f"{suite}, soak {build.soak}"]
-    )
+    names = [Path(node.path).stem for node in (*build.tests, *scripts)]
+    known = build.project.quarantine.text(build.cell, names, datetime.date.today())
+    values = [f"{suite}, soak {build.soak}{known}"]
+    if build.cell.target != NATIVE:
+        values.append(f"{build.emulator}")
+    return Inputs([*build.tests, *scripts], needs=[*build.libraries, *beside], values=values)
 
 
 def _take(task: Task) -> Tests | NotMeasured:
     """Run the tests. sources: the test programs and scripts."""
+    return take(task, task.sources)
+
+
+def take(task: Task, programs: Sequence[Path], way: Running | None = None) -> Tests | NotMeasured:
+    """Run these tests of a cell. way: how to run them, if not in the default way."""
     suite = task.project.matrix.tests
-    extra = {running.CELL_VARIABLE: str(task.folder)}
-    timeout = suite.timeout + (task.soak or 0)
-    arguments, linked = _of_soak(suite, task.soak), _linked(task, suite)
-    return run(task.sources, timeout, extra=extra, arguments=arguments, linked=linked)
+    if task.emulator.missing:
+        return NotMeasured(f"not run: {task.emulator.missing}")
+    extra = {running.CELL_VARIABLE: str(task.folder), **task.cell.environment}
+    idle = suite.native if task.emulator.words else ()
+    limits = Limits(suite.timeout, suite.timeouts, suite.cell_timeout, task.soak or 0)
+    found = run(
+        [program for program in programs if program.stem not in idle],
+        limits,
+        extra={**extra, **(way.environment if way else {})},
+        arguments=_of_soak(suite, task.soak),
+        linked=_linked(task, suite),
+        emulator=task.emulator,
+        before=way.before if way else (),
+        attempts=lambda test: task.project.quarantine.attempts(task.cell, test),
+    )
+    if isinstance(found, NotMeasured):
+        return found
+    judged = (_tolerated(check, task) for check in found.programs)
+    left = [
+        Check(name, Status.NOT_RUN, NOT_EMULATED) for name in sorted({one.stem for one in programs} & {*idle})
+    ]
+    return replace(found, programs=(*judged, *left))
+
+
+def _tolerated(check: Check, task: Task) -> Check:
+    return tolerance.tolerated(check, Path(check.name).stem, task.cell, task.project.quarantine)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The seconds that tests may take. own: those of single tests. whole: those of all tests of a cell; 0: no
+    limit. more: added to each."""
+
+    each: float
+    own: Mapping[str, float] = field(default_factory=dict)
+    whole: float = 0
+    more: float = 0
+
+    def of(self, test: str, used: float) -> float:
+        """The seconds of a test after the tests before it have used some; 0 or less if none are left."""
+        alone = self.own.get(test, self.each) + self.more
+        return min(alone, self.whole + self.more - used) if self.whole else alone
 
 
 def _linked(task: Task, suite: Suite) -> Mapping[str, Path]:
@@ -69,30 +127,50 @@ def _of_soak(suite: Suite, seconds: int | None) -> Mapping[str, Sequence[str]]:
 
 def run(
     programs: Sequence[Path],
-    timeout: float,
+    limits: Limits,
     *,
     extra: Mapping[str, str] | None = None,
     arguments: Mapping[str, Sequence[str]] | None = None,
     linked: Mapping[str, Path] | None = None,
+    emulator: Emulator = NATIVE_MACHINE,
+    before: Sequence[str] = (),
+    attempts: Callable[[str], int] = lambda test: 1,
     run: process.Run = process.run,
 ) -> Tests | NotMeasured:
-    """Run the programs, each in a new folder. timeout: seconds. extra: environment variables. arguments:
-    program -> its arguments. linked: program -> the shared library that it is linked with."""
+    """Run the programs, each in a new folder. attempts: how often a failing test is run at most. extra:
+    environment variables. arguments: program -> its arguments. linked: program -> the shared library that it
+    is linked with. before: a command that starts each program."""
 
     def test(program: Path) -> Check:
-        command = [*_command(program), *(arguments or {}).get(program.stem, ())]
+        cannot = emulator.cannot_run(program)
+        if cannot:
+            return Check(program.name, Status.NOT_RUN, cannot)
+        timeout = limits.of(program.stem, time.monotonic() - begin)
+        if timeout <= 0:
+            return Check(
+                program.name, Status.FAILED, f"the {limits.whole:g} s of the cell's tests were used up"
+            )
+        command = [
+            *before,
+            *emulator.before(program),
+            *_command(program),
+            *(arguments or {}).get(program.stem, ()),
+        ]
         with running.temporary_folder() as folder:
             variables = running.environment(folder, extra or {})
             finished = run(command, environment=variables, timeout=timeout, folder=folder)
         check, library = running.judge(program.name, finished), (linked or {}).get(program.stem)
         if library is None:
             return check
-        ran = library_use.Ran(program.absolute(), variables)
+        ran = library_use.Ran(program.absolute(), variables, emulator=emulator)
         return running.proved(check, lambda: library_use.prove(ran, library, run=run))
 
     if not programs:
         return NotMeasured("there are no test programs")
-    return Tests(tuple(test(program) for program in programs))
+    begin = time.monotonic()
+    return Tests(
+        tuple(tolerance.repeated(partial(test, program), attempts(program.stem)) for program in programs)
+    )
 
 
 def _command(program: Path) -> list[str]:
@@ -123,4 +201,5 @@ KIND = Kind(
     take=_take,
     checks=_checks,
     required=True,
+    of_targets=True,
 )

@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import targets
+from layermatrix.build import costs, targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
 from layermatrix.evidence.columns import several
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
     from layermatrix.model.variants import Variant
 
+# The exit status of a job. 2 is for a wrong command line or spec, and 3 if there is nothing to do.
+FAILED = 1
 INTERRUPTED = 130
 PATIENCE = 60  # seconds that an interrupted build has to end by itself
 SHOWN_CELLS = 6  # in a line of `-n`
@@ -72,7 +74,7 @@ class Plan:
 
     def build(self, what: Build, *options: str) -> int:
         """Build in a child process, and return its exit status."""
-        axes = _axes(self.project, what.chosen)
+        axes = _axes(self, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
         child = subprocess.Popen(command, cwd=self.root)
         try:
@@ -133,8 +135,8 @@ class Outcome:
 
 
 def run(plan: Plan, *, dry: bool = False) -> int:
-    """Run the requested jobs in order, or only print what they would do. Returns the exit status of the first
-    failed one. Raises RequestError before any job runs, if one of them is impossible."""
+    """Run the requested jobs in order, or only print what they would do. Returns FAILED if one of
+    them failed, or INTERRUPTED. Raises RequestError before any job runs, if one of them is impossible."""
     wanted = [job for job in plan.request.targets if isinstance(job, Job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
@@ -145,10 +147,10 @@ def run(plan: Plan, *, dry: bool = False) -> int:
     try:
         for job, work in works:
             status = status or (_say(plan, job, work) if dry else work.run())
+        return status if status in (0, INTERRUPTED) else FAILED
     except KeyboardInterrupt:  # outside the steps: while the report was being written
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    return status
 
 
 def answers(plan: Plan) -> list[str]:
@@ -178,10 +180,15 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     return f"{several(len(ids), 'cell')} ({', '.join(ids[:SHOWN_CELLS])}{more})"
 
 
-def _axes(project: Project, chosen: Selection) -> list[str]:
-    """The variables that select these cells again. The rules leave out the same cells."""
-    values = {axis: [getattr(cell, axis) for cell in chosen.cells] for axis in targets.AXES}
-    names = [variant.name for variant in values["variant"]]
-    # a variant without one of its layers has no file: `without=` derives it again
-    values["variant"] = [name for name in names if name in project.variants]
-    return [f"{axis}={','.join(dict.fromkeys(found))}" for axis, found in values.items()]
+def _axes(plan: Plan, chosen: Selection) -> list[str]:
+    """The variables that select these cells again, likely failures first. The rules leave out the same cells.
+
+    A cell without one of its layers has no file: `without=` derives it again.
+    """
+    cells = [cell for cell in chosen.cells if cell.variant.name in plan.project.variants]
+    names = plan.project.matrix.axes.names
+    words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
+    ordered = costs.by_suspicion(plan.root, cells)
+    if plan.request.picks_cells or ordered != cells:
+        words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
+    return words

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from layermatrix.build.request import Selection
     from layermatrix.core.records import NotMeasured
     from layermatrix.evidence.bench import Bench
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
 
 
 def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | None) -> Work:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import paths, request
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
-from layermatrix.model.matrix import ONLY_SHIPPED
+from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.counter_lock import Reference

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from layermatrix.build import toolchain
+from layermatrix.build.request import RequestError, select
+from layermatrix.build.targets import Variable
+from layermatrix.evidence.columns import several
 from layermatrix.jobs.base import Answer, Plan
+from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
 
 
+WHY = Variable(
+    name="why", doc="list each cell that is left out, with its reason: `all` for the whole matrix",
+    values="selected, all", default="a summary of the selected ones",
+)  # fmt: skip
+
+
 def text(plan: Plan, chosen: Selection) -> str:
     from layermatrix.report import explain
 
+    why = plan.request.given.get(WHY.name)
+    if why is not None:
+        return "\n".join(_reasons(plan, chosen, why))
     listed = explain.list_variants(plan.project, chosen.cells, chosen.left_out)
     return "\n".join([listed.rstrip("\n"), "", *_compilers(plan, chosen)])
+
+
+def _reasons(plan: Plan, chosen: Selection, why: str) -> list[str]:
+    """A line for each cell that is left out."""
+    words = WHY.values.split(", ")
+    if why not in words:
+        raise RequestError(f"why={why}: expected one of {WHY.values}")
+    if why == ALL:
+        every = dict.fromkeys(plan.project.matrix.axes.names, ALL)
+        chosen = select(plan.project, replace(plan.request, axes=every), plan.compilers)
+    width = max((len(name) for name, _ in chosen.left_out), default=0)
+    lines = [f"{name:<{width}}  {reason}" for name, reason in chosen.left_out]
+    built, idle = several(len(chosen.cells), "cell"), len(lines)
+    return [*lines, f"{built} can be built, {idle} left out."]
 
 
 def _compilers(plan: Plan, chosen: Selection) -> list[str]:
@@ -28,4 +56,9 @@ def _compilers(plan: Plan, chosen: Selection) -> list[str]:
     return lines
 
 
-JOB = Answer(name="list", doc="list the variants, and the selected and omitted cells", text=text)
+JOB = Answer(
+    name="list",
+    doc="list the variants, and the selected and omitted cells",
+    variables=(WHY,),
+    text=text,
+)

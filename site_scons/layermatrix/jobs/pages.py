@@ -14,7 +14,7 @@ from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.jobs.peers import PEER
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Page
     from layermatrix.model.project import Project
 

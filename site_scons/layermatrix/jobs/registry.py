@@ -15,6 +15,7 @@ from layermatrix.jobs import (
     counters,
     evidence,
     explain,
+    export,
     fuzz,
     layers,
     list_cells,
@@ -52,5 +53,6 @@ JOBS: tuple[targets.Target, ...] = (
     new.JOB,
     schema.JOB,
     completion.JOB,
+    export.JOB,
 )
 TARGETS: tuple[targets.Target, ...] = (*JOBS, *targets.GRAPH)

@@ -26,7 +26,7 @@ from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.model.catalogue import Unit
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Floor, PeerLoad, Peers
     from layermatrix.model.project import Project
 

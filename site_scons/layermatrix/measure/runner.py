@@ -42,14 +42,17 @@ Store = Callable[[Path, Bench | NotMeasured], None]
 
 @dataclass(frozen=True)
 class Load:
-    """A benchmark with its arguments. linked: see `library_use.run_with`. quiet: additional arguments of
-    the untimed run, which then reports `after_kib`."""
+    """A benchmark with its arguments. linked: see `library_use.run_with`. quiet: additional arguments of the
+    untimed run, which then reports `after_kib`. environment, before: the variables of a run, and a command
+    that starts it."""
 
     name: str
     args: tuple[str, ...]
     unit: Unit
     linked: bool = False
     quiet: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,9 @@ class _Session:
         command = [str(program), *args]
         try:
             finished = library_use.run_with(
-                subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout
-            )
+                subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout,
+                under=load.before, extra=load.environment,
+            )  # fmt: skip
             if finished.failure:
                 raise RunError(finished.failure)
             return _read(process.reported(finished.stdout), load.unit)

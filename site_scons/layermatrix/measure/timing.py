@@ -17,10 +17,10 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import progress, runner
-from layermatrix.model.matrix import ONLY_SHIPPED
+from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
-    from layermatrix.model.matrix import Cell
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 
@@ -86,7 +86,13 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
 
 def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     """These loads in the form that the runner times."""
-    return [runner.Load(load.name, load.args, project.catalogue.unit, load.is_inlined) for load in loads]
+    unit = project.catalogue.unit
+    return [
+        runner.Load(
+            load.name, load.args, unit, load.is_inlined, environment=load.environment, before=load.before
+        )
+        for load in loads
+    ]
 
 
 def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from layermatrix.core.errors import hint_for, quote
+from layermatrix.model.cells import Cell
 from layermatrix.model.layers import ALL
-from layermatrix.model.matrix import Cell
 from layermatrix.model.variants import Variant
 
 INFIX = "_without_"

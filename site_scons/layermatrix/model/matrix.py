@@ -1,201 +1,177 @@
-"""Select the cells of the matrix: the variants in their configurations, and the reason for each omission.
-
-Reads the resolved model and the available compilers. Writes nothing.
-"""
+"""The resolved matrix.yaml: the cells of the project, and what each runs and measures."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from layermatrix.core.errors import SelectionError, hint_for, quote
-from layermatrix.model.budgets import BudgetLimit
-from layermatrix.model.patterns import match_any, matches
-from layermatrix.model.plan import AXES, Rule
-from layermatrix.model.project import Project
-from layermatrix.model.variants import Variant
+from layermatrix.core.kinds import (
+    REST,
+    AsWritten,
+    Items,
+    Misfit,
+    Name,
+    Negatable,
+    OneOf,
+    Pattern,
+    Ref,
+    Sentence,
+    Text,
+    VariantPattern,
+)
+from layermatrix.model.axes import BUILT_IN, OwnAxes, Preset, RunAxes, Running
+from layermatrix.model.budgets import COMPILERS
+from layermatrix.model.measuring import (
+    Baseline,
+    Counters,
+    Fuzz,
+    Load,
+    Page,
+    Peers,
+    Programs,
+    Suite,
+    Timing,
+)
+from layermatrix.model.system import MODES
 
-COMPILER_COMMAND = re.compile(r"(?:[\w.+-]+-)?(gcc|clang)(?:-[\d.]+)?")  # gcc-12, x86_64-linux-gnu-gcc
-DEFAULT_AXES = {"sanitizer": "none", "target": "native"}  # not in the id of a cell
-ONLY_SHIPPED = "only native release cells without a sanitizer are {}"  # counted, timed
-Names = tuple[str, ...]
-Available = Mapping[str, object]  # compiler -> what was found; an object with a `reason` is missing
+AXES = BUILT_IN
+SANITIZERS = ("none", "asan", "ubsan", "tsan")
+NATIVE = "native"
+TARGET = Text(
+    "native, or a target such as aarch64-linux-gnu", rf"{NATIVE}|[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*", longest=60
+)
+Variants = Annotated[tuple[VariantPattern, ...], Items(1, alone=True), Negatable()]
+Modes = Annotated[
+    tuple[Annotated[Pattern, Ref("mode", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Compilers = Annotated[
+    tuple[Annotated[Pattern, Ref("compiler", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Sanitizers = Annotated[
+    tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+Targets = Annotated[
+    tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True), Negatable()
+]
+OwnValues = Annotated[tuple[Annotated[Pattern, AsWritten()], ...], Items(1, alone=True), Negatable()]
+OwnSelection = Mapping[Annotated[Name, Ref("axis")], OwnValues]
 
 
-def is_shipped(mode: str, sanitizer: str, target: str) -> bool:
-    """Whether a cell of these axes is built as it would be used."""
-    return (mode, sanitizer, target) == ("release", "none", "native")
+class _ByAxis:
+    """A record with a field for each built-in axis, and a mapping for the others."""
 
+    own: Mapping[str, object]
 
-@dataclass(frozen=True)
-class Cell:
-    """One build folder, one row of the matrix."""
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        found = getattr(self, axis) if axis in AXES else self._own(axis)
+        assert isinstance(found, tuple)
+        return found
 
-    variant: Variant
-    mode: str
-    compiler: str
-    sanitizer: str = "none"
-    target: str = "native"
-
-    @property
-    def id(self) -> str:
-        """Such as phase2-release-gcc. Sanitizer and target follow if they are not the default."""
-        parts = [self.variant.name, self.mode, self.compiler]
-        given = ((getattr(self, axis), default) for axis, default in DEFAULT_AXES.items())
-        return "-".join([*parts, *(value for value, default in given if value != default)])
-
-    @property
-    def family(self) -> str:
-        """The compiler's name in the matrix: gcc for gcc-12."""
-        return family_of(self.compiler)
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether this cell is counted and timed: its code is what users get, and it runs on this machine."""
-        return is_shipped(self.mode, self.sanitizer, self.target)
-
-    @property
-    def has_sanitizer(self) -> bool:
-        return self.sanitizer != "none"
-
-    @property
-    def counts_layers(self) -> bool:
-        """Whether its layers count their hits and misses."""
-        stats = self.variant.system.stats
-        return stats is not None and self.mode == stats.mode
-
-    @property
-    def shipped(self) -> Cell:
-        """The cell without counting layers whose behaviour this cell's counts describe."""
-        stats = self.variant.system.stats
-        return replace(self, mode=stats.of) if stats else self
-
-    @property
-    def build_dir(self) -> str:
-        return f"build/{self.id}"
-
-    @property
-    def library(self) -> str:
-        """The path of its shared library."""
-        return f"{self.build_dir}/{self.variant.system.shared}"
-
-    @property
-    def limits(self) -> dict[str, dict[str, BudgetLimit]]:
-        """Its budget: entry -> metric -> limit. Empty with a sanitizer or for another target: budgets do not
-        cover such code."""
-        plain = not self.has_sanitizer and self.target == "native"
-        return self.variant.limits(self.mode, self.family) if plain else {}
+    def _own(self, axis: str) -> tuple[str, ...]:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Selection:
-    """cells: the selected cells that can be built. left_out: id and reason of each other selected cell."""
+class Axes(_ByAxis):
+    """The values of each axis, in the order in which cells are listed. own: the axes of the project's own."""
 
-    cells: tuple[Cell, ...]
-    left_out: tuple[tuple[str, str], ...]
+    variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
+    mode: Annotated[tuple[Annotated[str, OneOf(*MODES)], ...], Items(1, unique=True)] = ("release", "debug")
+    compiler: Annotated[tuple[Annotated[str, OneOf(*COMPILERS)], ...], Items(1, unique=True)] = (
+        "gcc",
+        "clang",
+    )
+    sanitizer: Annotated[tuple[Annotated[str, OneOf(*SANITIZERS)], ...], Items(1, unique=True)] = ("none",)
+    target: Annotated[tuple[Annotated[str, TARGET], ...], Items(1, unique=True)] = (NATIVE,)
+    own: Annotated[OwnAxes, REST] = field(default_factory=dict, hash=False)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The axes in the order of a cell's name."""
+        return (*AXES, *self.own)
 
-def select(
-    project: Project,
-    variant: str | None = None,
-    mode: str | None = None,
-    compiler: str | None = None,
-    sanitizer: str | None = None,
-    target: str | None = None,
-    available: Available | None = None,
-) -> Selection:
-    """The cells that the command line selects.
-
-    Each text is a name, a comma list, a pattern or `all`. Raises SelectionError if it matches no name.
-    """
-    given = {"variant": variant, "mode": mode, "compiler": compiler, "sanitizer": sanitizer, "target": target}
-    known = {**{axis: project.matrix.axes[axis] for axis in AXES}, "variant": tuple(project.variants)}
-    wanted = {}
-    for axis, text in given.items():
-        names = known[axis]
-        wanted[axis] = (
-            _default(project, axis, names, available) if text is None else choose(axis, text, names)
-        )
-    return _cells(project, wanted, available)
+    def _own(self, axis: str) -> tuple[str, ...]:
+        return tuple(self.own[axis].values)
 
 
-def family_of(compiler: str) -> str:
-    """The family of a compiler command: gcc for gcc-12. Another name is its own family."""
-    command = COMPILER_COMMAND.fullmatch(compiler)
-    return command.group(1) if command else compiler
+@dataclass(frozen=True)
+class Cells(_ByAxis):
+    """A selection of cells: on each given axis, the cell has one of the given values. A value that begins
+    with `!` is one that the cell does not have; files write `{not: ...}`."""
+
+    variant: Variants = ()
+    mode: Modes = ()
+    compiler: Compilers = ()
+    sanitizer: Sanitizers = ()
+    target: Targets = ()
+    own: Annotated[OwnSelection, REST] = field(default_factory=dict, hash=False)
+
+    def items(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The given axes with their values."""
+        pairs = [(axis, getattr(self, axis)) for axis in AXES]
+        return [(axis, values) for axis, values in (*pairs, *self.own.items()) if values]
+
+    def _own(self, axis: str) -> tuple[str, ...]:
+        return tuple(self.own.get(axis, ()))
 
 
-def with_compilers(project: Project, names: Iterable[str]) -> Project:
-    """The project with these values on the compiler axis."""
-    axes = replace(project.matrix.axes, compiler=tuple(names))
-    return replace(project, matrix=replace(project.matrix, axes=axes))
+@dataclass(frozen=True)
+class Rule:
+    """One rule. exclude: the cells that it leaves out. include: the cells that it takes back, if an earlier
+    rule left them out. reason: shown for each excluded cell."""
+
+    exclude: Cells | None = None
+    include: Cells | None = None
+    reason: Sentence = ""
+
+    def __post_init__(self) -> None:
+        if (self.exclude is None) == (self.include is None):
+            what = "a rule has either 'exclude' or 'include'"
+            raise Misfit(what, "write two rules" if self.exclude else None, whole=True, at_key=True)
+        if self.exclude and not self.reason:
+            raise Misfit(
+                "this rule has no 'reason'", "it is shown for each excluded cell", whole=True, at_key=True
+            )
+        if not self.cells.items():
+            hint, key = f"name one of {', '.join(AXES)}", "exclude" if self.exclude else "include"
+            raise Misfit(f"this rule {key}s every cell", hint, (key,), whole=True, at_key=True)
+
+    @property
+    def cells(self) -> Cells:
+        """The cells that the rule is about."""
+        found = self.exclude or self.include
+        assert found is not None
+        return found
 
 
-def choose(axis: str, text: str, known: Names) -> Names:
-    """The values that a user's text selects, in the order of the axis. Raises SelectionError if a part of it
-    matches none."""
-    wanted = [part.strip() for part in text.split(",") if part.strip()]
-    if not wanted:
-        raise SelectionError(f"{axis}= is empty; {hint_for('', known) or 'all selects every value'}")
-    for part in wanted:
-        if not any(matches(name, part) for name in known):
-            hint = hint_for(part, known)
-            raise SelectionError(f"unknown {axis} {quote(part)}" + (f"; {hint}" if hint else ""))
-    return tuple(name for name in known if any(matches(name, part) for part in wanted))
+@dataclass(frozen=True)
+class Matrix:
+    """The content of matrix.yaml. In a resolved project, the variant axis holds names instead of patterns.
+    run: the axes that change only how a program is run."""
 
+    doc: Sentence
+    axes: Axes = field(default_factory=Axes)
+    rules: tuple[Rule, ...] = ()
+    run: RunAxes = field(default_factory=dict, hash=False)
+    presets: Mapping[Name, Preset] = field(default_factory=dict, hash=False)
+    default: Cells = field(default_factory=Cells)
+    tests: Suite = field(default_factory=Suite)
+    programs: Programs = field(default_factory=Programs)
+    fuzz: Fuzz | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+    loads: Mapping[Name, Load] = field(default_factory=dict, hash=False)
+    timing: Timing = field(default_factory=Timing)
+    counters: Counters = field(default_factory=Counters)
+    peers: Peers | None = None
+    pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
 
-def _default(project: Project, axis: str, known: Names, available: Available | None) -> Names:
-    """The values under `default` in matrix.yaml.
+    def with_ways(self, ways: Iterable[Running]) -> Matrix:
+        """The matrix in which each timed load is also timed in these ways of running."""
+        more = [load.run_as(way) for way in ways for load in self.timed.values()]
+        return replace(self, loads={**self.loads, **{load.name: load for load in more}})
 
-    Without them, the first value of the axis; for compilers, the first available one; for variants, all
-    variants of the axis.
-    """
-    patterns = project.matrix.default[axis]
-    if patterns:
-        return choose(axis, ",".join(patterns), known)
-    if axis == "variant":
-        return project.matrix.axes[axis]
-    if axis == "compiler":
-        here = [name for name in known if _missing(name, available) is None]
-        return tuple(here[:1]) or known
-    return known[:1]
-
-
-def _cells(project: Project, axes: Mapping[str, Names], available: Available | None) -> Selection:
-    cells, left_out = [], []
-    for variant, *configuration in itertools.product(*(axes[axis] for axis in AXES)):
-        cell = Cell(project.variants[variant], *configuration)
-        reason = _missing(cell.compiler, available) or _excluded(cell, project.matrix.rules)
-        if reason:
-            left_out.append((cell.id, reason))
-        else:
-            cells.append(cell)
-    return Selection(tuple(cells), tuple(left_out))
-
-
-def _missing(compiler: str, available: Available | None) -> str | None:
-    """The reason why a compiler cannot be used; None if it can, or if no search was made."""
-    if available is None:
-        return None
-    if compiler not in available:
-        return f"{compiler} was not searched for"
-    reason = getattr(available[compiler], "reason", None)
-    return str(reason) if reason else None
-
-
-def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
-    """The reason of the first rule that excludes this cell; None if no rule does."""
-    values = {
-        "variant": (cell.variant.name,),
-        "mode": (cell.mode,),
-        "compiler": (cell.compiler, cell.family),
-        "sanitizer": (cell.sanitizer,),
-        "target": (cell.target,),
-    }
-    for rule in rules:
-        named = rule.exclude.items()
-        if all(match_any(values[axis], wanted) for axis, wanted in named):
-            return rule.reason
-    return None
+    @property
+    def timed(self) -> dict[str, Load]:
+        """The loads that are timed, by name: those with `args`."""
+        return {name: load for name, load in self.loads.items() if load.args}

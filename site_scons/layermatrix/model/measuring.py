@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from layermatrix.core.kinds import (
     CFile,
     Entries,
+    EnvironmentName,
     FigureName,
     File,
     FreeName,
@@ -21,6 +22,7 @@ from layermatrix.core.kinds import (
     LoadName,
     Misfit,
     Name,
+    Names,
     Node,
     OneOf,
     OwnName,
@@ -38,6 +40,7 @@ from layermatrix.core.kinds import (
     integer,
     number,
 )
+from layermatrix.model.axes import Running
 from layermatrix.model.layers import ALL
 from layermatrix.model.patterns import match_any, matches
 
@@ -54,9 +57,10 @@ class Suite:
     """Test programs, which exit with 0 when they pass, grouped by what they are linked with.
 
     sources: with the shared library. static: with the static library. alone: with neither; they load the
-    library themselves. inside: with the static library, also under sanitizers; they use hidden
-    symbols. scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test;
-    `{seconds}` stands for the duration. timeout: seconds.
+    library themselves. inside: with the static library, also under sanitizers; they use hidden symbols.
+    scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test; `{seconds}`
+    stands for the duration. native: programs that an emulator disturbs; cells whose programs run under one
+    leave them out. timeout: seconds.
     """
 
     sources: Annotated[tuple[Glob, ...], Items(1, unique=True, alone=True)] = ()
@@ -65,7 +69,10 @@ class Suite:
     inside: Globs = ()
     scripts: Globs = ()
     soak: Mapping[Name, Words] = field(default_factory=dict, hash=False)
+    native: Names = ()
     timeout: Seconds = 120
+    timeouts: Mapping[Name, Seconds] = field(default_factory=dict, hash=False)
+    cell_timeout: Annotated[int, integer(0, 86_400)] = 0
 
     @property
     def globs(self) -> dict[str, tuple[str, ...]]:
@@ -112,7 +119,8 @@ class Link(enum.Enum):
 @dataclass(frozen=True)
 class Load:
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
-    counted: its arguments under the cache simulator. link: how it gets the hot path; None in a file means the
+    counted: its arguments under the cache simulator. environment, before: the variables of a timed run, and a
+    command that starts it. link: how it gets the hot path; None in a file means the
     profile's default."""
 
     name: OwnName
@@ -121,6 +129,20 @@ class Load:
     args: Words = ()
     counted: tuple[Word, ...] = ()
     link: Link | None = None
+    environment: Mapping[EnvironmentName, Word] = field(default_factory=dict, hash=False)
+    before: tuple[Word, ...] = ()
+
+    def run_as(self, way: Running) -> Load:
+        """This load in another way of running. It is timed and not counted."""
+        return replace(
+            self,
+            name=f"{self.name}_{way.name.replace('-', '_')}",
+            doc=f"{self.doc}; {way}",
+            args=(*self.args, *way.args),
+            counted=(),
+            environment={**self.environment, **way.environment},
+            before=(*way.before, *self.before),
+        )
 
     @property
     def is_inlined(self) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from layermatrix.model.catalogue import Catalogue
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.measuring import Experiment
-from layermatrix.model.plan import Matrix
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.model.variants import Variant
 
 
@@ -22,3 +23,4 @@ class Project:
     variants: Mapping[str, Variant]
     matrix: Matrix
     experiments: Mapping[str, Experiment] = field(default_factory=dict, hash=False)
+    quarantine: Quarantine = field(default_factory=Quarantine)

@@ -17,8 +17,8 @@ from layermatrix.report import layers
 
 if TYPE_CHECKING:
     from layermatrix.analysis.layer_path import LayerPath, Overlap, Stage
+    from layermatrix.model.cells import Cell
     from layermatrix.model.layers import Toggle
-    from layermatrix.model.matrix import Cell
     from layermatrix.model.project import Project
 
 Counted = LayerCosts | NotMeasured | None  # the counts of the layers, if known

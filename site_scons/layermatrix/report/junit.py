@@ -15,7 +15,7 @@ from layermatrix.report import exporter
 
 # Characters that XML 1.0 cannot hold, not even escaped; a log may hold any.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-OUTCOMES = {Status.FAILED: "failure", Status.NOT_RUN: "skipped"}
+OUTCOMES = {Status.FAILED: "failure", Status.NOT_RUN: "skipped", Status.QUARANTINED: "skipped"}
 
 
 def render(results: Results) -> str:

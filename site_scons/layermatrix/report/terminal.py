@@ -65,11 +65,11 @@ def phase_table(results: Results, console: Console, report_dir: Path = paths.REP
 
 
 def matrix_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
-    """One line per cell, then the failures and how to repeat them, then the cells that were left out."""
+    """One line per cell, the cells that were left out, then the summary: the failures, each cause once."""
     _print_table(tables.matrix_table(results), console, baseline=False)
     _print_reference(results, console)
-    _print_failures(results, console)
     _print_left_out(results.left_out, console)
+    _print_failures(results, console)
     _print_count(results, console)
     _print_reports(console, report_dir)
 
@@ -107,8 +107,8 @@ def evidence_tables(results: Results, console: Console) -> None:
         _print_table(table, console, baseline=False)
     for line in evidence.uncounted(results):
         console.print(line, style="dim", markup=False, soft_wrap=True)
-    _print_failures(results, console)
     _print_left_out(results.left_out, console)
+    _print_failures(results, console)
     _print_count(results, console)
 
 
@@ -222,17 +222,22 @@ def _print_reference(results: Results, console: Console) -> None:
 
 
 def _print_failures(results: Results, console: Console) -> None:
-    bad = [cell for cell in results.cells if cell.failed]
-    if not bad:
-        return
-    console.print("Failed", style="bold red")
-    for index, cell in enumerate(bad):
-        console.print(f"{cell.id}: {cell.failed}", style="red", markup=False, soft_wrap=True)
-        if index == 0:
-            for line in _end_of_log(cell):
-                console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
-        console.print(f"  repeat: {cell.repeat}", markup=False, soft_wrap=True)
-    console.print()
+    """One line for each cause with its cells, the end of its log, and the command that repeats the first
+    cell."""
+    causes: dict[str, list[CellResult]] = {}
+    for cell in results.cells:
+        if cell.failed:
+            causes.setdefault(cell.failed.replace(cell.id, "<cell>"), []).append(cell)
+    if causes:
+        console.print("Failed", style="bold red")
+    for first, *others in causes.values():
+        names = _some([first.id, *(cell.id for cell in others)])
+        console.print(f"{names}: {first.failed}", style="red", markup=False, soft_wrap=True)
+        for line in _end_of_log(first):
+            console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"  repeat: {first.repeat}", markup=False, soft_wrap=True)
+    if causes:
+        console.print()
 
 
 def _end_of_log(cell: CellResult) -> list[str]:

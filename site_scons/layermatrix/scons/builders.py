@@ -6,6 +6,7 @@ dependencies of a file: the compiler's identity, the resolved variant, its templ
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import SCons.Errors
 from SCons.Action import Action
 from SCons.Scanner import ScannerBase
 
-from layermatrix.build import dependencies, paths, shell
+from layermatrix.build import costs, dependencies, paths, shell
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
@@ -124,11 +125,13 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     folder = Path(env.Dir("#$BUILD_DIR").abspath)
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
-        build.request.soak, is_baseline(env), interrupt.interrupted,
+        build.request.soak, is_baseline(env), build.emulator_of(env["LAYERED_CELL"]), interrupt.interrupted,
     )  # fmt: skip
+    begin = time.monotonic()
     try:
         with build.shell.under_way(str(target[0])):
             how(task)
+        costs.note(folder, str(target[0]), time.monotonic() - begin)
     except StepError as error:
         if not error.recorded:
             shell.note_failure(folder, how.__name__, str(error), str(target[0]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.build import failure, link_options, paths, toolchain
-from layermatrix.model import matrix
+from layermatrix.build import failure, link_options, paths, target_compilers, toolchain
+from layermatrix.model.cells import Cell
 from layermatrix.scons import builders, run
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
+    from layermatrix.model.axes import AxisValue
     from layermatrix.model.variants import Variant
 
 Env = Any
@@ -29,7 +30,7 @@ def baseline(env: Env) -> Env:
     """An environment for the benchmark programs that run on the system's own functions. If the matrix has a
     floor, this environment builds it."""
     build: BuildState = env["LAYERED"]
-    usual = matrix.Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
+    usual = Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
     made = _cell(env, usual, paths.BASELINE)
     timed = build.project.matrix.peers
     if timed and timed.floor:
@@ -44,7 +45,7 @@ def _settings_of(variant: Variant) -> dict[str, str | int]:
     return {**values, **{f"LAYERED_{name.upper()}_NUMBER": one for name, one in variant.numbers.items()}}
 
 
-def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
+def _cell(env: Env, cell: Cell, folder: str) -> Env:
     """folder: the folder of its files, relative to the project's."""
     build: BuildState = env["LAYERED"]
     compiler = build.compiler_of(cell)
@@ -67,15 +68,29 @@ def _cell(env: Env, cell: matrix.Cell, folder: str) -> Env:
     made.SetDefault(IMPLICIT_COMMAND_DEPENDENCIES=False)
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))
+    for choice in cell.own:
+        _add_choice(made, choice.value)
     _reproducible(made)
     _given_flags(made)
     if compiler.family == "zig":
         _zig(made, compiler)
+    elif compiler.target:
+        made.Replace(**{name.upper(): target_compilers.archiver(compiler, name) for name in ("ar", "ranlib")})
     if cell.counts_layers:
         made["LAYERED_SHIPPED"] = _shipped(env, made)
     if not run.is_dry():
         failure.file_of(build.root / folder).unlink(missing_ok=True)  # this build records its own failure
     return made
+
+
+def _add_choice(made: Env, value: AxisValue) -> None:
+    """Append the flags and the environment of an own axis's value."""
+    made.Append(
+        CCFLAGS=_words((*value.flags, *value.compile)),
+        LINKFLAGS=_words((*value.flags, *value.link)),
+        CPPDEFINES=[(name, builders.literal(word)) for name, word in value.defines.items()],
+    )
+    made["ENV"] = {**made["ENV"], **value.environment}
 
 
 def _words(command: tuple[str, ...]) -> list[str]:
@@ -105,7 +120,12 @@ def _given_flags(made: Env) -> None:
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
     """Settings for zig. It may be the only tool chain, it keeps a cache in HOME, and it lacks some linker
     options."""
-    made.Replace(**{tool.upper(): _words((*compiler.command[:-1], tool)) for tool in ("ar", "ranlib")})
+    start = (
+        compiler.command[: compiler.command.index("cc")]
+        if "cc" in compiler.command
+        else compiler.command[:-1]
+    )
+    made.Replace(**{tool.upper(): _words((*start, tool)) for tool in ("ar", "ranlib")})
     made["ENV"].setdefault("HOME", str(Path.home()))
     build: BuildState = made["LAYERED"]
     top, cache = Path(made.Dir("#").abspath), build.root / toolchain.CACHE

@@ -18,7 +18,8 @@ from layermatrix.scons import builders, products
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
-    from layermatrix.model.matrix import Cell
+    from layermatrix.core.emulator import Emulator
+    from layermatrix.model.cells import Cell
 
 Env = Any
 Node = Any
@@ -63,6 +64,7 @@ class CellBuilder:
         self.cell: Cell = env["LAYERED_CELL"]
         self.cells = self._build.selection.cells
         self.soak = self._build.request.soak
+        self.runs = self._build.runs
         self.folder: str = env["BUILD_DIR"]
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)
@@ -82,6 +84,10 @@ class CellBuilder:
     @property
     def templates(self) -> Sequence[Node]:
         return builders.templates(self.env)
+
+    @cached_property
+    def emulator(self) -> Emulator:
+        return self._build.emulator_of(self.cell)
 
     @cached_property
     def empty(self) -> Node | None:

@@ -14,6 +14,7 @@ from SCons.Action import Action
 
 from layermatrix.build import paths, printing
 from layermatrix.core import process
+from layermatrix.model.matrix import NATIVE
 from layermatrix.scons import builders, run
 from layermatrix.scons.builders import printed
 
@@ -86,7 +87,7 @@ def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
     A program whose load is inlined is linked with `built`, the cell's libraries; the baseline has no such
     program. The other programs link no library.
     """
-    if env["LAYERED_CELL"].has_sanitizer:
+    if env["LAYERED_CELL"].has_sanitizer or env["LAYERED_CELL"].target != NATIVE:
         return []
     inlined = {load.program for load in env["LAYERED"].project.matrix.loads.values() if load.is_inlined}
     sources = _matching(env, [pattern])

@@ -33,10 +33,11 @@ from layermatrix.core.errors import SelectionError, SpecErrors
 from layermatrix.emit import printer
 from layermatrix.emit.closure import Closures
 from layermatrix.jobs import base, registry
-from layermatrix.model import matrix
+from layermatrix.model import cells
 from layermatrix.model.project import Project
 from layermatrix.scons import run
 
+NOTHING_TO_DO = 3  # the exit status if every selected cell is left out
 Env = Any
 Values = Mapping[str, Mapping[str, Any]]  # of an axis -> construction variables to append
 
@@ -66,8 +67,11 @@ def project(
     if default is None:
         default = not top and not SCons.Script.DEFAULT_TARGETS
     try:
-        command_line = _request(getattr(variables, "keys", lambda: variables)(), default)
-        loaded, compilers = _project_and_compilers(env, root, command_line)
+        loaded = project_cache.load_project(root, env["LAYERED_SOURCES"], library)
+        command_line = _request(getattr(variables, "keys", lambda: variables)(), default, loaded)
+        loaded, compilers = _with_compilers(env, root, loaded, command_line)
+        runs = request.runnings(loaded, command_line)
+        loaded = replace(loaded, matrix=loaded.matrix.with_ways(runs))
         plan = base.Plan(root, loaded, command_line, compilers, run.child(), registry.TARGETS)
         texts = base.answers(plan)
         if texts:
@@ -75,6 +79,8 @@ def project(
         _make_folder(root / "build")
         _run_jobs(plan)
         selection = _selected(plan)
+    except request.NothingToDoError as error:
+        run.refuse(str(error), NOTHING_TO_DO)
     except (SpecErrors, SelectionError, request.RequestError) as error:
         run.refuse(str(error))
     except OSError as error:
@@ -86,7 +92,7 @@ def project(
     env["LAYERED"] = BuildState(
         root, loaded, command_line, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
         {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
-        closures, shell.Shell(command_line.verbose), top, default,
+        closures, shell.Shell(command_line.verbose), top, default, runs,
     )  # fmt: skip
     if "compiledb" in command_line.names:  # loading the tool takes time, and it then records every object
         env.Tool("compilation_db")
@@ -110,7 +116,7 @@ def _folders(env: Env) -> tuple[Path, str]:
     return Path(folder.abspath), "" if folder is env.Dir("#") else f"{folder.path}/"
 
 
-def _request(others: Iterable[str], default: bool) -> request.Request:
+def _request(others: Iterable[str], default: bool, loaded: Project) -> request.Request:
     """The checked command line. With `-h`, only its compiler and flags."""
     script = SCons.Script
     if run.is_help():
@@ -123,21 +129,23 @@ def _request(others: Iterable[str], default: bool) -> request.Request:
         others=others,
         default=default,
         accept=bool(script.GetOption("accept")),
+        axes=loaded.matrix.axes.names,
+        runs=tuple(loaded.matrix.run),
+        presets=loaded.matrix.presets,
     )
 
 
-def _project_and_compilers(
-    env: Env, root: Path, command_line: request.Request
+def _with_compilers(
+    env: Env, root: Path, loaded: Project, command_line: request.Request
 ) -> tuple[Project, request.Compilers]:
     """The project, with the compilers of the matrix and those that the command line names."""
-    loaded = project_cache.load_project(root, env["LAYERED_SOURCES"], dependencies.library(root))
     named = toolchain.commands(command_line.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
     variables = {name: str(value) for name, value in env["ENV"].items()}
     compilers = toolchain.find_compilers(
         names, root / toolchain.CACHE, command_line.compiler_variables, variables
     )
-    return matrix.with_compilers(loaded, compilers), compilers
+    return cells.with_compilers(loaded, compilers), compilers
 
 
 def _selected(plan: base.Plan) -> request.Selection:

@@ -26,6 +26,7 @@ PACKAGES = {
     "rich": "rich",
     "elftools": "pyelftools",
     "capstone": "capstone",
+    "covertable": "covertable",
 }
 
 

@@ -6,18 +6,23 @@ from none.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from typing import NoReturn
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import SCons.SConsign
 import SCons.Script
 
+SAVE_SECONDS, SAVE_PART = 1.0, 20.0  # at least this long between two writes, and this often the time of one
 
-def refuse(message: str) -> NoReturn:
+
+def refuse(message: str, status: int = 2) -> NoReturn:
     """End the run with an error, because nothing can be built."""
     print(message, file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def answer(text: str) -> NoReturn:
@@ -37,6 +42,7 @@ def guard_database() -> None:
     """Make SCons report in one line if it cannot write its database at the end of a run, as on a full
     disk."""
     write = SCons.SConsign.write
+    _save_on_the_way(write)
 
     def guarded() -> None:
         try:
@@ -47,6 +53,23 @@ def guard_database() -> None:
             refuse(f"SCons cannot write its database: {words_of(error)}; what was built will be built again")
 
     SCons.SConsign.write = guarded
+
+
+def _save_on_the_way(write: Callable[[], None]) -> None:
+    """Make SCons write its database also during a run, so that a killed run keeps what it has built. SCons
+    calls `executed` in its main thread, where the database changes, too. Writing takes at most a part of the
+    time."""
+    executed, last = SCons.Script.Main.BuildTask.executed, [time.monotonic(), 0.0]
+
+    def executed_and_saved(task: Any) -> None:
+        executed(task)
+        now = time.monotonic()
+        if now - last[0] > max(SAVE_SECONDS, SAVE_PART * last[1]):
+            with contextlib.suppress(OSError):  # the write at the end of the run reports it
+                write()
+            last[:] = [time.monotonic(), time.monotonic() - now]
+
+    SCons.Script.Main.BuildTask.executed = executed_and_saved
 
 
 def is_help() -> bool:

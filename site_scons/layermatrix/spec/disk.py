@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.core.kinds import Misfit
-from layermatrix.model.plan import Matrix
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.system import System
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx")
@@ -73,6 +73,8 @@ def of_matrix(root: Path, plan: Matrix) -> Iterator[Misfit]:
 def _tests(plan: Matrix, known: Collection[str]) -> Iterator[Misfit]:
     """Check that each named test is one of the files that the patterns match."""
     named: dict[Place, str] = {("tests", "soak", name): name for name in plan.tests.soak}
+    named |= {("tests", "timeouts", name): name for name in plan.tests.timeouts}
+    named |= {("tests", "native", index): name for index, name in enumerate(plan.tests.native)}
     named |= {("pages", name, "test"): page.test for name, page in plan.pages.items()}
     for path, name in named.items():
         if name not in known:

@@ -1,7 +1,8 @@
 """Read a project's spec files into the frozen records of `model`, or report every mistake in them at once.
 
-Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, and one file per
-variant. If the folder of the C sources is known, the loader also checks that the named files exist (`disk`).
+Reads `variants/` under the project's root: layers.yaml, matrix.yaml, experiments.yaml, quarantine.yaml, and
+one file per variant. If the folder of the C sources is known, the loader also checks that the named files
+exist (`disk`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from layermatrix.core.errors import Place, Report
 from layermatrix.core.kinds import NAME, NOT_ALL, Misfit, Text, node_of
 from layermatrix.model.catalogue import Catalogue
-from layermatrix.model.plan import Matrix
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.project import Project
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.profiles import registry
 from layermatrix.spec import catalogue as catalogues
 from layermatrix.spec import disk, matrix
@@ -26,7 +28,8 @@ FOLDER = "variants"
 CATALOGUE = "layers.yaml"
 MATRIX = "matrix.yaml"
 EXPERIMENTS = "experiments.yaml"
-NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS)
+QUARANTINE = "quarantine.yaml"
+NO_VARIANTS = (CATALOGUE, MATRIX, EXPERIMENTS, QUARANTINE)
 FIGURE = r"[0-9]+(\.[0-9]+)?"
 NUMBER = Text("a figure or a range of two, such as '23.6' or '40-50'", f"{FIGURE}(-{FIGURE})?", longest=40)
 TEXT = Text("text", longest=40)
@@ -47,10 +50,12 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     plan = read(Matrix, cells)
     questions = Document(root, f"{FOLDER}/{EXPERIMENTS}", report, optional=True)
     experiments = read(ExperimentsSpec, questions)
+    failing = Document(root, f"{FOLDER}/{QUARANTINE}", report, optional=True)
+    quarantine = read(Quarantine, failing)
 
     known = {**catalogues.known(catalogue, layers), **matrix.known(plan, cells)}
     known |= {"variant": names} if names else {}
-    for document in (layers, cells, questions, *(file.document for file in files.values())):
+    for document in (layers, cells, questions, failing, *(file.document for file in files.values())):
         document.check_references(known)
     catalogue = catalogues.checked(spec, catalogue, layers)
     drafts = Lineage(catalogue, layers, files).draft_all()
@@ -60,6 +65,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     matrix.check(plan, names, cells)
     _check_figures(plan.baseline.reported, ("baseline", "reported"), catalogue, cells)
     matrix.check_experiments(experiments, plan, questions)
+    matrix.check_quarantine(quarantine, plan, failing)
     if sources is not None:
         absent = disk.of_system(root, sources, spec.system) if layers.sound("system") else ()
         _report_absent(absent, layers)
@@ -67,7 +73,7 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
     report.raise_if_any()
     variants = {name: finished(drafts[name].variant, catalogue) for name in names}
     plan = matrix.resolve(plan, names, registry.of(catalogue.profile).link)
-    return Project(catalogue, variants, plan, experiments.experiments)
+    return Project(catalogue, variants, plan, experiments.experiments, quarantine)
 
 
 def _report_absent(absent: Iterable[Misfit], document: Document) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
-from layermatrix.core.kinds import OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
+from layermatrix.core.kinds import NOT, OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
 from layermatrix.model.patterns import matches
 from layermatrix.spec import yamlnodes
 
@@ -31,7 +31,8 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
     "libraries": ("library",), "limits": ("limit",), "pages": ("page",), "experiments": ("experiment",),
     "groups": ("group",), "lines": ("file",), "reported": ("reported figure",), "settings": ("setting",),
     "storages": ("storage",), "capacity": ("layer",), "soak": ("program",), "roles": ("role",),
-    "classes": ("class",), "variants": ("variant", "mode", "load"),
+    "classes": ("class",), "run": ("run axis",), "values": ("value",),
+    "presets": ("preset",), "variants": ("variant", "mode", "load"),
     "budget": ("entry", "metric", "configuration"),
 }  # fmt: skip
 
@@ -146,10 +147,11 @@ class Document:
         for ref, name, path, of_key in self.references:
             there = known.get(ref.noun)
             if there is not None and not any(
-                name == one or (ref.pattern and matches(one, name)) for one in there
+                name == one or (ref.pattern and matches(one, name.removeprefix(NOT))) for one in there
             ):
-                what = f"unknown {ref.noun} {quote(name)}"
-                self.error(path, what, hint_for(name, there) or ref.hint, at_key=of_key)
+                shown = name.removeprefix(NOT) if ref.pattern else name
+                what = f"unknown {ref.noun} {quote(shown)}"
+                self.error(path, what, hint_for(shown, there) or ref.hint, at_key=of_key)
 
 
 def printable(name: str) -> str:

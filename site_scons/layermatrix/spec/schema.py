@@ -31,8 +31,9 @@ from layermatrix.core.kinds import (
     Text,
 )
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS
+from layermatrix.model.matrix import Matrix
 from layermatrix.model.measuring import Cache, Link
-from layermatrix.model.plan import Matrix
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.model.system import LIBRARY
 from layermatrix.profiles.registry import PROFILES
 from layermatrix.spec import key_docs
@@ -41,7 +42,7 @@ from layermatrix.spec.shapes import CatalogueSpec, ExperimentsSpec, VariantSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = "variants/schema"
-LAYERS, MATRIX, EXPERIMENTS, VARIANT = "layers", "matrix", "experiments", "variant"
+LAYERS, MATRIX, EXPERIMENTS, QUARANTINE, VARIANT = "layers", "matrix", "experiments", "quarantine", "variant"
 SWITCHES = (
     "on",
     "off",
@@ -64,6 +65,7 @@ FORMS: Mapping[str, Form] = {
     LAYERS: Form(CatalogueSpec, "Layer catalogue", "variants/layers.yaml"),
     MATRIX: Form(Matrix, "Matrix", "variants/matrix.yaml"),
     EXPERIMENTS: Form(ExperimentsSpec, "Experiments", "variants/experiments.yaml"),
+    QUARANTINE: Form(Quarantine, "Quarantine", "variants/quarantine.yaml"),
     VARIANT: Form(VariantSpec, "Variant", "variants/<variant>.yaml"),
 }
 
@@ -104,7 +106,7 @@ def comment(name: str) -> str:
 def form_of(file_name: str) -> str:
     """The kind of a file in variants/."""
     stem = file_name.removesuffix(".yaml")
-    return stem if stem in (LAYERS, MATRIX, EXPERIMENTS) else VARIANT
+    return stem if stem in (LAYERS, MATRIX, EXPERIMENTS, QUARANTINE) else VARIANT
 
 
 # --- records and their fields
@@ -323,7 +325,10 @@ _METRICS = {
 RULES: Mapping[str, list[Schema]] = {
     "AddSpec": [{"not": {"required": ["before", "after"]}}],
     "Condition": [{"minProperties": 1}],
-    "Rule": [{"properties": {"exclude": {"minProperties": 1}}}],
+    "Rule": [
+        {"oneOf": [{"required": ["exclude", "reason"]}, {"required": ["include"]}]},
+        {"properties": {"exclude": {"minProperties": 1}, "include": {"minProperties": 1}}},
+    ],
     "System": [
         {"dependentRequired": {"unity": ["unity_skeleton"], "unity_skeleton": ["unity"]}},
     ],

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from layermatrix.core.errors import SelectionError
-from layermatrix.model.matrix import Available, Selection, select
+from layermatrix.model.cells import Available, Selection, select
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -37,7 +36,7 @@ def every_cell(project: Project, available: Available | None = None) -> Selectio
     """Every cell of the axes, except those that a rule or a missing compiler excludes."""
     variants = ",".join(project.matrix.axes.variant)
     every = dict.fromkeys(("mode", "compiler", "sanitizer", "target"), "all")
-    return select(project, variant=variants, available=available, **every)
+    return select(project, {"variant": variants, **every}, available=available)
 
 
 def test_an_id_names_what_is_not_the_default(small: Project) -> None:
@@ -57,7 +56,7 @@ def test_a_target_that_is_not_the_default_ends_the_id(project: Write, matrix: Ch
     text = matrix("  sanitizer: [none, asan]", "  target: [native, aarch64]").replace(
         ", sanitizer: asan}", "}"
     )
-    cells = select(load_project(project(matrix=text)), mode="debug", target="all").cells
+    cells = select(load_project(project(matrix=text)), {"mode": "debug", "target": "all"}).cells
     assert [cell.id for cell in cells] == ["base-debug-gcc", "base-debug-gcc-aarch64"]
 
 
@@ -101,7 +100,7 @@ def test_with_no_compiler_at_all_each_one_is_reported(small: Project) -> None:
 
 
 def test_a_compiler_that_is_requested_and_missing_is_reported(small: Project) -> None:
-    selection = select(small, compiler="gcc", available=NO_GCC)
+    selection = select(small, {"compiler": "gcc"}, available=NO_GCC)
     assert selection.cells == ()
     assert selection.left_out == (("base-release-gcc", "gcc is not installed"),)
 
@@ -124,12 +123,12 @@ def test_the_matrix_file_can_name_other_defaults(project: Write, matrix: Change)
     ],
 )
 def test_variants_are_named_listed_matched_or_all(text: str, names: list[str], small: Project) -> None:
-    cells = select(small, variant=text, available=HERE).cells
+    cells = select(small, {"variant": text}, available=HERE).cells
     assert [cell.variant.name for cell in cells] == names
 
 
 def test_several_values_on_several_axes_give_every_pair(small: Project) -> None:
-    selection = select(small, mode="release,debug", sanitizer="all")
+    selection = select(small, {"mode": "release,debug", "sanitizer": "all"})
     assert [cell.id for cell in selection.cells] == [
         "base-release-gcc",
         "base-debug-gcc",
@@ -151,9 +150,8 @@ def test_several_values_on_several_axes_give_every_pair(small: Project) -> None:
     ],
 )
 def test_an_unknown_value_is_an_error_with_a_way_out(axis: str, text: str, what: str, small: Project) -> None:
-    words: dict[str, Any] = {axis: text}
     with pytest.raises(SelectionError) as caught:
-        select(small, **words)
+        select(small, {axis: text})
     assert str(caught.value) == what
 
 
