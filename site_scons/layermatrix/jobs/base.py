@@ -52,13 +52,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """The input of a job. scons: the command that starts SCons again, without variables and targets."""
+    """The input of a job. scons: the command that starts SCons again, without variables and targets.
+    targets: all targets of the command line."""
 
     root: Path
     project: Project
     request: Request
     compilers: Compilers
     scons: Sequence[str]
+    targets: Sequence[targets.Target] = ()
 
     def select(self, job: Job) -> Selection:
         """The selected cells of this job."""

@@ -46,7 +46,7 @@ JOBS: tuple[targets.Target, ...] = (
     layers.JOB,
     story.JOB,
     pages.JOB,
-    reference.job(lambda: TARGETS),
+    reference.JOB,
     report.JOB,
     run_tests.JOB,
     fuzz.JOB,
@@ -54,7 +54,7 @@ JOBS: tuple[targets.Target, ...] = (
     explain.JOB,
     new.JOB,
     schema.JOB,
-    completion.job(lambda: TARGETS),
+    completion.JOB,
     export.JOB,
 )
 TARGETS: tuple[targets.Target, ...] = (*JOBS, *targets.GRAPH)
