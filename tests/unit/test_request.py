@@ -180,7 +180,7 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    message = "--accept works only with the targets 'counters', 'story' and 'pages'"
+    message = "--accept works only with the targets 'matrix', 'counters', 'story' and 'pages'"
     with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 
