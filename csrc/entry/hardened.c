@@ -260,6 +260,14 @@ static void retire_run(char *block, size_t asked, size_t size)
     tiny_heap_end(heap);
 }
 
+// Overwrites the end of a large block: its memory will be used otherwise.
+static void wipe_end(char *block, size_t asked, size_t size)
+{
+    if (size == 0) return;
+    canary_wipe(block + asked, block + size);
+    canary_fill(block + size - CANARY_POST, block + size);
+}
+
 static COLD void free_untiny(void *block)
 {
     if (block == NULL) return;
@@ -267,8 +275,12 @@ static COLD void free_untiny(void *block)
     kind_t kind = kind_of(block);
     size_t asked = claim(block, kind, &size);
     check_canary(block, asked, size);
-    if (kind == LARGE) large_free(block); // large blocks have their own quarantine
-    else retire_run(block, asked, size);
+    if (kind == LARGE) {
+        wipe_end(block, asked, size);
+        large_free(block); // large blocks have their own quarantine
+        return;
+    }
+    retire_run(block, asked, size);
 }
 
 static void *hand_out_untiny(char *block, size_t size)
@@ -365,9 +377,14 @@ static void *resize_large(char *block, size_t size, size_t *asked)
     size_t has, wanted = size + CANARY_POST;
     *asked = large_asked(block, NO_REALLOC, &has);
     check_canary(block, *asked, has);
+    wipe_end(block, *asked, has);
     if (large_memory_for(size) != large_memory_for(*asked) && !large_fits(block, wanted)) {
-        block = size > BLOCKS_RUN_MOST ? large_resize(block, wanted) : NULL;
-        if (block == NULL) return NULL;
+        char *resized = size > BLOCKS_RUN_MOST ? large_resize(block, wanted) : NULL;
+        if (resized == NULL) {
+            hand_out(block, *asked); // it stays as it was
+            return NULL;
+        }
+        block = resized;
     }
     hand_out(block, size);
     return block;
@@ -382,6 +399,7 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
     size_t has = blocks_size(block, NO_REALLOC);
     check_canary(block, *asked, has);
     if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) return NULL;
+    canary_wipe((char *)block + *asked, (char *)block + has);
     hand_out(block, size);
     return block;
 }

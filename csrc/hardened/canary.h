@@ -116,8 +116,11 @@ static inline void canary_set(char *block, size_t asked, void *end)
 // Overwrites the canary that begins at `start`, except for the post.
 static inline void canary_wipe(const void *start, void *end)
 {
-    const canary_word_t *stop = canary_end(start, end);
-    for (canary_word_t *word = canary_first_word(start); word < stop; word++) *word = CANARY_FILL;
+    canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
+    if (word == stop) return;
+    uint64_t own = canary_own_bytes(start);
+    *word = (*word & ~own) | (CANARY_FILL & own);
+    for (word++; word < stop; word++) *word = CANARY_FILL;
 }
 
 // Checks the canary and the post.

@@ -25,6 +25,7 @@
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
 #define STEP_BYTES ((size_t)4 << 20) // returned at a time by a call that finds more free than is kept
+#define SLACK_BYTES ((size_t)512 << 10) // free memory that a class leaves to others in any case
 #define CLEAN_PAGES_A_LOOK 32u // clean pages taken before other pools are asked to make room
 
 #define BY_CLASS (TINY_CHECKS >= TINY_CHECKS_FULL)
@@ -534,13 +535,18 @@ static superslab_t *find_superslab(unsigned rank, lists_t lists)
 static size_t most_kept(bool for_others)
 {
     size_t in_use = pool.pages_used * HAK_PAGE, peak = pool.demand.peak;
-    if (for_others) return peak > in_use ? peak - in_use : 0;
+    if (for_others) return (peak > in_use ? peak - in_use : 0) + SLACK_BYTES;
     return hak_demand_keeps(&pool.demand, in_use, KEPT_BYTES);
 }
 
 static bool is_surplus(bool for_others)
 {
     return pool.dirty_pages * HAK_PAGE > most_kept(for_others);
+}
+
+static size_t surplus_for_others(void)
+{
+    return is_surplus(true) ? pool.dirty_pages * HAK_PAGE - most_kept(true) : 0;
 }
 
 // As shared_pool_return; `for_others` as in most_kept.
@@ -581,14 +587,14 @@ void *shared_pool_take(unsigned pages, size_t class)
     if (superslab == NULL) superslab = map_superslab(pages, class);
     if (superslab == NULL) superslab = find_in_any_class(rank, class);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
-    bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus(true);
+    size_t surplus = BY_CLASS && pool.clean_taken > clean_before ? surplus_for_others() : 0;
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
-    if (UNLIKELY(surplus)) return_memory(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
+    if (UNLIKELY(surplus > 0)) return_memory(surplus, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
@@ -706,6 +712,14 @@ static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
     superslab->huge_pages = false;
 }
 
+// Returns the lowest `count` bits, or all.
+static uint32_t lowest_of(uint32_t pages, size_t count)
+{
+    uint32_t lowest = 0;
+    for (; pages != 0 && count > 0; count--, pages &= pages - 1) lowest |= pages & -pages;
+    return lowest;
+}
+
 // Checks superslabs in turn, beginning with the one that has been in the list the longest. A free superslab is
 // unmapped as a whole, even if it holds no memory.
 static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t now, uint32_t delay)
@@ -717,6 +731,7 @@ static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t
         pool.cursor[list] = superslab->previous;
         uint32_t pages =
             is_surplus(purge->for_others) ? superslab->dirty : stale_pages(superslab, now, delay);
+        if (purge->for_others) pages = lowest_of(pages, most / HAK_PAGE + 1 - purge->pages);
         bool is_free =
             superslab->free == superslab->all && superslab->dirty == pages && !is_reserved(superslab);
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
