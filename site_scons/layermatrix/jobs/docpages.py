@@ -47,7 +47,7 @@ def run_test(
     linked: bool = True,
     extra: Mapping[str, str] | None = None,
 ) -> Entries:
-    """The output of the test, which is linked with this library; if not `linked`, the library is preloaded.
+    """The output of the test, which is linked with this library; otherwise the library is loaded before it.
     extra: further environment variables. Raises PageError if the test fails or prints no line of the page."""
     command = [str(program.absolute())]
     try:
