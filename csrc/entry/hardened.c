@@ -175,16 +175,16 @@ static void leave_tiny(quarantine_block_t gone)
 }
 
 // A fork finds a row consistent at any time, as it does the heap.
-static void retire_tiny(tiny_place_t place)
+static void retire_tiny(tiny_place_t place, size_t asked)
 {
     quarantine_t *waiting = quarantine();
     size_t size = (size_t)(place.end - place.block);
     if (UNLIKELY(waiting == NULL)) {
-        tiny_notes_fill(place, size <= FILL_ALWAYS);
+        tiny_notes_fill(place, asked, size <= FILL_ALWAYS);
         blocks_free(place.block);
         return;
     }
-    tiny_notes_fill(place, fill_allows_whole(&waiting->allowance, size));
+    tiny_notes_fill(place, asked, fill_allows_whole(&waiting->allowance, size));
     quarantine_block_t block = {.start = place.block, .size = size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
@@ -200,13 +200,13 @@ static void free_tiny(const tiny_slab_t *slab, void *block)
     tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
     size_t asked = tiny_notes_claim(place);
     if (UNLIKELY(!canary_is_whole(place.block, asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
-    retire_tiny(place);
+    retire_tiny(place, asked);
 }
 
 static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
-    tiny_notes_check_free(place);
+    tiny_notes_check_free(slab, place);
     tiny_notes_set(place, size);
     canary_set(place.block, size, place.end);
     return block;
@@ -227,19 +227,24 @@ static size_t claim(void *block, kind_t kind, size_t *size)
     }
 }
 
-static bool fill_run(quarantine_t *waiting, char *block, size_t size)
+static bool fill_run(quarantine_t *waiting, char *block, size_t asked, size_t size)
 {
     char *post = block + size - CANARY_POST;
     bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
-    if (whole) fill_whole(block, post);
-    else fill_part(block, post);
-    return whole;
+    if (!whole) {
+        fill_part(block, post);
+        canary_wipe(block + asked, block + size);
+        return false;
+    }
+    fill_whole(block, post);
+    page_arena_mark_filled(block);
+    return true;
 }
 
-static void retire_run(char *block, size_t size)
+static void retire_run(char *block, size_t asked, size_t size)
 {
     quarantine_t *waiting = quarantine();
-    bool whole = fill_run(waiting, block, size);
+    bool whole = fill_run(waiting, block, asked, size);
     if (waiting == NULL) {
         blocks_free(block);
         return;
@@ -263,7 +268,14 @@ static COLD void free_untiny(void *block)
     size_t asked = claim(block, kind, &size);
     check_canary(block, asked, size);
     if (kind == LARGE) large_free(block); // large blocks have their own quarantine
-    else retire_run(block, size);
+    else retire_run(block, asked, size);
+}
+
+static void *hand_out_untiny(char *block, size_t size)
+{
+    if (kind_of(block) == ARENA && UNLIKELY(!page_arena_is_unwritten(block))) hak_die(CANARY_WRITTEN, block);
+    hand_out(block, size);
+    return block;
 }
 
 // ---- entries
@@ -281,8 +293,7 @@ void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
     if (UNLIKELY(block == NULL)) return NULL;
     const tiny_slab_t *slab = tiny_registry_find(block);
     if (slab != NULL) return hand_out_tiny(slab, block, size);
-    hand_out(block, size);
-    return block;
+    return hand_out_untiny(block, size);
 }
 
 // A thread past its own end gets runs instead of tiny blocks.
@@ -293,8 +304,7 @@ void *hardened_alloc(size_t size)
     if (UNLIKELY(block == NULL)) return NULL;
     const tiny_slab_t *slab = tiny_registry_find(block);
     if (LIKELY(slab != NULL)) return hand_out_tiny(slab, block, size);
-    hand_out(block, size);
-    return block;
+    return hand_out_untiny(block, size);
 }
 
 // Where a block of `size` bytes that replaces one of `has` bytes gets room to grow further.

@@ -113,6 +113,13 @@ static inline void canary_set(char *block, size_t asked, void *end)
     for (canary_word_t *word = first + 2; word < stop; word++) *word = canary_word_at(secret, word);
 }
 
+// Overwrites the canary that begins at `start`, except for the post.
+static inline void canary_wipe(const void *start, void *end)
+{
+    const canary_word_t *stop = canary_end(start, end);
+    for (canary_word_t *word = canary_first_word(start); word < stop; word++) *word = CANARY_FILL;
+}
+
 // Checks the canary and the post.
 static inline bool canary_is_whole(char *block, size_t asked, void *end)
 {

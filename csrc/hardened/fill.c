@@ -48,14 +48,20 @@ static bool fill_page(char *page)
     return true;
 }
 
+bool fill_or_zero(const char *start, const char *end)
+{
+    const canary_word_t *word = (const canary_word_t *)(const void *)start,
+                        *stop = (const canary_word_t *)(const void *)end;
+    if (*word == CANARY_FILL) return canary_is_filled(start, end);
+    uint64_t bits = 0;
+    for (; word < stop; word++) bits |= *word;
+    return bits == 0;
+}
+
 // A page that was not touched before the free, and has memory now, holds zeroes.
 static bool page_is_whole(char *page)
 {
-    const canary_word_t *word = (const canary_word_t *)(void *)page, *end = word + OS_PAGE / sizeof *word;
-    if (*word == CANARY_FILL) return canary_is_filled(word, end);
-    uint64_t bits = 0;
-    for (; word < end; word++) bits |= *word;
-    return bits == 0;
+    return fill_or_zero(page, page + OS_PAGE);
 }
 
 // The page of the first word, in which a link will be written, counts as present.

@@ -55,6 +55,9 @@ static inline char *fill_piece_of(char *start, const char *end)
 void fill_pages(char *start, char *end) COLD;
 bool fill_pages_are_whole(const char *from, const char *end) COLD;
 
+// True if all of it is filled, or all of it is zero. Multiples of 8, not empty.
+bool fill_or_zero(const char *start, const char *end) COLD;
+
 static inline void fill_whole(char *start, char *end)
 {
     if (LIKELY((size_t)(end - start) <= FILL_BY_PAGE)) canary_fill(start, end);

@@ -45,6 +45,10 @@ static inline bool tiny_note_is_of_free(uint16_t note)
 // before it is damaged.
 static inline size_t tiny_notes_claim(tiny_place_t place)
 {
+    // The exchange holds up every load that follows it, but not these.
+    __builtin_prefetch(place.block - CANARY_POST);
+    __builtin_prefetch(place.end - CANARY_POST, 1);
+    __builtin_prefetch(place.end - CANARY_MOST, 1);
     uint16_t note = atomic_exchange(place.note, TINY_NOTE_FREED);
     if (UNLIKELY(tiny_note_is_of_free(note)))
         tiny_die(note == 0 ? "free of a pointer that is no block" : CANARY_DOUBLE_FREE, place.block);
@@ -52,8 +56,8 @@ static inline size_t tiny_notes_claim(tiny_place_t place)
     return note - 1u;
 }
 
-// Fills a claimed block, as a whole or in part.
-static inline void tiny_notes_fill(tiny_place_t place, bool whole)
+// Fills a claimed block, as a whole or in part. Its canary goes in any case, because it depends on the secret.
+static inline void tiny_notes_fill(tiny_place_t place, size_t asked, bool whole)
 {
     char *post = place.end - CANARY_POST;
     if (LIKELY(whole)) {
@@ -61,6 +65,7 @@ static inline void tiny_notes_fill(tiny_place_t place, bool whole)
         return;
     }
     fill_part(place.block, post);
+    canary_wipe(place.block + asked, place.end);
     atomic_store_explicit(place.note, TINY_NOTE_FREED_PART, memory_order_relaxed);
 }
 
@@ -80,22 +85,49 @@ static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from
     return fill_part_is_whole(place.block, from, post);
 }
 
+static inline bool tiny_note_is_of_new(const _Atomic(uint16_t) *note)
+{
+    return atomic_load_explicit(note, memory_order_relaxed) == 0;
+}
+
+// Prepares a block that was never allocated. A post that a neighbour needs has been written for it already, and has to be
+// undamaged.
+static inline void tiny_notes_begin(const tiny_slab_t *slab, tiny_place_t place)
+{
+    size_t index = (size_t)(place.note - slab->asked);
+    if (index > 0 && tiny_note_is_of_new(place.note - 1)) canary_set_post(place.block);
+    if (index + 1u == slab->capacity || tiny_note_is_of_new(place.note + 1)) canary_set_post(place.end);
+    if ((size_t)(place.end - place.block) <= FILL_ALWAYS)
+        canary_fill(place.block + sizeof(tiny_block_t), place.end - CANARY_POST);
+}
+
 // Checks a block that the layers return, except for the link that they wrote; ends the process if the block is allocated,
-// or was written to since it was freed. A fresh block has no fill yet.
-static inline void tiny_notes_check_free(tiny_place_t place)
+// or was written to since it was freed.
+static inline void tiny_notes_check_free(const tiny_slab_t *slab, tiny_place_t place)
 {
     uint16_t note = atomic_load(place.note);
-    canary_word_t *link = (canary_word_t *)(void *)place.block;
-    char *behind = place.block + sizeof(tiny_block_t);
     if (LIKELY(note >= TINY_NOTE_FREED_PART)) {
+        char *behind = place.block + sizeof(tiny_block_t);
         if (UNLIKELY(!tiny_notes_fill_is_whole(place, behind, note))) tiny_die(CANARY_WRITTEN, place.block);
     } else if (UNLIKELY(note != 0)) {
         tiny_die("corrupted heap: a block was handed out twice", place.block);
-    } else if ((size_t)(place.end - place.block) <= FILL_ALWAYS) {
-        canary_fill(behind, place.end - CANARY_POST);
+    } else {
+        tiny_notes_begin(slab, place);
     }
     if (UNLIKELY(!canary_has_post(place.end))) tiny_die(CANARY_OVERFLOW, place.block);
-    *link = CANARY_FILL;
+    *(canary_word_t *)(void *)place.block = CANARY_FILL;
+}
+
+// Called for a slab whose blocks are all free: what lies in it and depends on the secret is overwritten.
+static inline void tiny_notes_wipe(const tiny_slab_t *slab)
+{
+    size_t size = tiny_class_size[slab->class];
+    ((canary_word_t *)(void *)slab->start)[-1] = CANARY_FILL;
+    for (size_t i = 0; i < slab->capacity; i++) {
+        if (tiny_note_is_of_new(&slab->asked[i])) continue;
+        canary_word_t *word = (canary_word_t *)(void *)(slab->start + i * size);
+        word[-1] = word[0] = word[size / sizeof *word - 1] = CANARY_FILL;
+    }
 }
 
 #endif

@@ -22,13 +22,10 @@ _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK
 
 static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
 {
-    size_t size = tiny_class_size[slab->class];
     slab->order = tiny_draw(random);
     canary_set_post(slab->start);
-    for (size_t i = 0; i < slab->capacity; i++) {
-        canary_set_post(slab->start + (i + 1) * size);
+    for (size_t i = 0; i < slab->capacity; i++)
         atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
-    }
 }
 
 // Returns a number that depends on the secret. Mixed twice, because one product keeps neighbours together.

@@ -1,6 +1,7 @@
 // The requested sizes of runs, for variants with full checks.
 #include "heap/arena_asked.h"
 
+#include "hardened/fill.h"
 #include "heap/arena_runs.h"
 #include "os/die.h"
 #include "os/lock.h"
@@ -13,6 +14,30 @@ size_t page_arena_note(void *block, size_t asked)
     uint32_t first = arena_unit_of(chunk, block);
     chunk->asked[first] = (uint32_t)asked + 1;
     return chunk->length[first] * PAGE_ARENA_UNIT;
+}
+
+// A free run whose data lies in its first unit does not keep its fill.
+void page_arena_mark_filled(void *block)
+{
+    if (!ARENA_NODES_APART) return;
+    arena_chunk_t *chunk = arena_chunk_of(block);
+    uint32_t first = arena_unit_of(chunk, block), end = first + chunk->length[first];
+    for (uint32_t unit = first; unit < end; unit++) chunk->filled[unit] = true;
+}
+
+// A run may begin and end elsewhere than those that were freed; at the end of each of these, a post may stand.
+bool page_arena_is_unwritten(void *block)
+{
+    arena_chunk_t *chunk = arena_chunk_of(block);
+    uint32_t first = arena_unit_of(chunk, block), end = first + chunk->length[first];
+    bool unwritten = true;
+    for (uint32_t unit = first; unit < end; unit++) {
+        if (!chunk->filled[unit]) continue;
+        char *start = arena_address_of(chunk, unit);
+        unwritten &= fill_or_zero(start, start + PAGE_ARENA_UNIT - CANARY_POST);
+        chunk->filled[unit] = false;
+    }
+    return unwritten;
 }
 
 static uint32_t asked_at(const arena_chunk_t *chunk, const void *block, const char *no_block,

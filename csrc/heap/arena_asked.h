@@ -12,4 +12,10 @@ size_t page_arena_note(void *block, size_t asked);
 size_t page_arena_asked(const void *block, const char *misuse);
 size_t page_arena_claim(const void *block, size_t *size);
 
+// The run's owner has filled all of it, except for its last CANARY_POST bytes, before it frees it.
+void page_arena_mark_filled(void *block);
+
+// True if nothing was written to those units of a run that were filled when they were freed. The run has just been taken.
+bool page_arena_is_unwritten(void *block);
+
 #endif

@@ -44,6 +44,7 @@ typedef struct arena_chunk {
         length[ARENA_CHUNK_UNITS]; // units of the run; at its first unit and, if it is free, also at its last
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint32_t asked[ARENA_CHUNK_UNITS]; // at the first unit of an allocated run: requested bytes plus 1
+    bool filled[ARENA_CHUNK_UNITS]; // the unit was filled when it was freed, see fill.h
 #endif
     arena_node_t node[ARENA_NODES_APART ? ARENA_CHUNK_UNITS : 1];
 } arena_chunk_t;

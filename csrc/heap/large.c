@@ -16,6 +16,7 @@
 #include "registry/tiny_registry.h"
 
 #define KEPT_BYTES ((size_t)64 << 20) // always cached; more after a peak, see demand.h
+#define KEPT_LEAST ((size_t)48 << 20) // the same with full checks
 #define HIDDEN_BYTES ((size_t)64 << 20) // of guarded extents that wait
 #define HIDDEN_BLOCK (HIDDEN_BYTES / 2) // a larger one does not wait
 #define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
@@ -191,12 +192,20 @@ static size_t most_hidden(void)
     return share < HIDDEN_BYTES ? share : HIDDEN_BYTES;
 }
 
+// With full checks, less is kept for gaps.
+static size_t most_kept(void)
+{
+    if (!LARGE_GUARDS) return hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
+    size_t most = large.bytes / 4 > KEPT_LEAST ? large.bytes / 4 : KEPT_LEAST;
+    size_t below_peak = large.demand.peak > large.bytes ? large.demand.peak - large.bytes : 0;
+    return below_peak > most ? below_peak : most;
+}
+
 // Takes out the extents that exceed the bound.
 static large_extent_t *surplus(size_t most, uint32_t now, uint32_t delay)
 {
     hak_demand_look(&large.demand, large.bytes, now);
-    size_t keep = LARGE_GUARDS ? hak_demand_keeps(&large.demand, large.bytes, KEPT_BYTES)
-                               : hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
+    size_t keep = most_kept();
     // Waits until the bound is exceeded by an eighth, so that not every free near it cuts a piece off.
     bool waits = large_extents_bytes() <= keep + keep / 8;
     return large_extents_surplus(waits ? SIZE_MAX : keep, most, now, delay);

@@ -21,7 +21,7 @@ typedef struct allowance {
 // Guards: pages of the MMU, because a page fault is what most of the time is spent on; the system calls for a block cost as
 // much as some pages. Canaries: one page each.
 #define PAGES_A_BLOCK 16u
-static allowance_t guards = {.most = 1u << 15, .a_ms = 32};
+static allowance_t guards = {.most = 1u << 13, .a_ms = 32};
 static allowance_t canaries = {.most = 256, .a_ms = 1};
 
 static struct {

@@ -16,7 +16,6 @@
 
 // Per page: one bit for each block that it may have.
 #define BLOCKS_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN)
-#define FREE_BYTES (BLOCKS_A_PAGE / 8)
 #define REMOTE_BYTES (TINY_REMOTES_A_PAGE * sizeof(tiny_remote_t))
 
 // Always cached, if a program frees as much; more after a peak, see demand.h.
@@ -25,6 +24,7 @@
 // Per hold of the lock: superslabs whose memory is returned to the system, and superslabs that are checked.
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
+#define STEP_BYTES ((size_t)4 << 20) // returned at a time by a call that finds more free than is kept
 #define CLEAN_PAGES_A_LOOK 32u // clean pages taken before other pools are asked to make room
 
 #define BY_CLASS (TINY_CHECKS >= TINY_CHECKS_FULL)
@@ -43,6 +43,7 @@ typedef struct superslab {
     uint8_t rank; // of the class's slabs
     uint32_t shown; // pages that are accessible, except for the guards of their slabs
     uint32_t guarded; // pages that end with a guard
+    bool reserved; // lies in a reservation, see below
 #endif
     struct superslab *next;
     struct superslab *previous;
@@ -71,6 +72,8 @@ static struct {
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's random numbers
     unsigned guards; // slabs that end with one
+    char *reservation;
+    uint32_t reserved; // one bit for each superslab of the reservation that is not used yet
 #endif
 #if HAKMEM_DEBUG_OUTPUT
     uint64_t takes;
@@ -179,7 +182,19 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
-#define ASKED_BYTES (BLOCKS_A_PAGE * sizeof(uint16_t))
+// Returns the number of blocks of a slab, rounded up to whole words of bits.
+static size_t blocks_of(size_t class, unsigned rank)
+{
+    return hak_round_up((HAK_PAGE << rank) / tiny_class_size[class] + 1, 64);
+}
+
+// The first page of a slab has the notes of all its blocks. Their number is known, as the class is.
+static size_t noted_blocks(const superslab_t *superslab)
+{
+    return blocks_of(superslab->class, superslab->rank);
+}
+
+#define ASKED_BYTES sizeof(uint16_t) // of a block
 #else
 
 static unsigned pick(uint32_t pages)
@@ -187,27 +202,41 @@ static unsigned pick(uint32_t pages)
     return (unsigned)__builtin_ctz(pages);
 }
 
+static size_t noted_blocks(const superslab_t *superslab)
+{
+    (void)superslab;
+    return BLOCKS_A_PAGE;
+}
+
 #define ASKED_BYTES ((size_t)0)
 #endif
 
+// Returns the bytes of a page's notes, without those that other threads write.
+static size_t page_notes_bytes(const superslab_t *superslab)
+{
+    size_t blocks = noted_blocks(superslab);
+    return hak_round_up(blocks / 8 + blocks * ASKED_BYTES, 64);
+}
+
 static size_t notes_bytes(const superslab_t *superslab)
 {
-    return hak_round_up(pages_of(superslab) * (FREE_BYTES + ASKED_BYTES + REMOTE_BYTES), OS_PAGE);
+    return hak_round_up(pages_of(superslab) * (page_notes_bytes(superslab) + REMOTE_BYTES), OS_PAGE);
 }
 
 static bool map_notes(superslab_t *superslab)
 {
     superslab->notes = os_map(notes_bytes(superslab), OS_PAGE);
     if (superslab->notes == NULL) return false;
+    size_t bytes = page_notes_bytes(superslab);
     // Those that other threads write come last: they are touched only if blocks are freed by other threads.
-    tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * (FREE_BYTES + ASKED_BYTES));
+    tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * bytes);
     for (unsigned i = 0; i < pages_of(superslab); i++) {
         tiny_slab_t *record = tiny_registry_record(superslab->start + i * HAK_PAGE);
-        char *notes = superslab->notes + i * (FREE_BYTES + ASKED_BYTES);
+        char *notes = superslab->notes + i * bytes;
         record->free = (void *)notes;
         record->remote = &remote[i * TINY_REMOTES_A_PAGE];
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-        record->asked = (void *)(notes + FREE_BYTES);
+        record->asked = (void *)(notes + noted_blocks(superslab) / 8);
 #endif
     }
     return true;
@@ -261,18 +290,100 @@ static void count_at_place(const superslab_t *superslab, int change)
     if (superslab->all == ALL_PAGES && *place < UINT8_MAX) *place = (uint8_t)(*place + change);
 }
 
-static bool map_pages(superslab_t *superslab, unsigned pages)
+// Where addresses are limited, a class gets fewer of them at a time, and returns them.
+static bool has_few_addresses(void)
+{
+    return os_address_limit() < SIZE_MAX;
+}
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// reservation: inaccessible addresses of several superslabs, which classes take at random and keep for good.
+#define RESERVED_SUPERSLABS 16u
+
+static char *take_reserved(void)
+{
+    if (pool.reserved == 0) {
+        if (has_few_addresses()) return NULL;
+        char *start = os_map_hidden(RESERVED_SUPERSLABS * SUPERSLAB_SIZE, SUPERSLAB_SIZE, CANARY_GUARD);
+        if (start == NULL) return NULL;
+        pool.reservation = start;
+        pool.reserved = row_at(0, RESERVED_SUPERSLABS);
+    }
+    unsigned index = pick(pool.reserved);
+    pool.reserved &= ~((uint32_t)1 << index);
+    return pool.reservation + index * SUPERSLAB_SIZE;
+}
+
+static void put_back_reserved(const char *start)
+{
+    pool.reserved |= (uint32_t)1 << (size_t)(start - pool.reservation) / SUPERSLAB_SIZE;
+}
+
+static bool is_reserved(const superslab_t *superslab)
+{
+    return superslab->reserved;
+}
+
+static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
+{
+    superslab->class = (uint8_t)class;
+    superslab->rank = (uint8_t)rank;
+    superslab->reserved = reserved;
+}
+
+#else
+
+static char *take_reserved(void)
+{
+    return NULL;
+}
+
+static void put_back_reserved(const char *start)
+{
+    (void)start;
+}
+
+static bool is_reserved(const superslab_t *superslab)
+{
+    (void)superslab;
+    return false;
+}
+
+static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
+{
+    (void)superslab;
+    (void)class;
+    (void)rank;
+    (void)reserved;
+}
+
+#endif
+
+static char *map_start(unsigned pages, bool *reserved)
+{
+    char *start = pages == SUPERSLAB_PAGES ? take_reserved() : NULL;
+    *reserved = start != NULL;
+    if (start != NULL) return start;
+    return pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(pages * HAK_PAGE);
+}
+
+// `class`, `rank`: of the superslab's slabs, with full checks.
+static bool map_pages(superslab_t *superslab, unsigned pages, size_t class, unsigned rank)
 {
     size_t size = pages * HAK_PAGE;
-    char *start = pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(size);
+    bool reserved;
+    char *start = map_start(pages, &reserved);
     if (start == NULL) return false;
     uint32_t all = row_at(0, pages);
     *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
+    set_class(superslab, class, rank, reserved);
     if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
         count_at_place(superslab, +1);
         return true;
     }
-    os_unmap_guarded(start, size, CANARY_GUARD);
+    if (reserved) put_back_reserved(start);
+    else os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }
 
@@ -282,12 +393,6 @@ static hak_pool_usage_t usage_for_decay(void)
 {
     shared_pool_usage_t usage = shared_pool_usage();
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
-}
-
-// Where addresses are limited, a class gets fewer of them at a time, and returns them.
-static bool has_few_addresses(void)
-{
-    return os_address_limit() < SIZE_MAX;
 }
 
 static unsigned pages_to_map(void)
@@ -301,19 +406,15 @@ static superslab_t *map_superslab(unsigned least_pages, size_t class)
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
-    bool mapped = map_pages(superslab, pages_to_map()) ||
-                  (shared_pool_in_small_steps && map_pages(superslab, least_pages));
+    unsigned rank = (unsigned)__builtin_ctz(least_pages);
+    bool mapped = map_pages(superslab, pages_to_map(), class, rank) ||
+                  (shared_pool_in_small_steps && map_pages(superslab, least_pages, class, rank));
     if (!mapped) {
         drop_record(superslab);
         return NULL;
     }
     for (unsigned i = 0; i < pages_of(superslab); i++)
         tiny_registry_record(superslab->start + i * HAK_PAGE)->owner = superslab;
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    superslab->class = (uint8_t)class;
-    superslab->rank = (uint8_t)__builtin_ctz(least_pages);
-#endif
-    (void)class;
     pool.superslabs++;
     pool.pages += pages_of(superslab);
     list_add(superslab, list_of(superslab));
@@ -428,32 +529,66 @@ static superslab_t *find_superslab(unsigned rank, lists_t lists)
     return NULL;
 }
 
-// Addresses are short: with full checks, another class lends pages of its own.
-static superslab_t *find_in_any_class(unsigned rank)
+// Returns the bytes of free memory that may stay. `for_others`: with full checks a class cannot use what others have freed, so
+// when it takes new memory, free and used memory together stay within the recent peak.
+static size_t most_kept(bool for_others)
+{
+    size_t in_use = pool.pages_used * HAK_PAGE, peak = pool.demand.peak;
+    if (for_others) return peak > in_use ? peak - in_use : 0;
+    return hak_demand_keeps(&pool.demand, in_use, KEPT_BYTES);
+}
+
+static bool is_surplus(bool for_others)
+{
+    return pool.dirty_pages * HAK_PAGE > most_kept(for_others);
+}
+
+// As shared_pool_return; `for_others` as in most_kept.
+static size_t return_memory(size_t most, uint32_t now, uint32_t delay, bool for_others);
+
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// Addresses are short: another class, which has notes for as many blocks, lends pages of its own.
+static superslab_t *find_in_any_class(unsigned rank, size_t class)
 {
     enum { LOOKS = 8 };
-    for (unsigned list = 0; BY_CLASS && list < LISTS; list++) {
+    for (unsigned list = 0; list < LISTS; list++) {
         superslab_t *superslab = pool.with_free[list];
         for (unsigned looks = LOOKS; looks > 0 && superslab != NULL; looks--, superslab = superslab->next)
-            if (rows_of(superslab->free, rank) != 0) return superslab;
+            if (rows_of(superslab->free, rank) != 0 && noted_blocks(superslab) >= blocks_of(class, rank))
+                return superslab;
     }
     return NULL;
 }
+
+#else
+
+static superslab_t *find_in_any_class(unsigned rank, size_t class)
+{
+    (void)rank;
+    (void)class;
+    return NULL;
+}
+
+#endif
 
 void *shared_pool_take(unsigned pages, size_t class)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
+    unsigned clean_before = pool.clean_taken;
     superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
     if (superslab == NULL) superslab = map_superslab(pages, class);
-    if (superslab == NULL) superslab = find_in_any_class(rank);
+    if (superslab == NULL) superslab = find_in_any_class(rank, class);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    bool surplus = BY_CLASS && pool.clean_taken > clean_before && is_surplus(true);
     bool wants_room = pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) pool.clean_taken = 0;
 #if HAKMEM_DEBUG_OUTPUT
     pool.takes++;
 #endif
     os_unlock(&pool.lock);
+    if (UNLIKELY(surplus)) return_memory(STEP_BYTES, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
 }
@@ -468,15 +603,8 @@ void *shared_pool_take_present(unsigned pages, size_t class)
     return page;
 }
 
-static bool is_surplus(void)
-{
-    return pool.dirty_pages * HAK_PAGE >
-           hak_demand_keeps(&pool.demand, pool.pages_used * HAK_PAGE, KEPT_BYTES);
-}
-
 void shared_pool_give(void *page, unsigned pages)
 {
-    enum { STEP_BYTES = 4 << 20 };
     uint32_t now = os_clock_ms();
     pool_lock();
     superslab_t *superslab = tiny_registry_record(page)->owner;
@@ -489,7 +617,7 @@ void shared_pool_give(void *page, unsigned pages)
     for (unsigned i = 0; i < pages; i++) superslab->freed_at[index + i] = now;
     relist(superslab);
     count_used(-(ptrdiff_t)pages);
-    bool surplus = is_surplus();
+    bool surplus = is_surplus(false);
 #if HAKMEM_DEBUG_OUTPUT
     pool.gives++;
 #endif
@@ -511,6 +639,7 @@ bool shared_pool_purge(void *start, size_t bytes)
 // ---- returning memory to the system; outside the lock, while the pages count as used
 
 typedef struct purge {
+    bool for_others;
     unsigned count;
     struct {
         superslab_t *superslab;
@@ -557,19 +686,13 @@ static void isolate_whole(purge_t *purge, superslab_t *superslab)
     purge->unmapped = superslab;
 }
 
-// True if a superslab without memory stays, for its class.
-static bool keeps_addresses(void)
-{
-    return BY_CLASS && !has_few_addresses();
-}
-
 static void isolate(purge_t *purge, superslab_t *superslab, uint32_t pages)
 {
     unsigned count = (unsigned)__builtin_popcount(pages);
     purge->pages += count;
     pool.dirty_pages -= count;
     superslab->dirty &= ~pages;
-    if (superslab->free == superslab->all && superslab->dirty == 0 && !keeps_addresses()) {
+    if (superslab->free == superslab->all && superslab->dirty == 0 && !is_reserved(superslab)) {
         isolate_whole(purge, superslab);
         return;
     }
@@ -592,8 +715,10 @@ static void isolate_of_list(purge_t *purge, unsigned list, size_t most, uint32_t
         superslab_t *superslab = pool.cursor[list] != NULL ? pool.cursor[list] : pool.last[list];
         if (superslab == NULL) return;
         pool.cursor[list] = superslab->previous;
-        uint32_t pages = is_surplus() ? superslab->dirty : stale_pages(superslab, now, delay);
-        bool is_free = superslab->free == superslab->all && superslab->dirty == pages && !keeps_addresses();
+        uint32_t pages =
+            is_surplus(purge->for_others) ? superslab->dirty : stale_pages(superslab, now, delay);
+        bool is_free =
+            superslab->free == superslab->all && superslab->dirty == pages && !is_reserved(superslab);
         if (pages != 0 || is_free) isolate(purge, superslab, pages);
         if (pool.cursor[list] == NULL) return; // all have been checked
     }
@@ -653,9 +778,9 @@ static void end_isolation(purge_t *purge, uint32_t now)
     }
 }
 
-static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
+static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay, bool for_others)
 {
-    purge_t purge = {.count = 0};
+    purge_t purge = {.for_others = for_others};
     pool_lock();
     hak_demand_look(&pool.demand, pool.pages_used * HAK_PAGE, now);
     for (unsigned list = LISTS; list-- > 0;) isolate_of_list(&purge, list, most, now, delay);
@@ -671,15 +796,20 @@ static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay)
 
 // A pass may begin in the middle of the lists and find nothing in the rest of them; so an unlimited request makes two
 // passes in vain before it ends.
-size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+static size_t return_memory(size_t most, uint32_t now, uint32_t delay, bool for_others)
 {
     size_t bytes = 0, step;
     unsigned in_vain = 0;
     do {
-        bytes += step = purge_oldest(most - bytes, now, delay);
+        bytes += step = purge_oldest(most - bytes, now, delay, for_others);
         in_vain = step > 0 ? 0 : in_vain + 1;
     } while (bytes < most && in_vain < (most == SIZE_MAX ? 2u : 1u));
     return bytes;
+}
+
+size_t shared_pool_return(size_t most, uint32_t now, uint32_t delay)
+{
+    return return_memory(most, now, delay, false);
 }
 
 shared_pool_usage_t shared_pool_usage(void)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hardened/tiny_notes.h"
 #include "hardened/tiny_order.h"
 #include "heap/shared_pool.h"
 #include "os/die.h"
@@ -167,14 +168,9 @@ static void wipe_marks(const tiny_slab_t *slab)
 
 #elif TINY_CHECKS >= TINY_CHECKS_FULL
 
-// The first words may hold encoded links, which must not appear in blocks of the next slab.
 static void wipe_marks(const tiny_slab_t *slab)
 {
-    size_t size = tiny_class_size[slab->class];
-    for (size_t i = 0; i < slab->capacity; i++) {
-        if (atomic_load_explicit(&slab->asked[i], memory_order_relaxed) == 0) continue;
-        *(canary_word_t *)(void *)(slab->start + i * size) = CANARY_FILL;
-    }
+    tiny_notes_wipe(slab);
 }
 
 #else

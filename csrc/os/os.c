@@ -201,9 +201,19 @@ bool os_hide(void *start, size_t size)
     return map_over(start, size, PROT_NONE);
 }
 
+// Where all memory is locked, the kernel counts a mapping before it drops the one that it replaces, so a process near its
+// limit gets none. A change of protection is not counted.
+static bool unprotect(void *start, size_t size)
+{
+    int saved = errno;
+    bool changed = mprotect(start, size, PROT_READ | PROT_WRITE) == 0;
+    errno = saved;
+    return changed;
+}
+
 bool os_show(void *start, size_t size)
 {
-    if (!map_over(start, size, PROT_READ | PROT_WRITE)) return false;
+    if (!map_over(start, size, PROT_READ | PROT_WRITE) && !unprotect(start, size)) return false;
     own(start, size);
     return true;
 }

@@ -292,17 +292,19 @@ static void write_after_free_at_the_start(size_t size)
     if (T_CHECKS >= 2) T_malloc_trim(0); // with lower levels, any end is possible
 }
 
-// Blocks freed since have pushed it out of the quarantine.
+// Blocks freed since have pushed it out of the quarantine; or, if it is still there, it is found by the trim.
 static void write_long_after_free(size_t size)
 {
-    enum { OTHERS = 4000 };
+    enum { OTHERS = 4000, MOST_BYTES = 6 << 20 };
+    size_t count = MOST_BYTES / size < OTHERS ? MOST_BYTES / size : OTHERS;
     unsigned char *block = make(size), **others = T_pages(OTHERS * sizeof *others);
-    for (int i = 0; i < OTHERS; i++) others[i] = make(size);
+    for (size_t i = 0; i < count; i++) others[i] = make(size);
     T_free(block);
-    for (int i = 0; i < OTHERS; i++) T_free(others[i]);
+    for (size_t i = 0; i < count; i++) T_free(others[i]);
     flip(T_hidden(block + size / 2), 1);
     misuse_is_done();
-    for (int i = 0; i < 2 * OTHERS; i++) T_must_malloc(size);
+    for (size_t i = 0; i < 2 * count; i++) T_must_malloc(size);
+    if (T_CHECKS >= 2) T_malloc_trim(0);
 }
 
 // Nothing is allocated or freed any more; the program returns from main.
@@ -502,7 +504,7 @@ static const misuse_t misuses[] = {
     {"write after free, at the block's start", write_after_free_at_the_start, {
         SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
     {"write long after free", write_long_after_free, {
-        SMALL_(NOT, NOT, THEN(WRITTEN))}},
+        SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN))}},
     {"write after the last free, then exit", write_after_last_free, {
         SMALL_(NOT, NOT, THEN(WRITTEN)), MEDIUM_(NOT, NOT, THEN(WRITTEN)), LARGE_(NOT, NOT, GUARD)}},
     {"write to a block of 0 bytes, then free", write_to_no_bytes, {

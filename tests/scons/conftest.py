@@ -31,6 +31,13 @@ LIMIT = 300.0  # seconds for one run of SCons
 ACTION = re.compile(r"(?:CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder build something."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 def first_compiler() -> Toolchain:
     """The compiler that cells use by default."""
     found = find_compilers(("gcc", "clang", "zig"), ROOT / CACHE)

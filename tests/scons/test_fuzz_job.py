@@ -65,7 +65,7 @@ def test_what_breaks_is_found_recorded_and_reported(fuzzed: Project, cc: str) ->
 def test_without_clang_it_names_what_is_missing(fuzzed: Project) -> None:
     fuzzed.edit("variants/matrix.yaml", "compiler: [", "compiler: [zig] #[")
     run = fuzzed.scons("compiler=zig", "fuzz")
-    assert run.status == 2
+    assert run.status in (2, 3), "zig has no fuzzer, or is not installed"
     assert "zig" in run.stderr
     assert "Traceback" not in run.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from tests.scons.conftest import COMPILER, ROOT, Stranger
 from tests.scons.wheels import run
 
 EXAMPLE = ROOT / "examples/symbol_lookup"
+AXES = ("variant", "mode", "compiler", "frame", "plt")
 VARIANTS = ("scan", "hashed", "cached", "interned")
 OF_ALLOCATORS = re.compile(r"malloc|hakmem|superslab|size class|block|\bfree\b|mops", re.IGNORECASE)
 
@@ -134,3 +136,17 @@ def test_no_report_speaks_of_an_allocator(lookup: Stranger) -> None:
     for name in ("index.html", "results.md", "results.json", "junit.xml", page):
         text = re.sub(r"<style>.*?</style>", "", lookup.read(f"build/report/{name}"), flags=re.DOTALL)
         assert OF_ALLOCATORS.findall(text) == [], name
+
+
+def test_the_preset_has_every_pair_of_values_in_a_cell_that_passes(lookup: Stranger) -> None:
+    cells = lookup.build("export", "preset=ci").stdout
+    rows = [{axis: row[axis] for axis in AXES} for row in json.loads(cells)["include"]]
+    found = {pair for row in rows for pair in itertools.combinations(row.items(), 2)}
+    assert len(rows) < 4 * 2 * 2 * 2
+    assert {("frame", "kept"), ("plt", "none")} <= {part for pair in found for part in pair}
+    assert len({pair for pair in found if pair[0][0] == "variant"}) == len(VARIANTS) * 7
+    lookup.build("figures", "preset=ci")
+    for row in rows:
+        if (row["frame"], row["plt"]) == ("kept", "none"):
+            name = f"{row['variant']}-{row['mode']}-{COMPILER.name}-frame-kept-plt-none"
+            assert lookup.path(f"build/{name}/libsymbols.so").is_file()

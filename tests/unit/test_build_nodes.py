@@ -61,6 +61,7 @@ class Build:
     made_by: list[Made] = field(default_factory=list)
     cells: Sequence[Cell] = ()
     soak: int | None = None
+    short: bool = False
     runs: Sequence[Running] = ()
     emulator: Emulator = NATIVE
     sources: str = "src"

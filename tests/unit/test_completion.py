@@ -27,12 +27,12 @@ ASKED = 20  # seconds to wait for a shell
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return Plan(ROOT, load_project(ROOT), Request(targets=()), {}, ())
+    return Plan(ROOT, load_project(ROOT), Request(targets=()), {}, (), registry.TARGETS)
 
 
 @pytest.fixture(scope="module")
 def words(plan: Plan) -> completion.Words:
-    return job.words_of(plan, registry.TARGETS)
+    return job.words_of(plan)
 
 
 def test_every_word_of_the_help_is_completed(plan: Plan, words: completion.Words) -> None:
@@ -119,4 +119,4 @@ def test_a_real_shell_completes_what_is_typed(
 def test_an_unknown_shell_is_named(plan: Plan) -> None:
     wrong = replace(plan, request=Request(targets=(), given={"shell": "bsh"}))
     with pytest.raises(RequestError, match="shell=bsh: unknown shell; did you mean 'bash'"):
-        job.job(lambda: registry.TARGETS).prepare(wrong)
+        job.prepare(wrong)

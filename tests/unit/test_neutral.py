@@ -28,6 +28,7 @@ MAY_PRELOAD = {
     "core/process.py": "removes the user's own preloaded libraries",
     "model/measuring.py": "a load can declare `link: preloaded`; `programs:` is optional",
     "evidence/programs.py": "an existing program cannot get the library in another way",
+    "jobs/page_libraries.py": "a page may show how libraries that were not built here answer",
 }
 
 LOOKUP = """

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix import __main__ as command
 from layermatrix.build import request
-from layermatrix.jobs import registry, starting_points
+from layermatrix.jobs import outside, registry, starting_points
 from layermatrix.jobs.starting_points import StartError
 from layermatrix.spec.loader import load_project
 
@@ -30,7 +29,7 @@ def test_a_new_project_is_valid_and_named_like_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["layermatrix", "new", f"project={tmp_path / 'hot-path'}"])
-    assert command.main() == 0
+    assert outside.main() == 0
     project = load_project(tmp_path / "hot-path", "src")
     assert (project.catalogue.system.name, [*project.variants]) == (
         "hot_path",
@@ -49,7 +48,7 @@ def test_nothing_is_overwritten(
     (tmp_path / "mine/src").mkdir(parents=True)
     (tmp_path / "mine/src/probe.c").write_text("mine\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["layermatrix", "new", f"project={tmp_path / 'mine'}"])
-    assert command.main() == 2
+    assert outside.main() == 2
     assert "probe.c exists, and nothing is overwritten" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["src", "probe.c"]
 
@@ -59,7 +58,7 @@ def test_the_command_names_what_it_takes(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["layermatrix", *words])
-    assert command.main() == 2
+    assert outside.main() == 2
     assert capsys.readouterr().err.startswith("usage: layermatrix new project=FOLDER")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
-from layermatrix.build import failure, paths, toolchain
+from layermatrix.build import failure, paths, shared_objects, toolchain
 from layermatrix.build.failure import Failure
 from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
@@ -203,8 +203,9 @@ class LeftOut:
 @dataclass(frozen=True)
 class Results:
     """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
-    the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that
-    is measured -> the name of the reported one that is shown beside it. story: the comparison of both."""
+    the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that is
+    measured -> the name of the reported one that is shown beside it. story: the comparison of both. saved:
+    the objects that were not compiled, because another cell has an equal one."""
 
     system: System
     host: Host
@@ -220,6 +221,7 @@ class Results:
     beside: Mapping[str, str]
     unit: Unit
     story: Story = field(default_factory=Story)
+    saved: int = 0
     schema: int = field(default=SCHEMA)
 
     @property
@@ -270,6 +272,7 @@ def collect(
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
         beside={one.beside or name: name for name, one in catalogue.reported.items()},
         unit=catalogue.unit,
+        saved=shared_objects.saved(root / cell.build_dir for cell in cells),
     )
 
 

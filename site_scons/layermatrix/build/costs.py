@@ -7,6 +7,7 @@ see the same numbers, wherever they run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,10 +22,11 @@ ACCEPTED = Path("variants/costs.json")
 
 
 def note(folder: Path, target: str, seconds: float) -> None:
-    """Add the time that this file took."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / NAME).open("a", encoding="utf-8", errors="replace") as file:
-        file.write(f"{seconds:.3f} {target}\n")
+    """Add the time that this file took. On a full disk, the build goes on without it."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / NAME).open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{seconds:.3f} {target}\n")
 
 
 def of_cell(folder: Path) -> float | None:

@@ -26,6 +26,7 @@ from layermatrix.build.targets import (
     SAMPLE,
     SHARD,
     SOAK,
+    TESTS,
     VERBOSE,
     Kind,
     Target,
@@ -87,6 +88,12 @@ class Request:
         return None if text is None else int(text)
 
     @property
+    def taker(self) -> Target | None:
+        """The target that takes the other targets of the command line as its arguments; None if there is
+        none."""
+        return next((one for one in self.targets if isinstance(one, Target) and one.takes_targets), None)
+
+    @property
     def prefix(self) -> str:
         """The installation prefix, without a slash at its end. RequestError if it is not absolute, because
         installed files contain it."""
@@ -105,6 +112,14 @@ class Request:
     def soak(self) -> int | None:
         """The duration of the soak tests in seconds; None if it was not given."""
         return self.number(SOAK)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether long tests are left out. RequestError if `tests=` has another value."""
+        text = self.given.get(TESTS.name, "all")
+        if text not in ("all", "short"):
+            raise RequestError(f"tests={text}: expected all or short")
+        return text == "short"
 
     @property
     def verbose(self) -> bool:
@@ -128,7 +143,7 @@ class Request:
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""
-        passed = [variable.name for variable in (VERBOSE, SOAK) if variable.name in self.given]
+        passed = [variable.name for variable in (VERBOSE, SOAK, TESTS) if variable.name in self.given]
         without = [f"without={','.join(self.without)}"] if self.without else []
         return [
             *(f"{name}={self.given[name]}" for name in passed),
@@ -175,6 +190,7 @@ def parse(
     )
     if request.of_kind(Kind.JOB, Kind.ANSWER):
         check_targets(request, by_name)
+    _ = request.is_short  # refuses another value
     _check_use(request, targets)
     _separate(request)
     return request
@@ -250,6 +266,8 @@ def _targets(names: Sequence[str]) -> str:
 def _separate(request: Request) -> None:
     """Refuse a job beside another target. A job starts child builds; two builds must not write the same file
     at the same time."""
+    if request.taker:
+        return
     alone = [target.name for target in request.of_kind(Kind.JOB, Kind.ANSWER)]
     others = [name for name in request.names if name not in alone]
     if alone and others:

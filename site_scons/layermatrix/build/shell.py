@@ -17,6 +17,7 @@ from pathlib import Path
 
 from layermatrix.build import costs, failure
 from layermatrix.build.failure import Failure
+from layermatrix.build.shared_objects import Recipe, SharedObjects
 from layermatrix.core import interrupt
 
 QUIET = 10.0  # seconds between the progress lines of a running step
@@ -31,8 +32,10 @@ class Shell:
     """Prints a short line for each action, and another every `quiet` seconds while the action runs. verbose:
     also show every command in full."""
 
-    def __init__(self, verbose: bool, quiet: float = QUIET) -> None:
+    def __init__(self, verbose: bool, quiet: float = QUIET, shared: SharedObjects | None = None) -> None:
         self.verbose = verbose
+        self.shared = shared
+        self.recipes: dict[str, Callable[[], Recipe]] = {}  # object -> what it is made from
         self.quiet = quiet
         self.running: dict[str, float] = {}  # the running steps and their start, in seconds
         self.watch: threading.Thread | None = None
@@ -75,7 +78,7 @@ class Shell:
         ) -> int:
             line, begin = " ".join(words), time.monotonic()
             with self.under_way(_target(words) or line):
-                status, log = _run([shell, "-c", line], variables)
+                status, log = self._perform(_target(words), [shell, "-c", line], variables)
             costs.note(folder, _target(words) or line, time.monotonic() - begin)
             self._report(line, status, log)
             if status and not (status in INTERRUPTS or interrupt.interrupted()):
@@ -83,6 +86,19 @@ class Shell:
             return status
 
         return spawn
+
+    def _perform(self, target: str, command: list[str], variables: Mapping[str, str]) -> tuple[int, str]:
+        """Run a command, or get the object that it would make from another cell."""
+        recipe, shared = self.recipes.get(target), self.shared
+        key = shared.key(command[-1], recipe(), variables) if shared and recipe else None
+        if shared is None or key is None:
+            return _run(command, variables)
+        if shared.fetch(key, Path(target)):
+            return 0, ""
+        status, log = _run(command, variables)
+        if status == 0 and not log:  # a warning must be seen in each cell
+            shared.store(key, Path(target))
+        return status, log
 
     def _report(self, line: str, status: int, log: str) -> None:
         """Print a command's output in one piece; show a failed command in full."""

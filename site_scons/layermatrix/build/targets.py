@@ -73,7 +73,8 @@ class Target:
 
     variables: the variables that only some targets take. accept: what `--accept` writes; empty if nothing.
     axes: the values of axes that the command line does not set; an axis without a value here has the matrix
-    file's default. why_missing: the reason why a project does not have this target; None if it has it.
+    file's default. takes_targets: the other targets of the command line are its arguments. why_missing: the
+    reason why a project does not have this target; None if it has it.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Target:
     variables: tuple[Variable, ...] = ()
     accept: str = ""
     axes: Callable[[Project], Mapping[str, str]] = usual
+    takes_targets: bool = False
     why_missing: Callable[[Project], str | None] = always
 
 
@@ -128,6 +130,10 @@ SAMPLE = Variable(
 SHARD = Variable(
     name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
 )
+TESTS = Variable(
+    name="tests", doc="`short` leaves out long tests, except in the variants that are tested thoroughly",
+    values="all, short", default="all; for the target `test`: short",
+)  # fmt: skip
 VERBOSE = Variable(
     name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2),
     choices=lambda _project: ("0", "1"),
@@ -149,6 +155,7 @@ COMMON = (
     PRESET,
     SAMPLE,
     SHARD,
+    TESTS,
     PREFIX,
     DESTDIR,
     SOAK,

@@ -297,6 +297,9 @@ class AsWritten(Around):
     def before(self, node: Node) -> Node:
         return replace(node, value=node.text) if node.is_single else node
 
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        return {"anyOf": [made, {"type": ["boolean", "number"]}]}
+
 
 class Negatable(Around):
     """A list of patterns, or `{not: patterns}`, which selects what none of them matches. The patterns then
@@ -314,6 +317,10 @@ class Negatable(Around):
         return node.holding(
             [replace(part, text=_negated(part), value=_negated(part)) for part in _alone(given)]
         )
+
+    def schema(self, made: dict[str, Any]) -> dict[str, Any]:
+        negated = {"type": "object", "properties": {"not": made}, "required": ["not"]}
+        return {"anyOf": [made, {**negated, "additionalProperties": False}]}
 
 
 NOT = "!"  # in front of a pattern: what it does not match

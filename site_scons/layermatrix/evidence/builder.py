@@ -59,6 +59,10 @@ class Builder(Protocol):
         """The duration of a soak test in seconds; None if none was requested."""
 
     @property
+    def short(self) -> bool:
+        """Whether long tests are left out."""
+
+    @property
     def runs(self) -> Sequence[Running]:
         """The ways to run programs that were selected in addition to the default."""
 

@@ -22,7 +22,7 @@ from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.core.emulator import Emulator
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import tolerance
-from layermatrix.evidence.builder import Builder
+from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Heading, View
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed
 from layermatrix.evidence.tools import running
@@ -47,12 +47,19 @@ def _declare(build: Builder) -> Inputs:
     scripts = [script for pattern in patterns for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
     beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
-    names = [Path(node.path).stem for node in (*build.tests, *scripts)]
+    programs = [node for node in (*build.tests, *scripts) if not _is_left_out(build, node)]
+    names = [Path(node.path).stem for node in programs]
     known = build.project.quarantine.text(build.cell, names, datetime.date.today())
     values = [f"{suite}, soak {build.soak}{known}"]
     if build.cell.target != NATIVE:
         values.append(f"{build.emulator}")
-    return Inputs([*build.tests, *scripts], needs=[*build.libraries, *beside], values=values)
+    return Inputs(programs, needs=[*build.libraries, *beside], values=values)
+
+
+def _is_left_out(build: Builder, node: Node) -> bool:
+    suite = build.project.matrix.tests
+    is_short = build.short and not suite.is_thorough(build.cell.variant.name)
+    return is_short and Path(node.path).stem in suite.long
 
 
 def _take(task: Task) -> Tests | NotMeasured:

@@ -7,6 +7,7 @@ binaries are built. So a job starts SCons as a child process with `-k`, and cont
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,13 +52,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """The input of a job. scons: the command that starts SCons again, without variables and targets."""
+    """The input of a job. scons: the command that starts SCons again, without variables and targets.
+    targets: all targets of the command line."""
 
     root: Path
     project: Project
     request: Request
     compilers: Compilers
     scons: Sequence[str]
+    targets: Sequence[targets.Target] = ()
 
     def select(self, job: Job) -> Selection:
         """The selected cells of this job."""
@@ -135,7 +138,8 @@ class Outcome:
 def run(plan: Plan, *, dry: bool = False) -> int:
     """Run the requested jobs in order, or only print what they would do. Returns FAILED if one of
     them failed, or INTERRUPTED. Raises RequestError before any job runs, if one of them is impossible."""
-    wanted = [job for job in plan.request.targets if isinstance(job, Job)]
+    taker = plan.request.taker
+    wanted = [job for job in plan.request.targets if isinstance(job, Job) and taker in (None, job)]
     for job in wanted:
         reason = job.why_missing(plan.project)
         if reason:
@@ -187,6 +191,8 @@ def _axes(plan: Plan, chosen: Selection) -> list[str]:
     names = plan.project.matrix.axes.names
     words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
     ordered = costs.by_suspicion(plan.root, cells)
-    if plan.request.picks_cells or ordered != cells:
+    product = math.prod(len({cell.value(axis) for cell in cells}) for axis in names)
+    is_partial = product != len(cells) + len(chosen.left_out)
+    if plan.request.picks_cells or ordered != cells or is_partial:
         words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
     return words

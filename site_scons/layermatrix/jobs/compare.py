@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +71,7 @@ def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None)
                 outcome.failed(plan.build(build))
             _write(plan, _changes(plan, build, files, commit))
     except (DocumentError, base_commit.BaseError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        raise RequestError(str(error)) from None
     return outcome.end()
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from layermatrix.build import completion
 from layermatrix.build.request import RequestError
-from layermatrix.build.targets import Target, Variable, offered_targets, offered_variables
+from layermatrix.build.targets import Variable, offered_targets, offered_variables
 from layermatrix.core.errors import hint_for
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -17,9 +15,9 @@ SHELL = Variable(
 )  # fmt: skip
 
 
-def words_of(plan: Plan, targets: Sequence[Target]) -> completion.Words:
+def words_of(plan: Plan) -> completion.Words:
     """Every target and variable of this project."""
-    offered = offered_targets(plan.project, targets)
+    offered = offered_targets(plan.project, plan.targets)
     variables = offered_variables(plan.project, plan.compilers, offered)
     values = {one.name: tuple(one.choices(plan.project)) for one in variables}
     return completion.Words(
@@ -29,22 +27,21 @@ def words_of(plan: Plan, targets: Sequence[Target]) -> completion.Words:
     )
 
 
-def job(targets: Callable[[], Sequence[Target]]) -> Job:
-    """The job. targets: all targets of the command line, which the registry knows."""
+def prepare(plan: Plan) -> Work:
+    shell = plan.request.text(SHELL)
+    if shell not in SHELLS:
+        raise RequestError(f"shell={shell}: unknown shell; {hint_for(shell, SHELLS)}")
+    return Work((), f"print the completion for {shell}", lambda: _show(plan, shell))
 
-    def prepare(plan: Plan) -> Work:
-        shell = plan.request.text(SHELL)
-        if shell not in SHELLS:
-            raise RequestError(f"shell={shell}: unknown shell; {hint_for(shell, SHELLS)}")
-        return Work((), f"print the completion for {shell}", lambda: show(plan, shell))
 
-    def show(plan: Plan, shell: str) -> int:
-        print(SHELLS[shell](words_of(plan, targets())), end="")
-        return 0
+def _show(plan: Plan, shell: str) -> int:
+    print(SHELLS[shell](words_of(plan)), end="")
+    return 0
 
-    return Job(
-        name="completion",
-        doc='print completion for a shell: eval "$(scons completion shell=bash)"',
-        variables=(SHELL,),
-        prepare=prepare,
-    )
+
+JOB = Job(
+    name="completion",
+    doc='print completion for a shell: eval "$(scons completion shell=bash)"',
+    variables=(SHELL,),
+    prepare=prepare,
+)

@@ -47,8 +47,9 @@ def run_test(
     linked: bool = True,
     extra: Mapping[str, str] | None = None,
 ) -> Entries:
-    """The output of the test, which is linked with this library; otherwise the library is loaded before it.
-    extra: further environment variables. Raises PageError if the test fails or prints no line of the page."""
+    """The output of the test, which is linked with this library; if not `linked`, it is loaded in front of
+    the system's. extra: further environment variables. Raises PageError if the test fails or prints no line
+    of the page."""
     command = [str(program.absolute())]
     try:
         finished = library_use.run_with(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,25 +38,14 @@ def differing(root: Path, pages: dict[str, str]) -> list[str]:
     ]
 
 
-def job(targets: Callable[[], Sequence[Target]]) -> Job:
-    """The job. targets: all targets of the command line, which the registry knows."""
-    return Job(
-        name="reference",
-        doc="compare docs/reference/ with the code; fails if a page differs",
-        accept="the reference of keys, commands, methods and messages, to docs/reference/",
-        why_missing=_why_missing,
-        prepare=lambda plan: Work((), f"compare {FOLDER} with the code", lambda: _run(plan, targets())),
-    )
-
-
 def _why_missing(_project: Project) -> str | None:
     return None if FOLDER.is_dir() else f"this project has no {FOLDER}"
 
 
-def _run(plan: Plan, targets: Sequence[Target]) -> int:
+def _run(plan: Plan) -> int:
     from layermatrix.core import records
 
-    pages = texts(targets)
+    pages = texts(plan.targets)
     stale = differing(plan.root, pages)
     for name in stale:
         if plan.request.accept:
@@ -65,3 +54,12 @@ def _run(plan: Plan, targets: Sequence[Target]) -> int:
         else:
             print(f"{FOLDER / name} differs from the code; --accept writes it", file=sys.stderr)
     return 1 if stale and not plan.request.accept else 0
+
+
+JOB = Job(
+    name="reference",
+    doc="compare docs/reference/ with the code; fails if a page differs",
+    accept="the reference of keys, commands, methods and messages, to docs/reference/",
+    why_missing=_why_missing,
+    prepare=lambda plan: Work((), f"compare {FOLDER} with the code", lambda: _run(plan)),
+)

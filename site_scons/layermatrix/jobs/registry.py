@@ -29,6 +29,7 @@ from layermatrix.jobs import (
     run_tests,
     schema,
     story,
+    watch,
 )
 
 JOBS: tuple[targets.Target, ...] = (
@@ -41,10 +42,11 @@ JOBS: tuple[targets.Target, ...] = (
     counters.JOB,
     compare.JOB,
     evidence.JOB,
+    watch.JOB,
     layers.JOB,
     story.JOB,
     pages.JOB,
-    reference.job(lambda: TARGETS),
+    reference.JOB,
     report.JOB,
     run_tests.JOB,
     fuzz.JOB,
@@ -52,7 +54,7 @@ JOBS: tuple[targets.Target, ...] = (
     explain.JOB,
     new.JOB,
     schema.JOB,
-    completion.job(lambda: TARGETS),
+    completion.JOB,
     export.JOB,
 )
 TARGETS: tuple[targets.Target, ...] = (*JOBS, *targets.GRAPH)

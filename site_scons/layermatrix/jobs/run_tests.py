@@ -6,9 +6,11 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.build.targets import shipped
+from layermatrix.build import targets
+from layermatrix.build.targets import Variable, shipped
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -18,9 +20,28 @@ if TYPE_CHECKING:
     from layermatrix.evidence.tests import Tests
 
 
+PYTHON = Variable(
+    name="python", doc="which Python tests to run: `quick` leaves out those that are marked as slow",
+    values="quick, all", default="quick",
+)  # fmt: skip
+
+
 def prepare(plan: Plan) -> Work:
-    build = Build(plan.select(JOB), ("checks",))
+    chosen = _shortened(plan, plan.select(JOB))
+    if targets.TESTS.name not in plan.request.given:
+        given = {**plan.request.given, targets.TESTS.name: "short"}
+        plan = replace(plan, request=replace(plan.request, given=given))
+    build = Build(chosen, ("checks",))
     return Work((build,), "run the Python tests and count the passed ones", lambda: _run(plan, build))
+
+
+def _shortened(plan: Plan, chosen: Selection) -> Selection:
+    """Without a selection of the user's own: in debug mode, only the variants of `thorough`."""
+    request, suite = plan.request, plan.project.matrix.tests
+    if request.axes or request.picks_cells:
+        return chosen
+    cells = [cell for cell in chosen.cells if cell.mode != "debug" or suite.is_thorough(cell.variant.name)]
+    return replace(chosen, cells=tuple(cells))
 
 
 def _run(plan: Plan, build: Build) -> int:
@@ -37,9 +58,11 @@ def _run(plan: Plan, build: Build) -> int:
 
 
 def _pytest(plan: Plan) -> int:
-    """Run the Python tests; with pytest-xdist, in one process per core, with each file in one process."""
+    """Run the Python tests that are not marked as slow; with pytest-xdist, in one process per core, with each
+    file in one process."""
     spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
-    command = [sys.executable, "-m", "pytest", "-q", *spread, "tests"]
+    chosen = [] if plan.request.text(PYTHON) == "all" else ["-m", "not slow"]
+    command = [sys.executable, "-m", "pytest", "-q", *spread, *chosen, "tests"]
     return subprocess.run(command, cwd=plan.root).returncode
 
 
@@ -69,7 +92,8 @@ def _passed(kind: str, record: Tests | Programs | NotMeasured) -> str:
 
 JOB = Job(
     name="test",
-    doc="C suite and real programs in every variant of the matrix; then the Python tests",
+    doc="C suite and real programs in every variant, in debug mode two; then the quick Python tests",
+    variables=(PYTHON,),
     axes=shipped,
     prepare=prepare,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from layermatrix.core.kinds import (
     REST,
@@ -61,7 +61,7 @@ OwnSelection = Mapping[Annotated[Name, Ref("axis")], OwnValues]
 class _ByAxis:
     """A record with a field for each built-in axis, and a mapping for the others."""
 
-    own: Mapping[str, Any]
+    own: Mapping[str, object]
 
     def __getitem__(self, axis: str) -> tuple[str, ...]:
         found = getattr(self, axis) if axis in AXES else self._own(axis)

@@ -60,7 +60,9 @@ class Suite:
     library themselves. inside: with the static library, also under sanitizers; they use hidden symbols.
     scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test; `{seconds}`
     stands for the duration. native: programs that an emulator disturbs; cells whose programs run under one
-    leave them out. timeout: seconds.
+    leave them out. long: tests that `tests=short` leaves out, except in the variants of `thorough`. The job
+    `test` tests only these variants in debug mode; without `thorough`, all. timeout: the seconds of a test;
+    timeouts: those of single tests; cell_timeout: those of all tests of a cell together, 0 for no limit.
     """
 
     sources: Annotated[tuple[Glob, ...], Items(1, unique=True, alone=True)] = ()
@@ -70,9 +72,15 @@ class Suite:
     scripts: Globs = ()
     soak: Mapping[Name, Words] = field(default_factory=dict, hash=False)
     native: Names = ()
+    long: Names = ()
+    thorough: tuple[VariantPattern, ...] = ()
     timeout: Seconds = 120
     timeouts: Mapping[Name, Seconds] = field(default_factory=dict, hash=False)
     cell_timeout: Annotated[int, integer(0, 86_400)] = 0
+
+    def is_thorough(self, variant: str) -> bool:
+        """Whether a variant is also tested with the long tests, and in debug mode."""
+        return not self.thorough or match_any([variant], self.thorough)
 
     @property
     def globs(self) -> dict[str, tuple[str, ...]]:

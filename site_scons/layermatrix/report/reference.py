@@ -177,7 +177,9 @@ def command_line(targets: Sequence[Target], variables: Sequence[Variable]) -> st
     blocks.append(f"## Accepting\n\n{_table(('command', 'writes'), accepts)}")
     status = [
         ("0", "everything passed"),
-        ("1, 2", "something failed, or the request is wrong"),
+        ("1", "something failed"),
+        ("2", "the command line or the spec is wrong, or a target that is not a job could not be built"),
+        ("3", "there was nothing to do"),
         ("130", "interrupted"),
     ]
     blocks.append(f"## Exit status\n\n{_table(('status', 'meaning'), status)}")

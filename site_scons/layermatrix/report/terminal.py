@@ -117,6 +117,8 @@ def _print_count(results: Results, console: Console) -> None:
     bad, good = kinds.count(FigureKind.BAD), kinds.count(FigureKind.GOOD)
     words = f"{len(kinds)} cells: {good} passed, {bad} failed, {len(kinds) - good - bad} not tested."
     console.print(words, style="bold red" if bad else "bold")
+    if results.saved:
+        console.print(f"{results.saved} compilations were saved: cells with equal objects share them.")
 
 
 def _print_table(table: Table, console: Console, *, baseline: bool) -> None:

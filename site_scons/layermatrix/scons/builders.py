@@ -16,6 +16,7 @@ from SCons.Action import Action
 from SCons.Scanner import ScannerBase
 
 from layermatrix.build import costs, dependencies, paths, shell
+from layermatrix.build.shared_objects import Recipe
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
@@ -34,7 +35,17 @@ READS_NO_MORE = ScannerBase(lambda node, env, path: [], name="layermatrix step")
 
 def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
     """One object file."""
-    return _identified(env, env.StaticObject(target, source, **variables))
+    made = _identified(env, env.StaticObject(target, source, **variables))
+    env["LAYERED"].shell.recipes[str(made[0])] = lambda: _recipe(env, made[0])
+    return made
+
+
+def _recipe(env: Env, node: Node) -> Recipe:
+    """What an object is made from. SCons has computed the digests before it runs the command."""
+    inputs = (
+        (str(child) if hasattr(child, "abspath") else "", child.get_csig()) for child in node.all_children()
+    )
+    return Recipe(env.subst("$BUILD_DIR"), tuple(inputs))
 
 
 def object_of(env: Env, source: Node) -> list[Node]:

@@ -65,6 +65,7 @@ class CellBuilder:
         self.cells = self._build.selection.cells
         self.soak = self._build.request.soak
         self.runs = self._build.runs
+        self.short = self._build.request.is_short
         self.folder: str = env["BUILD_DIR"]
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)

@@ -28,6 +28,7 @@ from layermatrix.build import (
     toolchain,
 )
 from layermatrix.build.buildstate import BuildState
+from layermatrix.build.shared_objects import SharedObjects
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SelectionError, SpecErrors
 from layermatrix.emit import printer
@@ -72,7 +73,7 @@ def project(
         loaded, compilers = _with_compilers(env, root, loaded, command_line)
         runs = request.runnings(loaded, command_line)
         loaded = replace(loaded, matrix=loaded.matrix.with_ways(runs))
-        plan = base.Plan(root, loaded, command_line, compilers, run.child())
+        plan = base.Plan(root, loaded, command_line, compilers, run.child(), registry.TARGETS)
         texts = base.answers(plan)
         if texts:
             run.answer("\n".join(texts))
@@ -86,13 +87,16 @@ def project(
     except OSError as error:
         run.refuse(run.words_of(error))
     generator = library.digest(printing.__name__)
+    shared = SharedObjects(root)
+    if not run.is_dry():
+        shared.prune()
     closures = Closures(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )
     env["LAYERED"] = BuildState(
         root, loaded, command_line, compilers, selection, f"{top}{env['LAYERED_SOURCES']}",
         {"mode": env["LAYERED_MODES"], "sanitizer": env["LAYERED_SANITIZERS"]},
-        closures, shell.Shell(command_line.verbose), top, default, runs,
+        closures, shell.Shell(command_line.verbose, shared=shared), top, default, runs,
     )  # fmt: skip
     if "compiledb" in command_line.names:  # loading the tool takes time, and it then records every object
         env.Tool("compilation_db")

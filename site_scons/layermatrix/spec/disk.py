@@ -74,6 +74,7 @@ def _tests(plan: Matrix, known: Collection[str]) -> Iterator[Misfit]:
     """Check that each named test is one of the files that the patterns match."""
     named: dict[Place, str] = {("tests", "soak", name): name for name in plan.tests.soak}
     named |= {("tests", "timeouts", name): name for name in plan.tests.timeouts}
+    named |= {("tests", "long", index): name for index, name in enumerate(plan.tests.long)}
     named |= {("tests", "native", index): name for index, name in enumerate(plan.tests.native)}
     named |= {("pages", name, "test"): page.test for name, page in plan.pages.items()}
     for path, name in named.items():

@@ -113,6 +113,7 @@ DOCS = {
         "axes": "the values of each axis",
         "rules": "the rules that leave cells out",
         "default": "the cells that are built if the command line selects none",
+        "presets": "values of variables under one name, which `preset=` selects",
         "tests": "the test programs of each cell",
         "programs": "real programs that run with the library in place of the system's functions",
         "fuzz": "the fuzzers and their initial inputs",
@@ -125,6 +126,19 @@ DOCS = {
     },
     "Axes": {"variant": "names and patterns of the variants of the matrix"},
     "Rule": {"exclude": "the cells that the rule leaves out: those that match every key"},
+    "OwnAxis": {"values": "the values by name; a list of names if they add nothing"},
+    "AxisValue": {"defines": "macros of C, by name"},
+    "RunAxis": {"values": "the values by name; a list of names if they add nothing"},
+    "RunValue": {"environment": "the variables of the programs"},
+    "Preset": {"set": "the variables of the command line, by name"},
+    "Suite": {
+        "timeouts": "the limits of single programs, in seconds",
+        "cell_timeout": "the limit of all test programs of a cell, in seconds",
+    },
+    "Quarantine": {
+        "quarantine": "tests that may fail until a date, each with its reason and its owner",
+        "flaky": "tests that are run again after a failure, and reported as flaky",
+    },
     "Programs": {"scripts": "shell scripts: a path or a pattern"},
     "Fuzz": {
         "sources": "the libFuzzer programs: a path or a pattern",

@@ -325,7 +325,10 @@ _METRICS = {
 RULES: Mapping[str, list[Schema]] = {
     "AddSpec": [{"not": {"required": ["before", "after"]}}],
     "Condition": [{"minProperties": 1}],
-    "Rule": [{"properties": {"exclude": {"minProperties": 1}}}],
+    "Rule": [
+        {"oneOf": [{"required": ["exclude", "reason"]}, {"required": ["include"]}]},
+        {"properties": {"exclude": {"minProperties": 1}, "include": {"minProperties": 1}}},
+    ],
     "System": [
         {"dependentRequired": {"unity": ["unity_skeleton"], "unity_skeleton": ["unity"]}},
     ],
