@@ -561,7 +561,7 @@ static void judge(const misuse_t *misuse, const expectation_t *expectation)
             fate_name(verdict->fate));
 }
 
-// Prints what happens, whatever the expectation.
+// Prints what happens, without a judgement.
 static void observe(const misuse_t *misuse, const expectation_t *expectation)
 {
     dprintf(STDOUT_FILENO, "misuse: %s | %s | %s\n", misuse->name, expectation->size_name,

@@ -117,7 +117,7 @@ static size_t shuffled(size_t i)
     return i * 2731 % RANGES;
 }
 
-static void kept_neighbours_are_joined_in_whatever_order_they_come(void)
+static void kept_neighbours_are_joined_in_any_order(void)
 {
     for (size_t i = 0; i < RANGES; i++) keep_place(shuffled(i), true);
     os_taken_t taken = os_addresses_take((size_t)RANGES * PLACE, PLACE, 0);
@@ -216,7 +216,7 @@ int main(void)
     T_RUN(a_mapping_moves_with_its_contents);
     T_RUN(guards_cannot_be_touched);
     T_RUN(metadata_is_zero_and_lies_apart);
-    T_RUN(kept_neighbours_are_joined_in_whatever_order_they_come);
+    T_RUN(kept_neighbours_are_joined_in_any_order);
     T_RUN(ranges_that_are_not_ready_stay_apart);
     T_RUN(each_place_is_taken_once);
     T_RUN(an_aligned_place_leaves_a_part_on_each_side);

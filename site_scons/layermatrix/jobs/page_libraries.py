@@ -94,7 +94,7 @@ def recorded(page: Page, root: Path) -> Columns:
 def observe(
     library: Path, program: Path, mark: str, timeout: float, run: process.Run = process.run
 ) -> Column:
-    """Run the test with this library preloaded. Raises PageError if it fails or prints no entry."""
+    """Run the test with this library loaded before it. Raises PageError if it fails or prints no entry."""
     entries = docpages.run_test(program, library, mark, timeout, run, linked=False, extra={OBSERVE: "1"})
     return Column(
         sha256=hashlib.sha256(library.read_bytes()).hexdigest(),
