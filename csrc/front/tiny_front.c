@@ -17,7 +17,7 @@ static void *take_past_layers(size_t class)
     tiny_row_t row;
     bool zeroed;
     if (tiny_backend_heap() == NULL) return page_arena_alloc(tiny_class_size[class], 16, &zeroed);
-    return tiny_backend_take(class, 1, &row) > 0 ? tiny_hand_out(row.block[0]) : NULL;
+    return tiny_backend_take_row(class, 1, &row) > 0 ? tiny_hand_out(row.block[0]) : NULL;
 }
 
 // Memory is short: everything that is cached for later, in this thread's caches too, is released for this request.

@@ -1,6 +1,7 @@
 // Links of free blocks: only this file reads and writes them.
 //
-// block: free memory; in a list, its first word links it to the next free block.
+// block: free memory; in a list, its first word links it to the next free block. chain: linked free blocks of one class
+// with both ends known, so that chains join in constant time.
 // With full checks (TINY_CHECKS_FULL) a link is encoded with a secret and with its own address. So a program that
 // writes there cannot choose where a link leads, and what it writes is almost never a valid link.
 #ifndef TINY_LINK_H
@@ -17,6 +18,12 @@
 typedef struct tiny_block {
     uintptr_t link;
 } tiny_block_t;
+
+typedef struct tiny_chain {
+    tiny_block_t *head;
+    tiny_block_t *tail;
+    unsigned count;
+} tiny_chain_t;
 
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
 
@@ -96,6 +103,13 @@ ALWAYS_INLINE tiny_block_t *tiny_next(const tiny_block_t *block)
 ALWAYS_INLINE void tiny_link(tiny_block_t *block, tiny_block_t *next)
 {
     block->link = tiny_encode(next, block);
+}
+
+// Returns the last block of a non-empty list.
+static inline tiny_block_t *tiny_last(tiny_block_t *block)
+{
+    for (tiny_block_t *next; (next = tiny_next(block)) != NULL;) block = next;
+    return block;
 }
 
 #endif

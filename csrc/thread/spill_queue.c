@@ -25,12 +25,11 @@ bool spill_queue_add(const tiny_row_t *row)
         atomic_fetch_sub_explicit(&spilled_bytes, bytes, memory_order_relaxed);
         return false;
     }
-    const unsigned last = row->count - 1;
-    for (unsigned i = 0; i < last; i++) tiny_link(row->block[i], row->block[i + 1]);
+    const tiny_chain_t chain = tiny_row_linked(row);
     tiny_block_t *old = atomic_load_explicit(&spilled, memory_order_relaxed);
     do {
-        tiny_link(row->block[last], old);
-    } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, row->block[0], memory_order_release,
+        tiny_link(chain.tail, old);
+    } while (!atomic_compare_exchange_weak_explicit(&spilled, &old, chain.head, memory_order_release,
                                                     memory_order_relaxed));
     return true;
 }

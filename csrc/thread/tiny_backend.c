@@ -39,7 +39,7 @@ static void end_one_vanished(tiny_heap_t *heap)
     tiny_heap_begin(heap);
 }
 
-unsigned tiny_backend_take(size_t class, unsigned want, tiny_row_t *row)
+unsigned tiny_backend_take_row(size_t class, unsigned want, tiny_row_t *row)
 {
     row->count = 0;
     tiny_heap_t *heap = tiny_backend_heap();
@@ -61,6 +61,14 @@ unsigned tiny_backend_take(size_t class, unsigned want, tiny_row_t *row)
     return row->count;
 }
 
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain)
+{
+    tiny_row_t row;
+    (void)tiny_backend_take_row(class, want, &row);
+    *chain = tiny_row_linked(&row);
+    return row.count;
+}
+
 // ---- giving
 
 void tiny_backend_give_row(const tiny_row_t *row)
@@ -73,6 +81,16 @@ void tiny_backend_give_row(const tiny_row_t *row)
         if (i < row->count) tiny_backend_give(row->block[i++]); // one that another heap owns
     }
     tiny_backend_end();
+}
+
+void tiny_backend_give_chain(const tiny_chain_t *chain)
+{
+    for (tiny_block_t *block = chain->head; block != NULL;) {
+        tiny_row_t row;
+        row.count = 0;
+        block = tiny_row_fill(&row, block);
+        tiny_backend_give_row(&row);
+    }
 }
 
 // ---- frees that the fast path did not take

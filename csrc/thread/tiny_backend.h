@@ -16,10 +16,14 @@ static inline unsigned tiny_batch(size_t class)
 
 // Makes a row of up to `want` blocks of the class; returns their number: 0 when no memory is available, or the thread
 // is past its own end. Attaches the thread to a heap if it has none.
-unsigned tiny_backend_take(size_t class, unsigned want, tiny_row_t *row) COLD;
+unsigned tiny_backend_take_row(size_t class, unsigned want, tiny_row_t *row) COLD;
 
-// Returns a row as tiny_backend_give returns a block.
+// The same as a chain.
+unsigned tiny_backend_take(size_t class, unsigned want, tiny_chain_t *chain) COLD;
+
+// Returns a row, or a chain, as tiny_backend_give returns a block.
 void tiny_backend_give_row(const tiny_row_t *row) COLD;
+void tiny_backend_give_chain(const tiny_chain_t *chain) COLD;
 
 // Frees a block that the fast path did not take: one of another heap, or one that is not in the tag map. Checked.
 void tiny_backend_free(tiny_block_t *block, tiny_tag_t tag) COLD;

@@ -188,22 +188,18 @@ static COLD __attribute__((unused)) void tls_sll_spill(size_t class)
     size_t held = tls_sll_held(class), kept = held / 2;
     tiny_block_t *last = tiny_front.tls_sll.head[class];
     for (size_t i = 1; i < kept; i++) last = tiny_next(last);
-    tiny_block_t *block = tiny_next(last);
+    tiny_chain_t chain = {tiny_next(last), NULL, (unsigned)(held - kept)};
+    chain.tail = tiny_last(chain.head);
     tiny_link(last, NULL);
-    unsigned moved = (unsigned)(held - kept);
-    tiny_front.tls_sll.room[class] += (int32_t)moved;
-    TINY_COUNT_OUT(tls_sll, spill, class, moved);
+    tiny_front.tls_sll.room[class] += (int32_t)chain.count;
+    TINY_COUNT_OUT(tls_sll, spill, class, chain.count);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:tls_sll.spill] class %zu, %u blocks returned\n",
-                        class, moved);
+                        class, chain.count);
 #endif
 
-    while (block != NULL) {
-        tiny_row_t row;
-        for (row.count = 0; block != NULL && row.count < TINY_ROW_MOST; block = tiny_next(block)) tiny_row_add(&row, block);
-        tiny_backend_give_row(&row);
-    }
+    tiny_backend_give_chain(&chain);
 }
 
 ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
@@ -215,18 +211,15 @@ ALWAYS_INLINE bool tls_sll_push(size_t class, void *block)
     return true;
 }
 
-// Adds the blocks of a row from the index `from` on: the first of them comes to the front.
-ALWAYS_INLINE void tls_sll_push_row(size_t class, const tiny_row_t *row, unsigned from)
+// Adds a whole chain at the front.
+ALWAYS_INLINE void tls_sll_push_chain(size_t class, const tiny_chain_t *chain)
 {
-    tiny_block_t *head = tiny_front.tls_sll.head[class];
-    for (unsigned i = row->count; i-- > from;) {
-        tiny_link(row->block[i], head);
-        head = row->block[i];
-    }
+    if (chain->count == 0) return;
+    tiny_link(chain->tail, tiny_front.tls_sll.head[class]);
     HAK_WRITTEN();
-    tiny_front.tls_sll.head[class] = head;
-    tiny_front.tls_sll.room[class] -= (int32_t)(row->count - from);
-    TINY_COUNT_IN(tls_sll, class, row->count - from);
+    tiny_front.tls_sll.head[class] = chain->head;
+    tiny_front.tls_sll.room[class] -= (int32_t)chain->count;
+    TINY_COUNT_IN(tls_sll, class, chain->count);
 }
 
 #if HAKMEM_STATS
@@ -258,16 +251,19 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 
 ALWAYS_INLINE void *legacy_refill_take(size_t class)
 {
-    tiny_row_t row;
-    if (tiny_backend_take(class, tiny_batch(class), &row) == 0) return NULL;
-    tls_sll_push_row(class, &row, 1);
+    tiny_chain_t chain;
+    if (tiny_backend_take(class, tiny_batch(class), &chain) == 0) return NULL;
+    tiny_block_t *block = chain.head;
+    chain.head = tiny_next(block);
+    chain.count--;
+    tls_sll_push_chain(class, &chain);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:legacy_refill.refill] class %zu, %u blocks besides %p\n",
-                        class, row.count - 1, (void *)row.block[0]);
+                        class, chain.count, (void *)block);
 #endif
 
-    return row.block[0];
+    return block;
 }
 
 #if HAKMEM_STATS

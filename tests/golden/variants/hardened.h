@@ -309,7 +309,7 @@ ALWAYS_INLINE bool tiny_caches_push(size_t class, void *block)
 ALWAYS_INLINE void *front_direct_take(size_t class)
 {
     tiny_row_t row;
-    if (tiny_backend_take(class, thread_list_wants(class), &row) == 0) return NULL;
+    if (tiny_backend_take_row(class, thread_list_wants(class), &row) == 0) return NULL;
     thread_list_fill(class, &row);
 #if !HAKMEM_BUILD_RELEASE
     if (UNLIKELY(hak_debug_on))
