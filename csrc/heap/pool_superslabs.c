@@ -322,13 +322,13 @@ static unsigned pages_to_map(void)
     return BY_CLASS && has_few_addresses() ? TINY_SLAB_PAGES_MOST : SUPERSLAB_PAGES;
 }
 
-superslab_t *pool_map(unsigned pages, size_t class)
+superslab_t *pool_map(unsigned pages, size_t class, bool small_steps)
 {
     superslab_t *superslab = new_record();
     if (superslab == NULL) return NULL;
     unsigned rank = (unsigned)__builtin_ctz(pages);
     bool mapped = map_pages(superslab, pages_to_map(), class, rank) ||
-                  (shared_pool_in_small_steps && map_pages(superslab, pages, class, rank));
+                  (small_steps && map_pages(superslab, pages, class, rank));
     if (!mapped) {
         pool_drop(superslab);
         return NULL;

@@ -6,7 +6,7 @@
 #define POOL_SUPERSLABS_H
 
 #include "heap/demand.h"
-#include "heap/shared_pool.h"
+#include "heap/pool_sizes.h"
 #include "os/lock.h"
 #include "registry/tiny_registry.h"
 
@@ -117,8 +117,9 @@ bool pool_is_reserved(const superslab_t *superslab);
 // With full checks: true if another class's superslab has notes for as many blocks as a slab of this class has.
 bool pool_has_notes_for(const superslab_t *superslab, size_t class, unsigned rank);
 
-// Maps a superslab for slabs of `pages` pages; NULL when no memory is available.
-superslab_t *pool_map(unsigned pages, size_t class);
+// Maps a superslab for slabs of `pages` pages; NULL when no memory is available. `small_steps`: if no whole superslab can be
+// mapped, one with only these pages.
+superslab_t *pool_map(unsigned pages, size_t class, bool small_steps);
 
 // A free superslab leaves the pool; then it is unmapped, without the lock; then its record is dropped.
 void pool_let_go(superslab_t *superslab);

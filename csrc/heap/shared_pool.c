@@ -99,7 +99,7 @@ static superslab_t *map_superslab(unsigned pages, size_t class)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
-    return pool_map(pages, class);
+    return pool_map(pages, class, shared_pool_in_small_steps);
 }
 
 void *shared_pool_take(unsigned pages, size_t class)

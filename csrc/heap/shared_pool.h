@@ -10,10 +10,8 @@
 #ifndef SHARED_POOL_H
 #define SHARED_POOL_H
 
+#include "heap/pool_sizes.h"
 #include "os/hak_types.h"
-
-#define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
-#define SHARED_POOL_GUARDS 8192u
 
 // Takes 1, 2 or 4 consecutive free pages, at a multiple of their total size. Their records are reserved, and have the
 // superslab as `owner`. Returns NULL when no memory is available. Contents are undefined. The pages are for a slab of the
