@@ -384,7 +384,9 @@ ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_slab_t *slab, tin
     const tiny_block_t *first = *blocks < blocks[found - 1] ? *blocks : blocks[found - 1];
     const size_t offset = (uintptr_t)first - (uintptr_t)slab->start, size = tiny_class_size[slab->class];
     const size_t index = offset * tiny_class_inverse[slab->class] >> TINY_INVERSE_BITS;
-    if (UNLIKELY(offset >= end_of_allocated(slab) * size || index * size != offset)) die_of_free(slab, first);
+    if (UNLIKELY(index * size != offset)) die_of_free(slab, first);
+    if (UNLIKELY(index + found > end_of_allocated(slab)))
+        die_of_free(slab, tiny_block_at(slab, index + found - 1));
     if (found == 1) set_bits(slab, index / 64, (uint64_t)1 << index % 64);
     else set_neighbours_free(slab, index, found);
     count_freed(heap, slab, found);

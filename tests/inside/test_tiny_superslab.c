@@ -63,6 +63,81 @@ static void blocks_of_every_class_do_not_overlap_and_return(void)
     tiny_heap_release(heap);
 }
 
+enum { IN_ORDER, IN_REVERSE, IN_PAIRS, MIXED, ORDERS };
+
+// Returns the position in `blocks` of the nth block to be freed.
+static unsigned nth(unsigned order, unsigned n, unsigned count)
+{
+    switch (order) {
+    case IN_ORDER:
+        return n;
+    case IN_REVERSE:
+        return count - 1 - n;
+    case IN_PAIRS:
+        return n ^ 1; // 1 0 3 2 ...
+    default:
+        return n * 7919 % count;
+    }
+}
+
+static void give_rows(tiny_heap_t *heap, unsigned order, unsigned count, unsigned most)
+{
+    tiny_row_t row;
+    for (unsigned given = 0; given < count; given += row.count) {
+        for (row.count = 0; row.count < most && given + row.count < count;)
+            tiny_row_add(&row, blocks[nth(order, given + row.count, count)]);
+        unsigned got = tiny_heap_give_row(heap, row.block, row.count);
+        T_CHECK(got == row.count, "%u of %u blocks returned", got, row.count);
+    }
+}
+
+// Rows that end within a word of bits, at its end and beyond it, and neighbours of two slabs.
+static void rows_return_in_any_order(void)
+{
+    static const unsigned lengths[] = {1, 2, 7, 16, 63, TINY_ROW_MOST};
+    tiny_heap_t *heap = tiny_heap_acquire();
+    size_t used = shared_pool_usage().pages_used;
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        for (unsigned order = 0; order < ORDERS; order++) {
+            unsigned count = tiny_class_size[class] > 4096 ? 60 : 1000;
+            take_blocks(heap, class, count);
+            check_blocks(heap, class, count);
+            give_rows(heap, order, count, lengths[(class + order) % (sizeof lengths / sizeof *lengths)]);
+            T_CHECK(heap->bytes_out == 0, "class %zu, order %u: %zu bytes are missing", class, order,
+                    heap->bytes_out);
+        }
+    }
+    tiny_heap_tidy(heap);
+    T_CHECK(shared_pool_usage().pages_used == used, "pages are lost");
+    tiny_heap_release(heap);
+}
+
+static void give_one_row(tiny_heap_t *heap, unsigned first, unsigned count, int step)
+{
+    tiny_row_t row = {.count = 0};
+    for (unsigned i = 0; i < count; i++) tiny_row_add(&row, blocks[(int)first + step * (int)i]);
+    tiny_heap_give_row(heap, row.block, row.count);
+}
+
+// Among neighbours, where not every block is looked at alone.
+static void a_block_of_a_row_that_is_free_or_was_never_allocated_is_found(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    take_blocks(heap, 1, 100);
+    tiny_heap_give(heap, blocks[50]);
+    T_CHECK_DIES(give_one_row(heap, 45, 10, 1));
+    T_CHECK_DIES(give_one_row(heap, 55, 10, -1));
+    T_CHECK_DIES(give_one_row(heap, 50, 1, 1));
+    if (TINY_CHECKS == TINY_CHECKS_BASIC) { // with full checks, the fresh blocks are not the last ones
+        const tiny_slab_t *slab = tiny_registry_slab(blocks[0]);
+        for (unsigned i = 0; i < 10; i++) blocks[i] = tiny_block_at(slab, slab->fresh - 5u + i);
+        T_CHECK_DIES(give_one_row(heap, 0, 10, 1));
+        T_CHECK_DIES(give_one_row(heap, 9, 10, -1));
+        T_CHECK_DIES(give_one_row(heap, 5, 1, 1));
+    }
+    tiny_heap_release(heap);
+}
+
 static size_t place_of(const tiny_block_t *block)
 {
     return tiny_block_index(tiny_registry_slab(block), block);
@@ -250,6 +325,7 @@ int main(void)
     T_RUN(fresh_blocks_come_once_each_and_in_no_steps);
 #endif
     T_RUN(blocks_of_every_class_do_not_overlap_and_return);
+    T_RUN(rows_return_in_any_order);
     T_RUN(blocks_that_others_freed_return_when_they_are_taken_in);
     T_RUN(a_second_free_is_found_before_and_after_the_first_is_collected);
     T_RUN(a_slab_that_others_free_from_end_to_end_is_empty_again);
@@ -258,5 +334,6 @@ int main(void)
 #endif
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
+    T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
 }
