@@ -97,7 +97,8 @@ static void rows_return_in_any_order(void)
     static const unsigned lengths[] = {1, 2, 7, 16, 63, TINY_ROW_MOST};
     tiny_heap_t *heap = tiny_heap_acquire();
     size_t used = shared_pool_usage().pages_used;
-    for (size_t class = 0; class < TINY_CLASSES; class++) {
+    for (size_t class = tiny_class_of(TINY_MIN_ALIGN); class < TINY_CLASSES;
+         class++) { // no thread caches smaller blocks
         for (unsigned order = 0; order < ORDERS; order++) {
             unsigned count = tiny_class_size[class] > 4096 ? 60 : 1000;
             take_blocks(heap, class, count);
@@ -123,7 +124,7 @@ static void give_one_row(tiny_heap_t *heap, unsigned first, unsigned count, int 
 static void a_block_of_a_row_that_is_free_or_was_never_allocated_is_found(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
-    take_blocks(heap, 1, 100);
+    take_blocks(heap, tiny_class_of(TINY_MIN_ALIGN), 100);
     tiny_heap_give(heap, blocks[50]);
     T_CHECK_DIES(give_one_row(heap, 45, 10, 1));
     T_CHECK_DIES(give_one_row(heap, 55, 10, -1));
