@@ -168,7 +168,10 @@ def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
     assert "values: gcc, clang; default: gcc" in text
 
 
-def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None:
+def test_help_shows_only_the_targets_that_this_project_has(
+    toy: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # `reference` is for a project with docs/reference/
     text = targets.help_text(toy, COMPILERS, registry.TARGETS, declared=["libs", "install"])
     shown = [line.split()[0] for line in text.partition("Targets")[2].splitlines() if line.startswith("  ")]
     assert {"phases", "libs", "install", "list"} <= set(shown)
@@ -180,7 +183,7 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    message = "--accept works only with the targets 'matrix', 'counters', 'story' and 'pages'"
+    message = "--accept works only with the targets 'matrix', 'counters', 'story', 'pages' and 'reference'"
     with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 

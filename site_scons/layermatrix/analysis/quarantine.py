@@ -35,7 +35,7 @@ def review(project: Project, root: Path, cells: Sequence[Cell], today: datetime.
 
 
 def _state(entry: Quarantined, root: Path, cells: Sequence[Cell], today: datetime.date) -> tuple[str, bool]:
-    """The state in words, and whether somebody has to act."""
+    """The state in words, and whether it has to be acted on."""
     checks = [check for cell in cells for check in _checks(entry, root, cell)]
     failing = sum(check.status in (Status.FAILED, Status.QUARANTINED) for check in checks)
     passing = sum(check.status is Status.PASSED for check in checks)
