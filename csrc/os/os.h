@@ -46,7 +46,7 @@ void *os_map_hidden(size_t size, size_t alignment, size_t guard);
 bool os_purge(void *start, size_t size);
 
 // Sets present[i] to whether the i-th of `pages` pages of the MMU from `start` on holds memory, which is mapped privately. A
-// page without memory reads as zero. False: the system does not tell.
+// page without memory reads as zero, or lies in the swap space. False: the system does not tell.
 #define OS_PRESENT_MOST ((size_t)64)
 bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
 
