@@ -60,9 +60,12 @@ static bool map_over(void *start, size_t size, int protection)
     return there != MAP_FAILED;
 }
 
-// A new record may need a mapping, which may use kept addresses. If no record is available, the addresses are lost.
+// A new record may need a mapping, which may use kept addresses. If the system then refuses to make them accessible, they
+// go back beside the range that they were cut from: if that needed a record, too, each attempt would lead to the next one
+// until nothing is kept. If no record is available, the addresses are lost.
 static void keep_addresses(char *start, size_t size, bool is_ready)
 {
+    if (os_addresses_keep_beside(start, size, is_ready)) return;
     os_range_t *range = os_addresses_unused_record();
     if (range == NULL) range = os_metadata(sizeof *range);
     if (range == NULL) return;

@@ -149,6 +149,26 @@ void os_addresses_keep(os_range_t *range)
     os_unlock(&kept.lock);
 }
 
+static bool grow(os_range_t *range, char *start, size_t size, bool is_ready)
+{
+    if (range == NULL || range->is_ready != is_ready) return false;
+    take_out(range);
+    if (range->end == start) range->end += size;
+    else range->start = start;
+    join_and_insert(range);
+    return true;
+}
+
+bool os_addresses_keep_beside(char *start, size_t size, bool is_ready)
+{
+    if (root() == NULL) return false;
+    os_lock(&kept.lock);
+    bool grown = grow(range_that_ends_at(start), start, size, is_ready) ||
+                 grow(range_that_starts_at(start + size), start, size, is_ready);
+    os_unlock(&kept.lock);
+    return grown;
+}
+
 // ---- taking
 
 typedef struct request {

@@ -23,6 +23,9 @@ os_range_t *os_addresses_unused_record(void);
 // Keeps the range of the record.
 void os_addresses_keep(os_range_t *range);
 
+// Keeps addresses without a record, if they are adjacent to a range of the same kind; else false.
+bool os_addresses_keep_beside(char *start, size_t size, bool is_ready);
+
 // What was taken. `rest` is the part behind it that is not kept any more; it is empty unless aligning left a part in
 // front, too.
 typedef struct os_taken {
