@@ -313,9 +313,18 @@ static size_t reserve_for(const large_extent_t *extent, size_t size)
     return large_is_guarded(extent) && size > extent->size && !has_few_addresses(size) ? size : 0;
 }
 
-// During the move the registry does not list the block; only its owner uses it.
+// Unmaps the guards around addresses of a guarded block that the system has moved away, or may have unmapped.
+static void unmap_around(char *start, size_t size, size_t reserved)
+{
+    os_unmap(start - CANARY_GUARD, CANARY_GUARD);
+    os_unmap(start + size, reserved + CANARY_GUARD);
+}
+
+// During the move the registry does not list the block; only its owner uses it. At the limit of mappings the system would
+// refuse it, and the target would be lost, each time.
 static bool move(large_extent_t *extent, size_t size)
 {
+    if (os_mappings_are_scarce()) return false;
     size_t reserved = reserve_for(extent, size);
     bool guarded = large_is_guarded(extent);
     char *target = large_extent_map_target(guarded, size, &reserved), *source = extent->start;
@@ -327,10 +336,8 @@ static bool move(large_extent_t *extent, size_t size)
     os_moved_t result = os_move(source, old_size, target, size);
     bool moved = result == OS_MOVED;
     if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, guard);
-    if (moved && guarded) {
-        os_unmap(source - CANARY_GUARD, CANARY_GUARD);
-        os_unmap(source + old_size, extent->reserved + CANARY_GUARD);
-    }
+    if (guarded && moved) unmap_around(source, old_size, extent->reserved);
+    if (guarded && result == OS_TARGET_LOST) unmap_around(target, size, reserved);
     os_lock(&large.lock);
     if (moved) {
         extent->start = target;
