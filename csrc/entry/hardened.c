@@ -139,12 +139,16 @@ static size_t tiny_bytes_of_each(size_t threads)
     return share > TINY_MOST ? TINY_MOST : share < TINY_LEAST ? TINY_LEAST : share;
 }
 
+// A forked child, which empties it on the thread's behalf, finds all of it or nothing.
 static COLD quarantine_t *make_quarantine(void)
 {
-    if (tiny_backend_heap() == NULL) return NULL;
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (heap == NULL) return NULL;
     quarantine_t *made = quarantine_make();
     if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
+    tiny_heap_begin(heap);
     tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
+    tiny_heap_end(heap);
     return made;
 }
 

@@ -26,6 +26,7 @@ void os_unmap(void *start, size_t size);
 bool os_map_at(void *start, size_t size);
 
 // The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard.
+// A mapping without guards is accessible as a whole when it is unmapped this way.
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
 
