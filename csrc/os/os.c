@@ -119,17 +119,24 @@ static void unmap(void *start, size_t size, bool is_open)
     errno = saved;
 }
 
-// Uses addresses that the system refused to unmap earlier. A range that is ready needs no call: a process at its limit
-// of mappings is refused each one.
-static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+// Returns NULL if the addresses cannot be used: then they are kept again.
+static char *use_kept(os_taken_t taken, size_t size, int protection)
 {
-    os_taken_t taken = os_addresses_take(size, alignment, offset);
     if (LIKELY(taken.start == NULL)) return NULL;
     if (taken.rest > 0) keep_addresses(taken.start + size, taken.rest, taken.is_ready);
     bool usable = (taken.is_ready && protection != PROT_NONE) || map_over(taken.start, size, protection);
     if (usable) return taken.start;
     keep_addresses(taken.start, size, taken.is_ready);
     return NULL;
+}
+
+// Uses addresses that the system refused to unmap earlier. A range that is ready needs no call: a process at its limit
+// of mappings is refused each one.
+static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+{
+    char *start = use_kept(os_addresses_take(size, alignment, offset), size, protection);
+    if (start != NULL || protection == PROT_NONE) return start;
+    return use_kept(os_addresses_take_ready(size, alignment, offset), size, protection);
 }
 
 // (start + offset) % alignment == 0

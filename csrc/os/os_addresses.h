@@ -12,6 +12,7 @@ typedef struct os_range {
     char *start;
     char *end;
     size_t longest; // range in the subtree, in bytes
+    size_t longest_ready; // the same of those that are ready
     struct os_range *lower;
     struct os_range *higher;
     bool is_ready; // readable, writable and zero
@@ -34,8 +35,9 @@ typedef struct os_taken {
     size_t rest;
 } os_taken_t;
 
-// Takes `size` bytes of the kept addresses with (start + offset) % alignment == 0.
+// Takes `size` bytes of the kept addresses with (start + offset) % alignment == 0; or only of those that are ready.
 os_taken_t os_addresses_take(size_t size, size_t alignment, size_t offset);
+os_taken_t os_addresses_take_ready(size_t size, size_t alignment, size_t offset);
 
 void os_addresses_before_fork(void);
 void os_addresses_after_fork(void);

@@ -133,8 +133,18 @@ static void ranges_that_are_not_ready_stay_apart(void)
     keep_place(0, true);
     keep_place(1, false);
     T_CHECK(os_addresses_take(2 * PLACE, 1, 0).start == NULL, "they were joined");
+    T_CHECK(os_addresses_take_ready(2 * PLACE, 1, 0).start == NULL, "they were joined");
     T_CHECK(os_addresses_take(PLACE, 1, 0).is_ready, "the lower one is ready");
     T_CHECK(!os_addresses_take(PLACE, 1, 0).is_ready, "the upper one is not");
+}
+
+static void a_ready_place_is_found_behind_many_others(void)
+{
+    for (size_t i = 0; i < RANGES; i++) keep_place(shuffled(i), shuffled(i) == RANGES - 2);
+    T_CHECK(os_addresses_take_ready(PLACE, PLACE, 0).start == place_at(RANGES - 2), "it is not found");
+    T_CHECK(os_addresses_take_ready(1, 1, 0).start == NULL, "there is no other");
+    T_CHECK(os_addresses_take((RANGES - 2) * (size_t)PLACE, 1, 0).start == place_at(0), "not below it");
+    T_CHECK(os_addresses_take(PLACE, 1, 0).start == place_at(RANGES - 1), "not behind it");
 }
 
 static void each_place_is_taken_once(void)
@@ -258,6 +268,7 @@ int main(void)
     T_RUN(metadata_is_zero_and_lies_apart);
     T_RUN(kept_neighbours_are_joined_in_any_order);
     T_RUN(ranges_that_are_not_ready_stay_apart);
+    T_RUN(a_ready_place_is_found_behind_many_others);
     T_RUN(each_place_is_taken_once);
     T_RUN(an_aligned_place_leaves_a_part_on_each_side);
     T_RUN(addresses_beside_a_kept_range_need_no_record);
