@@ -80,7 +80,7 @@ static bool row_is_whole(char *start, char *end)
     return true;
 }
 
-// Nobody has written to pages that do not hold memory; those in the swap space are not read for this.
+// Pages that hold no memory have not been written to; those in the swap space are not read for this.
 static bool absent_is_whole(char *start, char *end)
 {
     (void)start;
