@@ -20,6 +20,7 @@
 #define HIDDEN_BYTES ((size_t)64 << 20) // of guarded extents that wait
 #define HIDDEN_BLOCK (HIDDEN_BYTES / 2) // a larger one does not wait
 #define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
+#define COPIED_MOST ((size_t)64 << 20) // at the limit of mappings
 #define HEADROOM 8u // a block that has grown before gets size / HEADROOM bytes more
 
 static struct {
@@ -320,11 +321,11 @@ static void unmap_around(char *start, size_t size, size_t reserved)
     os_unmap(start + size, reserved + CANARY_GUARD);
 }
 
-// During the move the registry does not list the block; only its owner uses it. At the limit of mappings the system would
-// refuse it, and the target would be lost, each time.
+// During the move the registry does not list the block; only its owner uses it. At the limit of mappings the system may
+// refuse it, and then the target is lost; so a block that is copied soon is not moved there.
 static bool move(large_extent_t *extent, size_t size)
 {
-    if (os_mappings_are_scarce()) return false;
+    if (os_mappings_are_scarce() && size <= COPIED_MOST) return false;
     size_t reserved = reserve_for(extent, size);
     bool guarded = large_is_guarded(extent);
     char *target = large_extent_map_target(guarded, size, &reserved), *source = extent->start;
