@@ -64,7 +64,7 @@ static large_extent_t *take_record(bool guarded)
 static hak_pool_usage_t usage_for_decay(void)
 {
     large_usage_t usage = large_usage();
-    return (hak_pool_usage_t){usage.bytes, usage.cached_bytes};
+    return (hak_pool_usage_t){usage.bytes, usage.cached_bytes - usage.hidden_bytes};
 }
 
 static large_extent_t *map_new(size_t size, size_t alignment, bool guarded)
@@ -472,13 +472,14 @@ static large_extent_t *joined(large_extent_t *more, large_extent_t *list)
     return more;
 }
 
-// Guarded extents that wait hold no memory, so their age does not matter: all of them go when `delay` is 0.
+// Guarded extents that wait hold no memory: they go only when everything is to be returned, and not to make room for other
+// pools.
 size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {
     os_lock(&large.lock);
     large_rooms_end(delay > 0, end_count_of_room);
     large_extent_t *gone = surplus(most, now, delay);
-    if (delay == 0) gone = joined(large_guarded_take_all(), gone);
+    if (most == SIZE_MAX && delay == 0) gone = joined(large_guarded_take_all(), gone);
     os_unlock(&large.lock);
     size_t bytes = 0;
     for (const large_extent_t *extent = gone; extent != NULL; extent = extent->next) bytes += extent->size;
@@ -490,9 +491,9 @@ large_usage_t large_usage(void)
 {
     os_lock(&large.lock);
     large_rooms_usage_t rooms = large_rooms_usage();
-    large_usage_t usage = {large.blocks, large.bytes + rooms.grown,
-                           large_extents_count() + large_guarded_waiting(),
-                           large_extents_bytes() + rooms.lent + large_guarded_waiting_bytes()};
+    large_usage_t usage = {
+        large.blocks, large.bytes + rooms.grown, large_extents_count() + large_guarded_waiting(),
+        large_extents_bytes() + rooms.lent + large_guarded_waiting_bytes(), large_guarded_waiting_bytes()};
     os_unlock(&large.lock);
     return usage;
 }
