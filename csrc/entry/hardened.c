@@ -139,12 +139,16 @@ static size_t tiny_bytes_of_each(size_t threads)
     return share > TINY_MOST ? TINY_MOST : share < TINY_LEAST ? TINY_LEAST : share;
 }
 
+// A forked child, which empties it on the thread's behalf, finds all of it or nothing.
 static COLD quarantine_t *make_quarantine(void)
 {
-    if (tiny_backend_heap() == NULL) return NULL;
+    tiny_heap_t *heap = tiny_backend_heap();
+    if (heap == NULL) return NULL;
     quarantine_t *made = quarantine_make();
     if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
+    tiny_heap_begin(heap);
     tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
+    tiny_heap_end(heap);
     return made;
 }
 
@@ -308,15 +312,21 @@ void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
     return hand_out_untiny(block, size);
 }
 
-// A thread past its own end gets runs instead of tiny blocks.
-void *hardened_alloc(size_t size)
+// Returns a block with room for `room` bytes, of which `size` were requested: so its only canary lies behind these. A thread
+// past its own end gets runs instead of tiny blocks.
+ALWAYS_INLINE void *alloc_with_room(size_t room, size_t size)
 {
-    if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
-    void *block = blocks_alloc_fast(size + CANARY_POST);
+    if (UNLIKELY(room > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    void *block = blocks_alloc_fast(room + CANARY_POST);
     if (UNLIKELY(block == NULL)) return NULL;
     const tiny_slab_t *slab = tiny_registry_find(block);
     if (LIKELY(slab != NULL)) return hand_out_tiny(slab, block, size);
     return hand_out_untiny(block, size);
+}
+
+void *hardened_alloc(size_t size)
+{
+    return alloc_with_room(size, size);
 }
 
 // Where a block of `size` bytes that replaces one of `has` bytes gets room to grow further.
@@ -336,10 +346,8 @@ void *hardened_alloc_resized(size_t has, size_t size)
         return large;
     }
     size_t more = blocks_size_with_headroom(has, size);
-    char *block = more > size ? hardened_alloc(more) : NULL;
-    if (block == NULL) return hardened_alloc(size);
-    hand_out(block, size);
-    return block;
+    void *block = more > size ? alloc_with_room(more, size) : NULL;
+    return block != NULL ? block : hardened_alloc(size);
 }
 
 void hardened_free(void *block)
@@ -406,6 +414,14 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
 
 void hardened_shrink(void *block, size_t size)
 {
+    size_t asked, has;
+    if (kind_of(block) == LARGE) {
+        asked = large_asked(block, NO_REALLOC, &has);
+        wipe_end(block, asked, has);
+    } else {
+        asked = hardened_size(block, NO_REALLOC);
+        canary_wipe((char *)block + asked, (char *)block + blocks_size(block, NO_REALLOC));
+    }
     hand_out(block, size);
 }
 

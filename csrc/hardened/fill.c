@@ -28,23 +28,37 @@ static pages_t pages_in(const char *start, const char *end)
                      (char *)((uintptr_t)end & ~(OS_PAGE - 1))};
 }
 
-// Calls `visit` for each page that holds memory, until it returns false; false then.
-static bool visit_present(pages_t pages, bool (*visit)(char *page))
+typedef bool visit_t(char *start, char *end);
+
+// Calls `present` or `absent` for each row of pages that hold memory, or do not, until it returns false; false then.
+static bool visit_rows(pages_t pages, visit_t *present, visit_t *absent)
 {
-    bool present[OS_PRESENT_MOST];
+    bool is_present[OS_PRESENT_MOST];
     while (pages.first < pages.end) {
-        size_t count = (size_t)(pages.end - pages.first) / OS_PAGE;
+        size_t count = (size_t)(pages.end - pages.first) / OS_PAGE, end;
         if (count > OS_PRESENT_MOST) count = OS_PRESENT_MOST;
-        bool known = os_present(pages.first, count, present);
-        for (size_t i = 0; i < count; i++, pages.first += OS_PAGE)
-            if ((!known || present[i]) && !visit(pages.first)) return false;
+        if (!os_present(pages.first, count, is_present)) memset(is_present, true, sizeof is_present);
+        for (size_t i = 0; i < count; i = end) {
+            for (end = i + 1; end < count && is_present[end] == is_present[i];) end++;
+            visit_t *visit = is_present[i] ? present : absent;
+            if (!visit(pages.first + i * OS_PAGE, pages.first + end * OS_PAGE)) return false;
+        }
+        pages.first += count * OS_PAGE;
     }
     return true;
 }
 
-static bool fill_page(char *page)
+static bool fill_row(char *start, char *end)
 {
-    canary_fill(page, page + OS_PAGE);
+    canary_fill(start, end);
+    return true;
+}
+
+// These pages were never touched, or the system has moved them to its swap space with the program's contents. Afterwards
+// they read as zero in any case.
+static bool empty_row(char *start, char *end)
+{
+    if (!os_purge(start, (size_t)(end - start))) canary_fill(start, end);
     return true;
 }
 
@@ -58,10 +72,20 @@ bool fill_or_zero(const char *start, const char *end)
     return bits == 0;
 }
 
-// A page that was not touched before the free, and has memory now, holds zeroes.
-static bool page_is_whole(char *page)
+// A page that did not hold memory at the free, and does now, holds zeroes.
+static bool row_is_whole(char *start, char *end)
 {
-    return fill_or_zero(page, page + OS_PAGE);
+    for (; start < end; start += OS_PAGE)
+        if (!fill_or_zero(start, start + OS_PAGE)) return false;
+    return true;
+}
+
+// Pages that hold no memory have not been written to; those in the swap space are not read for this.
+static bool absent_is_whole(char *start, char *end)
+{
+    (void)start;
+    (void)end;
+    return true;
 }
 
 // The page of the first word, in which a link will be written, counts as present.
@@ -69,14 +93,14 @@ void fill_pages(char *start, char *end)
 {
     pages_t pages = pages_in(start + sizeof(tiny_block_t), end);
     canary_fill(start, pages.first);
-    visit_present(pages, fill_page);
+    visit_rows(pages, fill_row, empty_row);
     canary_fill(pages.end, end);
 }
 
 bool fill_pages_are_whole(const char *from, const char *end)
 {
     pages_t pages = pages_in(from, end);
-    return canary_is_filled(from, pages.first) && visit_present(pages, page_is_whole) &&
+    return canary_is_filled(from, pages.first) && visit_rows(pages, row_is_whole, absent_is_whole) &&
            canary_is_filled(pages.end, end);
 }
 

@@ -3,8 +3,8 @@
 // A block of at most FILL_ALWAYS bytes is filled as a whole. For larger ones, a thread has an allowance of bytes, which
 // grows with time. While it lasts, they too are filled as a whole; after that, only in part: the beginning, the end, and a
 // piece in between whose place depends on the secret. So a program that frees large blocks now and then has all of them
-// checked, and one that does nothing else is not slowed down by it. Pages that the program has never touched stay as they
-// are: they read as zero, and a write to them is found by that.
+// checked, and one that does nothing else is not slowed down by it. Pages without memory, which the program has
+// never touched or the system has swapped out, are not filled but read as zero, and a write to them is found by that.
 #ifndef FILL_H
 #define FILL_H
 

@@ -14,7 +14,7 @@ quarantine_t *quarantine_make(void)
 
 void quarantine_unmake(quarantine_t *quarantine)
 {
-    os_unmap(quarantine, BYTES);
+    os_unmap_guarded(quarantine, BYTES, 0);
 }
 
 #else

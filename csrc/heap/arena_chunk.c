@@ -12,7 +12,7 @@ static void tag_pages(const arena_chunk_t *chunk, tiny_tag_t tag)
 void arena_chunk_unmap(arena_chunk_t *chunk)
 {
     if (chunk->start != NULL) os_unmap_guarded(chunk->start, PAGE_ARENA_CHUNK, CANARY_GUARD);
-    os_unmap(chunk, hak_round_up(sizeof *chunk, OS_PAGE));
+    os_unmap_guarded(chunk, hak_round_up(sizeof *chunk, OS_PAGE), 0);
 }
 
 arena_chunk_t *arena_chunk_map(void)

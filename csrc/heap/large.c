@@ -20,6 +20,7 @@
 #define HIDDEN_BYTES ((size_t)64 << 20) // of guarded extents that wait
 #define HIDDEN_BLOCK (HIDDEN_BYTES / 2) // a larger one does not wait
 #define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
+#define COPIED_MOST ((size_t)64 << 20) // at the limit of mappings
 #define HEADROOM 8u // a block that has grown before gets size / HEADROOM bytes more
 
 static struct {
@@ -63,7 +64,7 @@ static large_extent_t *take_record(bool guarded)
 static hak_pool_usage_t usage_for_decay(void)
 {
     large_usage_t usage = large_usage();
-    return (hak_pool_usage_t){usage.bytes, usage.cached_bytes};
+    return (hak_pool_usage_t){usage.bytes, usage.cached_bytes - usage.hidden_bytes};
 }
 
 static large_extent_t *map_new(size_t size, size_t alignment, bool guarded)
@@ -313,9 +314,18 @@ static size_t reserve_for(const large_extent_t *extent, size_t size)
     return large_is_guarded(extent) && size > extent->size && !has_few_addresses(size) ? size : 0;
 }
 
-// During the move the registry does not list the block; only its owner uses it.
+// Unmaps the guards around addresses of a guarded block that the system has moved away, or may have unmapped.
+static void unmap_around(char *start, size_t size, size_t reserved)
+{
+    os_unmap(start - CANARY_GUARD, CANARY_GUARD);
+    os_unmap(start + size, reserved + CANARY_GUARD);
+}
+
+// During the move the registry does not list the block; only its owner uses it. At the limit of mappings the system may
+// refuse it, and then the target is lost; so a block that is copied soon is not moved there.
 static bool move(large_extent_t *extent, size_t size)
 {
+    if (os_mappings_are_scarce() && size <= COPIED_MOST) return false;
     size_t reserved = reserve_for(extent, size);
     bool guarded = large_is_guarded(extent);
     char *target = large_extent_map_target(guarded, size, &reserved), *source = extent->start;
@@ -327,10 +337,8 @@ static bool move(large_extent_t *extent, size_t size)
     os_moved_t result = os_move(source, old_size, target, size);
     bool moved = result == OS_MOVED;
     if (result == OS_REFUSED) os_unmap_guarded(target, size + reserved, guard);
-    if (moved && guarded) {
-        os_unmap(source - CANARY_GUARD, CANARY_GUARD);
-        os_unmap(source + old_size, extent->reserved + CANARY_GUARD);
-    }
+    if (guarded && moved) unmap_around(source, old_size, extent->reserved);
+    if (guarded && result == OS_TARGET_LOST) unmap_around(target, size, reserved);
     os_lock(&large.lock);
     if (moved) {
         extent->start = target;
@@ -464,13 +472,14 @@ static large_extent_t *joined(large_extent_t *more, large_extent_t *list)
     return more;
 }
 
-// Guarded extents that wait hold no memory, so their age does not matter: all of them go when `delay` is 0.
+// Guarded extents that wait hold no memory: they go only when everything is to be returned, and not to make room for other
+// pools.
 size_t large_return(size_t most, uint32_t now, uint32_t delay)
 {
     os_lock(&large.lock);
     large_rooms_end(delay > 0, end_count_of_room);
     large_extent_t *gone = surplus(most, now, delay);
-    if (delay == 0) gone = joined(large_guarded_take_all(), gone);
+    if (most == SIZE_MAX && delay == 0) gone = joined(large_guarded_take_all(), gone);
     os_unlock(&large.lock);
     size_t bytes = 0;
     for (const large_extent_t *extent = gone; extent != NULL; extent = extent->next) bytes += extent->size;
@@ -482,9 +491,9 @@ large_usage_t large_usage(void)
 {
     os_lock(&large.lock);
     large_rooms_usage_t rooms = large_rooms_usage();
-    large_usage_t usage = {large.blocks, large.bytes + rooms.grown,
-                           large_extents_count() + large_guarded_waiting(),
-                           large_extents_bytes() + rooms.lent + large_guarded_waiting_bytes()};
+    large_usage_t usage = {
+        large.blocks, large.bytes + rooms.grown, large_extents_count() + large_guarded_waiting(),
+        large_extents_bytes() + rooms.lent + large_guarded_waiting_bytes(), large_guarded_waiting_bytes()};
     os_unlock(&large.lock);
     return usage;
 }

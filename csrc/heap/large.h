@@ -44,6 +44,7 @@ typedef struct large_usage {
     size_t bytes;
     size_t cached;
     size_t cached_bytes;
+    size_t hidden_bytes; // those of them that hold no memory
 } large_usage_t;
 large_usage_t large_usage(void);
 

@@ -389,7 +389,7 @@ bool large_extent_map_before(large_extent_t *extent, size_t size)
     char *start = extent->start - more;
     if ((uintptr_t)extent->start <= more || !os_map_at(start, more)) return false;
     if (!large_extent_reserve(start, more)) {
-        os_unmap(start, more);
+        os_unmap_guarded(start, more, 0);
         return false;
     }
     extent->start = start;

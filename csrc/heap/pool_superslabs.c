@@ -170,9 +170,10 @@ static bool map_notes(superslab_t *superslab)
     return true;
 }
 
+// Without guards: if the system refuses to unmap them, they are used again without a call.
 static void unmap_notes(const superslab_t *superslab)
 {
-    os_unmap(superslab->notes, notes_bytes(superslab));
+    os_unmap_guarded(superslab->notes, notes_bytes(superslab), 0);
 }
 
 // ---- addresses
@@ -375,8 +376,9 @@ bool pool_show(superslab_t *superslab, unsigned index, unsigned count)
     size_t guard = guarded ? canary_slab_guard() : 0, bytes = count * HAK_PAGE - guard;
     char *start = superslab->start + index * HAK_PAGE;
     bool hides = guard > 0 && (superslab->shown & row) != 0;
-    if (!os_show(start, bytes) || (hides && !os_hide(start + bytes, guard))) return false;
-    pool_count_hidden(superslab, row);
+    if (!os_show(start, bytes)) return false;
+    pool_count_hidden(superslab, row); // earlier guards within the row are gone
+    if (hides && !os_hide(start + bytes, guard)) return false;
     superslab->shown |= row;
     superslab->guarded |= guarded ? last : 0;
     hak_pool.guards += guarded;

@@ -60,9 +60,12 @@ static bool map_over(void *start, size_t size, int protection)
     return there != MAP_FAILED;
 }
 
-// A new record may need a mapping, which may use kept addresses. If no record is available, the addresses are lost.
+// A new record may need a mapping, which may use kept addresses. If the system then refuses to make them accessible, they
+// go back beside the range that they were cut from: if that needed a record, too, each attempt would lead to the next one
+// until nothing is kept. If no record is available, the addresses are lost.
 static void keep_addresses(char *start, size_t size, bool is_ready)
 {
+    if (os_addresses_keep_beside(start, size, is_ready)) return;
     os_range_t *range = os_addresses_unused_record();
     if (range == NULL) range = os_metadata(sizeof *range);
     if (range == NULL) return;
@@ -116,17 +119,24 @@ static void unmap(void *start, size_t size, bool is_open)
     errno = saved;
 }
 
-// Uses addresses that the system refused to unmap earlier. A range that is ready needs no call: a process at its limit
-// of mappings is refused each one.
-static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+// Returns NULL if the addresses cannot be used: then they are kept again.
+static char *use_kept(os_taken_t taken, size_t size, int protection)
 {
-    os_taken_t taken = os_addresses_take(size, alignment, offset);
     if (LIKELY(taken.start == NULL)) return NULL;
     if (taken.rest > 0) keep_addresses(taken.start + size, taken.rest, taken.is_ready);
     bool usable = (taken.is_ready && protection != PROT_NONE) || map_over(taken.start, size, protection);
     if (usable) return taken.start;
     keep_addresses(taken.start, size, taken.is_ready);
     return NULL;
+}
+
+// Uses addresses that the system refused to unmap earlier. A range that is ready needs no call: a process at its limit
+// of mappings is refused each one.
+static char *map_kept(size_t size, size_t alignment, size_t offset, int protection)
+{
+    char *start = use_kept(os_addresses_take(size, alignment, offset), size, protection);
+    if (start != NULL || protection == PROT_NONE) return start;
+    return use_kept(os_addresses_take_ready(size, alignment, offset), size, protection);
 }
 
 // (start + offset) % alignment == 0

@@ -26,6 +26,7 @@ void os_unmap(void *start, size_t size);
 bool os_map_at(void *start, size_t size);
 
 // The same, between two inaccessible guards of `guard` bytes; returns the address after the first guard.
+// A mapping without guards is accessible as a whole when it is unmapped this way.
 void *os_map_guarded(size_t size, size_t alignment, size_t guard);
 void os_unmap_guarded(void *start, size_t size, size_t guard);
 
@@ -46,7 +47,7 @@ void *os_map_hidden(size_t size, size_t alignment, size_t guard);
 bool os_purge(void *start, size_t size);
 
 // Sets present[i] to whether the i-th of `pages` pages of the MMU from `start` on holds memory, which is mapped privately. A
-// page without memory reads as zero. False: the system does not tell.
+// page without memory reads as zero, or lies in the swap space. False: the system does not tell.
 #define OS_PRESENT_MOST ((size_t)64)
 bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
 

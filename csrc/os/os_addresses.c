@@ -34,17 +34,23 @@ static uint64_t priority(const os_range_t *range)
     return (bits ^ bits >> 29) * 0xbf58476d1ce4e5b9u;
 }
 
-static size_t longest_of(const os_range_t *tree)
+static size_t longest_of(const os_range_t *tree, bool only_ready)
 {
-    return tree != NULL ? tree->longest : 0;
+    if (tree == NULL) return 0;
+    return only_ready ? tree->longest_ready : tree->longest;
+}
+
+static size_t longest_with(const os_range_t *tree, size_t own, bool only_ready)
+{
+    size_t below = longest_of(tree->lower, only_ready), above = longest_of(tree->higher, only_ready);
+    size_t longest = below > above ? below : above;
+    return own > longest ? own : longest;
 }
 
 static os_range_t *measured(os_range_t *tree)
 {
-    size_t below = longest_of(tree->lower), above = longest_of(tree->higher);
-    tree->longest = length(tree);
-    if (tree->longest < below) tree->longest = below;
-    if (tree->longest < above) tree->longest = above;
+    tree->longest = longest_with(tree, length(tree), false);
+    tree->longest_ready = longest_with(tree, tree->is_ready ? length(tree) : 0, true);
     return tree;
 }
 
@@ -149,12 +155,33 @@ void os_addresses_keep(os_range_t *range)
     os_unlock(&kept.lock);
 }
 
+static bool grow(os_range_t *range, char *start, size_t size, bool is_ready)
+{
+    if (range == NULL || range->is_ready != is_ready) return false;
+    take_out(range);
+    if (range->end == start) range->end += size;
+    else range->start = start;
+    join_and_insert(range);
+    return true;
+}
+
+bool os_addresses_keep_beside(char *start, size_t size, bool is_ready)
+{
+    if (root() == NULL) return false;
+    os_lock(&kept.lock);
+    bool grown = grow(range_that_ends_at(start), start, size, is_ready) ||
+                 grow(range_that_starts_at(start + size), start, size, is_ready);
+    os_unlock(&kept.lock);
+    return grown;
+}
+
 // ---- taking
 
 typedef struct request {
     size_t size;
     size_t alignment;
     size_t offset;
+    bool only_ready;
     unsigned looks;
 } request_t;
 
@@ -170,10 +197,10 @@ static char *place_in(const os_range_t *range, const request_t *request)
 // Returns the lowest range that has a place.
 static os_range_t *find(os_range_t *tree, request_t *request)
 {
-    if (longest_of(tree) < request->size || request->looks == 0) return NULL;
+    if (longest_of(tree, request->only_ready) < request->size || request->looks == 0) return NULL;
     os_range_t *found = find(tree->lower, request);
     if (found != NULL || request->looks == 0) return found;
-    if (length(tree) >= request->size) {
+    if (length(tree) >= request->size && (tree->is_ready || !request->only_ready)) {
         request->looks--;
         if (place_in(tree, request) != NULL) return tree;
     }
@@ -197,16 +224,25 @@ static os_taken_t cut(os_range_t *range, char *place, size_t size)
     return taken;
 }
 
-os_taken_t os_addresses_take(size_t size, size_t alignment, size_t offset)
+static os_taken_t take(request_t request)
 {
     os_taken_t taken = {.start = NULL};
     if (LIKELY(root() == NULL)) return taken;
-    request_t request = {size, alignment, offset, LOOKS};
     os_lock(&kept.lock);
     os_range_t *range = find(root(), &request);
-    if (range != NULL) taken = cut(range, place_in(range, &request), size);
+    if (range != NULL) taken = cut(range, place_in(range, &request), request.size);
     os_unlock(&kept.lock);
     return taken;
+}
+
+os_taken_t os_addresses_take(size_t size, size_t alignment, size_t offset)
+{
+    return take((request_t){size, alignment, offset, false, LOOKS});
+}
+
+os_taken_t os_addresses_take_ready(size_t size, size_t alignment, size_t offset)
+{
+    return take((request_t){size, alignment, offset, true, LOOKS});
 }
 
 void os_addresses_before_fork(void)

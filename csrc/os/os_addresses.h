@@ -12,6 +12,7 @@ typedef struct os_range {
     char *start;
     char *end;
     size_t longest; // range in the subtree, in bytes
+    size_t longest_ready; // the same of those that are ready
     struct os_range *lower;
     struct os_range *higher;
     bool is_ready; // readable, writable and zero
@@ -23,6 +24,9 @@ os_range_t *os_addresses_unused_record(void);
 // Keeps the range of the record.
 void os_addresses_keep(os_range_t *range);
 
+// Keeps addresses without a record, if they are adjacent to a range of the same kind; else false.
+bool os_addresses_keep_beside(char *start, size_t size, bool is_ready);
+
 // What was taken. `rest` is the part behind it that is not kept any more; it is empty unless aligning left a part in
 // front, too.
 typedef struct os_taken {
@@ -31,8 +35,9 @@ typedef struct os_taken {
     size_t rest;
 } os_taken_t;
 
-// Takes `size` bytes of the kept addresses with (start + offset) % alignment == 0.
+// Takes `size` bytes of the kept addresses with (start + offset) % alignment == 0; or only of those that are ready.
 os_taken_t os_addresses_take(size_t size, size_t alignment, size_t offset);
+os_taken_t os_addresses_take_ready(size_t size, size_t alignment, size_t offset);
 
 void os_addresses_before_fork(void);
 void os_addresses_after_fork(void);

@@ -2,6 +2,8 @@
 
 #include "inside.h"
 
+#include <sys/resource.h>
+
 #include "os/lock.h"
 #include "os/os.h"
 #include "os/os_addresses.h"
@@ -131,8 +133,18 @@ static void ranges_that_are_not_ready_stay_apart(void)
     keep_place(0, true);
     keep_place(1, false);
     T_CHECK(os_addresses_take(2 * PLACE, 1, 0).start == NULL, "they were joined");
+    T_CHECK(os_addresses_take_ready(2 * PLACE, 1, 0).start == NULL, "they were joined");
     T_CHECK(os_addresses_take(PLACE, 1, 0).is_ready, "the lower one is ready");
     T_CHECK(!os_addresses_take(PLACE, 1, 0).is_ready, "the upper one is not");
+}
+
+static void a_ready_place_is_found_behind_many_others(void)
+{
+    for (size_t i = 0; i < RANGES; i++) keep_place(shuffled(i), shuffled(i) == RANGES - 2);
+    T_CHECK(os_addresses_take_ready(PLACE, PLACE, 0).start == place_at(RANGES - 2), "it is not found");
+    T_CHECK(os_addresses_take_ready(1, 1, 0).start == NULL, "there is no other");
+    T_CHECK(os_addresses_take((RANGES - 2) * (size_t)PLACE, 1, 0).start == place_at(0), "not below it");
+    T_CHECK(os_addresses_take(PLACE, 1, 0).start == place_at(RANGES - 1), "not behind it");
 }
 
 static void each_place_is_taken_once(void)
@@ -157,6 +169,44 @@ static void an_aligned_place_leaves_a_part_on_each_side(void)
             (void *)taken.start, taken.rest);
     T_CHECK(os_addresses_take(3 * PLACE, 1, 0).start == place_at(1), "the part in front is not kept");
     T_CHECK(os_addresses_take(1, 1, 0).start == NULL, "the part behind is kept twice");
+}
+
+static void addresses_beside_a_kept_range_need_no_record(void)
+{
+    keep_place(1, true);
+    T_CHECK(!os_addresses_keep_beside(place_at(2), PLACE, false), "joined, although it is not ready");
+    T_CHECK(os_addresses_keep_beside(place_at(2), PLACE, true), "not joined behind the range");
+    T_CHECK(os_addresses_keep_beside(place_at(0), PLACE, true), "not joined in front of the range");
+    T_CHECK(os_addresses_take(3 * PLACE, 1, 0).start == place_at(0), "they are not one range");
+}
+
+// Kept addresses are inaccessible, and the system gives no memory for them, nor for more records.
+static void no_memory_for_kept_addresses(void)
+{
+    enum { RECORDS = 10000 };
+    const size_t size = (size_t)1 << 30;
+    os_range_t *range = os_metadata(sizeof *range);
+    char *start = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    T_CHECK(range != NULL && start != MAP_FAILED, "no addresses: %s", strerror(errno));
+    *range = (os_range_t){.start = start, .end = start + size};
+    os_addresses_keep(range);
+    const struct rlimit none = {0, 0};
+    T_CHECK(setrlimit(RLIMIT_DATA, &none) == 0, "setrlimit: %s", strerror(errno));
+    if (os_map(OS_PAGE, OS_PAGE) != NULL) _exit(0); // this system does not count such memory
+    while (os_addresses_unused_record() != NULL) continue;
+    for (size_t i = 0; i < RECORDS && os_metadata(64) != NULL; i++) continue;
+    T_CHECK(os_addresses_take(size, 1, 0).start == start, "kept addresses are lost");
+}
+
+static void addresses_that_stay_inaccessible_are_not_lost(void)
+{
+    if (T_SANITIZER) return; // its runtime needs memory
+    pid_t child = fork();
+    if (child == 0) {
+        no_memory_for_kept_addresses();
+        _exit(0);
+    }
+    T_CHECK_CHILD(child);
 }
 
 // ---- the lock
@@ -218,8 +268,11 @@ int main(void)
     T_RUN(metadata_is_zero_and_lies_apart);
     T_RUN(kept_neighbours_are_joined_in_any_order);
     T_RUN(ranges_that_are_not_ready_stay_apart);
+    T_RUN(a_ready_place_is_found_behind_many_others);
     T_RUN(each_place_is_taken_once);
     T_RUN(an_aligned_place_leaves_a_part_on_each_side);
+    T_RUN(addresses_beside_a_kept_range_need_no_record);
+    T_RUN(addresses_that_stay_inaccessible_are_not_lost);
     T_RUN(the_lock_keeps_others_out);
     T_RUN(who_waits_is_woken);
     return 0;

@@ -143,12 +143,31 @@ static void no_block_shows_it(void)
     }
 }
 
+// A block that grows gets more memory than it asks for.
+static void no_block_shows_it_after_others_have_grown(void)
+{
+    enum { SIZE = 3000, GROWN = 3100, NEXT = 3900 };
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < BLOCKS; i++) {
+            void *block = hak_malloc(SIZE);
+            blocks[i] = hak_realloc(block, GROWN);
+            T_CHECK(block != NULL && blocks[i] != NULL, "no block");
+        }
+        release_half(NULL);
+        release_half(blocks);
+        fill_table(NEXT);
+        release_half(NULL);
+        release_half(blocks);
+    }
+}
+
 #endif
 
 int main(void)
 {
 #if TINY_CHECKS >= TINY_CHECKS_BASIC
     T_RUN(no_block_shows_it);
+    T_RUN(no_block_shows_it_after_others_have_grown);
 #endif
     T_RUN(a_secret_is_new_at_each_call);
     T_RUN(a_secret_is_made_without_getrandom);
