@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -65,6 +66,24 @@ def test_the_last_of_two_values_counts() -> None:
 def test_a_number_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="expected a whole number from 1 to 86400"):
         parse([("soak", text)], ["libs"])
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "hint"),
+    [
+        ("test", "python=al", "did you mean 'all'?"),
+        ("libs", "tests=shrot", "did you mean 'short'?"),
+        ("libs", "verbose=yes", "known: 0, 1"),
+        ("list", "why=al", "did you mean 'all'?"),
+        ("matrix", "quarantine=chek", "did you mean 'check'?"),
+        ("completion", "shell=bsh", "did you mean 'bash'?"),
+        ("new", "ci=github2", "did you mean 'github'?"),
+    ],
+)
+def test_a_value_that_is_not_listed_is_refused(target: str, given: str, hint: str) -> None:
+    name, _, value = given.partition("=")
+    with pytest.raises(RequestError, match=re.escape(f"{given}: unknown value; {hint}")):
+        parse([(name, value)], [target])
 
 
 def test_a_variable_that_no_target_takes_is_refused() -> None:
@@ -168,7 +187,10 @@ def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
     assert "values: gcc, clang; default: gcc" in text
 
 
-def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None:
+def test_help_shows_only_the_targets_that_this_project_has(
+    toy: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a folder docs/reference/ decides on the target `reference`
     text = targets.help_text(toy, COMPILERS, registry.TARGETS, declared=["libs", "install"])
     shown = [line.split()[0] for line in text.partition("Targets")[2].splitlines() if line.startswith("  ")]
     assert {"phases", "libs", "install", "list"} <= set(shown)
@@ -180,7 +202,7 @@ def test_help_shows_only_the_targets_that_this_project_has(toy: Project) -> None
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    message = "--accept works only with the targets 'matrix', 'counters', 'story' and 'pages'"
+    message = "--accept works only with the targets 'matrix', 'counters', 'story', 'pages' and 'reference'"
     with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 

@@ -174,8 +174,3 @@ def test_the_commands_of_a_workflow_are_commands_of_the_project(
         ]
         found = request.parse(pairs, names, registry.TARGETS, others=("shard",))
         assert [target for target in found.targets if isinstance(target, str)] == []
-
-
-def test_an_unknown_service_is_named() -> None:
-    with pytest.raises(StartError, match="ci=github2: unknown service; did you mean 'github'"):
-        starting_points.of_ci("github2")

@@ -115,16 +115,13 @@ class Request:
 
     @property
     def is_short(self) -> bool:
-        """Whether long tests are left out. RequestError if `tests=` has another value."""
-        text = self.given.get(TESTS.name, "all")
-        if text not in ("all", "short"):
-            raise RequestError(f"tests={text}: expected all or short")
-        return text == "short"
+        """Whether long tests are left out."""
+        return self.given.get(TESTS.name) == "short"
 
     @property
     def verbose(self) -> bool:
         """Whether every command is shown in full."""
-        return bool(self.number(VERBOSE))
+        return self.text(VERBOSE) == "1"
 
     @property
     def cell_patterns(self) -> tuple[str, ...]:
@@ -190,7 +187,6 @@ def parse(
     )
     if request.of_kind(Kind.JOB, Kind.ANSWER):
         check_targets(request, by_name)
-    _ = request.is_short  # refuses another value
     _check_use(request, targets)
     _separate(request)
     return request
@@ -236,6 +232,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _checked(variable: Variable, text: str) -> str:
     """The value. RequestError if the variable does not accept it."""
+    if variable.listed and text not in variable.listed:
+        raise RequestError(f"{variable.name}={text}: unknown value; {hint_for(text, variable.listed)}")
     numbers = variable.number
     if numbers is not None and not (text.isascii() and text.isdigit() and int(text) in numbers):
         raise RequestError(

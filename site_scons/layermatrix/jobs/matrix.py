@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 QUARANTINE = Variable(
     name="quarantine", doc="report the entries of variants/quarantine.yaml that pass again or have expired",
-    values="check",
+    values=("check",),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PYTHON = Variable(
     name="python", doc="which Python tests to run: `quick` leaves out those that are marked as slow",
-    values="quick, all", default="quick",
+    values=("quick", "all"), default="quick",
 )  # fmt: skip
 
 

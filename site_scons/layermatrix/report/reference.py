@@ -187,7 +187,9 @@ def command_line(targets: Sequence[Target], variables: Sequence[Variable]) -> st
 
 
 def _variables(variables: Iterable[Variable]) -> str:
-    rows = [(f"`{one.name}=`", _field(one.doc), _field(one.values), _field(one.default)) for one in variables]
+    rows = [
+        (f"`{one.name}=`", _field(one.doc), _field(one.described), _field(one.default)) for one in variables
+    ]
     return _table(("variable", "meaning", "values", "default"), rows)
 
 
