@@ -15,7 +15,7 @@ from layermatrix.build.step import Step
 from layermatrix.core.emulator import NATIVE, Emulator
 from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
-from layermatrix.model.axes import Running, RunValue
+from layermatrix.model.axes import RunAxis, Running, RunValue
 from layermatrix.model.cells import Cell
 from layermatrix.model.matrix import Cells
 from layermatrix.model.project import Project
@@ -109,8 +109,8 @@ class Build:
         once: bool = False,
         folder: str = "",
     ) -> Sequence[Node]:
-        paths = ([one.path for one in files] for files in (sources, needs))
-        self.made_by.append(Made(how, list(targets), *paths, list(values)))
+        read, needed = ([one.path for one in files] for files in (sources, needs))
+        self.made_by.append(Made(how, list(targets), read, needed, list(values)))
         return [File(target) for target in targets]
 
     def of(self, name: str) -> Made:
@@ -176,7 +176,8 @@ def test_a_way_of_running_is_taken_again_when_it_or_the_quarantine_changes(build
         way = Running((("threads", RunValue("two", environment={"THREADS": variable})),))
         cell = build(runs=(way,), tests=(File("bin/test_a"), File("bin/test_long")), short=True)
         suite = replace(cell.project.matrix.tests, long=("test_long",), thorough=("another",))
-        matrix = replace(cell.project.matrix, tests=suite, run={"threads": object()})
+        axis = RunAxis("threads", "The threads.", {value.name: value for _, value in way.values})
+        matrix = replace(cell.project.matrix, tests=suite, run={"threads": axis})
         cell.project = replace(cell.project, matrix=matrix, quarantine=Quarantine(**quarantine))
         build_nodes.declare(cell)
         return cell.of("runs/threads-two")
