@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import targets
 from layermatrix.build.targets import Variable, shipped
-from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from layermatrix.evidence.tests import Tests
 
 
+PYTHON_FILES = ("test_*.py", "*_test.py")  # where pytest looks for tests
 PYTHON = Variable(
     name="python", doc="which Python tests to run: `quick` leaves out those that are marked as slow",
     values=("quick", "all"), default="quick",
@@ -48,8 +50,7 @@ def _run(plan: Plan, build: Build) -> int:
     outcome = Outcome()
     with outcome.step():
         outcome.failed(plan.build(build))
-        if (plan.root / "tests").is_dir():
-            outcome.failed(_pytest(plan))
+        outcome.failed(python_tests(plan.root, quick=plan.request.text(PYTHON) == "quick"))
     for line in _counts(plan, build.chosen, outcome.interrupted):
         print(line)
     failed = "interrupted" if outcome.interrupted else "FAILED"
@@ -57,13 +58,18 @@ def _run(plan: Plan, build: Build) -> int:
     return outcome.status
 
 
-def _pytest(plan: Plan) -> int:
-    """Run the Python tests that are not marked as slow; with pytest-xdist, in one process per core, with each
-    file in one process."""
+def python_tests(root: Path, *, quick: bool) -> int:
+    """Run the project's Python tests, if it has any; the exit status. quick: without those that are marked as
+    slow. pytest-xdist runs them in one process per core, with each file in one process."""
+    if not any(path for name in PYTHON_FILES for path in (root / "tests").rglob(name)):
+        return 0
+    if importlib.util.find_spec("pytest") is None:
+        print("tests/ has Python tests, and pytest is not installed: pip install pytest", file=sys.stderr)
+        return FAILED
     spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
-    chosen = [] if plan.request.text(PYTHON) == "all" else ["-m", "not slow"]
+    chosen = ["-m", "not slow"] if quick else []
     command = [sys.executable, "-m", "pytest", "-q", *spread, *chosen, "tests"]
-    return subprocess.run(command, cwd=plan.root).returncode
+    return subprocess.run(command, cwd=root).returncode
 
 
 def _counts(plan: Plan, chosen: Selection, interrupted: bool) -> Iterator[str]:
