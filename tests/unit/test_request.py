@@ -58,6 +58,11 @@ def test_variables_are_distinguished() -> None:
     assert command_line.arguments() == ["verbose=1", "soak=60"]
 
 
+def test_the_selection_of_cells_is_given_to_the_build_of_another_commit() -> None:
+    given = [("mode", "all"), ("sample", "pairwise"), ("shard", "1/2"), ("rounds", "3")]
+    assert parse(given, ["phases"]).selection() == ["mode=all", "sample=pairwise", "shard=1/2"]
+
+
 def test_the_last_of_two_values_counts() -> None:
     assert parse([("mode", "debug"), ("mode", "release")], ["libs"]).axes == {"mode": "release"}
 

@@ -46,6 +46,7 @@ from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
 Selection = model_cells.Selection
+CHOOSING = (CELLS, SAMPLE, SHARD)  # these choose cells among those of the axes
 
 
 class RequestError(Exception):
@@ -131,12 +132,19 @@ class Request:
     @property
     def picks_cells(self) -> bool:
         """Whether the selected cells may be other ones than those that the axes select."""
-        return bool(self.cell_patterns) or SAMPLE.name in self.given or SHARD.name in self.given
+        return any(variable.name in self.given for variable in CHOOSING)
 
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
         found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
         return {match[1] for match in found if match} - {"baseline", "report"}
+
+    def selection(self) -> list[str]:
+        """The arguments that select the cells."""
+        choosing = [variable.name for variable in CHOOSING if variable.name in self.given]
+        return [f"{name}={text}" for name, text in self.axes.items()] + [
+            f"{name}={self.given[name]}" for name in choosing
+        ]
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""

@@ -77,15 +77,22 @@ class Plan:
         """Build in a child process, and return its exit status."""
         axes = _axes(self, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
-        child = subprocess.Popen(command, cwd=self.root)
+        return run_child(command, self.root)
+
+
+def run_child(command: Sequence[str], folder: Path, *, silent: bool = False) -> int:
+    """Run SCons in this folder; the exit status. At an interrupt, it has time to end by itself: killed, it
+    would lose what it has built since it last wrote its database. silent: without its output; errors are
+    shown."""
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL if silent else None)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # the child receives the interrupt too, and ends its running steps
         try:
-            return child.wait()
-        except KeyboardInterrupt:  # the child receives the interrupt too, and ends its running steps
-            try:
-                child.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                child.terminate()
-            raise
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)

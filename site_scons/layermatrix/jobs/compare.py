@@ -89,8 +89,9 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
         records.write_text(plan.root / MERGED, json.dumps(now, ensure_ascii=False) + "\n")
     base = None
     if commit:
-        axes = [f"{axis}={value}" for axis, value in plan.request.axes.items()]
-        base = base_commit.measured(plan, base_commit.checked_out(plan.root, commit), axes)
+        base = base_commit.measured(
+            plan, base_commit.checked_out(plan.root, commit), plan.request.selection()
+        )
     elif given:
         base = plan.root / given
     name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given
