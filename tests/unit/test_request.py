@@ -13,8 +13,9 @@ from layermatrix.build.request import Request, RequestError
 from layermatrix.build.targets import Kind
 from layermatrix.build.toolchain import Missing, Toolchain
 from layermatrix.core.errors import SelectionError
-from layermatrix.jobs import registry
+from layermatrix.jobs import base, registry
 from layermatrix.jobs.base import Job, Plan
+from layermatrix.model.cells import select
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -202,6 +203,16 @@ def test_help_shows_only_the_targets_that_this_project_has(
     assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
     assert "seconds=" not in text
     assert "docs/" not in text.partition("--accept")[2].replace("docs/story.md", "")
+
+
+def test_a_child_build_gets_the_cells_if_its_axes_would_select_more(toy: Project, tmp_path: Path) -> None:
+    """Cells that are left out elsewhere do not stand for a missing one."""
+    plan = Plan(tmp_path, toy, parse([], ["phases"]), COMPILERS, [])
+    every = select(toy, {"variant": "all", "mode": "all", "compiler": "gcc"}).cells
+    some = request.Selection(every[1:], (("base-debug-zig", "zig is not installed"),))
+    named = [word for word in base._axes(plan, some) if word.startswith("cells=")]
+    assert named == [f"cells={','.join(cell.id for cell in some.cells)}"]
+    assert not [word for word in base._axes(plan, request.Selection(every, ())) if word.startswith("cells=")]
 
 
 def test_accept_is_for_the_counters() -> None:

@@ -190,7 +190,7 @@ def shown_cells(cells: Sequence[Cell]) -> str:
 
 
 def _axes(plan: Plan, chosen: Selection) -> list[str]:
-    """The variables that select these cells again, likely failures first. The rules leave out the same cells.
+    """The variables that select just these cells again, likely failures first.
 
     A cell without one of its layers has no file: `without=` derives it again.
     """
@@ -199,7 +199,6 @@ def _axes(plan: Plan, chosen: Selection) -> list[str]:
     words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
     ordered = costs.by_suspicion(plan.root, cells)
     product = math.prod(len({cell.value(axis) for cell in cells}) for axis in names)
-    is_partial = product != len(cells) + len(chosen.left_out)
-    if plan.request.picks_cells or ordered != cells or is_partial:
+    if plan.request.picks_cells or ordered != cells or product != len(cells):
         words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
     return words
