@@ -260,7 +260,7 @@ def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
     runs = [
         Variable(
             name=one.name,
-            doc=f"{one.doc} (of runs)",
+            doc=f"{one.doc} (rebuilds nothing)",
             values=", ".join(one.values),
             default=one.usual,
             choices=functools.partial(_of_run, one.name),

@@ -98,7 +98,7 @@ def _passed(kind: str, record: Tests | Programs | NotMeasured) -> str:
 
 JOB = Job(
     name="test",
-    doc="C suite and real programs in every variant, in debug mode two; then the quick Python tests",
+    doc="run the C tests and real programs of every variant, then the quick Python tests",
     variables=(PYTHON,),
     axes=shipped,
     prepare=prepare,

@@ -95,7 +95,11 @@ def of_project(name: str) -> Texts:
 def of_ci(service: str) -> Texts:
     """The workflow file of a service. A project with its own wrapper installs nothing."""
     start = command.scons()
-    install = "python -m pip install layermatrix" if start == "scons" else f"{start} list >/dev/null"
+    install = (
+        "python -m pip install layermatrix # or the path of its wheel"
+        if start == "scons"
+        else f"{start} list >/dev/null"
+    )
     text = (CI_FILES / f"{service}.yml").read_text(encoding="utf-8")
     return {CI[service]: text.replace("@scons@", start).replace("@install@", install)}
 
