@@ -25,7 +25,7 @@ quarantine:
   - tests: [test_old, 'test_x*']
     cells: {mode: debug, compiler: {not: clang}}
     reason: the cause is not known yet
-    owner: somebody
+    owner: Ada
     expires: 2027-01-31
 flaky:
   - {tests: test_net, cells: {variant: all}, reason: a busy machine, attempts: 3}
@@ -48,10 +48,10 @@ def cell(toy: Project, mode: str = "debug", compiler: str = "gcc") -> Cell:
 def test_a_quarantined_failure_does_not_count_until_its_last_day(toy: Project) -> None:
     found = tolerance.tolerated(FAILED, "test_old", cell(toy), toy.quarantine, LAST)
     assert found.status is Status.QUARANTINED
-    assert found.reason == "quarantined until 2027-01-31, somebody: the cause is not known yet; exit status 1"
+    assert found.reason == "quarantined until 2027-01-31, Ada: the cause is not known yet; exit status 1"
     found = tolerance.tolerated(FAILED, "test_old", cell(toy), toy.quarantine, AFTER)
     assert found.status is Status.FAILED
-    assert found.reason == "exit status 1; its quarantine expired on 2027-01-31; somebody looks after it"
+    assert found.reason == "exit status 1; its quarantine expired on 2027-01-31; Ada looks after it"
 
 
 def test_other_tests_and_cells_count(toy: Project) -> None:
@@ -97,8 +97,8 @@ def test_a_test_and_all_tests_of_a_cell_have_limits() -> None:
     ("status", "today", "words", "work"),
     [
         (Status.PASSED, LAST, "passes again in 1 of 1 cells: remove the entry", True),
-        (Status.QUARANTINED, LAST, "still fails in 1 of 1 cells; somebody, until 2027-01-31", False),
-        (Status.FAILED, AFTER, "expired on 2027-01-31; somebody has to mend it or to renew the entry", True),
+        (Status.QUARANTINED, LAST, "still fails in 1 of 1 cells; Ada, until 2027-01-31", False),
+        (Status.FAILED, AFTER, "expired on 2027-01-31; Ada has to fix it or to renew the entry", True),
         (None, LAST, "was not run in these cells", False),
     ],
 )
@@ -118,7 +118,7 @@ def test_the_review_says_what_to_do(
     [
         ("expires: 2027-01", "expires: «2027-13", f"'expires' must be a date, not '2027-13-31'; {SUCH}"),
         ("mode: debug", "mode: «debgu", "unknown mode 'debgu'; did you mean 'debug'?"),
-        ("    owner: somebody\n", "", "an item of 'quarantine' has no 'owner'"),
+        ("    owner: Ada\n", "", "an item of 'quarantine' has no 'owner'"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_place(old: str, new: str, what: str, project: Write) -> None:

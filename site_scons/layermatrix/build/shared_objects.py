@@ -103,7 +103,7 @@ class SharedObjects:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file so that nobody sees half of it."""
+    """Copy a file so that no other process sees half of it."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         shutil.copyfile(source, draft)
