@@ -54,7 +54,7 @@ def _field(text: str) -> str:
 
 
 def keys() -> str:
-    """Every key of the four kinds of spec file."""
+    """Every key of every kind of spec file."""
     intro = (
         "A project describes its hot path in YAML files in `variants/`. This page lists every key, with the\n"
         "value that it has if it is not given. `scons schema` writes the same as JSON Schema, for editors."
