@@ -16,6 +16,7 @@ from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.tests import Limits
 from layermatrix.model.cells import Cell, select
 from layermatrix.model.project import Project
+from layermatrix.spec import disk
 from layermatrix.spec.loader import load_project
 
 Write = Callable[..., Path]
@@ -111,6 +112,21 @@ def test_the_review_says_what_to_do(
         tests.KIND.format.write(tmp_path / one.build_dir / tests.KIND.file, record)
     found = quarantine.review(toy, tmp_path, [one], today)
     assert (found.lines, found.needs_work) == ((f"quarantine: test_old, test_x*: {words}",), work)
+
+
+def test_an_entry_is_about_a_test_that_exists(project: Write) -> None:
+    """A misspelled name would quarantine nothing, and no message would say so."""
+    root = project(quarantine=TEXT)
+    matrix, known = load_project(root).matrix, load_project(root).quarantine
+    assert [*disk.of_quarantine(root, matrix, known)] == [], "there are no tests to compare with"
+    (root / "tests").mkdir()
+    for name in ("test_old", "test_nte"):
+        (root / f"tests/{name}.c").touch()
+    wrong = [(one.what, one.hint, one.at) for one in disk.of_quarantine(root, matrix, known)]
+    assert wrong == [
+        ("unknown test 'test_x*'", "did you mean 'test_old'?", ("quarantine", 0, "tests")),
+        ("unknown test 'test_net'", "did you mean 'test_nte'?", ("flaky", 0, "tests")),
+    ]
 
 
 @pytest.mark.parametrize(
