@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import targets
+from layermatrix.build.request import NothingToDoError
 from layermatrix.build.targets import Variable, shipped
 from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
@@ -29,7 +30,7 @@ PYTHON = Variable(
 
 
 def prepare(plan: Plan) -> Work:
-    chosen = _shortened(plan, plan.select(JOB))
+    chosen = shortened(plan, plan.select(JOB))
     if targets.TESTS.name not in plan.request.given:
         given = {**plan.request.given, targets.TESTS.name: "short"}
         plan = replace(plan, request=replace(plan.request, given=given))
@@ -37,12 +38,15 @@ def prepare(plan: Plan) -> Work:
     return Work((build,), "run the Python tests and count the passed ones", lambda: _run(plan, build))
 
 
-def _shortened(plan: Plan, chosen: Selection) -> Selection:
-    """Without a selection of the user's own: in debug mode, only the variants of `thorough`."""
+def shortened(plan: Plan, chosen: Selection) -> Selection:
+    """If the command line names no values of axes and no cells: in debug mode, only the variants of
+    `thorough`. So the shards together have the same cells as a run without shards."""
     request, suite = plan.request, plan.project.matrix.tests
-    if request.axes or request.picks_cells:
+    if request.axes or request.cell_patterns:
         return chosen
     cells = [cell for cell in chosen.cells if cell.mode != "debug" or suite.is_thorough(cell.variant.name)]
+    if not cells:
+        raise NothingToDoError("no cell is left: this part has only cells that `test` leaves out")
     return replace(chosen, cells=tuple(cells))
 
 
