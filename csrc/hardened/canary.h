@@ -38,7 +38,7 @@ static inline size_t canary_slab_guard(void)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's upper bytes lie behind its lower ones");
 
-// The program's memory is read and written as words and lanes, of any types.
+// The program's memory is read and written as words and lanes, independent of the types it used.
 typedef uint64_t __attribute__((may_alias)) canary_word_t;
 typedef uint64_t __attribute__((vector_size(16), aligned(8), may_alias)) canary_lane_t;
 
@@ -78,9 +78,9 @@ static inline canary_word_t *canary_end(const void *start, void *end)
     return (size_t)(post - word) * 8 <= CANARY_MOST ? post : word + CANARY_MOST / 8;
 }
 
-// A word and the bytes of it that belong to a canary. Most canaries of small blocks have two words at most, and the processor
-// cannot predict how many: so the first two are treated alike. One that is none is replaced by the block's first word, without
-// any bytes.
+// A word and the bytes of it that belong to a canary. Most canaries of small blocks have two words at most, and a
+// processor cannot predict how many: so the first two are treated alike. One that is none is replaced by the block's
+// first word, without any bytes.
 typedef struct canary_part {
     canary_word_t *word;
     uint64_t own;

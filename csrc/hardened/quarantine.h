@@ -1,7 +1,8 @@
 // Quarantine: blocks that were freed and wait, filled, before they can be allocated again.
 //
-// row: waiting blocks, in no order; bytes = the sum of their sizes. Which one leaves next is drawn at random, so that the time
-// at which a block is allocated again cannot be foretold. It is drawn one turn ahead, so that its memory is fetched meanwhile.
+// row: waiting blocks, in no order; bytes = the sum of their sizes. Which one leaves next is drawn at random, so that an
+// attacker cannot tell when a block will be allocated again. It is drawn one turn ahead, so that its memory is fetched
+// meanwhile.
 #ifndef QUARANTINE_H
 #define QUARANTINE_H
 

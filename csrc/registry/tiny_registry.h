@@ -44,7 +44,7 @@ struct tiny_slab {
     tiny_remote_t *remote; // the first of the page's
     char *start; // the first block; coloured, so that slabs do not share cache sets
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, for any class
+    _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, for every class
 #endif
     uint32_t used; // allocated blocks: in a thread's cache or in use by the program
     uint16_t fresh; // blocks from this index on were never allocated

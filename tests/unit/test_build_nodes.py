@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from layermatrix.build.step import Step
 from layermatrix.core.emulator import NATIVE, Emulator
 from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
-from layermatrix.model.axes import Running
+from layermatrix.model.axes import RunAxis, Running, RunValue
 from layermatrix.model.cells import Cell
+from layermatrix.model.matrix import Cells
 from layermatrix.model.project import Project
+from layermatrix.model.quarantine import Quarantine, Quarantined
 from layermatrix.spec.loader import load_project
 
 
@@ -41,6 +43,7 @@ class Made:
     targets: list[str]
     sources: list[str]
     needs: list[str]
+    values: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -106,8 +109,8 @@ class Build:
         once: bool = False,
         folder: str = "",
     ) -> Sequence[Node]:
-        paths = ([one.path for one in files] for files in (sources, needs))
-        self.made_by.append(Made(how, list(targets), *paths))
+        read, needed = ([one.path for one in files] for files in (sources, needs))
+        self.made_by.append(Made(how, list(targets), read, needed, list(values)))
         return [File(target) for target in targets]
 
     def of(self, name: str) -> Made:
@@ -164,6 +167,27 @@ def test_layers_are_counted_only_where_they_count(build: Start) -> None:
     made = build()
     build_nodes.declare(made)
     assert made.of("layers").how == layers.KIND.leave_out
+
+
+def test_a_way_of_running_is_taken_again_when_it_or_the_quarantine_changes(build: Start) -> None:
+    """Otherwise, a failure would stay quarantined after the last day of its entry."""
+
+    def declared(variable: str = "2", **quarantine: Any) -> Made:
+        way = Running((("threads", RunValue("two", environment={"THREADS": variable})),))
+        cell = build(runs=(way,), tests=(File("bin/test_a"), File("bin/test_long")), short=True)
+        suite = replace(cell.project.matrix.tests, long=("test_long",), thorough=("another",))
+        axis = RunAxis("threads", "The threads.", {value.name: value for _, value in way.values})
+        matrix = replace(cell.project.matrix, tests=suite, run={"threads": axis})
+        cell.project = replace(cell.project, matrix=matrix, quarantine=Quarantine(**quarantine))
+        build_nodes.declare(cell)
+        return cell.of("runs/threads-two")
+
+    entry = Quarantined(("test_a",), Cells(), "not known", owner="us", expires="2000-01-01")
+    made = declared()
+    assert made.sources == ["bin/test_a"], "tests=short leaves out long tests here, too"
+    assert made.values != declared("4").values
+    assert made.values != declared(quarantine=(entry,)).values
+    assert made.values == declared().values
 
 
 def test_the_baseline_has_its_counters_and_nothing_else(build: Start) -> None:

@@ -12,6 +12,8 @@ import pytest
 from layermatrix.analysis import changes
 from layermatrix.analysis.changes import DocumentError, Moved
 from layermatrix.analysis.results import SCHEMA
+from layermatrix.build.request import RequestError
+from layermatrix.jobs import compare
 from layermatrix.report import changes as report
 
 
@@ -85,7 +87,7 @@ def test_failures_come_first_with_the_command_that_repeats_them() -> None:
     found = changes.compare(base, now, "main")
     assert [one.cell for one in found.broken] == ["broken"]
     assert [one.cell for one in found.failing] == ["old"]
-    assert (found.fixed, found.added, found.gone, found.is_worse) == (("mended",), ("new",), ("gone",), True)
+    assert (found.fixed, found.added, found.gone) == (("mended",), ("new",), ("gone",))
     text = report.render(found)
     assert text.index(
         "### Fails now\n\n- **broken**: budget: a\\|b. Repeat: `scons variant=broken checks`"
@@ -133,3 +135,14 @@ def test_a_file_without_results_is_named(text: str | None, message: str, tmp_pat
         file.write_text(text, encoding="utf-8")
     with pytest.raises(DocumentError, match=message):
         changes.load(file)
+
+
+def test_the_results_of_shards_are_named_by_paths_and_patterns(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / "shards" / name).mkdir(parents=True)
+        (tmp_path / "shards" / name / "results.json").touch()
+    both = [tmp_path / "shards" / name / "results.json" for name in ("1", "2")]
+    for text in ("shards/*/results.json", f"{tmp_path}/shards/*/results.json", ", ".join(map(str, both))):
+        assert compare.files(tmp_path, text) == both
+    with pytest.raises(RequestError, match=r"reports=shards/3\*: there is no such file"):
+        compare.files(tmp_path, "shards/1/*.json,shards/3*")

@@ -9,13 +9,12 @@ import select
 import shutil
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from layermatrix.build import completion, targets
-from layermatrix.build.request import Request, RequestError
+from layermatrix.build.request import Request
 from layermatrix.jobs import completion as job
 from layermatrix.jobs import registry
 from layermatrix.jobs.base import Plan
@@ -114,9 +113,3 @@ def test_a_real_shell_completes_what_is_typed(
     setup = f'{first}. {script}; scons() {{ echo "[$*]"; }}'
     shown = typed([found, *options], setup, "scons vari\tphase0,harde\t\n", "hardened]")
     assert "[variant=phase0,hardened]" in re.sub(r",\]", "]", shown)
-
-
-def test_an_unknown_shell_is_named(plan: Plan) -> None:
-    wrong = replace(plan, request=Request(targets=(), given={"shell": "bsh"}))
-    with pytest.raises(RequestError, match="shell=bsh: unknown shell; did you mean 'bash'"):
-        job.prepare(wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from layermatrix.build.request import Request, RequestError
 from layermatrix.build.targets import Kind
 from layermatrix.build.toolchain import Missing, Toolchain
 from layermatrix.core.errors import SelectionError
-from layermatrix.jobs import registry
+from layermatrix.jobs import base, registry
 from layermatrix.jobs.base import Job, Plan
+from layermatrix.model.cells import select
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -57,6 +59,11 @@ def test_variables_are_distinguished() -> None:
     assert command_line.arguments() == ["verbose=1", "soak=60"]
 
 
+def test_the_selection_of_cells_is_given_to_the_build_of_another_commit() -> None:
+    given = [("mode", "all"), ("sample", "pairwise"), ("shard", "1/2"), ("rounds", "3")]
+    assert parse(given, ["phases"]).selection() == ["mode=all", "sample=pairwise", "shard=1/2"]
+
+
 def test_the_last_of_two_values_counts() -> None:
     assert parse([("mode", "debug"), ("mode", "release")], ["libs"]).axes == {"mode": "release"}
 
@@ -65,6 +72,24 @@ def test_the_last_of_two_values_counts() -> None:
 def test_a_number_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="expected a whole number from 1 to 86400"):
         parse([("soak", text)], ["libs"])
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "hint"),
+    [
+        ("test", "python=al", "did you mean 'all'?"),
+        ("libs", "tests=shrot", "did you mean 'short'?"),
+        ("libs", "verbose=yes", "known: 0, 1"),
+        ("list", "why=al", "did you mean 'all'?"),
+        ("matrix", "quarantine=chek", "did you mean 'check'?"),
+        ("completion", "shell=bsh", "did you mean 'bash'?"),
+        ("new", "ci=github2", "did you mean 'github'?"),
+    ],
+)
+def test_a_value_that_is_not_listed_is_refused(target: str, given: str, hint: str) -> None:
+    name, _, value = given.partition("=")
+    with pytest.raises(RequestError, match=re.escape(f"{given}: unknown value; {hint}")):
+        parse([(name, value)], [target])
 
 
 def test_a_variable_that_no_target_takes_is_refused() -> None:
@@ -171,13 +196,23 @@ def test_help_shows_the_values_that_this_project_has(toy: Project) -> None:
 def test_help_shows_only_the_targets_that_this_project_has(
     toy: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # `reference` is for a project with docs/reference/
+    monkeypatch.chdir(tmp_path)  # a folder docs/reference/ decides on the target `reference`
     text = targets.help_text(toy, COMPILERS, registry.TARGETS, declared=["libs", "install"])
     shown = [line.split()[0] for line in text.partition("Targets")[2].splitlines() if line.startswith("  ")]
     assert {"phases", "libs", "install", "list"} <= set(shown)
     assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
     assert "seconds=" not in text
     assert "docs/" not in text.partition("--accept")[2].replace("docs/story.md", "")
+
+
+def test_a_child_build_gets_the_cells_if_its_axes_would_select_more(toy: Project, tmp_path: Path) -> None:
+    """Cells that are left out elsewhere do not stand for a missing one."""
+    plan = Plan(tmp_path, toy, parse([], ["phases"]), COMPILERS, [])
+    every = select(toy, {"variant": "all", "mode": "all", "compiler": "gcc"}).cells
+    some = request.Selection(every[1:], (("base-debug-zig", "zig is not installed"),))
+    named = [word for word in base._axes(plan, some) if word.startswith("cells=")]
+    assert named == [f"cells={','.join(cell.id for cell in some.cells)}"]
+    assert not [word for word in base._axes(plan, request.Selection(every, ())) if word.startswith("cells=")]
 
 
 def test_accept_is_for_the_counters() -> None:

@@ -12,7 +12,8 @@ from toy_specs import MATRIX, changed, marked
 from layermatrix.build import costs, request
 from layermatrix.build.request import RequestError
 from layermatrix.core.errors import SelectionError, SpecErrors
-from layermatrix.jobs import registry
+from layermatrix.jobs import matrix, registry
+from layermatrix.jobs.base import Plan
 from layermatrix.model import sampling
 from layermatrix.model.cells import Cell, select
 from layermatrix.model.project import Project
@@ -153,3 +154,14 @@ def test_a_mistake_in_a_preset_has_its_place(old: str, new: str, what: str, proj
     with pytest.raises(SpecErrors) as caught:
         load_project(project(matrix=text, other="doc: O.\nextends: base"))
     assert str(caught.value).splitlines()[0] == f"variants/matrix.yaml:{line}:{column}: error: {what}"
+
+
+@pytest.mark.parametrize(("status", "names"), [(0, ["costs.json"]), (1, ["costs.json"]), (130, [])])
+def test_the_seconds_of_an_interrupted_run_are_not_accepted(
+    status: int, names: list[str], cells: Sequence[Cell], toy: Project, tmp_path: Path
+) -> None:
+    costs.note(tmp_path / cells[0].build_dir, "a.o", 2.0)
+    plan = Plan(tmp_path, toy, request.parse([], ["matrix"], registry.TARGETS), {}, ())
+    chosen = request.Selection(tuple(cells), ())
+    assert matrix.accepted(plan, chosen, lambda: status) == status
+    assert [path.name for path in (tmp_path / "variants").glob("*.json")] == names

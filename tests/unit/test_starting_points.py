@@ -118,6 +118,12 @@ def test_a_new_variant_is_like_its_model_also_with_every_key_set(like: str, tmp_
         ("variant", "scan", "cached", "variant=scan: there is a variant of this name already"),
         ("variant", "mine", "scn", "like=scn: unknown variant; did you mean 'scan'?"),
         ("variant", "mine", "", "variant= needs like=, the variant to start from; known: cached, "),
+        (
+            "variant",
+            "quarantine",
+            "scan",
+            "variant=quarantine: variants/quarantine.yaml is a",
+        ),
         ("layer", "a b", "hash_table", "layer=a b: the name must be a C identifier"),
         ("layer", "hash_table", "inline_cache", "layer=hash_table: there is a layer of this name already"),
         ("layer", "mine", "hash_tabel", "like=hash_tabel: unknown layer; did you mean 'hash_table'?"),
@@ -125,8 +131,9 @@ def test_a_new_variant_is_like_its_model_also_with_every_key_set(like: str, tmp_
 )
 def test_a_mistake_is_named(kind: str, name: str, like: str, message: str, example: Path) -> None:
     project = load_project(example)
+    start = {"variant": starting_points.of_variant, "layer": starting_points.of_layer}[kind]
     with pytest.raises(StartError) as raised:
-        starting_points.texts_of(example, project, kind, name, like)
+        start(example, project, name, like)
     assert str(raised.value).startswith(message)
 
 
@@ -174,8 +181,3 @@ def test_the_commands_of_a_workflow_are_commands_of_the_project(
         ]
         found = request.parse(pairs, names, registry.TARGETS, others=("shard",))
         assert [target for target in found.targets if isinstance(target, str)] == []
-
-
-def test_an_unknown_service_is_named() -> None:
-    with pytest.raises(StartError, match="ci=github2: unknown service; did you mean 'github'"):
-        starting_points.of_ci("github2")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from report_samples import phases
 
+from layermatrix.build.request import Request
 from layermatrix.core import polling
 from layermatrix.jobs import watch
+from layermatrix.jobs.base import Plan
 
 
 def test_changed_files_are_new_gone_or_different(tmp_path: Path) -> None:
@@ -27,6 +30,23 @@ def test_a_change_is_waited_for_until_the_files_are_steady() -> None:
     pauses: list[float] = []
     assert polling.wait_for_change(lambda: next(states), {"a": (1, 1)}, pauses.append) == ["a", "b"]
     assert pauses == [polling.PAUSE, polling.STEADY, polling.STEADY]
+
+
+def test_a_mistake_in_the_spec_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is printed, and the next change is waited for."""
+    spec, source = str(tmp_path / "variants/a.yaml"), str(tmp_path / "src/a.c")
+    changes = iter([[spec], [spec], [source]])
+    monkeypatch.setattr(polling, "wait_for_change", lambda look, seen: next(changes))
+    readings = iter([2, 0])
+    monkeypatch.setattr(watch, "run_child", lambda command, folder, silent: next(readings))
+    plan = Plan(tmp_path, None, Request(targets=()), {}, ("scons",))  # type: ignore[arg-type]
+    assert watch.wait_for_change(plan, [], {})
+    assert [*readings] == [], "the first reading found a mistake"
+    assert not watch.wait_for_change(plan, [], {})
+    shown = capfd.readouterr().out.split("\n")
+    assert [line for line in shown if line] == 2 * ["changed: variants/a.yaml"] + ["changed: src/a.c"]
 
 
 def test_only_figures_that_moved_are_shown_with_their_percent() -> None:

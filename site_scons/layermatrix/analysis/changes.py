@@ -76,11 +76,6 @@ class Changes:
     gone: tuple[str, ...]
     moved: tuple[Moved, ...]
 
-    @property
-    def is_worse(self) -> bool:
-        """Whether a cell fails that did not fail before."""
-        return bool(self.broken)
-
 
 def load(path: Path) -> Document:
     """The results in a file. Raises DocumentError."""

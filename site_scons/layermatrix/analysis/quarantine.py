@@ -35,12 +35,12 @@ def review(project: Project, root: Path, cells: Sequence[Cell], today: datetime.
 
 
 def _state(entry: Quarantined, root: Path, cells: Sequence[Cell], today: datetime.date) -> tuple[str, bool]:
-    """The state in words, and whether it has to be acted on."""
+    """The state in words, and whether its owner has to act."""
     checks = [check for cell in cells for check in _checks(entry, root, cell)]
     failing = sum(check.status in (Status.FAILED, Status.QUARANTINED) for check in checks)
     passing = sum(check.status is Status.PASSED for check in checks)
     if entry.is_expired(today):
-        return f"expired on {entry.expires}; {entry.owner} has to mend it or to renew the entry", True
+        return f"expired on {entry.expires}; {entry.owner} has to fix it or to renew the entry", True
     if not failing and not passing:
         return "was not run in these cells", False
     if not failing:

@@ -39,8 +39,10 @@ def load_project(root: Path, sources: str, library: Library) -> Project:
     """The result of `spec.loader` for the project in this folder. Raises SpecErrors with every mistake."""
     store, key = root / STORE, _key(root, sources, library)
     found = _read(store, key)
-    if found and not any(disk.absent(root, sources, found.catalogue.system, found.matrix)):
-        return found
+    if found:
+        named = (found.catalogue.system, found.matrix, found.quarantine)
+        if not any(disk.absent(root, sources, *named)):
+            return found
     from layermatrix.spec import loader  # imports yaml
 
     loaded = loader.load_project(root, sources)

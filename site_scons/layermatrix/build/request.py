@@ -46,6 +46,7 @@ from layermatrix.model.project import Project
 
 Compilers = Mapping[str, toolchain.Toolchain | toolchain.Missing]
 Selection = model_cells.Selection
+CHOOSING = (CELLS, SAMPLE, SHARD)  # these choose cells among those of the axes
 
 
 class RequestError(Exception):
@@ -115,16 +116,13 @@ class Request:
 
     @property
     def is_short(self) -> bool:
-        """Whether long tests are left out. RequestError if `tests=` has another value."""
-        text = self.given.get(TESTS.name, "all")
-        if text not in ("all", "short"):
-            raise RequestError(f"tests={text}: expected all or short")
-        return text == "short"
+        """Whether long tests are left out."""
+        return self.given.get(TESTS.name) == "short"
 
     @property
     def verbose(self) -> bool:
         """Whether every command is shown in full."""
-        return bool(self.number(VERBOSE))
+        return self.text(VERBOSE) == "1"
 
     @property
     def cell_patterns(self) -> tuple[str, ...]:
@@ -134,12 +132,19 @@ class Request:
     @property
     def picks_cells(self) -> bool:
         """Whether the selected cells may be other ones than those that the axes select."""
-        return bool(self.cell_patterns) or SAMPLE.name in self.given or SHARD.name in self.given
+        return any(variable.name in self.given for variable in CHOOSING)
 
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
         found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
         return {match[1] for match in found if match} - {"baseline", "report"}
+
+    def selection(self) -> list[str]:
+        """The arguments that select the cells."""
+        choosing = [variable.name for variable in CHOOSING if variable.name in self.given]
+        return [f"{name}={text}" for name, text in self.axes.items()] + [
+            f"{name}={self.given[name]}" for name in choosing
+        ]
 
     def arguments(self) -> list[str]:
         """The arguments that a child build needs in addition to its axes."""
@@ -190,7 +195,6 @@ def parse(
     )
     if request.of_kind(Kind.JOB, Kind.ANSWER):
         check_targets(request, by_name)
-    _ = request.is_short  # refuses another value
     _check_use(request, targets)
     _separate(request)
     return request
@@ -236,6 +240,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _checked(variable: Variable, text: str) -> str:
     """The value. RequestError if the variable does not accept it."""
+    if variable.listed and text not in variable.listed:
+        raise RequestError(f"{variable.name}={text}: unknown value; {hint_for(text, variable.listed)}")
     numbers = variable.number
     if numbers is not None and not (text.isascii() and text.isdigit() and int(text) in numbers):
         raise RequestError(

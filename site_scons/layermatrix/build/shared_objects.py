@@ -83,8 +83,11 @@ class SharedObjects:
 
     def prune(self, most: int = MOST_BYTES) -> None:
         """Remove the objects that were not used for the longest time, beyond so many bytes."""
-        files = [path for path in (self.root / FOLDER).glob("*/*") if path.is_file()]
-        facts = sorted(((path.stat(), path) for path in files), key=lambda pair: -pair[0].st_mtime)
+        facts: list[tuple[os.stat_result, Path]] = []
+        for path in (self.root / FOLDER).glob("*/*"):
+            with contextlib.suppress(OSError):  # another run has removed it
+                facts.append((path.stat(), path))
+        facts.sort(key=lambda pair: -pair[0].st_mtime)
         total = 0
         for fact, path in facts:
             total += fact.st_size

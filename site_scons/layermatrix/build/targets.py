@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.compiler_variables import CompilerVariables
-from layermatrix.model import cells
+from layermatrix.model import cells, sampling
 from layermatrix.model.layers import ALL
 
 if TYPE_CHECKING:
@@ -34,15 +34,29 @@ def _nothing(_project: Project) -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One `name=value`. values: the accepted values, in words. number: the accepted whole numbers; None
-    accepts any text. choices: the values that completion offers in a project."""
+    """One `name=value`. values: the only accepted values, or a description of them. number: the accepted
+    whole numbers; None accepts any text. choices: further values that completion offers in a project."""
 
     name: str
     doc: str
-    values: str
+    values: str | tuple[str, ...]
     default: str = ""
     number: range | None = None
     choices: Callable[[Project], Iterable[str]] = _nothing
+
+    @property
+    def described(self) -> str:
+        """The accepted values in words."""
+        return ", ".join(self.listed) or str(self.values)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The only accepted values; empty if others are accepted."""
+        return () if isinstance(self.values, str) else self.values
+
+    def offered(self, project: Project) -> tuple[str, ...]:
+        """The values that completion offers in a project."""
+        return (*self.listed, *self.choices(project))
 
 
 def usual(_project: Project) -> Mapping[str, str]:
@@ -122,21 +136,23 @@ WITHOUT = Variable(
     choices=lambda project: (*project.catalogue.layers, ALL),
 )  # fmt: skip
 CELLS = Variable(name="cells", doc="just these cells, by their names", values="names, comma lists, patterns")
-PRESET = Variable(name="preset", doc="values for other variables, from variants/matrix.yaml", values="a name")
+PRESET = Variable(
+    name="preset", doc="values for other variables, from variants/matrix.yaml", values="a name",
+    choices=lambda project: project.matrix.presets,
+)  # fmt: skip
 SAMPLE = Variable(
-    name="sample", doc="choose some of the selected cells", values="all, one-factor, pairwise, random:N:seed",
-    default="all",
+    name="sample", doc="choose some of the selected cells", values=", ".join(sampling.WAYS), default="all",
+    choices=lambda _project: sampling.WAYS,
 )  # fmt: skip
 SHARD = Variable(
     name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
 )
 TESTS = Variable(
     name="tests", doc="`short` leaves out long tests, except in the variants that are tested thoroughly",
-    values="all, short", default="all; for the target `test`: short",
+    values=("all", "short"), default="all; for the target `test`: short",
 )  # fmt: skip
 VERBOSE = Variable(
-    name="verbose", doc="show every command in full", values="0, 1", default="0", number=range(2),
-    choices=lambda _project: ("0", "1"),
+    name="verbose", doc="show every command in full", values=("0", "1"), default="0",
 )  # fmt: skip
 ROUNDS = Variable(
     name="rounds", doc="number of times that each load is timed", values="a count",
@@ -188,7 +204,7 @@ def help_text(
         takers = [target.name for target in offered if variable in target.variables]
         only = f" ({', '.join(takers)})" if takers else ""
         lines.append(f"  {variable.name + '=':<12}{variable.doc}{only}")
-        lines.append(f"  {'':<12}values: {variable.values}; default: {variable.default or 'empty'}")
+        lines.append(f"  {'':<12}values: {variable.described}; default: {variable.default or 'empty'}")
         if given and variable.name in given.texts:
             lines.append(f"  {'':<12}now: {given.texts[variable.name]} ({given.origin(variable.name)})")
     lines += ["", f"Targets (default: {targets[0].name}):"]
@@ -242,10 +258,20 @@ def _axes(project: Project, compilers: Mapping[str, object]) -> list[Variable]:
         for axis in axes.names
     ]
     runs = [
-        Variable(name=one.name, doc=f"{one.doc} (of runs)", values=", ".join(one.values), default=one.usual)
+        Variable(
+            name=one.name,
+            doc=f"{one.doc} (rebuilds nothing)",
+            values=", ".join(one.values),
+            default=one.usual,
+            choices=functools.partial(_of_run, one.name),
+        )
         for one in project.matrix.run.values()
     ]
     return [*own, *runs]
+
+
+def _of_run(axis: str, project: Project) -> tuple[str, ...]:
+    return (*project.matrix.run[axis].values, ALL)
 
 
 def _choices(axis: str, project: Project) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ def _cannot_build(toolchain: Toolchain, flags: Sequence[str], cache: Path) -> st
     """None if a program links with these flags; and runs, unless it is for another target."""
     known = _load(cache)
     key = " ".join((*toolchain.command, *flags))
-    files = _states(toolchain.command[: _words_before_options(toolchain)], toolchain.environment)
+    files = _states(_own_words(toolchain.command, toolchain), toolchain.environment)
     if _current(known, key, files):
         return None
     failed = _try_program(toolchain, toolchain.command, flags, "empty.c", "int main(void) { return 0; }\n")
@@ -185,17 +185,16 @@ def _cannot_build(toolchain: Toolchain, flags: Sequence[str], cache: Path) -> st
     return None
 
 
-def _words_before_options(toolchain: Toolchain) -> int:
-    """The number of a command's words that are not options for its target."""
-    words = toolchain.command
-    return words.index("-target") if "-target" in words else len(words)
+def _own_words(command: Sequence[str], toolchain: Toolchain) -> list[str]:
+    """The words of a compiler's command without the option for its target."""
+    return [word for word in command if word not in ("-target", toolchain.target)]
 
 
 def cxx_missing(toolchain: Toolchain, cache: Path = CACHE) -> str | None:
     """None if a C++ program links and runs, otherwise the reason. Only a success is cached."""
     known = _load(cache)
-    command = [word for word in toolchain.cxx if word not in ("-target", toolchain.target)]
-    key, files = " ".join(toolchain.cxx), _states(command, toolchain.environment)
+    files = _states(_own_words(toolchain.cxx, toolchain), toolchain.environment)
+    key = " ".join(toolchain.cxx)
     if files and _current(known, key, files):
         return None
     if not files:
@@ -222,8 +221,8 @@ def fuzzer_missing(toolchain: Toolchain) -> str | None:
 def links(toolchain: Toolchain, option: str, folder: Path, cache: Path = CACHE) -> bool:
     """Whether a shared library links with this option. The option may name a file relative to the folder."""
     known = _load(cache)
-    words = toolchain.command[: _words_before_options(toolchain)]
-    key, files = f"{' '.join(toolchain.command)} {option}", _states(words, toolchain.environment)
+    files = _states(_own_words(toolchain.command, toolchain), toolchain.environment)
+    key = f"{' '.join(toolchain.command)} {option}"
     entry = _current(known, key, files)
     if entry is None or "links" not in entry:
         with tempfile.TemporaryDirectory() as scratch:

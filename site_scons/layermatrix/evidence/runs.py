@@ -43,15 +43,12 @@ def _declare(build: Builder) -> Inputs:
 def _result(build: Builder, way: Running) -> Node:
     """The result of one way of running. If a program failed, it has no stamp, so the next build repeats
     it."""
-    values = [
-        f"{way} {_missing(way)}",
-        f"{build.project.matrix.tests}, soak {build.soak}",
-        f"{build.emulator}",
-    ]
+    programs = tests.wanted(build, build.tests)
+    values = [f"{way!r} {_missing(way)}", *tests.settings(build, programs)]
     targets = [f"evidence/runs/{way.name}.json", f"evidence/runs/{way.name}.passed"]
     step = _Way(way).take
     return build.made(
-        "EVIDENCE", targets, build.tests, step, module=__name__, needs=build.libraries, values=values
+        "EVIDENCE", targets, programs, step, module=__name__, needs=build.libraries, values=values
     )[0]
 
 

@@ -47,19 +47,24 @@ def _declare(build: Builder) -> Inputs:
     scripts = [script for pattern in patterns for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
     beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
-    programs = [node for node in (*build.tests, *scripts) if not _is_left_out(build, node)]
+    programs = wanted(build, (*build.tests, *scripts))
+    return Inputs(programs, needs=[*build.libraries, *beside], values=settings(build, programs))
+
+
+def wanted(build: Builder, programs: Sequence[Node]) -> list[Node]:
+    """The programs without those that `tests=short` leaves out in this cell."""
+    suite = build.project.matrix.tests
+    left_out = suite.long if build.short and not suite.is_thorough(build.cell.variant.name) else ()
+    return [node for node in programs if Path(node.path).stem not in left_out]
+
+
+def settings(build: Builder, programs: Sequence[Node]) -> list[str]:
+    """Texts that change with everything besides the files that decides on the results of these programs."""
     names = [Path(node.path).stem for node in programs]
     known = build.project.quarantine.text(build.cell, names, datetime.date.today())
-    values = [f"{suite}, soak {build.soak}{known}"]
-    if build.cell.target != NATIVE:
-        values.append(f"{build.emulator}")
-    return Inputs(programs, needs=[*build.libraries, *beside], values=values)
-
-
-def _is_left_out(build: Builder, node: Node) -> bool:
-    suite = build.project.matrix.tests
-    is_short = build.short and not suite.is_thorough(build.cell.variant.name)
-    return is_short and Path(node.path).stem in suite.long
+    environment = build.cell.environment
+    texts = [f"{build.project.matrix.tests}, soak {build.soak}{known}{environment or ''}"]
+    return texts if build.cell.target == NATIVE else [*texts, f"{build.emulator}"]
 
 
 def _take(task: Task) -> Tests | NotMeasured:

@@ -77,15 +77,22 @@ class Plan:
         """Build in a child process, and return its exit status."""
         axes = _axes(self, what.chosen)
         command = [*self.scons, "-k", *options, *axes, *self.request.arguments(), *what.targets]
-        child = subprocess.Popen(command, cwd=self.root)
+        return run_child(command, self.root)
+
+
+def run_child(command: Sequence[str], folder: Path, *, silent: bool = False) -> int:
+    """Run SCons in this folder; the exit status. At an interrupt, it has time to end by itself: killed, it
+    would lose what it has built since it last wrote its database. silent: without its output; errors are
+    shown."""
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL if silent else None)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # the child receives the interrupt too, and ends its running steps
         try:
-            return child.wait()
-        except KeyboardInterrupt:  # the child receives the interrupt too, and ends its running steps
-            try:
-                child.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                child.terminate()
-            raise
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +190,7 @@ def shown_cells(cells: Sequence[Cell]) -> str:
 
 
 def _axes(plan: Plan, chosen: Selection) -> list[str]:
-    """The variables that select these cells again, likely failures first. The rules leave out the same cells.
+    """The variables that select just these cells again, likely failures first.
 
     A cell without one of its layers has no file: `without=` derives it again.
     """
@@ -192,7 +199,6 @@ def _axes(plan: Plan, chosen: Selection) -> list[str]:
     words = [f"{axis}={','.join(dict.fromkeys(cell.value(axis) for cell in cells))}" for axis in names]
     ordered = costs.by_suspicion(plan.root, cells)
     product = math.prod(len({cell.value(axis) for cell in cells}) for axis in names)
-    is_partial = product != len(cells) + len(chosen.left_out)
-    if plan.request.picks_cells or ordered != cells or is_partial:
+    if plan.request.picks_cells or ordered != cells or product != len(cells):
         words.append(f"{targets.CELLS.name}={','.join(cell.id for cell in ordered)}")
     return words

@@ -5,13 +5,13 @@ Uses git's worktrees below build/base/. Raises BaseError with what is wrong and 
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.core import process
+from layermatrix.jobs.base import run_child
 
 if TYPE_CHECKING:
     from layermatrix.jobs.base import Plan
@@ -38,15 +38,18 @@ def checked_out(root: Path, commit: str) -> Path:
     if not (place / ".git").exists():
         _git(root, "worktree", "prune")
         _git(root, "worktree", "add", "--detach", "--force", str(place), commit)
+    elif changed := _git(place, "diff", "--name-only", "HEAD"):
+        raise BaseError(f"{place} differs from the commit ({', '.join(changed.split()[:3])}): remove it")
     return place / inner
 
 
-def measured(plan: Plan, folder: Path, axes: Sequence[str]) -> Path:
-    """Build and count the cells in that folder; the path of its results. A failed cell is part of them."""
-    words = [*plan.scons, "-k", *axes, *plan.request.arguments()]
-    subprocess.run([*words, "checks"], cwd=folder)
-    subprocess.run([*plan.scons, *axes, "report"], cwd=folder, stdout=subprocess.DEVNULL)
+def measured(plan: Plan, folder: Path, selection: Sequence[str]) -> Path:
+    """Build and count the cells in that folder; the path of its results. A failed cell is part of them.
+    selection: the variables that select the cells."""
     found = folder / paths.REPORT / "results.json"
+    found.unlink(missing_ok=True)  # it may be of other cells
+    run_child([*plan.scons, "-k", *selection, *plan.request.arguments(), "checks"], folder)
+    run_child([*plan.scons, *selection, "report"], folder, silent=True)
     if not found.is_file():
         raise BaseError(f"the base could not be built in {folder}: its messages are above")
     return found

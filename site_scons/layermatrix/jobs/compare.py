@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,11 +33,11 @@ def prepare(plan: Plan) -> Work:
     if not base and not reports:
         raise RequestError("compare needs base=, a commit or the results.json of an earlier run")
     commit = _commit(plan, base)
-    files = _files(plan.root, reports)
-    build = None if files else Build(plan.select(JOB), ("checks",))
+    given = files(plan.root, reports)
+    build = None if given else Build(plan.select(JOB), ("checks",))
     of_base = f"build and count {base} in {base_commit.FOLDER}, " if commit else ""
     then = f"{of_base}write {FILE}"
-    return Work((build,) if build else (), then, lambda: _run(plan, build, files, commit))
+    return Work((build,) if build else (), then, lambda: _run(plan, build, given, commit))
 
 
 def _commit(plan: Plan, base: str) -> str | None:
@@ -50,11 +51,12 @@ def _commit(plan: Plan, base: str) -> str | None:
     return commit
 
 
-def _files(root: Path, reports: str) -> list[Path]:
+def files(root: Path, reports: str) -> list[Path]:
     """The files that `reports` names. RequestError if a part of it names none."""
     found: list[Path] = []
     for word in [part.strip() for part in reports.split(",") if part.strip()]:
-        own = sorted(root.glob(word)) if not Path(word).is_absolute() else [Path(word)]
+        names = glob.glob(word, root_dir=root, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+        own = [root / name for name in sorted(names)]
         if not own or not all(path.is_file() for path in own):
             raise RequestError(f"reports={word}: there is no such file")
         found += own
@@ -89,8 +91,9 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
         records.write_text(plan.root / MERGED, json.dumps(now, ensure_ascii=False) + "\n")
     base = None
     if commit:
-        axes = [f"{axis}={value}" for axis, value in plan.request.axes.items()]
-        base = base_commit.measured(plan, base_commit.checked_out(plan.root, commit), axes)
+        base = base_commit.measured(
+            plan, base_commit.checked_out(plan.root, commit), plan.request.selection()
+        )
     elif given:
         base = plan.root / given
     name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given

@@ -14,14 +14,14 @@ from layermatrix.build import costs
 from layermatrix.build.targets import ROUNDS, Variable, every_cell
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import measuring
-from layermatrix.jobs.base import Job, Plan, Work
+from layermatrix.jobs.base import INTERRUPTED, Job, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
 
 QUARANTINE = Variable(
     name="quarantine", doc="report the entries of variants/quarantine.yaml that pass again or have expired",
-    values="check",
+    values=("check",),
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def prepare(plan: Plan) -> Work:
     chosen = plan.select(JOB)
     work = measuring.work(plan, chosen, ("checks", "benches"), "matrix_table")
     if plan.request.accept:
-        work = replace(work, run=partial(_accepted, plan, chosen, work.run))
+        work = replace(work, run=partial(accepted, plan, chosen, work.run))
     if QUARANTINE.name in plan.request.given:
         work = replace(work, run=partial(_reviewed, plan, chosen, work.run))
     return work
@@ -46,8 +46,12 @@ def _reviewed(plan: Plan, chosen: Selection, run: Callable[[], int]) -> int:
     return status or int(found.needs_work)
 
 
-def _accepted(plan: Plan, chosen: Selection, run: Callable[[], int]) -> int:
+def accepted(plan: Plan, chosen: Selection, run: Callable[[], int]) -> int:
+    """Run, and write the seconds of the cells. Those of an interrupted run are too few."""
     status = run()
+    if status == INTERRUPTED:
+        print(f"{costs.ACCEPTED} is unchanged, because the run was interrupted")
+        return status
     count = costs.accept(plan.root, chosen.cells)
     print(f"{costs.ACCEPTED}: the seconds of {several(count, 'cell')} are accepted")
     return status

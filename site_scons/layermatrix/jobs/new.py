@@ -18,8 +18,7 @@ LIKE = Variable(
 )  # fmt: skip
 PROJECT = Variable(name="project", doc="the folder of a new project", values="a folder")
 CI = Variable(
-    name="ci", doc="a workflow that runs the matrix in shards", values=", ".join(starting_points.CI),
-    choices=lambda _project: starting_points.CI,
+    name="ci", doc="a workflow that runs the matrix in shards", values=tuple(starting_points.CI),
 )  # fmt: skip
 KINDS = ("layer", "variant", "project", "ci")
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import targets
+from layermatrix.build.request import NothingToDoError
 from layermatrix.build.targets import Variable, shipped
-from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
@@ -20,14 +22,15 @@ if TYPE_CHECKING:
     from layermatrix.evidence.tests import Tests
 
 
+PYTHON_FILES = ("test_*.py", "*_test.py")  # where pytest looks for tests
 PYTHON = Variable(
     name="python", doc="which Python tests to run: `quick` leaves out those that are marked as slow",
-    values="quick, all", default="quick",
+    values=("quick", "all"), default="quick",
 )  # fmt: skip
 
 
 def prepare(plan: Plan) -> Work:
-    chosen = _shortened(plan, plan.select(JOB))
+    chosen = shortened(plan, plan.select(JOB))
     if targets.TESTS.name not in plan.request.given:
         given = {**plan.request.given, targets.TESTS.name: "short"}
         plan = replace(plan, request=replace(plan.request, given=given))
@@ -35,12 +38,15 @@ def prepare(plan: Plan) -> Work:
     return Work((build,), "run the Python tests and count the passed ones", lambda: _run(plan, build))
 
 
-def _shortened(plan: Plan, chosen: Selection) -> Selection:
-    """Without a selection of the user's own: in debug mode, only the variants of `thorough`."""
+def shortened(plan: Plan, chosen: Selection) -> Selection:
+    """If the command line names no values of axes and no cells: in debug mode, only the variants of
+    `thorough`. So the shards together have the same cells as a run without shards."""
     request, suite = plan.request, plan.project.matrix.tests
-    if request.axes or request.picks_cells:
+    if request.axes or request.cell_patterns:
         return chosen
     cells = [cell for cell in chosen.cells if cell.mode != "debug" or suite.is_thorough(cell.variant.name)]
+    if not cells:
+        raise NothingToDoError("no cell is left: this part has only cells that `test` leaves out")
     return replace(chosen, cells=tuple(cells))
 
 
@@ -48,8 +54,7 @@ def _run(plan: Plan, build: Build) -> int:
     outcome = Outcome()
     with outcome.step():
         outcome.failed(plan.build(build))
-        if (plan.root / "tests").is_dir():
-            outcome.failed(_pytest(plan))
+        outcome.failed(python_tests(plan.root, quick=plan.request.text(PYTHON) == "quick"))
     for line in _counts(plan, build.chosen, outcome.interrupted):
         print(line)
     failed = "interrupted" if outcome.interrupted else "FAILED"
@@ -57,13 +62,18 @@ def _run(plan: Plan, build: Build) -> int:
     return outcome.status
 
 
-def _pytest(plan: Plan) -> int:
-    """Run the Python tests that are not marked as slow; with pytest-xdist, in one process per core, with each
-    file in one process."""
+def python_tests(root: Path, *, quick: bool) -> int:
+    """Run the project's Python tests, if it has any; the exit status. quick: without those that are marked as
+    slow. pytest-xdist runs them in one process per core, with each file in one process."""
+    if not any(path for name in PYTHON_FILES for path in (root / "tests").rglob(name)):
+        return 0
+    if importlib.util.find_spec("pytest") is None:
+        print("tests/ has Python tests, and pytest is not installed: pip install pytest", file=sys.stderr)
+        return FAILED
     spread = ["-n", "auto", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
-    chosen = [] if plan.request.text(PYTHON) == "all" else ["-m", "not slow"]
+    chosen = ["-m", "not slow"] if quick else []
     command = [sys.executable, "-m", "pytest", "-q", *spread, *chosen, "tests"]
-    return subprocess.run(command, cwd=plan.root).returncode
+    return subprocess.run(command, cwd=root).returncode
 
 
 def _counts(plan: Plan, chosen: Selection, interrupted: bool) -> Iterator[str]:
@@ -92,7 +102,7 @@ def _passed(kind: str, record: Tests | Programs | NotMeasured) -> str:
 
 JOB = Job(
     name="test",
-    doc="C suite and real programs in every variant, in debug mode two; then the quick Python tests",
+    doc="run the C tests and real programs of every variant, then the quick Python tests",
     variables=(PYTHON,),
     axes=shipped,
     prepare=prepare,

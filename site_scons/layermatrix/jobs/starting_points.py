@@ -56,13 +56,6 @@ def check_like(what: str, like: str, known: Mapping[str, object]) -> None:
         raise StartError(f"like={like}: unknown {what}" + (f"; {hint}" if hint else ""))
 
 
-def texts_of(root: Path, project: Project, kind: str, name: str, like: str) -> Texts:
-    """The new files of a layer or a variant, without the changed catalogue."""
-    return (
-        of_variant(root, project, name, like) if kind == "variant" else of_layer(root, project, name, like)[1]
-    )
-
-
 def write(root: Path, texts: Texts) -> None:
     """Write the files; raise StartError, and write none, if one exists."""
     from layermatrix.core import records
@@ -94,10 +87,12 @@ def of_project(name: str) -> Texts:
 
 def of_ci(service: str) -> Texts:
     """The workflow file of a service. A project with its own wrapper installs nothing."""
-    if service not in CI:
-        raise StartError(f"ci={service}: unknown service; {hint_for(service, CI)}")
     start = command.scons()
-    install = "python -m pip install layermatrix" if start == "scons" else f"{start} list >/dev/null"
+    install = (
+        "python -m pip install layermatrix # or the path of its wheel"
+        if start == "scons"
+        else f"{start} list >/dev/null"
+    )
     text = (CI_FILES / f"{service}.yml").read_text(encoding="utf-8")
     return {CI[service]: text.replace("@scons@", start).replace("@install@", install)}
 
@@ -120,6 +115,8 @@ def of_variant(root: Path, project: Project, name: str, like: str) -> Texts:
 
     check_name("variant", name)
     check_free("variant", name, project.variants)
+    if schema.form_of(f"{name}.yaml") != schema.VARIANT:
+        raise StartError(f"variant={name}: variants/{name}.yaml is a file of another kind")
     check_like("variant", like, project.variants)
     parent = project.variants[like]
     keys = registry.of(project.catalogue.profile).words.get("keys", "keys")

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core import polling, records
 from layermatrix.core.records import NotMeasured
 from layermatrix.jobs import collecting
-from layermatrix.jobs.base import INTERRUPTED, Job, Plan, Work
+from layermatrix.jobs.base import INTERRUPTED, Job, Plan, Work, run_child
 
 if TYPE_CHECKING:
     from layermatrix.analysis.results import CellResult, Results
@@ -47,16 +46,27 @@ def _run(plan: Plan, chosen: Selection, wanted: tuple[str, ...]) -> int:
     try:
         while True:
             seen = polling.stamps(places)
-            subprocess.run([*plan.scons, "-k", *_words(plan), *wanted], cwd=plan.root)
+            run_child([*plan.scons, "-k", *_words(plan), *wanted], plan.root)
             after = figures(collecting.collect(plan, chosen))
             print("\n".join(moves(before, after)) if before else "watching; Ctrl-C ends it", flush=True)
             before = after
-            files = polling.wait_for_change(lambda: polling.stamps(places), seen)
-            print(f"\nchanged: {', '.join(_short(file, plan.root) for file in files)}", flush=True)
-            if any(Path(file).is_relative_to(plan.root / SPECS) for file in files):
+            if wait_for_change(plan, places, seen):
                 _start_again(plan, before)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def wait_for_change(plan: Plan, places: Sequence[Path], seen: polling.Stamps) -> bool:
+    """Wait until a file changes, and print which. Whether the spec has changed; if it has a mistake, which is
+    printed, wait until it is corrected."""
+    while True:
+        files = polling.wait_for_change(lambda: polling.stamps(places), seen)
+        print(f"\nchanged: {', '.join(_short(file, plan.root) for file in files)}", flush=True)
+        if not any(Path(file).is_relative_to(plan.root / SPECS) for file in files):
+            return False
+        seen = polling.stamps(places)
+        if run_child([*plan.scons, "-n", *_words(plan), *plan.request.names], plan.root, silent=True) == 0:
+            return True
 
 
 def _words(plan: Plan) -> list[str]:

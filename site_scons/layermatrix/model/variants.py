@@ -64,11 +64,6 @@ class Variant:
         """The layers of the inlined path."""
         return self.layers if self.fast_path == "inline" else self.layers[:1]
 
-    @property
-    def storing_layers(self) -> tuple[Layer, ...]:
-        """The layers whose role requires a storage."""
-        return tuple(layer for layer in self.layers if self.roles[layer.role].storage == "required")
-
     def with_role(self, role: str) -> tuple[Layer, ...]:
         """The layers with this role."""
         return tuple(layer for layer in self.layers if layer.role == role)

@@ -54,7 +54,7 @@ def _field(text: str) -> str:
 
 
 def keys() -> str:
-    """Every key of the four kinds of spec file."""
+    """Every key of every kind of spec file."""
     intro = (
         "A project describes its hot path in YAML files in `variants/`. This page lists every key, with the\n"
         "value that it has if it is not given. `scons schema` writes the same as JSON Schema, for editors."
@@ -187,7 +187,9 @@ def command_line(targets: Sequence[Target], variables: Sequence[Variable]) -> st
 
 
 def _variables(variables: Iterable[Variable]) -> str:
-    rows = [(f"`{one.name}=`", _field(one.doc), _field(one.values), _field(one.default)) for one in variables]
+    rows = [
+        (f"`{one.name}=`", _field(one.doc), _field(one.described), _field(one.default)) for one in variables
+    ]
     return _table(("variable", "meaning", "values", "default"), rows)
 
 

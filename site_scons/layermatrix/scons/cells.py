@@ -53,7 +53,7 @@ def _cell(env: Env, cell: Cell, folder: str) -> Env:
     made = env.Clone(
         LAYERED_CELL=cell,
         **_settings_of(cell.variant),
-        LAYERED_IDENTITY=env.Value(compiler.identity),
+        LAYERED_IDENTITY=env.Value(f"{compiler.identity}{cell.environment or ''}"),
         BUILD_DIR=path,
         CC=_words(compiler.command),
         CXX=_words(compiler.cxx),
@@ -63,8 +63,8 @@ def _cell(env: Env, cell: Cell, folder: str) -> Env:
         STATIC_AND_SHARED_OBJECTS_ARE_THE_SAME=True,
         **{f"{tool}COMSTR": word for tool, word in WORDS.items()},
     )
-    # Objects depend on LAYERED_IDENTITY. Otherwise, SCons would expand every command to find the program's
-    # file.
+    # Objects depend on LAYERED_IDENTITY, which also has the environment of own axes: SCons tracks neither.
+    # Otherwise, SCons would expand every command to find the program's file.
     made.SetDefault(IMPLICIT_COMMAND_DEPENDENCIES=False)
     for axis in ("mode", "sanitizer"):
         made.Append(**build.flags[axis].get(getattr(cell, axis), {}))

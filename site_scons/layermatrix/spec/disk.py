@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from layermatrix.core.errors import hint_for, quote
-from layermatrix.core.kinds import Misfit
+from layermatrix.core.kinds import NOT, Misfit
 from layermatrix.model.matrix import Matrix
+from layermatrix.model.patterns import matches
+from layermatrix.model.quarantine import Quarantine
 from layermatrix.model.system import System
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx")
@@ -23,10 +25,13 @@ CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")  # a probe's file is small and cal
 Place: TypeAlias = "tuple[str | int, ...]"  # path of a value in a spec file
 
 
-def absent(root: Path, sources: str, system: System, plan: Matrix) -> Iterator[Misfit]:
+def absent(
+    root: Path, sources: str, system: System, plan: Matrix, quarantine: Quarantine
+) -> Iterator[Misfit]:
     """Everything that a valid project names and does not have, at the spec value that names it."""
     yield from of_system(root, sources, system)
     yield from of_matrix(root, plan)
+    yield from of_quarantine(root, plan, quarantine)
 
 
 def of_system(root: Path, sources: str, system: System) -> Iterator[Misfit]:
@@ -81,6 +86,20 @@ def _tests(plan: Matrix, known: Collection[str]) -> Iterator[Misfit]:
         if name not in known:
             what, is_key = f"unknown test {quote(name)}", path[-1] == name
             yield Misfit(what, hint_for(name, known), path, whole=True, at_key=is_key)
+
+
+def of_quarantine(root: Path, plan: Matrix, quarantine: Quarantine) -> Iterator[Misfit]:
+    """Check that each entry is about a test that exists. Without the files of any test, there is nothing to
+    compare with."""
+    patterns = [pattern for given in plan.tests.globs.values() for pattern in given]
+    known = {file.stem for pattern in patterns for file in _matching(root, pattern)}
+    entries = {"quarantine": quarantine.quarantine, "flaky": quarantine.flaky}
+    for key, index, entry in [(key, *one) for key, found in entries.items() for one in enumerate(found)]:
+        for name in entry.tests if known else ():
+            if not any(matches(test, name.removeprefix(NOT)) for test in known):
+                yield Misfit(
+                    f"unknown test {quote(name)}", hint_for(name, known), (key, index, "tests"), whole=True
+                )
 
 
 def _programs(root: Path, plan: Matrix) -> Iterator[Misfit]:

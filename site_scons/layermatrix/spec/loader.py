@@ -70,6 +70,8 @@ def load_project(root: Path | str, sources: str | None = None) -> Project:
         absent = disk.of_system(root, sources, spec.system) if layers.sound("system") else ()
         _report_absent(absent, layers)
         _report_absent(disk.of_matrix(root, plan), cells)
+        if cells.sound("tests"):
+            _report_absent(disk.of_quarantine(root, plan, quarantine), failing)
     report.raise_if_any()
     variants = {name: finished(drafts[name].variant, catalogue) for name in names}
     plan = matrix.resolve(plan, names, registry.of(catalogue.profile).link)
