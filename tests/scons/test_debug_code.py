@@ -10,7 +10,7 @@ import pytest
 from tests.scons.conftest import Project, Run, copy_tree
 
 LAYER = "templates/layers/tls_sll.h.j2"
-POOL = "csrc/heap/shared_pool.c"
+POOL = "csrc/heap/pool_superslabs.c"
 FRONT = "csrc/front/tiny_front.h"  # the header is compiled with this file
 ALWAYS = '#ifdef HAKMEM_DEBUG_OUTPUT\n    __asm__ volatile("nop");\n#endif\n'
 UNCLEAR = "#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n"

@@ -118,7 +118,11 @@ def test_a_template_of_its_own_goes_before_that_of_the_storage(project: Project,
 
 def test_the_suite_is_green_with_a_new_layer_and_a_new_variant_in_the_matrix(project: Project) -> None:
     add_layer(project)
-    project.edit("variants/matrix.yaml", "variant: [phase0,", "variant: [mine, phase0,")
+    project.edit(
+        "variants/matrix.yaml",
+        "  variant: [phase0, phase1, phase2, phase3, hakmem, hardened]\n",
+        "  variant: [mine, phase0, phase1, phase2, phase3, hakmem, hardened]\n",
+    )
     suite = ["tests/golden", "tests/unit/test_model.py", "tests/unit/test_linemap.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *suite],

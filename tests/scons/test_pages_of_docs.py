@@ -28,7 +28,9 @@ def test_the_page_of_misuses_matches_the_runs(project: Project) -> None:
     assert project.read(HARDENING) == checked_in
 
     # an allocator that does not check its canaries
-    project.edit("csrc/entry/hardened.c", "!canary_is_whole(block + asked, block + size)", "asked > size")
+    project.edit(
+        "csrc/entry/hardened.c", "!canary_is_whole(place.block, asked, place.end)", "asked > (size_t)-9"
+    )
     run = project.scons("pages")
     assert run.status == 1
     assert 'overflow by 1 byte, then free, small: should be "at once" (overflow)' in run.stderr

@@ -20,7 +20,7 @@ def assert_refused(run: Run, *messages: str) -> None:
 def test_an_unknown_layer_is_reported_with_its_place_and_a_suggestion(fresh: Project, cc: str) -> None:
     fresh.edit("variants/phase0.yaml", "  - unified_cache", "  - unified_cahce")
     run = fresh.scons("libs")
-    assert_refused(run, "variants/phase0.yaml:6:5: error: unknown layer 'unified_cahce'")
+    assert_refused(run, "variants/phase0.yaml:7:5: error: unknown layer 'unified_cahce'")
     assert "did you mean 'unified_cache'?" in run.stderr
     assert not fresh.path(f"build/phase2-release-{cc}").exists(), (
         "a variant without mistakes is not built, either"

@@ -93,7 +93,7 @@ def test_the_matrix_job_times_what_is_inlined_and_reports_it(lookup: Stranger) -
         for cell in results(lookup)["cells"]
         if cell["mode"] == "release"
     }
-    assert timed.keys() == cells("hashed", "cached")
+    assert timed.keys() >= cells("hashed", "cached")  # and those of the own axes
     for load in timed.values():
         assert (load["unit"], len(load["samples"])) == ("M lookups/s", 2)
         assert load["ratio"]["reason"] == "there is no baseline"
