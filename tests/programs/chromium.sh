@@ -4,7 +4,6 @@
 
 . "$(dirname "$0")/data/common.sh"
 need chromium
-only_soaking 10
 
 cat >page.html <<'END'
 <!doctype html><title>load</title><p id="result">none</p>

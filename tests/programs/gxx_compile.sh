@@ -4,7 +4,6 @@
 . "$(dirname "$0")/data/common.sh"
 need awk
 need g++
-only_soaking 10
 
 awk 'BEGIN {
     print "#include <algorithm>\n#include <map>\n#include <memory>\n#include <string>\n#include <variant>\n#include <vector>"

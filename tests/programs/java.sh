@@ -4,7 +4,6 @@
 . "$(dirname "$0")/data/common.sh"
 need java default-jdk-headless
 need javac default-jdk-headless
-only_soaking 5
 
 cat >Load.java <<'END'
 import java.nio.ByteBuffer;

@@ -5,7 +5,6 @@
 PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) # where Debian keeps the server's programs
 for program in initdb postgres psql pgbench; do need "$program" postgresql; done
 need setpriv util-linux
-only_soaking 10
 
 # The server refuses to run as root.
 as_user() {

@@ -94,6 +94,17 @@ def test_scripts_get_the_soak_duration_and_run_again_for_it(scripted: Project, c
         assert second["log"] == message
 
 
+def test_a_long_script_runs_only_with_soak(scripted: Project, cc: str) -> None:
+    scripted.edit(
+        "variants/matrix.yaml", f"scripts: {SCRIPTS}/*.sh", f"soak: [second], scripts: {SCRIPTS}/*.sh"
+    )
+    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json"]
+    assert results(scripted, cc) == {"first": "passed"}
+    assert scripted.build("variant=small", "evidence").actions == []
+    scripted.build("variant=small", "soak=1", "evidence")
+    assert results(scripted, cc) == {"first": "passed", "second": "passed"}
+
+
 def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, cc: str) -> None:
     text = 'library=$LAYERED_CELL/libpool.so\ncmp "${PRELOAD:-$library}" "$library"\n'
     scripted.write(f"{SCRIPTS}/second.sh", f"{text}{ECHO}\n")

@@ -57,7 +57,9 @@ def _left_out(cell: Cell, project: Project) -> str | None:
 
 def _declare(build: Builder) -> Inputs:
     """Each script has a result file of its own, so that a changed script does not repeat the others."""
-    scripts = build.glob(build.at(build.project.matrix.programs.scripts))
+    programs = build.project.matrix.programs
+    left_out = () if build.soak else programs.soak
+    scripts = [one for one in build.glob(build.at(programs.scripts)) if Path(one.path).stem not in left_out]
     return Inputs([_result(build, script) for script in scripts])
 
 

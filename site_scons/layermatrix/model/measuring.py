@@ -92,9 +92,10 @@ class Suite:
 @dataclass(frozen=True)
 class Programs:
     """Scripts that start existing programs. Their output must be the same with the library preloaded and
-    without. timeout: seconds."""
+    without. soak: scripts that take long, and run only with `soak=`. timeout: seconds."""
 
     scripts: Glob = ""  # none
+    soak: Names = ()
     timeout: Seconds = 120
 
 

@@ -70,6 +70,11 @@ def of_matrix(root: Path, plan: Matrix) -> Iterator[Misfit]:
     tests = [files for path, files in found.items() if path[0] == "tests"]
     if all(tests):
         yield from _tests(plan, {file.stem for files in tests for file in files})
+    scripts = {file.stem for file in found.get(("programs", "scripts"), ())}
+    for index, name in enumerate(plan.programs.soak if scripts else ()):
+        if name not in scripts:
+            what = f"unknown script {quote(name)}"
+            yield Misfit(what, hint_for(name, scripts), ("programs", "soak", index), whole=True)
     yield from _programs(root, plan)
     if plan.peers and plan.peers.floor and not (root / plan.peers.floor.source).is_file():
         yield _no_file(plan.peers.floor.source, ("peers", "floor", "source"))

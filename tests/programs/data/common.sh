@@ -36,10 +36,3 @@ need_python() {
     PYTHONDONTWRITEBYTECODE=1
     export PYTHONMALLOC PYTHONHASHSEED PYTHONDONTWRITEBYTECODE
 }
-
-# only_soaking SECONDS: end the script as "not run" unless the long form was requested; it takes this long.
-only_soaking() {
-    soaking && return
-    echo "takes $1 s, and runs only with soak="
-    exit 77
-}
