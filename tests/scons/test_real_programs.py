@@ -103,6 +103,8 @@ def test_a_long_script_runs_only_with_soak(scripted: Project, cc: str) -> None:
     assert scripted.build("variant=small", "evidence").actions == []
     scripted.build("variant=small", "soak=1", "evidence")
     assert results(scripted, cc) == {"first": "passed", "second": "passed"}
+    scripted.edit("variants/matrix.yaml", "soak: [second]", "soak: [secnd]")
+    assert "unknown script 'secnd'; did you mean 'second'?" in scripted.scons("list").stderr
 
 
 def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, cc: str) -> None:
