@@ -280,17 +280,23 @@ static COLD _Noreturn void die_of_free(const tiny_slab_t *slab, const tiny_block
     tiny_die("double free", block);
 }
 
+// Marks blocks as free, given by their bits in one word.
+ALWAYS_INLINE void set_bits(tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
+    const uint64_t free = slab->free[word];
+    if (UNLIKELY((free & blocks) != 0))
+        die_of_free(slab, tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(free & blocks)));
+    slab->free[word] = free | blocks;
+    slab->clean &= ~blocks; // 0 unless there is only one word
+    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+}
+
 // Marks the slab's block as free; checks what the fast path does not.
 ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
 {
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index >= end_of_allocated(slab))) die_of_free(slab, block);
-    size_t word = index / 64;
-    uint64_t bit = (uint64_t)1 << index % 64, free = slab->free[word];
-    if (UNLIKELY((free & bit) != 0)) die_of_free(slab, block);
-    slab->free[word] = free | bit;
-    slab->clean &= ~bit;
-    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+    set_bits(slab, index / 64, (uint64_t)1 << index % 64);
 }
 
 ALWAYS_INLINE bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
@@ -308,23 +314,12 @@ bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
     return count_freed(heap, slab, count);
 }
 
-// Ends the process if one of these blocks is free, or was never allocated.
-static void check_word(const tiny_slab_t *slab, size_t word, uint64_t blocks)
+unsigned tiny_slab_set_free(tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    uint64_t twice = slab->free[word] & blocks;
-    if (UNLIKELY(twice != 0))
-        tiny_die("double free", tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(twice)));
     size_t last = word * 64 + 63 - (unsigned)__builtin_clzll(blocks);
     if (UNLIKELY(TINY_CHECKS == TINY_CHECKS_BASIC && last >= slab->fresh))
         tiny_die("free of a pointer that is no block", tiny_block_at(slab, last));
-}
-
-unsigned tiny_slab_set_free(tiny_slab_t *slab, size_t word, uint64_t blocks)
-{
-    check_word(slab, word, blocks);
-    slab->free[word] |= blocks;
-    slab->clean &= ~blocks;
-    if (word < slab->free_from) slab->free_from = (uint8_t)word;
+    set_bits(slab, word, blocks);
     return (unsigned)__builtin_popcountll(blocks);
 }
 
@@ -355,17 +350,6 @@ ALWAYS_INLINE unsigned count_neighbours(const tiny_slab_t *slab, tiny_block_t *c
     while (found > 1 && (uintptr_t)blocks[found - 1] - start >= bytes)
         found--; // blocks of the next slab, or none
     return found;
-}
-
-// Marks blocks as free, given by their bits in one word.
-ALWAYS_INLINE void set_bits(tiny_slab_t *slab, size_t word, uint64_t blocks)
-{
-    const uint64_t free = slab->free[word];
-    if (UNLIKELY((free & blocks) != 0))
-        die_of_free(slab, tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(free & blocks)));
-    slab->free[word] = free | blocks;
-    slab->clean &= ~blocks; // 0 unless there is only one word
-    if (word < slab->free_from) slab->free_from = (uint8_t)word;
 }
 
 // Marks at least two neighbours as free.

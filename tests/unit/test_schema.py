@@ -238,7 +238,7 @@ def test_a_kind_without_a_schema_is_named() -> None:
     class Odd(Kind):
         pass
 
-    with pytest.raises(NotImplementedError, match="no schema for Odd"):
+    with pytest.raises(TypeError, match="no schema for Odd"):
         schema.of_kind(Odd())
 
 

@@ -78,8 +78,19 @@ class AxisValue:
     needs: Mapping[Command, Line] = field(default_factory=dict, hash=False)
 
 
+class _WithDefault:
+    """An axis whose first value is the default."""
+
+    values: Mapping[str, object]
+
+    @property
+    def usual(self) -> str:
+        """The default value."""
+        return next(iter(self.values))
+
+
 @dataclass(frozen=True)
-class OwnAxis:
+class OwnAxis(_WithDefault):
     """An axis of the project's own. The first value is the default: it is not part of a cell's name."""
 
     name: OwnName
@@ -87,11 +98,6 @@ class OwnAxis:
     values: Annotated[Mapping[Annotated[ValueName, NOT_ALL], AxisValue], Entries(1, listed=True)] = field(
         hash=False
     )
-
-    @property
-    def usual(self) -> str:
-        """The default value."""
-        return next(iter(self.values))
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ class RunValue:
 
 
 @dataclass(frozen=True)
-class RunAxis:
+class RunAxis(_WithDefault):
     """A run axis. The first value is the default: programs always run with it."""
 
     name: OwnName
@@ -116,11 +122,6 @@ class RunAxis:
     values: Annotated[Mapping[Annotated[ValueName, NOT_ALL], RunValue], Entries(1, listed=True)] = field(
         hash=False
     )
-
-    @property
-    def usual(self) -> str:
-        """The default value."""
-        return next(iter(self.values))
 
 
 @dataclass(frozen=True)

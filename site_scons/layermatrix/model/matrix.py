@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -58,7 +59,7 @@ OwnValues = Annotated[tuple[Annotated[Pattern, AsWritten()], ...], Items(1, alon
 OwnSelection = Mapping[Annotated[Name, Ref("axis")], OwnValues]
 
 
-class _ByAxis:
+class _ByAxis(abc.ABC):
     """A record with a field for each built-in axis, and a mapping for the others."""
 
     own: Mapping[str, object]
@@ -68,8 +69,9 @@ class _ByAxis:
         assert isinstance(found, tuple)
         return found
 
+    @abc.abstractmethod
     def _own(self, axis: str) -> tuple[str, ...]:
-        raise NotImplementedError
+        """What the record has for an axis of the project's own."""
 
 
 @dataclass(frozen=True)

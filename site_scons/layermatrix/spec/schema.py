@@ -249,7 +249,7 @@ def _entries(mark: Entries, made: Schema) -> Schema:
 @functools.singledispatch
 def of_kind(kind: Kind) -> Schema:
     """The schema of a single value."""
-    raise NotImplementedError(f"spec.schema has no schema for {type(kind).__name__}")
+    raise TypeError(f"spec.schema has no schema for {type(kind).__name__}")
 
 
 @of_kind.register
@@ -288,7 +288,7 @@ def _(kind: Single) -> Schema:
         return {"type": ["string", "boolean", "number", *empty], "minLength": 1}
     if kind.fits is None and not kind.written:
         return {"type": [TYPES[one] for one in kind.types]}
-    raise NotImplementedError(f"spec.schema has no schema for {kind.expects}")
+    raise TypeError(f"spec.schema has no schema for {kind.expects}")
 
 
 TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
