@@ -14,6 +14,23 @@ def test_a_build_with_nothing_to_do_executes_nothing(project: Project) -> None:
     assert project.build("libs").actions == []
 
 
+def test_a_build_with_nothing_to_do_leaves_the_database_as_it_is(project: Project) -> None:
+    project.build("libs")
+    (database,) = project.root.glob("build/.sconsign*")
+    before = database.stat().st_mtime_ns
+    assert project.build("libs").actions == []
+    assert database.stat().st_mtime_ns == before
+
+
+def test_a_comment_that_comes_and_goes_is_seen_each_time(project: Project) -> None:
+    project.build("libs")
+    was = project.read("csrc/os/secret.h")
+    for text in (f"{was}// A thought.\n", was):
+        project.write("csrc/os/secret.h", text)
+        assert project.build("libs").made("CC")
+    assert project.build("libs").actions == []
+
+
 def test_a_tree_that_was_copied_with_its_times_needs_no_build(project: Project) -> None:
     assert project.build("libs", "headers").actions == []
 

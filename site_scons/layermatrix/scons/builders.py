@@ -33,9 +33,9 @@ Node = Any
 READS_NO_MORE = ScannerBase(lambda node, env, path: [], name="layermatrix step")
 
 
-def compiled(env: Env, target: str, source: Node, **variables: Any) -> list[Node]:
+def compiled(env: Env, target: str, source: Node) -> list[Node]:
     """One object file."""
-    made = _identified(env, env.StaticObject(target, source, **variables))
+    made = _identified(env, env.StaticObject(target, source))
     env["LAYERED"].shell.recipes[str(made[0])] = lambda: _recipe(env, made[0])
     return made
 
@@ -57,10 +57,10 @@ def object_of(env: Env, source: Node) -> list[Node]:
     return compiled(env, f"#$BUILD_DIR/obj/{path.with_suffix('.o')}", source)
 
 
-def compiler_text(env: Env, target: str, source: Node, flags: str, word: str, **variables: Any) -> list[Node]:
+def compiler_text(env: Env, target: str, source: Node, flags: str, word: str) -> list[Node]:
     """The file that the compiler prints with these flags instead of -c: assembly or preprocessed text."""
     command = Action(f"$CC {flags} -o $TARGET $CFLAGS $CCFLAGS $_CCCOMCOM $LAYERED_CFLAGS $SOURCES", word)
-    return _identified(env, env.Command(target, source, command, **variables))
+    return _identified(env, env.Command(target, source, command))
 
 
 def _identified(env: Env, made: list[Node]) -> list[Node]:

@@ -69,6 +69,7 @@ class CellBuilder:
         self.folder: str = env["BUILD_DIR"]
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)
+        self._readers: dict[str, Env] = {}
 
     @cached_property
     def _printed(self) -> list[Node]:
@@ -116,37 +117,54 @@ class CellBuilder:
         return path if path.startswith("#") else f"#$BUILD_DIR/{path}"
 
     def compiled(self, target: str, source: Node, *, copies: str = "", needs: Sequence[Node] = ()) -> Node:
-        variables: dict[str, Any] = self._flags(*LINE_TABLES)
-        if copies:
-            variables |= self._reading(copies, source)
-        made = builders.compiled(self.env, self._place(target), source, **variables)
+        env = self._reading(copies) if copies else self._traced
+        made = builders.compiled(env, self._place(target), source)
         self.env.Depends(made, list(needs))
         return made[0]
 
-    def _reading(self, copies: str, source: Node) -> dict[str, Any]:
-        """The variables with which the compiler reads copies. SCons itself looks for headers in CPPPATH."""
-        generated = f"{self.folder}/gen"
+    def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
+        made = builders.compiler_text(self._plain, self._place(target), source, flags, word)
+        self.env.Depends(made, self.header)  # SCons would not wait for the header to be printed
+        return made[0]
+
+    # One environment for all files that are compiled in the same way: SCons looks for the headers of a file
+    # once for each environment.
+
+    @cached_property
+    def _plain(self) -> Env:
+        return self.env.Clone(**self._flags())
+
+    @cached_property
+    def _traced(self) -> Env:
+        return self.env.Clone(**self._flags(*LINE_TABLES))
+
+    def _reading(self, copies: str) -> Env:
+        """The environment in which the compiler reads copies. SCons itself looks for headers in CPPPATH."""
+        if copies not in self._readers:
+            self._readers[copies] = self._traced.Clone(**self._of_copies(copies))
+        return self._readers[copies]
+
+    def _of_copies(self, copies: str) -> dict[str, Any]:
+        sources, generated = self.sources, f"{self.folder}/gen"
         to = {
             generated: self._place(f"{copies}/gen"),
-            self.sources: self._place(f"{copies}/src/{self.sources.removeprefix(self._build.top)}"),
+            sources: self._place(f"{copies}/src/{sources.removeprefix(self._build.top)}"),
         }
-        path = Path(source.path)
-        (original,) = (folder for folder in to if path.is_relative_to(folder))
+
+        def copy_of(target: Any, source: Sequence[Node], env: Env, for_signature: bool) -> str:
+            path = Path(source[0].path)
+            (original,) = (folder for folder in to if path.is_relative_to(folder))
+            return str(env.File(f"{to[original]}/{path.relative_to(original)}"))
+
         commands = {name: self.env[name].replace("$SOURCES", "$LAYERED_COPY") for name in ("CCCOM", "CXXCOM")}
         return {
             **commands,
-            "LAYERED_COPY": self.env.File(f"{to[original]}/{path.relative_to(original)}"),
+            "LAYERED_COPY": copy_of,
             "LAYERED_COPIES": [
                 to.get(str(folder).removeprefix("#"), folder) for folder in self.env["CPPPATH"]
             ],
             "_CPPINCFLAGS": self.env["_CPPINCFLAGS"].replace("CPPPATH", "LAYERED_COPIES"),
         }
-
-    def compiler_text(self, target: str, source: Node, flags: str, word: str) -> Node:
-        place = self._place(target)
-        made = builders.compiler_text(self.env, place, source, flags, word, **self._flags())
-        self.env.Depends(made, self.header)  # SCons would not wait for the header to be printed
-        return made[0]
 
     def _flags(self, *more: str) -> dict[str, list[Any]]:
         """The cell's flags without debugging tables, which are not code, plus `more`."""

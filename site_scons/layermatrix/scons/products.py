@@ -162,14 +162,14 @@ def _matching(env: Env, patterns: Sequence[str]) -> list[Node]:
 def _programs(env: Env, sources: Sequence[Node], **variables: Any) -> list[Node]:
     """A program for each of these files. Without a C++ compiler, a C++ file becomes a stub that reports why
     it was skipped."""
-    env = env.Clone(**variables)
+    no_cxx = variables.pop("LAYERED_NO_CXX", None)
     made = []
     for source in sources:
-        why = _no_cxx(env) if source.get_suffix() in CXX_SUFFIXES else None
+        why = (no_cxx or _no_cxx(env)) if source.get_suffix() in CXX_SUFFIXES else None
         if why:
             made += [_stub(env, source, why)]
         else:
-            made += env.Program(_program_path(source), builders.object_of(env, source))
+            made += env.Program(_program_path(source), builders.object_of(env, source), **variables)
     return made
 
 

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import SCons.Node
 import SCons.SConsign
 import SCons.Script
 
 SAVE_SECONDS, SAVE_PART = 1.0, 20.0  # at least this long between two writes, and this often the time of one
+STORED = 1  # the files that SCons stores, in SCons.Node.store_info_map
 
 
 def refuse(message: str, status: int = 2) -> NoReturn:
@@ -42,17 +44,37 @@ def guard_database() -> None:
     """Make SCons report in one line if it cannot write its database at the end of a run, as on a full
     disk."""
     write = SCons.SConsign.write
+    _store_changes_only()
     _save_on_the_way(write)
 
     def guarded() -> None:
         try:
-            write()
+            if any(entries.dirty for entries in SCons.SConsign.sig_files):
+                write()
         except OSError as error:
             for database in SCons.SConsign.DB_sync_list:
                 database._needs_sync = False  # otherwise, the database tries again when it is deleted
             refuse(f"SCons cannot write its database: {words_of(error)}; what was built will be built again")
 
     SCons.SConsign.write = guarded
+
+
+def _store_changes_only() -> None:
+    """Keep the entry of a file that the database has in its present state, so that a run that builds nothing
+    writes nothing. SCons would replace the entry by an equal one, and write the whole database."""
+    store = SCons.Node.store_info_map[STORED]
+
+    def changed(node: Any) -> None:
+        if node.get_state() == SCons.Node.executed or not _is_stored(node):
+            store(node)
+
+    SCons.Node.store_info_map[STORED] = changed
+
+
+def _is_stored(node: Any) -> bool:
+    entry = node.get_stored_info().ninfo
+    stored = getattr(entry, "timestamp", None), getattr(entry, "size", None)
+    return stored == (node.get_timestamp(), node.get_size())
 
 
 def _save_on_the_way(write: Callable[[], None]) -> None:
