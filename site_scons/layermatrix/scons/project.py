@@ -102,6 +102,7 @@ def project(
         env.Tool("compilation_db")
     interrupt.stop_programs_at_interrupt()
     run.guard_database()
+    run.collect_rarely()
 
 
 def _make_folder(folder: Path) -> None:
