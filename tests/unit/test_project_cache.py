@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import pickle
 import shutil
 import subprocess
@@ -165,7 +166,32 @@ class Trap:
         return Path.touch, (Path("sprung"),)
 
 
-@pytest.mark.parametrize("content", [pickle.dumps(Trap()), pickle.dumps({"a": 1}), b"\x80\x05R.", b""])
+class GetattrTrap:
+    """A pickle that takes a function from a class, with what the members of enumerations need."""
+
+    def __reduce__(self) -> Any:
+        return getattr, (Project, "__init__")
+
+
+def test_members_of_enumerations_are_cached_however_python_names_them(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11.0 to 3.11.3 pickle a member as getattr(enumeration, name), others as enumeration(value)."""
+
+    def by_name(member: enum.Enum, protocol: object) -> Any:
+        return getattr, (type(member), member.name)
+
+    monkeypatch.setattr(enum.Enum, "__reduce_ex__", by_name)
+    read = toy.load()
+    assert b"getattr" in toy.store.read_bytes()
+    assert toy.load() == read
+    assert toy.reads == 1
+
+
+TRAPS = [pickle.dumps(Trap()), pickle.dumps(GetattrTrap())]
+
+
+@pytest.mark.parametrize("content", [*TRAPS, pickle.dumps({"a": 1}), b"\x80\x05R.", b""])
 def test_a_file_of_others_is_not_used_even_with_the_right_seal(
     toy: Toy, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
