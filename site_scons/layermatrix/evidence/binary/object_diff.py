@@ -101,8 +101,17 @@ class _Object:
         own.sort(key=lambda one: one.value)
         return {one.name: (one.value, section.data[one.value : one.value + one.size]) for one in own}
 
+    def outside(self) -> list[Symbol]:
+        """The symbols that other files see, defined or undefined. A symbol of a table of debugging is none:
+        compilers add it to objects for link-time optimisation."""
+        return [
+            symbol
+            for symbol in self.file.symbols
+            if not symbol.local
+            and (symbol.section not in self.names or self.names[symbol.section] in self.sections)
+        ]
+
     def visible(self) -> set[tuple[object, ...]]:
-        """The symbols that are not local, defined or undefined."""
         return {
             (
                 symbol.name,
@@ -111,8 +120,7 @@ class _Object:
                 symbol.value,
                 symbol.size,
             )
-            for symbol in self.file.symbols
-            if not symbol.local
+            for symbol in self.outside()
         }
 
 
@@ -173,9 +181,7 @@ def _place(theirs: _Object, section: Section) -> Callable[[str, int], Difference
 def _compare_symbols(ours: _Object, theirs: _Object) -> Iterator[Difference]:
     """The differences of the visible symbols. Symbols that only one object has take precedence."""
     names = {str(symbol[0]) for symbol in ours.visible() ^ theirs.visible()}
-    one_sided = {s.name for s in ours.file.symbols if not s.local} ^ {
-        s.name for s in theirs.file.symbols if not s.local
-    }
+    one_sided = {one.name for one in ours.outside()} ^ {one.name for one in theirs.outside()}
     for name in sorted(one_sided or names):
         where = "is in one of them only" if one_sided else "has another place or size"
         yield Difference(f"symbol {name} {where}")
