@@ -4,6 +4,19 @@
 #include "test.h"
 
 #include <limits.h>
+#include <link.h>
+
+enum { MUCH = 64 << 10 }; // bytes; no variant of the library has so much thread-local data
+
+// Adds the thread-local data of a loaded object, in bytes.
+static int add_thread_local(struct dl_phdr_info *object, size_t size, void *sum)
+{
+    (void)size;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        if (object->dlpi_phdr[i].p_type == PT_TLS) *(size_t *)sum += object->dlpi_phdr[i].p_memsz;
+    }
+    return 0;
+}
 
 static void *use_every_size(void *unused)
 {
@@ -50,6 +63,9 @@ static void threads_with_somewhat_larger_ones(void)
 int main(void)
 {
     if (T_SANITIZER) T_not_run("a sanitizer's runtime needs more stack than that");
+    size_t bytes = 0;
+    dl_iterate_phdr(add_thread_local, &bytes);
+    if (bytes > MUCH) T_not_run("the compiler's runtime has more thread-local data than such a stack holds");
     T_RUN(threads_with_the_smallest_stack_allocate);
     T_RUN(threads_with_somewhat_larger_ones);
     return 0;
