@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <map>
 #include <new>
@@ -37,6 +38,19 @@ void operator delete[](void *, std::size_t, std::align_val_t) noexcept;
 
 namespace forms
 {
+
+// Ends the test as "not run" if operator new is part of the program: some compilers link the C++ library statically, and
+// then no library can replace it.
+inline void require_replaceable(const void *in_program)
+{
+    Dl_info of_new, of_program;
+    void *plain = dlsym(RTLD_DEFAULT, "_Znwm");
+    CHECK(plain != nullptr && dladdr(plain, &of_new) && dladdr(in_program, &of_program),
+          "operator new is not found");
+    if (of_new.dli_fbase != of_program.dli_fbase) return;
+    std::puts("not run: the compiler links the C++ library statically, with an operator new of its own");
+    std::exit(77);
+}
 
 // More than any machine has; the compiler itself rejects larger sizes.
 constexpr std::size_t too_much = SIZE_MAX / 2 - 100;

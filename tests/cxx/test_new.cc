@@ -2,8 +2,6 @@
 
 #include "new_forms.h"
 
-#include <dlfcn.h>
-
 // The plain forms are the library's own; the nothrow forms are the C++ library's and call the plain ones.
 static void the_library_serves()
 {
@@ -15,6 +13,7 @@ static void the_library_serves()
 
 int main()
 {
+    forms::require_replaceable(reinterpret_cast<const void *>(&the_library_serves));
     the_library_serves();
     forms::all();
     return 0;

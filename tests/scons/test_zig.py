@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.scons.conftest import LIMIT, ROOT, Run
 
+from layermatrix.evidence.binary import elf, machine
+
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
 
@@ -58,6 +60,18 @@ int main(void)
 """
 
 
+def mnemonics(path: Path) -> set[str]:
+    """The instructions of an object."""
+    file = elf.read(path)
+    codes = (
+        section.data[one.value : one.value + one.size]
+        for one in file.symbols
+        for section in file.sections
+        if one.kind == "STT_FUNC" and one.section == section.index
+    )
+    return {found.mnemonic for code in codes for found in machine.decode(code, file.machine)}
+
+
 def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str) -> None:
     """Linker options that zig lacks are left out, and each is named once."""
     cell = "build/phase3-release-zig"
@@ -66,6 +80,10 @@ def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str
     for option in ("-Bsymbolic-functions", "--dynamic-list=csrc/entry/replaceable.list"):
         assert lines.count(f"zig has no linker option {option}: it is left out") == 1
     assert scons(fresh, python, "variant=phase3", "libs").actions == []
+    objects = sorted(fresh.path(f"{cell}/obj").glob("**/*.o"))
+    assert objects
+    newer = {name for path in objects for name in mnemonics(path) if name.startswith("v")}
+    assert not newer, "AVX: zig compiles for this machine's processor unless it is told otherwise"
     fresh.write("preloaded.c", PRELOADED)
     compile_it = [python, "-m", "ziglang", "cc", "-o", "preloaded", "preloaded.c"]
     subprocess.run(compile_it, cwd=fresh.root, check=True, timeout=FIRST_BUILD)

@@ -32,7 +32,7 @@ def test_one_source_gives_equal_objects_with_line_tables_or_without(tmp_path: Pa
 
 def test_a_symbol_in_a_table_of_debugging_does_not_matter(tmp_path: Path) -> None:
     """With -flto and -g, gcc gives such a symbol a name that differs from run to run."""
-    tag = '.weak tag.1\\n.hidden tag.1\\ntag.1:\\n.byte 1\\n.text'
+    tag = ".weak tag.1\\n.hidden tag.1\\ntag.1:\\n.byte 1\\n.text"
     table = f'__asm__(".section .debug_tag,\\"\\",@progbits\\n{tag}");\n'
     assert compare(tmp_path, BASE + table) == []
     loaded = table.replace("debug_tag,", "data.tag,").replace('\\"\\"', '\\"aw\\"')

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from layermatrix.model.axes import AxisValue
     from layermatrix.model.variants import Variant
 
+ANY_PROCESSOR = "-mcpu=baseline"  # of zig: code for every processor of the target
 Env = Any
 
 # The names that SCons gives to actions, for the lines that show them.
@@ -118,8 +119,9 @@ def _given_flags(made: Env) -> None:
 
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
-    """Settings for zig. It may be the only tool chain, it keeps a cache in HOME, and it lacks some linker
-    options."""
+    """Settings for zig. It may be the only tool chain, it keeps a cache in HOME, it lacks some linker
+    options, and unlike other compilers, it would compile for this machine's processor only."""
+    made.Prepend(CCFLAGS=[ANY_PROCESSOR], LINKFLAGS=[ANY_PROCESSOR])
     start = (
         compiler.command[: compiler.command.index("cc")]
         if "cc" in compiler.command
