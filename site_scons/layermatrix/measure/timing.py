@@ -16,7 +16,8 @@ from layermatrix.build import failure, paths
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import progress, runner
+from layermatrix.measure import hardware, progress, remarks, runner
+from layermatrix.measure.method import Method
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -27,9 +28,17 @@ if TYPE_CHECKING:
 BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
-def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, again: bool) -> None:
-    """Time the release cells without sanitizer. Unless `again` is set, skip cells whose figures are up to
-    date."""
+def take(
+    root: Path,
+    project: Project,
+    cells: Sequence[Cell],
+    *,
+    rounds: int | None,
+    again: bool,
+    method: Method | None = None,
+) -> None:
+    """Time the release cells without sanitizer, and print what readers of the figures have to know. Unless
+    `again` is set, skip cells whose figures are up to date."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
@@ -40,8 +49,18 @@ def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | N
     loads = loads_of(project, project.matrix.timed.values())
     if not (subjects and loads) or (baseline and not _is_built(baseline)):
         return
-    with progress.watch() as step:
-        runner.measure(loads, subjects, wanted, baseline, on_progress=step, store=_keyed(keys))
+    with progress.watch() as step, hardware.counting() as perf:
+        found = runner.measure(
+            loads, subjects, wanted, baseline, method=method or usual(project), perf=perf, on_progress=step,
+            store=_keyed(keys),
+        )  # fmt: skip
+    for line in remarks.lines(found):
+        print(line, flush=True)
+
+
+def usual(project: Project) -> Method:
+    """The method of a run whose command line sets nothing."""
+    return Method(smallest_effect=project.matrix.timing.smallest_share)
 
 
 def side_by_side(
@@ -51,6 +70,7 @@ def side_by_side(
     names: Sequence[str],
     rounds: int,
     into: dict[str, Bench | NotMeasured],
+    method: Method | None = None,
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
@@ -70,8 +90,13 @@ def side_by_side(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         into[owners[path]] = record
 
-    with progress.watch() as step:
-        runner.measure(loads, others, rounds, first, on_progress=step, store=keep)
+    with progress.watch() as step, hardware.counting() as perf:
+        found = runner.measure(
+            loads, others, rounds, first, method=method or usual(project), perf=perf, on_progress=step,
+            store=keep,
+        )  # fmt: skip
+    for line in remarks.lines(found):
+        print(line, flush=True)
 
 
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
@@ -89,7 +114,13 @@ def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     unit = project.catalogue.unit
     return [
         runner.Load(
-            load.name, load.args, unit, load.is_inlined, environment=load.environment, before=load.before
+            load.name,
+            load.args,
+            unit,
+            load.is_inlined,
+            environment=load.environment,
+            before=load.before,
+            parallel=load.parallel,
         )
         for load in loads
     ]
@@ -137,7 +168,9 @@ def _key(project: Project, subject: runner.Subject) -> str:
 
 def _is_known(store: Path, key: str, rounds: int) -> bool:
     record = bench.KIND.format.read(store)
-    return isinstance(record, Bench) and record.key == key and record.rounds >= rounds
+    if not isinstance(record, Bench) or record.key != key:
+        return False
+    return max(record.rounds, record.planned if record.stopped else 0) >= rounds
 
 
 def _keyed(keys: Mapping[Path, str]) -> runner.Store:
