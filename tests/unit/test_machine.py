@@ -129,8 +129,8 @@ def test_a_machine_that_shows_nothing_is_not_called_quiet_by_a_figure(tmp_path: 
     watch = Watch(tmp_path)
     watch.sample()
     found = watch.conditions()
-    for figure in (found.load_before, found.others, found.steal, found.mhz, found.throttled):
-        assert figure == NotMeasured("this machine does not show it")
+    for name in ("load_before", "others", "steal", "mhz", "throttled"):
+        assert getattr(found, name) == NotMeasured("this machine does not show it")
     assert not found.is_busy
 
 

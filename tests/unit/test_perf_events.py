@@ -13,7 +13,8 @@ from layermatrix.measure import hardware
 COUNTS = """#!/bin/sh
 # perf stat -x , -e EVENTS -o FILE -- PROGRAM...: writes made-up counts, and runs the program
 while [ "$1" != -o ]; do shift; done
-printf '%s\\n' '# started' '' '4000,,cycles:u,1,100.00,,' '8000,,instructions:u,1,100.00,2.00,insn per cycle' \
+printf '%s\\n' '# started' '' \
+  '4000,,cycles:u,1,100.00,,' '8000,,instructions:u,1,100.00,2.00,insn per cycle' \
   '40,,cache-misses:u,1,100.00,,' '<not counted>,,branch-misses:u,0,0.00,,' > "$2"
 shift 3
 exec "$@"

@@ -309,7 +309,8 @@ def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> No
 
 
 def test_the_time_that_is_left_is_what_each_run_took_before(tmp_path: Path) -> None:
-    clock, steps = Clock({"mixed": 1, "chain": 10}), []
+    clock = Clock({"mixed": 1, "chain": 10})
+    steps: list[runner.Step] = []
     runner.measure(
         [MIXED, CHAIN], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
         run=clock.timed(Machine(lambda name, load, before: "it crashed" if name == "quick" else 1.0)),
@@ -414,7 +415,14 @@ def test_a_strict_run_is_refused_on_a_busy_machine_before_its_first_program(tmp_
     system = subject("system", tmp_path)
     with pytest.raises(BusyError, match=r"strict=1: the machine was busy before the first run: .*1\.5 of"):
         runner.measure(
-            [MIXED], [], 3, system, run=machine, method=Method(1, strict=True), look=busy, pause=int
+            [MIXED],
+            [],
+            3,
+            system,
+            run=machine,
+            method=Method(1, strict=True),
+            look=busy,
+            pause=lambda _seconds: None,
         )
     assert machine.runs == []
     results = runner.measure([MIXED], [], 3, system, run=machine, look=busy)
@@ -439,7 +447,14 @@ def test_a_strict_run_ends_without_the_round_in_which_the_machine_became_busy(tm
 
     with pytest.raises(BusyError, match="busy until the end of round 3"):
         runner.measure(
-            [MIXED], [], 9, system, run=Machine(answer), method=Method(1, strict=True), look=look, pause=int
+            [MIXED],
+            [],
+            9,
+            system,
+            run=Machine(answer),
+            method=Method(1, strict=True),
+            look=look,
+            pause=lambda _seconds: None,
         )
     record = KIND.format.read(system.store)
     assert isinstance(record, Bench)
@@ -455,14 +470,14 @@ def test_programs_of_one_thread_run_on_one_cpu_and_others_on_all(
 
     def run(command: Sequence[str], **how: Any) -> process.Finished:
         seen.append((Path(command[0]).name, os.sched_getaffinity(0) == {max(allowed)} != allowed))
-        finished = machine(command, **how)
+        finished = machine(command[1:] if "nice" in command[0] else command, **how)
         cpu = 1.9 if "busy_threads" in command[0] else 0.9
         usage = process.Usage(cpu, 1, 1, 0, 1, 0)
         return replace(finished, seconds=1.0, usage=usage)
 
     loads = [
         MIXED, replace(CHAIN, name="declared", parallel=True), replace(CHAIN, name="busy_threads"),
-        replace(CHAIN, name="own", before=("nice",)),
+        replace(CHAIN, name="own", before=("/usr/bin/nice",)),
     ]  # fmt: skip
     system = subject("system", tmp_path, loads=loads)
     monkeypatch.setattr(pinning, "usual_cpu", lambda: max(allowed))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layermatrix.evidence.bench import Verdict
+from layermatrix.evidence.bench import Ratio, Verdict
 from layermatrix.measure import stats
 from layermatrix.model.catalogue import Better
 
@@ -71,7 +71,8 @@ def test_a_verdict_needs_an_interval_of_the_ratio_that_leaves_out_one(
 
 def test_shorter_times_are_faster_and_the_ratio_is_still_one_of_speeds() -> None:
     found = stats.compare([2.0] * 6, [1.0] * 6, better=Better.LOWER)
-    assert (found.median, found.verdict) == (pytest.approx(2), Verdict.FASTER)
+    assert found.median == pytest.approx(2)
+    assert found.verdict is Verdict.FASTER
 
 
 def test_a_clear_difference_below_the_smallest_that_counts_is_none() -> None:
@@ -104,7 +105,8 @@ def test_a_comparison_seen_from_the_other_side_is_its_inverse(samples: list[floa
     found = stats.compare(samples, other)
     assert found.low <= found.median <= found.high
     again = stats.inverse(stats.inverse(found))
-    assert (again.verdict, again.low) == (found.verdict, pytest.approx(found.low))
+    assert again.verdict is found.verdict
+    assert again.low == pytest.approx(found.low)
     assert stats.inverse(found).median == pytest.approx(1 / found.median)
 
 
@@ -114,6 +116,23 @@ def test_a_comparison_seen_from_the_other_side_is_its_inverse(samples: list[floa
 def test_samples_that_cannot_be_paired_are_refused(baseline: list[float], candidate: list[float]) -> None:
     with pytest.raises(ValueError, match=r"paired|above zero|no samples"):
         stats.compare(baseline, candidate)
+
+
+def test_equal_ratios_have_the_exact_p_value_that_all_choices_of_signs_give() -> None:
+    # by hand; of 1, 1 and -2 with ranks 1.5, 1.5 and 3, the sum is 3 or less in 5 of 8 choices, and 3 or
+    # more in 5
+    assert stats.compare([1.0] * 6, [2.0] * 6).p == 2 / 64
+    assert stats._p_with_ties([1, 1, -2], [1.5, 1.5, 3]) == 1
+    assert stats._p_with_ties([1, 2, 3, 4], [1, 2, 3, 4]) == 2 / 16
+    assert stats._p_with_ties([0, 1, 1, 1], [1, 3, 3, 3]) == 2 / 8
+
+
+def test_without_equal_ratios_both_ways_to_the_p_value_agree() -> None:
+    random = Random(5)
+    for rounds in (6, 9, 15):
+        logs = [random.gauss(0.5, 1) for _ in range(rounds)]
+        ranks = [sorted(map(abs, logs)).index(abs(value)) + 1.0 for value in logs]
+        assert stats._p_with_ties(logs, ranks) == pytest.approx(stats._p_value(logs))
 
 
 # --- many comparisons
@@ -164,9 +183,21 @@ Noise = Callable[[Random, float], float]
 NOISES = [normal, with_outliers, skewed]
 
 
-def sides(random: Random, noise: Noise, rounds: int, factor: float, deviation: float) -> list[list[float]]:
+def sides(
+    random: Random, noise: Noise, rounds: int, factor: float, deviation: float
+) -> tuple[list[float], list[float]]:
     """The samples of two sides; the speed of the second is `factor` times that of the first."""
-    return [[speed * math.exp(-noise(random, deviation)) for _ in range(rounds)] for speed in (1.0, factor)]
+    first, second = (
+        [speed * math.exp(-noise(random, deviation)) for _ in range(rounds)] for speed in (1.0, factor)
+    )
+    return first, second
+
+
+def compared(
+    random: Random, noise: Noise, rounds: int, factor: float, deviation: float, smallest: float = 0.01
+) -> Ratio:
+    baseline, candidate = sides(random, noise, rounds, factor, deviation)
+    return stats.compare(baseline, candidate, smallest=smallest)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -174,7 +205,7 @@ def sides(random: Random, noise: Noise, rounds: int, factor: float, deviation: f
 def test_intervals_cover_the_true_ratio_in_95_of_100_runs(noise: Noise, rounds: int) -> None:
     random, runs, covered = Random(20261129), 200, 0
     for _ in range(runs):
-        found = stats.compare(*sides(random, noise, rounds, 1.05, 0.02))
+        found = compared(random, noise, rounds, 1.05, 0.02)
         covered += found.low <= 1.05 <= found.high
     assert covered / runs > 0.95 - 2.3 * math.sqrt(0.95 * 0.05 / runs)  # 1 of 100 such tests would fail
 
@@ -184,7 +215,7 @@ def test_equal_sides_are_found_different_in_at_most_5_of_100_runs(noise: Noise) 
     """Without a smallest effect, which would hide most of them."""
     random, runs, wrong = Random(14), 200, 0
     for _ in range(runs):
-        found = stats.compare(*sides(random, noise, 10, 1.0, 0.02), smallest=0.0)
+        found = compared(random, noise, 10, 1.0, 0.02, smallest=0.0)
         wrong += found.verdict is not Verdict.SAME
     assert wrong / runs < 0.05 + 2.3 * math.sqrt(0.95 * 0.05 / runs)
 
@@ -192,9 +223,7 @@ def test_equal_sides_are_found_different_in_at_most_5_of_100_runs(noise: Noise) 
 def test_of_many_comparisons_of_equal_sides_none_is_found_different_in_95_of_100_runs() -> None:
     random, runs, wrong = Random(15), 25, 0
     for _ in range(runs):
-        found = {
-            index: stats.compare(*sides(random, normal, 12, 1.0, 0.02), smallest=0.0) for index in range(12)
-        }
+        found = {index: compared(random, normal, 12, 1.0, 0.02, smallest=0.0) for index in range(12)}
         wrong += any(
             ratio.verdict in (Verdict.FASTER, Verdict.SLOWER) for ratio in stats.corrected(found).values()
         )
@@ -207,7 +236,7 @@ def test_a_slowdown_of_3_percent_is_found_in_9_of_10_runs_where_the_noise_is_1_p
 ) -> None:
     random, runs, found = Random(3), 60, 0
     for _ in range(runs):
-        found += stats.compare(*sides(random, noise, 12, 0.97, 0.007)).verdict is Verdict.SLOWER
+        found += compared(random, noise, 12, 0.97, 0.007).verdict is Verdict.SLOWER
     assert found / runs >= least
 
 
@@ -217,14 +246,12 @@ def test_the_rounds_that_it_would_take_make_the_interval_as_narrow_as_the_smalle
 ) -> None:
     random = Random(7)
     needed = stats.rounds_needed([random.gauss(0, deviation) for _ in range(400)], 0.01)
-    margins = [
-        stats.compare(*sides(random, normal, needed, 1.0, deviation / math.sqrt(2))).margin for _ in range(20)
-    ]
+    margins = [compared(random, normal, needed, 1.0, deviation / math.sqrt(2)).margin for _ in range(20)]
     assert statistics.median(margins) == pytest.approx(0.01, rel=0.25)
 
 
 def test_noise_that_hides_the_smallest_effect_is_said_with_the_rounds_that_would_tell() -> None:
-    found = stats.compare(*sides(Random(1), normal, 10, 1.0, 0.03))
+    found = compared(Random(1), normal, 10, 1.0, 0.03)
     assert found.verdict is Verdict.SAME
     assert found.margin > 0.01
     assert (found.needed or 0) > 30
