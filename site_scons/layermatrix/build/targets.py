@@ -177,6 +177,10 @@ STRICT = Variable(
     name="strict", doc="refuse to time on a busy machine; otherwise such results are marked",
     values=("0", "1"), default="0",
 )  # fmt: skip
+LOAD = Variable(
+    name="load", doc="the load that is timed", values="a name in variants/matrix.yaml",
+    default="the headline of the reports", choices=lambda project: project.matrix.timed,
+)  # fmt: skip
 TIMING = (ROUNDS, PRECISION, BUDGET, SEED, STRICT)  # what every job that times takes
 TOOLS = tuple(
     Variable(
