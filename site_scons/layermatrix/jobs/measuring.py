@@ -67,6 +67,8 @@ def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
             plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again, method=method_of(plan)
         )
     show = getattr(terminal, table)
-    results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted)
+    results = collecting.write_report(
+        plan, chosen, show, interrupted=outcome.interrupted, checked="checks" in build.targets
+    )
     outcome.failed(int(any(cell.failed for cell in results.cells)))
     return outcome.end()
