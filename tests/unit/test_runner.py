@@ -19,7 +19,7 @@ from layermatrix.measure import pinning, runner
 from layermatrix.measure.hardware import Perf
 from layermatrix.measure.machine import BusyError, Watch
 from layermatrix.measure.method import Method
-from layermatrix.measure.runner import Load, Subject
+from layermatrix.measure.one_run import Load, Subject
 from layermatrix.model.catalogue import Better, Unit
 
 UNIT = Unit("op", "Mops/s")

@@ -11,7 +11,7 @@ import pytest
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import runner, timing
+from layermatrix.measure import one_run, runner, timing
 from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
@@ -46,10 +46,10 @@ class Session:
 
     def _measure(
         self,
-        loads: Sequence[runner.Load],
-        subjects: Sequence[runner.Subject],
+        loads: Sequence[one_run.Load],
+        subjects: Sequence[one_run.Subject],
         rounds: int,
-        baseline: runner.Subject | None,
+        baseline: one_run.Subject | None,
         **how: Any,
     ) -> dict[str, Bench | NotMeasured]:
         self.loads = [load.name for load in loads]

@@ -17,7 +17,7 @@ from layermatrix.build import paths
 from layermatrix.core.command import scons
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import SMALLEST_EFFECT, Bench, Ratio, Timing
-from layermatrix.measure import hardware, libraries, peer_results, runner, stats, summary, timing
+from layermatrix.measure import hardware, libraries, one_run, peer_results, runner, stats, summary, timing
 from layermatrix.measure.libraries import SearchPaths
 from layermatrix.measure.method import Method
 from layermatrix.measure.peer_results import FILE, FloorAbout, PeerLoadResult, PeerResults
@@ -122,10 +122,10 @@ def take(
     assert peers is not None
     unit, smallest = project.catalogue.unit, project.matrix.timing.smallest_share
 
-    def subject(name: str, library: Path | None) -> runner.Subject:
+    def subject(name: str, library: Path | None) -> one_run.Subject:
         loads = wanted.loads_of(name, peers)
         programs = {load.name: root / paths.BASELINE / paths.program(load.program) for load in loads}
-        return runner.Subject(name, programs, library, Path(name))
+        return one_run.Subject(name, programs, library, Path(name))
 
     base = subject(wanted.baseline, None)
     others = [subject(name, library) for name, library in {**wanted.others, **wanted.own}.items()]
@@ -137,7 +137,7 @@ def take(
             store(results_of(peers, unit, wanted, series, smallest))
 
     loads = [
-        runner.Load(
+        one_run.Load(
             load.name, load.args, unit, load.is_inlined, quiet=peers.quiet, parallel=peers.is_parallel(load)
         )
         for load in wanted.loads

@@ -18,65 +18,29 @@ which library it used (`core.library_use`); without proof, the run counts as fai
 
 A run ends early if its figures are exact enough (`Method.precision`) or its time is over (`Method.budget`).
 A strict one is refused with BusyError if something else disturbs it (`measure.machine`).
-
-The program's last line is a JSON object. `ops` and `seconds` give the speed in millions of operations per
-second or, if lower is better, in nanoseconds per operation. Optional: `cpu_seconds`, the CPU time of all
-threads; `peak_kib`, the peak resident memory in KiB; `after_kib`, the resident memory after all memory was
-freed.
 """
 
 from __future__ import annotations
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-from layermatrix.core import library_use, process
+from layermatrix.core import process
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
-from layermatrix.evidence.bench import UNCOUNTED, UNREPORTED, Bench, Hardware, Ratio, Timing, Usage
+from layermatrix.evidence.bench import UNCOUNTED, Bench, Ratio, Timing
 from layermatrix.evidence.conditions import Conditions
-from layermatrix.measure import machine, pinning, stats
+from layermatrix.measure import machine, one_run, pinning, recording, stats
 from layermatrix.measure.hardware import Perf
 from layermatrix.measure.machine import Watch
 from layermatrix.measure.method import Method
-from layermatrix.model.catalogue import Better, Unit
+from layermatrix.measure.one_run import Figures, Load, RunError, Subject
+from layermatrix.measure.recording import Series
 
 ONE_THREAD = 1.2  # CPUs at once, on average: a program that uses more runs several threads
-T = TypeVar("T")
 Store = Callable[[Path, Bench | NotMeasured], None]
-
-
-@dataclass(frozen=True)
-class Load:
-    """A benchmark with its arguments. linked: see `library_use.run_with`. quiet: additional arguments of the
-    untimed run, which then reports `after_kib`. environment, before: the variables of a run, and a command
-    that starts it. parallel: it runs several threads; one that is not declared so is recognised by its CPU
-    time."""
-
-    name: str
-    args: tuple[str, ...]
-    unit: Unit
-    linked: bool = False
-    quiet: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    before: tuple[str, ...] = ()
-    parallel: bool = False
-
-
-@dataclass(frozen=True)
-class Subject:
-    """programs: load -> the benchmark program, for each load that it can run. library: the library that the
-    programs must use; None for the system's. store: the subject's bench.json."""
-
-    name: str
-    programs: Mapping[str, Path]
-    library: Path | None
-    store: Path
 
 
 @dataclass(frozen=True)
@@ -93,53 +57,6 @@ class Step:
     left: float
 
 
-class RunError(ValueError):
-    """A failed run has no figure. Holds the reason."""
-
-
-@dataclass
-class _Series:
-    """The samples of one subject with one load. failure: the reason why no more samples follow. seconds: the
-    duration of its last run, None before the first. pending: the number of runs still to come. cpu: where
-    the timed runs were pinned. threads: the CPUs that the untimed run used at once."""
-
-    pending: int
-    samples: list[float] = field(default_factory=list)
-    peaks: list[int] = field(default_factory=list)  # empty if neither the program nor the kernel reports it
-    cpu_ns: list[float] = field(default_factory=list)  # empty if the program does not report it
-    usages: list[process.Usage] = field(default_factory=list)
-    hardware: Hardware | NotMeasured = UNCOUNTED
-    after_kib: int | None = None
-    failure: str | None = None
-    seconds: float | None = None
-    cpu: int | None = None
-    threads: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Figures:
-    """The report of one run. seconds: of the timed part."""
-
-    ops: float
-    seconds: float
-    speed: float
-    peak_kib: int | None
-    cpu_seconds: float | None
-    after_kib: int | None
-    usage: process.Usage | None = None
-    whole: float = 0.0  # seconds of the whole process
-
-    @property
-    def cpu_ns(self) -> float | None:
-        return None if self.cpu_seconds is None else self.cpu_seconds / self.ops * 1e9
-
-    @property
-    def threads(self) -> float:
-        """The CPUs that it used at once, on average."""
-        timed = (self.cpu_seconds or 0.0) / self.seconds
-        return max(timed, self.usage.cpu_seconds / self.whole) if self.usage and self.whole else timed
-
-
 @dataclass
 class _Session:
     loads: Sequence[Load]
@@ -147,7 +64,7 @@ class _Session:
     baseline: Subject | None  # one of the subjects
     run: process.Run
     timeout: float
-    series: dict[tuple[str, str], _Series]
+    series: dict[tuple[str, str], Series]
     method: Method
     planned: int
     perf: Perf | None
@@ -175,11 +92,7 @@ class _Session:
             found = self._attempt(load, subject, load.args, load.before)
         self.watch.sample()
         if found:
-            series.cpu = cpu
-            series.samples.append(found.speed)
-            series.peaks.extend(_known(found.peak_kib))
-            series.cpu_ns.extend(_known(found.cpu_ns))
-            series.usages.extend(_known(found.usage))
+            series.add(found, cpu)
 
     def _cpu_of(self, load: Load) -> int | None:
         """The CPU for this load's programs: the same for all subjects; None if one of them runs several
@@ -189,33 +102,13 @@ class _Session:
 
     def _attempt(
         self, load: Load, subject: Subject, args: Sequence[str], before: Sequence[str]
-    ) -> _Figures | None:
+    ) -> Figures | None:
         """The figures of a run; None, with the reason in the series, if it failed."""
         try:
-            return self._figures(load, subject, args, before)
+            return one_run.run_once(load, subject, args, before, self.run, self.timeout)
         except RunError as error:
             self.series[subject.name, load.name].failure = str(error)
             return None
-
-    def _figures(self, load: Load, subject: Subject, args: Sequence[str], before: Sequence[str]) -> _Figures:
-        """Run the benchmark with these arguments, and return its report."""
-        program = subject.programs.get(load.name)
-        if program is None:
-            raise RunError(f"there is no program for {load.name}")
-        command = [str(program), *args]
-        try:
-            finished = library_use.run_with(
-                subject.library, command, linked=load.linked, run=self.run, timeout=self.timeout,
-                under=before, extra=load.environment,
-            )  # fmt: skip
-            if finished.failure:
-                raise RunError(finished.failure)
-            found = _read(process.reported(finished.stdout), load.unit)
-            return replace(found, usage=finished.usage, whole=finished.seconds)
-        except library_use.NotLoadedError as error:
-            raise RunError(str(error)) from error
-        except ValueError as error:
-            raise RunError(f"{program.name}: {error}") from error
 
     @property
     def open_loads(self) -> list[Load]:
@@ -311,7 +204,7 @@ def measure(
         before = look()
         pause(machine.SECONDS_BEFORE)
         before.check("before the first run")
-    series = {(subject.name, load.name): _Series(rounds + 1) for subject in everyone for load in loads}
+    series = {(subject.name, load.name): Series(rounds + 1) for subject in everyone for load in loads}
     session = _Session(
         loads, everyone, baseline, run, timeout, series, method, rounds, perf, look(), pinning.usual_cpu()
     )
@@ -372,28 +265,13 @@ def _stopped(
 def _store_round(session: _Session, rounds: int, store: Store) -> dict[str, Bench | NotMeasured]:
     """Write the record of each subject after this round."""
     conditions, results = session.watch.conditions(), {}
-    ratios = _ratios(session)
+    base = session.baseline.name if session.baseline else None
+    better = {load.name: load.unit.better for load in session.loads}
+    ratios = recording.ratios(session.series, base, better, session.method.smallest_effect)
     for subject in session.subjects:
         results[subject.name] = _record(session, subject, rounds, conditions, ratios)
         store(subject.store, results[subject.name])
     return results
-
-
-def _ratios(session: _Session) -> dict[tuple[str, str], Ratio]:
-    """The ratio of each subject to the baseline with each load, corrected for their number."""
-    base = session.baseline
-    if base is None:
-        return {}
-    found = {}
-    for load in session.loads:
-        beside = session.series[base.name, load.name]
-        for subject in session.subjects:
-            own = session.series[subject.name, load.name]
-            if subject is not base and own.failure is None and beside.failure is None:
-                found[subject.name, load.name] = stats.compare(
-                    beside.samples, own.samples, load.unit.better, session.method.smallest_effect
-                )
-    return stats.corrected(found)
 
 
 def _record(
@@ -413,94 +291,10 @@ def _record(
 def _timing(
     session: _Session, load: Load, subject: Subject, ratios: Mapping[tuple[str, str], Ratio]
 ) -> Timing | NotMeasured:
-    own = session.series[subject.name, load.name]
-    if own.failure is not None:
-        return NotMeasured(own.failure)
-    spread = stats.median_interval(own.samples)
-    alone = Timing(
-        unit=load.unit.figure,
-        samples=tuple(own.samples),
-        median=spread.median,
-        low=spread.low,
-        high=spread.high,
-        interval=spread.method,
-        peak_kib=_peak(own),
-        cpu_ns=statistics.median(own.cpu_ns) if own.cpu_ns else UNREPORTED,
-        after_kib=(UNREPORTED if own.after_kib is None else own.after_kib) if load.quiet else None,
-        usage=_usage(own.usages),
-        hardware=own.hardware,
-        cpu=own.cpu,
-    )
-    baseline = session.baseline
-    if subject is baseline:
+    alone, baseline = recording.timing(session.series[subject.name, load.name], load), session.baseline
+    if isinstance(alone, NotMeasured) or subject is baseline:
         return alone
     if baseline is None:
         return replace(alone, ratio=NotMeasured("there is no baseline"))
-    return _against(alone, session.series[baseline.name, load.name], ratios.get((subject.name, load.name)))
-
-
-def _peak(own: _Series) -> int | NotMeasured:
-    """The highest peak that the program reports. The kernel's figure of a process starts at the memory of the
-    process that started it, so it is used only where it is above that."""
-    if own.peaks:
-        return max(own.peaks)
-    counted = max((usage.peak_kib for usage in own.usages), default=0)
-    return counted if counted > process.own_peak_kib() else UNREPORTED
-
-
-def _usage(found: Sequence[process.Usage]) -> Usage | NotMeasured:
-    if not found:
-        return UNCOUNTED
-    return Usage(
-        cpu_seconds=statistics.median(one.cpu_seconds for one in found),
-        minor_faults=statistics.median(one.minor_faults for one in found),
-        major_faults=statistics.median(one.major_faults for one in found),
-        voluntary_switches=statistics.median(one.voluntary for one in found),
-        involuntary_switches=statistics.median(one.involuntary for one in found),
-    )
-
-
-def _against(own: Timing, baseline: _Series, ratio: Ratio | None) -> Timing:
-    """A load's timing compared with the baseline's."""
-    if baseline.failure is not None or ratio is None:
-        return replace(own, ratio=NotMeasured(f"the baseline has no figure: {baseline.failure}"))
-    return replace(
-        own,
-        baseline=tuple(baseline.samples),
-        baseline_peak_kib=max(baseline.peaks, default=None),
-        ratio=ratio,
-    )
-
-
-def _read(line: Mapping[str, object], unit: Unit) -> _Figures:
-    """The figures in a program's JSON line."""
-    ops, seconds = _number(line, "ops"), _number(line, "seconds")
-    cpu = _number(line, "cpu_seconds", least=0) if "cpu_seconds" in line else None
-    return _Figures(
-        ops=ops,
-        seconds=seconds,
-        speed=ops / seconds * 1e-6 if unit.better is Better.HIGHER else seconds / ops * 1e9,
-        peak_kib=_kib(line, "peak_kib"),
-        cpu_seconds=cpu,
-        after_kib=_kib(line, "after_kib"),
-    )
-
-
-def _kib(line: Mapping[str, object], name: str) -> int | None:
-    return int(_number(line, name)) if name in line else None
-
-
-def _known(value: T | None) -> tuple[T, ...]:
-    return () if value is None else (value,)
-
-
-def _is_figure(value: float, least: float | None) -> bool:
-    return 0 < value < math.inf or value == least
-
-
-def _number(line: Mapping[str, object], name: str, least: float | None = None) -> float:
-    """A number above zero, or equal to `least`."""
-    value = line.get(name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_figure(value, least):
-        return float(value)
-    raise RunError(f"{name!r} in its JSON line is {value!r}, not a number above zero")
+    beside = session.series[baseline.name, load.name]
+    return recording.against(alone, beside, ratios.get((subject.name, load.name)))

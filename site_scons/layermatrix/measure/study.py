@@ -21,7 +21,7 @@ from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
 from layermatrix.evidence.conditions import Conditions
 from layermatrix.measure import runner
 from layermatrix.measure.method import LARGEST_SEED, Method
-from layermatrix.measure.runner import Load, Subject
+from layermatrix.measure.one_run import Load, Subject
 
 FILE = paths.REPORT / "study.json"
 FLAG = "-fpatchable-function-entry={}"  # of gcc and clang: so many nop instructions at each function's entry

@@ -16,7 +16,7 @@ from layermatrix.build import failure, paths
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import hardware, progress, remarks, runner
+from layermatrix.measure import hardware, one_run, progress, remarks, runner
 from layermatrix.measure.method import Method
 from layermatrix.model.cells import ONLY_SHIPPED
 
@@ -109,11 +109,11 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
     return None
 
 
-def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
+def loads_of(project: Project, loads: Iterable[Load]) -> list[one_run.Load]:
     """These loads in the form that the runner times."""
     unit = project.catalogue.unit
     return [
-        runner.Load(
+        one_run.Load(
             load.name,
             load.args,
             unit,
@@ -126,14 +126,14 @@ def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
     ]
 
 
-def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
+def cell_subject(root: Path, project: Project, cell: Cell) -> one_run.Subject:
     """A cell's programs and library."""
     folder = root / cell.build_dir
     programs = {load.name: folder / paths.program(load.program) for load in project.matrix.timed.values()}
-    return runner.Subject(cell.id, programs, root / cell.library, folder / bench.KIND.file)
+    return one_run.Subject(cell.id, programs, root / cell.library, folder / bench.KIND.file)
 
 
-def _baseline(root: Path, project: Project) -> runner.Subject | None:
+def _baseline(root: Path, project: Project) -> one_run.Subject | None:
     """The baseline of every cell: the programs that are built without a library. None if the project has no
     such programs."""
     folder = root / paths.BASELINE
@@ -142,10 +142,10 @@ def _baseline(root: Path, project: Project) -> runner.Subject | None:
         for load in project.matrix.timed.values()
         if not load.is_inlined
     }
-    return runner.Subject(BASELINE, programs, None, folder / bench.KIND.file) if programs else None
+    return one_run.Subject(BASELINE, programs, None, folder / bench.KIND.file) if programs else None
 
 
-def _is_built(subject: runner.Subject) -> bool:
+def _is_built(subject: one_run.Subject) -> bool:
     """Whether all its files exist and come from the last build. A failed build leaves older files."""
     return (
         all(file.is_file() for file in _files(subject))
@@ -153,11 +153,11 @@ def _is_built(subject: runner.Subject) -> bool:
     )
 
 
-def _files(subject: runner.Subject) -> list[Path]:
+def _files(subject: one_run.Subject) -> list[Path]:
     return [*subject.programs.values(), *([subject.library] if subject.library else [])]
 
 
-def _key(project: Project, subject: runner.Subject) -> str:
+def _key(project: Project, subject: one_run.Subject) -> str:
     """Everything that a figure depends on, except the machine's current load."""
     digest = hashlib.sha256()
     for file in _files(subject):
