@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROUNDS = "median (low-high) of the rounds; each round runs the baseline and every cell once"
 RATIO = "median of the rounds' ratios, with its interval"
 MACHINE = "whether other work disturbed the timing; strict=1 refuses such a run"
+CPU = "median CPU time of the rounds; other work on the machine changes it less than the speed"
 PEAK = "peak resident memory of the benchmark"
 
 
@@ -157,10 +158,18 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
         columns.append(Column(speed, _of(load, _speed), beside="speed" if is_first else None))
         ratio = Heading("ratio to", view.baseline, RATIO, load)
         columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
+        if any(_is_alone(record.load(load)) for record in records):
+            cpu = Heading("CPU", f"ns/{view.work}", CPU, load)
+            columns.append(Column(cpu, _of(load, lambda timing: figure(timing.cpu_ns, 1))))
         columns.append(
             Column(Heading("peak", "KiB", PEAK, load), _of(load, lambda timing: figure(timing.peak_kib)))
         )
     return columns
+
+
+def _is_alone(timing: Timing | NotMeasured) -> bool:
+    """Whether its program had one thread, whose CPU time shows its speed without waiting for a CPU."""
+    return isinstance(timing, Timing) and timing.cpu is not None and isinstance(timing.cpu_ns, float)
 
 
 def _of(load: str, print_timing: Callable[[Timing], Figure]) -> Callable[[Bench], Figure]:
