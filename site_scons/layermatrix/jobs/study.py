@@ -47,7 +47,7 @@ def why_missing(project: Project) -> str | None:
     loads = project.matrix.timed.values()
     if any(not load.is_inlined for load in loads):
         return None
-    return "this project has no timed load whose library is preloaded, so copies of it cannot be exchanged"
+    return "every timed load of this project is inlined into its program, so copies of it cannot be exchanged"
 
 
 def axes(project: Project) -> Mapping[str, str]:

@@ -129,7 +129,7 @@ class Comparer:
     run: process.Run = process.run
 
     def seed_of(self, name: str, index: int) -> int:
-        """The seed of a trial, from that of the study."""
+        """A trial's seed, from that of the whole study."""
         return random.Random(f"{self.method.seed} {name} {index}").randint(1, LARGEST_SEED)
 
     def trial(self, name: str, index: int, first: Path, second: Path, rounds: int | None = None) -> Trial:
