@@ -28,14 +28,18 @@ def test_an_experiment_builds_both_sides_times_them_in_turn_and_gives_a_verdict(
     foreign: Project, cc: str
 ) -> None:
     foreign.write("variants/experiments.yaml", EXPERIMENTS)
-    run = foreign.build("ab", "rounds=3")
+    run = foreign.build("ab", "rounds=6", "seed=14")
     assert "One file or two?" in run.stdout
     # the loop reports the same speed each time, so that the verdict is always "no difference"
     assert "Verdict: no winner." in run.stdout
-    assert "no difference that this run can show: 1.00x (1.00-1.00" in " ".join(run.stdout.split())
+    assert "no difference that this run can show: 1.000x (1.000-1.000, 95 % of 6 rounds, p = 1" in " ".join(
+        run.stdout.split()
+    )
     found = kept(foreign)["one_file_or_two"]
     assert [side["id"] for side in found["sides"]] == [f"small-release-{cc}", f"apart-release-{cc}"]
-    assert all(len(side["bench"]["loads"]["churn"]["samples"]) == 3 for side in found["sides"])
+    assert all(len(side["bench"]["loads"]["churn"]["samples"]) == 6 for side in found["sides"])
+    assert {side["bench"]["seed"] for side in found["sides"]} == {14}
+    assert found["sides"][0]["bench"]["conditions"]["machine"]["cores"] > 0
     assert not foreign.path(f"build/small-release-{cc}/evidence/bench.json").exists()
 
 

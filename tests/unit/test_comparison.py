@@ -14,6 +14,7 @@ from layermatrix.analysis import comparison
 from layermatrix.analysis.comparison import Comparison, Experiments, Side, Verdict
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import NotMeasured
+from layermatrix.model.catalogue import Better
 
 
 def side(name: str, speeds: list[float] | None = None, library: str | None = None, **changes: Any) -> Side:
@@ -45,7 +46,9 @@ def test_the_faster_side_wins_whichever_comes_first(order: tuple[int, int]) -> N
     sides = [side("one", SLOW), side("two", FAST)]
     verdict = verdict_of(compare([sides[index] for index in order]))
     assert verdict.winner == "two"
-    assert verdict.text == "two is faster than one on mixed: 1.20x (1.20-1.20, 95 % of 7 rounds)."
+    assert (
+        verdict.text == "two is faster than one on mixed: 1.200x (1.196-1.202, 95 % of 7 rounds, p = 0.016)."
+    )
 
 
 def test_intervals_that_overlap_show_no_difference() -> None:
@@ -63,7 +66,33 @@ def test_of_three_sides_one_has_to_be_faster_than_both() -> None:
 def test_a_single_round_decides_nothing() -> None:
     verdict = verdict_of(compare([side("one", [10.0]), side("two", [20.0])]))
     assert verdict.winner is None
-    assert verdict.text == "speed on mixed was timed only once, which shows no difference."
+    assert verdict.text == (
+        "two against one on mixed: no verdict: 2.000x (2.000-2.000, min..max of 1 round); "
+        "too few rounds; about 6 would tell."
+    )
+
+
+def test_a_difference_that_so_many_comparisons_could_show_by_chance_decides_nothing() -> None:
+    sides = [side(name, SLOW) for name in "abcd"] + [side("e", FAST)]  # ten pairs: 2 / 2**7 is too much
+    verdict = verdict_of(compare(sides))
+    assert verdict.winner is None
+    assert (
+        "e against a on mixed: no verdict: 1.200x (1.196-1.202, 95 % of 7 rounds, p = 0.16 of 10"
+        in verdict.text
+    )
+    assert "too few rounds for 10 comparisons; about 9 would tell" in verdict.text
+
+
+def test_where_less_is_better_the_lower_figure_is_faster() -> None:
+    sides = [side("one", SLOW), side("two", FAST)]
+    found = comparison.build(question(), sides, "op", better=Better.LOWER)
+    assert verdict_of(found).winner == "one"
+
+
+def test_a_difference_below_the_smallest_that_counts_is_none() -> None:
+    sides = [side("one", SLOW), side("two", [speed * 1.005 for speed in SLOW])]
+    assert verdict_of(compare(sides)).winner is None
+    assert verdict_of(comparison.build(question(), sides, "op", smallest=0.001)).winner == "two"
 
 
 def test_what_was_not_timed_decides_nothing_and_gives_the_reason() -> None:

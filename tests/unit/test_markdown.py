@@ -27,7 +27,10 @@ def test_conditional_paths_and_runtime_checks_stand_beside_the_reported_ones() -
 
 def test_experiments_are_shown_with_their_verdict() -> None:
     text = markdown.render(samples.phases())
-    assert "- Verdict: new. new is faster than mid on mixed: 1.20x (1.20-1.20, min..max of 3 rounds)." in text
+    assert (
+        "- Verdict: new. new is faster than mid on mixed: 1.198x (1.196-1.200, 95 % of 6 rounds, p = 0.031)."
+        in text
+    )
     assert "no difference that this run can show" in text
     assert "- new: mixed: speed better (1.20x)" in text
 

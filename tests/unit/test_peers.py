@@ -12,7 +12,7 @@ import report_samples
 import toy_specs
 
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
+from layermatrix.evidence.bench import Bench, Timing, Verdict
 from layermatrix.evidence.columns import FigureKind
 from layermatrix.measure import libraries, peer_results, peers
 from layermatrix.measure.libraries import SearchPaths
@@ -132,7 +132,9 @@ def test_the_floor_is_never_the_best_and_each_of_ours_is_set_beside_it_too() -> 
     swap = found.loads["swap"]
     assert swap.best == "fast"
     assert swap.against_best["mine"].median == pytest.approx(1.25)
-    assert swap.against_floor["mine"] == Ratio(0.5, 0.5, 0.625, Verdict.SLOWER)
+    ratio = swap.against_floor["mine"]
+    assert (ratio.median, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.625))
+    assert ratio.verdict is Verdict.SLOWER
     assert (found.rivals, found.floor) == (
         ("fast",),
         FloorAbout("src/bench/floor_pool.c", "reference, none to use"),
@@ -181,7 +183,9 @@ def test_where_less_is_better_the_best_is_the_one_with_the_least() -> None:
     found = results_of(TWO, timed, less)
     swap = found.loads["swap"]
     assert swap.best == "system malloc"
-    assert swap.against_best["mine"] == Ratio(2, 2, 2, Verdict.FASTER)
+    ratio = swap.against_best["mine"]
+    assert (ratio.median, ratio.low, ratio.high) == pytest.approx((2, 2, 2))
+    assert ratio.verdict is Verdict.FASTER
 
 
 def test_a_load_that_no_library_could_run_has_no_best() -> None:

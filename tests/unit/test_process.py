@@ -75,6 +75,19 @@ def test_children_that_outlive_their_program_are_ended_too() -> None:
     assert gone(int(finished.stdout))
 
 
+def test_what_a_program_and_its_children_used_is_known() -> None:
+    code = "x = bytearray(96 << 20); x[::4096] = b'1' * len(x[::4096]); print(sum(range(3_000_000)))"
+    finished = process.run([sys.executable, "-c", code], environment=process.environment(), timeout=60)
+    usage = finished.usage
+    assert usage is not None
+    assert 0 < usage.cpu_seconds < finished.seconds + 0.1
+    assert usage.peak_kib > 96 << 10
+    assert usage.minor_faults > (96 << 20) // 4096 // 512  # at least one for each huge page
+    assert usage.voluntary + usage.involuntary > 0
+    assert sh(f"{sys.executable} -c '{code.replace(chr(39), chr(34))}'").usage.peak_kib > 96 << 10  # type: ignore[union-attr]
+    assert process.run(["/no/such/program"], environment={}, timeout=5).usage is None
+
+
 def test_stop_all_ends_what_other_threads_have_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_stopped", threading.Event())
     finished: list[process.Finished] = []

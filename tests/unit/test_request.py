@@ -59,6 +59,25 @@ def test_variables_are_distinguished() -> None:
     assert command_line.arguments() == ["verbose=1", "soak=60"]
 
 
+def test_a_duration_and_a_share_may_have_units() -> None:
+    for text, seconds in (("90", 90), ("90s", 90), ("2.5m", 150), ("1h", 3600)):
+        assert parse([("budget", text)], ["bench"]).quantity(targets.BUDGET) == seconds
+    for text in ("1%", "0.01"):
+        assert parse([("precision", text)], ["bench"]).quantity(targets.PRECISION) == 0.01
+    assert parse([], ["bench"]).quantity(targets.PRECISION) is None
+    for name, text in (
+        ("budget", "0"),
+        ("budget", "3 m"),
+        ("budget", "-1s"),
+        ("precision", "100%"),
+        ("precision", "x"),
+    ):
+        with pytest.raises(
+            request.RequestError, match=rf"{name}={text}: expected a (duration|share) .* such as"
+        ):
+            parse([(name, text)], ["bench"])
+
+
 def test_the_selection_of_cells_is_given_to_the_build_of_another_commit() -> None:
     given = [("mode", "all"), ("sample", "pairwise"), ("shard", "1/2"), ("rounds", "3")]
     assert parse(given, ["phases"]).selection() == ["mode=all", "sample=pairwise", "shard=1/2"]
@@ -202,7 +221,8 @@ def test_help_shows_only_the_targets_that_this_project_has(
     assert {"phases", "libs", "install", "list"} <= set(shown)
     assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
     assert "seconds=" not in text
-    assert "docs/" not in text.partition("--accept")[2].replace("docs/story.md", "")
+    accepted = text.partition("--accept")[2]
+    assert "docs/" not in accepted.replace("docs/story.md", "").replace("docs/study.md", "")
 
 
 def test_a_child_build_gets_the_cells_if_its_axes_would_select_more(toy: Project, tmp_path: Path) -> None:
@@ -218,7 +238,9 @@ def test_a_child_build_gets_the_cells_if_its_axes_would_select_more(toy: Project
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    message = "--accept works only with the targets 'matrix', 'counters', 'story', 'pages' and 'reference'"
+    message = (
+        "--accept works only with the targets 'matrix', 'counters', 'study', 'story', 'pages' and 'reference'"
+    )
     with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)
 

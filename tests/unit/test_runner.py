@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from layermatrix.core import process
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence.bench import KIND, UNREPORTED, Bench, Ratio, Timing, Verdict
-from layermatrix.measure import runner
-from layermatrix.measure.runner import Load, Subject
+from layermatrix.evidence.bench import KIND, UNREPORTED, Bench, Hardware, Ratio, Timing, Usage, Verdict
+from layermatrix.evidence.conditions import Conditions
+from layermatrix.measure import pinning, runner
+from layermatrix.measure.hardware import Perf
+from layermatrix.measure.machine import BusyError, Watch
+from layermatrix.measure.method import Method
+from layermatrix.measure.one_run import Load, Subject
 from layermatrix.model.catalogue import Better, Unit
 
 UNIT = Unit("op", "Mops/s")
@@ -55,6 +61,32 @@ class Machine:
         return process.Finished(tuple(command), 0, json.dumps(line).encode(), b"", 0.1)
 
 
+class Clock:
+    """Seconds that pass only while a program runs: those of its load."""
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self.now, self.seconds = 0.0, seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+    def timed(self, machine: Machine) -> process.Run:
+        def run(command: Sequence[str], **how: Any) -> process.Finished:
+            self.now += self.seconds[Path(command[0]).name]
+            return machine(command, **how)
+
+        return run
+
+
+class Quiet(Watch):
+    """A machine on which nothing else runs, or on which other processes use `others` CPUs."""
+
+    others = 0.0
+
+    def conditions(self) -> Conditions:
+        return replace(super().conditions(), others=self.others, steal=0.0, throttled=0)
+
+
 def subject(
     name: str, folder: Path, preload: str | None = None, loads: Sequence[Load] = (MIXED, CHAIN)
 ) -> Subject:
@@ -82,17 +114,31 @@ def steady(name: str, load: str, before: int) -> float:
     return {"system": 10.0, "quick": 20.0, "slow": 5.0}[name]
 
 
-def test_each_round_runs_everyone_load_by_load_and_the_first_place_moves_on(tmp_path: Path) -> None:
-    machine = Machine(steady)
-    runner.measure(
-        [MIXED, CHAIN],
-        [subject("quick", tmp_path), subject("slow", tmp_path)],
-        2,
-        subject("system", tmp_path),
-        run=machine,
-    )
-    turns = [("system", "quick", "slow"), ("quick", "slow", "system"), ("slow", "system", "quick")]
-    assert machine.runs == [(load, name) for turn in turns for load in ("mixed", "chain") for name in turn]
+def test_each_block_runs_everyone_once_in_a_random_order_that_the_seed_repeats(tmp_path: Path) -> None:
+    def order(seed: int) -> list[tuple[str, str]]:
+        machine = Machine(steady)
+        everyone = [subject("quick", tmp_path), subject("slow", tmp_path)]
+        results = runner.measure(
+            [MIXED, CHAIN], everyone, 20, subject("system", tmp_path), run=machine, method=Method(seed)
+        )
+        record = results["quick"]
+        assert isinstance(record, Bench)
+        assert record.seed == seed
+        return machine.runs
+
+    runs = order(14)
+    blocks = [tuple(runs[start : start + 3]) for start in range(0, len(runs), 3)]
+    assert len(blocks) == 21 * 2
+    for index, block in enumerate(blocks):
+        assert {load for load, _ in block} == {("mixed", "chain")[index % 2]}
+        assert {name for _, name in block} == {"system", "quick", "slow"}
+    assert len({tuple(name for _, name in block) for block in blocks}) == 6  # every order occurs
+    assert order(14) == runs
+    assert order(15) != runs
+
+
+def test_two_runs_without_a_seed_have_different_ones() -> None:
+    assert Method() != Method()
 
 
 def test_each_subject_has_its_own_library_preloaded_and_gets_the_arguments_of_the_load(
@@ -102,9 +148,11 @@ def test_each_subject_has_its_own_library_preloaded_and_gets_the_arguments_of_th
     runner.measure(
         [CHAIN], [subject("quick", tmp_path, "lib.so")], 1, subject("system", tmp_path), run=machine
     )
-    library = str(tmp_path / "lib.so")
-    assert machine.preloads == ["", library, library, ""]
-    assert machine.commands[0] == (str(tmp_path / "system" / "chain"), "--ops", "7", "--threads", "1")
+    preloaded = {"quick": str(tmp_path / "lib.so"), "system": ""}
+    assert machine.preloads == [preloaded[name] for _, name in machine.runs]
+    program, *arguments = machine.commands[0]
+    assert program == str(tmp_path / machine.runs[0][1] / "chain")
+    assert arguments == ["--ops", "7", "--threads", "1"]
 
 
 def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_is_left_out(
@@ -114,7 +162,11 @@ def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_
     results = runner.measure(
         [MIXED], [subject("quick", tmp_path)], 6, subject("system", tmp_path), run=machine
     )
-    assert timing(results["quick"], "mixed") == Timing(
+    found = timing(results["quick"], "mixed")
+    assert isinstance(found.ratio, Ratio)
+    assert (found.ratio.median, found.ratio.low, found.ratio.high) == pytest.approx((2, 2, 2))
+    assert (found.ratio.verdict, found.ratio.rounds) == (Verdict.FASTER, 6)
+    assert replace(found, ratio=None) == Timing(
         unit="Mops/s",
         samples=(4, 6, 8, 10, 12, 14),
         median=9,
@@ -124,7 +176,6 @@ def test_samples_are_paired_with_the_baseline_of_the_same_round_and_the_warm_up_
         peak_kib=106,
         baseline=(2, 3, 4, 5, 6, 7),
         baseline_peak_kib=106,
-        ratio=Ratio(2, 2, 2, Verdict.FASTER),
         cpu_ns=612.5,
     )
     own = timing(results["system"], "mixed")
@@ -248,23 +299,27 @@ def test_progress_counts_every_run_against_the_given_clock(tmp_path: Path) -> No
     steps: list[runner.Step] = []
     runner.measure(
         [MIXED], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
-        run=Machine(steady), clock=lambda: float(next(seconds)), on_progress=steps.append,
+        run=Machine(steady), clock=lambda: float(next(seconds)), on_progress=steps.append, method=Method(1),
+        look=Quiet,
     )  # fmt: skip
+    order = [name for number in (0, 1) for name in Method(1).order(["system", "quick"], "mixed", number)]
     assert [(step.done, step.total, step.round, step.subject, step.seconds) for step in steps] == [
-        (1, 4, 0, "system", 1), (2, 4, 0, "quick", 2), (3, 4, 1, "quick", 3), (4, 4, 1, "system", 4),
+        (1, 4, 0, order[0], 1), (2, 4, 0, order[1], 2), (3, 4, 1, order[2], 3), (4, 4, 1, order[3], 4),
     ]  # fmt: skip
 
 
 def test_the_time_that_is_left_is_what_each_run_took_before(tmp_path: Path) -> None:
-    seconds = iter([0, 1, 1, 11, 11, 11, 12, 12, 22])  # `chain` takes ten times as long as `mixed`
+    clock = Clock({"mixed": 1, "chain": 10})
     steps: list[runner.Step] = []
     runner.measure(
         [MIXED, CHAIN], [subject("quick", tmp_path)], 1, subject("system", tmp_path),
-        run=Machine(lambda name, load, before: "it crashed" if name == "quick" else 1.0),
-        clock=lambda: float(next(seconds)), on_progress=steps.append,
+        run=clock.timed(Machine(lambda name, load, before: "it crashed" if name == "quick" else 1.0)),
+        clock=clock, on_progress=steps.append, look=Quiet,
     )  # fmt: skip
     # a load that has not run yet counts with the average of the others; one that crashed is not run again
-    assert [step.left for step in steps] == [7, 5, 22, 11, 11, 10, 10, 0]
+    left = {(step.round, step.load): step.left for step in steps}
+    assert (left[0, "chain"], left[1, "mixed"], left[1, "chain"]) == (11, 10, 0)
+    assert steps[-1].done == steps[-1].total == 8
 
 
 def test_the_run_that_is_not_timed_tells_the_memory_after_all_was_freed(tmp_path: Path) -> None:
@@ -299,3 +354,172 @@ def test_senseless_sessions_are_refused(tmp_path: Path) -> None:
         runner.measure([MIXED], [], 0, system)
     with pytest.raises(ValueError, match="same name"):
         runner.measure([MIXED], [system], 1, system)
+
+
+# --- the early end
+
+
+def test_a_load_that_is_exact_enough_is_not_run_again_and_the_others_go_on(tmp_path: Path) -> None:
+    machine = Machine(lambda name, load, before: 10.0 if load == "mixed" else 10.0 + before % 3)
+    quick = subject("quick", tmp_path)
+    results = runner.measure(
+        [MIXED, CHAIN], [quick], 9, subject("system", tmp_path), run=machine, method=Method(1, precision=0.01)
+    )
+    counts = [len(timing(results["quick"], load.name).samples) for load in (MIXED, CHAIN)]
+    assert counts == [6, 6]  # equal sides: the ratio of `chain` is exact, too
+    record = KIND.format.read(quick.store)
+    assert isinstance(record, Bench)
+    assert (record.rounds, record.planned) == (6, 9)
+    assert record.stopped == "every load was exact to 0.01 after 6 of 9 rounds"
+    machine.answer = lambda name, load, before: (
+        10.0 if load == "mixed" or name == "system" else 10.0 + before % 3
+    )
+    results = runner.measure(
+        [MIXED, CHAIN], [quick], 9, subject("system", tmp_path), run=machine, method=Method(1, precision=0.01)
+    )
+    counts = [len(timing(results["quick"], load.name).samples) for load in (MIXED, CHAIN)]
+    assert counts == [6, 9]
+    record = results["quick"]
+    assert isinstance(record, Bench)
+    assert (record.rounds, record.stopped) == (9, "")
+
+
+def test_a_budget_ends_the_run_after_the_last_round_that_fits_and_the_first_always_does(
+    tmp_path: Path,
+) -> None:
+    def rounds(budget: float) -> tuple[int, str]:
+        clock = Clock({"mixed": 1, "chain": 4})
+        results = runner.measure(
+            [MIXED, CHAIN], [subject("quick", tmp_path)], 7, subject("system", tmp_path),
+            run=clock.timed(Machine(steady)), clock=clock, method=Method(1, budget=budget), look=Quiet,
+        )  # fmt: skip
+        record = results["quick"]
+        assert isinstance(record, Bench)
+        assert clock.now <= max(budget, 20)
+        return record.rounds, record.stopped
+
+    # the untimed run and each round take ten seconds
+    why = "another round would have exceeded the budget of 39 s after 2 of 7 rounds"
+    assert rounds(39) == (2, why)
+    assert rounds(40)[0] == 3
+    assert rounds(1)[0] == 1
+    assert rounds(1000) == (7, "")
+
+
+# --- the machine
+
+
+def test_a_strict_run_is_refused_on_a_busy_machine_before_its_first_program(tmp_path: Path) -> None:
+    machine = Machine(steady)
+    busy = type("Busy", (Quiet,), {"others": 1.5})
+    system = subject("system", tmp_path)
+    with pytest.raises(BusyError, match=r"strict=1: the machine was busy before the first run: .*1\.5 of"):
+        runner.measure(
+            [MIXED],
+            [],
+            3,
+            system,
+            run=machine,
+            method=Method(1, strict=True),
+            look=busy,
+            pause=lambda _seconds: None,
+        )
+    assert machine.runs == []
+    results = runner.measure([MIXED], [], 3, system, run=machine, look=busy)
+    record = results["system"]
+    assert isinstance(record, Bench)
+    assert record.conditions is not None
+    assert record.conditions.mark.startswith("busy: load ")
+
+
+def test_a_strict_run_ends_without_the_round_in_which_the_machine_became_busy(tmp_path: Path) -> None:
+    system = subject("system", tmp_path)
+    watches: list[Quiet] = []
+
+    def look() -> Quiet:
+        watches.append(Quiet())
+        return watches[-1]
+
+    def answer(name: str, load: str, before: int) -> float:
+        if before == 3:
+            watches[-1].others = 0.9
+        return 10.0
+
+    with pytest.raises(BusyError, match="busy until the end of round 3"):
+        runner.measure(
+            [MIXED],
+            [],
+            9,
+            system,
+            run=Machine(answer),
+            method=Method(1, strict=True),
+            look=look,
+            pause=lambda _seconds: None,
+        )
+    record = KIND.format.read(system.store)
+    assert isinstance(record, Bench)
+    assert record.rounds == 2
+
+
+def test_programs_of_one_thread_run_on_one_cpu_and_others_on_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    allowed = os.sched_getaffinity(0)
+    machine = Machine(steady, peak=None)
+
+    def run(command: Sequence[str], **how: Any) -> process.Finished:
+        seen.append((Path(command[0]).name, os.sched_getaffinity(0) == {max(allowed)} != allowed))
+        finished = machine(command[1:] if "nice" in command[0] else command, **how)
+        cpu = 1.9 if "busy_threads" in command[0] else 0.9
+        usage = process.Usage(cpu, 1, 1, 0, 1, 0)
+        return replace(finished, seconds=1.0, usage=usage)
+
+    loads = [
+        MIXED, replace(CHAIN, name="declared", parallel=True), replace(CHAIN, name="busy_threads"),
+        replace(CHAIN, name="own", before=("/usr/bin/nice",)),
+    ]  # fmt: skip
+    system = subject("system", tmp_path, loads=loads)
+    monkeypatch.setattr(pinning, "usual_cpu", lambda: max(allowed))
+    results = runner.measure(loads, [], 1, system, run=run, look=Quiet)
+    timed = dict(seen[len(loads) :])
+    assert timed["mixed"] == (len(allowed) > 1)
+    assert not timed["declared"]
+    assert not timed["busy_threads"]
+    assert [timing(results["system"], load.name).cpu for load in loads] == [max(allowed), None, None, None]
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_what_a_run_used_is_the_median_of_the_rounds(tmp_path: Path) -> None:
+    machine = Machine(steady, peak=None)
+
+    def run(command: Sequence[str], **how: Any) -> process.Finished:
+        count = len(machine.runs)
+        usage = process.Usage(0.5, 2**30 + count, 100 * count, count, 10 * count, 0)
+        return replace(machine(command, **how), usage=usage)
+
+    found = timing(runner.measure([MIXED], [], 3, subject("system", tmp_path), run=run)["system"], "mixed")
+    assert found.usage == Usage(0.5, 200, 2, 20, 0)  # of the runs 1, 2 and 3; 0 is the untimed one
+    assert found.peak_kib == 2**30 + 3  # by the kernel, because the program does not report it
+
+
+def test_events_of_the_processor_are_counted_in_the_untimed_run(tmp_path: Path) -> None:
+    out = tmp_path / "perf.csv"
+    machine = Machine(steady)
+
+    def run(command: Sequence[str], **how: Any) -> process.Finished:
+        if command[0] == "perf":
+            out.write_text("2000000,,cycles:u,1,100.00,,\n<not supported>,,cache-misses:u,0,100.00,,\n")
+            return machine(command[1:], **how)
+        return machine(command, **how)
+
+    perf = Perf(("perf",), out, "")
+    found = runner.measure([MIXED], [], 2, subject("system", tmp_path), run=run, perf=perf)
+    hardware = timing(found["system"], "mixed").hardware
+    assert isinstance(hardware, Hardware)
+    assert hardware.cycles == pytest.approx(2e6 / 10e6)
+    assert hardware.cache_misses == NotMeasured("cache-misses: not supported")
+    none = runner.measure([MIXED], [], 1, subject("system", tmp_path), run=Machine(steady), perf=Perf())
+    assert timing(none["system"], "mixed").hardware == NotMeasured(
+        "perf is not installed (Debian: linux-perf)"
+    )

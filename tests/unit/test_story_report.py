@@ -123,7 +123,7 @@ def test_what_is_not_as_reported_has_a_section_with_its_reason(text: str) -> Non
 
 
 def test_experiments_modules_and_switches_are_there(text: str) -> None:
-    assert "Verdict: new. new is faster than mid on mixed: 1.20x" in text
+    assert "Verdict: new. new is faster than mid on mixed: 1.198x" in text
     assert "| `sys_state.c` | 73 | *200-300* | fewer |" in text
     assert "| `SYS_RING` | Ring | off | What Ring does. |" in text
     assert "| `SYS_SPILL` | spill | off | Spill early. |" in text

@@ -11,7 +11,7 @@ import pytest
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import runner, timing
+from layermatrix.measure import one_run, runner, timing
 from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
@@ -30,6 +30,8 @@ class Session:
             self.file(f"{folder}/libtoy.so")
         self.timed: list[str] = []
         self.loads: list[str] = []
+        self.rounds: int | None = None  # fewer than planned
+        self.more: dict[str, Any] = {}
         monkeypatch.setattr(runner, "measure", self._measure)
 
     def file(self, name: str, text: str = "binary") -> None:
@@ -44,16 +46,17 @@ class Session:
 
     def _measure(
         self,
-        loads: Sequence[runner.Load],
-        subjects: Sequence[runner.Subject],
+        loads: Sequence[one_run.Load],
+        subjects: Sequence[one_run.Subject],
         rounds: int,
-        baseline: runner.Subject | None,
+        baseline: one_run.Subject | None,
         **how: Any,
-    ) -> None:
+    ) -> dict[str, Bench | NotMeasured]:
         self.loads = [load.name for load in loads]
         self.timed = [subject.name for subject in subjects]
         for subject in (*([baseline] if baseline else []), *subjects):
-            how["store"](subject.store, Bench(loads={}, rounds=rounds))
+            how["store"](subject.store, Bench(loads={}, rounds=self.rounds or rounds, **self.more))
+        return {}
 
 
 @pytest.fixture
@@ -87,6 +90,15 @@ def test_more_rounds_than_there_are_is_a_reason(bench: Session) -> None:
     bench.take(rounds=2)
     assert bench.take(rounds=1) == []
     assert len(bench.take(rounds=3)) == 2
+
+
+def test_a_run_that_ended_early_for_a_reason_is_not_repeated(bench: Session) -> None:
+    bench.rounds, bench.more = 6, {"planned": 30, "stopped": "every load was exact to 0.01"}
+    bench.take(rounds=30)
+    assert bench.take(rounds=30) == []
+    bench.more = {"planned": 30}  # an interrupt
+    bench.take(rounds=30, again=True)
+    assert len(bench.take(rounds=30)) == 2
 
 
 def test_debug_sanitizer_and_foreign_cells_are_not_timed(bench: Session) -> None:

@@ -23,9 +23,11 @@ from layermatrix.evidence import bench
 from layermatrix.evidence.asm import Asm
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.evidence.code import Code
+from layermatrix.evidence.columns import several
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import Kind
 from layermatrix.measure import stats
+from layermatrix.model.catalogue import Better
 
 R = TypeVar("R", bound=Measured)
 
@@ -42,11 +44,12 @@ class Word(Enum):
     SAME = "no difference"
 
 
-SPEED_WORDS = {Word.BETTER: "is faster than", Word.WORSE: "is slower than"}
-OF_TIMING = {
+SPEED_WORDS: Mapping[Word | None, str] = {Word.BETTER: "is faster than", Word.WORSE: "is slower than"}
+OF_TIMING: Mapping[bench.Verdict, Word | None] = {
     bench.Verdict.FASTER: Word.BETTER,
     bench.Verdict.SLOWER: Word.WORSE,
     bench.Verdict.SAME: Word.SAME,
+    bench.Verdict.OPEN: None,
 }
 
 
@@ -94,7 +97,8 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Pair:
-    """The comparison of two sides by one figure. word: None if it is not decided; `text` has the reason."""
+    """The comparison of two sides by one figure. word: None if it is not decided; `text` has the reason.
+    p: of a speed, corrected for the comparisons of the run; None after too few rounds."""
 
     figure: str
     load: str
@@ -103,6 +107,7 @@ class Pair:
     word: Word | None
     ratio: Ratio | None
     text: str
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Experiments(Measured):
     comparisons: Mapping[str, Comparison]
 
 
-FORMAT = Format("experiments", Experiments, version=2)
+FORMAT = Format("experiments", Experiments, version=3)
 
 
 @dataclass(frozen=True)
@@ -172,9 +177,17 @@ COUNTED: Mapping[str, Counted] = {
 }
 
 
-def build(question: Question, sides: Sequence[Side], work: str) -> Comparison:
-    """Compare these sides. work: the name of one operation."""
+def build(
+    question: Question,
+    sides: Sequence[Side],
+    work: str,
+    better: Better = Better.HIGHER,
+    smallest: float = 0.01,
+) -> Comparison:
+    """Compare these sides. work: the name of one operation. better: of the unit of speed. smallest: the share
+    that a difference in speed has to exceed to count."""
     first, *others = sides
+    speeds = _ratios(question, sides, better, smallest)
     return Comparison(
         name=question.name,
         question=question.title,
@@ -185,18 +198,41 @@ def build(question: Question, sides: Sequence[Side], work: str) -> Comparison:
         command=question.command,
         sides=tuple(sides),
         pairs=tuple(
-            weigh(figure, load, first, side, work)
+            weigh(figure, load, first, side, work, speeds)
             for side in others
             for load in question.loads
             for figure in (SPEED, *COUNTED)
         ),
-        verdict=_verdict(question, sides, work) if question.figure else None,
+        verdict=_verdict(question, sides, work, speeds) if question.figure else None,
     )
 
 
-def weigh(figure: str, load: str, against: Side, side: Side, work: str = "op") -> Pair:
+Speeds = Mapping[tuple[str, str, str], bench.Ratio]  # by load, and the ids of two sides
+
+
+def _ratios(question: Question, sides: Sequence[Side], better: Better, smallest: float) -> Speeds:
+    """The ratios of the speeds of each two sides that the question is about, corrected for their number."""
+    firsts = sides[:-1] if question.figure else sides[:1]
+    found = {}
+    for load in question.loads:
+        for index, against in enumerate(firsts):
+            before = figures.timing(against, load)
+            for side in sides[index + 1 :]:
+                after = figures.timing(side, load)
+                if isinstance(before, Timing) and isinstance(after, Timing):
+                    ratio = stats.compare(before.samples, after.samples, better, smallest)
+                    found[load, against.id, side.id] = ratio
+    ratios = stats.corrected(found)
+    return {**ratios, **{(load, b, a): stats.inverse(ratio) for (load, a, b), ratio in ratios.items()}}
+
+
+def weigh(
+    figure: str, load: str, against: Side, side: Side, work: str = "op", speeds: Speeds | None = None
+) -> Pair:
     """Whether `side` is better than the other one, in words and as a ratio."""
-    found = _speeds(load, against, side) if figure == SPEED else _counts(figure, load, against, side, work)
+    if figure == SPEED:
+        return _speeds(load, against, side, speeds or {})
+    found = _counts(figure, load, against, side, work)
     if isinstance(found, NotMeasured):
         return Pair(figure, load, side.variant, against.variant, None, None, found.reason)
     return Pair(figure, load, side.variant, against.variant, *found)
@@ -205,23 +241,38 @@ def weigh(figure: str, load: str, against: Side, side: Side, work: str = "op") -
 Weighed = tuple[Word, Ratio | None, str]
 
 
-def _speeds(load: str, against: Side, side: Side) -> Weighed | NotMeasured:
-    before, after = figures.timing(against, load), figures.timing(side, load)
-    for one, timing in ((against, before), (side, after)):
+def _speeds(load: str, against: Side, side: Side, speeds: Speeds) -> Pair:
+    names = (side.variant, against.variant)
+    for one in (against, side):
+        timing = figures.timing(one, load)
         if isinstance(timing, NotMeasured):
-            return NotMeasured(f"speed on {load} is not measured: {one.variant}: {timing.reason}")
-    assert isinstance(before, Timing)
-    assert isinstance(after, Timing)
-    rounds = len(before.samples)
-    if rounds == 1:
-        return NotMeasured(f"speed on {load} was timed only once, which shows no difference")
-    found = stats.compare(before.samples, after.samples)
-    word, method = OF_TIMING[found.verdict], stats.median_interval(before.samples).method
-    figure = f"{found.median:.2f}x ({found.low:.2f}-{found.high:.2f}, {method} of {rounds} rounds)"
-    text = f"{side.variant} against {against.variant} on {load}: {NO_DIFFERENCE}: {figure}"
-    if word is not Word.SAME:
-        text = f"{side.variant} {SPEED_WORDS[word]} {against.variant} on {load}: {figure}"
-    return word, Ratio(found.median, found.low, found.high), text
+            why = f"speed on {load} is not measured: {one.variant}: {timing.reason}"
+            return Pair(SPEED, load, *names, None, None, why)
+    found = speeds[load, against.id, side.id]
+    ratio = Ratio(found.median, found.low, found.high)
+    return Pair(
+        SPEED, load, *names, OF_TIMING[found.verdict], ratio, _sentence_of(found, load, *names), found.p
+    )
+
+
+def _sentence_of(found: bench.Ratio, load: str, side: str, against: str) -> str:
+    """The result of a comparison of speeds, with its interval and what limits it."""
+    p = "" if found.p is None else f", p = {found.p:.2g}"
+    many = (
+        f" of {several(found.comparisons, 'comparison')}"
+        if found.comparisons > 1 and found.p is not None
+        else ""
+    )
+    interval = (
+        f"{found.low:.3f}-{found.high:.3f}, {found.interval} of {several(found.rounds, 'round')}{p}{many}"
+    )
+    figure = f"{found.median:.3f}x ({interval})"
+    word = OF_TIMING[found.verdict]
+    if word in SPEED_WORDS:
+        return f"{side} {SPEED_WORDS[word]} {against} on {load}: {figure}"
+    result = NO_DIFFERENCE if word is Word.SAME else found.verdict.value
+    caution = f"; {found.caution}" if found.caution else ""
+    return f"{side} against {against} on {load}: {result}: {figure}{caution}"
 
 
 def _counts(figure: str, load: str, against: Side, side: Side, work: str) -> Weighed | NotMeasured:
@@ -243,17 +294,17 @@ def _counts(figure: str, load: str, against: Side, side: Side, work: str) -> Wei
     return word, ratio, f"{side.variant} {relation} {against.variant} on {load}: {shown}"
 
 
-def _verdict(question: Question, sides: Sequence[Side], work: str) -> Verdict:
+def _verdict(question: Question, sides: Sequence[Side], work: str, speeds: Speeds) -> Verdict:
     """The side that is better than every other by the deciding figure, if there is one; and the reason."""
     assert question.figure is not None
     load, figure = question.loads[0], question.figure
     for side in sides:
-        found = [weigh(figure, load, other, side, work) for other in sides if other is not side]
+        found = [weigh(figure, load, other, side, work, speeds) for other in sides if other is not side]
         if all(pair.word is Word.BETTER for pair in found):
             agrees = None if question.kept is None else side.variant == question.kept
             return Verdict(side.variant, _sentence(found), agrees)
     first, *others = sides
-    return Verdict(None, _sentence(weigh(figure, load, first, side, work) for side in others), None)
+    return Verdict(None, _sentence(weigh(figure, load, first, side, work, speeds) for side in others), None)
 
 
 def _sentence(pairs: Iterable[Pair]) -> str:

@@ -88,6 +88,11 @@ class Request:
         text = self.given.get(variable.name)
         return None if text is None else int(text)
 
+    def quantity(self, variable: Variable) -> float | None:
+        """The value of a variable with a unit; None if it was not given."""
+        text = self.given.get(variable.name)
+        return None if text is None or variable.quantity is None else variable.quantity(text)
+
     @property
     def taker(self) -> Target | None:
         """The target that takes the other targets of the command line as its arguments; None if there is
@@ -247,6 +252,11 @@ def _checked(variable: Variable, text: str) -> str:
         raise RequestError(
             f"{variable.name}={text}: expected a whole number from {numbers[0]} to {numbers[-1]}"
         )
+    if variable.quantity is not None:
+        try:
+            variable.quantity(text)
+        except ValueError as error:
+            raise RequestError(f"{variable.name}={text}: {error}") from None
     return text
 
 

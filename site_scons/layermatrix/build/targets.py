@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layermatrix.build import compiler_variables
+from layermatrix.build import compiler_variables, quantities
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.model import cells, sampling
 from layermatrix.model.layers import ALL
@@ -35,13 +35,15 @@ def _nothing(_project: Project) -> Sequence[str]:
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """One `name=value`. values: the only accepted values, or a description of them. number: the accepted
-    whole numbers; None accepts any text. choices: further values that completion offers in a project."""
+    whole numbers; None accepts any text. quantity: reads any other quantity, or raises ValueError. choices:
+    further values that completion offers in a project."""
 
     name: str
     doc: str
     values: str | tuple[str, ...]
     default: str = ""
     number: range | None = None
+    quantity: Callable[[str], float] | None = None
     choices: Callable[[Project], Iterable[str]] = _nothing
 
     @property
@@ -155,10 +157,31 @@ VERBOSE = Variable(
     name="verbose", doc="show every command in full", values=("0", "1"), default="0",
 )  # fmt: skip
 ROUNDS = Variable(
-    name="rounds", doc="number of times that each load is timed", values="a count",
+    name="rounds", doc="number of times that each load is timed, at most", values="a count",
     default="from variants/matrix.yaml",
     number=range(1, 1001),
 )  # fmt: skip
+PRECISION = Variable(
+    name="precision", doc="stop timing a load when half of the width of its intervals is at most this share",
+    values="a share, such as 1%", default="every round is timed", quantity=quantities.share,
+)  # fmt: skip
+BUDGET = Variable(
+    name="budget", doc="stop after the last round that fits into this time",
+    values="a duration, such as 90s or 3m", default="no limit", quantity=quantities.seconds,
+)  # fmt: skip
+SEED = Variable(
+    name="seed", doc="repeats the random order of a timing, which prints its seed", values="a number",
+    default="a new one", number=range(1, 2**31),
+)  # fmt: skip
+STRICT = Variable(
+    name="strict", doc="refuse to time on a busy machine; otherwise such results are marked",
+    values=("0", "1"), default="0",
+)  # fmt: skip
+LOAD = Variable(
+    name="load", doc="the load that is timed", values="a name in variants/matrix.yaml",
+    default="the headline of the reports", choices=lambda project: project.matrix.timed,
+)  # fmt: skip
+TIMING = (ROUNDS, PRECISION, BUDGET, SEED, STRICT)  # what every job that times takes
 TOOLS = tuple(
     Variable(
         name=name, doc=doc, values="flags" if name in compiler_variables.FLAGS else "a command",

@@ -54,6 +54,10 @@ class SpecErrors(Exception):  # noqa: N818  one exception holds several errors
         return "\n".join(str(error) for error in self.errors)
 
 
+class RefusedError(Exception):
+    """A measurement is refused, because its figures would mean nothing; str() says why and what helps."""
+
+
 class SelectionError(Exception):
     """The command line has a name or value that the project does not know."""
 

@@ -17,7 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import resource
 
 CANNOT_RUN = 77  # the exit status that automake and others use for a skipped test
 LOADING = ("LD_PRELOAD", "LD_AUDIT")  # each names libraries that are loaded into every program
@@ -29,8 +32,23 @@ _stopped = threading.Event()  # `stop_all` was called: no program may outlive it
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a program and the children that it waited for have used, as the kernel counts it (`wait4`).
+    cpu_seconds: in user and system mode. peak_kib: the highest resident memory of one process; the kernel
+    starts it at that of the process that started the program. voluntary, involuntary: context switches."""
+
+    cpu_seconds: float
+    peak_kib: int
+    minor_faults: int
+    major_faults: int
+    voluntary: int
+    involuntary: int
+
+
+@dataclass(frozen=True)
 class Finished:
-    """A finished run. status: the exit status, or minus the number of the signal that ended it."""
+    """A finished run. status: the exit status, or minus the number of the signal that ended it. usage: None
+    if the program was not started."""
 
     command: tuple[str, ...]
     status: int
@@ -38,6 +56,7 @@ class Finished:
     stderr: bytes
     seconds: float
     timed_out: bool = False
+    usage: Usage | None = None
 
     @property
     def end(self) -> str:
@@ -105,33 +124,66 @@ def run(
         except OSError as error:
             status = 127 if isinstance(error, FileNotFoundError) else 126
             return Finished(tuple(command), status, b"", str(error).encode(), 0.0)
-        timed_out = _wait(child, timeout)
+        timed_out, usage = _wait(child, timeout)
         seconds = time.monotonic() - begin
-        return Finished(tuple(command), child.returncode, _kept(out), _kept(err), seconds, timed_out)
+        status = child.returncode
+        return Finished(tuple(command), status, _kept(out), _kept(err), seconds, timed_out, usage)
 
 
-def _wait(child: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Wait for the end; True if the time limit came first. In every case, kill the rest of its group."""
+def _wait(child: subprocess.Popen[bytes], timeout: float) -> tuple[bool, Usage]:
+    """Wait for the end; whether the time limit came first, and what was used. In every case, kill the rest of
+    its group.
+
+    The wait is one system call. `Popen.wait` with a time limit wakes up twenty times a second, which disturbs
+    a program that is being timed, and does not tell what the program used.
+    """
+    overdue = threading.Event()
+
+    def end() -> None:
+        overdue.set()
+        _kill_group(child)
+
     with _running_lock:
         _running.add(child)
         if _stopped.is_set():  # the interrupt came while this program was being started
             _kill_group(child)
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
     try:
-        child.wait(timeout)
-        return False
-    except subprocess.TimeoutExpired:
-        return True
+        _, status, found = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        return overdue.is_set(), _usage(found)
     finally:
+        timer.cancel()
         with _running_lock:
             _running.discard(child)
         _kill_group(child)
         child.wait()
 
 
+def _usage(found: resource.struct_rusage) -> Usage:
+    return Usage(
+        cpu_seconds=found.ru_utime + found.ru_stime,
+        peak_kib=found.ru_maxrss,
+        minor_faults=found.ru_minflt,
+        major_faults=found.ru_majflt,
+        voluntary=found.ru_nvcsw,
+        involuntary=found.ru_nivcsw,
+    )
+
+
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
     # the group has the child's number, which the kernel does not reuse while the group has a member
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def own_peak_kib() -> int:
+    """The highest resident memory of this process, at which the kernel starts the figure of its children."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def stop_all() -> None:

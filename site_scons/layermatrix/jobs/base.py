@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import costs, targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
+from layermatrix.core.errors import RefusedError
 from layermatrix.evidence.columns import several
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Answer(targets.Target):
 
 @dataclass
 class Outcome:
-    """The progress of a job. status: the status of the first failed step, or of an interrupt."""
+    """The progress of a job. status: the status of the first failed step, of a measurement that was refused,
+    or of an interrupt."""
 
     status: int = 0
     notes: list[str] = field(default_factory=list)
@@ -127,6 +129,9 @@ class Outcome:
         except KeyboardInterrupt:
             self.status = INTERRUPTED
             self.notes.append("interrupted: the report shows what was finished")
+        except RefusedError as error:
+            self.failed(FAILED)
+            self.notes.append(str(error))
 
     @property
     def interrupted(self) -> bool:

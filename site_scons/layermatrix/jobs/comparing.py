@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from layermatrix.jobs import measuring
 from layermatrix.jobs.base import Build, Outcome, Plan, Work, shown_cells
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def work(plan: Plan, chosen: Selection, trials: Sequence[Trial], rounds: int | None) -> Work:
     """The work on these trials. Without rounds, nothing is timed."""
     build = Build(chosen, ("libs", "benches", "figures"))
-    timed = f"time each in {rounds} rounds" if rounds else "compare what is counted"
+    timed = f"time each in {measuring.in_rounds(plan, rounds)}" if rounds else "compare what is counted"
     questions = "; ".join(f"{trial.question.title} {shown_cells(trial.cells)}" for trial in trials)
     return Work((build,), f"{timed}: {questions}", lambda: _run(plan, build, trials, rounds))
 
@@ -50,10 +51,14 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
     timed: dict[str, Bench | NotMeasured] = {}
     if rounds:
         with outcome.step():
-            timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
-    idle = NotMeasured("it was not timed; rounds=7 times it" if not rounds else "interrupted")
+            timing.side_by_side(
+                plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed,
+                measuring.method_of(plan),
+            )  # fmt: skip
+    idle = NotMeasured("it was not timed; rounds=10 times it" if not rounds else "interrupted")
     sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
-    found = comparison.build(trial.question, sides, plan.project.catalogue.unit.work)
+    unit, smallest = plan.project.catalogue.unit, plan.project.matrix.timing.smallest_share
+    found = comparison.build(trial.question, sides, unit.work, unit.better, smallest)
     comparison.store(plan.root, found)
     return found
 

@@ -1,29 +1,58 @@
-"""The common part of `phases`, `bench` and `matrix`: build, time and report cells."""
+"""The common part of `phases`, `bench` and `matrix`: build, time and report cells; how any job times."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, targets
+from layermatrix.evidence.columns import several
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
+    from layermatrix.measure.method import Method
 
 
 def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, again: bool = False) -> Work:
     """The work on these cells. table: the function of `report.terminal` that prints the result. again: also
     time cells whose figures are up to date."""
     build = Build(chosen, built)
-    loads, rounds = plan.project.matrix.timed, rounds_of(plan)
-    then = f"time {len(loads)} loads in {rounds} rounds, and write {paths.REPORT}/"
+    loads = plan.project.matrix.timed
+    then = f"time {len(loads)} loads in {in_rounds(plan, rounds_of(plan))}, and write {paths.REPORT}/"
     return Work((build,), then, lambda: _run(plan, build, table, again))
 
 
 def rounds_of(plan: Plan) -> int:
     """The number of timed runs of each load."""
     return plan.request.number(targets.ROUNDS) or plan.project.matrix.timing.rounds
+
+
+def method_of(plan: Plan) -> Method:
+    """How this command line times: in a random order of its own, until its figures are exact enough or its
+    time is over."""
+    from layermatrix.measure.method import Method, new_seed
+
+    request = plan.request
+    return Method(
+        seed=request.number(targets.SEED) or new_seed(),
+        precision=request.quantity(targets.PRECISION),
+        budget=request.quantity(targets.BUDGET),
+        strict=request.text(targets.STRICT) == "1",
+        smallest_effect=plan.project.matrix.timing.smallest_share,
+    )
+
+
+def in_rounds(plan: Plan, rounds: int) -> str:
+    """The number of rounds, and what ends them earlier, in words."""
+    ends = [
+        f"until exact to {plan.request.given[variable.name]}" if variable is targets.PRECISION
+        else f"for at most {plan.request.given[variable.name]}"
+        for variable in (targets.PRECISION, targets.BUDGET)
+        if variable.name in plan.request.given
+    ]  # fmt: skip
+    most = "at most " if ends else ""
+    return ", ".join([f"{most}{several(rounds, 'round')}", *ends])
 
 
 def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
@@ -34,8 +63,12 @@ def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
     outcome, chosen = Outcome(), build.chosen
     with outcome.step():
         outcome.failed(plan.build(build))
-        timing.take(plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again)
+        timing.take(
+            plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again, method=method_of(plan)
+        )
     show = getattr(terminal, table)
-    results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted)
+    results = collecting.write_report(
+        plan, chosen, show, interrupted=outcome.interrupted, checked="checks" in build.targets
+    )
     outcome.failed(int(any(cell.failed for cell in results.cells)))
     return outcome.end()

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.build.targets import PRESET, ROUNDS, TIMING, Variable
 from layermatrix.evidence.columns import several
+from layermatrix.jobs import measuring
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.measuring import FLOOR
 
 if TYPE_CHECKING:
     from layermatrix.measure.peers import Lineup
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Peers
     from layermatrix.model.project import Project
 
@@ -48,6 +50,8 @@ def prepare(plan: Plan) -> Work:
 
     wanted = _wanted(plan)
     chosen = plan.select(JOB)
+    if PRESET.name in plan.request.given:
+        chosen = _timeable(chosen)
     _check(chosen)
     selected = peer_selection.of_request(
         wanted,
@@ -61,7 +65,7 @@ def prepare(plan: Plan) -> Work:
     lineup = peers.lineup(plan.root, plan.project, chosen.cells, selected)
     floor = [str(peers.floor_library(wanted.floor))] if wanted.floor and FLOOR in selected.libraries else []
     build = Build(chosen, ("libs", "benches", *floor))
-    then = _then(wanted, lineup, rounds_of(plan, wanted))
+    then = _then(plan, wanted, lineup, rounds_of(plan, wanted))
     return Work((build,), then, lambda: _run(plan, build, lineup, then))
 
 
@@ -76,14 +80,26 @@ def _wanted(plan: Plan) -> Peers:
     return found
 
 
-def _then(wanted: Peers, lineup: Lineup, rounds: int) -> str:
+def _then(plan: Plan, wanted: Peers, lineup: Lineup, rounds: int) -> str:
     """What will be timed, and the estimated duration if the loads declare their seconds."""
     from layermatrix.measure import peers, progress
 
     seconds = peers.expected_seconds(wanted, lineup, rounds)
     long = "" if seconds is None else f"; about {progress.duration(seconds)}, by the loads' 'seconds'"
-    counts = f"{several(len(lineup.loads), 'load')} in {several(rounds, 'round')}"
+    counts = f"{several(len(lineup.loads), 'load')} in {measuring.in_rounds(plan, rounds)}"
     return f"time {counts}, with {', '.join(lineup.names)}{long}"
+
+
+def _timeable(chosen: request.Selection) -> request.Selection:
+    """The cells of a preset that can be timed together: the first native release build of each variant."""
+    first: dict[str, Cell] = {}
+    for cell in chosen.cells:
+        if cell.is_counted:
+            first.setdefault(cell.variant.name, cell)
+    left = [(cell.id, "peers times one native release build of each variant") for cell in chosen.cells]
+    kept = {cell.id for cell in first.values()}
+    others = tuple(one for one in left if one[0] not in kept)
+    return request.Selection(tuple(first.values()), (*chosen.left_out, *others)) if first else chosen
 
 
 def _check(chosen: request.Selection) -> None:
@@ -98,7 +114,7 @@ def _check(chosen: request.Selection) -> None:
 
 
 def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
-    from layermatrix.measure import peer_results, peers, progress
+    from layermatrix.measure import peer_results, peers, progress, remarks
     from layermatrix.report import terminal
 
     outcome = Outcome()
@@ -113,18 +129,22 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
                     plan.project,
                     lineup,
                     rounds_of(plan, _wanted(plan)),
+                    method=measuring.method_of(plan),
                     store=lambda found: peer_results.FORMAT.write(plan.root / peer_results.FILE, found),
                     on_progress=step,
                 )
     if outcome.status == 0 or outcome.interrupted:
-        terminal.peers(peers.load(plan.root), terminal.make_console(), peer_results.FILE)
+        found = peers.load(plan.root)
+        terminal.peers(found, terminal.make_console(), peer_results.FILE)
+        for line in remarks.of_peers(found):
+            print(line)
     return outcome.end()
 
 
 JOB = Job(
     name="peers",
     doc="time variants and other libraries of their kind in turn; print a table",
-    variables=(LOADS, LIBRARIES, PEER, ROUNDS),
+    variables=(LOADS, LIBRARIES, PEER, *TIMING),
     axes=axes,
     why_missing=why_missing,
     prepare=prepare,

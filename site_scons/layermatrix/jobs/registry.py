@@ -29,6 +29,7 @@ from layermatrix.jobs import (
     run_tests,
     schema,
     story,
+    study,
     watch,
 )
 
@@ -41,6 +42,7 @@ JOBS: tuple[targets.Target, ...] = (
     peers.JOB,
     counters.JOB,
     compare.JOB,
+    study.JOB,
     evidence.JOB,
     watch.JOB,
     layers.JOB,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from layermatrix.build import paths
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Ratio, Timing
+from layermatrix.evidence.conditions import Conditions
 
 FILE = paths.REPORT / "peers.json"
 
@@ -69,7 +70,7 @@ class Summary:
 class PeerResults(Measured):
     """own: the variants. rivals: the other libraries. missing: libraries that are not installed, and why.
     summaries: by group, and `all`. quiet_seconds: the time between freeing all memory and reading the figure.
-    work: the word for one operation."""
+    work: the word for one operation. seed, conditions, stopped: as in a record `bench`."""
 
     baseline: str
     rivals: tuple[str, ...]
@@ -81,6 +82,9 @@ class PeerResults(Measured):
     missing: Mapping[str, str]
     loads: Mapping[str, PeerLoadResult]
     summaries: Mapping[str, Summary]
+    seed: int | None = None
+    conditions: Conditions | None = None
+    stopped: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,4 +92,4 @@ class PeerResults(Measured):
         return (self.baseline, *self.rivals, *self.own)
 
 
-FORMAT = Format("peers", PeerResults, version=3)
+FORMAT = Format("peers", PeerResults, version=4)

@@ -9,16 +9,17 @@ counts as the best library: it shows how much improvement is possible.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.core.command import scons
 from layermatrix.core.records import Missing, NotMeasured
-from layermatrix.evidence.bench import Bench, Ratio, Timing
-from layermatrix.measure import libraries, peer_results, runner, stats, summary
+from layermatrix.evidence.bench import SMALLEST_EFFECT, Bench, Ratio, Timing
+from layermatrix.measure import hardware, libraries, one_run, peer_results, runner, stats, summary, timing
 from layermatrix.measure.libraries import SearchPaths
+from layermatrix.measure.method import Method
 from layermatrix.measure.peer_results import FILE, FloorAbout, PeerLoadResult, PeerResults
 from layermatrix.measure.peer_selection import PeerSelection
 from layermatrix.model.catalogue import Better
@@ -112,17 +113,19 @@ def take(
     rounds: int,
     *,
     store: Callable[[PeerResults], None],
+    method: Method | None = None,
     on_progress: Callable[[runner.Step], None] | None = None,
 ) -> None:
-    """Time every library with every load. The record so far is stored after each round."""
+    """Time every library with every load in at most `rounds` rounds. The record so far is stored after each
+    round."""
     peers = project.matrix.peers
     assert peers is not None
-    unit = project.catalogue.unit
+    unit, smallest = project.catalogue.unit, project.matrix.timing.smallest_share
 
-    def subject(name: str, library: Path | None) -> runner.Subject:
+    def subject(name: str, library: Path | None) -> one_run.Subject:
         loads = wanted.loads_of(name, peers)
         programs = {load.name: root / paths.BASELINE / paths.program(load.program) for load in loads}
-        return runner.Subject(name, programs, library, Path(name))
+        return one_run.Subject(name, programs, library, Path(name))
 
     base = subject(wanted.baseline, None)
     others = [subject(name, library) for name, library in {**wanted.others, **wanted.own}.items()]
@@ -131,35 +134,68 @@ def take(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         series[str(path)] = record
         if str(path) == others[-1].name:  # the last library of a round
-            store(results_of(peers, unit, wanted, series))
+            store(results_of(peers, unit, wanted, series, smallest))
 
     loads = [
-        runner.Load(load.name, load.args, unit, load.is_inlined, quiet=peers.quiet) for load in wanted.loads
+        one_run.Load(
+            load.name, load.args, unit, load.is_inlined, quiet=peers.quiet, parallel=peers.is_parallel(load)
+        )
+        for load in wanted.loads
     ]
-    runner.measure(loads, others, rounds, base, on_progress=on_progress, store=keep)
+    with hardware.counting() as perf:
+        runner.measure(
+            loads, others, rounds, base, method=method or timing.usual(project), perf=perf,
+            on_progress=on_progress, store=keep,
+        )  # fmt: skip
 
 
-def results_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> PeerResults:
+def results_of(
+    peers: Peers, unit: Unit, wanted: Lineup, series: Series, smallest: float = SMALLEST_EFFECT
+) -> PeerResults:
     """The result of one run: for each load, the figures of all libraries, and each cell compared with the
     best of the others and with the floor; then the summaries over all loads."""
     floor = peers.floor if FLOOR in series else None
-    loads = {load.name: _load(load, peers, unit.better, wanted, series) for load in wanted.loads}
+    loads = {load.name: _load(load, peers, unit.better, wanted, series, smallest) for load in wanted.loads}
+    loads = _corrected(loads)
+    timed = [record for record in series.values() if isinstance(record, Bench)]
+    last = timed[-1] if timed else Bench({}, 0)
     names = (wanted.baseline, *wanted.rivals, *wanted.own)
     return PeerResults(
         baseline=wanted.baseline,
         rivals=wanted.rivals,
         floor=FloorAbout(floor.source, floor.doc) if floor else None,
         own=tuple(wanted.own),
-        rounds=max((record.rounds for record in series.values() if isinstance(record, Bench)), default=0),
+        rounds=max((record.rounds for record in timed), default=0),
         work=unit.work,
         quiet_seconds=peers.quiet_seconds,
         missing=dict(wanted.missing),
         loads=loads,
         summaries=summary.summaries(loads, names, wanted.baseline),
+        seed=last.seed,
+        conditions=last.conditions,
+        stopped=last.stopped,
     )
 
 
-def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: Series) -> PeerLoadResult:
+def _corrected(loads: Mapping[str, PeerLoadResult]) -> dict[str, PeerLoadResult]:
+    """The loads with verdicts that are corrected for the number of comparisons of the run: of each variant
+    with the best other library, and with the floor."""
+    best = {(name, own): ratio for name, load in loads.items() for own, ratio in load.against_best.items()}
+    floor = {(name, own): ratio for name, load in loads.items() for own, ratio in load.against_floor.items()}
+    best, floor = stats.corrected(best), stats.corrected(floor)
+    return {
+        name: replace(
+            load,
+            against_best={own: best[name, own] for own in load.against_best},
+            against_floor={own: floor[name, own] for own in load.against_floor},
+        )
+        for name, load in loads.items()
+    }
+
+
+def _load(
+    load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: Series, smallest: float
+) -> PeerLoadResult:
     figures = {
         name: record.load(load.name) if isinstance(record, Bench) else record
         for name, record in series.items()
@@ -174,8 +210,8 @@ def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: 
         figures,
         best,
         shares=_shares(figures, better, best),
-        against_best=_against(figures, better, best, wanted.own),
-        against_floor=_against(figures, better, FLOOR, wanted.own),
+        against_best=_against(figures, better, best, wanted.own, smallest),
+        against_floor=_against(figures, better, FLOOR, wanted.own, smallest),
     )
 
 
@@ -194,13 +230,15 @@ def _shares(figures: Figures, better: Better, best: str | None) -> dict[str, flo
     return {name: ratio if better is Better.HIGHER else 1 / ratio for name, ratio in ratios.items()}
 
 
-def _against(figures: Figures, better: Better, other: str | None, own: Iterable[str]) -> dict[str, Ratio]:
+def _against(
+    figures: Figures, better: Better, other: str | None, own: Iterable[str], smallest: float
+) -> dict[str, Ratio]:
     """The speed of each variant divided by the speed of this library, where both were measured."""
     base = figures.get(other) if other else None
     if not isinstance(base, Timing):
         return {}
     timed = {name: one for name in own if isinstance(one := figures.get(name), Timing)}
-    return {name: stats.compare(base.samples, one.samples, better) for name, one in timed.items()}
+    return {name: stats.compare(base.samples, one.samples, better, smallest) for name, one in timed.items()}
 
 
 def load(root: Path) -> PeerResults | NotMeasured:

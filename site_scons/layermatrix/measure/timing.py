@@ -16,7 +16,8 @@ from layermatrix.build import failure, paths
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import progress, runner
+from layermatrix.measure import hardware, one_run, progress, remarks, runner
+from layermatrix.measure.method import Method
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -27,9 +28,17 @@ if TYPE_CHECKING:
 BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
-def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | None, again: bool) -> None:
-    """Time the release cells without sanitizer. Unless `again` is set, skip cells whose figures are up to
-    date."""
+def take(
+    root: Path,
+    project: Project,
+    cells: Sequence[Cell],
+    *,
+    rounds: int | None,
+    again: bool,
+    method: Method | None = None,
+) -> None:
+    """Time the release cells without sanitizer, and print what readers of the figures have to know. Unless
+    `again` is set, skip cells whose figures are up to date."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
@@ -40,8 +49,18 @@ def take(root: Path, project: Project, cells: Sequence[Cell], *, rounds: int | N
     loads = loads_of(project, project.matrix.timed.values())
     if not (subjects and loads) or (baseline and not _is_built(baseline)):
         return
-    with progress.watch() as step:
-        runner.measure(loads, subjects, wanted, baseline, on_progress=step, store=_keyed(keys))
+    with progress.watch() as step, hardware.counting() as perf:
+        found = runner.measure(
+            loads, subjects, wanted, baseline, method=method or usual(project), perf=perf, on_progress=step,
+            store=_keyed(keys),
+        )  # fmt: skip
+    for line in remarks.lines(found):
+        print(line, flush=True)
+
+
+def usual(project: Project) -> Method:
+    """The method of a run whose command line sets nothing."""
+    return Method(smallest_effect=project.matrix.timing.smallest_share)
 
 
 def side_by_side(
@@ -51,6 +70,7 @@ def side_by_side(
     names: Sequence[str],
     rounds: int,
     into: dict[str, Bench | NotMeasured],
+    method: Method | None = None,
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
@@ -70,8 +90,13 @@ def side_by_side(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         into[owners[path]] = record
 
-    with progress.watch() as step:
-        runner.measure(loads, others, rounds, first, on_progress=step, store=keep)
+    with progress.watch() as step, hardware.counting() as perf:
+        found = runner.measure(
+            loads, others, rounds, first, method=method or usual(project), perf=perf, on_progress=step,
+            store=keep,
+        )  # fmt: skip
+    for line in remarks.lines(found):
+        print(line, flush=True)
 
 
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
@@ -84,25 +109,31 @@ def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:
     return None
 
 
-def loads_of(project: Project, loads: Iterable[Load]) -> list[runner.Load]:
+def loads_of(project: Project, loads: Iterable[Load]) -> list[one_run.Load]:
     """These loads in the form that the runner times."""
     unit = project.catalogue.unit
     return [
-        runner.Load(
-            load.name, load.args, unit, load.is_inlined, environment=load.environment, before=load.before
+        one_run.Load(
+            load.name,
+            load.args,
+            unit,
+            load.is_inlined,
+            environment=load.environment,
+            before=load.before,
+            parallel=load.parallel,
         )
         for load in loads
     ]
 
 
-def cell_subject(root: Path, project: Project, cell: Cell) -> runner.Subject:
+def cell_subject(root: Path, project: Project, cell: Cell) -> one_run.Subject:
     """A cell's programs and library."""
     folder = root / cell.build_dir
     programs = {load.name: folder / paths.program(load.program) for load in project.matrix.timed.values()}
-    return runner.Subject(cell.id, programs, root / cell.library, folder / bench.KIND.file)
+    return one_run.Subject(cell.id, programs, root / cell.library, folder / bench.KIND.file)
 
 
-def _baseline(root: Path, project: Project) -> runner.Subject | None:
+def _baseline(root: Path, project: Project) -> one_run.Subject | None:
     """The baseline of every cell: the programs that are built without a library. None if the project has no
     such programs."""
     folder = root / paths.BASELINE
@@ -111,10 +142,10 @@ def _baseline(root: Path, project: Project) -> runner.Subject | None:
         for load in project.matrix.timed.values()
         if not load.is_inlined
     }
-    return runner.Subject(BASELINE, programs, None, folder / bench.KIND.file) if programs else None
+    return one_run.Subject(BASELINE, programs, None, folder / bench.KIND.file) if programs else None
 
 
-def _is_built(subject: runner.Subject) -> bool:
+def _is_built(subject: one_run.Subject) -> bool:
     """Whether all its files exist and come from the last build. A failed build leaves older files."""
     return (
         all(file.is_file() for file in _files(subject))
@@ -122,11 +153,11 @@ def _is_built(subject: runner.Subject) -> bool:
     )
 
 
-def _files(subject: runner.Subject) -> list[Path]:
+def _files(subject: one_run.Subject) -> list[Path]:
     return [*subject.programs.values(), *([subject.library] if subject.library else [])]
 
 
-def _key(project: Project, subject: runner.Subject) -> str:
+def _key(project: Project, subject: one_run.Subject) -> str:
     """Everything that a figure depends on, except the machine's current load."""
     digest = hashlib.sha256()
     for file in _files(subject):
@@ -137,7 +168,9 @@ def _key(project: Project, subject: runner.Subject) -> str:
 
 def _is_known(store: Path, key: str, rounds: int) -> bool:
     record = bench.KIND.format.read(store)
-    return isinstance(record, Bench) and record.key == key and record.rounds >= rounds
+    if not isinstance(record, Bench) or record.key != key:
+        return False
+    return max(record.rounds, record.planned if record.stopped else 0) >= rounds
 
 
 def _keyed(keys: Mapping[Path, str]) -> runner.Store:

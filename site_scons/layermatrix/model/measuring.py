@@ -131,7 +131,7 @@ class Load:
     """A benchmark. args: the program's arguments for timing; without arguments the load is not timed.
     counted: its arguments under the cache simulator. environment, before: the variables of a timed run, and a
     command that starts it. link: how it gets the hot path; None in a file means the
-    profile's default."""
+    profile's default. parallel: it runs several threads, so it is not bound to one CPU."""
 
     name: OwnName
     doc: Sentence
@@ -141,6 +141,7 @@ class Load:
     link: Link | None = None
     environment: Mapping[EnvironmentName, Word] = field(default_factory=dict, hash=False)
     before: tuple[Word, ...] = ()
+    parallel: Switch = False
 
     def run_as(self, way: Running) -> Load:
         """This load in another way of running. It is timed and not counted."""
@@ -161,10 +162,17 @@ class Load:
 
 @dataclass(frozen=True)
 class Timing:
-    """rounds: the number of timed runs of each load. headline: the load in the first column of speed."""
+    """rounds: the number of timed runs of each load. headline: the load in the first column of speed.
+    smallest_effect: the difference in percent that a speed has to exceed to be called faster or slower."""
 
     headline: LoadName = ""  # the first load that is timed
-    rounds: Annotated[int, integer(1, 1000)] = 7
+    rounds: Annotated[int, integer(1, 1000)] = 10
+    smallest_effect: Annotated[float, number(0, 100)] = 1.0
+
+    @property
+    def smallest_share(self) -> float:
+        """The smallest effect as a share."""
+        return self.smallest_effect / 100
 
 
 @dataclass(frozen=True)
@@ -325,7 +333,7 @@ class Peers:
 
     def is_parallel(self, load: PeerLoad) -> bool:
         group = self.groups.get(load.group)
-        return group is not None and group.parallel
+        return load.parallel or (group is not None and group.parallel)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence import bench
+from layermatrix.evidence import bench, conditions
 from layermatrix.evidence.bench import Ratio, Timing
 from layermatrix.evidence.columns import (
     Figure,
@@ -55,7 +55,7 @@ def summary_table(found: PeerResults) -> Table:
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
     title = f"Summary of {several(len(found.loads), 'load')}"
-    return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
+    return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found), *_busy(found)))
 
 
 def all_tables(found: PeerResults | NotMeasured) -> tuple[Table, ...]:
@@ -126,7 +126,13 @@ def _unit(found: PeerResults) -> str:
     return next((one.unit for load in found.loads.values() for one in _timings(load)), "speed")
 
 
+def _busy(found: PeerResults) -> tuple[str, ...]:
+    """The mark of a run on a busy machine."""
+    return conditions.marks([found.conditions])
+
+
 def _notes(found: PeerResults) -> Iterable[str]:
+    yield from _busy(found)
     if found.floor:
         yield f"{FLOOR}: {found.floor.doc} ({found.floor.source})"
     for name, reason in found.missing.items():

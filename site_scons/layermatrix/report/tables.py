@@ -16,7 +16,7 @@ from layermatrix.analysis.comparison import Comparison, Side
 from layermatrix.analysis.counter_lock import Verdict
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
 from layermatrix.core.records import Measured, NotMeasured
-from layermatrix.evidence import asm, bench, code, counters, registry, tests
+from layermatrix.evidence import asm, bench, code, conditions, counters, registry, tests
 from layermatrix.evidence.bench import Ratio, Timing
 from layermatrix.evidence.columns import (
     Column,
@@ -81,7 +81,8 @@ def text_table(results: Results) -> Table:
 def run_table(results: Results) -> Table:
     """The table about the run: counters and speed of each load, compared with the baseline."""
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
-    return _noted(_table("Counters and speed", results, list(_of_kinds(results, kinds)), baseline=True))
+    table = _noted(_table("Counters and speed", results, list(_of_kinds(results, kinds)), baseline=True))
+    return _marked(table, _records(results))
 
 
 def checks_columns(results: Results) -> list[_Column]:
@@ -104,7 +105,7 @@ def matrix_table(results: Results) -> Table:
     brief = [
         _plain(kind, column) for kind in registry.KINDS for column in _columns(results, kind) if column.brief
     ]
-    return _table("Cells", results, [built, *brief], baseline=False)
+    return _marked(_table("Cells", results, [built, *brief], baseline=False), results.cells)
 
 
 def _code_kinds() -> list[Kind[Any]]:
@@ -209,6 +210,13 @@ def _noted(table: Table) -> Table:
     return replace(table, notes=(BELOW_ZERO,)) if below_zero else table
 
 
+def _marked(table: Table, records: Iterable[figures.Evidence]) -> Table:
+    """The table with a note for each run on a busy machine whose timings it shows."""
+    timed = (record.of(bench.KIND) for record in records)
+    busy = conditions.marks(one.conditions for one in timed if isinstance(one, bench.Bench))
+    return replace(table, notes=(*table.notes, *busy))
+
+
 def _built(cell: CellResult) -> Figure:
     return Figure("yes", FigureKind.GOOD) if cell.built else Figure("no", FigureKind.BAD)
 
@@ -226,7 +234,8 @@ def comparison_table(found: Comparison, work: str) -> Table:
     for load in found.loads:
         columns += list(_of_load(found, load, work))
     rows = [(Figure(side.variant, FigureKind.NAME), *(of(side) for _, of in columns)) for side in found.sides]
-    return Table(found.question, (Heading("cell"), *(heading for heading, _ in columns)), tuple(rows))
+    table = Table(found.question, (Heading("cell"), *(heading for heading, _ in columns)), tuple(rows))
+    return _marked(table, found.sides)
 
 
 def _of_load(found: Comparison, load: str, work: str) -> Iterable[tuple[Heading, Callable[[Side], Figure]]]:
