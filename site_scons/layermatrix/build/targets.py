@@ -159,6 +159,10 @@ ROUNDS = Variable(
     default="from variants/matrix.yaml",
     number=range(1, 1001),
 )  # fmt: skip
+STORE = Variable(
+    name="store", doc="the file with the results of every run", values="a path",
+    default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
+)  # fmt: skip
 TOOLS = tuple(
     Variable(
         name=name, doc=doc, values="flags" if name in compiler_variables.FLAGS else "a command",

@@ -26,7 +26,7 @@ JOIN figures ON figures.subject = subjects.id
 JOIN runs ON runs.id = figures.run
 JOIN machines ON machines.id = runs.machine
 WHERE subjects.name = :subject AND figures.figure = :figure AND figures.load = :load
-ORDER BY runs.commit_time, runs.started, runs.id
+ORDER BY runs.commit_time, runs.commit_order, runs.started, runs.id
 """
 _CATALOGUE = """
 SELECT subjects.name, figures.load, figures.figure, min(figures.unit), min(figures.better),

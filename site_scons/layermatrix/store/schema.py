@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x6C6D7278  # "lmrx", as `PRAGMA application_id`: tells a store from another program's file
 
 
@@ -84,6 +84,11 @@ RUNS = Table(
             "INTEGER NOT NULL",
             "the committer's date in seconds since 1970; 0 if there is none",
         ),
+        Column(
+            "commit_order",
+            "INTEGER NOT NULL DEFAULT 0",
+            "the commits before it; orders commits of one second",
+        ),
         Column("dirty", "INTEGER NOT NULL", "1 if the files differed from the commit"),
         Column("command", "TEXT NOT NULL", "the command line"),
         Column("seed", "INTEGER", "the seed of the order of the runs; NULL if the order was not random"),
@@ -140,7 +145,9 @@ FIGURES = Table(
 TABLES: tuple[Table, ...] = (MACHINES, RUNS, SUBJECTS, FIGURES)
 
 # version -> the statements that bring a file of that version to the next one
-MIGRATIONS: Mapping[int, Sequence[str]] = {}
+MIGRATIONS: Mapping[int, Sequence[str]] = {
+    1: ("ALTER TABLE runs ADD COLUMN commit_order INTEGER NOT NULL DEFAULT 0",),
+}
 
 
 def statements() -> list[str]:
