@@ -90,9 +90,9 @@ def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) ->
 def of_cells(
     begun: Begun, cells: Iterable[Cell], *, built: Collection[str], root: Path | None = None
 ) -> Iterator[Measurement]:
-    """The figures of cells that this run took. built: the kinds of evidence that it has built, so that the
-    counts that it did not take again are those of the present libraries. root: the project's folder, if it is
-    not the present one."""
+    """The figures that this run took of cells and of the baseline. built: the kinds of evidence that it has
+    built, so that the counts that it did not take again are those of the present libraries. root: the
+    project's folder, if it is not the present one."""
     plan, folder = begun.plan, root or begun.plan.root
     digests = _digests(plan) if root is None else _digests_of(root)
     work, better = plan.project.catalogue.unit.work, plan.project.catalogue.unit.better.value
@@ -111,6 +111,10 @@ def of_cells(
             *extract.of_bench(records["bench"], better, work, digests),
         ]
         yield Measurement(_subject(plan, cell, folder), tuple(figures))
+    timed = folder / paths.BASELINE / paths.record("bench")
+    if _is_new(timed, begun.since):
+        baseline = Subject(plan.project.matrix.baseline.name, BASELINE)
+        yield Measurement(baseline, tuple(extract.of_bench(extract.read(timed), better, work, digests)))
 
 
 def of_comparisons(

@@ -47,6 +47,14 @@ def of_commit(root: Path, name: str) -> Revision:
     return Revision(commit, int(time), int(git(root, "rev-list", "--count", commit)))
 
 
+def title(root: Path, commit: str) -> str:
+    """The first line of a commit's message; empty if git does not know the commit."""
+    try:
+        return git(root, "log", "-1", "--format=%s", commit)
+    except GitError:
+        return ""
+
+
 def git(root: Path, *words: str) -> str:
     """The output of a command of git. Raises GitError."""
     done = process.run(["git", *words], environment=process.environment(), timeout=SECONDS, folder=root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.model.patterns import match_any, matches
@@ -111,3 +112,21 @@ def rows(store: Store, wanted: Filter) -> list[Row]:
 
 def _marks(chosen: Sequence[Value]) -> str:
     return ", ".join("?" for _ in chosen)
+
+
+class SubjectRow(NamedTuple):
+    """A subject that is recorded. variant: the name of a library that is not a variant."""
+
+    name: str
+    variant: str
+    mode: str
+    compiler: str
+    sanitizer: str
+    target: str
+
+
+def subjects(store: Store) -> list[SubjectRow]:
+    """Every subject, each once."""
+    columns = f"name, {_FILTERED['variant']}, mode, compiler, sanitizer, target"
+    found = store.rows(f"SELECT DISTINCT {columns} FROM subjects ORDER BY name")
+    return [SubjectRow(*(str(value) for value in row)) for row in found]
