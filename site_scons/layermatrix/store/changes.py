@@ -1,12 +1,13 @@
 """Find the points at which a figure changed.
 
-A count repeats, so each difference beyond the noise of counting is a change. For timings, `ruptures` (PELT,
-cost: the squared distance from the mean of a segment) divides the series into segments of equal speed. The
-series is the logarithm of the medians, divided by its noise: the standard deviation of a point, estimated
-from the differences of neighbours (their median absolute value, so that the changes themselves do not count)
-and from the points' own intervals, the larger of the two. So a further segment has to reduce the squared
-distance by more than `PENALTY` times log(points). 2 is the Bayesian information criterion for the place and
-the size of a change; 3 is what Zhang and Siegmund (Biometrics 63, 2007) add for the search of the place.
+A count repeats, so each difference beyond the noise of counting is a change. For timings, `ruptures` divides
+the series into segments of equal speed (PELT in C, with the linear kernel: the cost is the squared distance
+from the mean of a segment). The series is the logarithm of the medians, divided by its noise: the standard
+deviation of a point, estimated from the differences of neighbours (their median absolute value, so that the
+changes themselves do not count) and from the points' own intervals, the larger of the two. So a further
+segment has to reduce the squared distance by more than `PENALTY` times log(points). 2 is the Bayesian
+information criterion for the place and the size of a change; 3 is what Zhang and Siegmund (Biometrics 63,
+2007) add for the search of the place.
 """
 
 from __future__ import annotations
@@ -100,10 +101,9 @@ def _starts(logs: Sequence[float], noise: float) -> list[int]:
     import numpy
     import ruptures
 
-    signal = numpy.array(logs) / noise
-    search = ruptures.Pelt(model="l2", min_size=1, jump=1).fit(signal)
-    ends: list[int] = search.predict(pen=PENALTY * math.log(len(logs)))
-    return ends[:-1]
+    signal = numpy.array(logs).reshape(-1, 1) / noise
+    search = ruptures.KernelCPD(kernel="linear", min_size=1, jump=1).fit(signal)
+    return [int(end) for end in search.predict(pen=PENALTY * math.log(len(logs)))[:-1]]
 
 
 def _noise(points: Sequence[Measured]) -> float:

@@ -16,13 +16,14 @@ from layermatrix.store.database import Store
 
 DETERMINISTIC, TIMED = "deterministic", "timed"
 
+# CROSS JOIN makes SQLite look up the subject first: it does not know that a load has figures of many subjects.
 _POINTS = """
 SELECT runs.commit_hash, runs.commit_time, runs.dirty, runs.started,
        figures.median, figures.low, figures.high, figures.kind, figures.load_digest,
        subjects.compiler_version, machines.cpu, machines.cpu_flags, machines.cores, machines.architecture,
        machines.libc
 FROM subjects
-JOIN figures ON figures.subject = subjects.id
+CROSS JOIN figures ON figures.subject = subjects.id
 JOIN runs ON runs.id = figures.run
 JOIN machines ON machines.id = runs.machine
 WHERE subjects.name = :subject AND figures.figure = :figure AND figures.load = :load
@@ -111,6 +112,9 @@ class _Comparable(NamedTuple):
     compiler: str
 
 
+_Grouped = tuple[_Row, _Comparable]
+
+
 def series(store: Store, *, load: str, subject: str, figure: str) -> tuple[Point, ...]:
     """The points of a figure, oldest commit first; empty if nothing is recorded. subject: the id of a cell,
     or the name of a library."""
@@ -121,12 +125,13 @@ def history(store: Store, *, load: str, subject: str, figure: str) -> History:
     """The points of a figure, and the figures that are not comparable with them."""
     found = store.rows(_POINTS, {"load": load, "subject": subject, "figure": figure})
     rows = [_Row(*row) for row in found]  # type: ignore[arg-type]
-    usable = [row for row in rows if row.commit and not row.dirty]
+    usable = [(row, _group(row)) for row in rows if row.commit and not row.dirty]
     if not usable:
         return History((), "", rows[0].kind if rows else "", _unusable(rows))
     chosen = _chosen(usable)
-    latest = {row.commit: row for row in sorted(usable, key=lambda row: row.started) if _group(row) == chosen}
-    ordered = [row for row in usable if latest.get(row.commit) is row]
+    of_group = [row for row, group in usable if group == chosen]
+    latest = {row.commit: row for row in sorted(of_group, key=lambda row: row.started)}
+    ordered = [row for row in of_group if latest[row.commit] is row]
     kind = ordered[0].kind
     return History(
         points=_marked([_point(row) for row in ordered], figure, kind),
@@ -142,14 +147,16 @@ def catalogue(store: Store) -> tuple[Entry, ...]:
 
 
 def _point(row: _Row) -> Point:
-    when = datetime.fromtimestamp(row.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Point(row.commit, when, row.median, row.low, row.high)
+    when = datetime.fromtimestamp(row.time, timezone.utc).isoformat(timespec="seconds")
+    return Point(row.commit, f"{when[:19]}Z", row.median, row.low, row.high)
 
 
 def _marked(points: Sequence[Point], figure: str, kind: str) -> tuple[Point, ...]:
     find = changes.of_counts if kind == DETERMINISTIC else changes.of_timings
     found = find(figure, points)
-    return tuple(replace(point, change=found.get(place)) for place, point in enumerate(points))
+    return tuple(
+        replace(point, change=found[place]) if place in found else point for place, point in enumerate(points)
+    )
 
 
 def _group(row: _Row) -> _Comparable:
@@ -162,18 +169,19 @@ def _group(row: _Row) -> _Comparable:
     return _Comparable(row.load_digest, machine, row.compiler)
 
 
-def _chosen(rows: Sequence[_Row]) -> _Comparable:
+def _chosen(rows: Sequence[_Grouped]) -> _Comparable:
     """The group with the most commits; of equal ones, the latest."""
-    groups = dict.fromkeys(_group(row) for row in sorted(rows, key=lambda row: row.started, reverse=True))
-    commits = {group: len({row.commit for row in rows if _group(row) == group}) for group in groups}
-    return max(groups, key=lambda group: commits[group])
+    commits: dict[_Comparable, set[str]] = {}
+    for row, group in sorted(rows, key=lambda pair: pair[0].started, reverse=True):
+        commits.setdefault(group, set()).add(row.commit)
+    return max(commits, key=lambda group: len(commits[group]))
 
 
-def _others(rows: Sequence[_Row], chosen: _Comparable) -> list[Apart]:
+def _others(rows: Sequence[_Grouped], chosen: _Comparable) -> list[Apart]:
     counts: dict[str, int] = {}
-    for row in rows:
-        if _group(row) != chosen:
-            reason = _difference(_group(row), chosen)
+    for _, group in rows:
+        if group != chosen:
+            reason = _difference(group, chosen)
             counts[reason] = counts.get(reason, 0) + 1
     return [Apart(count, reason) for reason, count in counts.items()]
 
