@@ -16,7 +16,7 @@ from layermatrix.store.database import Store
 
 DETERMINISTIC, TIMED = "deterministic", "timed"
 
-# CROSS JOIN makes SQLite look up the subject first: it does not know that a load has figures of many subjects.
+# CROSS JOIN: SQLite looks up the subject first. It cannot know that a load has figures of many subjects.
 _POINTS = """
 SELECT runs.commit_hash, runs.commit_time, runs.dirty, runs.started,
        figures.median, figures.low, figures.high, figures.kind, figures.load_digest,
