@@ -6,7 +6,7 @@ With --accept, it writes docs/history.results.json, and prints docs/history.md f
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ def _run(plan: Plan, wanted: Sequence[Past], rounds: int | None) -> int:
             for past in past_commits.fill(plan, wanted, _counted(plan), rounds):
                 done.append(past)
     missed = [history.Missed(one.revision.commit, _date(one), one.reason) for one in done if one.reason]
-    series = _series(plan)
+    series = _series(plan, {one.revision.commit for one in wanted})
     history.tables(series, missed, terminal.make_console())
     _note(series, outcome)
     if plan.request.accept and not outcome.interrupted:
@@ -97,22 +97,25 @@ def _note(series: Sequence[Series], outcome: Outcome) -> None:
 # --- which series
 
 
-def _series(plan: Plan) -> list[Series]:
-    """The requested series. RequestError if the store cannot be read, or has none of them."""
+def _series(plan: Plan, commits: Collection[str]) -> list[Series]:
+    """The requested series. commits: only these; empty for all. RequestError if the store cannot be read, or
+    has none of them."""
     from layermatrix.store import database
 
     try:
         with database.readable(recording.location(plan)) as store:
-            return [_one(store, entry) for entry in _entries(plan, store)]
+            return [_one(store, entry, commits) for entry in _entries(plan, store)]
     except database.StoreError as error:
         raise RequestError(str(error)) from None
 
 
-def _one(store: Store, entry: Entry) -> Series:
+def _one(store: Store, entry: Entry, commits: Collection[str]) -> Series:
     from layermatrix.report.history import Series
     from layermatrix.store import history
 
-    found = history.history(store, load=entry.load, subject=entry.subject, figure=entry.figure)
+    found = history.history(
+        store, load=entry.load, subject=entry.subject, figure=entry.figure, commits=commits
+    )
     return Series(
         entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
         found.points, found.apart,

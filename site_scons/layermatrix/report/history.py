@@ -58,9 +58,14 @@ class Series:
         """The points at which the figure changed."""
         return tuple(point for point in self.points if point.change)
 
+    def number(self, value: float) -> str:
+        """A figure with the digits of the series: none if all of its figures are whole numbers."""
+        digits = 0 if all(point.median == int(point.median) for point in self.points) else 3
+        return f"{value:,.{digits}f}"
+
     def interval(self, point: Point) -> str:
         """The interval of a timing; empty for a count, which has none."""
-        return "" if self.kind == DETERMINISTIC else f"{number(point.low)}-{number(point.high)}"
+        return "" if self.kind == DETERMINISTIC else f"{self.number(point.low)}-{self.number(point.high)}"
 
     def change(self, point: Point) -> str:
         """A change in words: its size, whether it is better, and the last commit before it."""
@@ -95,11 +100,6 @@ class Page(Measured):
 
 
 FORMAT = Format("history", Page)
-
-
-def number(value: float) -> str:
-    """A figure with as many digits as tell two neighbours apart."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:,.3f}"
 
 
 def change_text(change: Change, better: str) -> str:
@@ -143,7 +143,7 @@ def _rows(series: Series) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (
             point.when,
-            (point.commit[:SHOWN], number(point.median), series.interval(point), series.change(point)),
+            (point.commit[:SHOWN], series.number(point.median), series.interval(point), series.change(point)),
         )
         for point in series.points
     ]
@@ -161,4 +161,4 @@ def _missed(missed: Sequence[Missed], series: Series) -> list[tuple[str, tuple[s
 def render(page: Page, folder: Path) -> str:
     """The page's text, from its template in this folder. Raises jinja2's errors for a broken template."""
     environment = templates.environment(folder)
-    return environment.get_template(f"{PAGE}.j2").render(page=page, number=number, short=SHOWN)
+    return environment.get_template(f"{PAGE}.j2").render(page=page, short=SHOWN)

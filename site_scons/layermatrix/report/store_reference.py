@@ -21,23 +21,26 @@ VERSIONS = f"""\
 `PRAGMA user_version` is the version of the schema, now {schema.VERSION}. `PRAGMA application_id` is
 {schema.APPLICATION:#x}. A file of an older version is brought to the present one when it is opened; a
 newer one is an error that names both versions."""
-NOISE = ", ".join(f"{most} ({name})" for name, most in changes.NOISE.items())
-COMPARABLE = f"""\
+COMPARABLE = """\
 Not every two figures can be compared. A series of `history` has figures with one `load_digest` and one
 `compiler_version`, of machines with the same `architecture` and `libc`, and for timings also the same `cpu`
 and `cores`, for counts the same `cpu_flags`. Runs with edited files (`dirty`) are not part of it. `history`
 lists the figures that are left out with the reason. Counts of two machines can be equal only if
-`library_digest`, `cpu_flags` and `libc` are.
-
-A change of a count is a difference of more than {NOISE}; of another count, any difference. `ruptures` (extra
-`history`) finds the changes of timings with a penalty of {changes.PENALTY:.0f} log(points), in series of at
-least {changes.FEWEST} commits."""
+`library_digest`, `cpu_flags` and `libc` are."""
+CHANGES = f"""\
+A count changed if it differs from the median since the last change by more than this, and by more than
+{100 * changes.LEAST_CHANGE:g} %. Counts that are not in this table repeat exactly, so any difference of them
+is a change."""
+TIMINGS = f"""\
+`ruptures` (PELT; extra `history`) finds the changes of timings, in series of at least {changes.FEWEST}
+commits. A further segment has to reduce the squared distance from the segments' means by
+{changes.PENALTY:.0f} log(points), in units of a point's variance."""
 
 
 def store() -> str:
     """The tables, the figures, the versions, and the columns of an export."""
     blocks = [*_tables(), *_figures(), f"## Versions\n\n{VERSIONS}\n\n{_migrations()}"]
-    blocks += [f"## What is compared\n\n{COMPARABLE}", _export()]
+    blocks += [f"## What is compared\n\n{COMPARABLE}", _changes(), _export()]
     return page("The store of results", INTRO, blocks)
 
 
@@ -85,6 +88,11 @@ def _migrations() -> str:
         for version, steps in schema.MIGRATIONS.items()
     ]
     return table(("from", "statements"), rows)
+
+
+def _changes() -> str:
+    rows = ((f"`{name}`", f"{most:g}") for name, most in changes.NOISE.items())
+    return f"## Changes\n\n{CHANGES}\n\n{table(('figure', 'difference'), rows)}\n\n{TIMINGS}"
 
 
 def _export() -> str:

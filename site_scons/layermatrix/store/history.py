@@ -5,7 +5,7 @@ Only comparable figures form a series: see `comparable`. The others are listed w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -121,10 +121,12 @@ def series(store: Store, *, load: str, subject: str, figure: str) -> tuple[Point
     return history(store, load=load, subject=subject, figure=figure).points
 
 
-def history(store: Store, *, load: str, subject: str, figure: str) -> History:
-    """The points of a figure, and the figures that are not comparable with them."""
+def history(store: Store, *, load: str, subject: str, figure: str, commits: Collection[str] = ()) -> History:
+    """The points of a figure, and the figures that are not comparable with them. commits: only these; empty
+    for all."""
     found = store.rows(_POINTS, {"load": load, "subject": subject, "figure": figure})
     rows = [_Row(*row) for row in found]  # type: ignore[arg-type]
+    rows = [row for row in rows if not commits or row.commit in commits]
     usable = [(row, _group(row)) for row in rows if row.commit and not row.dirty]
     if not usable:
         return History((), "", rows[0].kind if rows else "", _unusable(rows))
