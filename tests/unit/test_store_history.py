@@ -61,7 +61,11 @@ def test_every_change_of_a_count_is_marked_with_its_size_and_the_commit_before(t
     found = history_of(tmp_path, [(run(number), count(value)) for number, value in enumerate(values)])
     changed = {place: point.change for place, point in enumerate(found.points) if point.change}
     assert list(changed) == [2, 4]
-    assert changed[2] == changes.Change(20.0005, 18.0, found.points[1].commit)
+    assert changed[2] is not None
+    assert changed[2].before == pytest.approx(20.0005)
+    assert changed[2].after == 18.0
+    assert changed[2].since == found.points[1].commit
+    assert changed[4] is not None
     assert changed[4].relative == pytest.approx(0.1)
 
 

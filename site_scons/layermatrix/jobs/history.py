@@ -38,6 +38,7 @@ DOCS = Path("docs")
 RESULTS = DOCS / "history.results.json"
 PAGE = DOCS / "history.md"
 USUAL = ("instructions", "speed")  # the figure that is shown: the first one that is recorded
+OF_CODE = ""  # the load of a figure of the code, which load= does not leave out
 FILTERS = ("mode", "compiler", "sanitizer", "target")
 
 
@@ -132,7 +133,7 @@ def _entries(plan: Plan, store: Store) -> list[Entry]:
     figures = query.choose(store, FIGURE.name, figure) if figure else (usual,)
     of_figure = [entry for entry in known if entry.figure in figures]
     loads = query.choose(store, LOAD.name, load) if load else _usual_loads(plan, of_figure)
-    found = [entry for entry in of_figure if entry.load in loads]
+    found = [entry for entry in of_figure if entry.load in (*loads, OF_CODE)]
     if not found:
         available = sorted({entry.load for entry in of_figure if entry.load})
         hint = f"; loads with it: {', '.join(available)}" if available else ""
@@ -142,11 +143,10 @@ def _entries(plan: Plan, store: Store) -> list[Entry]:
 
 
 def _usual_loads(plan: Plan, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The load of the matrix file's headline, or all loads if it has no such figure; figures of the code have
-    no load."""
+    """The load of the matrix file's headline, or all loads if it has no such figure."""
     headline = plan.project.matrix.timing.headline
     loads = {entry.load for entry in entries}
-    return (headline, "") if headline in loads else tuple(loads)
+    return (headline,) if headline in loads else tuple(loads)
 
 
 def _subjects(plan: Plan, store: Store) -> set[str]:
@@ -182,8 +182,12 @@ def _accept(plan: Plan, series: Sequence[Series], missed: Sequence[Missed]) -> N
     commits = {point.commit for one in series for point in one.points}
     titles = {commit: revision.title(plan.root, commit) for commit in sorted(commits)}
     page = history.Page(_command(plan), tuple(series), titles, tuple(missed))
+    try:
+        text = history.render(page, plan.root / DOCS)
+    except history.PageError as error:
+        raise RequestError(f"{DOCS / history.PAGE}.j2: {error}") from None
     history.FORMAT.write(plan.root / RESULTS, page)
-    records.write_text(plan.root / PAGE, history.render(page, plan.root / DOCS))
+    records.write_text(plan.root / PAGE, text)
     print(f"accepted: {RESULTS}, {PAGE}")
 
 

@@ -25,6 +25,10 @@ PAGE = "history.md"
 WORDS = {True: "better", False: "worse"}
 
 
+class PageError(ValueError):
+    """The page's template is about something that the record does not have; str() is one line."""
+
+
 @dataclass(frozen=True)
 class Series:
     """The history of one figure, with how to read it. machine: where it was measured, in words."""
@@ -91,7 +95,20 @@ class Page(Measured):
     missed: tuple[Missed, ...] = ()
 
     def title(self, commit: str) -> str:
-        return self.titles.get(commit, "")
+        """The title of a commit, which may be abbreviated. Raises PageError if the page does not show it."""
+        for name, title in self.titles.items():
+            if name.startswith(commit):
+                return title
+        raise PageError(f"the page has no commit {commit}")
+
+    def change(self, load: str, figure: str, commit: str) -> Change:
+        """The change of a figure at a commit. Raises PageError if there is none, because the page's text is
+        about it."""
+        for one in self.series:
+            for point in one.points if (one.load, one.figure) == (load, figure) else ():
+                if point.change and point.commit.startswith(commit):
+                    return point.change
+        raise PageError(f"{figure} has no change at commit {commit}{load and f' on {load}'}")
 
     @property
     def commits(self) -> int:
@@ -122,7 +139,8 @@ def _table(series: Series, missed: Sequence[Missed], console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(f"{series.title}  {series.plot}", style="bold"))
-    console.print(Text(f"measured on {series.machine}", style="dim"))
+    if series.points:
+        console.print(Text(f"measured on {series.machine}", style="dim"))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("commit", "date, UTC"):
         table.add_column(name, no_wrap=True)

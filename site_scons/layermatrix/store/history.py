@@ -29,14 +29,20 @@ JOIN machines ON machines.id = runs.machine
 WHERE subjects.name = :subject AND figures.figure = :figure AND figures.load = :load
 ORDER BY runs.commit_time, runs.commit_order, runs.started, runs.id
 """
+# The inner query reads the index alone, in its order; the outer one adds the unit of the latest figure.
 _CATALOGUE = """
-SELECT subjects.name, figures.load, figures.figure, min(figures.unit), min(figures.better),
-       min(figures.kind), count(DISTINCT runs.commit_hash)
-FROM figures
-JOIN subjects ON subjects.id = figures.subject
-JOIN runs ON runs.id = figures.run
-GROUP BY subjects.name, figures.load, figures.figure
-ORDER BY subjects.name, figures.load, figures.figure
+SELECT subjects.name, found.load, found.figure, figures.unit, figures.better, figures.kind, sum(found.commits)
+FROM (
+  SELECT subject, figure, load, max(run) AS run, count(DISTINCT runs.commit_hash) AS commits
+  FROM figures INDEXED BY figures_by_subject
+  CROSS JOIN runs ON runs.id = figures.run
+  GROUP BY subject, figure, load
+) AS found
+JOIN figures ON figures.run = found.run AND figures.subject = found.subject
+  AND figures.load = found.load AND figures.figure = found.figure
+JOIN subjects ON subjects.id = found.subject
+GROUP BY subjects.name, found.load, found.figure
+ORDER BY subjects.name, found.load, found.figure
 """
 
 
@@ -57,7 +63,7 @@ class Point:
 @dataclass(frozen=True)
 class Entry:
     """A series that the store can show. load: empty for a figure of the code. better: higher or lower. kind:
-    deterministic or timed. commits: how many commits have it."""
+    deterministic or timed. commits: how many commits have it; one that was built in two ways counts twice."""
 
     subject: str
     load: str
