@@ -202,6 +202,6 @@ JOB = Job(
     name="history",
     doc="show how figures changed from commit to commit; commits= or from= measures earlier commits",
     variables=(LOAD, FIGURE, COMMITS, FROM, ROUNDS, STORE),
-    accept=f"the shown series, to {RESULTS} and {PAGE}",
+    accept=f"the shown series, to the page {PAGE.name} and its record",
     prepare=prepare,
 )
