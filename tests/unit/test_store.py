@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -176,6 +177,22 @@ def test_a_store_that_is_locked_too_long_is_an_error(path: Path) -> None:
     with database.writable(path) as store, store.transaction():  # noqa: SIM117 - the second one waits for the first
         with pytest.raises(StoreError, match="locked"), database.writable(path, patience=0.05) as second:
             recording.add(second, run(2), [])
+
+
+def test_a_full_disk_is_an_error_and_the_store_stays_whole(path: Path) -> None:
+    add(path, 1, count(1.0))
+    many = [count(float(place), f"figure_{place}") for place in range(2000)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 8192, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="results.sqlite: .*(full|I/O)"):
+            add(path, 2, *many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    add(path, 3, *many)
+    with database.readable(path) as store:
+        assert store.rows("PRAGMA integrity_check") == [("ok",)]
+        assert store.rows("SELECT count(*) FROM runs") == [(2,)]
 
 
 def test_large_stores_are_read_through_the_indexes(path: Path) -> None:
