@@ -109,7 +109,7 @@ def test_accept_belongs_to_counters_and_other_options_are_refused(pool: Project)
     run = pool.scons("phases", "--accept")
     assert (run.status, run.stderr) == (
         2,
-        "--accept works only with the targets 'matrix', 'counters', 'story', 'pages' and 'reference'\n",
+        "--accept works only with the targets 'matrix', 'counters', 'history', 'story', 'pages' and 'reference'\n",
     )
     run = pool.scons("counters", "--acept")
     assert (run.status, run.stderr) == (2, "no such option: --acept\n")

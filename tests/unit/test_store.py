@@ -185,7 +185,7 @@ def test_a_full_disk_is_an_error_and_the_store_stays_whole(path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 8192, limits[1]))
     try:
-        with pytest.raises(StoreError, match="results.sqlite: .*(full|I/O)"):
+        with pytest.raises(StoreError, match=r"results.sqlite: .*(full|I/O)"):
             add(path, 2, *many)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
