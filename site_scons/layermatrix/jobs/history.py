@@ -16,7 +16,7 @@ from layermatrix.build.targets import FIGURE, LOAD, ROUNDS, STORE, Variable
 from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.jobs import past_commits, recording, revision
-from layermatrix.jobs.base import Job, Outcome, Plan, Work, shown_cells
+from layermatrix.jobs.base import FAILED, Job, Outcome, Plan, Work, shown_cells
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -73,7 +73,14 @@ def _run(plan: Plan, wanted: Sequence[Past], rounds: int | None) -> int:
             for past in past_commits.fill(plan, wanted, _counted(plan), rounds):
                 done.append(past)
     missed = [history.Missed(one.revision.commit, _date(one), one.reason) for one in done if one.reason]
-    series = _series(plan, {one.revision.commit for one in wanted})
+    try:
+        series = _series(plan, {one.revision.commit for one in wanted})
+    except (RequestError, SelectionError) as error:
+        if not wanted:
+            raise
+        outcome.notes.append(str(error))  # none of the commits could be measured: the reasons are above
+        outcome.failed(FAILED)
+        return outcome.end()
     history.tables(series, missed, terminal.make_console())
     _note(series, outcome)
     if plan.request.accept and not outcome.interrupted:

@@ -84,7 +84,7 @@ class Apart:
 
 @dataclass(frozen=True)
 class History:
-    """machine: where the points were measured, in words."""
+    """machine: where the points were measured, in words, with the compiler of a cell."""
 
     points: tuple[Point, ...]
     machine: str
@@ -143,7 +143,7 @@ def history(store: Store, *, load: str, subject: str, figure: str, commits: Coll
     kind = ordered[0].kind
     return History(
         points=_marked([_point(row) for row in ordered], figure, kind),
-        machine=chosen.machine,
+        machine="; ".join(filter(None, (chosen.machine, chosen.compiler))),
         kind=kind,
         apart=(*_others(usable, chosen), *_unusable(rows)),
     )
