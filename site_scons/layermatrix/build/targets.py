@@ -177,11 +177,26 @@ STRICT = Variable(
     name="strict", doc="refuse to time on a busy machine; otherwise such results are marked",
     values=("0", "1"), default="0",
 )  # fmt: skip
-LOAD = Variable(
-    name="load", doc="the load that is timed", values="a name in variants/matrix.yaml",
-    default="the headline of the reports", choices=lambda project: project.matrix.timed,
+STORE = Variable(
+    name="store", doc="the file with the results of every run", values="a path",
+    default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
 )  # fmt: skip
 TIMING = (ROUNDS, PRECISION, BUDGET, SEED, STRICT)  # what every job that times takes
+FIGURE = Variable(
+    name="figure", doc="the figures that are shown, such as speed or instructions", values="names, patterns"
+)
+
+
+def _loads(project: Project) -> Sequence[str]:
+    peers = project.matrix.peers
+    return (*project.matrix.loads, *(peers.loads if peers else ()))
+
+
+LOAD = Variable(
+    name="load", doc="the loads that are timed, compared or shown",
+    values="names, groups and patterns of variants/matrix.yaml", default="depends on the target",
+    choices=_loads,
+)  # fmt: skip
 TOOLS = tuple(
     Variable(
         name=name, doc=doc, values="flags" if name in compiler_variables.FLAGS else "a command",

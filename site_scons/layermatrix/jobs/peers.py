@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.build.targets import PRESET, ROUNDS, TIMING, Variable
+from layermatrix.build.targets import PRESET, ROUNDS, STORE, TIMING, Variable
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import measuring
+from layermatrix.jobs import measuring, recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.measuring import FLOOR
 
@@ -117,7 +117,7 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
     from layermatrix.measure import peer_results, peers, progress, remarks
     from layermatrix.report import terminal
 
-    outcome = Outcome()
+    outcome, begun = Outcome(), recording.begin(plan)
     with outcome.step():
         status = plan.build(build)
         outcome.failed(status)
@@ -133,6 +133,8 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
                     store=lambda found: peer_results.FORMAT.write(plan.root / peer_results.FILE, found),
                     on_progress=step,
                 )
+    measured = recording.of_peers(begun, build.chosen.cells, lineup, peers.load(plan.root))
+    recording.save(begun, measured, rounds=rounds_of(plan, _wanted(plan)), interrupted=outcome.interrupted)
     if outcome.status == 0 or outcome.interrupted:
         found = peers.load(plan.root)
         terminal.peers(found, terminal.make_console(), peer_results.FILE)
@@ -144,7 +146,7 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
 JOB = Job(
     name="peers",
     doc="time variants and other libraries of their kind in turn; print a table",
-    variables=(LOADS, LIBRARIES, PEER, *TIMING),
+    variables=(LOADS, LIBRARIES, PEER, *TIMING, STORE),
     axes=axes,
     why_missing=why_missing,
     prepare=prepare,
