@@ -66,7 +66,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Side:
-    """A compared cell with its evidence. library: identifies its build; None if it was not built."""
+    """A compared cell with its evidence. library: identifies its build; None if it was not built. file: the
+    path of a library that is not that of a cell here; empty for a cell."""
 
     id: str
     variant: str
@@ -77,6 +78,7 @@ class Side:
     counters: Counters | NotMeasured
     bench: Bench | NotMeasured
     library: str | None
+    file: str = ""
 
     def of(self, kind: Kind[R]) -> R | NotMeasured:
         """The record of this kind."""
@@ -317,5 +319,9 @@ def _checked(root: Path, comparison: Comparison) -> Comparison:
 
 
 def _is_current(root: Path, side: Side) -> bool:
+    if side.file:
+        return digest(root / side.file) == side.library
     folder = root / "build" / side.id
+    if side.library is None and not folder.is_dir():
+        return True  # nothing of it was built then, and nothing is now
     return any(digest(library) == side.library for library in sorted(folder.glob("lib*.so")))

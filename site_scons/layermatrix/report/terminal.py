@@ -121,6 +121,11 @@ def _print_count(results: Results, console: Console) -> None:
         console.print(f"{results.saved} compilations were saved: cells with equal objects share them.")
 
 
+def print_table(table: Table, console: Console) -> None:
+    """A table of another module, with the reasons for missing figures below it."""
+    _print_table(table, console, baseline=False)
+
+
 def _print_table(table: Table, console: Console, *, baseline: bool) -> None:
     reasons = table.reasons()
     for piece in fitted(table, console.width):
