@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import request
+from layermatrix.build import request, targets
 from layermatrix.build.request import RequestError
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.jobs import base_commit
@@ -80,7 +80,7 @@ def _variant(plan: Plan, name: str) -> Cell:
 
 def _cell(plan: Plan, text: str) -> Cell | None:
     """The cell of this name; None if there is none."""
-    command_line = replace(plan.request, axes={}, given={request.CELLS.name: text})
+    command_line = replace(plan.request, axes={}, given={targets.CELLS.name: text})
     try:
         return _one(plan, command_line, text)
     except SelectionError:
