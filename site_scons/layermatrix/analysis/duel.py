@@ -80,11 +80,15 @@ def side(
 
 def build(question: Question, a: Side, b: Side, work: str, better: Better) -> Duel:
     """Compare b with a. work: the name of one operation."""
-    rows = [_row(figure, load, a, b, work) for figure in FIGURES for load in question.loads]
-    rows += [one for figure in FIGURES for one in _overall(figure, question.loads, a, b, better)]
-    shown = tuple(sorted(rows, key=lambda row: FIGURES.index(row.figure)))
-    found = comparison.build(question, (a, b), work)
+    found, shown = comparison.build(question, (a, b), work), rows(a, b, question.loads, better, work)
     return Duel(a.variant, b.variant, shown, tuple(_verdicts(a, b, shown)), found)
+
+
+def rows(a: Side, b: Side, loads: Sequence[str], better: Better, work: str = "op") -> tuple[Row, ...]:
+    """Each figure of each load, and then of all loads."""
+    made = [_row(figure, load, a, b, work) for figure in FIGURES for load in loads]
+    made += [one for figure in FIGURES for one in _overall(figure, loads, a, b, better)]
+    return tuple(sorted(made, key=lambda row: FIGURES.index(row.figure)))
 
 
 def _row(figure: str, load: str, a: Side, b: Side, work: str) -> Row:

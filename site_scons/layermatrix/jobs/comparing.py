@@ -1,4 +1,4 @@
-"""The common part of `ab` and `ablate`: build the sides, time them in interleaved rounds, record it."""
+"""The common part of `ab` and `ablate`: time the sides in interleaved rounds, compare them, and record it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
 def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Comparison:
     """One comparison, timed if there are rounds. An interrupt keeps the finished rounds."""
     from layermatrix.analysis import comparison
+
+    sides = sides_of(plan, trial, rounds, outcome)
+    found = comparison.build(trial.question, sides, plan.project.catalogue.unit.work)
+    comparison.store(plan.root, found)
+    return found
+
+
+def sides_of(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> list[Side]:
+    """The sides of a trial, timed if there are rounds. An interrupt keeps the finished rounds."""
     from layermatrix.core.records import NotMeasured
     from layermatrix.measure import timing
 
@@ -52,13 +61,10 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
         with outcome.step():
             timing.side_by_side(plan.root, plan.project, trial.cells, trial.question.loads, rounds, timed)
     idle = NotMeasured("it was not timed; rounds=7 times it" if not rounds else "interrupted")
-    sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
-    found = comparison.build(trial.question, sides, plan.project.catalogue.unit.work)
-    comparison.store(plan.root, found)
-    return found
+    return [side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
 
 
-def _side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
+def side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
     """Everything that is known about a compared cell, with its timing in this run."""
     from layermatrix.analysis import comparison, results
     from layermatrix.evidence import asm, code, counters
