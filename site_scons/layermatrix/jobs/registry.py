@@ -30,6 +30,7 @@ from layermatrix.jobs import (
     run_tests,
     schema,
     story,
+    tune,
     watch,
 )
 
@@ -40,6 +41,7 @@ JOBS: tuple[targets.Target, ...] = (
     ab.JOB,
     ablate.JOB,
     bisect.JOB,
+    tune.JOB,
     peers.JOB,
     counters.JOB,
     compare.JOB,
