@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,7 +61,7 @@ def test_a_planted_regression_is_found_among_commits_of_which_one_does_not_build
     commit(foreign, "another function")
 
     question = ("bisect", "good=HEAD~5", "variant=small")
-    first = interrupted(foreign, *question)
+    first = foreign.interrupted(r"  [0-9a-f]{12} ", *question)
     assert "the same command goes on where this search was" in first
     run = foreign.build(*question)
     text = words(run.stdout)
@@ -88,35 +86,14 @@ def test_a_planted_regression_is_found_among_commits_of_which_one_does_not_build
 
     for bad, status, message in (
         (("good=HEAD~1", "bad=HEAD"), 3, "HEAD~1 and HEAD do not differ, so there is no commit to find"),
-        (("good=HEAD~2", "bad=HEAD~1"), 3, "no commit after HEAD~2 up to HEAD~1 touched files of the build"),
-        (("good=HEAD", "bad=HEAD~1"), 2, "good=HEAD is not in the history of bad=HEAD~1: exchange them"),
-        (("good=HEAD~50",), 2, "good=HEAD~50: git knows no commit 'HEAD~50'"),
         (("good=HEAD~3", "bad=HEAD"), 2, "good=HEAD~3: does not build: "),
-        ((), 2, "bisect needs good=, a commit whose figure was still right"),
     ):
         refused = foreign.scons("bisect", "variant=small", "metric=instructions", *bad)
         assert refused.status == status, (bad, refused.stdout, refused.stderr)
         assert message in words(refused.stderr), (bad, refused.stderr)
 
 
-def interrupted(project: Project, *question: str) -> str:
-    """The output of a search that gets Ctrl-C after its first step."""
-    command = [sys.executable, "-m", "SCons", "-Q", "verbose=1", *question]
-    lines = []
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it otherwise
-    with subprocess.Popen(
-        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            lines.append(line)
-            if re.match(r"  [0-9a-f]{12} ", line):
-                child.send_signal(signal.SIGINT)
-    assert child.returncode == 130, "".join(lines)
-    return "".join(lines)
-
-
-def test_a_comparison_with_itself_is_one_and_what_cannot_be_compared_is_refused(foreign: Project) -> None:
+def test_a_comparison_with_itself_with_the_system_and_with_a_file(foreign: Project) -> None:
     run = foreign.build("ab", "a=small", "b=small", "load=ch*", "rounds=2")
     said = words(run.stdout)
     assert "both sides are the same library, so this is an A/A comparison" in said
@@ -130,24 +107,9 @@ def test_a_comparison_with_itself_is_one_and_what_cannot_be_compared_is_refused(
     shutil.copy(foreign.path(run_library(foreign)), foreign.path("mine.so"))
     mine = words(foreign.build("ab", "a=mine:mine.so", "b=small", "rounds=1").stdout)
     assert "A/A comparison" in mine
-    for given, message in (
-        (("a=smal", "b=small"), "a=smal: unknown variant, cell or library 'smal'; did you mean 'small'?"),
-        (("a=small",), "ab compares a= with b=: b= is not set"),
-        (("a=small", "b=apart", "load=chrun"), "load=chrun: unknown load 'chrun'; did you mean 'churn'?"),
-        (("a=small", "b=x:none.so"), "b=x:none.so: there is no file "),
-        (("a=small@HEAD", "b=small"), "a=small@HEAD: pool is not in a git repository"),
-        (("a=small", "b=apart", "experiment=x"), "leave experiment= out"),
-        (("a=small", "b=apart", "variant=small"), "leave variant= and without= out"),
-        (
-            ("a=small-debug-*", "b=small"),
-            "only native release cells without a sanitizer are counted and timed",
-        ),
-        (("load=churn",), "an experiment names its own loads"),
-        ((), "this project has no variants/experiments.yaml; a=<variant> b=<variant> compares two sides"),
-    ):
-        refused = foreign.scons("ab", *given)
-        assert refused.status == 2, given
-        assert message in words(refused.stderr), (given, refused.stderr)
+    refused = foreign.scons("ab", "a=smal", "b=small")
+    assert refused.status == 2
+    assert "a=smal: unknown variant, cell or library 'smal'; did you mean 'small'?" in refused.stderr
 
 
 def run_library(project: Project) -> str:

@@ -56,6 +56,9 @@ esac
 """
 
 
+LOCKS = ("requirements", *(f"requirements-{name}" for name in ("zig", "dev", "docs", "tune")))
+
+
 class Copy:
     """sconsw with small locks in a separate folder, and its own PATH."""
 
@@ -63,7 +66,7 @@ class Copy:
         self.root = folder / "a project"
         self.root.mkdir(parents=True)
         shutil.copy2(ROOT / "sconsw", self.root)
-        for name in ("requirements", "requirements-zig", "requirements-dev", "requirements-docs"):
+        for name in LOCKS:
             self.root.joinpath(f"{name}.lock").write_text(f"# {name}\n")
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -365,6 +368,16 @@ def test_zig_is_installed_when_it_is_requested(copy: Copy, request_: str) -> Non
         "pip requirements.lock",
         "pip requirements-zig.lock",
         f"word <{request_}>",
+    ]
+
+
+def test_the_search_of_tune_is_installed_when_it_is_called(copy: Copy) -> None:
+    copy.run("tune", "variant=mine")
+    assert copy.calls("pip", "word") == [
+        "pip requirements.lock",
+        "pip requirements-tune.lock",
+        "word <tune>",
+        "word <variant=mine>",
     ]
 
 

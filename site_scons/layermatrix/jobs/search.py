@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from layermatrix.model.tuning import Values
 
 PACKAGE = "optuna"
+ENOUGH = 8  # results, before their importance means anything
 SEED = 1  # the same search proposes the same values
 REASON = "reason"  # a trial's attribute: why it has no result
 Point = Mapping[str, "str | int"]  # the values of one trial, by name
@@ -129,8 +130,10 @@ class Search:
 
         if len(self.ranges) < 2:
             return "there is only one value to try"
-        results = {one.result for one in self.finished if one.result is not None}
-        if len(results) < 2:
+        results = [one.result for one in self.finished if one.result is not None]
+        if len(results) < ENOUGH:
+            return f"{len(results)} results are too few; {ENOUGH} are needed"
+        if len(set(results)) < 2:
             return "all results are equal"
         try:
             with _quiet():
