@@ -219,7 +219,7 @@ def test_the_values_of_a_variant_are_the_first_to_be_tried(toy: Project) -> None
 
 
 def test_values_become_the_file_of_a_variant_that_loads(toy: Project, project: Callable[..., Path]) -> None:
-    point = {
+    point: dict[str, str | int] = {
         "settings.layout": "unity", "options.eager": "on", "options.batch": 16, "capacity.stack": 8,
         "bytes.list": 2048, "keys_of": "wide",
     }  # fmt: skip

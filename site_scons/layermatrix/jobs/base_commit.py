@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from layermatrix.model.cells import Cell
 
 FOLDER = Path("build/base")
+UNRELATED = (":(exclude)tests", ":(exclude)docs", ":(exclude,glob)**/*.md")  # not part of a build
 STAMP = "commit.json"  # in a cell's folder: what it was built with
 
 
@@ -157,9 +158,11 @@ def resolved(root: Path, name: str, given: str) -> str:
 
 
 def changed_files(root: Path) -> list[str]:
-    """The files that differ from the last commit; none outside a repository."""
+    """The files of the build that differ from the last commit; none outside a repository."""
     try:
-        lines = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", ".").splitlines()
+        lines = _git(
+            root, "status", "--porcelain", "--untracked-files=normal", "--", ".", *UNRELATED
+        ).splitlines()
     except BaseError:
         return []
     return [line[2:].strip() for line in lines]
@@ -174,9 +177,8 @@ def variants_at(root: Path, commit: str) -> list[str]:
 def history(root: Path, good: str, bad: str) -> list[str]:
     """The commits after `good` up to `bad` that touched files of the build, oldest first: without those that
     changed only tests, documents, or nothing below the project's folder."""
-    unrelated = (":(exclude)tests", ":(exclude)docs", ":(exclude,glob)**/*.md")
     return _git(
-        root, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}", "--", ".", *unrelated
+        root, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}", "--", ".", *UNRELATED
     ).split()
 
 
