@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build.request import RequestError
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model.layers import ALL
-from layermatrix.model.measuring import Link, Load
+from layermatrix.model.measuring import Load
 from layermatrix.model.patterns import matches
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def known(project: Project) -> dict[str, Load]:
     for name, load in (peers.loads if peers else {}).items():
         mine = own.get(name)
         if mine is None:
-            own[name] = replace(load, link=load.link or Link.PRELOADED)
+            own[name] = load
         elif not mine.args and not mine.is_inlined and mine.program == load.program:
             own[name] = replace(mine, args=load.args)
     return own
