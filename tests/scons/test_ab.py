@@ -96,11 +96,9 @@ def test_a_variant_is_compared_with_changes_of_its_layers_and_the_best_one_is_wr
     for name in ("tray", "box"):
         foreign.write(f"templates/layers/{name}.h.j2", DRAWER_TEMPLATE.replace("drawer", name))
     foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, tray, shelf, system]")
-    run = foreign.scons("ablate", "variant=small", "write=lean")
-    assert run.status == 1, "one candidate cannot be built"
+    run = foreign.build("ablate", "variant=small", "write=lean")
     text = " ".join(run.stdout.split())
     assert "What does each layer of small contribute?" in text
-    assert "small_without_shelf: not built" in text
     assert f"small_without_system-release-{cc}: no layer has the role source" in text
     assert f"small_with_lid-release-{cc}: layer 'lid' needs 'box', which is not in this variant" in text
     sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}

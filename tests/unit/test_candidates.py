@@ -126,9 +126,15 @@ def test_speed_decides_where_it_was_timed_and_differs() -> None:
     base = side("x", samples.counters(30, 0, 0.3), slow)
     found = judge(base, side("y", samples.counters(33, 0, 0.3), fast))
     assert found.word is Word.BETTER
-    assert found.evidence == "10.0% more instructions on mixed, 20.0% faster on mixed"
+    assert found.evidence == "10.0% more instructions on mixed; 20.0% faster on mixed"
     same = judge(base, side("y", samples.counters(33, 0, 0.3), slow))
     assert same.word is Word.WORSE
+
+
+def test_the_loads_on_which_a_figure_moved_are_named_together() -> None:
+    base, other = side("x", samples.counters(30, 0, 0.3)), side("y", samples.counters(27, 0, 0.3))
+    found = recommendation.judge(of(DROP_A), base, other, ["mixed", "swap"], Better.HIGHER)
+    assert found.evidence == "10.0% fewer instructions on mixed, 10.0% on swap"
 
 
 def test_what_was_not_built_or_measured_is_not_judged() -> None:

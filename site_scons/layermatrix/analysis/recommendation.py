@@ -19,6 +19,7 @@ from layermatrix.model.candidates import Candidate, Change, How
 from layermatrix.model.catalogue import Better
 
 TOLERANCE = COUNTED["instructions"].tolerance  # relative; a smaller difference does not count
+INTERACTION = 0.01  # how much a pair's effect has to differ from the sum of the single ones
 MISS, MISPREDICTED, MEMORY = 10, 10, 100  # cycles, by KCachegrind's formula for "Cycle Estimation"
 
 
@@ -100,28 +101,37 @@ NOUNS: Mapping[str, tuple[str, str]] = {
 
 
 def _evidence(rows: Sequence[Row]) -> str:
-    """What differs on which load: "3.1% fewer instructions on larson, no difference elsewhere"."""
-    parts = []
-    loads = list(dict.fromkeys(row.load for row in rows if row.load != OVERALL and row.word))
-    named: set[str] = set()
-    for figure in (*COUNTED, SPEED):
-        own = [row for row in rows if row.figure == figure and row.load != OVERALL and row.word]
-        moved = [row for row in own if row.word is not Word.SAME]
-        parts += [_difference(row) for row in moved]
-        named |= {row.load for row in moved}
-    if not loads:
+    """What differs on which load: "3.1% fewer instructions on larson; no difference elsewhere"."""
+    own = [row for row in rows if row.load != OVERALL and row.word]
+    if not own:
         return ""
-    if not parts:
-        return f"no difference on {', '.join(loads)}"
-    return ", ".join([*parts, *(["no difference elsewhere"] if set(loads) - named else [])])
+    moved = [row for row in own if row.word is not Word.SAME]
+    if not moved:
+        return f"no difference on {', '.join(dict.fromkeys(row.load for row in own))}"
+    parts = [
+        part
+        for figure in (*COUNTED, SPEED)
+        for word in (Word.BETTER, Word.WORSE)
+        for part in _difference([row for row in moved if (row.figure, row.word) == (figure, word)])
+    ]
+    elsewhere = {row.load for row in own} - {row.load for row in moved}
+    return "; ".join([*parts, *(["no difference elsewhere"] if elsewhere else [])])
 
 
-def _difference(row: Row) -> str:
-    noun = NOUNS[row.figure][row.word is Word.WORSE]
-    if row.ratio is None:
-        return f"{noun} on {row.load}"
-    change = row.ratio.median - 1
-    return f"{_percent(change)} {noun} on {row.load}"
+def _difference(rows: Sequence[Row]) -> list[str]:
+    """One figure of several loads that moved in one direction: "3.1% fewer instructions on larson, 2.0% on
+    replace"."""
+    if not rows:
+        return []
+    noun = NOUNS[rows[0].figure][rows[0].word is Word.WORSE]
+    first, *others = [_on(row) for row in rows]
+    share, _, place = first.rpartition("on ")
+    return [", ".join([f"{share}{noun} on {place}", *others])]
+
+
+def _on(row: Row) -> str:
+    share = f"{_percent(row.ratio.median - 1)} " if row.ratio else ""
+    return f"{share}on {row.load}"
 
 
 def _percent(change: float) -> str:
@@ -215,7 +225,7 @@ def _interactions(judgements: Sequence[Judgement], titles: Mapping[str, str]) ->
         if len(changes) != 2 or one.word is None or not all(change in single for change in changes):
             continue
         expected = sum(single[change] for change in changes)
-        if abs(one.effect - expected) > TOLERANCE:
+        if abs(one.effect - expected) > INTERACTION:
             names = " and ".join(titles[change.layer] for change in changes)
             together = f"{one.effect * 100:+.1f}% together, {expected * 100:+.1f}% if they were independent"
             lines.append(f"  {names} interact: {together} (estimated cycles, or speed where it decides).")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from layermatrix.build import failure, paths
 from layermatrix.build.request import NothingToDoError, RequestError, Selection
 from layermatrix.build.targets import ROUNDS, Variable
 from layermatrix.core.errors import hint_for, quote
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from layermatrix.jobs.workshop import Workshop
     from layermatrix.model.cells import Cell
 
-BUILT = ("libs", "benches", "figures")
+BUILT = ("libs", "benches")
+EVIDENCE = ("asm", "counters")  # what a comparison shows; the other kinds take longer
 NONE = "none"
 USUAL_PAIRS = 6
 WITH = Variable(
@@ -129,7 +131,8 @@ def _run(plan: Plan, chosen: Selection, wanted: Wanted, rounds: int | None, name
                 one.compare(shop)
     made = [one.found for one in runs if one.found]
     left_out = [*chosen.left_out, *(pair for one in runs for pair in one.left_out)]
-    terminal.comparisons(made, left_out, plan.project.catalogue.unit.work, console)
+    work = plan.project.catalogue.unit.work
+    terminal.comparisons(made, left_out, work, console, judged=False)
     for one in runs:
         for line in one.advice:
             style = "bold" if line.startswith("Recommendation") else ""
@@ -141,7 +144,12 @@ def _run(plan: Plan, chosen: Selection, wanted: Wanted, rounds: int | None, name
 
 def _build(shop: Workshop, runs: Sequence[_Ablation], outcome: Outcome) -> None:
     cells = tuple(cell for one in runs for cell in one.cells(shop))
-    outcome.failed(shop.plan.build(Build(Selection(cells, ()), BUILT)))
+    records = [f"{cell.build_dir}/{paths.record(kind)}" for cell in cells for kind in EVIDENCE]
+    status = shop.plan.build(Build(Selection(cells, ()), (*BUILT, *records)))
+    # a candidate that cannot be built is a result like others; the variant itself has to be built
+    bases = [shop.root / one.cell.build_dir for one in runs]
+    if any(failure.file_of(folder).exists() or not folder.is_dir() for folder in bases):
+        outcome.failed(status)
 
 
 def _write(plan: Plan, name: str, one: _Ablation) -> None:

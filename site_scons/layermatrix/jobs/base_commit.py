@@ -182,6 +182,12 @@ def history(root: Path, good: str, bad: str) -> list[str]:
     ).split()
 
 
+def merged_from(root: Path, commit: str) -> str | None:
+    """Where the history that a merge brought in begins; None if the commit is no merge."""
+    parents = _git(root, "rev-list", "--parents", "-1", commit).split()[1:]
+    return _git(root, "merge-base", *parents[:2]) if len(parents) > 1 else None
+
+
 def is_ancestor(root: Path, old: str, new: str) -> bool:
     """Whether the history of `new` contains `old`."""
     try:

@@ -270,7 +270,17 @@ class _Hunt:
         command = scons("ab", f"a={name}@{good[:12]}", f"b={name}@{bad[:12]}", f"load={loads}")
         unit = "of the good end's" if metric == SPEED else f"per {self.plan.project.catalogue.unit.work}"
         figures = f"{_number(metric, before)} before, {_number(metric, after)} after ({unit}, {loads})"
-        return [*head, *(f"  {self._title(one)}" for one in suspects), f"{figures}", f"compare: {command}"]
+        named = (f"  {self._title(one)}" for one in suspects)
+        return [*head, *named, figures, f"compare: {command}", *self._merged(metric, bad, loads)]
+
+    def _merged(self, metric: str, commit: str, loads: str) -> list[str]:
+        """If the commit is a merge, the command that searches what it merged."""
+        base = base_commit.merged_from(self.plan.root, commit)
+        if base is None:
+            return []
+        words = (f"good={base[:12]}", f"bad={commit[:12]}^2", f"variant={self.cell.variant.name}")
+        command = scons("bisect", *words, f"load={loads}", f"metric={metric}")
+        return [f"It is a merge; this searches its commits: {command}"]
 
 
 def _shown(metric: str, found: Finding, ends: Ends) -> str:
