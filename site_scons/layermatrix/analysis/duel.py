@@ -95,11 +95,19 @@ def _row(figure: str, load: str, a: Side, b: Side, work: str) -> Row:
     if figure == MEMORY:
         return _memory(load, a, b)
     pair = comparison.weigh(figure, load, a, b, work)
+    ratio = pair.ratio
     if figure == SPEED:
         before, after = _speed(a, load), _speed(b, load)
     else:
         before, after = _middle(COUNTED[figure].value(a, load)), _middle(COUNTED[figure].value(b, load))
-    return Row(load, figure, before, after, pair.ratio, pair.word, "" if pair.word else pair.text)
+        if not _has_ratio(before, after, COUNTED[figure].floor):
+            ratio = None
+    return Row(load, figure, before, after, ratio, pair.word, "" if pair.word else pair.text)
+
+
+def _has_ratio(a: float | None, b: float | None, floor: float) -> bool:
+    """Whether two figures are large enough for a ratio: one of 0.001 and 8 means nothing."""
+    return a is not None and b is not None and min(a, b) > floor
 
 
 def _memory(load: str, a: Side, b: Side) -> Row:
@@ -120,7 +128,7 @@ def _compared(load: str, figure: str, a: float, b: float, tolerance: float, floo
     word = Word.SAME
     if abs(b - a) > max(tolerance * abs(a), floor):
         word = Word.BETTER if b < a else Word.WORSE
-    ratio = comparison.Ratio(b / a, b / a, b / a) if a > 0 and b > 0 else None
+    ratio = comparison.Ratio(b / a, b / a, b / a) if _has_ratio(a, b, floor) else None
     return Row(load, figure, a, b, ratio, word)
 
 
@@ -164,8 +172,10 @@ def overall_speed(loads: Sequence[str], a: Side, b: Side, better: Better = Bette
 
 
 def _geometric(samples: Sequence[Sequence[float]]) -> list[float]:
-    """The geometric mean of each round over the loads."""
-    return [math.exp(sum(map(math.log, each)) / len(each)) for each in zip(*samples, strict=False)]
+    """The geometric mean of each round over the loads, with 9 digits: the error of the logarithms is no
+    difference."""
+    means = (math.exp(sum(map(math.log, each)) / len(each)) for each in zip(*samples, strict=False))
+    return [float(f"{mean:.9g}") for mean in means]
 
 
 def _median(values: Sequence[float]) -> float:
@@ -212,7 +222,7 @@ def _sentence(figure: str, a: str, b: str, row: Row) -> str:
 
 def _spread(row: Row) -> str:
     if row.ratio is None:
-        return ""
+        return f": {row.b:,.3f} and {row.a:,.3f}" if row.a is not None and row.b is not None else ""
     if row.ratio.low == row.ratio.high:
         return f": {row.ratio.median:.3f}x"
     return f": {row.ratio.median:.3f}x ({row.ratio.low:.3f}-{row.ratio.high:.3f})"

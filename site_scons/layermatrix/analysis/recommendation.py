@@ -130,8 +130,12 @@ def _difference(rows: Sequence[Row]) -> list[str]:
 
 
 def _on(row: Row) -> str:
-    share = f"{_percent(row.ratio.median - 1)} " if row.ratio else ""
-    return f"{share}on {row.load}"
+    """The change on one load; in its own unit, if one of the two figures is almost 0."""
+    if row.ratio:
+        return f"{_percent(row.ratio.median - 1)} on {row.load}"
+    assert row.a is not None
+    assert row.b is not None
+    return f"{abs(row.b - row.a):.3f} on {row.load}"
 
 
 def _percent(change: float) -> str:
