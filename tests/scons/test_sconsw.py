@@ -385,7 +385,7 @@ def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Cop
     copy.run()
     copy.calls()
     ended = copy.run("lint")
-    locks = ["requirements-dev.lock", "requirements-docs.lock"]
+    locks = [f"requirements-{name}.lock" for name in ("dev", "docs", "tune")]
     assert ended.message == [f"sconsw: preparing .venv: the packages of {lock} ..." for lock in locks]
     assert copy.calls("venv", "pip") == [f"pip {lock}" for lock in locks]
     assert copy.run("lint").message == []
