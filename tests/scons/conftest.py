@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -86,6 +87,22 @@ class Project:
         command = [sys.executable, "-m", "SCons", "-Q", "verbose=1", *words]
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=LIMIT)
         return Run(done.returncode, done.stdout, done.stderr)
+
+    def interrupted(self, after: str, *words: str) -> str:
+        """The output of a run that gets Ctrl-C when a line begins with this pattern. Requires that it ends as
+        an interrupted run does."""
+        command, lines = [sys.executable, "-m", "SCons", "-Q", "verbose=1", *words], []
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        with subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                lines.append(line)
+                if re.match(after, line):
+                    child.send_signal(signal.SIGINT)
+        assert child.returncode == 130, "".join(lines)
+        return "".join(lines)
 
     def build(self, *words: str) -> Run:
         """Run SCons as `scons` does, and require success."""

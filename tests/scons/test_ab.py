@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ DRAWER = """
     title: Drawer
     doc: Counts who looks into it.
     role: shelf
+  tray:
+    title: Tray
+    doc: The same.
+    role: shelf
+  box:
+    title: Box
+    doc: The same.
+    role: shelf
+  lid:
+    title: Lid
+    doc: Something on a box.
+    role: shelf
+    needs: [box]
 """
 DRAWER_TEMPLATE = """
 {% macro functions(layer) %}
@@ -77,21 +91,52 @@ static inline void *drawer_take(unsigned class)
 """
 
 
-def test_a_variant_is_set_beside_itself_without_each_layer(foreign: Project, cc: str) -> None:
-    """The pool's own code requires the shelf. The report names that reason, and compares the other layers."""
+def test_a_variant_is_compared_with_changes_of_its_layers_and_the_best_one_is_written(
+    foreign: Project, cc: str
+) -> None:
+    """The pool's own code requires the shelf; the report names that reason. Drawer and tray only cost."""
     foreign.append("variants/layers.yaml", DRAWER)
     foreign.write("templates/layers/drawer.h.j2", DRAWER_TEMPLATE)
-    foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, shelf, system]")
-    run = foreign.scons("ablate", "variant=small")
-    assert run.status != 0
+    for name in ("tray", "box"):
+        foreign.write(f"templates/layers/{name}.h.j2", DRAWER_TEMPLATE.replace("drawer", name))
+    foreign.edit("variants/small.yaml", "[shelf, system]", "[drawer, tray, shelf, system]")
+    run = foreign.build("ablate", "variant=small", "write=lean")
     text = " ".join(run.stdout.split())
     assert "What does each layer of small contribute?" in text
-    assert "small_without_shelf: not built" in text
-    assert f"small_without_system-release-{cc}: page would be served by no source layer" in text
+    assert f"small_without_system-release-{cc}: no layer has the role source" in text
+    assert f"small_with_lid-release-{cc}: layer 'lid' needs 'box', which is not in this variant" in text
     sides = {side["variant"]: side for side in kept(foreign)[f"without a layer: small-release-{cc}"]["sides"]}
-    assert list(sides) == ["small", "small_without_drawer", "small_without_shelf"]
+    assert list(sides) == [
+        "small",
+        "small_without_drawer",
+        "small_without_tray",
+        "small_without_shelf",
+        "small_with_box",
+        "small_without_drawer_without_tray",
+    ]
     counts = [sides[name]["asm"]["entries"]["take"]["instructions"] for name in list(sides)[:2]]
     assert counts[1] < counts[0], "the path is shorter without the drawer"
+    advice = r"Recommendation: leave out Drawer and leave out Tray: \d+\.\d% fewer instructions on churn"
+    assert re.search(advice, text), text
+    assert re.search(r"leave out Drawer: \d+\.\d% fewer instructions on churn", text)
+    assert "do not add Box: with it, no difference on churn" in text
+    assert "without Shelf: not built: build/small_without_shelf-release-" in text
+    assert "This is what is counted; rounds=7 also times it." in text
+    assert "written: variants/lean.yaml" in text
+    assert "remove: [drawer, tray]" in foreign.read("variants/lean.yaml")
+    assert "fewer instructions on churn" in foreign.read("variants/lean.yaml")
+    header = f"build/lean-release-{cc}/gen/pool_gen.h"
+    foreign.build("variant=lean", header)
+    assert "drawer" not in foreign.read(header)
+    assert not foreign.path(f"build/small-release-{cc}").exists(), "candidates are built elsewhere"
+
+    for given, status, message in (
+        (("write=lean",), 2, "write=lean: variants/lean.yaml exists: choose another name"),
+        (("without=none", "with=box", "write=more"), 3, "nothing is written, because no change of small is"),
+    ):
+        refused = foreign.scons("ablate", "variant=small", *given)
+        assert refused.status == status, (given, refused.stderr)
+        assert message in " ".join(refused.stderr.split()), (given, refused.stderr)
 
 
 def test_a_variant_without_a_layer_is_a_cell_like_any_other(project: Project, cc: str) -> None:

@@ -56,30 +56,8 @@ esac
 """
 
 
-class Copy:
-    """sconsw with small locks in a separate folder, and its own PATH."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "a project"
-        self.root.mkdir(parents=True)
-        shutil.copy2(ROOT / "sconsw", self.root)
-        for extra in ("", "-zig", "-dev", "-docs", "-history", "-parquet"):
-            self.root.joinpath(f"requirements{extra}.lock").write_text(f"# requirements{extra}\n")
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        self.calls_file = folder / "calls"
-        self.add_tools(*TOOLS, *FAKE_TOOLS)
-        self.add_command("gcc", "#!/bin/sh\n")
-        self.environment = {
-            "PATH": str(self.bin),
-            "HOME": str(folder),
-            "CALLS": str(self.calls_file),
-            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
-        }
-
-    def add_tools(self, *names: str) -> None:
-        for name in names:
-            self.bin.joinpath(name).symlink_to(str(shutil.which(name)))
+EXTRAS = ("zig", "dev", "docs", "tune", "history", "parquet")
+LOCKS = ("requirements", *(f"requirements-{name}" for name in EXTRAS))
 
     def add_command(self, name: str, script: str) -> None:
         path = self.bin / name
@@ -368,7 +346,9 @@ def test_zig_is_installed_when_it_is_requested(copy: Copy, request_: str) -> Non
     ]
 
 
-@pytest.mark.parametrize(("request_", "extra"), [("history", "history"), ("format=parquet", "parquet")])
+@pytest.mark.parametrize(
+    ("request_", "extra"), [("history", "history"), ("format=parquet", "parquet"), ("tune", "tune")]
+)
 def test_an_extra_is_installed_for_what_needs_it(copy: Copy, request_: str, extra: str) -> None:
     copy.run(request_)
     assert copy.calls("pip") == ["pip requirements.lock", f"pip requirements-{extra}.lock"]
@@ -378,7 +358,7 @@ def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Cop
     copy.run()
     copy.calls()
     ended = copy.run("lint")
-    locks = ["requirements-dev.lock", "requirements-docs.lock"]
+    locks = [f"requirements-{name}.lock" for name in ("dev", "docs", "tune")]
     assert ended.message == [f"sconsw: preparing .venv: the packages of {lock} ..." for lock in locks]
     assert copy.calls("venv", "pip") == [f"pip {lock}" for lock in locks]
     assert copy.run("lint").message == []

@@ -13,6 +13,7 @@ from layermatrix.build import request
 from layermatrix.build.request import RequestError
 from layermatrix.build.toolchain import Toolchain
 from layermatrix.jobs import ab, registry
+from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.spec.loader import load_project
 
@@ -134,25 +135,13 @@ def test_what_cannot_be_compared_is_refused(project: Write, given: dict[str, str
     assert message in str(refused.value)
 
 
-def test_a_project_without_experiments_reports_it(project: Write) -> None:
-    assert ab.why_missing(toy(project, None)) == "this project has no variants/experiments.yaml"
-
-
-def test_ablations_set_a_variant_beside_what_is_left_of_it(project: Write) -> None:
+def test_an_ablation_compares_a_cell_with_its_candidates(project: Write) -> None:
     loaded = toy(project)
-    command_line = request.parse([("without", "all")], ["ablate"], registry.TARGETS)
-    chosen = request.select(loaded, command_line, COMPILERS)
-    (trial,) = experiments.ablations(loaded, chosen)
-    assert [cell.id for cell in trial.cells] == ["base-release-gcc", "base_without_stack-release-gcc"]
+    cells = [Cell(loaded.variants[name], "release", "gcc") for name in ("base", "lean")]
+    trial = experiments.ablation(loaded, cells)
+    assert [cell.id for cell in trial.cells] == ["base-release-gcc", "lean-release-gcc"]
+    assert trial.question.name == "without a layer: base-release-gcc"
     assert trial.question.figure is None
-
-
-def test_a_variant_of_which_nothing_can_be_left_out_is_refused_with_the_reasons(project: Write) -> None:
-    loaded = toy(project)
-    command_line = request.parse([("variant", "lean"), ("without", "list")], ["ablate"], registry.TARGETS)
-    chosen = request.select(loaded, command_line, COMPILERS)
-    with pytest.raises(RequestError, match="layer 'refill' needs 'list'"):
-        experiments.ablations(loaded, chosen)
 
 
 def test_a_layer_that_there_is_not_is_refused(project: Write) -> None:

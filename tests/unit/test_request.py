@@ -219,7 +219,7 @@ def test_help_shows_only_the_targets_that_this_project_has(
     text = targets.help_text(toy, COMPILERS, registry.TARGETS, declared=["libs", "install"])
     shown = [line.split()[0] for line in text.partition("Targets")[2].splitlines() if line.startswith("  ")]
     assert {"phases", "libs", "install", "list"} <= set(shown)
-    assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
+    assert not {"compiledb", "lint", "fuzz", "peers", "pages", "layers", "tune"} & set(shown)
     assert "seconds=" not in text
     accepted = text.partition("--accept")[2]
     assert "docs/" not in accepted.replace("docs/story.md", "").replace("docs/study.md", "")

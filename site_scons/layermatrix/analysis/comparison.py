@@ -69,7 +69,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Side:
-    """A compared cell with its evidence. library: identifies its build; None if it was not built."""
+    """A compared cell with its evidence. library: identifies its build; None if it was not built. file: the
+    path of a library that is not that of a cell here; empty for a cell."""
 
     id: str
     variant: str
@@ -80,6 +81,7 @@ class Side:
     counters: Counters | NotMeasured
     bench: Bench | NotMeasured
     library: str | None
+    file: str = ""
 
     def of(self, kind: Kind[R]) -> R | NotMeasured:
         """The record of this kind."""
@@ -151,7 +153,7 @@ FORMAT = Format("experiments", Experiments, version=3)
 class Counted:
     """A counted figure. Differences up to the relative `tolerance` or the absolute `floor` do not count."""
 
-    words: Mapping[Word, str]
+    words: Mapping[Word | None, str]
     value: Callable[[figures.Evidence, str | None], Value]
     digits: int
     tolerance: float = 0.005
@@ -187,7 +189,7 @@ def build(
     """Compare these sides. work: the name of one operation. better: of the unit of speed. smallest: the share
     that a difference in speed has to exceed to count."""
     first, *others = sides
-    speeds = _ratios(question, sides, better, smallest)
+    speeds = ratios(question.loads, sides, better, smallest, all_pairs=question.figure is not None)
     return Comparison(
         name=question.name,
         question=question.title,
@@ -210,11 +212,14 @@ def build(
 Speeds = Mapping[tuple[str, str, str], bench.Ratio]  # by load, and the ids of two sides
 
 
-def _ratios(question: Question, sides: Sequence[Side], better: Better, smallest: float) -> Speeds:
-    """The ratios of the speeds of each two sides that the question is about, corrected for their number."""
-    firsts = sides[:-1] if question.figure else sides[:1]
+def ratios(
+    loads: Iterable[str], sides: Sequence[Side], better: Better, smallest: float, *, all_pairs: bool = False
+) -> Speeds:
+    """The ratios of the speeds of the sides to that of the first, or of each two sides, corrected for their
+    number."""
+    firsts = sides[:-1] if all_pairs else sides[:1]
     found = {}
-    for load in question.loads:
+    for load in loads:
         for index, against in enumerate(firsts):
             before = figures.timing(against, load)
             for side in sides[index + 1 :]:
@@ -222,8 +227,8 @@ def _ratios(question: Question, sides: Sequence[Side], better: Better, smallest:
                 if isinstance(before, Timing) and isinstance(after, Timing):
                     ratio = stats.compare(before.samples, after.samples, better, smallest)
                     found[load, against.id, side.id] = ratio
-    ratios = stats.corrected(found)
-    return {**ratios, **{(load, b, a): stats.inverse(ratio) for (load, a, b), ratio in ratios.items()}}
+    fair = stats.corrected(found)
+    return {**fair, **{(load, b, a): stats.inverse(ratio) for (load, a, b), ratio in fair.items()}}
 
 
 def weigh(
@@ -368,5 +373,9 @@ def _checked(root: Path, comparison: Comparison) -> Comparison:
 
 
 def _is_current(root: Path, side: Side) -> bool:
+    if side.file:
+        return digest(root / side.file) == side.library
     folder = root / "build" / side.id
+    if side.library is None and not folder.is_dir():
+        return True  # nothing of it was built then, and nothing is now
     return any(digest(library) == side.library for library in sorted(folder.glob("lib*.so")))

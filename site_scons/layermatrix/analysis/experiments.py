@@ -5,13 +5,13 @@ Reads the project and the request. Returns `Trial`s, or raises `RequestError`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from layermatrix.analysis import comparison
 from layermatrix.build import request
 from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
-from layermatrix.model import ablation
 from layermatrix.model.cells import Cell, choose
 from layermatrix.model.measuring import Experiment
 from layermatrix.model.project import Project
@@ -63,27 +63,23 @@ def _trial(
     return Trial(question, tuple(by_name[name] for name in experiment.variants))
 
 
-def ablations(project: Project, chosen: request.Selection) -> list[Trial]:
-    """Each selected cell with those that lack one of its layers."""
-    trials = []
-    for cell in chosen.cells:
-        if cell.variant.name in project.variants:
-            group = ablation.whole_of(cell, chosen.cells)
-            if len(group) > 1:
-                trials.append(Trial(_ablation_question(project, cell), tuple(group)))
-    if not trials:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in chosen.left_out)
-        raise request.RequestError(f"no layer can be left out: {reasons}")
-    return trials
-
-
-def _ablation_question(project: Project, cell: Cell) -> comparison.Question:
-    return comparison.Question(
+def ablation(project: Project, cells: Sequence[Cell]) -> Trial:
+    """A cell, with the same cell after changes of its layers."""
+    cell = cells[0]
+    name = cell.variant.name
+    question = comparison.Question(
         name=f"without a layer: {cell.id}",
-        title=f"What does each layer of {cell.variant.name} contribute?",
-        doc=f"{cell.variant.name} compared with itself without one layer.",
-        loads=tuple(sorted(project.matrix.timed, key=lambda name: name != project.matrix.timing.headline)),
+        title=f"What does each layer of {name} contribute?",
+        doc=f"{name} compared with itself without one layer, with another one, and after two such changes.",
+        loads=tuple(sorted(_loads(project), key=lambda load: load != project.matrix.timing.headline)),
         figure=None,
         kept=None,
-        command=scons("ablate", f"variant={cell.variant.name}"),
+        command=scons("ablate", f"variant={name}"),
     )
+    return Trial(question, tuple(cells))
+
+
+def _loads(project: Project) -> list[str]:
+    """The loads that are timed or counted for every cell."""
+    counted = [name for name in project.matrix.counters.loads if name not in project.matrix.timed]
+    return [*project.matrix.timed, *counted]

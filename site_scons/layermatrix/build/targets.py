@@ -187,15 +187,17 @@ FIGURE = Variable(
 )
 
 
-def _loads(project: Project) -> Sequence[str]:
+def load_words(project: Project) -> Sequence[str]:
+    """The words that select loads, for completion and suggestions."""
     peers = project.matrix.peers
-    return (*project.matrix.loads, *(peers.loads if peers else ()))
+    known = (*project.matrix.loads, *(peers.loads if peers else ()), *(peers.groups if peers else ()), ALL)
+    return tuple(dict.fromkeys(known))
 
 
 LOAD = Variable(
     name="load", doc="the loads that are timed, compared or shown",
-    values="names, groups and patterns of variants/matrix.yaml", default="depends on the target",
-    choices=_loads,
+    values="names, groups and patterns of variants/matrix.yaml, all", default="depends on the target",
+    choices=load_words,
 )  # fmt: skip
 TOOLS = tuple(
     Variable(

@@ -382,7 +382,8 @@ Regex = Annotated[str, Text("a regular expression in ASCII", r"[\x20-\x7e]+", lo
 Label = Annotated[str, Text("text", longest=40)]
 CAPACITY = integer(1, 65_535)
 Capacity = Annotated[int, CAPACITY]
-Bytes = Annotated[int, integer(1, 2**30)]
+BYTES = integer(1, 2**30)
+Bytes = Annotated[int, BYTES]
 Seconds = Annotated[int, integer(1, 86_400)]
 Switch = Annotated[bool, Single("on or off", bool)]
 Value = Annotated["str | bool | int", Single("a word, a whole number or on/off", str, bool, int)]

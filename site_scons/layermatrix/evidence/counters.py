@@ -28,7 +28,7 @@ import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,17 +208,31 @@ def _load(
     if empty is None and not load.linked:
         return NotMeasured("the project has no empty library to measure the benchmark's own cost with")
     try:
-        program = _functions(Path(load.command[0]))
-        ops, (raw, _) = _slope(
-            load, lambda command: bench.count(command, library, program, linked=load.linked)
-        )
-        if load.linked:
-            return CountedLoad(ops, load.digest, _rounded(raw), {}, _rounded(raw))
-        _, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
+        whole = count_whole(bench, load, library)
+        return whole if empty is None or load.linked else net(whole, count_own_share(bench, load, empty))
     except (CountersError, library_use.NotLoadedError, elf.ElfError) as error:
         return NotMeasured(f"{load.name}: {error}")
-    per_op = {name: round(raw[name] - own[name], 6) for name in EVENTS}
-    return CountedLoad(ops, load.digest, per_op, _rounded(own), _rounded(raw))
+
+
+def count_whole(bench: Cachegrind, load: Load, library: Path | None) -> CountedLoad:
+    """All events of the load with the library; nothing is subtracted. Raises CountersError, NotLoadedError,
+    or ElfError."""
+    program = _functions(Path(load.command[0]))
+    ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program, linked=load.linked))
+    return CountedLoad(ops, load.digest, _rounded(raw), {}, _rounded(raw))
+
+
+def count_own_share(bench: Cachegrind, load: Load, empty: Path) -> CountedLoad:
+    """The benchmark's own events, counted with the empty library. Raises as `count_whole`."""
+    program = _functions(Path(load.command[0]))
+    ops, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
+    return CountedLoad(ops, load.digest, _rounded(own), _rounded(own), _rounded(own))
+
+
+def net(whole: CountedLoad, own: CountedLoad) -> CountedLoad:
+    """The cost that the library is responsible for."""
+    per_op = {name: round(whole.raw[name] - own.own_share[name], 6) for name in EVENTS}
+    return replace(whole, per_op=per_op, own_share=own.own_share)
 
 
 def _functions(program: Path) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""The common part of `ab` and `ablate`: build the sides, time them in interleaved rounds, record it."""
+"""The common part of `ab` and `ablate`: time the sides in interleaved rounds, compare them, and record it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
 def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Comparison:
     """One comparison, timed if there are rounds. An interrupt keeps the finished rounds."""
     from layermatrix.analysis import comparison
+
+    sides = sides_of(plan, trial, rounds, outcome)
+    unit, smallest = plan.project.catalogue.unit, plan.project.matrix.timing.smallest_share
+    found = comparison.build(trial.question, sides, unit.work, unit.better, smallest)
+    comparison.store(plan.root, found)
+    return found
+
+
+def sides_of(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> list[Side]:
+    """The sides of a trial, timed if there are rounds. An interrupt keeps the finished rounds."""
     from layermatrix.core.records import NotMeasured
     from layermatrix.measure import timing
 
@@ -58,14 +68,10 @@ def _trial(plan: Plan, trial: Trial, rounds: int | None, outcome: Outcome) -> Co
                 measuring.method_of(plan),
             )  # fmt: skip
     idle = NotMeasured("it was not timed; rounds=10 times it" if not rounds else "interrupted")
-    sides = [_side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
-    unit, smallest = plan.project.catalogue.unit, plan.project.matrix.timing.smallest_share
-    found = comparison.build(trial.question, sides, unit.work, unit.better, smallest)
-    comparison.store(plan.root, found)
-    return found
+    return [side(plan, cell, timed.get(cell.id, idle)) for cell in trial.cells]
 
 
-def _side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
+def side(plan: Plan, cell: Cell, bench: Bench | NotMeasured) -> Side:
     """Everything that is known about a compared cell, with its timing in this run."""
     from layermatrix.analysis import comparison, results
     from layermatrix.evidence import asm, code, counters

@@ -10,6 +10,7 @@ from layermatrix.jobs import (
     ab,
     ablate,
     bench,
+    bisect,
     compare,
     completion,
     counters,
@@ -31,6 +32,7 @@ from layermatrix.jobs import (
     schema,
     story,
     study,
+    tune,
     watch,
 )
 
@@ -40,6 +42,8 @@ JOBS: tuple[targets.Target, ...] = (
     bench.JOB,
     ab.JOB,
     ablate.JOB,
+    bisect.JOB,
+    tune.JOB,
     peers.JOB,
     counters.JOB,
     compare.JOB,

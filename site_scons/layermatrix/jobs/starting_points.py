@@ -155,6 +155,8 @@ def _set_lines(catalogue: Catalogue, parent: Variant) -> list[str]:
         lines.append(f"#   {name}: {value}  # {', '.join(map(str, setting.values))}: {setting.doc}")
     bounded = [f"{layer.name}: {layer.capacity}" for layer in parent.layers if layer.capacity]
     lines += [f"#   capacity: {{{', '.join(bounded)}}}  # entries for each key"] if bounded else []
+    sized = [f"{layer.name}: {layer.bytes_bound}" for layer in parent.layers if layer.bytes_bound]
+    lines += [f"#   bytes: {{{', '.join(sized)}}}  # bytes for each key"] if sized else []
     options = [f"{name}: {_written(option.default)}" for name, option in catalogue.options.items()]
     return lines + ([f"#   options: {{{', '.join(options)}}}"] if options else [])
 

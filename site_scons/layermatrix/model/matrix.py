@@ -19,6 +19,7 @@ from layermatrix.core.kinds import (
     Ref,
     Sentence,
     Text,
+    VariantName,
     VariantPattern,
 )
 from layermatrix.model.axes import BUILT_IN, OwnAxes, Preset, RunAxes, Running
@@ -35,6 +36,7 @@ from layermatrix.model.measuring import (
     Timing,
 )
 from layermatrix.model.system import MODES
+from layermatrix.model.tuning import Tuning
 
 AXES = BUILT_IN
 SANITIZERS = ("none", "asan", "ubsan", "tsan")
@@ -167,6 +169,7 @@ class Matrix:
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
     pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
+    tune: Mapping[VariantName, Tuning] = field(default_factory=dict, hash=False)
 
     def with_ways(self, ways: Iterable[Running]) -> Matrix:
         """The matrix in which each timed load is also timed in these ways of running."""

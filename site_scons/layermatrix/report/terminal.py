@@ -75,13 +75,18 @@ def matrix_table(results: Results, console: Console, report_dir: Path = paths.RE
 
 
 def comparisons(
-    made: Sequence[Comparison], left_out: Iterable[tuple[str, str]], work: str, console: Console
+    made: Sequence[Comparison],
+    left_out: Iterable[tuple[str, str]],
+    work: str,
+    console: Console,
+    *,
+    judged: bool = True,
 ) -> None:
     """A table for each comparison, a summary of its results, and the path of its report. work: the word for
-    one operation."""
+    one operation. judged: whether to print the summary; the caller may have a better one."""
     for one in made:
         _print_table(tables.comparison_table(one, work), console, baseline=True)
-        for line in comparison.conclusions(one):
+        for line in comparison.conclusions(one) if judged else ():
             console.print(line, markup=False, style="bold" if line.startswith("Verdict") else "")
         console.print()
     _print_left_out([LeftOut(name, reason) for name, reason in left_out], console)
@@ -119,6 +124,11 @@ def _print_count(results: Results, console: Console) -> None:
     console.print(words, style="bold red" if bad else "bold")
     if results.saved:
         console.print(f"{results.saved} compilations were saved: cells with equal objects share them.")
+
+
+def print_table(table: Table, console: Console) -> None:
+    """A table of another module, with the reasons for missing figures below it."""
+    _print_table(table, console, baseline=False)
 
 
 def _print_table(table: Table, console: Console, *, baseline: bool) -> None:

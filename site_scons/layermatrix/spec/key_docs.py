@@ -96,7 +96,7 @@ DOCS = {
         "layers": "the layers in order, for a variant without a parent",
         "remove": "layers of the parent that this variant does not have",
         "add": "layers that this variant has besides those of its parent",
-        "set": "settings by name, and `options` and `capacity`",
+        "set": "settings by name, and `options`, `capacity` and `bytes`",
         "reported": "figures that a report gives for this variant, shown beside the measured ones",
     },
     "AddSpec": {
@@ -107,6 +107,7 @@ DOCS = {
     "SetSpec": {
         "options": "values of the catalogue's options; `env`: from the environment at the program's start",
         "capacity": "entries for each key, by layer",
+        "bytes": "bytes for each key, by layer",
     },
     "Matrix": {
         "doc": "what the matrix covers",
@@ -122,6 +123,7 @@ DOCS = {
         "timing": "how loads are timed",
         "counters": "which loads are simulated, and how much their figures may grow",
         "peers": "other libraries that variants are timed against",
+        "tune": "the searches of `tune`, by the variant whose values are tried",
         "pages": "pages of docs/ that are printed from a test's output, by name",
     },
     "Axes": {"variant": "names and patterns of the variants of the matrix"},

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from layermatrix.core.errors import Place, hint_for, quote
-from layermatrix.core.kinds import CAPACITY, Misfit, Node, OneOf
+from layermatrix.core.kinds import BYTES, CAPACITY, Misfit, Node, OneOf
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit
 from layermatrix.model.catalogue import Catalogue
 from layermatrix.model.layers import Key, Layer
@@ -98,6 +98,8 @@ class Lineage:
         base, made = parent.variant, spec.set
         capacities = {layer.name: layer.capacity for layer in base.layers}
         capacities |= _made(made.capacity, ("set", "capacity"), self._capacity, document, places)
+        sizes = {layer.name: layer.bytes_bound for layer in base.layers}
+        sizes |= _made(made.bytes, ("set", "bytes"), self._bytes, document, places)
         options = _made(made.options, ("set", "options"), self._option, document)
         keys, valid = table(spec.keys) or base.keys, self.catalogue.layers
         variant = replace(
@@ -107,7 +109,7 @@ class Lineage:
             source=f"variants/{name}.yaml",
             lineage=(*base.lineage, name),
             keys=keys,
-            layers=tuple(self._placed(one, keys, capacities) for one in places if one in valid),
+            layers=tuple(self._placed(one, keys, capacities, sizes) for one in places if one in valid),
             settings={**base.settings, **_made(made.settings, ("set",), self._setting, document)},
             options={**base.options, **options},
             reported={key: node.value for key, node in spec.reported.items()},
@@ -115,13 +117,17 @@ class Lineage:
         )
         return Draft(variant, places, sound and document.sound())
 
-    def _placed(self, name: str, keys: tuple[Key, ...], capacities: Mapping[str, int]) -> Layer:
+    def _placed(
+        self, name: str, keys: tuple[Key, ...], capacities: Mapping[str, int], sizes: Mapping[str, int]
+    ) -> Layer:
         """A layer in a variant. It serves all keys, or those whose names it serves in the catalogue."""
         layer = self.catalogue.layers[name]
         names = [key.name for key in layer.keys]
         own = tuple(key for key in keys if layer.serves_all or key.name in names)
         capacity = capacities.get(name, layer.capacity)
-        return replace(layer, keys=own, capacity=capacity, serves_all=len(own) == len(keys))
+        size = sizes.get(name, layer.bytes_bound)
+        every = len(own) == len(keys)
+        return replace(layer, keys=own, capacity=capacity, bytes_bound=size, serves_all=every)
 
     def _layers(self, spec: VariantSpec, parent: Draft, document: Document) -> dict[str, Place]:
         own = {name: document.place("layers", index) for index, name in enumerate(spec.layers)}
@@ -189,6 +195,18 @@ class Lineage:
         if wrong := storage.misfit(capacity):
             raise Misfit(wrong, whole=True)
         return capacity
+
+    def _bytes(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
+        layer = self.catalogue.layers.get(name)
+        if layer is None:
+            return MISSING
+        if layers and name not in layers:
+            what = f"layer {quote(name)} is not in this variant"
+            raise Misfit(what, hint_for(name, layers), whole=True, at_key=True)
+        if not layer.bytes_bound:
+            what = f"layer {quote(name)} has no bound in bytes to change"
+            raise Misfit(what, whole=True, at_key=True)
+        return BYTES.read(node)
 
 
 SHAPE = ("extends", "layers", "remove", "add")  # the keys that make a variant's list of layers

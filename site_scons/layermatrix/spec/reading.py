@@ -32,7 +32,8 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
     "groups": ("group",), "lines": ("file",), "reported": ("reported figure",), "settings": ("setting",),
     "storages": ("storage",), "capacity": ("layer",), "soak": ("program",), "roles": ("role",),
     "classes": ("class",), "run": ("run axis",), "values": ("value",),
-    "presets": ("preset",), "variants": ("variant", "mode", "load"),
+    "presets": ("preset",), "tune": ("variant",), "bytes": ("layer",),
+    "variants": ("variant", "mode", "load"),
     "budget": ("entry", "metric", "configuration"),
 }  # fmt: skip
 

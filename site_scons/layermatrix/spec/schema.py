@@ -35,6 +35,7 @@ from layermatrix.model.matrix import Matrix
 from layermatrix.model.measuring import Cache, Link
 from layermatrix.model.quarantine import Quarantine
 from layermatrix.model.system import LIBRARY
+from layermatrix.model.tuning import GROUPS
 from layermatrix.profiles.registry import PROFILES
 from layermatrix.spec import key_docs
 from layermatrix.spec.reading import hints, unfolded
@@ -338,6 +339,25 @@ RULES: Mapping[str, list[Schema]] = {
             "then": {"properties": {"default": {"anyOf": [{"type": "boolean"}, {"enum": list(SWITCHES)}]}},
                      "not": {"anyOf": [{"required": ["min"]}, {"required": ["max"]}]}},
             "else": {"properties": {"default": {"type": "integer"}}},
+        }
+    ],
+    "Values": [
+        {
+            "oneOf": [
+                {"required": ["choices"], "not": {"anyOf": [
+                    {"required": [key]} for key in ("min", "max", "step", "log")
+                ]}},
+                {"required": ["min", "max"], "not": {"required": ["choices"]}},
+            ]
+        },
+        {"not": {"required": ["step", "log"]}},
+    ],
+    "Tuning": [
+        {
+            "anyOf": [
+                *({"required": [key], "properties": {key: {"minProperties": 1}}} for key in GROUPS),
+                {"required": ["keys_of"], "properties": {"keys_of": {"minItems": 1}}},
+            ]
         }
     ],
     "PeerLoad": [{"properties": {"link": {"not": {"const": Link.INLINED.value}}}}],

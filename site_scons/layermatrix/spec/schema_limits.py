@@ -28,6 +28,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
     "A default is one of the values that it belongs to.": (r" has the default ", r"^'default' must be "),
     "Of two limits, the lower one is not above the upper one.": (
         r"^'max' is less than",
+        r"^'min' is .* begins at 1 or more$",
         r"is greater than 'hard'$",
     ),
     "The number of sets and the line of a cache are powers of two.": (r" must be \[bytes, ways, line\]",),

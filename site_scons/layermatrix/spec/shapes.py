@@ -125,6 +125,7 @@ class SetSpec:
 
     options: Mapping[Annotated[Name, Ref("option")], Node] = field(default_factory=dict)
     capacity: Mapping[LayerName, Node] = field(default_factory=dict)
+    bytes: Mapping[LayerName, Node] = field(default_factory=dict)
     settings: Annotated[Mapping[Annotated[Name, Ref("setting")], Node], REST] = field(default_factory=dict)
 
 
