@@ -31,6 +31,7 @@ from layermatrix.model.measuring import (
     Page,
     Peers,
     Programs,
+    Recorder,
     Suite,
     Timing,
 )
@@ -166,6 +167,7 @@ class Matrix:
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
+    recorder: Recorder | None = None
     pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
 
     def with_ways(self, ways: Iterable[Running]) -> Matrix:
