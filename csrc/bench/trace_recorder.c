@@ -458,10 +458,10 @@ static volatile struct switches *wiped_page(void)
 static void write_header(void)
 {
     struct trace_header *const header = recorder.header;
-    memcpy(header->magic, TRACE_MAGIC, sizeof header->magic);
     header->version = TRACE_VERSION;
     header->header_bytes = sizeof *header;
     commit();
+    memcpy(header->magic, TRACE_MAGIC, sizeof header->magic); // last: from here on, the file is a trace
 }
 
 static bool start(const char *path)
