@@ -5,6 +5,7 @@ Uses git's worktrees below build/base/. Raises BaseError with what is wrong and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,19 @@ def measured(plan: Plan, folder: Path, selection: Sequence[str]) -> Path:
     if not found.is_file():
         raise BaseError(f"the base could not be built in {folder}: its messages are above")
     return found
+
+
+def cells_of(plan: Plan, folder: Path) -> set[str]:
+    """The names of all cells that the commit in this folder can build here."""
+    words = [*plan.scons, *plan.request.compiler_variables.arguments(), "variant=all", "mode=all", "export"]
+    done = process.run(words, environment=process.environment(), timeout=600, folder=folder)
+    try:
+        if not done.failure:
+            return {entry["cell"] for entry in json.loads(process.text(done.stdout))["include"]}
+        why = done.failure
+    except (ValueError, KeyError, TypeError):
+        why = f"`export` printed {process.last_line(done.stdout)!r}"
+    raise BaseError(f"the cells of the base cannot be listed in {folder}: {why}; select cells with variant=")
 
 
 def _git(root: Path, *words: str) -> str:
