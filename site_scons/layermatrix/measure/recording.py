@@ -1,6 +1,6 @@
 """Record what a real program asks of the library's functions, as a trace that a benchmark replays.
 
-Runs the program with the recorder preloaded, and the replaying benchmark, which checks the trace and prints
+Runs the program with the recorder, and the replaying benchmark, which checks the trace and prints
 what is in it. Writes the compressed trace.
 
 The recorder gets three variables: the path of the trace, the number of events after which it stops, and the
