@@ -215,13 +215,16 @@ static void stop(enum trace_end end)
 // a signal. The file is opened each time, because programs close files that they do not know.
 static bool grow_file(void)
 {
+    int cancel, ignored, error = -1;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); // a thread that ends here would keep the lock
     const int file = open(recorder.path, O_RDWR | O_CLOEXEC);
-    if (file < 0) return false;
-    const int error = posix_fallocate(file, (off_t)recorder.room, STEP);
-    close(file);
-    if (error != 0) return false;
-    recorder.room += STEP;
-    return true;
+    if (file >= 0) {
+        error = posix_fallocate(file, (off_t)recorder.room, STEP);
+        close(file);
+    }
+    pthread_setcancelstate(cancel, &ignored);
+    if (error == 0) recorder.room += STEP;
+    return error == 0;
 }
 
 static bool has_space(void)

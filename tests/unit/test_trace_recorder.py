@@ -19,6 +19,10 @@ FLAGS = [
     *("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-fPIC"),
     *(f"-fno-builtin-{name}" for name in ("malloc", "calloc", "realloc", "free")),
 ]
+UNDEFINED = [
+    "-fsanitize=undefined",
+    "-fsanitize-undefined-trap-on-error",
+]  # needs no runtime, which allocates
 PROGRAM = r"""
 #define _GNU_SOURCE
 #include <malloc.h>
@@ -181,7 +185,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "no_locks.c").write_text(NO_LOCKS, encoding="utf-8")
     (folder / "program.c").write_text("#include <stdio.h>\n" + PROGRAM, encoding="utf-8")
     for words in (
-        ["-shared", FOLDER / "trace_recorder.c", "-o", "recorder.so"],
+        ["-shared", *UNDEFINED, FOLDER / "trace_recorder.c", "-o", "recorder.so"],
         ["-shared", "no_locks.c", "-o", "no_locks.so"],
         ["-Wno-unused-result", "program.c", "-o", "program"],
         [FOLDER / "bench_replay.c", "-o", "bench_replay"],

@@ -5,7 +5,6 @@ Reads NAME.trace.xz in the folder of traces; writes build/traces/NAME.trace.
 
 from __future__ import annotations
 
-import lzma
 from typing import TYPE_CHECKING
 
 from layermatrix.core import records
@@ -17,6 +16,8 @@ SUFFIX = ".trace.xz"
 
 
 def unpack(task: Task) -> None:
+    import lzma  # takes time, and few runs need it
+
     from layermatrix.build.step import StepError
 
     (source,), (target,) = task.sources, task.targets
