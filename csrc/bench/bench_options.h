@@ -1,6 +1,6 @@
 // The command line of the benchmark programs.
 //
-// Each option takes a number, where K and M stand for 1024 and 1024 * 1024, or a word of a list. Complaints go to
+// Each option takes a number, where K and M stand for 1024 and 1024 * 1024, a word of a list, or any text. Complaints go to
 // stderr with exit status 2. A program shares the options below as far as it knows them, and may add its own.
 
 #ifndef BENCH_OPTIONS_H
@@ -24,21 +24,23 @@ struct bench_options {
 };
 
 // value: where it goes; for the shared ones NULL, and `offset` in the options. words: ended by NULL; the value is
-// the position of the word.
+// the position of the word. text: where any text goes.
 struct bench_option {
     const char *name;
     uint64_t *value;
     size_t offset;
     uint64_t low, high;
     const char *const *words;
+    const char **text;
     const char *doc;
 };
 
 #define BENCH_OPTION(name, field, low, high, doc) \
-    {name, NULL, offsetof(struct bench_options, field), low, high, NULL, doc}
-#define BENCH_OWN(name, value, low, high, doc) {name, value, 0, low, high, NULL, doc}
-#define BENCH_OWN_WORD(name, value, words, doc) {name, value, 0, 0, 0, words, doc}
-#define BENCH_OWN_END {NULL, NULL, 0, 0, 0, NULL, NULL}
+    {name, NULL, offsetof(struct bench_options, field), low, high, NULL, NULL, doc}
+#define BENCH_OWN(name, value, low, high, doc) {name, value, 0, low, high, NULL, NULL, doc}
+#define BENCH_OWN_WORD(name, value, words, doc) {name, value, 0, 0, 0, words, NULL, doc}
+#define BENCH_OWN_TEXT(name, text, doc) {name, NULL, 0, 0, 0, NULL, text, doc}
+#define BENCH_OWN_END {NULL, NULL, 0, 0, 0, NULL, NULL, NULL}
 
 // A program whose default of a shared option is 0, where 0 is no value, does not know that option.
 static const struct bench_option bench_shared[] = {
@@ -67,6 +69,10 @@ static inline bool bench_is_known(struct bench_options *options, const struct be
 
 static inline void bench_help_line(struct bench_options *options, const struct bench_option *option)
 {
+    if (option->text != NULL) {
+        printf("  %-11s T  %s\n", option->name, option->doc);
+        return;
+    }
     const uint64_t value = *bench_value(options, option);
     if (option->words == NULL) {
         printf("  %-11s N  %s (%" PRIu64 ")\n", option->name, option->doc, value);
@@ -116,6 +122,12 @@ static inline uint64_t bench_word(const struct bench_option *option, const char 
     bench_die("%s does not take '%s'; --help lists its words", option->name, text != NULL ? text : "");
 }
 
+static inline const char *bench_text(const struct bench_option *option, const char *text)
+{
+    if (text == NULL || *text == '\0') bench_die("%s takes a text", option->name);
+    return text;
+}
+
 static inline const struct bench_option *bench_find(struct bench_options *options, const char *name)
 {
     for (const struct bench_option *option = bench_shared; option->name != NULL; option++)
@@ -132,8 +144,10 @@ static inline void bench_parse(int argc, char **argv, const char *doc, struct be
         if (strcmp(argv[i], "--help") == 0) bench_help(argv[0], doc, options);
         const struct bench_option *option = bench_find(options, argv[i]);
         const char *text = argv[++i];
-        *bench_value(options, option) =
-            option->words != NULL ? bench_word(option, text) : bench_number(option, text);
+        if (option->text != NULL) *option->text = bench_text(option, text);
+        else
+            *bench_value(options, option) =
+                option->words != NULL ? bench_word(option, text) : bench_number(option, text);
     }
     if (options->min > options->max) bench_die("--min is above --max");
     char path[PATH_MAX];

@@ -5,7 +5,8 @@
 // takes its usual branches, and its accesses to blocks miss the cache about as rarely as with any malloc. Counts leave
 // out the functions of this file.
 //
-// pile: the addresses of free blocks, the last one on top.  A block of more than PITCH bytes is not used again.
+// pile: the addresses of free blocks, the last one on top.  large: more than PITCH bytes, or an alignment of its own; such a
+// block has a power of two as its size and as its alignment, and there is a pile for each power, linked by pages.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -25,13 +26,18 @@ enum {
     ALIGN = 64,
     PITCH = 17 * ALIGN, // an odd number of cache lines: the blocks spread over all sets of a cache
     BLOCKS = 1 << 17,
-    LARGE = 1 << 26, // bytes for larger blocks, and for those with an alignment of their own
+    POWERS = 27,
+    LARGE = 1 << (POWERS - 1), // bytes for large blocks
+    PAGE = 4096,
+    LARGE_PAGES = LARGE / PAGE,
 };
 
 static unsigned char blocks[BLOCKS][PITCH] __attribute__((aligned(ALIGN)));
-static unsigned char large[LARGE] __attribute__((aligned(ALIGN)));
+static unsigned char large[LARGE] __attribute__((aligned(PAGE)));
 static unsigned char *pile[BLOCKS];
 static size_t piled, fresh, large_used;
+static unsigned char power_of[LARGE_PAGES]; // of the block that begins in this page
+static unsigned below[LARGE_PAGES], top[POWERS]; // pages, counted from 1; 0 is the end of a pile
 static bool lock;
 
 static void enter(void)
@@ -44,14 +50,43 @@ static void leave(void)
     __atomic_clear(&lock, __ATOMIC_RELEASE);
 }
 
-static void *take_large(size_t size, size_t align)
+static size_t page_of(const void *block)
 {
-    if (align > LARGE) return NULL;
-    const uintptr_t place = ((uintptr_t)large + large_used + align - 1) & ~(uintptr_t)(align - 1);
+    return ((uintptr_t)block - (uintptr_t)large) / PAGE;
+}
+
+static bool is_large(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)large < sizeof large;
+}
+
+static void *fresh_large(unsigned power)
+{
+    const size_t size = (size_t)1 << power;
+    const uintptr_t place = ((uintptr_t)large + large_used + size - 1) & ~(uintptr_t)(size - 1);
     const size_t start = place - (uintptr_t)large;
     if (start > LARGE || size > LARGE - start) return NULL;
     large_used = start + size;
+    power_of[start / PAGE] = (unsigned char)power;
     return large + start;
+}
+
+static void *take_large(size_t size, size_t align)
+{
+    unsigned power = 12; // a page
+    if (size > LARGE || align > LARGE) return NULL;
+    while ((size_t)1 << power < size || (size_t)1 << power < align) power++;
+    const unsigned page = top[power];
+    if (page == 0) return fresh_large(power);
+    top[power] = below[page - 1];
+    return large + (size_t)(page - 1) * PAGE;
+}
+
+static void give_large(void *block)
+{
+    const size_t page = page_of(block);
+    below[page] = top[power_of[page]];
+    top[power_of[page]] = (unsigned)page + 1;
 }
 
 static void *take(size_t size, size_t align)
@@ -73,9 +108,11 @@ EXPORT void *malloc(size_t size)
 
 EXPORT void free(void *block)
 {
-    if ((uintptr_t)block - (uintptr_t)blocks >= sizeof blocks) return; // NULL, or large
+    const bool is_small = (uintptr_t)block - (uintptr_t)blocks < sizeof blocks;
+    if (!is_small && !is_large(block)) return; // NULL
     enter();
-    pile[piled++] = block;
+    if (is_small) pile[piled++] = block;
+    else give_large(block);
     leave();
 }
 
@@ -89,8 +126,7 @@ EXPORT void *calloc(size_t count, size_t size)
 
 EXPORT size_t malloc_usable_size(void *block)
 {
-    const uintptr_t offset = (uintptr_t)block - (uintptr_t)large;
-    if (offset < sizeof large) return large_used - offset;
+    if (is_large(block)) return (size_t)1 << power_of[page_of(block)];
     return block == NULL ? 0 : PITCH;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -39,6 +40,15 @@ def test_a_change_is_compared_with_its_base(foreign: Project, cc: str) -> None:
     shutil.copy(foreign.path("build/base").joinpath(*_results(foreign)), foreign.path("one.json"))
     merged = foreign.build("compare", "reports=one.json", "base=one.json")
     assert "## no counted figure moved: 1 cell compared with one.json\n" in merged.stdout
+    # the base builds the cells of the reports, not those that the matrix builds by default
+    results = json.loads(foreign.read("one.json"))
+    results["cells"].append({**results["cells"][0], "id": "gone-release-gcc", "failed": "tests: x"})
+    foreign.write("two.json", json.dumps(results))
+    run = foreign.scons("compare", "reports=two.json", "base=HEAD")
+    assert run.status == 1
+    assert run.cells <= {cell}
+    assert "1 cell compared with HEAD (" in run.stdout
+    assert "### Fails now\n\n- **gone-release-gcc**: tests: x" in run.stdout
     for words, message in (
         ((), "compare needs base=, a commit or the results.json of an earlier run"),
         (

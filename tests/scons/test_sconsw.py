@@ -59,6 +59,32 @@ esac
 EXTRAS = ("zig", "dev", "docs", "tune", "history", "parquet")
 LOCKS = ("requirements", *(f"requirements-{name}" for name in EXTRAS))
 
+
+class Copy:
+    """sconsw with small locks in a separate folder, and its own PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "a project"
+        self.root.mkdir(parents=True)
+        shutil.copy2(ROOT / "sconsw", self.root)
+        for name in LOCKS:
+            self.root.joinpath(f"{name}.lock").write_text(f"# {name}\n")
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        self.calls_file = folder / "calls"
+        self.add_tools(*TOOLS, *FAKE_TOOLS)
+        self.add_command("gcc", "#!/bin/sh\n")
+        self.environment = {
+            "PATH": str(self.bin),
+            "HOME": str(folder),
+            "CALLS": str(self.calls_file),
+            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+        }
+
+    def add_tools(self, *names: str) -> None:
+        for name in names:
+            self.bin.joinpath(name).symlink_to(str(shutil.which(name)))
+
     def add_command(self, name: str, script: str) -> None:
         path = self.bin / name
         path.write_text(script)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_traces
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ TINY = {
     "random_mixed_hakmem": ["--ops", "4000", "--slots", "50"],
     "realloc": ["--ops", "2", "--slots", "40", "--max", "4K", "--step", "64"],
     "replace": ["--ops", "4000", "--slots", "50"],
+    "replay": ["--ops", "4000", "--trace", "toy"],
     "sharing": ["--ops", "400"],
     "spawn": ["--ops", "4000", "--slots", "50", "--rounds-of", "100"],
     "startup": ["--ops", "200", "--slots", "50"],
@@ -53,6 +55,8 @@ OTHERS = [
     ("phases", ["--touch", "none", "--min", "256", "--max", "256"]),
     ("pipe", ["--consumers", "4", "--batch", "7"]),
     ("realloc", ["--step", "0", "--max", "1M", "--touch", "pages"]),
+    ("replay", ["--touch", "ends"]),
+    ("replay", ["--touch", "none"]),
     ("sharing", ["--first", "given", "--threads", "3"]),
 ]
 CASES = [*((name, []) for name in TINY), *OTHERS]
@@ -78,8 +82,12 @@ def compiler() -> str:
 
 @pytest.fixture(scope="module")
 def programs(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the programs."""
-    folder = tmp_path_factory.mktemp("programs")
+    """A folder with the programs, which find traces where a build has them."""
+    build = tmp_path_factory.mktemp("programs")
+    folder = build / "baseline" / "bin"
+    for inside in (folder, build / "traces"):
+        inside.mkdir(parents=True)
+    (build / "traces" / "toy.trace").write_bytes(toy_traces.small().content())
     for source in SOURCES:
         words = [compiler, *FLAGS, str(source), "-o", str(folder / source.stem)]
         subprocess.run(words, check=True, timeout=60)

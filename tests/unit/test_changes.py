@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from layermatrix.analysis import changes
 from layermatrix.analysis.changes import DocumentError, Moved
 from layermatrix.analysis.results import SCHEMA
 from layermatrix.build.request import RequestError
-from layermatrix.jobs import compare
+from layermatrix.build.targets import Variable
+from layermatrix.jobs import base_commit, compare
 from layermatrix.report import changes as report
 
 
@@ -146,3 +149,58 @@ def test_the_results_of_shards_are_named_by_paths_and_patterns(tmp_path: Path) -
         assert compare.files(tmp_path, text) == both
     with pytest.raises(RequestError, match=r"reports=shards/3\*: there is no such file"):
         compare.files(tmp_path, "shards/1/*.json,shards/3*")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The part of a plan that `compare reports=` uses."""
+
+    root: Path
+    given: Mapping[str, str]
+
+    @property
+    def request(self) -> Any:
+        return self
+
+    def text(self, variable: Variable) -> str:
+        return self.given.get(variable.name, "")
+
+    def selection(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "status"),
+    [(None, None, 0), ("tests: x", None, 0), (None, "tests: x", 1), ("tests: x", "tests: x", 1)],
+)
+def test_the_exit_status_of_reports_is_that_of_their_cells(
+    before: str | None, now: str | None, status: int, tmp_path: Path
+) -> None:
+    for name, failed in (("base", before), ("now", now)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document(cell("a", failed=failed))))
+    plan = Asked(tmp_path, {"base": "base.json", "reports": "now.json"})
+    work = compare.prepare(plan)  # type: ignore[arg-type]
+    assert work.builds == ()
+    assert work.run() == status
+
+
+def test_a_commit_builds_the_cells_of_the_reports_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "now.json").write_text(json.dumps(document(cell("a"), cell("b"), cell("new"))))
+    (tmp_path / "base.json").write_text(json.dumps(document(cell("a"), cell("b"))))
+    built: list[list[str]] = []
+
+    def measured(_plan: object, _folder: Path, selection: list[str]) -> Path:
+        built.append(selection)
+        return tmp_path / "base.json"
+
+    monkeypatch.setattr(base_commit, "commit_of", lambda root, name: "1234567890abcdef")
+    monkeypatch.setattr(base_commit, "checked_out", lambda root, commit: tmp_path)
+    monkeypatch.setattr(base_commit, "cells_of", lambda plan, folder: {"a", "b", "other"})
+    monkeypatch.setattr(base_commit, "measured", measured)
+    plan = Asked(tmp_path, {"base": "main", "reports": "now.json"})
+    assert compare.prepare(plan).run() == 0  # type: ignore[arg-type]
+    monkeypatch.setattr(base_commit, "cells_of", lambda plan, folder: {"other"})
+    assert compare.prepare(plan).run() == 0  # type: ignore[arg-type]
+    assert built == [["cells=a,b"]]

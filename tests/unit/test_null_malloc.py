@@ -53,6 +53,13 @@ int main(void)
     CHECK(zeroed == first && zeroed[0] == 0 && zeroed[799] == 0);
     void *aligned = NULL;
     CHECK(posix_memalign(&aligned, 4096, 10) == 0 && (uintptr_t)aligned % 4096 == 0);
+    for (int i = 0; i < 100000; i++) {
+        free(aligned);
+        CHECK((aligned = aligned_alloc(4096, 100000)) != NULL && malloc_usable_size(aligned) >= 100000);
+        void *other = realloc(malloc(3000), 70000);  // large blocks are used again, too
+        CHECK(other != NULL && other != aligned);
+        free(other);
+    }
     CHECK((uintptr_t)memalign(256, 10) % 256 == 0 && (uintptr_t)aligned_alloc(64, 10) % 64 == 0);
     volatile size_t huge = SIZE_MAX;
     CHECK(malloc(huge) == NULL && errno == ENOMEM);

@@ -112,6 +112,43 @@ def test_costs_are_of_the_last_time_and_a_half_line_is_ignored(tmp_path: Path) -
     with (tmp_path / costs.NAME).open("a") as file:
         file.write("12.")
     assert costs.of_cell(tmp_path) == 3.5
+    costs.note(tmp_path, "c.o", 1.0)  # runs together with the half line
+    assert (costs.of_cell(tmp_path), costs.damage(tmp_path)) == (3.5, None)
+
+
+def test_damaged_costs_of_a_cell_are_named_and_not_accepted(cells: Sequence[Cell], tmp_path: Path) -> None:
+    whole, broken, unreadable = (tmp_path / cell.build_dir for cell in cells[:3])
+    for folder in (whole, broken):
+        costs.note(folder, "a.o", 2.0)
+    with (broken / costs.NAME).open("ab") as file:
+        file.write(b"\xff\xfe\nabc\n-1 b.o\n")
+    (unreadable / costs.NAME).mkdir(parents=True)
+    assert "3 lines cannot be read, the first is line 2; its cell has too few" in str(costs.damage(broken))
+    assert str(costs.damage(unreadable)).endswith("remove it, and build the cell again")
+    assert costs.accept(tmp_path, cells[:3]) == 1
+    assert costs.accepted(tmp_path) == {cells[0].id: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "Expecting value"),
+        ('{"a": 1', "Expecting ',' delimiter"),
+        ("[1]", "an object is expected: the seconds by the name of the cell"),
+        ('{"a": "1"}', 'the seconds of a are "1"'),
+        ('{"a": true}', "the seconds of a are true"),
+        ('{"a": -1}', "the seconds of a are -1"),
+        ('{"a": NaN}', "the seconds of a are NaN"),
+    ],
+)
+def test_damaged_accepted_costs_are_an_error_and_not_empty(text: str, what: str, tmp_path: Path) -> None:
+    """All shards of a run have to see the same seconds."""
+    assert costs.accepted(tmp_path) == {}
+    (tmp_path / costs.ACCEPTED).parent.mkdir()
+    (tmp_path / costs.ACCEPTED).write_text(text, encoding="utf-8")
+    with pytest.raises(SelectionError, match="restore it, or remove it and run `matrix --accept`") as found:
+        costs.accepted(tmp_path)
+    assert str(found.value).startswith(f"variants/costs.json is damaged: {what}")
 
 
 # --- presets

@@ -42,11 +42,23 @@ def test_a_mistake_in_the_spec_does_not_end_the_watch(
     readings = iter([2, 0])
     monkeypatch.setattr(watch, "run_child", lambda command, folder, silent: next(readings))
     plan = Plan(tmp_path, None, Request(targets=()), {}, ("scons",))  # type: ignore[arg-type]
-    assert watch.wait_for_change(plan, [], {})
+    assert watch.wait_for_change(plan, {})
     assert [*readings] == [], "the first reading found a mistake"
-    assert not watch.wait_for_change(plan, [], {})
+    assert not watch.wait_for_change(plan, {})
     shown = capfd.readouterr().out.split("\n")
     assert [line for line in shown if line] == 2 * ["changed: variants/a.yaml"] + ["changed: src/a.c"]
+
+
+def test_a_new_folder_or_file_beside_sconstruct_is_a_change(tmp_path: Path) -> None:
+    for name in ("src/a.c", "build/a.o", "SConstruct"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("", encoding="utf-8")
+    before = watch.stamps(tmp_path)
+    for name in ("more/b.c", "top.c", "SConscript.more", ".hidden/c.c", "run.log", "docs/page.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("", encoding="utf-8")
+    changed = polling.changed(before, watch.stamps(tmp_path))
+    assert [Path(name).name for name in changed] == ["SConscript.more", "b.c", "top.c"]
 
 
 def test_only_figures_that_moved_are_shown_with_their_percent() -> None:

@@ -18,6 +18,11 @@ def lone_library(source: str) -> str:
     return f"bin/{Path(source).stem}.so"
 
 
+def trace(name: str) -> str:
+    """An unpacked trace, which the benchmark programs can read."""
+    return f"build/traces/{name}.trace"
+
+
 def record(name: str) -> str:
     """The record of this name: a kind of evidence, or `failure`."""
     return f"evidence/{name}.json"

@@ -142,7 +142,7 @@ class Request:
     def cell_names(self) -> set[str]:
         """The ids of the cells whose files are targets: build/<cell>/..."""
         found = [re.search(r"(?:^|/)build/([^/]+)/", name) for name in self.names]
-        return {match[1] for match in found if match} - {"baseline", "report"}
+        return {match[1] for match in found if match} - {"baseline", "report", "traces"}
 
     def selection(self) -> list[str]:
         """The arguments that select the cells."""

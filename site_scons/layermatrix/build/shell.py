@@ -91,14 +91,15 @@ class Shell:
         """Run a command, or get the object that it would make from another cell."""
         recipe, shared = self.recipes.get(target), self.shared
         key = shared.key(command[-1], recipe(), variables) if shared and recipe else None
-        if shared is None or key is None:
+        if shared is None or recipe is None or key is None:
             return _run(command, variables)
         if shared.fetch(key, Path(target)):
             return 0, ""
-        status, log = _run(command, variables)
-        if status == 0 and not log:  # a warning must be seen in each cell
-            shared.store(key, Path(target))
-        return status, log
+
+        def run(line: str) -> tuple[int, str]:
+            return _run([*command[:-1], line], variables)
+
+        return shared.compile(key, command[-1], recipe(), Path(target), run)
 
     def _report(self, line: str, status: int, log: str) -> None:
         """Print a command's output in one piece; show a failed command in full."""

@@ -62,6 +62,19 @@ def measured(plan: Plan, folder: Path, selection: Sequence[str]) -> Path:
     return found
 
 
+def cells_of(plan: Plan, folder: Path) -> set[str]:
+    """The names of all cells that the commit in this folder can build here."""
+    words = [*plan.scons, *plan.request.compiler_variables.arguments(), "variant=all", "mode=all", "export"]
+    done = process.run(words, environment=process.environment(), timeout=600, folder=folder)
+    try:
+        if not done.failure:
+            return {entry["cell"] for entry in json.loads(process.text(done.stdout))["include"]}
+        why = done.failure
+    except (ValueError, KeyError, TypeError):
+        why = f"`export` printed {process.last_line(done.stdout)!r}"
+    raise BaseError(f"the cells of the base cannot be listed in {folder}: {why}; select cells with variant=")
+
+
 @dataclass(frozen=True)
 class Built:
     """A cell of another commit. folder: its build folder. library: its shared library; None if the commit

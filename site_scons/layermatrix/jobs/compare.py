@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import glob
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.build.request import RequestError
-from layermatrix.build.targets import Variable
+from layermatrix.build.targets import CELLS, Variable
 from layermatrix.jobs import base_commit
-from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.analysis.changes import Changes, Document
@@ -71,7 +72,10 @@ def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None)
         with outcome.step():
             if build:
                 outcome.failed(plan.build(build))
-            _write(plan, _changes(plan, build, files, commit))
+            found = _changes(plan, build, files, commit)
+            _write(plan, found)
+            if found.broken or found.failing:  # of reports, this is all that tells it
+                outcome.failed(FAILED)
     except (DocumentError, base_commit.BaseError) as error:
         raise RequestError(str(error)) from None
     return outcome.end()
@@ -91,13 +95,25 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
         records.write_text(plan.root / MERGED, json.dumps(now, ensure_ascii=False) + "\n")
     base = None
     if commit:
-        base = base_commit.measured(
-            plan, base_commit.checked_out(plan.root, commit), plan.request.selection()
-        )
+        base = _of_commit(plan, commit, [] if build else [cell["id"] for cell in now["cells"]])
     elif given:
         base = plan.root / given
     name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given
     return changes.compare(changes.load(base) if base else None, now, name)
+
+
+def _of_commit(plan: Plan, commit: str, cells: Sequence[str]) -> Path | None:
+    """The results of a commit, built and counted there. cells: those of the reports; the others of the commit
+    are not needed. Without them, the command line selects. None if the commit has none of these cells."""
+    folder = base_commit.checked_out(plan.root, commit)
+    selection = plan.request.selection()
+    if cells and not selection:
+        there = base_commit.cells_of(plan, folder)
+        shared = [cell for cell in cells if cell in there]
+        if not shared:
+            return None
+        selection = [f"{CELLS.name}={','.join(shared)}"]
+    return base_commit.measured(plan, folder, selection)
 
 
 def _write(plan: Plan, found: Changes) -> None:

@@ -5,6 +5,7 @@ With --accept, it writes variants/costs.json: the seconds of each cell, by which
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ def prepare(plan: Plan) -> Work:
     chosen = plan.select(JOB)
     work = measuring.work(plan, chosen, ("checks", "benches"), "matrix_table")
     if plan.request.accept:
+        costs.accepted(plan.root)  # report damage before anything is built
         work = replace(work, run=partial(accepted, plan, chosen, work.run))
     if QUARANTINE.name in plan.request.given:
         work = replace(work, run=partial(_reviewed, plan, chosen, work.run))
@@ -52,6 +54,9 @@ def accepted(plan: Plan, chosen: Selection, run: Callable[[], int]) -> int:
     if status == INTERRUPTED:
         print(f"{costs.ACCEPTED} is unchanged, because the run was interrupted")
         return status
+    for cell in chosen.cells:
+        if wrong := costs.damage(plan.root / cell.build_dir):
+            print(f"not accepted: {wrong}", file=sys.stderr)
     count = costs.accept(plan.root, chosen.cells)
     print(f"{costs.ACCEPTED}: the seconds of {several(count, 'cell')} are accepted")
     return status

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,24 @@ NAME = "watch"
 STORE = Path("build/.watch.json")
 SPECS = "variants"
 ELSEWHERE = ("build", "docs")  # folders whose changes build nothing
+# Files beside SConstruct that a build may read. Others, such as logs, may be written by the build itself.
+READ = (
+    ".c",
+    ".cc",
+    ".cpp",
+    ".cxx",
+    ".h",
+    ".hh",
+    ".hpp",
+    ".inc",
+    ".j2",
+    ".py",
+    ".S",
+    ".s",
+    ".sh",
+    ".toml",
+    ".yaml",
+)
 TARGETS = {"evidence": "checks"}  # job -> the target that builds what it shows
 
 Figures = Mapping[str, str]  # "cell: kind, heading" -> the figure
@@ -40,31 +58,37 @@ def prepare(plan: Plan) -> Work:
 
 
 def _run(plan: Plan, chosen: Selection, wanted: tuple[str, ...]) -> int:
-    inside = [path for path in plan.root.iterdir() if path.name not in ELSEWHERE and path.name[0] != "."]
-    places = [path for path in inside if path.is_dir() or path.name.startswith("SCons")]  # no logs
     before = _stored(plan.root / STORE)
     try:
         while True:
-            seen = polling.stamps(places)
+            seen = stamps(plan.root)
             run_child([*plan.scons, "-k", *_words(plan), *wanted], plan.root)
             after = figures(collecting.collect(plan, chosen))
             print("\n".join(moves(before, after)) if before else "watching; Ctrl-C ends it", flush=True)
             before = after
-            if wait_for_change(plan, places, seen):
+            if wait_for_change(plan, seen):
                 _start_again(plan, before)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def wait_for_change(plan: Plan, places: Sequence[Path], seen: polling.Stamps) -> bool:
+def stamps(root: Path) -> polling.Stamps:
+    """The stamps of all files that a build may read; also of those in folders that were not there before."""
+    inside = [path for path in root.iterdir() if path.name not in ELSEWHERE and path.name[0] != "."]
+    return polling.stamps(
+        path for path in inside if path.is_dir() or path.suffix in READ or path.name.startswith("SCons")
+    )
+
+
+def wait_for_change(plan: Plan, seen: polling.Stamps) -> bool:
     """Wait until a file changes, and print which. Whether the spec has changed; if it has a mistake, which is
     printed, wait until it is corrected."""
     while True:
-        files = polling.wait_for_change(lambda: polling.stamps(places), seen)
+        files = polling.wait_for_change(lambda: stamps(plan.root), seen)
         print(f"\nchanged: {', '.join(_short(file, plan.root) for file in files)}", flush=True)
         if not any(Path(file).is_relative_to(plan.root / SPECS) for file in files):
             return False
-        seen = polling.stamps(places)
+        seen = stamps(plan.root)
         if run_child([*plan.scons, "-n", *_words(plan), *plan.request.names], plan.root, silent=True) == 0:
             return True
 

@@ -32,12 +32,12 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import UNCOUNTED, Bench, Ratio, Timing
 from layermatrix.evidence.conditions import Conditions
-from layermatrix.measure import machine, one_run, pinning, recording, stats
+from layermatrix.measure import machine, one_run, pinning, samples, stats
 from layermatrix.measure.hardware import Perf
 from layermatrix.measure.machine import Watch
 from layermatrix.measure.method import Method
 from layermatrix.measure.one_run import Figures, Load, RunError, Subject
-from layermatrix.measure.recording import Series
+from layermatrix.measure.samples import Series
 
 ONE_THREAD = 1.2  # CPUs at once, on average: a program that uses more runs several threads
 Store = Callable[[Path, Bench | NotMeasured], None]
@@ -267,7 +267,7 @@ def _store_round(session: _Session, rounds: int, store: Store) -> dict[str, Benc
     conditions, results = session.watch.conditions(), {}
     base = session.baseline.name if session.baseline else None
     better = {load.name: load.unit.better for load in session.loads}
-    ratios = recording.ratios(session.series, base, better, session.method.smallest_effect)
+    ratios = samples.ratios(session.series, base, better, session.method.smallest_effect)
     for subject in session.subjects:
         results[subject.name] = _record(session, subject, rounds, conditions, ratios)
         store(subject.store, results[subject.name])
@@ -291,10 +291,10 @@ def _record(
 def _timing(
     session: _Session, load: Load, subject: Subject, ratios: Mapping[tuple[str, str], Ratio]
 ) -> Timing | NotMeasured:
-    alone, baseline = recording.timing(session.series[subject.name, load.name], load), session.baseline
+    alone, baseline = samples.timing(session.series[subject.name, load.name], load), session.baseline
     if isinstance(alone, NotMeasured) or subject is baseline:
         return alone
     if baseline is None:
         return replace(alone, ratio=NotMeasured("there is no baseline"))
     beside = session.series[baseline.name, load.name]
-    return recording.against(alone, beside, ratios.get((subject.name, load.name)))
+    return samples.against(alone, beside, ratios.get((subject.name, load.name)))

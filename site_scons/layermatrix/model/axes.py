@@ -38,6 +38,7 @@ VARIABLES = (
     "why", "quarantine", "peer", "libraries", "base", "ci", "layer", "like", "project", "reports", "shell",
     "tests", "python", "precision", "budget", "seed", "strict", "load", "runs", "planted", "figure",
     "commits", "from", "store", "format", "since", "to",
+    "program", "trace", "process", "events",
 )  # fmt: skip
 Arguments = Annotated[tuple[Word, ...], Items(alone=True)]
 Command = Annotated[str, Text("the name of a command", r"[\w.+-]+", longest=100)]

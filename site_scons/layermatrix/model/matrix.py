@@ -32,6 +32,7 @@ from layermatrix.model.measuring import (
     Page,
     Peers,
     Programs,
+    Recorder,
     Suite,
     Timing,
 )
@@ -168,6 +169,7 @@ class Matrix:
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
     peers: Peers | None = None
+    recorder: Recorder | None = None
     pages: Mapping[Name, Page] = field(default_factory=dict, hash=False)
     tune: Mapping[VariantName, Tuning] = field(default_factory=dict, hash=False)
 

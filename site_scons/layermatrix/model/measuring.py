@@ -115,6 +115,17 @@ class Baseline:
     reported: Mapping[FigureName, Label] = field(default_factory=dict, hash=False)
 
 
+@dataclass(frozen=True)
+class Recorder:
+    """What records the calls of programs. source: the C file of a library that is preloaded into a program
+    and writes its calls to a trace. program: the benchmark that replays a trace. traces: the folder of the
+    recorded traces, which are compressed; `benches` unpacks them into build/traces."""
+
+    source: CFile
+    program: Name
+    traces: File
+
+
 class Link(enum.Enum):
     """How a benchmark gets the hot path. The catalogue's profile sets the default.
 

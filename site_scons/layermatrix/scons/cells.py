@@ -29,13 +29,15 @@ def cells(env: Env) -> list[Env]:
 
 def baseline(env: Env) -> Env:
     """An environment for the benchmark programs that run on the system's own functions. If the matrix has a
-    floor, this environment builds it."""
+    floor or a recorder, this environment builds it."""
     build: BuildState = env["LAYERED"]
     usual = Cell(build.selection.cells[0].variant, "release", build.usual_compiler)
     made = _cell(env, usual, paths.BASELINE)
     timed = build.project.matrix.peers
     if timed and timed.floor:
         builders.lone_library(made, timed.floor.source)
+    if build.project.matrix.recorder:
+        builders.lone_library(made, build.project.matrix.recorder.source)
     return made
 
 

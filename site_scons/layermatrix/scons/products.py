@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from SCons.Action import Action
 
-from layermatrix.build import paths, printing
+from layermatrix.build import paths, printing, unpacking
 from layermatrix.core import process
 from layermatrix.model.matrix import NATIVE
 from layermatrix.scons import builders, run
@@ -82,7 +82,7 @@ def _library_sources(env: Env) -> list[Node]:
 
 
 def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
-    """The benchmark programs, one for each C file that matches the pattern.
+    """The benchmark programs, one for each C file that matches the pattern; and the traces that they replay.
 
     A program whose load is inlined is linked with `built`, the cell's libraries; the baseline has no such
     program. The other programs link no library.
@@ -99,6 +99,18 @@ def benches(env: Env, pattern: str, built: Sequence[Node] = ()) -> list[Node]:
         # a program that inlines everything calls no function of the library, but must still load it
         flags = [*env["LINKFLAGS"], "-Wl,--no-as-needed"]
         made += _programs(env, linked, LINKFLAGS=flags, **_shared(env, built[0]))
+    return [*made, *_traces(env)]
+
+
+def _traces(env: Env) -> list[Node]:
+    """The traces of the project, unpacked once for all cells."""
+    build: BuildState = env["LAYERED"]
+    recorder, made = build.project.matrix.recorder, []
+    for source in _matching(env, [f"{recorder.traces}/*{unpacking.SUFFIX}"]) if recorder else ():
+        target = build.at(paths.trace(source.name.removesuffix(unpacking.SUFFIX)))
+        if not env.File(target).has_builder():
+            builders.step(env, "GENERATE", [target], [source], unpacking.unpack)
+        made.append(env.File(target))
     return made
 
 

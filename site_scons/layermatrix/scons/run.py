@@ -57,7 +57,7 @@ def guard_database() -> None:
 
     def guarded() -> None:
         try:
-            if any(entries.dirty for entries in SCons.SConsign.sig_files):
+            if _has_changes():
                 write()
         except OSError as error:
             for database in SCons.SConsign.DB_sync_list:
@@ -65,6 +65,11 @@ def guard_database() -> None:
             refuse(f"SCons cannot write its database: {words_of(error)}; what was built will be built again")
 
     SCons.SConsign.write = guarded
+
+
+def _has_changes() -> bool:
+    """Whether the database has an entry that is not in its file."""
+    return any(entries.dirty for entries in SCons.SConsign.sig_files)
 
 
 def _store_changes_only() -> None:
@@ -94,7 +99,7 @@ def _save_on_the_way(write: Callable[[], None]) -> None:
     def executed_and_saved(task: Any) -> None:
         executed(task)
         now = time.monotonic()
-        if now - last[0] > max(SAVE_SECONDS, SAVE_PART * last[1]):
+        if now - last[0] > max(SAVE_SECONDS, SAVE_PART * last[1]) and _has_changes():
             with contextlib.suppress(OSError):  # the write at the end of the run reports it
                 write()
             last[:] = [time.monotonic(), time.monotonic() - now]

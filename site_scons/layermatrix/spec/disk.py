@@ -78,6 +78,8 @@ def of_matrix(root: Path, plan: Matrix) -> Iterator[Misfit]:
     yield from _programs(root, plan)
     if plan.peers and plan.peers.floor and not (root / plan.peers.floor.source).is_file():
         yield _no_file(plan.peers.floor.source, ("peers", "floor", "source"))
+    if plan.recorder and not (root / plan.recorder.source).is_file():
+        yield _no_file(plan.recorder.source, ("recorder", "source"))
 
 
 def _tests(plan: Matrix, known: Collection[str]) -> Iterator[Misfit]:
@@ -110,9 +112,10 @@ def of_quarantine(root: Path, plan: Matrix, quarantine: Quarantine) -> Iterator[
 def _programs(root: Path, plan: Matrix) -> Iterator[Misfit]:
     """Check that a load's program has a source: a C file of that name, anywhere in the project except
     build/."""
-    programs: dict[Place, str] = {("loads", name): load.program for name, load in plan.loads.items()}
     timed = plan.peers.loads if plan.peers else {}
+    programs: dict[Place, str] = {("loads", name): load.program for name, load in plan.loads.items()}
     programs |= {("peers", "loads", name): load.program for name, load in timed.items()}
+    programs |= {("recorder",): plan.recorder.program} if plan.recorder else {}
     if not programs:
         return
     inside = [path for path in root.iterdir() if path.name != "build" and path.name[0] != "."]

@@ -124,6 +124,7 @@ DOCS = {
         "counters": "which loads are simulated, and how much their figures may grow",
         "peers": "other libraries that variants are timed against",
         "tune": "the searches of `tune`, by the variant whose values are tried",
+        "recorder": "what records the calls of real programs, for loads that replay them",
         "pages": "pages of docs/ that are printed from a test's output, by name",
     },
     "Axes": {"variant": "names and patterns of the variants of the matrix"},
@@ -167,6 +168,7 @@ DOCS = {
         "group": "the kind of load",
     },
     "Floor": {"source": "its C file"},
+    "Recorder": {"source": "the C file of the library", "program": "the benchmark that replays a trace"},
     "Page": {
         "test": "the test program whose output is the table",
         "mark": "what the lines of the table begin with",
