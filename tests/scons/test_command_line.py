@@ -100,7 +100,7 @@ def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Proj
     run = fresh.build("-n", "phases", "variant=phase3")
     assert f"phases would build checks, benches of 1 cell (phase3-release-{cc}):" in run.stdout
     assert f"LINK     phase3-release-{cc}/libhakmem.so" in run.stdout
-    assert "phases would then time 2 loads in 7 rounds, and write build/report/" in run.stdout
+    assert "phases would then time 2 loads in 10 rounds, and write build/report/" in run.stdout
     assert not list(fresh.path("build").glob("phase*"))
 
 

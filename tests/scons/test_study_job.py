@@ -7,6 +7,7 @@ work: each instruction without effect at the entry of `pool_take` makes it 0.2% 
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_preset_times_until_the_figures_are_exact_and_the_record_shows_how(poo
     run = pool.build("bench", "preset=timed", "seed=7")
     record = bench(pool, cc)
     assert (record["rounds"], record["planned"], record["seed"]) == (6, 30, 7)
-    assert "ended early: every load was exact to 0.01 after 6 of 30 rounds" in run.stdout
+    assert "ended early: every load was exact to 1% after 6 of 30 rounds" in run.stdout
     assert "random order of each round: seed=7 repeats it" in run.stdout
     assert record["conditions"]["seconds"] > 0
     churn = record["loads"]["churn"]
@@ -57,6 +58,21 @@ def test_a_preset_times_until_the_figures_are_exact_and_the_record_shows_how(poo
     )
     run = pool.build("bench", "variant=small", "rounds=9", "budget=0.01s")
     assert "another round would have exceeded the budget of 0.01 s after 1 of 9 rounds" in run.stdout
+
+
+def test_a_strict_run_is_refused_while_something_else_runs_and_stores_nothing(
+    foreign: Project, cc: str
+) -> None:
+    foreign.build("variant=small", "libs", "benches")
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as other:
+        try:
+            run = foreign.scons("bench", "variant=small", "rounds=1", "strict=1")
+        finally:
+            other.kill()
+    assert run.status == 1
+    assert "strict=1: the machine was busy before the first run: load " in run.stderr
+    assert "(busiest: " in run.stderr
+    assert not foreign.path(f"build/small-release-{cc}/evidence/bench.json").exists()
 
 
 def test_equal_libraries_are_called_equal_and_a_planted_slowdown_is_found(pool: Project, cc: str) -> None:

@@ -98,10 +98,11 @@ def test_other_work_stolen_time_and_throttling_make_a_machine_busy(kernel: Kerne
 
 def test_a_strict_run_names_what_was_busy(kernel: Kernel) -> None:
     kernel.process(11, "cc1", 1)
-    kernel.process(12, "idle", 9)
+    kernel.process(12, "kworker/0:1", 9)
     watch = kernel.watch()
     kernel.passes(2, others=1.5)
     kernel.process(11, "cc1", 2)
+    kernel.process(12, "kworker/0:1-events", 9)  # the same, under another name
     kernel.process(13, "ld (gold)", 0.5)
     with pytest.raises(BusyError) as error:
         watch.check("before the first run")

@@ -370,7 +370,7 @@ def test_a_load_that_is_exact_enough_is_not_run_again_and_the_others_go_on(tmp_p
     record = KIND.format.read(quick.store)
     assert isinstance(record, Bench)
     assert (record.rounds, record.planned) == (6, 9)
-    assert record.stopped == "every load was exact to 0.01 after 6 of 9 rounds"
+    assert record.stopped == "every load was exact to 1% after 6 of 9 rounds"
     machine.answer = lambda name, load, before: (
         10.0 if load == "mixed" or name == "system" else 10.0 + before % 3
     )

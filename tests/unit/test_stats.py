@@ -245,9 +245,20 @@ def test_the_rounds_that_it_would_take_make_the_interval_as_narrow_as_the_smalle
     deviation: float,
 ) -> None:
     random = Random(7)
-    needed = stats.rounds_needed([random.gauss(0, deviation) for _ in range(400)], 0.01)
+    spread = stats._deviation([random.gauss(0, deviation) for _ in range(400)])
+    assert spread == pytest.approx(deviation, rel=0.15)
+    needed = stats.rounds_needed(spread, 0.01)
     margins = [compared(random, normal, needed, 1.0, deviation / math.sqrt(2)).margin for _ in range(20)]
     assert statistics.median(margins) == pytest.approx(0.01, rel=0.25)
+
+
+def test_a_clear_difference_without_a_verdict_needs_only_the_rounds_that_show_it() -> None:
+    noisy = stats.corrected({index: compared(Random(2), normal, 7, 1.3, 0.05) for index in range(20)})[0]
+    assert noisy.verdict is Verdict.OPEN
+    assert noisy.needed == stats.least_rounds(20)
+    assert stats.rounds_needed(noisy.deviation, 0.01) > 100  # to see one of 1 %
+    short = compared(Random(2), normal, 3, 1.3, 0.05)
+    assert (short.verdict, short.needed) == (Verdict.OPEN, stats.FEWEST_ROUNDS)
 
 
 def test_noise_that_hides_the_smallest_effect_is_said_with_the_rounds_that_would_tell() -> None:

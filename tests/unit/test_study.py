@@ -88,6 +88,20 @@ def test_a_slowdown_that_cannot_be_planted_is_not_measured() -> None:
     assert found.reason.startswith("no number of nops slowed this load down by about 3% (16: 0.0%, 32: ")
 
 
+def test_a_slowdown_that_drowns_in_noise_is_not_measured() -> None:
+    class Comparer(study.Comparer):
+        def trial(self, *_words: object) -> Trial:
+            return Trial(1, replace(ratio(0.03), low=0.8, high=1.1), busy=True)
+
+    comparer = Comparer(None, Path("bench"), 6, Method(1), print)  # type: ignore[arg-type]
+    found = study.planted_trials(
+        comparer, Path("plain"), lambda nops: Path(f"{nops}"), lambda _library: 1.0, 5
+    )
+    assert found == NotMeasured(
+        "the machine is too noisy to plant a slowdown of 3%: \u00b117.3% in 20 rounds"
+    )
+
+
 def test_it_holds_if_19_of_20_and_9_of_10_are_right() -> None:
     assert made().holds
     assert made(equal=19, found=9).holds
@@ -105,6 +119,8 @@ def test_the_page_has_the_figures_and_every_trial() -> None:
     page = study_page.page(made(equal=19))
     for words in (
         "| command | `./sconsw study` |",
+        "## Equal libraries",
+        "## A planted slowdown",
         "19 trials found no difference",
         "10 of 10 trials found the copy slower",
         "52.00 instructions with them and 40.00 without: 12.00 or 30% more",

@@ -48,8 +48,9 @@ class Ratio:
     """The speed relative to the baseline (1.0 is equal, more is faster), with its interval. interval: what
     low and high mean. p: the probability of a difference as clear as this between equal sides, corrected if
     the run compared more than one pair; None after too few rounds. rounds, comparisons: what the verdict
-    rests on. smallest: the share by which a difference has to exceed 1 to count. needed: the rounds that it
-    would take to see the smallest difference; None if this run could."""
+    rests on. smallest: the share by which a difference has to exceed 1 to count. deviation: the spread of the
+    logarithms of the rounds' ratios, as a standard deviation. needed: the rounds that it would take to see
+    the smallest difference or, without a verdict, this one; None if there were enough."""
 
     median: float
     low: float
@@ -60,6 +61,7 @@ class Ratio:
     rounds: int = 0
     comparisons: int = 1
     smallest: float = SMALLEST_EFFECT
+    deviation: float = 0.0
     needed: int | None = None
 
     @property

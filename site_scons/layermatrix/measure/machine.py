@@ -95,12 +95,12 @@ class Watch:
 
     def _busiest(self) -> str:
         """The other processes that used the most CPU time, in words."""
-        before, after = self._processes, _processes(self._root)
-        spent = {
-            (pid, name): seconds - before.get((pid, name), 0.0) for (pid, name), seconds in after.items()
-        }
-        busiest = sorted(spent, key=lambda one: -spent[one])[:NAMED]
-        return ", ".join(f"{name} {spent[pid, name]:.1f} s" for pid, name in busiest if spent[pid, name] > 0)
+        spent = [
+            (seconds - self._processes[pid][1] if pid in self._processes else seconds, name)
+            for pid, (name, seconds) in _processes(self._root).items()
+        ]
+        busiest = sorted(spent, reverse=True)[:NAMED]
+        return ", ".join(f"{name} {seconds:.1f} s" for seconds, name in busiest if seconds >= 0.05)
 
     def _moment(self) -> _Moment:
         busy, steal, everything = _cpu_seconds(self._root)
@@ -184,12 +184,14 @@ def _throttled(root: Path) -> int | NotMeasured:
     return sum(counts) if counts else UNREADABLE
 
 
-def _processes(root: Path) -> Mapping[tuple[int, str], float]:
-    """The CPU seconds of every other process by number and name (proc_pid_stat(5))."""
+def _processes(root: Path) -> Mapping[int, tuple[str, float]]:
+    """The name and the CPU seconds of every other process by its number (proc_pid_stat(5)). Threads of the
+    kernel change their names."""
     found = {}
     for folder in (root / "proc").glob("[0-9]*"):
         name, bracket, rest = _text(folder / "stat").partition("(")[2].rpartition(")")
         fields = rest.split()
         if bracket and len(fields) > 12 and int(folder.name) != os.getpid():
-            found[int(folder.name), name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            found[int(folder.name)] = (name, seconds)
     return found

@@ -139,7 +139,7 @@ class _Session:
         takes place."""
         done = f"after {number - 1} of {self.planned} rounds"
         if not self.open_loads:
-            self.stopped = f"every load was exact to {self.method.precision:.3g} {done}"
+            self.stopped = f"every load was exact to {_percent(self.method.precision)} {done}"
         elif self.method.budget is not None and number > 1 and elapsed + self._round() > self.method.budget:
             self.stopped = f"another round would have exceeded the budget of {self.method.budget:g} s {done}"
         return bool(self.stopped)
@@ -230,6 +230,11 @@ def measure(
             session.finish(number)
             results = _store_round(session, number, store)
     return _stopped(session, results, store) if session.stopped else results
+
+
+def _percent(share: float | None) -> str:
+    """A share as a user would write it."""
+    return f"{100 * (share or 0):.3g}%"
 
 
 def _check(rounds: int, everyone: Sequence[Subject]) -> None:

@@ -38,6 +38,8 @@ CONFIDENCE = 0.95
 FEWEST_ROUNDS = 6  # 2 / 2**6 < 0.05: with fewer, nothing can be significant
 RESAMPLES = 2999
 SEED = 1979  # of the resampling; a fixed one, so that the same samples always give the same interval
+POWER = 0.8  # the share of runs that should find a difference that exists
+LARGEST_COUNT = 10**6  # of rounds, in an estimate
 LARGEST_EXACT = 50  # rounds; above it, the test uses the normal approximation
 # the standard error of a median is this many times that of a mean, for normal samples
 MEDIAN_FACTOR = math.sqrt(math.pi / 2)
@@ -104,9 +106,10 @@ def _compare(logs: tuple[float, ...], smallest: float) -> Ratio:
         (low, high), interval, p = _bootstrap(logs), "95 %", _p_value(logs)
     middle = min(max(statistics.median(logs), low), high)
     found = Ratio(
-        math.exp(middle), math.exp(low), math.exp(high), Verdict.OPEN, interval, p, rounds, 1, smallest
-    )
-    return _judged(found, rounds_needed(logs, smallest))
+        math.exp(middle), math.exp(low), math.exp(high), Verdict.OPEN, interval, p, rounds, 1, smallest,
+        _deviation(logs),
+    )  # fmt: skip
+    return _judged(found)
 
 
 def corrected(ratios: Mapping[K, Ratio]) -> dict[K, Ratio]:
@@ -115,8 +118,7 @@ def corrected(ratios: Mapping[K, Ratio]) -> dict[K, Ratio]:
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))
     count = len(ratios)
     return {
-        key: _judged(replace(ratio, p=adjusted.get(key), comparisons=count), ratio.needed)
-        for key, ratio in ratios.items()
+        key: _judged(replace(ratio, p=adjusted.get(key), comparisons=count)) for key, ratio in ratios.items()
     }
 
 
@@ -142,20 +144,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _judged(ratio: Ratio, needed: int | None) -> Ratio:
-    """The ratio with its verdict. needed: the rounds that show the smallest effect."""
+def _judged(ratio: Ratio) -> Ratio:
+    """The ratio with its verdict, and with the rounds that it would take."""
     above, below = 1 + ratio.smallest, 1 / (1 + ratio.smallest)
-    least = least_rounds(ratio.comparisons)
+    needed = rounds_needed(ratio.deviation, ratio.smallest)
     if ratio.p is None:
-        verdict = Verdict.OPEN
+        verdict, needed = Verdict.OPEN, min(needed, _rounds_for(ratio))
     elif below <= ratio.high and ratio.low <= above:
         verdict = Verdict.SAME
     elif ratio.p >= 1 - CONFIDENCE:  # clearly different, but with too few rounds for so many comparisons
-        verdict, needed = Verdict.OPEN, max(least, needed or 0)
+        verdict, needed = Verdict.OPEN, max(ratio.rounds + 1, min(needed, _rounds_for(ratio)))
     else:
         verdict = Verdict.FASTER if ratio.low > above else Verdict.SLOWER
-    wanted = max(least, needed or 0)
+    wanted = max(least_rounds(ratio.comparisons), needed)
     return replace(ratio, verdict=verdict, needed=wanted if wanted > ratio.rounds else None)
+
+
+def _rounds_for(ratio: Ratio) -> int:
+    """The rounds after which the test finds a difference of this size in four of five runs. Wilcoxon's test
+    needs pi / 3 times as many samples as a test of means, for normal samples."""
+    effect = abs(math.log(ratio.median))
+    if effect == 0:
+        return LARGEST_COUNT
+    level = 1 - (1 - CONFIDENCE) / (2 * ratio.comparisons)
+    shares = NORMAL.inv_cdf(level) + NORMAL.inv_cdf(POWER)
+    return min(LARGEST_COUNT, math.ceil(math.pi / 3 * (shares * ratio.deviation / effect) ** 2))
 
 
 def least_rounds(comparisons: int) -> int:
@@ -164,10 +177,9 @@ def least_rounds(comparisons: int) -> int:
     return max(FEWEST_ROUNDS, math.floor(math.log2(2 * comparisons / (1 - CONFIDENCE))) + 1)
 
 
-def rounds_needed(logs: Sequence[float], smallest: float) -> int:
-    """The rounds after which half of the interval's width is about `smallest`, from the spread of these
-    logarithms of ratios."""
-    deviation = _deviation(logs)
+def rounds_needed(deviation: float, smallest: float) -> int:
+    """The rounds after which half of the interval's width is about `smallest`. deviation: of the logarithms
+    of the ratios."""
     half = math.log1p(smallest)
     if deviation == 0 or half == 0:
         return FEWEST_ROUNDS

@@ -27,7 +27,7 @@ FILE = paths.REPORT / "study.json"
 FLAG = "-fpatchable-function-entry={}"  # of gcc and clang: so many nop instructions at each function's entry
 TARGET = 0.03  # the planted slowdown
 NEAR = 0.004  # a calibration this close to TARGET is accepted
-FARTHEST = 0.015  # one this far is not used
+FARTHEST = 0.015  # one this far, or with an interval this wide, is not used
 FIRST, MOST = 16, 2048  # numbers of nops
 STEPS = 6  # of the calibration
 LEAST_EQUAL, LEAST_FOUND = 0.95, 0.9  # shares of the trials: 19 of 20, and 9 of 10
@@ -185,6 +185,9 @@ def planted_trials(
     if abs(best.slowdown - TARGET) > FARTHEST:
         tried = ", ".join(f"{step.nops}: {step.slowdown:.1%}" for step in steps)
         return NotMeasured(f"no number of nops slowed this load down by about {TARGET:.0%} ({tried})")
+    if best.ratio.margin > FARTHEST:
+        noise = f"{best.ratio.margin:.1%} in {best.ratio.rounds} rounds"
+        return NotMeasured(f"the machine is too noisy to plant a slowdown of {TARGET:.0%}: \u00b1{noise}")
     slower = planted(best.nops)
     return Planted(
         nops=best.nops,

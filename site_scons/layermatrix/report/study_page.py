@@ -71,7 +71,7 @@ def _planted(found: Study) -> str:
     head, planted = "## A planted slowdown\n\n", found.planted
     if isinstance(planted, NotMeasured):
         return f"{head}Not measured: {planted.reason}.\n"
-    text = (
+    text = head + (
         f"A copy of the library was built with `{planted.flag}`: {planted.nops} instructions without effect "
         "at the entry of each function. A processor executes some of them for free, so their number was "
         "chosen by timing:\n\n"
