@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -119,6 +120,29 @@ def test_counts_that_this_run_has_not_built_and_older_timings_are_left_out(
     assert ("mixed", "speed") not in counted
     assert recording.save(begun, recording.of_cells(begun, [cell], built=())) is False
     assert not (plan.root / recording.FILE).exists()
+
+
+def test_the_seed_and_the_conditions_of_a_timing_are_those_of_the_run(
+    plan: Plan, begun: Begun, cell: Cell
+) -> None:
+    file = plan.root / cell.build_dir / bench.KIND.file
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record |= {"seed": 14, "conditions": {"steal": 0.25}}
+    record["loads"]["mixed"] |= {
+        "usage": {"minor_faults": 77.0},
+        "hardware": {"cycles": {"status": "not measured"}},
+    }
+    records.write(file, record)
+    measured = list(recording.of_cells(begun, [cell], built=()))
+    assert figures(measured)["mixed", "minor_faults"] == 77.0
+    assert ("mixed", "hardware_cycles") not in figures(measured)
+    recording.save(begun, measured, rounds=3)
+    with database.readable(plan.root / recording.FILE) as store:
+        ((seed, conditions),) = store.rows("SELECT seed, conditions FROM runs")
+    assert seed == 14
+    assert json.loads(str(conditions)) | {"load_average": None} == {
+        "load_average": None, "rounds": 3, "timing": {"steal": 0.25},
+    }  # fmt: skip
 
 
 def test_a_cell_that_was_not_built_has_no_figures(plan: Plan, begun: Begun, cell: Cell) -> None:

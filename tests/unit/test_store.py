@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_two_processes_write_at_once(path: Path) -> None:
     with database.readable(path) as store:
         assert store.rows("SELECT count(*), count(DISTINCT run) FROM figures") == [(20 * OF_WRITER, 20)]
         assert store.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_processes_that_create_the_store_at_once_do_not_disturb_each_other(path: Path) -> None:
+    for attempt in range(20):
+        file = path.with_name(f"{attempt}.sqlite")
+        threads = [threading.Thread(target=add, args=(file, number, count(1.0))) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with database.readable(file) as store:
+            assert store.rows("SELECT count(*) FROM runs") == [(4,)]
 
 
 def test_a_killed_writer_leaves_whole_runs(path: Path) -> None:

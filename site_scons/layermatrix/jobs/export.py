@@ -85,13 +85,13 @@ def _rows(plan: Plan) -> list[Row]:
     from layermatrix.jobs import recording
     from layermatrix.store import database, query
 
-    since = plan.request.text(SINCE)
+    since = plan.request.given.get(SINCE.name, "")
     if since and not DATE.fullmatch(since):
         raise RequestError(f"since={since}: expected {SINCE.values}")
     wanted = query.Filter(
-        load=plan.request.text(LOAD),
+        load=plan.request.given.get(LOAD.name, ""),
         variant=plan.request.axes.get("variant", ""),
-        figure=plan.request.text(FIGURE),
+        figure=plan.request.given.get(FIGURE.name, ""),
         since=since,
     )
     try:

@@ -43,7 +43,7 @@ FILTERS = ("mode", "compiler", "sanitizer", "target")
 
 
 def prepare(plan: Plan) -> Work:
-    commits, start = plan.request.text(COMMITS), plan.request.text(FROM)
+    commits, start = plan.request.given.get(COMMITS.name, ""), plan.request.given.get(FROM.name, "")
     rounds = plan.request.number(ROUNDS)
     if not (commits or start):
         if rounds:
@@ -135,7 +135,7 @@ def _entries(plan: Plan, store: Store) -> list[Entry]:
     from layermatrix.store import history, query
 
     known = [entry for entry in history.catalogue(store) if entry.subject in _subjects(plan, store)]
-    load, figure = plan.request.text(LOAD), plan.request.text(FIGURE)
+    load, figure = plan.request.given.get(LOAD.name, ""), plan.request.given.get(FIGURE.name, "")
     usual = next((name for name in USUAL if any(entry.figure == name for entry in known)), "")
     figures = query.choose(store, FIGURE.name, figure) if figure else (usual,)
     of_figure = [entry for entry in known if entry.figure in figures]

@@ -70,11 +70,9 @@ def begin(plan: Plan, of: Revision | None = None) -> Begun:
     return Begun(plan, of or revision.current(plan), _now(), time.time_ns() - CLOCK_STEP)
 
 
-def save(
-    begun: Begun, measured: Iterable[Measurement], *, seed: int | None = None, **conditions: object
-) -> bool:
-    """Record a run, unless nothing was measured. seed: of the random order. conditions: JSON values. Whether
-    it is in the store."""
+def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) -> bool:
+    """Record a run, unless nothing was measured. conditions: JSON values, beside those of the first timing.
+    Whether it is in the store."""
     from layermatrix.store import database, recording
 
     found = [one for one in measured if one.figures]
@@ -83,7 +81,7 @@ def save(
     path = location(begun.plan)
     try:
         with database.writable(path) as store:
-            recording.add(store, _run(begun, conditions, seed), found)
+            recording.add(store, _run(begun, conditions, found), found)
     except database.StoreError as error:
         print(f"not recorded in the store: {error}; the records in build/ are complete", file=sys.stderr)
         return False
@@ -113,7 +111,7 @@ def of_cells(
             *extract.of_counters(records["counters"], work),
             *extract.of_bench(records["bench"], better, work, digests),
         ]
-        yield Measurement(_subject(plan, cell, folder), tuple(figures))
+        yield _timed(_subject(plan, cell, folder), figures, records["bench"])
     timed = folder / paths.BASELINE / paths.record("bench")
     if _is_new(timed, begun.since):
         baseline = Subject(plan.project.matrix.baseline.name, BASELINE)
@@ -133,7 +131,7 @@ def of_comparisons(
             counted = extract.of_counters(plain(side.counters) if current else {}, unit.work)
             code = extract.of_code(plain(side.asm) if current else {}, {})
             subject = _subject(plan, by_id[side.id], plan.root)
-            yield Measurement(subject, (*code, *counted, *timed))
+            yield _timed(subject, [*code, *counted, *timed], plain(side.bench))
 
 
 def of_peers(
@@ -158,7 +156,7 @@ def of_peers(
             subject = Subject(name, BASELINE)
         else:
             subject = Subject(name, PEER, library_digest=digest_of(lineup.others.get(name)))
-        yield Measurement(subject, tuple(figures))
+        yield _timed(subject, figures, plain(found))
 
 
 def digest_of(library: Path | None) -> str:
@@ -183,6 +181,11 @@ def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
         library_digest=digest_of(libraries[0] if libraries else None),
         compiler_version=compiler.identity if isinstance(compiler, Toolchain) else "",
     )
+
+
+def _timed(subject: Subject, figures: Iterable[Figure], timing: extract.Json) -> Measurement:
+    """The figures of a subject. timing: the record that has the seed and the conditions."""
+    return Measurement(subject, tuple(figures), extract.seed_of(timing), extract.conditions_of(timing))
 
 
 def _digests(plan: Plan) -> dict[str, str]:
@@ -211,10 +214,11 @@ def _is_new(file: Path, since: int) -> bool:
     return file.is_file() and file.stat().st_mtime_ns >= since
 
 
-def _run(begun: Begun, conditions: Mapping[str, object], seed: int | None) -> Run:
+def _run(begun: Begun, conditions: Mapping[str, object], measured: Sequence[Measurement]) -> Run:
     from layermatrix.analysis import results
 
     here = results.host({})
+    timing = next((one.conditions for one in measured if one.conditions), {})
     return Run(
         job=begun.plan.job,
         started=begun.started,
@@ -222,8 +226,8 @@ def _run(begun: Begun, conditions: Mapping[str, object], seed: int | None) -> Ru
         revision=begun.revision,
         command=shlex.join(["scons", *begun.plan.request.names, *_arguments(begun.plan)]),
         machine=Machine(here.cpu, machine.cpu_flags(), here.cores or 0, here.machine, here.kernel, here.libc),
-        conditions={"load_average": begun.load, **conditions},
-        seed=seed,
+        conditions={"load_average": begun.load, **conditions, **({"timing": timing} if timing else {})},
+        seed=next((one.seed for one in measured if one.seed is not None), None),
     )
 
 

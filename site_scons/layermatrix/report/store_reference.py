@@ -71,8 +71,8 @@ def _figures() -> Iterable[str]:
             ),
             ("`speed`", time, "the speed of a load, in the catalogue's unit"),
             *(
-                (f"`{name}`", time, f"`{field}` of a timing, in {unit.format(work='operation')}")
-                for name, (unit, field) in extract.OF_TIMINGS.items()
+                (f"`{name}`", time, f"`{place}` of a timing, {unit.format(work='operation')}")
+                for name, (unit, place) in extract.OF_TIMINGS.items()
             ),
             ("`code_size`, `tls_size`", count, "bytes of the library's code and thread-local storage"),
             ("`<entry>.<metric>`", count, f"of an entry of the fast path: {entries}"),

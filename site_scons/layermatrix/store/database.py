@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0  # seconds that a process waits for another one's transaction
 
+# One statement, because another process may create the tables at this moment.
+HEAD = """
+SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)
+FROM pragma_user_version, pragma_application_id
+"""
 Value = str | int | float | None
 Row = tuple[Value, ...]
 
@@ -111,9 +116,7 @@ def _migrations(version: int) -> list[str]:
 
 def _version(store: Store) -> int:
     """The version of the file's schema; 0 if it is empty. StoreError if it is newer, or not a store."""
-    ((version,),) = store.rows("PRAGMA user_version")
-    ((application,),) = store.rows("PRAGMA application_id")
-    ((tables,),) = store.rows("SELECT count(*) FROM sqlite_master")
+    ((version, application, tables),) = store.rows(HEAD)
     assert isinstance(version, int)
     if tables and application != schema.APPLICATION:
         raise StoreError(f"{store.path} belongs to another program: choose another file with store=")

@@ -103,7 +103,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The figures of one subject in a run."""
+    """The figures of one subject in a run. seed, conditions: of its timing."""
 
     subject: Subject
     figures: tuple[Figure, ...]
+    seed: int | None = None
+    conditions: Mapping[str, object] = field(default_factory=dict)

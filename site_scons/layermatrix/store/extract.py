@@ -24,11 +24,19 @@ COUNTED = {
     "d1_misses": ("d1_misses",),
     "ll_misses": ("ll_misses",),
 }
-# Figures of a timing beside the speed: the name in the store -> unit, field of the record.
+# Figures of a timing beside the speed: the name in the store -> unit, place in the record.
 OF_TIMINGS = {
     "cpu_time": ("ns/{work}", "cpu_ns"),
     "peak_memory": ("KiB", "peak_kib"),
     "final_memory": ("KiB", "after_kib"),
+    "minor_faults": ("faults", "usage.minor_faults"),
+    "major_faults": ("faults", "usage.major_faults"),
+    "voluntary_switches": ("switches", "usage.voluntary_switches"),
+    "involuntary_switches": ("switches", "usage.involuntary_switches"),
+    "hardware_cycles": ("per {work}", "hardware.cycles"),
+    "hardware_instructions": ("per {work}", "hardware.instructions"),
+    "hardware_cache_misses": ("per {work}", "hardware.cache_misses"),
+    "hardware_branch_misses": ("per {work}", "hardware.branch_misses"),
 }
 OF_ENTRIES = (
     "instructions",
@@ -116,8 +124,8 @@ def of_timing(load: str, timing: Json, better: str, work: str, known: str) -> It
             load_digest=known,
             samples=tuple(samples) if isinstance(samples, (list, tuple)) else (),
         )
-    for figure, (unit, field) in OF_TIMINGS.items():
-        number = _number(timing.get(field))
+    for figure, (unit, place) in OF_TIMINGS.items():
+        number = _number(_at(timing, place))
         if number is not None:
             unit = unit.format(work=work)
             yield Figure(load, figure, unit, number, number, number, TIMED, load_digest=known)
@@ -137,6 +145,23 @@ def _count(load: str, name: str, unit: str, value: object, known: str = "") -> I
 def _number(value: object) -> float | None:
     """A number of the record; None for anything else, such as the reason why it was not measured."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _at(record: Json, place: str) -> object:
+    """The value at a place such as `usage.minor_faults`; None if there is none."""
+    outer, _, name = place.rpartition(".")
+    return (_inner(record, outer) if outer else record).get(name)
+
+
+def seed_of(record: Json) -> int | None:
+    """What decided the random order of a timing; None if its order was not random."""
+    found = record.get("seed")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def conditions_of(record: Json) -> Json:
+    """The conditions under which a timing was taken; empty if they were not watched."""
+    return _inner(record, "conditions")
 
 
 def _inner(record: Json, name: str) -> Json:
