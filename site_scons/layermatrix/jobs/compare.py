@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import Variable
-from layermatrix.jobs import base_commit
+from layermatrix.jobs import base_commit, commits
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _commit(plan: Plan, base: str) -> str | None:
     """The commit that `base` names; None if it is a file, or empty. RequestError if it is neither."""
     if not base or (plan.root / base).is_file():
         return None
-    commit = base_commit.commit_of(plan.root, base)
+    commit = commits.commit_of(plan.root, base)
     if commit is None:
         what = "there is no such file, and git knows no such commit"
         raise RequestError(f"base={base}: {what}; in a shallow clone, fetch it first")
@@ -72,7 +72,7 @@ def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None)
             if build:
                 outcome.failed(plan.build(build))
             _write(plan, _changes(plan, build, files, commit))
-    except (DocumentError, base_commit.BaseError) as error:
+    except (DocumentError, commits.BaseError) as error:
         raise RequestError(str(error)) from None
     return outcome.end()
 
