@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from layermatrix.jobs import base_commit
-from layermatrix.jobs.base_commit import BaseError
+from layermatrix.jobs import base_commit, commits
+from layermatrix.jobs.commits import BaseError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 AUTHOR = ("-c", "user.name=x", "-c", "user.email=x@example.org")
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_checkout_that_lacks_files_or_was_edited_is_not_used(root: Path) -> None:
     """Such as one that was interrupted."""
-    commit = base_commit.commit_of(root, "HEAD")
+    commit = commits.commit_of(root, "HEAD")
     assert commit is not None
     place = base_commit.checked_out(root, commit)
     assert base_commit.checked_out(root, commit) == place

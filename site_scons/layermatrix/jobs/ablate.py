@@ -80,7 +80,7 @@ def _wanted(plan: Plan) -> Wanted:
     """What the command line selects; without a choice, every layer."""
     request, known = plan.request, tuple(plan.project.catalogue.layers)
     text = request.given.get(WITH.name)
-    without = request.without or (() if text is not None else (ALL,))
+    without = request.without or ((ALL,) if text in (None, NONE) else ())
     added = _words(text) if text is not None else (() if request.without else (ALL,))
     for variable, names in (("without", without), (WITH.name, added)):
         for name in names:
@@ -120,7 +120,7 @@ def _run(plan: Plan, chosen: Selection, wanted: Wanted, rounds: int | None, name
             one.offer(shop)
         if not any(one.tried for one in runs):
             reasons = "; ".join(f"{cell}: {why}" for one in runs for cell, why in one.left_out)
-            raise RequestError(f"no layer can be left out or added: {reasons}")
+            raise RequestError(f"no layer can be left out or added: {reasons or 'none is selected'}")
         _build(shop, runs, outcome)
         for one in runs:
             one.add_pairs(shop)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths
-from layermatrix.core import process, records
-from layermatrix.core.errors import hint_for, quote
+from layermatrix.core import records
+from layermatrix.jobs import commits
 from layermatrix.jobs.base import run_child
 from layermatrix.model.cells import DEFAULT_AXES
 
@@ -22,31 +22,20 @@ if TYPE_CHECKING:
     from layermatrix.model.cells import Cell
 
 FOLDER = Path("build/base")
-UNRELATED = (":(exclude)tests", ":(exclude)docs", ":(exclude,glob)**/*.md")  # not part of a build
 STAMP = "commit.json"  # in a cell's folder: what it was built with
-
-
-class BaseError(Exception):
-    """A commit cannot be measured; str() is one line."""
-
-
-def commit_of(root: Path, name: str) -> str | None:
-    """The full hash of a commit; None if git does not know it, or there is no repository."""
-    try:
-        return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    except BaseError:
-        return None
 
 
 def checked_out(root: Path, commit: str) -> Path:
     """The project's folder at a commit: build/base/<hash>. An existing one is used again."""
     place = (root / FOLDER / commit[:12]).resolve()
-    inner = _git(root, "rev-parse", "--show-prefix")
+    inner = commits.git(root, "rev-parse", "--show-prefix")
     if not (place / ".git").exists():
-        _git(root, "worktree", "prune")
-        _git(root, "worktree", "add", "--detach", "--force", str(place), commit)
-    elif changed := _git(place, "diff", "--name-only", "HEAD"):
-        raise BaseError(f"{place} differs from the commit ({', '.join(changed.split()[:3])}): remove it")
+        commits.git(root, "worktree", "prune")
+        commits.git(root, "worktree", "add", "--detach", "--force", str(place), commit)
+    elif changed := commits.git(place, "diff", "--name-only", "HEAD"):
+        raise commits.BaseError(
+            f"{place} differs from the commit ({', '.join(changed.split()[:3])}): remove it"
+        )
     return place / inner
 
 
@@ -58,7 +47,7 @@ def measured(plan: Plan, folder: Path, selection: Sequence[str]) -> Path:
     run_child([*plan.scons, "-k", *selection, *plan.request.arguments(), "checks"], folder)
     run_child([*plan.scons, *selection, "report"], folder, silent=True)
     if not found.is_file():
-        raise BaseError(f"the base could not be built in {folder}: its messages are above")
+        raise commits.BaseError(f"the base could not be built in {folder}: its messages are above")
     return found
 
 
@@ -148,69 +137,3 @@ def _found(folder: Path, failed: object) -> Built:
 
 def _library(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob("lib*.so"))), None)
-
-
-def subject(root: Path, commit: str) -> str:
-    """The first line of a commit's message."""
-    return _git(root, "log", "-1", "--format=%s", commit)
-
-
-def resolved(root: Path, name: str, given: str) -> str:
-    """The full hash of the commit that a user names in `given`. Raises BaseError with suggestions."""
-    found = commit_of(root, name)
-    if found:
-        return found
-    try:
-        names = _git(root, "for-each-ref", "--format=%(refname:short)").split()
-    except BaseError:
-        raise BaseError(
-            f"{given}: {root.name} is not in a git repository, so it has no other commit"
-        ) from None
-    hint = hint_for(name, [*names, "HEAD"]) or "git log shows the commits"
-    raise BaseError(f"{given}: git knows no commit {quote(name)}; {hint}; in a shallow clone, fetch it first")
-
-
-def changed_files(root: Path) -> list[str]:
-    """The files of the build that differ from the last commit; none outside a repository."""
-    try:
-        lines = _git(
-            root, "status", "--porcelain", "--untracked-files=normal", "--", ".", *UNRELATED
-        ).splitlines()
-    except BaseError:
-        return []
-    return [line[2:].strip() for line in lines]
-
-
-def variants_at(root: Path, commit: str) -> list[str]:
-    """The names of the files in variants/ of a commit, without their ending."""
-    found = _git(root, "ls-tree", "--name-only", commit, "variants/").split()
-    return [Path(name).stem for name in found if name.endswith(".yaml")]
-
-
-def history(root: Path, good: str, bad: str) -> list[str]:
-    """The commits after `good` up to `bad` that touched files of the build, oldest first: without those that
-    changed only tests, documents, or nothing below the project's folder."""
-    return _git(
-        root, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}", "--", ".", *UNRELATED
-    ).split()
-
-
-def merged_from(root: Path, commit: str) -> str | None:
-    """Where the history that a merge brought in begins; None if the commit is no merge."""
-    parents = _git(root, "rev-list", "--parents", "-1", commit).split()[1:]
-    return _git(root, "merge-base", *parents[:2]) if len(parents) > 1 else None
-
-
-def is_ancestor(root: Path, old: str, new: str) -> bool:
-    """Whether the history of `new` contains `old`."""
-    try:
-        return _git(root, "merge-base", old, new) == old
-    except BaseError:  # they have no common history
-        return False
-
-
-def _git(root: Path, *words: str) -> str:
-    done = process.run(["git", *words], environment=process.environment(), timeout=600, folder=root)
-    if done.failure:
-        raise BaseError(f"git {words[0]}: {done.failure}")
-    return process.text(done.stdout).strip()

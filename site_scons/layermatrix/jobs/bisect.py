@@ -20,7 +20,7 @@ from layermatrix.build.targets import LOAD, ROUNDS, Variable
 from layermatrix.core import records
 from layermatrix.core.command import scons
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import base_commit, duel, measuring, sides
+from layermatrix.jobs import base_commit, commits, duel, measuring, sides
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -59,21 +59,21 @@ def prepare(plan: Plan) -> Work:
     )
     try:
         ends = (
-            base_commit.resolved(plan.root, good, f"good={good}"),
-            base_commit.resolved(plan.root, bad, f"bad={bad}"),
+            commits.resolved(plan.root, good, f"good={good}"),
+            commits.resolved(plan.root, bad, f"bad={bad}"),
         )
-        if not base_commit.is_ancestor(plan.root, *ends):
+        if not commits.is_ancestor(plan.root, *ends):
             raise RequestError(
                 f"good={good} is not in the history of bad={bad}: exchange them if they are mixed up"
             )
-        commits = base_commit.history(plan.root, *ends)
-    except base_commit.BaseError as error:
+        between = commits.history(plan.root, *ends)
+    except commits.BaseError as error:
         raise RequestError(str(error)) from None
-    if not commits:
+    if not between:
         raise NothingToDoError(f"no commit after {good} up to {bad} touched files of the build")
-    search = _Hunt(plan, counted[0], loads, good, bad, *ends, commits)
+    search = _Hunt(plan, counted[0], loads, good, bad, *ends, between)
     build = Build(type(chosen)((counted[0],), ()), duel.BUILT)
-    count = several(len(commits), "commit")
+    count = several(len(between), "commit")
     then = f"measure some of {count} from {good} to {bad}, each built in {base_commit.FOLDER}"
     return Work((build,), then, lambda: _run(plan, build, search))
 
@@ -253,7 +253,7 @@ class _Hunt:
     # --- the answer
 
     def _title(self, commit: str) -> str:
-        return f"{commit[:12]} {base_commit.subject(self.plan.root, commit)}"
+        return f"{commit[:12]} {commits.subject(self.plan.root, commit)}"
 
     def _answer(
         self, metric: str, good: str, suspects: Sequence[str], before: Finding, after: Finding
@@ -274,7 +274,7 @@ class _Hunt:
 
     def _merged(self, metric: str, commit: str, loads: str) -> list[str]:
         """If the commit is a merge, the command that searches what it merged."""
-        base = base_commit.merged_from(self.plan.root, commit)
+        base = commits.merged_from(self.plan.root, commit)
         if base is None:
             return []
         words = (f"good={base[:12]}", f"bad={commit[:12]}^2", f"variant={self.cell.variant.name}")

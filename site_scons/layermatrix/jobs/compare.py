@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import CELLS, Variable
-from layermatrix.jobs import base_commit
+from layermatrix.jobs import base_commit, commits
 from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _commit(plan: Plan, base: str) -> str | None:
     """The commit that `base` names; None if it is a file, or empty. RequestError if it is neither."""
     if not base or (plan.root / base).is_file():
         return None
-    commit = base_commit.commit_of(plan.root, base)
+    commit = commits.commit_of(plan.root, base)
     if commit is None:
         what = "there is no such file, and git knows no such commit"
         raise RequestError(f"base={base}: {what}; in a shallow clone, fetch it first")
@@ -76,7 +76,7 @@ def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None)
             _write(plan, found)
             if found.broken or found.failing:  # of reports, this is all that tells it
                 outcome.failed(FAILED)
-    except (DocumentError, base_commit.BaseError) as error:
+    except (DocumentError, commits.BaseError) as error:
         raise RequestError(str(error)) from None
     return outcome.end()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build.request import RequestError, Selection
 from layermatrix.core.command import scons
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import base_commit, measuring, sides
+from layermatrix.jobs import commits, measuring, sides
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def notes(plan: Plan, named: Sequence[sides.Named], both: Sequence[Contender]) -
     if len(digests) == 2 and len(set(digests)) == 1:
         what = "both sides are the same library, so this is an A/A comparison"
         lines.append(f"{what}: every difference that it shows is an error of the measurement")
-    changed = base_commit.changed_files(plan.root) if any(one.commit for one in named) else []
+    changed = commits.changed_files(plan.root) if any(one.commit for one in named) else []
     if changed and any(one.is_here for one in named):
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         names = ", ".join(one.name for one in named if one.is_here)

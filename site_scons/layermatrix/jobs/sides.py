@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import request, targets
 from layermatrix.build.request import RequestError
 from layermatrix.core.errors import SelectionError, hint_for, quote
-from layermatrix.jobs import base_commit
+from layermatrix.jobs import base_commit, commits
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ def _one(plan: Plan, command_line: request.Request, text: str) -> Cell:
 
 def _at_commit(plan: Plan, given: str, name: str, revision: str) -> Named:
     try:
-        commit = base_commit.resolved(plan.root, revision, given)
-        there = base_commit.variants_at(plan.root, commit)
-    except base_commit.BaseError as error:
+        commit = commits.resolved(plan.root, revision, given)
+        there = commits.variants_at(plan.root, commit)
+    except commits.BaseError as error:
         raise RequestError(str(error)) from None
     found = _here(plan, name)
     cell = found.cell if found else _gone(plan, name, there)
@@ -172,11 +172,11 @@ def of_commit(
     """The cell of a commit, which is built unless an earlier run has built it."""
     from layermatrix.measure.contenders import Contender
 
-    origin = f"{commit[:12]} {base_commit.subject(plan.root, commit)}"
+    origin = f"{commit[:12]} {commits.subject(plan.root, commit)}"
     print(f"building {cell.id} of {origin}", flush=True)
     try:
         made = base_commit.built(plan, commit, cell, programs=programs, silent=silent)
-    except base_commit.BaseError as error:
+    except commits.BaseError as error:
         return Contender(name, None, None, origin, str(error))
     return Contender(name, made.library, made.folder, origin, made.failure)
 

@@ -50,7 +50,10 @@ class Workshop:
                 old.unlink()
         for name, path in there.items():
             link = self.root / name
-            if name not in OWN and not name.startswith(".") and not link.is_symlink():
+            if name in OWN or name.startswith("."):
+                continue
+            if not link.is_symlink() or link.readlink() != path:  # the project may have been moved
+                link.unlink(missing_ok=True)
                 link.symlink_to(path)
         for path in (self.origin.root / SPECS).iterdir():
             if path.is_file():
