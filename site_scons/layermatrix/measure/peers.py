@@ -155,7 +155,7 @@ def results_of(peers: Peers, unit: Unit, wanted: Lineup, series: Series) -> Peer
         quiet_seconds=peers.quiet_seconds,
         missing=dict(wanted.missing),
         loads=loads,
-        summaries=summary.summaries(loads, names, wanted.baseline),
+        summaries=summary.summaries(loads, names, wanted.baseline, peers.groups),
     )
 
 
@@ -176,6 +176,7 @@ def _load(load: PeerLoad, peers: Peers, better: Better, wanted: Lineup, series: 
         shares=_shares(figures, better, best),
         against_best=_against(figures, better, best, wanted.own),
         against_floor=_against(figures, better, FLOOR, wanted.own),
+        scale=load.scale,
     )
 
 
