@@ -159,6 +159,24 @@ ROUNDS = Variable(
     default="from variants/matrix.yaml",
     number=range(1, 1001),
 )  # fmt: skip
+
+
+def _loads(project: Project) -> Sequence[str]:
+    peers = project.matrix.peers
+    return (*project.matrix.loads, *(peers.loads if peers else ()))
+
+
+LOAD = Variable(
+    name="load", doc="the loads whose figures are shown", values="names, patterns",
+    choices=_loads,
+)  # fmt: skip
+FIGURE = Variable(
+    name="figure", doc="the figures that are shown, such as speed or instructions", values="names, patterns"
+)
+STORE = Variable(
+    name="store", doc="the file with the results of every run", values="a path",
+    default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
+)  # fmt: skip
 TOOLS = tuple(
     Variable(
         name=name, doc=doc, values="flags" if name in compiler_variables.FLAGS else "a command",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.build.targets import ROUNDS, STORE, Variable
 from layermatrix.jobs import comparing, measuring
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -35,7 +35,7 @@ def prepare(plan: Plan) -> Work:
 JOB = Job(
     name="ab",
     doc="run the experiments of variants/experiments.yaml in interleaved rounds; print a verdict",
-    variables=(EXPERIMENT, ROUNDS),
+    variables=(EXPERIMENT, ROUNDS, STORE),
     why_missing=why_missing,
     prepare=prepare,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from layermatrix.build.targets import ROUNDS
+from layermatrix.build.targets import ROUNDS, STORE
 from layermatrix.jobs import comparing
 from layermatrix.jobs.base import Job, Plan, Work
 from layermatrix.model.layers import ALL
@@ -22,6 +22,6 @@ def prepare(plan: Plan) -> Work:
 JOB = Job(
     name="ablate",
     doc="compare each selected variant with itself without each layer; timed with rounds=",
-    variables=(ROUNDS,),
+    variables=(ROUNDS, STORE),
     prepare=prepare,
 )

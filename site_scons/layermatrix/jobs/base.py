@@ -11,7 +11,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,8 @@ class Work:
 @dataclass(frozen=True)
 class Plan:
     """The input of a job. scons: the command that starts SCons again, without variables and targets.
-    targets: all targets of the command line."""
+    targets: all targets of the command line. sources: the folder of the C files. job: the name of the running
+    job."""
 
     root: Path
     project: Project
@@ -61,6 +62,8 @@ class Plan:
     compilers: Compilers
     scons: Sequence[str]
     targets: Sequence[targets.Target] = ()
+    sources: str = ""
+    job: str = ""
 
     def select(self, job: Job) -> Selection:
         """The selected cells of this job."""
@@ -151,7 +154,7 @@ def run(plan: Plan, *, dry: bool = False) -> int:
         reason = job.why_missing(plan.project)
         if reason:
             raise RequestError(reason)
-    works = [(job, job.prepare(plan)) for job in wanted]
+    works = [(job, job.prepare(replace(plan, job=job.name))) for job in wanted]
     status = 0
     try:
         for job, work in works:

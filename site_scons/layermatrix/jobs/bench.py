@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layermatrix.build.targets import ROUNDS
+from layermatrix.build.targets import ROUNDS, STORE
 from layermatrix.jobs import measuring
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -14,6 +14,6 @@ def prepare(plan: Plan) -> Work:
 JOB = Job(
     name="bench",
     doc="time the selected cells again; print the phase table, write the report",
-    variables=(ROUNDS,),
+    variables=(ROUNDS, STORE),
     prepare=prepare,
 )

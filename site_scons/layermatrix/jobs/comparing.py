@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from layermatrix.jobs import recording
 from layermatrix.jobs.base import Build, Outcome, Plan, Work, shown_cells
 
 if TYPE_CHECKING:
@@ -28,13 +29,15 @@ def _run(plan: Plan, build: Build, trials: Sequence[Trial], rounds: int | None) 
     """Build all sides, compare the trials one after another, and record and print the results."""
     from layermatrix.report import terminal
 
-    outcome, made = Outcome(), []
+    outcome, made, begun = Outcome(), [], recording.begin(plan)
     with outcome.step():
         outcome.failed(plan.build(build))
         for trial in trials:
             made.append(_trial(plan, trial, rounds, outcome))
             if outcome.interrupted:
                 break
+    measured = recording.of_comparisons(begun, build.chosen.cells, made, current=outcome.status == 0)
+    recording.save(begun, measured, rounds=rounds, interrupted=outcome.interrupted)
     terminal.comparisons(
         made, build.chosen.left_out, plan.project.catalogue.unit.work, terminal.make_console()
     )

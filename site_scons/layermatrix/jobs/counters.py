@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, request
-from layermatrix.jobs import collecting
+from layermatrix.build.targets import STORE
+from layermatrix.jobs import collecting, recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.cells import ONLY_SHIPPED
 
@@ -36,11 +37,13 @@ def prepare(plan: Plan) -> Work:
 
 
 def _run(plan: Plan, build: Build) -> int:
-    outcome = Outcome()
+    outcome, begun = Outcome(), recording.begin(plan)
     with outcome.step():
         outcome.failed(plan.build(build))
     if outcome.interrupted:  # do not compare or accept incomplete results
         return outcome.status
+    built = ("counters",) if outcome.status == 0 else ()
+    recording.save(begun, recording.of_cells(begun, build.chosen.cells, built=built))
     outcome.failed(_judge(plan, build.chosen))
     return outcome.status
 
@@ -83,5 +86,6 @@ JOB = Job(
     name="counters",
     doc="compare an operation's cost with variants/counters.lock; fails if it grew",
     accept="the current cost of an operation, to variants/counters.lock",
+    variables=(STORE,),
     prepare=prepare,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from layermatrix.jobs import collecting
+from layermatrix.build.targets import STORE
+from layermatrix.jobs import collecting, recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 
@@ -14,9 +15,11 @@ def prepare(plan: Plan) -> Work:
 def _run(plan: Plan, build: Build) -> int:
     from layermatrix.report import terminal
 
-    outcome, status = Outcome(), 0
+    outcome, status, begun = Outcome(), 0, recording.begin(plan)
     with outcome.step():
         status = plan.build(build)
+    built = recording.COUNTED if status == 0 and not outcome.interrupted else ()
+    recording.save(begun, recording.of_cells(begun, build.chosen.cells, built=built))
     results = collecting.collect(plan, build.chosen, interrupted=outcome.interrupted)
     terminal.evidence_tables(results, terminal.make_console())
     # 1 if the tables show a failure; if the build itself could not continue, its own status
@@ -28,5 +31,6 @@ def _run(plan: Plan, build: Build) -> int:
 JOB = Job(
     name="evidence",
     doc="check the binaries (code, budgets, guards, counters, tests, programs); print the tables",
+    variables=(STORE,),
     prepare=prepare,
 )

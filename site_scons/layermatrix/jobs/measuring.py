@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, targets
-from layermatrix.jobs import collecting
+from layermatrix.jobs import collecting, recording
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -31,10 +31,13 @@ def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
     from layermatrix.measure import timing
     from layermatrix.report import terminal
 
-    outcome, chosen = Outcome(), build.chosen
+    outcome, chosen, begun = Outcome(), build.chosen, recording.begin(plan)
     with outcome.step():
         outcome.failed(plan.build(build))
         timing.take(plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again)
+    built = recording.COUNTED if "checks" in build.targets and outcome.status == 0 else ()
+    measured = recording.of_cells(begun, chosen.cells, built=built)
+    recording.save(begun, measured, rounds=rounds_of(plan), interrupted=outcome.interrupted)
     show = getattr(terminal, table)
     results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted)
     outcome.failed(int(any(cell.failed for cell in results.cells)))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
-from layermatrix.build.targets import ROUNDS, Variable
+from layermatrix.build.targets import ROUNDS, STORE, Variable
 from layermatrix.evidence.columns import several
+from layermatrix.jobs import recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.model.measuring import FLOOR
 
@@ -101,7 +102,7 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
     from layermatrix.measure import peer_results, peers, progress
     from layermatrix.report import terminal
 
-    outcome = Outcome()
+    outcome, begun = Outcome(), recording.begin(plan)
     with outcome.step():
         status = plan.build(build)
         outcome.failed(status)
@@ -116,6 +117,8 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
                     store=lambda found: peer_results.FORMAT.write(plan.root / peer_results.FILE, found),
                     on_progress=step,
                 )
+    measured = recording.of_peers(begun, build.chosen.cells, lineup, peers.load(plan.root))
+    recording.save(begun, measured, rounds=rounds_of(plan, _wanted(plan)), interrupted=outcome.interrupted)
     if outcome.status == 0 or outcome.interrupted:
         terminal.peers(peers.load(plan.root), terminal.make_console(), peer_results.FILE)
     return outcome.end()
@@ -124,7 +127,7 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
 JOB = Job(
     name="peers",
     doc="time variants and other libraries of their kind in turn; print a table",
-    variables=(LOADS, LIBRARIES, PEER, ROUNDS),
+    variables=(LOADS, LIBRARIES, PEER, ROUNDS, STORE),
     axes=axes,
     why_missing=why_missing,
     prepare=prepare,

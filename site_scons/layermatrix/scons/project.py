@@ -73,7 +73,9 @@ def project(
         loaded, compilers = _with_compilers(env, root, loaded, command_line)
         runs = request.runnings(loaded, command_line)
         loaded = replace(loaded, matrix=loaded.matrix.with_ways(runs))
-        plan = base.Plan(root, loaded, command_line, compilers, run.child(), registry.TARGETS)
+        plan = base.Plan(
+            root, loaded, command_line, compilers, run.child(), registry.TARGETS, env["LAYERED_SOURCES"]
+        )
         texts = base.answers(plan)
         if texts:
             run.answer("\n".join(texts))

@@ -1,0 +1,233 @@
+"""Record what a job measured in the store of results.
+
+A job calls `begin` before it builds, and `save` with what it measured. If the store cannot be written, the
+job goes on: its JSON records in build/ are complete, and a line on stderr has the reason.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import shlex
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.build import failure, paths, target_compilers
+from layermatrix.build.targets import STORE
+from layermatrix.build.toolchain import Toolchain
+from layermatrix.core.records import NotMeasured, plain
+from layermatrix.jobs import revision
+from layermatrix.store import extract, machine
+from layermatrix.store.entries import (
+    BASELINE,
+    CELL,
+    PEER,
+    Figure,
+    Machine,
+    Measurement,
+    Revision,
+    Run,
+    Subject,
+)
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.comparison import Comparison
+    from layermatrix.jobs.base import Plan
+    from layermatrix.measure.peer_results import PeerResults
+    from layermatrix.measure.peers import Lineup
+    from layermatrix.model.cells import Cell
+
+VARIABLE = "LAYERMATRIX_STORE"  # an environment variable: the store of all projects and clones
+FILE = Path("build/results.sqlite")
+COUNTED = ("asm", "budget", "counters")  # kinds of evidence whose figures are recorded
+KINDS = (*COUNTED, "bench")
+CLOCK_STEP = 20_000_000  # ns: a file's time may be this much behind the clock
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun. since: its start on the clock of files, in ns."""
+
+    plan: Plan
+    revision: Revision
+    started: str
+    since: int
+    load: tuple[float, ...] = field(default_factory=machine.load_average)
+
+
+def location(plan: Plan) -> Path:
+    """The file of the store: store=, then the environment's, then the project's own."""
+    return plan.root / (plan.request.given.get(STORE.name) or os.environ.get(VARIABLE) or FILE)
+
+
+def begin(plan: Plan, of: Revision | None = None) -> Begun:
+    """Note the start of a run and the commit of the files. of: the commit, if it is not the present one."""
+    return Begun(plan, of or revision.current(plan), _now(), time.time_ns() - CLOCK_STEP)
+
+
+def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) -> bool:
+    """Record a run, unless nothing was measured. conditions: JSON values. Whether it is in the store."""
+    from layermatrix.store import database, recording
+
+    found = [one for one in measured if one.figures]
+    if not found:
+        return False
+    path = location(begun.plan)
+    try:
+        with database.writable(path) as store:
+            recording.add(store, _run(begun, conditions), found)
+    except database.StoreError as error:
+        print(f"not recorded in the store: {error}; the records in build/ are complete", file=sys.stderr)
+        return False
+    return True
+
+
+def of_cells(
+    begun: Begun, cells: Iterable[Cell], *, built: Collection[str], root: Path | None = None
+) -> Iterator[Measurement]:
+    """The figures that this run took of cells and of the baseline. built: the kinds of evidence that it has
+    built, so that the counts that it did not take again are those of the present libraries. root: the
+    project's folder, if it is not the present one."""
+    plan, folder = begun.plan, root or begun.plan.root
+    digests = _digests(plan) if root is None else _digests_of(root)
+    work, better = plan.project.catalogue.unit.work, plan.project.catalogue.unit.better.value
+    for cell in cells:
+        place = folder / cell.build_dir
+        if failure.file_of(place).exists():
+            continue
+        files = {kind: place / paths.record(kind) for kind in KINDS}
+        new = {kind: _is_new(file, begun.since) for kind, file in files.items()}
+        records = {
+            kind: extract.read(file) if new[kind] or kind in built else {} for kind, file in files.items()
+        }
+        figures = [
+            *extract.of_code(records["asm"], records["budget"]),
+            *extract.of_counters(records["counters"], work),
+            *extract.of_bench(records["bench"], better, work, digests),
+        ]
+        yield Measurement(_subject(plan, cell, folder), tuple(figures))
+    timed = folder / paths.BASELINE / paths.record("bench")
+    if _is_new(timed, begun.since):
+        baseline = Subject(plan.project.matrix.baseline.name, BASELINE)
+        yield Measurement(baseline, tuple(extract.of_bench(extract.read(timed), better, work, digests)))
+
+
+def of_comparisons(
+    begun: Begun, cells: Sequence[Cell], compared: Iterable[Comparison], *, current: bool
+) -> Iterator[Measurement]:
+    """The figures of the sides of comparisons. current: their counts are those of the present libraries."""
+    plan, unit, by_id = begun.plan, begun.plan.project.catalogue.unit, {cell.id: cell for cell in cells}
+    for comparison in compared:
+        for side in comparison.sides:
+            if side.id not in by_id or side.failure:
+                continue
+            timed = extract.of_bench(plain(side.bench), unit.better.value, unit.work, _digests(plan))
+            counted = extract.of_counters(plain(side.counters) if current else {}, unit.work)
+            code = extract.of_code(plain(side.asm) if current else {}, {})
+            subject = _subject(plan, by_id[side.id], plan.root)
+            yield Measurement(subject, (*code, *counted, *timed))
+
+
+def of_peers(
+    begun: Begun, cells: Sequence[Cell], lineup: Lineup, found: PeerResults | NotMeasured
+) -> Iterator[Measurement]:
+    """The timings of variants and other libraries in turn."""
+    from layermatrix.measure.peer_results import FILE as RECORD
+
+    plan, unit = begun.plan, begun.plan.project.catalogue.unit
+    if isinstance(found, NotMeasured) or not _is_new(plan.root / RECORD, begun.since):
+        return
+    own = {cell.variant.name: cell for cell in cells}
+    for name in found.names:
+        figures: list[Figure] = []
+        for load, result in found.loads.items():
+            digest = extract.load_digest(result.command, "beside other libraries")
+            timing = plain(result.figures.get(name))
+            figures += extract.of_timing(load, timing or {}, unit.better.value, unit.work, digest)
+        if name in own:
+            subject = _subject(plan, own[name], plan.root)
+        elif name == found.baseline:
+            subject = Subject(name, BASELINE)
+        else:
+            subject = Subject(name, PEER, library_digest=digest_of(lineup.others.get(name)))
+        yield Measurement(subject, tuple(figures))
+
+
+def digest_of(library: Path | None) -> str:
+    """The SHA-256 of a library; empty if there is none."""
+    if library is None or not library.is_file():
+        return ""
+    return hashlib.sha256(library.read_bytes()).hexdigest()
+
+
+def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
+    compiler = target_compilers.of_cell(cell, plan.compilers)
+    libraries = sorted((root / cell.build_dir).glob("lib*.so"))
+    return Subject(
+        name=cell.id,
+        source=CELL,
+        variant=cell.variant.name,
+        mode=cell.mode,
+        compiler=cell.compiler,
+        sanitizer=cell.sanitizer,
+        target=cell.target,
+        axes={axis: value for axis, value in cell.choices.items() if axis not in ("sanitizer", "target")},
+        library_digest=digest_of(libraries[0] if libraries else None),
+        compiler_version=compiler.identity if isinstance(compiler, Toolchain) else "",
+    )
+
+
+def _digests(plan: Plan) -> dict[str, str]:
+    """The digests of the loads that are timed."""
+    return {
+        load.name: extract.load_digest(
+            " ".join([load.program, *load.args]),
+            *(f"{name}={value}" for name, value in sorted(load.environment.items())),
+            *load.before,
+        )
+        for load in plan.project.matrix.timed.values()
+    }
+
+
+def _digests_of(root: Path) -> dict[str, str]:
+    """The digests of the loads of another checkout, from its report: `what it does (command)`."""
+    loads = extract.read(root / paths.REPORT / "results.json").get("loads")
+    found: Mapping[str, object] = loads if isinstance(loads, dict) else {}
+    texts = {name: str(text) for name, text in found.items()}
+    return {
+        name: extract.load_digest(text.rpartition("(")[2].removesuffix(")")) for name, text in texts.items()
+    }
+
+
+def _is_new(file: Path, since: int) -> bool:
+    return file.is_file() and file.stat().st_mtime_ns >= since
+
+
+def _run(begun: Begun, conditions: Mapping[str, object]) -> Run:
+    from layermatrix.analysis import results
+
+    here = results.host({})
+    return Run(
+        job=begun.plan.job,
+        started=begun.started,
+        finished=_now(),
+        revision=begun.revision,
+        command=shlex.join(["scons", *begun.plan.request.names, *_arguments(begun.plan)]),
+        machine=Machine(here.cpu, machine.cpu_flags(), here.cores or 0, here.machine, here.kernel, here.libc),
+        conditions={"load_average": begun.load, **conditions},
+    )
+
+
+def _arguments(plan: Plan) -> list[str]:
+    """The variables of the command line, without the place of the store, which is one of this machine."""
+    given = {**plan.request.axes, **plan.request.runs, **plan.request.given}
+    return [f"{name}={value}" for name, value in given.items() if name != STORE.name]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

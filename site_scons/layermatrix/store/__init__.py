@@ -1,0 +1,1 @@
+"""The store of results: one SQLite file with the figures of every job that measures."""
