@@ -34,7 +34,8 @@ def write_report(plan: Plan, chosen: Selection, table: Table, *, interrupted: bo
 
 def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Results:
     """Everything that is known about these cells. interrupted: missing records may have been in progress."""
-    from layermatrix.analysis import reported, results
+    from layermatrix.analysis import history, reported, results
+    from layermatrix.jobs import recording
 
     versions = {name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)}
     found = results.collect(
@@ -46,7 +47,8 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False) -> Resu
         reference=reference(plan),
         interrupted=interrupted,
     )
-    return replace(found, story=reported.story_of(found))
+    kept = history.collect(recording.location(plan), [cell.id for cell in found.cells], found.headline)
+    return replace(found, story=reported.story_of(found), history=kept)
 
 
 def reference(plan: Plan) -> Reference:

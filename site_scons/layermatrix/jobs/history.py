@@ -109,14 +109,12 @@ def _series(plan: Plan) -> list[Series]:
 
 
 def _one(store: Store, entry: Entry) -> Series:
-    from layermatrix.report.history import Series
+    from layermatrix.analysis.history import Recorded
+    from layermatrix.report import history as printed
     from layermatrix.store import history
 
     found = history.history(store, load=entry.load, subject=entry.subject, figure=entry.figure)
-    return Series(
-        entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
-        found.points, found.apart,
-    )  # fmt: skip
+    return printed.of(Recorded(entry, found))
 
 
 def _entries(plan: Plan, store: Store) -> list[Entry]:

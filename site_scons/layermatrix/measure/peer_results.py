@@ -27,7 +27,7 @@ class PeerLoadResult:
     """One load. group: empty if loads have no groups. parallel: the load runs several threads. figures: by
     name of the library. best: the fastest of the other libraries. shares: each library's speed divided by
     that of the best. against_best, against_floor: the speed of each variant divided by that of the best
-    library or of the floor, where both were measured. scale: its place in a family of loads, if it has one."""
+    library or of the floor, where both were measured. scale: its place in a family of loads."""
 
     doc: str
     command: str

@@ -1,7 +1,7 @@
 """The answer of a report in sentences for a reader who knows nothing of the project.
 
-Reads results; returns sentences. The page, the terminal and Markdown all begin with them, so that they say the
-same. The words of verdicts are those of `evidence.bench.Verdict`.
+Reads results; returns sentences. The page, the terminal and Markdown print the same ones. The words of
+verdicts are those of `evidence.bench.Verdict`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def _of_variants(results: Results) -> Iterable[str]:
     """The fastest variant beside the baseline, and how far the code of the fast path fell."""
     shipped = [cell for cell in results.cells if cell.is_shipped]
     load = results.headline
-    found = [(ratio, cell) for cell in shipped if isinstance(ratio := figures.speed_ratio(cell, load), Interval)]
+    found = [
+        (ratio, cell) for cell in shipped if isinstance(ratio := figures.speed_ratio(cell, load), Interval)
+    ]
     if found:
         ratio, cell = max(found, key=lambda one: one[0].middle)
         verdict = _verdict(cell, load)
@@ -134,8 +136,8 @@ def _of_story(results: Results) -> Iterable[str]:
         yield f"All {several(good, 'reported effect')} that could be decided are as reported, or better."
     elif decided:
         yield (
-            f"{good} of {several(len(decided), 'reported effect')} {'is' if good == 1 else 'are'} as reported, or"
-            " better; the report lists the others."
+            f"{good} of {several(len(decided), 'reported effect')} {'is' if good == 1 else 'are'} as"
+            " reported, or better; the report lists the others."
         )
 
 

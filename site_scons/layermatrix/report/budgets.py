@@ -50,5 +50,7 @@ def _row(cell: CellResult, one: Limited) -> tuple[Figure, ...]:
     if isinstance(one.value, NotMeasured):
         return (*about, not_measured(one.value.reason), limit, not_measured(one.value.reason), place)
     kind = FigureKind.BAD if one.is_over else FigureKind.GOOD
-    used = Figure(number(100 * one.value / one.limit)) if one.limit else Figure("-", FigureKind.NOT_APPLICABLE)
+    used = (
+        Figure(number(100 * one.value / one.limit)) if one.limit else Figure("-", FigureKind.NOT_APPLICABLE)
+    )
     return (*about, Figure(number(one.value), kind), limit, used, place)

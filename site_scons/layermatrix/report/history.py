@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from layermatrix.core import templates
 from layermatrix.core.records import Format, Measured
+from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
 from layermatrix.store.changes import Change
 from layermatrix.store.history import DETERMINISTIC, Apart, Point
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from layermatrix.analysis.history import Recorded
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 SHOWN = 10  # characters of a commit's hash
@@ -97,6 +100,36 @@ class Page(Measured):
 FORMAT = Format("history", Page)
 
 
+def of(recorded: Recorded) -> Series:
+    """A series of the store, to be printed."""
+    entry, found = recorded.entry, recorded.history
+    return Series(
+        entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
+        found.points, found.apart,
+    )  # fmt: skip
+
+
+def figures_table(series: Sequence[Series]) -> Table:
+    """The points of the series of one figure and load, for a report: newest commit first."""
+    first = series[0]
+    headings = ("commit", "date, UTC", "cell", "median", "interval", "change")
+    rows = [
+        (point.when, (Figure(point.commit[:SHOWN], FigureKind.NAME), *_fields(one, point)))
+        for one in series
+        for point in one.points
+    ]
+    rows.sort(key=lambda row: row[0], reverse=True)
+    apart = [f"{one.subject}, not shown: {it.count}: {it.reason}" for one in series for it in one.apart]
+    title = f"{first.figure}{f' on {first.load}' if first.load else ''}, {first.unit}"
+    return Table(title, tuple(map(Heading, headings)), tuple(row for _, row in rows), tuple(apart))
+
+
+def _fields(series: Series, point: Point) -> tuple[Figure, ...]:
+    when = point.when.replace("T", " ").removesuffix("Z")
+    texts = (when, series.subject, number(point.median), series.interval(point), series.change(point))
+    return tuple(map(Figure, texts))
+
+
 def number(value: float) -> str:
     """A figure with as many digits as tell two neighbours apart."""
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:,.3f}"
@@ -118,12 +151,12 @@ def tables(series: Sequence[Series], missed: Sequence[Missed], console: Console)
 
 def _table(series: Series, missed: Sequence[Missed], console: Console) -> None:
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
     console.print(Text(f"{series.title}  {series.plot}", style="bold"))
     console.print(Text(f"measured on {series.machine}", style="dim"))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("commit", "date, UTC"):
         table.add_column(name, no_wrap=True)
     table.add_column("median", justify="right", no_wrap=True)

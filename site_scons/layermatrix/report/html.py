@@ -9,6 +9,7 @@ with everything that is known about it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,15 +28,24 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
 from layermatrix.evidence.kind import Status
-from layermatrix.report import answer, budgets, explain, layer_drawing, peer_figures, peer_tables, tables
+from layermatrix.report import (
+    answer,
+    budgets,
+    explain,
+    history,
+    layer_drawing,
+    peer_figures,
+    peer_tables,
+    tables,
+)
 from layermatrix.report.charts import heat, scaling, standing, variants, vega
+from layermatrix.report.charts import history as history_chart
 from layermatrix.report.charts.chart import Chart
 from layermatrix.report.exporter import Exporter
 from layermatrix.report.peer_figures import Field, Units
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.measure.peer_results import PeerResults
@@ -113,6 +123,7 @@ class _Page:
             "text_table": self._table(tables.text_table(results)),
             "comparisons": [self._comparison(found) for found in results.comparisons],
             "no_comparison": _reason(results.experiments),
+            "history": self._history(),
             "variants": [_variant(results, name, about) for name, about in results.variants.items()],
             "budgets": self._budgets(),
             "cells_table": self._table(tables.matrix_table(results)),
@@ -140,18 +151,19 @@ class _Page:
 
     def _peers(self, found: PeerResults) -> View:
         fields = peer_figures.fields(found)
-        means, *other = [*standing.charts(found)] or [None]
-        rest = [*other, *scaling.charts(found)]
+        made = [*standing.charts(found), *scaling.charts(found)]
+        means = [one for one in made if one.key == standing.MEANS]
+        rest = [one for one in made if one not in means]
         return {
             "units": [(units.value, words.format(found.baseline)) for units, words in UNITS.items()],
             "groups": peer_figures.groups_of(found),
             "names": peer_figures.names_of(found),
             "summary": self._table(peer_tables.summary_table(found), sortable=False),
             "charts": {
-                "means": [self._chart(means)] if means else [],
+                "means": [self._chart(one) for one in means],
                 "other": [self._chart(one) for one in rest],
             },
-            "closed": [one.key for one in rest if one.key.startswith("loads-")],
+            "closed": [one.key for one in rest if one.key.startswith(standing.LOADS)],
             "maps": [{**_map(field), "chart": self._chart(heat.chart(field))} for field in fields],
             "loads": self._table(peer_tables.loads_table(found), sortable=False),
             "command": scons("peers"),
@@ -206,6 +218,22 @@ class _Page:
             "mark": None if verdict is None else verdict.agrees,
             "winner": verdict and (verdict.winner or "no winner"),
         }
+
+    def _history(self) -> View:
+        found = self.results.history
+        if isinstance(found, NotMeasured):
+            return {"charts": [], "reason": found.reason}
+        shown: dict[tuple[str, str], list[history.Series]] = {}
+        for one in found:
+            shown.setdefault((one.entry.figure, one.entry.load), []).append(history.of(one))
+        made = [
+            {
+                "chart": self._chart(history_chart.draw(series)),
+                "table": self._table(history.figures_table(series)),
+            }
+            for series in shown.values()
+        ]
+        return {"charts": made, "reason": None}
 
     def _budgets(self) -> View:
         table = budgets.table(self.results)
@@ -262,7 +290,7 @@ def _square(row: peer_figures.Row, name: str) -> View:
 def _shades() -> list[str]:
     """The meaning of each shade, as a share of the best."""
     limits = peer_figures.SHADES
-    inner = (f"{low:g} to {high:g}" for low, high in zip(limits, limits[1:], strict=False))
+    inner = (f"{low:g} to {high:g}" for low, high in itertools.pairwise(limits))
     return [f"below {limits[0]:g} of the best other", *inner, f"{limits[-1]:g} and more"]
 
 

@@ -1,7 +1,7 @@
 """The figures of a comparison with other libraries, in each unit in which a report can show them.
 
-Reads a `PeerResults`; returns a `Field` for the speed and for each kind of memory: a reading for every load and
-library. Tables and charts print the same readings.
+Reads a `PeerResults`; returns a `Field` for the speed and for each kind of memory: a reading for every load
+and library. Tables and charts print the same readings.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Reading:
         value = self.values.get(units)
         if value is None:
             return "–"  # noqa: RUF001  an en dash stands for a figure that is not there
-        return three_digits(value) if units is Units.ABSOLUTE else ratio_text(value)
+        if units is not Units.ABSOLUTE:
+            return ratio_text(value)
+        return number(value) if value >= 1000 else three_digits(value)
 
     def shade(self, units: Units) -> int | None:
         """The number of its shade, from 0 for the worst."""
@@ -105,7 +107,7 @@ def speed_unit(found: PeerResults) -> str:
 
 def three_digits(value: float) -> str:
     """A figure with a suitable number of digits. Loads differ by a factor of thousands."""
-    return number(value, 0 if value >= 1000 else 1 if value >= 10 else 2 if value >= 1 else 4)
+    return number(value, 1 if value >= 10 else 2 if value >= 1 else 4)
 
 
 def ratio_text(value: float) -> str:
@@ -130,7 +132,7 @@ def _speed(found: PeerResults, load: PeerLoadResult, name: str) -> Reading:
     timing, share = load.figures.get(name), load.shares.get(name)
     if isinstance(timing, NotMeasured):
         return Reading({}, {}, f"not measured: {timing.reason}")
-    values = {} if share is None else {Units.BEST: share}
+    values: dict[Units, float] = {} if share is None else {Units.BEST: share}
     words = [] if share is None else [f"{share:.3f} of the speed of {load.best}"]
     if timing is not None:
         values[Units.ABSOLUTE] = timing.median
@@ -139,7 +141,8 @@ def _speed(found: PeerResults, load: PeerLoadResult, name: str) -> Reading:
         low, high = three_digits(timing.low), three_digits(timing.high)
         words.insert(0, f"{three_digits(timing.median)} {timing.unit} ({low} to {high})")
         words += [] if base is None else [f"{base:.3f} of {found.baseline}"]
-    shades = {units: values[units] for units in (Units.BEST, Units.BASE) if units in values}
+    shades: dict[Units, float] = {**values}
+    shades.pop(Units.ABSOLUTE, None)
     return Reading(values, shades, "; ".join(words) or "not measured")
 
 
@@ -157,7 +160,8 @@ def _memory(found: PeerResults, key: str, title: str, of: Callable[[Timing], obj
         values: dict[Units, float] = {Units.ABSOLUTE: float(own)}
         values |= {Units.BEST: own / min(others)} if others else {}
         values |= {Units.BASE: own / base} if base else {}
-        shades = {units: 1 / value for units, value in values.items() if units is not Units.ABSOLUTE}
+        shades: dict[Units, float] = {units: 1 / value for units, value in values.items()}
+        del shades[Units.ABSOLUTE]
         return Reading(values, shades, "; ".join(_memory_words(found, values)))
 
     return _field(found, key, title, "KiB", read)

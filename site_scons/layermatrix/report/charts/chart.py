@@ -62,7 +62,12 @@ class Chart:
 
 def params(*names: str) -> list[Spec]:
     """The parameters that the page's script sets: the units, and what is hidden."""
-    start: dict[str, object] = {"units": peer_figures.Units.BEST.value, "libraries": [], "groups": [], "variants": []}
+    start: dict[str, object] = {
+        "units": peer_figures.Units.BEST.value,
+        "libraries": [],
+        "groups": [],
+        "variants": [],
+    }
     return [{"name": name, "value": start[name]} for name in names]
 
 

@@ -9,8 +9,8 @@ from layermatrix.report.charts.chart import Chart, Spec, params, shown, tooltip
 from layermatrix.report.peer_figures import SHADES, Field, Reading, Row, Units
 
 ABOUT = (
-    "Blue squares are better than the best of the other libraries with that load, orange ones worse; the stronger"
-    " the colour, the larger the difference."
+    "Blue squares are better than the best of the other libraries with that load, orange ones worse; the"
+    " stronger the colour, the larger the difference."
 )
 SCALE = {"type": "threshold", "domain": [*SHADES]}
 COLUMN, ROW = 98, 18  # pixels of a square
@@ -52,8 +52,8 @@ def _blocks(field: Field) -> Spec:
             "x": {
                 "field": "library", "type": "nominal", "title": None, "sort": [*field.names],
                 "axis": {
-                    "orient": "top", "offset": 18, "labelAngle": 0, "domain": False, "ticks": False, "labelFontWeight": 600,
-                    "labelColor": "var(--ink)",
+                    "orient": "top", "offset": 18, "labelAngle": 0, "domain": False, "ticks": False,
+                    "labelFontWeight": 600, "labelColor": "var(--ink)",
                 },
             },
             "y": {

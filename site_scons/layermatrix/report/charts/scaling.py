@@ -34,9 +34,10 @@ def _points(found: PeerResults, family: str) -> Iterable[Spec]:
                 low, middle, high = (
                     peer_figures.three_digits(value) for value in (timing.low, timing.median, timing.high)
                 )
+                exact = f"{middle} {timing.unit} ({low} to {high})"
                 yield {
                     "at": place.at, "library": name, "speed": timing.median, "low": timing.low,
-                    "high": timing.high, "load": load_name, "exact": f"{middle} {timing.unit} ({low} to {high})",
+                    "high": timing.high, "load": load_name, "exact": exact,
                 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How the libraries stand: bars of their means by group, memory against speed, and each load with its interval.
+"""How the libraries stand: means by group, memory against speed, and each load with its interval.
 
 Reads a `PeerResults`; returns charts.
 """
@@ -13,6 +13,7 @@ from layermatrix.report import peer_figures
 from layermatrix.report.charts import chart
 from layermatrix.report.charts.chart import Chart, Spec, params, shown, tooltip
 
+MEANS, LOADS = "means", "loads-"  # keys of charts
 SPEED = "speed as a share of the best other"
 VERDICTS = {Verdict.FASTER.value: chart.GOOD, Verdict.SLOWER.value: chart.BAD, Verdict.SAME.value: chart.SOFT}
 VERDICT_SHAPES = ("triangle-up", "triangle-down", "circle")
@@ -81,7 +82,7 @@ def _bars(found: PeerResults, points: list[Spec]) -> Chart:
         "The bars are geometric means over the loads of a group. The dashed line is the fastest other library"
         " of each load: a bar reaches it only if its library is the fastest everywhere."
     )
-    return Chart("means", "Speed by kind of load", about, spec, (("dashed", "as fast as the best other"),))
+    return Chart(MEANS, "Speed by kind of load", about, spec, (("dashed", "as fast as the best other"),))
 
 
 def _memory_and_speed(found: PeerResults, points: list[Spec]) -> Chart:
@@ -188,4 +189,4 @@ def _intervals(found: PeerResults, name: str, rows: list[Spec]) -> Chart:
     if found.rounds < 2:
         about += " One round gives no interval; it takes more rounds to tell a difference."
     legend = (("line", "interval"), ("dashed", "as fast as the best other"))
-    return Chart(f"loads-{name}", f"{name}: every load, with intervals", about, spec, legend)
+    return Chart(f"{LOADS}{name}", f"{name}: every load, with intervals", about, spec, legend)

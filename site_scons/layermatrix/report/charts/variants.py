@@ -1,4 +1,4 @@
-"""Charts of the variants: speed against the baseline, code of the fast path, cache misses; reported beside measured.
+"""Charts of the variants: speed, code of the fast path and cache misses, reported beside measured.
 
 Reads results; returns charts of bars. A bar that could not be drawn has its reason in its place.
 """
@@ -24,8 +24,8 @@ WIDTH = 620
 
 @dataclass(frozen=True)
 class Bar:
-    """A measured value with its interval, and the reported range. variant: empty for the baseline. value: None
-    if it was not measured; exact has the reason."""
+    """A measured value with its interval, and the reported range. variant: empty for the baseline. value:
+    None if it was not measured; exact has the reason."""
 
     name: str
     variant: str
@@ -52,6 +52,8 @@ class Bars:
 
 def charts(results: Results) -> Iterable[Chart]:
     """The charts of the cells of the story. A chart without figures is left out."""
+    if not results.cells:
+        return []
     shipped = tuple(cell for cell in results.cells if cell.is_shipped)
     results = replace(results, cells=shipped or results.cells)
     found = [*(_speed(results, load) for load in results.view.loads), _code(results), _misses(results)]
@@ -105,7 +107,12 @@ def _place(bars: Bars, series: Sequence[str]) -> Spec:
         }
     }  # fmt: skip
     if len(series) > 1:
-        y["yOffset"] = {"field": "series", "type": "nominal", "sort": [*series], "scale": {"domain": [*series]}}
+        y["yOffset"] = {
+            "field": "series",
+            "type": "nominal",
+            "sort": [*series],
+            "scale": {"domain": [*series]},
+        }
     return y
 
 

@@ -6,16 +6,19 @@ damaged is made again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Iterable
 from html import escape
+from importlib import metadata
 from pathlib import Path
 
 from layermatrix.core import records
 from layermatrix.report.charts.chart import FONT, Chart
 
+PACKAGE = "vl-convert-python"
 SVG = "svg"
 BUNDLE = "vega"
 END = {SVG: "</svg>", BUNDLE: "\n"}  # what a complete file ends with
@@ -46,12 +49,11 @@ def forget_others(kept: Path, charts: Iterable[Chart]) -> None:
 
 
 def _version() -> str:
-    import vl_convert
-
-    version: str = vl_convert.__version__
-    return version
+    """The version of the package, found without loading it: that takes a while."""
+    return metadata.version(PACKAGE)
 
 
+@functools.lru_cache(maxsize=128)
 def _render(text: str) -> str:
     import vl_convert
 
@@ -59,10 +61,11 @@ def _render(text: str) -> str:
     return made
 
 
+@functools.cache
 def _script() -> str:
     import vl_convert
 
-    made: str = vl_convert.javascript_bundle()
+    made: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return made.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n"
 
 
@@ -84,7 +87,9 @@ def _keep(folder: Path | None, name: str, text: str) -> str:
 def _small(text: str) -> str:
     """The SVG without what the page says once: the font, and what is announced of each mark of a picture that
     is announced as a whole. These are a third of a map."""
-    return re.sub(rf' (?:font-family="{FONT}"|aria-[a-z]+="[^"]*"|role="[^"]*"|pointer-events="none")', "", text)
+    return re.sub(
+        rf' (?:font-family="{FONT}"|aria-[a-z]+="[^"]*"|role="[^"]*"|pointer-events="none")', "", text
+    )
 
 
 def _own_ids(text: str, key: str) -> str:
