@@ -98,6 +98,7 @@ class _Page:
         self.results = results
         self.kept = kept
         self.charts: list[Chart] = []
+        self.specs: dict[str, str] = {}
         self.variants = {cell.id: cell.variant for cell in results.cells}
         self.variants |= {cell.variant: cell.variant for cell in results.cells}
 
@@ -141,10 +142,10 @@ class _Page:
 
         if not self.charts:
             return {"specs": None, "vega": None}
-        specs = json.dumps({one.key: one.document for one in self.charts}, ensure_ascii=False)
+        specs = ",\n".join(f"{json.dumps(key)}:{spec}" for key, spec in self.specs.items())
         # "<" as an escape: nothing in a text can end the script element
         return {
-            "specs": Markup(specs.replace("<", "\\u003c")), "vega": Markup(vega.bundle(self.kept)),
+            "specs": Markup(f"{{{specs}}}".replace("<", "\\u003c")), "vega": Markup(vega.bundle(self.kept)),
         }  # fmt: skip
 
     # --- parts
@@ -172,12 +173,14 @@ class _Page:
     def _chart(self, one: Chart) -> View:
         from markupsafe import Markup
 
+        rendered = vega.render(one, self.kept)
         self.charts.append(one)
+        self.specs[one.key] = rendered.spec
         return {
             "key": one.key,
             "title": one.title,
             "about": one.about,
-            "svg": Markup(vega.svg(one, self.kept)),  # Vega escapes all its texts
+            "svg": Markup(rendered.svg),  # Vega escapes all its texts
             "legend": one.legend,
         }
 

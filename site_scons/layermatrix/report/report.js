@@ -149,8 +149,9 @@
     const drawn = place.querySelector("svg");
     const plot = figure.querySelector(".plot");
     const still = plot.querySelector("svg");
-    drawn.setAttribute("role", "img");
-    drawn.setAttribute("aria-label", still.getAttribute("aria-label"));
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", still.getAttribute("aria-label"));
+    drawn.setAttribute("aria-hidden", "true"); // it is one picture; the tables have its figures
     plot.replaceChildren(place);
     figure.classList.add("live");
     views.set(figure.dataset.chart, made.view);

@@ -12,7 +12,7 @@ ABOUT = (
     "Blue squares are better than the best of the other libraries with that load, orange ones worse; the"
     " stronger the colour, the larger the difference."
 )
-SCALE = {"type": "threshold", "domain": [*SHADES]}
+NO_SHADE = -1  # of a square without a figure
 COLUMN, ROW = 98, 18  # pixels of a square
 
 
@@ -41,8 +41,9 @@ def _square(field: Field, row: Row, name: str, reading: Reading) -> Spec:
     made: Spec = {"load": row.load, "group": row.group, "library": name, "exact": reading.exact}
     for units in Units:
         made[f"{units.value}_text"] = reading.text(units)
-        if units in reading.shades:
-            made[f"{units.value}_shade"] = round(reading.shades[units], 4)
+    for units in (Units.BEST, Units.BASE):
+        shade = reading.shade(units)
+        made[f"{units.value}_shade"] = NO_SHADE if shade is None else shade
     return made
 
 
@@ -76,20 +77,21 @@ def _blocks(field: Field) -> Spec:
 
 
 def _squares() -> Spec:
-    colours = {**SCALE, "range": [f"var(--heat-{index})" for index in range(len(SHADES) + 1)]}
-    colour = {"field": "shade", "type": "quantitative", "scale": colours, "legend": None}
-    mark = {"type": "rect", "stroke": "var(--page)", "strokeWidth": 1, "invalid": None}
-    missing = {"condition": {"test": "!isValid(datum.shade)", "value": "var(--card)"}, **colour}
-    return {"mark": mark, "encoding": {"color": missing}}
+    fills = ["var(--card)", *(f"var(--heat-{index})" for index in range(len(SHADES) + 1))]
+    scale = {"domain": [NO_SHADE, *range(len(SHADES) + 1)], "range": fills}
+    colour = {"field": "shade", "type": "nominal", "scale": scale, "legend": None}
+    return {
+        "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": 1},
+        "encoding": {"color": colour},
+    }
 
 
 def _texts() -> Spec:
     """The figures. The ink of a square depends on its shade, so that it can be read."""
     tests = [
-        {"test": f"datum.shade < {limit}", "value": f"var(--heat-ink-{index})"}
-        for index, limit in enumerate(SHADES)
+        {"test": f"datum.shade == {index}", "value": f"var(--heat-ink-{index})"}
+        for index in range(len(SHADES) + 1)
     ]
-    tests.insert(0, {"test": "!isValid(datum.shade)", "value": "var(--soft)"})
-    colour = {"condition": tests, "value": f"var(--heat-ink-{len(SHADES)})"}
+    colour = {"condition": tests, "value": "var(--soft)"}
     text = {"field": "text", "type": "nominal"}
     return {"mark": {"type": "text", "fontSize": 12}, "encoding": {"text": text, "color": colour}}
