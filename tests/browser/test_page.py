@@ -196,8 +196,8 @@ def test_the_first_column_stays_in_sight(opened: Open, unfold: Unfold) -> None:
 @pytest.mark.parametrize(("scheme", "rules"), [("light", RULES), ("dark", CONTRAST)], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["index.html", "cells/old-release-gcc.html"])
 def test_axe_finds_nothing(opened: Open, unfold: Unfold, scheme: str, rules: object, name: str) -> None:
-    """Contrast, names, headings, tables and landmarks, with every section open. Inside a picture there is nothing
-    that is announced, and its colours have a test of their own."""
+    """Contrast, names, headings, tables and landmarks, with every section open. Nothing inside a picture is
+    announced, and its colours have a test of their own."""
     from axe_playwright_python.sync_playwright import Axe
 
     page = opened(name, scheme=scheme)

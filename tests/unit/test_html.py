@@ -167,7 +167,7 @@ def test_every_table_has_a_caption_and_every_heading_a_scope() -> None:
 
 
 def test_no_id_stands_twice(page: Page) -> None:
-    ids = [value for name, value in page.attributes if name == "id"]
+    ids = [value or "" for name, value in page.attributes if name == "id"]
     assert sorted(ids) == sorted(set(ids))
 
 

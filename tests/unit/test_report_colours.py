@@ -1,4 +1,4 @@
-"""The colours of the report: text has a contrast of 4.5 with what is behind it, and marks have 3, light and dark."""
+"""The colours of the report, light and dark: text has a contrast of 4.5, and marks have 3."""
 
 from __future__ import annotations
 
