@@ -164,6 +164,10 @@ DOCS = {
         "link": "how the benchmark gets the library; the same for every library",
         "group": "the kind of load",
     },
+    "Scale": {
+        "family": "the number in which the loads of the family differ, such as threads",
+        "at": "the value of the number in this load",
+    },
     "Floor": {"source": "its C file"},
     "Page": {
         "test": "the test program whose output is the table",

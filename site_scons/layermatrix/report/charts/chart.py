@@ -30,7 +30,7 @@ AXIS = {
 CONFIG = {
     "background": None,
     "font": FONT,
-    "padding": {"left": 6, "top": 6, "right": 44, "bottom": 8},  # right: fonts of readers may be wider
+    "padding": {"left": 30, "top": 6, "right": 44, "bottom": 8},  # the fonts of readers may be wider
     "aria": False,
     "view": {"stroke": None},
     "axis": AXIS,
