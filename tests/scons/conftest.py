@@ -192,11 +192,6 @@ def foreign_project(root: Path) -> Project:
     copy_tree(ROOT / "site_scons", root / "tools")
     project = Project(root)
     project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
-    for script in (ROOT / "build/charts").glob(
-        "*.js"
-    ):  # making it takes two seconds of each test with a report
-        (root / "build/charts").mkdir(parents=True, exist_ok=True)
-        shutil.copy2(script, root / "build/charts")
     return project
 
 
