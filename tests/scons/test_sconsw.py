@@ -63,8 +63,8 @@ class Copy:
         self.root = folder / "a project"
         self.root.mkdir(parents=True)
         shutil.copy2(ROOT / "sconsw", self.root)
-        for name in ("requirements", "requirements-zig", "requirements-dev", "requirements-docs"):
-            self.root.joinpath(f"{name}.lock").write_text(f"# {name}\n")
+        for extra in ("", "-zig", "-dev", "-docs", "-history", "-parquet"):
+            self.root.joinpath(f"requirements{extra}.lock").write_text(f"# requirements{extra}\n")
         self.bin = folder / "bin"
         self.bin.mkdir()
         self.calls_file = folder / "calls"
@@ -366,6 +366,12 @@ def test_zig_is_installed_when_it_is_requested(copy: Copy, request_: str) -> Non
         "pip requirements-zig.lock",
         f"word <{request_}>",
     ]
+
+
+@pytest.mark.parametrize(("request_", "extra"), [("history", "history"), ("format=parquet", "parquet")])
+def test_an_extra_is_installed_for_what_needs_it(copy: Copy, request_: str, extra: str) -> None:
+    copy.run(request_)
+    assert copy.calls("pip") == ["pip requirements.lock", f"pip requirements-{extra}.lock"]
 
 
 def test_lint_installs_what_it_runs_into_the_environment_that_is_there(copy: Copy) -> None:

@@ -13,7 +13,7 @@ import report_samples as samples
 
 from layermatrix.analysis import history as analysis
 from layermatrix.core.records import NotMeasured
-from layermatrix.report import history, peer_figures
+from layermatrix.report import history_tables, peer_figures
 from layermatrix.report.charts import heat, scaling, standing, variants, vega
 from layermatrix.report.charts import history as history_chart
 from layermatrix.report.charts.chart import Chart
@@ -162,7 +162,7 @@ def recorded(tmp_path: Path, commits: int = 8) -> tuple[analysis.Recorded, ...] 
 def test_the_history_shows_the_cells_of_the_report_with_their_changes(tmp_path: Path) -> None:
     found = recorded(tmp_path)
     assert not isinstance(found, NotMeasured)
-    series = [history.of(one) for one in found]
+    series = [history_tables.series_of(one) for one in found]
     assert [one.subject for one in series] == ["mid-release-gcc", "old-release-gcc"]
     chart = history_chart.draw(series)
     assert chart.title == "instructions on mixed"
@@ -172,7 +172,7 @@ def test_the_history_shows_the_cells_of_the_report_with_their_changes(tmp_path: 
     drawn = vega.render(chart).svg
     for words in ("mid-release-gcc", "old-release-gcc", "change"):
         assert f">{words}<" in drawn
-    table = history.figures_table(series)
+    table = history_tables.table(series)
     assert len(table.rows) == 16
     assert table.rows[0][0].text == f"{7:040x}"[:10]
 

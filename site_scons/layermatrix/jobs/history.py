@@ -6,7 +6,7 @@ With --accept, it writes docs/history.results.json, and prints docs/history.md f
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from layermatrix.build.targets import FIGURE, LOAD, ROUNDS, STORE, Variable
 from layermatrix.core.command import scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.jobs import past_commits, recording, revision
-from layermatrix.jobs.base import Job, Outcome, Plan, Work, shown_cells
+from layermatrix.jobs.base import FAILED, Job, Outcome, Plan, Work, shown_cells
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ DOCS = Path("docs")
 RESULTS = DOCS / "history.results.json"
 PAGE = DOCS / "history.md"
 USUAL = ("instructions", "speed")  # the figure that is shown: the first one that is recorded
+OF_CODE = ""  # the load of a figure of the code, which load= does not leave out
 FILTERS = ("mode", "compiler", "sanitizer", "target")
 
 
@@ -72,7 +73,14 @@ def _run(plan: Plan, wanted: Sequence[Past], rounds: int | None) -> int:
             for past in past_commits.fill(plan, wanted, _counted(plan), rounds):
                 done.append(past)
     missed = [history.Missed(one.revision.commit, _date(one), one.reason) for one in done if one.reason]
-    series = _series(plan)
+    try:
+        series = _series(plan, {one.revision.commit for one in wanted})
+    except (RequestError, SelectionError) as error:
+        if not wanted:
+            raise
+        outcome.notes.append(str(error))  # none of the commits could be measured: the reasons are above
+        outcome.failed(FAILED)
+        return outcome.end()
     history.tables(series, missed, terminal.make_console())
     _note(series, outcome)
     if plan.request.accept and not outcome.interrupted:
@@ -97,24 +105,29 @@ def _note(series: Sequence[Series], outcome: Outcome) -> None:
 # --- which series
 
 
-def _series(plan: Plan) -> list[Series]:
-    """The requested series. RequestError if the store cannot be read, or has none of them."""
+def _series(plan: Plan, commits: Collection[str]) -> list[Series]:
+    """The requested series. commits: only these; empty for all. RequestError if the store cannot be read, or
+    has none of them."""
     from layermatrix.store import database
 
     try:
         with database.readable(recording.location(plan)) as store:
-            return [_one(store, entry) for entry in _entries(plan, store)]
+            return [_one(store, entry, commits) for entry in _entries(plan, store)]
     except database.StoreError as error:
         raise RequestError(str(error)) from None
 
 
-def _one(store: Store, entry: Entry) -> Series:
-    from layermatrix.analysis.history import Recorded
-    from layermatrix.report import history as printed
+def _one(store: Store, entry: Entry, commits: Collection[str]) -> Series:
+    from layermatrix.report.history import Series
     from layermatrix.store import history
 
-    found = history.history(store, load=entry.load, subject=entry.subject, figure=entry.figure)
-    return printed.of(Recorded(entry, found))
+    found = history.history(
+        store, load=entry.load, subject=entry.subject, figure=entry.figure, commits=commits
+    )
+    return Series(
+        entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
+        found.points, found.apart,
+    )  # fmt: skip
 
 
 def _entries(plan: Plan, store: Store) -> list[Entry]:
@@ -127,7 +140,7 @@ def _entries(plan: Plan, store: Store) -> list[Entry]:
     figures = query.choose(store, FIGURE.name, figure) if figure else (usual,)
     of_figure = [entry for entry in known if entry.figure in figures]
     loads = query.choose(store, LOAD.name, load) if load else _usual_loads(plan, of_figure)
-    found = [entry for entry in of_figure if entry.load in loads]
+    found = [entry for entry in of_figure if entry.load in (*loads, OF_CODE)]
     if not found:
         available = sorted({entry.load for entry in of_figure if entry.load})
         hint = f"; loads with it: {', '.join(available)}" if available else ""
@@ -137,11 +150,10 @@ def _entries(plan: Plan, store: Store) -> list[Entry]:
 
 
 def _usual_loads(plan: Plan, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The load of the matrix file's headline, or all loads if it has no such figure; figures of the code have
-    no load."""
+    """The load of the matrix file's headline, or all loads if it has no such figure."""
     headline = plan.project.matrix.timing.headline
     loads = {entry.load for entry in entries}
-    return (headline, "") if headline in loads else tuple(loads)
+    return (headline,) if headline in loads else tuple(loads)
 
 
 def _subjects(plan: Plan, store: Store) -> set[str]:
@@ -177,8 +189,12 @@ def _accept(plan: Plan, series: Sequence[Series], missed: Sequence[Missed]) -> N
     commits = {point.commit for one in series for point in one.points}
     titles = {commit: revision.title(plan.root, commit) for commit in sorted(commits)}
     page = history.Page(_command(plan), tuple(series), titles, tuple(missed))
+    try:
+        text = history.render(page, plan.root / DOCS)
+    except history.PageError as error:
+        raise RequestError(f"{DOCS / history.PAGE}.j2: {error}") from None
     history.FORMAT.write(plan.root / RESULTS, page)
-    records.write_text(plan.root / PAGE, history.render(page, plan.root / DOCS))
+    records.write_text(plan.root / PAGE, text)
     print(f"accepted: {RESULTS}, {PAGE}")
 
 
@@ -193,6 +209,6 @@ JOB = Job(
     name="history",
     doc="show how figures changed from commit to commit; commits= or from= measures earlier commits",
     variables=(LOAD, FIGURE, COMMITS, FROM, ROUNDS, STORE),
-    accept=f"the shown series, to {RESULTS} and {PAGE}",
+    accept=f"the shown series, to the page {PAGE.name} and its record",
     prepare=prepare,
 )

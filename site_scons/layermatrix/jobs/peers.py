@@ -154,7 +154,7 @@ def _accept(plan: Plan) -> int:
 JOB = Job(
     name="peers",
     doc="time variants and other libraries of their kind in turn; print a table",
-    accept="the comparison, to docs/peers.results.json, README.md and docs/peers.svg",
+    accept="the comparison, for the README",
     variables=(LOADS, LIBRARIES, PEER, ROUNDS, STORE),
     axes=axes,
     why_missing=why_missing,

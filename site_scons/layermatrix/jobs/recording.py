@@ -70,8 +70,11 @@ def begin(plan: Plan, of: Revision | None = None) -> Begun:
     return Begun(plan, of or revision.current(plan), _now(), time.time_ns() - CLOCK_STEP)
 
 
-def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) -> bool:
-    """Record a run, unless nothing was measured. conditions: JSON values. Whether it is in the store."""
+def save(
+    begun: Begun, measured: Iterable[Measurement], *, seed: int | None = None, **conditions: object
+) -> bool:
+    """Record a run, unless nothing was measured. seed: of the random order. conditions: JSON values. Whether
+    it is in the store."""
     from layermatrix.store import database, recording
 
     found = [one for one in measured if one.figures]
@@ -80,7 +83,7 @@ def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) ->
     path = location(begun.plan)
     try:
         with database.writable(path) as store:
-            recording.add(store, _run(begun, conditions), found)
+            recording.add(store, _run(begun, conditions, seed), found)
     except database.StoreError as error:
         print(f"not recorded in the store: {error}; the records in build/ are complete", file=sys.stderr)
         return False
@@ -208,7 +211,7 @@ def _is_new(file: Path, since: int) -> bool:
     return file.is_file() and file.stat().st_mtime_ns >= since
 
 
-def _run(begun: Begun, conditions: Mapping[str, object]) -> Run:
+def _run(begun: Begun, conditions: Mapping[str, object], seed: int | None) -> Run:
     from layermatrix.analysis import results
 
     here = results.host({})
@@ -220,6 +223,7 @@ def _run(begun: Begun, conditions: Mapping[str, object]) -> Run:
         command=shlex.join(["scons", *begun.plan.request.names, *_arguments(begun.plan)]),
         machine=Machine(here.cpu, machine.cpu_flags(), here.cores or 0, here.machine, here.kernel, here.libc),
         conditions={"load_average": begun.load, **conditions},
+        seed=seed,
     )
 
 

@@ -54,7 +54,7 @@ def _accept(plan: Plan, results: Results) -> int:
 JOB = Job(
     name="report",
     doc="write the report from the existing results",
-    accept="the tables of the selected variants, to docs/variants.results.json and README.md",
+    accept="the tables of the selected variants, for the README",
     axes=every_cell,
     prepare=prepare,
 )

@@ -36,7 +36,7 @@ VARIABLES = (
     "PREFIX", "DESTDIR", "soak", "without", "verbose", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS",
     "LDFLAGS", "rounds", "experiment", "loads", "seconds", "cells", "preset", "sample", "shard", "shards",
     "why", "quarantine", "peer", "libraries", "base", "ci", "layer", "like", "project", "reports", "shell",
-    "tests", "python",
+    "tests", "python", "load", "figure", "commits", "from", "store", "format", "since", "to",
 )  # fmt: skip
 Arguments = Annotated[tuple[Word, ...], Items(alone=True)]
 Command = Annotated[str, Text("the name of a command", r"[\w.+-]+", longest=100)]

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 
 from layermatrix.core import templates
 from layermatrix.core.records import Format, Measured
-from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
 from layermatrix.store.changes import Change
 from layermatrix.store.history import DETERMINISTIC, Apart, Point
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from layermatrix.analysis.history import Recorded
-
 BLOCKS = "▁▂▃▄▅▆▇█"
 SHOWN = 10  # characters of a commit's hash
 PAGE = "history.md"
 WORDS = {True: "better", False: "worse"}
+
+
+class PageError(ValueError):
+    """The page's template is about something that the record does not have; str() is one line."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ class Series:
         """The points at which the figure changed."""
         return tuple(point for point in self.points if point.change)
 
+    def number(self, value: float) -> str:
+        """A figure with the digits of the series: none if all of its figures are whole numbers."""
+        digits = 0 if all(point.median == int(point.median) for point in self.points) else 3
+        return f"{value:,.{digits}f}"
+
     def interval(self, point: Point) -> str:
         """The interval of a timing; empty for a count, which has none."""
-        return "" if self.kind == DETERMINISTIC else f"{number(point.low)}-{number(point.high)}"
+        return "" if self.kind == DETERMINISTIC else f"{self.number(point.low)}-{self.number(point.high)}"
 
     def change(self, point: Point) -> str:
         """A change in words: its size, whether it is better, and the last commit before it."""
@@ -89,7 +95,20 @@ class Page(Measured):
     missed: tuple[Missed, ...] = ()
 
     def title(self, commit: str) -> str:
-        return self.titles.get(commit, "")
+        """The title of a commit, which may be abbreviated. Raises PageError if the page does not show it."""
+        for name, title in self.titles.items():
+            if name.startswith(commit):
+                return title
+        raise PageError(f"the page has no commit {commit}")
+
+    def change(self, load: str, figure: str, commit: str) -> Change:
+        """The change of a figure at a commit. Raises PageError if there is none, because the page's text is
+        about it."""
+        for one in self.series:
+            for point in one.points if (one.load, one.figure) == (load, figure) else ():
+                if point.change and point.commit.startswith(commit):
+                    return point.change
+        raise PageError(f"{figure} has no change at commit {commit}{load and f' on {load}'}")
 
     @property
     def commits(self) -> int:
@@ -98,41 +117,6 @@ class Page(Measured):
 
 
 FORMAT = Format("history", Page)
-
-
-def of(recorded: Recorded) -> Series:
-    """A series of the store, to be printed."""
-    entry, found = recorded.entry, recorded.history
-    return Series(
-        entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
-        found.points, found.apart,
-    )  # fmt: skip
-
-
-def figures_table(series: Sequence[Series]) -> Table:
-    """The points of the series of one figure and load, for a report: newest commit first."""
-    first = series[0]
-    headings = ("commit", "date, UTC", "cell", "median", "interval", "change")
-    rows = [
-        (point.when, (Figure(point.commit[:SHOWN], FigureKind.NAME), *_fields(one, point)))
-        for one in series
-        for point in one.points
-    ]
-    rows.sort(key=lambda row: row[0], reverse=True)
-    apart = [f"{one.subject}, not shown: {it.count}: {it.reason}" for one in series for it in one.apart]
-    title = f"{first.figure}{f' on {first.load}' if first.load else ''}, {first.unit}"
-    return Table(title, tuple(map(Heading, headings)), tuple(row for _, row in rows), tuple(apart))
-
-
-def _fields(series: Series, point: Point) -> tuple[Figure, ...]:
-    when = point.when.replace("T", " ").removesuffix("Z")
-    texts = (when, series.subject, number(point.median), series.interval(point), series.change(point))
-    return tuple(map(Figure, texts))
-
-
-def number(value: float) -> str:
-    """A figure with as many digits as tell two neighbours apart."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:,.3f}"
 
 
 def change_text(change: Change, better: str) -> str:
@@ -151,12 +135,13 @@ def tables(series: Sequence[Series], missed: Sequence[Missed], console: Console)
 
 def _table(series: Series, missed: Sequence[Missed], console: Console) -> None:
     from rich import box
-    from rich.table import Table as RichTable
+    from rich.table import Table
     from rich.text import Text
 
     console.print(Text(f"{series.title}  {series.plot}", style="bold"))
-    console.print(Text(f"measured on {series.machine}", style="dim"))
-    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    if series.points:
+        console.print(Text(f"measured on {series.machine}", style="dim"))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("commit", "date, UTC"):
         table.add_column(name, no_wrap=True)
     table.add_column("median", justify="right", no_wrap=True)
@@ -176,7 +161,7 @@ def _rows(series: Series) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (
             point.when,
-            (point.commit[:SHOWN], number(point.median), series.interval(point), series.change(point)),
+            (point.commit[:SHOWN], series.number(point.median), series.interval(point), series.change(point)),
         )
         for point in series.points
     ]
@@ -194,4 +179,4 @@ def _missed(missed: Sequence[Missed], series: Series) -> list[tuple[str, tuple[s
 def render(page: Page, folder: Path) -> str:
     """The page's text, from its template in this folder. Raises jinja2's errors for a broken template."""
     environment = templates.environment(folder)
-    return environment.get_template(f"{PAGE}.j2").render(page=page, number=number, short=SHOWN)
+    return environment.get_template(f"{PAGE}.j2").render(page=page, short=SHOWN)

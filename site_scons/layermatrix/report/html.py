@@ -32,7 +32,7 @@ from layermatrix.report import (
     answer,
     budgets,
     explain,
-    history,
+    history_tables,
     layer_drawing,
     peer_figures,
     peer_tables,
@@ -42,6 +42,7 @@ from layermatrix.report.charts import heat, scaling, standing, variants, vega
 from layermatrix.report.charts import history as history_chart
 from layermatrix.report.charts.chart import Chart
 from layermatrix.report.exporter import Exporter
+from layermatrix.report.history import Series
 from layermatrix.report.peer_figures import Field, Units
 
 if TYPE_CHECKING:
@@ -226,13 +227,13 @@ class _Page:
         found = self.results.history
         if isinstance(found, NotMeasured):
             return {"charts": [], "reason": found.reason}
-        shown: dict[tuple[str, str], list[history.Series]] = {}
+        shown: dict[tuple[str, str], list[Series]] = {}
         for one in found:
-            shown.setdefault((one.entry.figure, one.entry.load), []).append(history.of(one))
+            shown.setdefault((one.entry.figure, one.entry.load), []).append(history_tables.series_of(one))
         made = [
             {
                 "chart": self._chart(history_chart.draw(series)),
-                "table": self._table(history.figures_table(series)),
+                "table": self._table(history_tables.table(series)),
             }
             for series in shown.values()
         ]

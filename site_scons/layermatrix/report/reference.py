@@ -1,4 +1,4 @@
-"""The reference in docs/reference/, printed from the code: keys, command line, methods, messages.
+"""The reference in docs/reference/, printed from the code: keys, command line, methods, messages, the store.
 
 Reads the records of the spec, the targets and variables of the command line, and the source of the SCons tool
 and of the messages. Returns the text of each page; no page holds anything of one machine.
@@ -17,13 +17,12 @@ from typing import Any, get_args, get_origin
 from layermatrix.build.targets import Kind, Target, Variable
 from layermatrix.core.kinds import OR_NONE, Items, Node, OneOf, Short
 from layermatrix.core.kinds import Kind as ValueKind
-from layermatrix.report import message_texts
+from layermatrix.report import message_texts, page_parts, store_reference
 from layermatrix.spec import key_docs, schema
 from layermatrix.spec.reading import hints, unfolded
 from layermatrix.spec.schema_limits import BEYOND
 
 LIBRARY = Path(__file__).resolve().parents[1]
-NOTE = "<!-- Generated from the code: `scons reference --accept` writes this page. -->"
 
 
 def pages(targets: Sequence[Target], variables: Sequence[Variable]) -> dict[str, str]:
@@ -33,21 +32,8 @@ def pages(targets: Sequence[Target], variables: Sequence[Variable]) -> dict[str,
         "command-line.md": command_line(targets, variables),
         "methods.md": methods(),
         "messages.md": messages(),
+        "store.md": store_reference.store(),
     }
-
-
-def _page(title: str, intro: str, blocks: Iterable[str]) -> str:
-    return "\n\n".join([f"# {title}", NOTE, intro, *blocks]) + "\n"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _field(text: str) -> str:
-    """A text as the field of a table. The texts use Markdown's quotes for code."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 # --- keys
@@ -69,7 +55,7 @@ def keys() -> str:
     beyond = "\n".join(f"- {rule}" for rule in BEYOND)
     note = "The loader checks these rules; an editor does not see them."
     blocks.append(f"## What a schema cannot check\n\n{note}\n\n{beyond}")
-    return _page("Keys of the spec", intro, blocks)
+    return page_parts.page("Keys of the spec", intro, blocks)
 
 
 def _records(top: Any) -> Iterator[Any]:
@@ -102,9 +88,16 @@ def _record(record: Any, *, top: bool) -> str:
         if one.name in key_docs.own_keys(record):
             default = _default(one)
             doc = key_docs.of_key(record, one.name)
-            rows.append((f"`{one.name}`", _field(doc), _field(_value(hints(record)[one.name])), default))
+            rows.append(
+                (
+                    f"`{one.name}`",
+                    page_parts.field(doc),
+                    page_parts.field(_value(hints(record)[one.name])),
+                    default,
+                )
+            )
     head = "" if top else f"### {_title(record)}\n\n"
-    table = _table(("key", "meaning", "value", "default"), rows)
+    table = page_parts.table(("key", "meaning", "value", "default"), rows)
     return f"{head}{key_docs.summary(record)}\n\n{table}"
 
 
@@ -165,16 +158,15 @@ def command_line(targets: Sequence[Target], variables: Sequence[Variable]) -> st
     for kind, doc in kinds.items():
         own = [target for target in targets if target.kind is kind]
         rows = [
-            (f"`{one.name}`", _field(one.doc), ", ".join(f"`{v.name}=`" for v in one.variables))
+            (f"`{one.name}`", page_parts.field(one.doc), ", ".join(f"`{v.name}=`" for v in one.variables))
             for one in own
         ]
-        blocks.append(
-            f"## {kind.name.capitalize()}s\n\n{doc}\n\n{_table(('target', 'what it does', 'takes'), rows)}"
-        )
+        shown = page_parts.table(("target", "what it does", "takes"), rows)
+        blocks.append(f"## {kind.name.capitalize()}s\n\n{doc}\n\n{shown}")
     special = {one.name: one for target in targets for one in target.variables}
     blocks.append(f"## Variables of single targets\n\n{_variables(special.values())}")
-    accepts = [(f"`{one.name} --accept`", _field(one.accept)) for one in targets if one.accept]
-    blocks.append(f"## Accepting\n\n{_table(('command', 'writes'), accepts)}")
+    accepts = [(f"`{one.name} --accept`", page_parts.field(one.accept)) for one in targets if one.accept]
+    blocks.append(f"## Accepting\n\n{page_parts.table(('command', 'writes'), accepts)}")
     status = [
         ("0", "everything passed"),
         ("1", "something failed"),
@@ -182,15 +174,23 @@ def command_line(targets: Sequence[Target], variables: Sequence[Variable]) -> st
         ("3", "there was nothing to do"),
         ("130", "interrupted"),
     ]
-    blocks.append(f"## Exit status\n\n{_table(('status', 'meaning'), status)}")
-    return _page("Command line", intro, [block.replace("## Graphs", "## Aliases") for block in blocks])
+    blocks.append(f"## Exit status\n\n{page_parts.table(('status', 'meaning'), status)}")
+    return page_parts.page(
+        "Command line", intro, [block.replace("## Graphs", "## Aliases") for block in blocks]
+    )
 
 
 def _variables(variables: Iterable[Variable]) -> str:
     rows = [
-        (f"`{one.name}=`", _field(one.doc), _field(one.described), _field(one.default)) for one in variables
+        (
+            f"`{one.name}=`",
+            page_parts.field(one.doc),
+            page_parts.field(one.described),
+            page_parts.field(one.default),
+        )
+        for one in variables
     ]
-    return _table(("variable", "meaning", "values", "default"), rows)
+    return page_parts.table(("variable", "meaning", "values", "default"), rows)
 
 
 # --- methods and settings of the SCons tool
@@ -229,11 +229,11 @@ def methods() -> str:
     rows = [
         (f"`LAYERED_{name.upper()}`", f"`{json.dumps(value)}`") for name, value in _defaults(tree).items()
     ]
-    table = _table(("construction variable", "default"), rows)
+    table = page_parts.table(("construction variable", "default"), rows)
     blocks.append(
         f'## Settings\n\nEach is a keyword of the tool: `tools=[("layered", {{"sources": ...}})]`.\n\n{table}'
     )
-    return _page("Methods and settings", intro, blocks)
+    return page_parts.page("Methods and settings", intro, blocks)
 
 
 def _definition(doc: str) -> str:
@@ -295,4 +295,4 @@ def messages() -> str:
         blocks.append(f"## {title}")
         for doc, texts in found:
             blocks.append(f"{doc}\n\n" + "\n".join(f"- `{text.replace('`', '')}`" for text in texts))
-    return _page("Messages", intro, blocks)
+    return page_parts.page("Messages", intro, blocks)

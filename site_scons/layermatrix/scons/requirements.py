@@ -27,6 +27,8 @@ PACKAGES = {
     "elftools": "pyelftools",
     "capstone": "capstone",
     "covertable": "covertable",
+    "scipy": "scipy",
+    "vl_convert": "vl-convert-python",
 }
 
 

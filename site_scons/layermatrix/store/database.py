@@ -68,12 +68,10 @@ def readable(path: Path, patience: float = PATIENCE) -> Iterator[Store]:
     """The store in this file, to read only. Raises StoreError, also if there is no such file."""
     if not path.is_file():
         raise StoreError(f"{path}: there is no store yet; the jobs that measure write it, such as bench")
-    with _connected(path, "ro", patience) as store:
-        version = _version(store)
-    if version != schema.VERSION:
-        with writable(path, patience):
-            pass
-    with _connected(path, "ro", patience) as store:
+    # not "ro": a killed writer may have left a journal, which the next one that opens the file rolls back
+    with _connected(path, "rw", patience) as store:
+        _prepare(store)
+        store.rows("PRAGMA query_only = ON")
         yield store
 
 

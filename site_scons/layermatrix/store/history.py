@@ -5,7 +5,7 @@ Only comparable figures form a series: see `comparable`. The others are listed w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -29,14 +29,20 @@ JOIN machines ON machines.id = runs.machine
 WHERE subjects.name = :subject AND figures.figure = :figure AND figures.load = :load
 ORDER BY runs.commit_time, runs.commit_order, runs.started, runs.id
 """
+# The inner query reads the index alone, in its order; the outer one adds the unit of the latest figure.
 _CATALOGUE = """
-SELECT subjects.name, figures.load, figures.figure, min(figures.unit), min(figures.better),
-       min(figures.kind), count(DISTINCT runs.commit_hash)
-FROM figures
-JOIN subjects ON subjects.id = figures.subject
-JOIN runs ON runs.id = figures.run
-GROUP BY subjects.name, figures.load, figures.figure
-ORDER BY subjects.name, figures.load, figures.figure
+SELECT subjects.name, found.load, found.figure, figures.unit, figures.better, figures.kind, sum(found.commits)
+FROM (
+  SELECT subject, figure, load, max(run) AS run, count(DISTINCT runs.commit_hash) AS commits
+  FROM figures INDEXED BY figures_by_subject
+  CROSS JOIN runs ON runs.id = figures.run
+  GROUP BY subject, figure, load
+) AS found
+JOIN figures ON figures.run = found.run AND figures.subject = found.subject
+  AND figures.load = found.load AND figures.figure = found.figure
+JOIN subjects ON subjects.id = found.subject
+GROUP BY subjects.name, found.load, found.figure
+ORDER BY subjects.name, found.load, found.figure
 """
 
 
@@ -57,7 +63,7 @@ class Point:
 @dataclass(frozen=True)
 class Entry:
     """A series that the store can show. load: empty for a figure of the code. better: higher or lower. kind:
-    deterministic or timed. commits: how many commits have it."""
+    deterministic or timed. commits: how many commits have it; one that was built in two ways counts twice."""
 
     subject: str
     load: str
@@ -78,7 +84,7 @@ class Apart:
 
 @dataclass(frozen=True)
 class History:
-    """machine: where the points were measured, in words."""
+    """machine: where the points were measured, in words, with the compiler of a cell."""
 
     points: tuple[Point, ...]
     machine: str
@@ -121,10 +127,12 @@ def series(store: Store, *, load: str, subject: str, figure: str) -> tuple[Point
     return history(store, load=load, subject=subject, figure=figure).points
 
 
-def history(store: Store, *, load: str, subject: str, figure: str) -> History:
-    """The points of a figure, and the figures that are not comparable with them."""
+def history(store: Store, *, load: str, subject: str, figure: str, commits: Collection[str] = ()) -> History:
+    """The points of a figure, and the figures that are not comparable with them. commits: only these; empty
+    for all."""
     found = store.rows(_POINTS, {"load": load, "subject": subject, "figure": figure})
     rows = [_Row(*row) for row in found]  # type: ignore[arg-type]
+    rows = [row for row in rows if not commits or row.commit in commits]
     usable = [(row, _group(row)) for row in rows if row.commit and not row.dirty]
     if not usable:
         return History((), "", rows[0].kind if rows else "", _unusable(rows))
@@ -135,7 +143,7 @@ def history(store: Store, *, load: str, subject: str, figure: str) -> History:
     kind = ordered[0].kind
     return History(
         points=_marked([_point(row) for row in ordered], figure, kind),
-        machine=chosen.machine,
+        machine="; ".join(filter(None, (chosen.machine, chosen.compiler))),
         kind=kind,
         apart=(*_others(usable, chosen), *_unusable(rows)),
     )

@@ -91,7 +91,7 @@ RUNS = Table(
         ),
         Column("dirty", "INTEGER NOT NULL", "1 if the files differed from the commit"),
         Column("command", "TEXT NOT NULL", "the command line"),
-        Column("seed", "INTEGER", "the seed of the order of the runs; NULL if the order was not random"),
+        Column("seed", "INTEGER", "decides the random order of the runs; NULL if the order was not random"),
         Column("machine", "TEXT NOT NULL REFERENCES machines(id)", "the machine"),
         Column("conditions", "TEXT NOT NULL", "JSON: the load of the machine, and what else applied"),
     ),
@@ -112,7 +112,9 @@ SUBJECTS = Table(
         Column("target", "TEXT NOT NULL", "such as native"),
         Column("axes", "TEXT NOT NULL", "JSON: values of the project's own axes that are not the default"),
         Column("library_digest", "TEXT NOT NULL", "SHA-256 of the shared library; empty if there is none"),
-        Column("compiler_version", "TEXT NOT NULL", "the first line that the compiler prints for --version"),
+        Column(
+            "compiler_version", "TEXT NOT NULL", "the compiler's version and target, and the user's flags"
+        ),
     ),
     indexes=(Index("subjects_by_name", ("name",), "the history of a subject"),),
 )

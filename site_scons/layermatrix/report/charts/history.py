@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from layermatrix.report.charts import chart
 from layermatrix.report.charts.chart import Chart, Spec, tooltip
-from layermatrix.report.history import SHOWN, Series, number
+from layermatrix.report.history import SHOWN, Series
+from layermatrix.report.history_tables import date
 
 CHANGE = "change"
 
@@ -68,10 +69,10 @@ def _datum(series: Series, place: int) -> Spec:
     return {
         "subject": series.subject,
         "commit": point.commit[:SHOWN],
-        "when": point.when.replace("T", " ").removesuffix("Z"),
+        "when": date(point),
         "median": point.median,
         "low": point.low,
         "high": point.high,
-        "exact": f"{number(point.median)} {series.unit}" + (f" ({interval})" if interval else ""),
+        "exact": f"{series.number(point.median)} {series.unit}" + (f" ({interval})" if interval else ""),
         "change": series.change(point),
     }
