@@ -167,14 +167,14 @@ def test_the_history_shows_the_cells_of_the_report_with_their_changes(tmp_path: 
     chart = history_chart.draw(series)
     assert chart.title == "instructions on mixed"
     changed = [one for one in values(chart) if one["change"]]
-    assert [one["commit"] for one in changed] == [f"{4:040x}"[:10]] * 2
+    assert [one["commit"] for one in changed] == [large_store.run(4).revision.commit[:10]] * 2
     assert changed[0]["change"].startswith("+100.0 % (worse)")
     drawn = vega.render(chart).svg
     for words in ("mid-release-gcc", "old-release-gcc", "change"):
         assert f">{words}<" in drawn
     table = history_tables.table(series)
     assert len(table.rows) == 16
-    assert table.rows[0][0].text == f"{7:040x}"[:10]
+    assert table.rows[0][0].text == large_store.run(7).revision.commit[:10]
 
 
 def test_without_a_store_or_with_one_commit_there_is_a_reason(tmp_path: Path) -> None:

@@ -42,7 +42,6 @@ def date(point: Point) -> str:
 
 
 def _row(series: Series, point: Point) -> tuple[Figure, ...]:
-    texts = (
-        date(point), series.subject, series.number(point.median), series.interval(point), series.change(point),
-    )  # fmt: skip
+    median, interval, change = series.number(point.median), series.interval(point), series.change(point)
+    texts = (date(point), series.subject, median, interval, change)
     return (Figure(point.commit[:SHOWN], FigureKind.NAME), *map(Figure, texts))
