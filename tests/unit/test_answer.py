@@ -5,10 +5,12 @@ from __future__ import annotations
 import html as markup
 import io
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import report_samples as samples
 
+from layermatrix.evidence.bench import Bench
 from layermatrix.measure import peer_results
 from layermatrix.report import answer, html, markdown, terminal
 
@@ -64,6 +66,22 @@ def test_a_failed_cell_is_part_of_the_answer() -> None:
     assert answer.sentences(samples.record(cells))[-1] == (
         "4 cells of 5 failed: cell-0, cell-1, cell-2 and 1 more."
     )
+
+
+@dataclass(frozen=True)
+class Watched(Bench):
+    """A timing that watched the machine."""
+
+    conditions: object = None
+
+
+def test_a_busy_machine_is_marked_at_the_top_of_the_page() -> None:
+    busy = Watched(samples.bench(1.0).loads, 3, conditions=SimpleNamespace(mark="busy: load 3.1 on 2 CPUs"))
+    results = samples.record([samples.cell("old", bench=busy), samples.cell("mid", bench=busy)])
+    assert answer.marks(results) == ("busy: load 3.1 on 2 CPUs",)
+    head = html.render(results).partition("<main")[0]
+    assert head.count('<p class="busy">busy: load 3.1 on 2 CPUs</p>') == 1
+    assert answer.marks(samples.phases(peers=samples.peers())) == ()
 
 
 def test_nothing_measured_is_no_sentence() -> None:

@@ -12,12 +12,14 @@ from layermatrix.analysis import figures
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured
+from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Verdict
 from layermatrix.evidence.columns import number, several
 from layermatrix.measure.peer_results import PeerResults, Standing
 from layermatrix.model.layers import ALL
 from layermatrix.report import tables
 
+CLEAR = (Verdict.FASTER, Verdict.SLOWER)
 FEWEST_ROUNDS = 2  # fewer give no interval, so no verdict
 
 
@@ -25,6 +27,14 @@ def sentences(results: Results) -> tuple[str, ...]:
     """The answer: beside other libraries, beside the baseline, beside what was reported, and what failed."""
     peers = () if isinstance(results.peers, NotMeasured) else of_peers(results.peers)
     return (*peers, *_of_variants(results), *_of_story(results), *_of_failures(results))
+
+
+def marks(results: Results) -> tuple[str, ...]:
+    """The marks of timings on a busy machine, each once."""
+    records = [results.peers, *(cell.of(bench.KIND) for cell in results.cells)]
+    # a record has conditions only if its timing watched the machine
+    found = (getattr(getattr(record, "conditions", None), "mark", "") for record in records)
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 # --- beside other libraries
@@ -85,10 +95,15 @@ def verdicts(found: PeerResults, name: str) -> str:
             " best of them on the others; one round cannot tell which small differences are chance."
         )
     counts = {verdict: sum(ratio.verdict is verdict for ratio in ratios) for verdict in Verdict}
+    unclear = [
+        f"{count} show {verdict.value}"
+        for verdict, count in counts.items()
+        if verdict not in CLEAR and (count or verdict is Verdict.SAME)
+    ]
     return (
         f"Beside the best other library, it is {Verdict.FASTER.value} on {counts[Verdict.FASTER]} of"
         f" {several(len(ratios), 'load')} and {Verdict.SLOWER.value} on {counts[Verdict.SLOWER]};"
-        f" {counts[Verdict.SAME]} show {Verdict.SAME.value}."
+        f" {', '.join(unclear)}."
     )
 
 

@@ -114,6 +114,7 @@ class _Page:
             "title": f"{results.system.name}: how fast each variant is, and what it costs",
             "contents": CONTENTS.items(),
             "answer": answer.sentences(results),
+            "marks": answer.marks(results),
             "cards": list(_cards(results)),
             "peers": peers,
             "no_peers": _reason(results.peers),

@@ -55,7 +55,7 @@ def summary_table(found: PeerResults) -> Table:
     rows = [row for group, summary in found.summaries.items() for row in _summary_rows(found, group, summary)]
     what = f"Geometric means: speed as a share of the best other's, memory relative to {found.baseline}'s."
     title = f"Summary of {several(len(found.loads), 'load')}"
-    return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *worst(found)))
+    return Table(title, (Heading("loads"), *headings), tuple(rows), (what, *_worst(found)))
 
 
 def all_tables(found: PeerResults | NotMeasured) -> tuple[Table, ...]:
@@ -148,7 +148,7 @@ def _mean(value: float | None, standing: Standing, summary: Summary) -> Figure:
     return Figure(f"{value:.2f}", note=some)
 
 
-def worst(found: PeerResults) -> Iterable[str]:
+def _worst(found: PeerResults) -> Iterable[str]:
     """The worst loads of each of our variants, over all groups together."""
     *_, summary = found.summaries.values()
     for name in found.own:

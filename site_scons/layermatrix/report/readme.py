@@ -94,7 +94,8 @@ def brief(found: PeerResults) -> Table:
     every = found.summaries[ALL]
     peaks = (_figure(every.standings[name].peak, name in found.own) for name in found.names)
     rows.append((Figure("peak memory, all"), *peaks))
-    return Table("", headings, tuple(rows), tuple(peer_tables.worst(found)))
+    notes = peer_tables.summary_table(found).notes[1:]  # the first one explains the rows of that table
+    return Table("", headings, tuple(rows), notes)
 
 
 def _about(group: str, summary: Summary) -> Figure:

@@ -5,6 +5,7 @@ Reads a `PeerResults`; returns charts.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from layermatrix.evidence.bench import Verdict
@@ -15,8 +16,8 @@ from layermatrix.report.charts.chart import Chart, Spec, params, shown, tooltip
 
 MEANS, LOADS = "means", "loads-"  # keys of charts
 SPEED = "speed as a share of the best other"
-VERDICTS = {Verdict.FASTER.value: chart.GOOD, Verdict.SLOWER.value: chart.BAD, Verdict.SAME.value: chart.SOFT}
-VERDICT_SHAPES = ("triangle-up", "triangle-down", "circle")
+CLEAR = {Verdict.FASTER: (chart.GOOD, "triangle-up"), Verdict.SLOWER: (chart.BAD, "triangle-down")}
+UNCLEAR = (chart.SOFT, "circle"), (chart.WARN, "diamond")  # verdicts without a winner
 ROW, BAR = 17, 15  # pixels of a load's row, and of a bar
 
 
@@ -142,9 +143,16 @@ def _against(found: PeerResults, name: str) -> Iterable[Spec]:
             }  # fmt: skip
 
 
+def _looks() -> dict[str, tuple[str, str]]:
+    """The colour and the shape of each verdict."""
+    unclear = itertools.cycle(UNCLEAR)
+    return {verdict.value: CLEAR.get(verdict) or next(unclear) for verdict in Verdict}
+
+
 def _intervals(found: PeerResults, name: str, rows: list[Spec]) -> Chart:
-    verdicts = chart.series_scale(list(VERDICTS), VERDICTS.values())
-    shapes = chart.series_scale(list(VERDICTS), VERDICT_SHAPES)
+    looks = _looks()
+    verdicts = chart.series_scale(list(looks), [colour for colour, _ in looks.values()])
+    shapes = chart.series_scale(list(looks), [shape for _, shape in looks.values()])
     y = {
         "field": "load", "type": "nominal", "title": None, "sort": {"field": "ratio", "order": "descending"},
         "axis": {"grid": True, "gridOpacity": 0.6, "labelColor": chart.INK},
