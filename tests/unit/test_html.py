@@ -110,7 +110,7 @@ def test_a_variant_has_a_picture_and_a_section_for_each_of_its_cells() -> None:
     page = Page(html.render(record))
     assert page.attributes.count(("class", "lm")) == 1
     for cell in ("old-release-gcc", "old-debug-gcc"):
-        assert f"Checks of {cell}" in page.text
+        assert f"Everything that is known of {cell}" in page.text
 
 
 def test_logs_and_names_are_escaped() -> None:
@@ -131,7 +131,7 @@ def test_a_failed_cell_is_shown_with_log_and_command() -> None:
 
 def test_every_check_of_a_cell_is_there_with_what_came_of_it() -> None:
     text = html.render(samples.record([samples.cell("mid", guards=samples.failed_guards())]))
-    assert '<th scope="row">tests</th><td>test_threads</td>' in text
+    assert "<dt>tests</dt><dd>test_basic, test_threads</dd>" in text
     assert '<th scope="row">guards</th><td>nothing left</td>' in text
     assert "puts in work is forbidden in a release: &lt;no output&gt;" in text
 

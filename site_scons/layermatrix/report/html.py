@@ -346,12 +346,17 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
 
 
 def _cell(results: Results, cell: CellResult) -> View:
+    passed: dict[str, list[str]] = {}
+    for found in cell.checks:
+        if found.check.status is Status.PASSED:
+            passed.setdefault(found.kind, []).append(found.check.name)
     return {
         "record": cell,
         "verdict": tables.verdict(cell),
         "kinds": [(kind.title, list(_figures(results, cell, kind))) for kind in registry.KINDS],
-        "checks": cell.checks,
-        "passed": sum(found.check.status is Status.PASSED for found in cell.checks),
+        "passed": passed,
+        "count": sum(map(len, passed.values())),
+        "others": [found for found in cell.checks if found.check.status is not Status.PASSED],
     }
 
 

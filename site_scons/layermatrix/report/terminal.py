@@ -71,6 +71,7 @@ def matrix_table(results: Results, console: Console, report_dir: Path = paths.RE
     _print_reference(results, console)
     _print_left_out(results.left_out, console)
     _print_failures(results, console)
+    _print_answer(answer.sentences(results), console)
     _print_count(results, console)
     _print_reports(console, report_dir)
 
