@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis import comparison, reported
@@ -45,8 +46,13 @@ from layermatrix.evidence.guards import Verdict as DebugCode
 from layermatrix.evidence.kind import Check, Status
 from layermatrix.evidence.programs import Programs
 from layermatrix.evidence.tests import Tests
-from layermatrix.model.catalogue import Unit
+from layermatrix.measure import peers as peer_runs
+from layermatrix.measure import stats
+from layermatrix.measure.peer_results import PeerResults
+from layermatrix.measure.peers import Lineup
+from layermatrix.model.catalogue import Better, Unit
 from layermatrix.model.layers import Option, Toggle
+from layermatrix.model.measuring import Group, PeerLoad, Peers, Scale
 
 Evidence = Measured | NotMeasured
 
@@ -378,6 +384,52 @@ def side(of: CellResult, bench: Bench | NotMeasured, library: str | None = None)
     """A cell as a side of a comparison."""
     found: dict[str, Any] = {name: of.evidence[name] for name in ("asm", "code", "counters")}
     return Side(of.id, of.variant, of.layers, of.failure, **found, bench=bench, library=library)
+
+
+# --- other libraries
+
+GROUPS = {"small": Group("small", "Little ones."), "threads": Group("threads", "Several.", parallel=True)}
+PEER_SPEEDS = {  # load -> its group, its place in a family, and the speeds of the four libraries
+    "swap": ("small", None, (50.0, 80.0, 40.0, 100.0)),
+    "fill": ("small", Scale("blocks", 100), (60.0, 30.0, 90.0, 70.0)),
+    "fill_large": ("small", Scale("blocks", 10_000), (30.0, 20.0, 60.0, 61.0)),
+    "two": ("threads", Scale("threads", 2), (20.0, 40.0, 30.0, 45.0)),
+    "four": ("threads", Scale("threads", 4), (15.0, 70.0, 35.0, 80.0)),
+}
+LIBRARIES = ("system malloc", "quick", "lean", "mine")
+
+
+def peer_loads() -> dict[str, PeerLoad]:
+    return {
+        name: PeerLoad(name, f"what {name} does", f"bench_{name}", ("--ops", "10"), group=group, scale=scale)
+        for name, (group, scale, _) in PEER_SPEEDS.items()
+    }
+
+
+def peers(rounds: int = 6, loads: Mapping[str, PeerLoad] | None = None) -> PeerResults:
+    """`mine` beside three other libraries, made by the code that makes the record of a run."""
+    loads = loads or peer_loads()
+    spec = Peers(("mine",), {}, loads, groups=GROUPS, quiet_seconds=1.0)
+    others = {name: Path(name) for name in LIBRARIES[1:3]}
+    lineup = Lineup(
+        [*loads.values()], LIBRARIES[0], others, {"mine": Path("mine")}, {"gone": "not installed"}
+    )
+    series = {
+        name: Bench({load: _peer_timing(load, place, rounds) for load in loads}, rounds)
+        for place, name in enumerate(LIBRARIES)
+    }
+    return peer_runs.results_of(spec, Unit("op", "Mops/s"), lineup, series)
+
+
+def _peer_timing(load: str, place: int, rounds: int) -> Timing:
+    """Speeds that spread by one percent, beside those of the baseline."""
+    speeds = PEER_SPEEDS[load][2] if load in PEER_SPEEDS else (40.0, 50.0, 45.0, 55.0)
+    own, base = (
+        [speed * (1 + 0.01 * (number % 3 - 1)) for number in range(rounds)]
+        for speed in (speeds[place], speeds[0])
+    )
+    made = timing(own, stats.compare(base, own, Better.HIGHER) if place else None, peak=1000 + 500 * place)
+    return replace(made, after_kib=900 + 100 * place, cpu_ns=20.0)
 
 
 # --- whole results

@@ -238,7 +238,9 @@ def test_a_child_build_gets_the_cells_if_its_axes_would_select_more(toy: Project
 def test_accept_is_for_the_counters() -> None:
     assert parse([], ["counters"], accept=True).accept
     assert not parse([], ["counters"]).accept
-    accepting = "'matrix', 'counters', 'study', 'history', 'story', 'pages' and 'reference'"
+    accepting = (
+        "'matrix', 'peers', 'counters', 'study', 'history', 'story', 'pages', 'reference' and 'report'"
+    )
     message = f"--accept works only with the targets {accepting}"
     with pytest.raises(request.RequestError, match=message):
         parse([], ["phases"], accept=True)

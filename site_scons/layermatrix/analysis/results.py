@@ -33,6 +33,7 @@ from layermatrix.profiles import registry as profiles
 if TYPE_CHECKING:
     from layermatrix.analysis.comparison import Comparison, Experiments
     from layermatrix.analysis.counter_lock import ComparedCell, Reference
+    from layermatrix.analysis.history import Recorded
     from layermatrix.analysis.layer_path import LayerPath
     from layermatrix.analysis.layercost import LayerCosts
     from layermatrix.measure.peer_results import PeerResults
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
+NOT_READ = NotMeasured("the store was not read")
 INTERRUPTED = NotMeasured("interrupted")
 
 R = TypeVar("R", bound=Measured)
@@ -204,8 +206,9 @@ class LeftOut:
 class Results:
     """All cells of a run. loads: name -> what it does, in the order of the matrix file; headline: the load of
     the first column of speeds. variants: each path, as `layer_path` describes it. beside: a figure that is
-    measured -> the name of the reported one that is shown beside it. story: the comparison of both. saved:
-    the objects that were not compiled, because another cell has an equal one."""
+    measured -> the name of the reported one that is shown beside it. story: the comparison of both. history:
+    the series of the store that the page shows; results.json leaves them out. saved: the objects that were
+    not compiled, because another cell has an equal one."""
 
     system: System
     host: Host
@@ -221,6 +224,7 @@ class Results:
     beside: Mapping[str, str]
     unit: Unit
     story: Story = field(default_factory=Story)
+    history: tuple[Recorded, ...] | NotMeasured = NOT_READ
     saved: int = 0
     schema: int = field(default=SCHEMA)
 
@@ -281,6 +285,7 @@ def document(results: Results) -> dict[str, Any]:
     parts = plain(results)
     parts["cells"] = [_cell_document(cell) for cell in results.cells]
     parts["baseline"] = _with_evidence(parts["baseline"])
+    parts.pop("history")  # the job `export` prints it from the store
     return {"schema": parts.pop("schema"), **parts}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths
-from layermatrix.core import records
+from layermatrix.core import process, records
 from layermatrix.jobs import commits
 from layermatrix.jobs.base import run_child
 from layermatrix.model.cells import DEFAULT_AXES
@@ -61,7 +61,9 @@ def cells_of(plan: Plan, folder: Path) -> set[str]:
         why = done.failure
     except (ValueError, KeyError, TypeError):
         why = f"`export` printed {process.last_line(done.stdout)!r}"
-    raise BaseError(f"the cells of the base cannot be listed in {folder}: {why}; select cells with variant=")
+    raise commits.BaseError(
+        f"the cells of the base cannot be listed in {folder}: {why}; select cells with variant="
+    )
 
 
 @dataclass(frozen=True)

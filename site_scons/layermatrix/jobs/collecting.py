@@ -39,7 +39,8 @@ def write_report(
 def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False, checked: bool = True) -> Results:
     """Everything that is known about these cells. interrupted: missing records may have been in progress.
     checked: the job takes all evidence, so a record that is missing has failed."""
-    from layermatrix.analysis import reported, results
+    from layermatrix.analysis import history, reported, results
+    from layermatrix.jobs import recording
 
     versions = {name: found.version for name, found in plan.compilers.items() if isinstance(found, Toolchain)}
     found = results.collect(
@@ -53,7 +54,8 @@ def collect(plan: Plan, chosen: Selection, *, interrupted: bool = False, checked
     )
     if not checked:
         found = replace(found, cells=tuple(map(_unchecked, found.cells)))
-    return replace(found, story=reported.story_of(found))
+    kept = history.collect(recording.location(plan), [cell.id for cell in found.cells], found.headline)
+    return replace(found, story=reported.story_of(found), history=kept)
 
 
 def _unchecked(cell: CellResult) -> CellResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, request
-from layermatrix.jobs import docpages, page_libraries
+from layermatrix.jobs import docpages, generated, page_libraries
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.jobs.peers import PEER
 
@@ -64,7 +64,8 @@ def _run(plan: Plan, wanted: list[_Pages]) -> int:
         with outcome.step():
             outcome.failed(plan.build(one.build) or _compare(plan, one))
         if outcome.interrupted:
-            break
+            return outcome.status
+    outcome.failed(generated.accept(plan.root) if plan.request.accept else generated.compare(plan.root))
     return outcome.status
 
 
@@ -126,7 +127,7 @@ JOB = Job(
     name="pages",
     doc="compare pages of docs/ with the tests' output; fails if one differs",
     variables=(PEER,),
-    accept="the tests' output, to docs/",
+    accept="the tests' output, to docs/, and the generated parts of README.md",
     why_missing=why_missing,
     prepare=prepare,
 )

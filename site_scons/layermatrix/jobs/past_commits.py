@@ -15,6 +15,7 @@ from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.core import process
 from layermatrix.jobs import base_commit, recording, revision
+from layermatrix.jobs.commits import BaseError, commit_of
 from layermatrix.store.entries import TIMED, Revision
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _along(plan: Plan, count: int, start: str) -> list[str]:
     folders = ["--", *revision.built_from(plan)]
     if not start:
         return list(revision.git_lines(plan.root, *log, f"-{count}", "HEAD", *folders))
-    first = base_commit.commit_of(plan.root, start)
+    first = commit_of(plan.root, start)
     if first is None:
         raise RequestError(f"from={start}: git knows no such commit; in a shallow clone, fetch it first")
     between = [*revision.git_lines(plan.root, *log, f"{first}..HEAD", *folders), first]
@@ -79,7 +80,7 @@ def _spread(names: Sequence[str], count: int) -> list[str]:
 
 
 def _past(root: Path, name: str) -> Past:
-    commit = base_commit.commit_of(root, name)
+    commit = commit_of(root, name)
     if commit is None:
         raise RequestError(f"commits={name}: git knows no such commit; in a shallow clone, fetch it first")
     return Past(revision.of_commit(root, commit), revision.title(root, commit))
@@ -129,7 +130,7 @@ def _measure(plan: Plan, commit: Revision, cells: Sequence[Cell], rounds: int | 
     begun = recording.begin(plan, commit)
     try:
         folder = base_commit.checked_out(plan.root, commit.commit)
-    except base_commit.BaseError as error:
+    except BaseError as error:
         return str(error)
     try:
         trouble = _build(plan, folder, cells, rounds)

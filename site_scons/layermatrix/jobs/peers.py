@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request
 from layermatrix.build.targets import PRESET, ROUNDS, STORE, TIMING, Variable
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import measuring, recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
@@ -140,12 +142,38 @@ def _run(plan: Plan, build: Build, lineup: Lineup, then: str) -> int:
         terminal.peers(found, terminal.make_console(), peer_results.FILE)
         for line in remarks.of_peers(found):
             print(line)
+    if plan.request.accept and outcome.status == 0:
+        outcome.failed(_accept(plan))
     return outcome.end()
+
+
+def _accept(plan: Plan) -> int:
+    """Write the record that the README is made from, and the README."""
+    import datetime
+    import shlex
+
+    from layermatrix.analysis import results
+    from layermatrix.core.command import scons
+    from layermatrix.jobs import generated
+    from layermatrix.measure import peers
+    from layermatrix.report import accepted
+
+    found = peers.load(plan.root)
+    if isinstance(found, NotMeasured):
+        print(found.reason, file=sys.stderr)
+        return 1
+    given = {**plan.request.axes, **plan.request.given}
+    words = [shlex.quote(f"{name}={value}") for name, value in given.items() if name != STORE.name]
+    record = accepted.of_peers(found, results.host({}), scons(JOB.name, *words), datetime.date.today())
+    accepted.PEERS.write(plan.root / accepted.PEERS_FILE, record)
+    print(f"accepted: {accepted.PEERS_FILE}")
+    return generated.accept(plan.root)
 
 
 JOB = Job(
     name="peers",
     doc="time variants and other libraries of their kind in turn; print a table",
+    accept="the comparison, for the README",
     variables=(LOADS, LIBRARIES, PEER, *TIMING, STORE),
     axes=axes,
     why_missing=why_missing,

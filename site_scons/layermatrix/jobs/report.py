@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.build.request import Selection
@@ -10,6 +11,9 @@ from layermatrix.build.targets import every_cell
 from layermatrix.core.command import scons
 from layermatrix.jobs import collecting
 from layermatrix.jobs.base import Job, Plan, Work
+
+if TYPE_CHECKING:
+    from layermatrix.analysis.results import Results
 
 
 def prepare(plan: Plan) -> Work:
@@ -26,13 +30,31 @@ def _run(plan: Plan, every: Selection) -> int:
         return 1
     one_configuration = len({cell.id.removeprefix(cell.variant.name) for cell in built}) == 1
     table = terminal.phase_table if one_configuration else terminal.matrix_table
-    collecting.write_report(plan, Selection(built, every.left_out), table)
-    return 0
+    results = collecting.write_report(plan, Selection(built, every.left_out), table)
+    return _accept(plan, results) if plan.request.accept else 0
+
+
+def _accept(plan: Plan, results: Results) -> int:
+    """Write the tables of the variants for the README, and the README."""
+    import datetime
+
+    from layermatrix.jobs import generated
+    from layermatrix.report import accepted
+
+    failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
+    if failed:
+        print(*failed, f"the README shows cells that passed; {scons()} builds and measures them", sep="\n")
+        return 1
+    record = accepted.of_variants(results, scons(), datetime.date.today())
+    accepted.VARIANTS.write(plan.root / accepted.VARIANTS_FILE, record)
+    print(f"accepted: {accepted.VARIANTS_FILE}")
+    return generated.accept(plan.root)
 
 
 JOB = Job(
     name="report",
     doc="write the report from the existing results",
+    accept="the tables of the selected variants, for the README",
     axes=every_cell,
     prepare=prepare,
 )

@@ -10,6 +10,7 @@ from layermatrix.build import paths
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Ratio, Timing
 from layermatrix.evidence.conditions import Conditions
+from layermatrix.model.measuring import Scale
 
 FILE = paths.REPORT / "peers.json"
 
@@ -27,7 +28,7 @@ class PeerLoadResult:
     """One load. group: empty if loads have no groups. parallel: the load runs several threads. figures: by
     name of the library. best: the fastest of the other libraries. shares: each library's speed divided by
     that of the best. against_best, against_floor: the speed of each variant divided by that of the best
-    library or of the floor, where both were measured."""
+    library or of the floor, where both were measured. scale: its place in a family of loads."""
 
     doc: str
     command: str
@@ -38,6 +39,7 @@ class PeerLoadResult:
     shares: Mapping[str, float]
     against_best: Mapping[str, Ratio]
     against_floor: Mapping[str, Ratio]
+    scale: Scale | None = None
 
     def timing(self, name: str) -> Timing | None:
         found = self.figures.get(name)

@@ -170,7 +170,7 @@ def results_of(
         quiet_seconds=peers.quiet_seconds,
         missing=dict(wanted.missing),
         loads=loads,
-        summaries=summary.summaries(loads, names, wanted.baseline),
+        summaries=summary.summaries(loads, names, wanted.baseline, peers.groups),
         seed=last.seed,
         conditions=last.conditions,
         stopped=last.stopped,
@@ -212,6 +212,7 @@ def _load(
         shares=_shares(figures, better, best),
         against_best=_against(figures, better, best, wanted.own, smallest),
         against_floor=_against(figures, better, FLOOR, wanted.own, smallest),
+        scale=load.scale,
     )
 
 

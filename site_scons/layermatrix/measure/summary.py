@@ -14,9 +14,13 @@ WORST = 5  # number of loads that are named
 Memory = Callable[[Timing], object]  # KiB, or the reason why there is no figure
 
 
-def summaries(loads: Mapping[str, PeerLoadResult], names: Sequence[str], baseline: str) -> dict[str, Summary]:
-    """A summary of each group that has loads here, and one of all loads."""
-    groups = dict.fromkeys(load.group for load in loads.values() if load.group)
+def summaries(
+    loads: Mapping[str, PeerLoadResult], names: Sequence[str], baseline: str, order: Iterable[str] = ()
+) -> dict[str, Summary]:
+    """A summary of each group that has loads here, and one of all loads. order: of the groups; others follow
+    in the order of their loads."""
+    present = dict.fromkeys(load.group for load in loads.values() if load.group)
+    groups = dict.fromkeys(group for group in (*order, *present) if group in present)
     chosen = {group: {name: load for name, load in loads.items() if load.group == group} for group in groups}
     return {
         group: Summary(len(some), {name: _standing(some, name, baseline) for name in names})

@@ -289,13 +289,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A load's place in a family of loads that differ in one number alone. The report draws each family as
+    lines. family: the name of the number, such as threads. at: its value in this load."""
+
+    family: Label
+    at: Annotated[int, integer(1, 10**12)]
+
+
+@dataclass(frozen=True)
 class PeerLoad(Load):
     """A load that is timed beside other libraries. seconds: the approximate duration of a run; 0 if
-    unknown."""
+    unknown. scale: its place in a family of loads; None for a load that stands alone."""
 
     args: Words = field()
     group: Annotated[Name, Ref("group")] = ""
     seconds: Annotated[float, number(0, 3600)] = 0.0
+    scale: Scale | None = None
 
     def __post_init__(self) -> None:
         if self.is_inlined:

@@ -17,9 +17,13 @@ class Exporter:
     pattern: str
     render: Callable[[Results], Mapping[str, str]]
 
+    def files(self, results: Results, folder: Path) -> Mapping[str, str]:
+        """The text of each file. folder: where the reports are written."""
+        return self.render(results)
+
     def write(self, results: Results, folder: Path) -> None:
         """Write its files atomically, and delete files of an earlier report that it no longer writes."""
-        files = self.render(results)
+        files = self.files(results, folder)
         for old in folder.glob(self.pattern):
             if old.relative_to(folder).as_posix() not in files:
                 old.unlink()

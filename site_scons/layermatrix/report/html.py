@@ -1,13 +1,19 @@
-"""Print the results as one page, index.html, without scripts or external files.
+"""Print the results as one page, index.html, which needs no other file and no network.
 
 Reads results and `report.html.j2` in this folder; returns HTML text. The template escapes all text from the
-results (logs, names, reasons). Only pictures and charts that this program draws are inserted unescaped. The
-page is an overview; each cell has its own page with everything that is known about it.
+results (logs, names, reasons). Only pictures and charts, whose texts are escaped where they are drawn, are
+inserted unescaped. Every figure stands in a table or a chart without a script. With the page's script, tables
+can be sorted and filtered, and charts show exact figures. The page is an overview; each cell has its own page
+with everything that is known about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +27,56 @@ from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
-from layermatrix.report import charts, explain, exporter, layer_drawing, peer_tables, tables
+from layermatrix.evidence.kind import Status
+from layermatrix.report import (
+    answer,
+    budgets,
+    explain,
+    history_tables,
+    layer_drawing,
+    peer_figures,
+    peer_tables,
+    tables,
+)
+from layermatrix.report.charts import heat, scaling, standing, variants, vega
+from layermatrix.report.charts import history as history_chart
+from layermatrix.report.charts.chart import Chart
+from layermatrix.report.exporter import Exporter
+from layermatrix.report.history import Series
+from layermatrix.report.peer_figures import Field, Units
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from layermatrix.analysis.layer_path import LayerPath
+    from layermatrix.measure.peer_results import PeerResults
 
 View = dict[str, Any]  # what a template prints
 
+NAME = "index.html"
 TEMPLATE = "report.html.j2"
-TABLES = (tables.code_table, tables.run_table, tables.text_table)
+SCRIPT = Path(__file__).with_name("report.js")
+KEPT = "charts"  # the folder of rendered charts, beside that of the reports
+FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
+TABLES = (tables.code_table, tables.run_table)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
+CONTENTS = {
+    "peers": "Beside other libraries", "story": "Reported and measured", "tables": "Code and counters",
+    "experiments": "Experiments", "history": "History", "paths": "Layer paths", "budgets": "Budgets",
+    "cells": "Evidence by cell", "method": "Method and machine",
+}  # fmt: skip
+UNITS = {
+    Units.BEST: "relative to the best other", Units.BASE: "relative to the {}", Units.ABSOLUTE: "as measured",
+}  # fmt: skip
 
 
-def render(results: Results) -> str:
-    """The text of index.html."""
-    return environment().get_template(TEMPLATE).render(**_view(results))
+def render(results: Results, kept: Path | None = None) -> str:
+    """The text of index.html. kept: the folder in which rendered charts are kept."""
+    page = _Page(results, kept)
+    text = environment().get_template(TEMPLATE).render(**page.view())
+    if kept:
+        vega.forget_others(kept, page.charts)
+    return text
 
 
 def environment() -> Environment:
@@ -45,70 +84,222 @@ def environment() -> Environment:
     return templates.environment(Path(__file__).parent, autoescape=True)
 
 
-def _view(results: Results) -> View:
-    """Everything that the template prints, in its printed form."""
-    peers = results.peers
-    return {
-        "results": results,
-        "title": f"{results.system.name}: the code and the speed of each variant",
-        "tables": [_table(make(results)) for make in TABLES],
-        "counts_tables": [_table(table) for table in tables.counts_tables(results)],
-        "comparisons": [_comparison(found, results.view.work) for found in results.comparisons],
-        "no_comparison": _reason(results.experiments),
-        "peers_tables": [_table(table) for table in peer_tables.all_tables(peers)],
-        "peers_command": scons("peers"),
-        "no_peers": _reason(peers),
-        "cells_table": _table(tables.matrix_table(results)),
-        "charts": [_chart(chart) for chart in charts.of_results(results)],
-        "steps": [_step(step) for step in results.story.steps],
-        "standings": [_standing(item) for item in results.story.standings if item.verdict],
-        "cards": list(_cards(results)),
-        "variants": [_variant(results, name, about) for name, about in results.variants.items()],
-        "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
-        "reported_note": tables.REPORTED_NOTE,
-        "several": len({step.config for step in results.story.steps}) > 1,
-        "methods": list(_methods(results)),
-    }
+@dataclass(frozen=True)
+class PageExporter(Exporter):
+    """Writes the page. Its charts are kept in a folder of the build, because rendering takes a second."""
+
+    def files(self, results: Results, folder: Path) -> Mapping[str, str]:
+        return {NAME: render(results, folder.parent / KEPT)}
+
+
+class _Page:
+    """The page's view. It remembers the charts, whose specs stand at the end of the page."""
+
+    def __init__(self, results: Results, kept: Path | None) -> None:
+        self.results = results
+        self.kept = kept
+        self.charts: list[Chart] = []
+        self.specs: dict[str, str] = {}
+        self.variants = {cell.id: cell.variant for cell in results.cells}
+        self.variants |= {cell.variant: cell.variant for cell in results.cells}
+
+    def view(self) -> View:
+        """Everything that the template prints, in its printed form."""
+        from markupsafe import Markup
+
+        results = self.results
+        peers = None if isinstance(results.peers, NotMeasured) else self._peers(results.peers)
+        view = {
+            "results": results,
+            "title": f"{results.system.name}: how fast each variant is, and what it costs",
+            "contents": CONTENTS.items(),
+            "answer": answer.sentences(results),
+            "marks": answer.marks(results),
+            "cards": list(_cards(results)),
+            "peers": peers,
+            "no_peers": _reason(results.peers),
+            "shades": _shades(),
+            "charts": [self._chart(one) for one in variants.charts(results)],
+            **self._story(),
+            "tables": [self._table(make(results)) for make in TABLES],
+            "counts_tables": [self._table(table) for table in tables.counts_tables(results)],
+            "text_table": self._table(tables.text_table(results)),
+            "comparisons": [self._comparison(found) for found in results.comparisons],
+            "no_comparison": _reason(results.experiments),
+            "history": self._history(),
+            "variants": [_variant(results, name, about) for name, about in results.variants.items()],
+            "budgets": self._budgets(),
+            "cells_table": self._table(tables.matrix_table(results)),
+            "links": {cell.id: f"cells/{cell.id}.html" for cell in results.cells},
+            "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
+            "reported_note": tables.REPORTED_NOTE,
+            "methods": list(_methods(results)),
+        }
+        script = SCRIPT.read_text(encoding="utf-8")
+        return {**view, **self._scripts(), "script": Markup(script)}  # a file of this program
+
+    def _scripts(self) -> View:
+        """The specs of the charts, and Vega. A page without charts needs neither."""
+        from markupsafe import Markup
+
+        if not self.charts:
+            return {"specs": None, "vega": None}
+        specs = ",\n".join(f"{json.dumps(key)}:{spec}" for key, spec in self.specs.items())
+        # "<" as an escape: nothing in a text can end the script element
+        return {
+            "specs": Markup(f"{{{specs}}}".replace("<", "\\u003c")), "vega": Markup(vega.bundle(self.kept)),
+        }  # fmt: skip
+
+    # --- parts
+
+    def _peers(self, found: PeerResults) -> View:
+        fields = peer_figures.fields(found)
+        made = [*standing.charts(found), *scaling.charts(found)]
+        means = [one for one in made if one.key == standing.MEANS]
+        rest = [one for one in made if one not in means]
+        return {
+            "units": [(units.value, words.format(found.baseline)) for units, words in UNITS.items()],
+            "groups": peer_figures.groups_of(found),
+            "names": peer_figures.names_of(found),
+            "summary": self._table(peer_tables.summary_table(found), sortable=False),
+            "charts": {
+                "means": [self._chart(one) for one in means],
+                "other": [self._chart(one) for one in rest],
+            },
+            "closed": [one.key for one in rest if one.key.startswith(standing.LOADS)],
+            "maps": [{**_map(field), "chart": self._chart(heat.chart(field))} for field in fields],
+            "loads": self._table(peer_tables.loads_table(found), sortable=False),
+            "command": scons("peers"),
+        }
+
+    def _chart(self, one: Chart) -> View:
+        from markupsafe import Markup
+
+        rendered = vega.render(one, self.kept)
+        self.charts.append(one)
+        self.specs[one.key] = rendered.spec
+        return {
+            "key": one.key,
+            "title": one.title,
+            "about": one.about,
+            "svg": Markup(rendered.svg),  # Vega escapes all its texts
+            "legend": one.legend,
+        }
+
+    def _table(self, table: Table, key: str = "", *, sortable: bool = True) -> View:
+        """sortable: whether each row stands for itself."""
+        reasons = table.reasons()
+        few = len(table.rows) <= FEW_ROWS and len(table.headings) > MANY_COLUMNS
+        return {
+            "key": key or f"table-{_key(table.title)}",
+            "title": table.title,
+            "headings": table.headings,
+            "rows": table.rows,
+            "number": {reason: index for index, reason in enumerate(reasons, 1)},
+            "reasons": reasons,
+            "notes": table.notes,
+            "has_reported": table.has_reported,
+            "repeated": _repeated([heading.head for heading in table.headings]),
+            "turned": few,
+            "sortable": sortable,
+            "variants": self.variants,
+        }
+
+    def _story(self) -> View:
+        story = self.results.story
+        return {
+            "steps": [_step(step) for step in story.steps],
+            "standings": [_standing(item) for item in story.standings if item.verdict],
+            "several": len({step.config for step in story.steps}) > 1,
+        }
+
+    def _comparison(self, found: Comparison) -> View:
+        verdict = found.verdict
+        table = tables.comparison_table(found, self.results.view.work)
+        return {
+            "found": found,
+            "table": self._table(table, f"experiment-{_key(found.name)}"),
+            "conclusions": comparison.conclusions(found),
+            "mark": None if verdict is None else verdict.agrees,
+            "winner": verdict and (verdict.winner or "no winner"),
+        }
+
+    def _history(self) -> View:
+        found = self.results.history
+        if isinstance(found, NotMeasured):
+            return {"charts": [], "reason": found.reason}
+        shown: dict[tuple[str, str], list[Series]] = {}
+        for one in found:
+            shown.setdefault((one.entry.figure, one.entry.load), []).append(history_tables.series_of(one))
+        made = [
+            {
+                "chart": self._chart(history_chart.draw(series)),
+                "table": self._table(history_tables.table(series)),
+            }
+            for series in shown.values()
+        ]
+        return {"charts": made, "reason": None}
+
+    def _budgets(self) -> View:
+        table = budgets.table(self.results)
+        return {"words": budgets.sentence(self.results), "table": self._table(table) if table.rows else None}
+
+
+def _repeated(heads: Sequence[str]) -> set[str]:
+    """The headings that stand several times in a table, so that their group has to be named, too."""
+    return {head for head in heads if heads.count(head) > 1}
+
+
+def _key(text: str) -> str:
+    """An id for the page."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _reason(found: object) -> str | None:
     return found.reason if isinstance(found, NotMeasured) else None
 
 
-def _table(table: Table) -> View:
-    reasons = table.reasons()
+# --- maps
+
+
+def _map(field: Field) -> View:
     return {
-        "title": table.title,
-        "headings": table.headings,
-        "rows": table.rows,
-        "number": {reason: index for index, reason in enumerate(reasons, 1)},
-        "reasons": reasons,
-        "notes": table.notes,
-        "has_reported": table.has_reported,
+        "key": f"{field.key}-table",
+        "title": field.title,
+        "words": f"as measured: in {field.unit}",
+        "names": field.names,
+        "rows": [
+            {
+                "load": row.load,
+                "group": row.group,
+                "doc": row.doc,
+                "cells": [_square(row, name) for name in field.names],
+            }
+            for row in field.rows
+        ],
     }
 
 
-def _comparison(found: Comparison, work: str) -> View:
-    verdict = found.verdict
+def _square(row: peer_figures.Row, name: str) -> View:
+    reading = row.readings[name]
+    best, base = reading.shade(Units.BEST), reading.shade(Units.BASE)
+    shades = (f"best-{best}" if best is not None else "", f"base-{base}" if base is not None else "")
     return {
-        "found": found,
-        "table": _table(tables.comparison_table(found, work)),
-        "conclusions": comparison.conclusions(found),
-        "mark": None if verdict is None else verdict.agrees,
-        "winner": verdict and (verdict.winner or "no winner"),
+        "library": name,
+        "shades": " ".join(filter(None, shades)),
+        "title": f"{name}, {row.load}: {reading.exact}",
+        "texts": {units.value: reading.text(units) for units in Units},
     }
 
 
-def _chart(chart: charts.Chart) -> View:
-    from markupsafe import Markup
+def _shades() -> list[str]:
+    """The meaning of each shade, as a share of the best."""
+    limits = peer_figures.SHADES
+    inner = (f"{low:g} to {high:g}" for low, high in itertools.pairwise(limits))
+    return [f"below {limits[0]:g} of the best other", *inner, f"{limits[-1]:g} and more"]
 
-    # Markup: charts.draw has escaped all its texts.
-    return {
-        "title": chart.title,
-        "unit": chart.unit,
-        "svg": Markup(charts.draw(chart)),
-        "legend": charts.legend(chart),
-    }
+
+# --- the story
 
 
 def _step(step: Step) -> View:
@@ -137,6 +328,9 @@ def _standing(item: Against) -> View:
     }
 
 
+# --- cells and variants
+
+
 def _variant(results: Results, name: str, about: LayerPath) -> View:
     from markupsafe import Markup
 
@@ -152,11 +346,17 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
 
 
 def _cell(results: Results, cell: CellResult) -> View:
+    passed: dict[str, list[str]] = {}
+    for found in cell.checks:
+        if found.check.status is Status.PASSED:
+            passed.setdefault(found.kind, []).append(found.check.name)
     return {
         "record": cell,
         "verdict": tables.verdict(cell),
         "kinds": [(kind.title, list(_figures(results, cell, kind))) for kind in registry.KINDS],
-        "checks": cell.checks,
+        "passed": passed,
+        "count": sum(map(len, passed.values())),
+        "others": [found for found in cell.checks if found.check.status is not Status.PASSED],
     }
 
 
@@ -169,6 +369,9 @@ def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[st
         return
     for column in kind.columns([record], results.view):
         yield f"{column.heading.head}, {column.heading.unit}", column.figure(record)
+
+
+# --- cards
 
 
 def _cards(results: Results) -> Iterable[View]:
@@ -189,7 +392,7 @@ def _cards(results: Results) -> Iterable[View]:
     }
 
 
-def _fastest(results: Results, cells: list[CellResult]) -> Iterable[View]:
+def _fastest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
     load = results.headline
     ratios = [(figures.speed_ratio(cell, load), cell.id) for cell in cells]
     found = [(ratio.middle, cell_id) for ratio, cell_id in ratios if isinstance(ratio, Interval)]
@@ -199,7 +402,7 @@ def _fastest(results: Results, cells: list[CellResult]) -> Iterable[View]:
         yield {"figure": f"{ratio:.2f}x", "words": words, "good": ratio >= 1.0}
 
 
-def _shortest(results: Results, cells: list[CellResult]) -> Iterable[View]:
+def _shortest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
     found = [figures.entry_instructions(cell) for cell in cells]
     counts = [value.middle for value in found if isinstance(value, Interval)]
     if counts:
@@ -207,10 +410,14 @@ def _shortest(results: Results, cells: list[CellResult]) -> Iterable[View]:
         yield {"figure": f"{max(counts):,.0f} → {min(counts):,.0f}", "words": words, "good": True}
 
 
+# --- method
+
+
 def _methods(results: Results) -> Iterable[tuple[str, str]]:
     """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
-    for table in (*(make(results) for make in TABLES), *tables.counts_tables(results)):
+    made = [make(results) for make in (*TABLES, tables.text_table)]
+    for table in (*made, *tables.counts_tables(results)):
         for heading in table.headings:
             if heading.method and heading.method not in seen:
                 seen.add(heading.method)
@@ -224,4 +431,4 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     yield from results.loads.items()
 
 
-EXPORTER = exporter.single("index.html", render)
+EXPORTER = PageExporter(NAME, lambda results: {NAME: render(results)})

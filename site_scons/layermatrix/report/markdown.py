@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from layermatrix.analysis import comparison
 from layermatrix.analysis.results import Results
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
-from layermatrix.report import exporter, peer_tables, tables
+from layermatrix.report import answer, exporter, peer_tables, tables
 
 
 def render(results: Results) -> str:
@@ -19,7 +19,11 @@ def render(results: Results) -> str:
     several = len({cell.variant for cell in results.cells}) < len(results.cells)
     chosen = [tables.code_table(results), tables.run_table(results), *tables.counts_tables(results)]
     chosen.append(tables.text_table(results))
-    blocks = ["# Results", *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])])]
+    blocks = [
+        "# Results",
+        *map(escape, answer.sentences(results)),
+        *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])]),
+    ]
     blocks += [
         _story(results),
         *_experiments(results),

@@ -18,12 +18,12 @@ from layermatrix.evidence.columns import (
     figure,
     not_applicable,
     not_measured,
-    number,
     several,
 )
 from layermatrix.measure.peer_results import PeerLoadResult, PeerResults, Standing, Summary
 from layermatrix.model.measuring import FLOOR
 from layermatrix.report import tables
+from layermatrix.report.peer_figures import speed_unit, three_digits
 
 RATIOS = "median of the ratios of the rounds, with its interval"
 SHARE = "share of the best"
@@ -38,7 +38,7 @@ def loads_table(found: PeerResults) -> Table:
     others and with the floor."""
     names = [found.baseline, *found.rivals, *([FLOOR] if found.floor else []), *found.own]
     others = ["the best other", *(["the floor"] if found.floor else [])]
-    unit = _unit(found)
+    unit = speed_unit(found)
     headings = [
         Heading(name, f"{unit}, reference" if name == FLOOR else unit, bench.ROUNDS) for name in names
     ]
@@ -96,13 +96,8 @@ def _speed(load: PeerLoadResult, name: str) -> Figure:
         return not_applicable() if name == FLOOR else not_measured(None)
     if isinstance(timing, NotMeasured):
         return not_measured(timing.reason)
-    middle, low, high = (_three_digits(value) for value in (timing.median, timing.low, timing.high))
+    middle, low, high = (three_digits(value) for value in (timing.median, timing.low, timing.high))
     return Figure(middle, FigureKind.ASIDE if name == FLOOR else FigureKind.MEASURED, note=f"{low}-{high}")
-
-
-def _three_digits(value: float) -> str:
-    """A speed with a suitable number of digits. Loads differ by a factor of thousands."""
-    return number(value, 1 if value >= 10 else 2 if value >= 1 else 4)
 
 
 def _share(load: PeerLoadResult, name: str) -> Figure:
@@ -120,10 +115,6 @@ def _timing(load: PeerLoadResult, name: str, shown: Callable[[Timing], Figure]) 
 
 def _ratio(ratio: Ratio | None) -> Figure:
     return tables.ratio_figure(ratio) if ratio else not_applicable()
-
-
-def _unit(found: PeerResults) -> str:
-    return next((one.unit for load in found.loads.values() for one in _timings(load)), "speed")
 
 
 def _busy(found: PeerResults) -> tuple[str, ...]:
@@ -167,9 +158,9 @@ def _worst(found: PeerResults) -> Iterable[str]:
     """The worst loads of each of our variants, over all groups together."""
     *_, summary = found.summaries.values()
     for name in found.own:
-        worst = summary.standings[name].worst
-        shown = (_share_of(found.loads[load], load, name) for load in worst)
-        if worst:
+        names = summary.standings[name].worst
+        shown = (_share_of(found.loads[load], load, name) for load in names)
+        if names:
             yield f"{name}, worst loads: {', '.join(shown)}"
 
 

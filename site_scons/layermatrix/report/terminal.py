@@ -21,7 +21,7 @@ from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import counter_lock, peer_tables, tables
+from layermatrix.report import answer, counter_lock, peer_tables, tables
 from layermatrix.report.explain import by_reason
 
 if TYPE_CHECKING:
@@ -54,13 +54,14 @@ def make_console(file: IO[str] | None = None) -> Console:
 
 
 def phase_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
-    """The tables of code and run, their comparison with the reported figures, and the paths of the
-    reports."""
+    """The tables of code and run, their comparison with the reported figures, the answer in sentences, and
+    the paths of the reports. What a reader needs first is last, where a terminal shows it."""
     for table in (tables.code_table(results), tables.run_table(results)):
         _print_table(table, console, baseline=results.baseline.is_known)
     _print_sentences(results, console)
     _print_reference(results, console)
     _print_failures(results, console)
+    _print_answer(answer.sentences(results), console)
     _print_reports(console, report_dir)
 
 
@@ -70,6 +71,7 @@ def matrix_table(results: Results, console: Console, report_dir: Path = paths.RE
     _print_reference(results, console)
     _print_left_out(results.left_out, console)
     _print_failures(results, console)
+    _print_answer(answer.sentences(results), console)
     _print_count(results, console)
     _print_reports(console, report_dir)
 
@@ -101,6 +103,7 @@ def peers(found: PeerResults | NotMeasured, console: Console, file: Path) -> Non
         return
     for table in reversed(peer_tables.all_tables(found)):
         _print_table(table, console, baseline=False)
+    _print_answer(answer.of_peers(found), console)
     console.print(f"Stored in {file}; {scons('report')} shows it.", markup=False)
 
 
@@ -221,6 +224,16 @@ def _print_sentences(results: Results, console: Console) -> None:
     console.print("Reported and measured", style="bold")
     for sentence in sentences:
         console.print(f"- {sentence}", style="yellow" if "NOT " in sentence else "", markup=False)
+    console.print()
+
+
+def _print_answer(sentences: Sequence[str], console: Console) -> None:
+    """The sentences with which the page begins."""
+    if not sentences:
+        return
+    console.print("In short", style="bold")
+    for sentence in sentences:
+        console.print(sentence, markup=False)
     console.print()
 
 

@@ -167,6 +167,10 @@ DOCS = {
         "link": "how the benchmark gets the library; the same for every library",
         "group": "the kind of load",
     },
+    "Scale": {
+        "family": "the number in which the loads of the family differ, such as threads",
+        "at": "the value of the number in this load",
+    },
     "Floor": {"source": "its C file"},
     "Recorder": {"source": "the C file of the library", "program": "the benchmark that replays a trace"},
     "Page": {

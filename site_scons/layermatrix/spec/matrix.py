@@ -10,7 +10,7 @@ from layermatrix.core.kinds import NOT
 from layermatrix.model.axes import VARIABLES, Preset
 from layermatrix.model.matching import rule_values
 from layermatrix.model.matrix import AXES, Axes, Cells, Matrix
-from layermatrix.model.measuring import FLOOR, Link, Peers
+from layermatrix.model.measuring import FLOOR, Link, Peers, Scale
 from layermatrix.model.patterns import matches
 from layermatrix.model.quarantine import Quarantine
 from layermatrix.spec.reading import Document, Path
@@ -149,11 +149,23 @@ def _check_peers(peers: Peers, variants: list[str], document: Document) -> None:
             document.error(("peers", "loads", name), what, hint_for("", peers.groups), at_key=True)
     if not document.sound("peers", "loads"):
         return
+    _check_scales(peers, document)
     for name in peers.groups:
         if name not in peers.loads and not peers.named([name]):
             document.error(("peers", "groups", name), f"no load is of the group {quote(name)}", at_key=True)
     _check_words(peers, peers.default, ("peers", "default"), document)
     _check_words(peers, peers.floor.loads if peers.floor else (), ("peers", "floor", "loads"), document)
+
+
+def _check_scales(peers: Peers, document: Document) -> None:
+    """Check that no two loads have the same place in a family."""
+    seen: dict[Scale, str] = {}
+    for name, load in peers.loads.items():
+        if load.scale and load.scale in seen:
+            what = f"load {quote(seen[load.scale])} is at {load.scale.at} of {quote(load.scale.family)}, too"
+            document.error(("peers", "loads", name, "scale", "at"), what)
+        elif load.scale:
+            seen[load.scale] = name
 
 
 def _check_words(peers: Peers, words: Sequence[str], path: Path, document: Document) -> None:

@@ -70,6 +70,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         r" so that it is not timed$",
         r"^load '\w+' has no 'group'",
         r"^no load is of the group ",
+        r"^load '\w+' is at \d+ of ",
         r"is not one of the experiment's variants$",
     ),
     "A key has a value, and a whole number has no decimal point.": (r", not nothing$", r" not -?\d+\.0*$"),
