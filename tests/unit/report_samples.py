@@ -406,7 +406,7 @@ def peer_loads() -> dict[str, PeerLoad]:
     }
 
 
-def peers(rounds: int = 6, loads: Mapping[str, PeerLoad] | None = None) -> PeerResults:
+def peers(rounds: int = 10, loads: Mapping[str, PeerLoad] | None = None) -> PeerResults:
     """`mine` beside three other libraries, made by the code that makes the record of a run."""
     loads = loads or peer_loads()
     spec = Peers(("mine",), {}, loads, groups=GROUPS, quiet_seconds=1.0)

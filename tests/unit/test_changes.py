@@ -16,7 +16,7 @@ from layermatrix.analysis.changes import DocumentError, Moved
 from layermatrix.analysis.results import SCHEMA
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import Variable
-from layermatrix.jobs import base_commit, compare
+from layermatrix.jobs import base_commit, commits, compare
 from layermatrix.report import changes as report
 
 
@@ -195,7 +195,7 @@ def test_a_commit_builds_the_cells_of_the_reports_only(
         built.append(selection)
         return tmp_path / "base.json"
 
-    monkeypatch.setattr(base_commit, "commit_of", lambda root, name: "1234567890abcdef")
+    monkeypatch.setattr(commits, "commit_of", lambda root, name: "1234567890abcdef")
     monkeypatch.setattr(base_commit, "checked_out", lambda root, commit: tmp_path)
     monkeypatch.setattr(base_commit, "cells_of", lambda plan, folder: {"a", "b", "other"})
     monkeypatch.setattr(base_commit, "measured", measured)

@@ -42,7 +42,7 @@ def test_the_part_of_the_peers_has_the_answer_a_table_and_a_picture(root: Path) 
     assert text.startswith("# A\n\n<!-- generated: peers -->\n\nOver 5 loads, mine reaches 1.05 of the speed")
     assert "| **all: 5 loads** | 0.47 | 0.64 | 0.72 | **1.05** |" in text
     assert "| peak memory, all | 1.00 | 1.50 | 2.00 | **2.50** |" in text
-    assert "on 2026-01-31: 6 rounds of 5 loads on 2 cores of Made-up CPU, glibc 2.36" in " ".join(
+    assert "on 2026-01-31: 10 rounds of 5 loads on 2 cores of Made-up CPU, glibc 2.36" in " ".join(
         text.split()
     )
     assert text.endswith("<!-- end -->\n\nthe rest\n")
