@@ -184,7 +184,7 @@ def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
 
 
 def _timed(subject: Subject, figures: Iterable[Figure], timing: extract.Json) -> Measurement:
-    """The figures of a subject. timing: the record that has the seed and the conditions."""
+    """The figures of a subject. timing: the record with its random order (seed) and conditions."""
     return Measurement(subject, tuple(figures), extract.seed_of(timing), extract.conditions_of(timing))
 
 
