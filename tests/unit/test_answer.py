@@ -31,8 +31,8 @@ def test_it_says_how_fast_and_how_large_the_library_is_beside_the_others() -> No
 def test_one_round_gives_no_verdict() -> None:
     *_, verdicts = answer.of_peers(samples.peers(rounds=1))
     assert verdicts == (
-        "It is ahead of every other library on 4 of 5 loads, and behind the best of them on the others; one"
-        " round cannot tell which small differences are chance."
+        "It is ahead of every other library on 4 of 5 loads, and behind the best of them on the others; so"
+        " few rounds cannot tell which small differences are chance."
     )
 
 
