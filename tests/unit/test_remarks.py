@@ -1,4 +1,4 @@
-"""Remarks after a timing and in its tables: the seed, an early end, a busy machine, noise, too few rounds."""
+"""Remarks after a timing and in its tables: its seed, an early end, a busy machine, noise, too few rounds."""
 
 from __future__ import annotations
 
