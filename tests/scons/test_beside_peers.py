@@ -95,7 +95,7 @@ def test_any_library_is_a_peer_and_only_one_that_was_used_has_figures(grouped: P
     assert "wheel: not measured: prefix/lib/libwheel.so.1 is not installed (PyPI: wheel-of-it)" in message
     assert "guarded" not in message
     found = json.loads(grouped.read("build/report/peers.json"))
-    assert (found["version"], found["rivals"]) == (3, ["mathematics", "fake"])
+    assert (found["version"], found["rivals"]) == (4, ["mathematics", "fake"])
     churn = found["loads"]["churn"]
     assert "libc.so.6 instead of " in churn["figures"]["mathematics"]["reason"]
     assert (churn["best"], churn["shares"]) == ("fake", {"no pool": 0.5, "fake": 1.0, "small": 0.5})

@@ -9,6 +9,7 @@ import report_samples as samples
 from layermatrix.analysis import figures
 from layermatrix.analysis.results import Results
 from layermatrix.analysis.story import Direction, Extent, Span, Standing, Step, Verdict
+from layermatrix.evidence import bench
 
 
 def step(record: Results, measure: str, child: str) -> Step:
@@ -74,7 +75,20 @@ def test_a_single_round_decides_nothing() -> None:
     assert step(record, "speed", "mid").agrees is None
     standings = {item.variant: item.measured for item in record.story.standings}
     assert standings == {"old": Standing.UNDECIDED, "mid": Standing.SLOWER}
-    assert "mid against old was timed only once" in sentence(record, "Speed on mixed")
+    assert "mid against old was timed in too few rounds" in sentence(record, "Speed on mixed")
+
+
+def test_too_few_rounds_decide_nothing_however_clear_they_look() -> None:
+    few = samples.bench(0.5, 0.01)
+    loads = {
+        name: replace(load, ratio=replace(load.ratio, verdict=bench.Verdict.OPEN))
+        for name, load in few.loads.items()
+        if isinstance(load, bench.Timing) and isinstance(load.ratio, bench.Ratio)
+    }
+    record = samples.record([samples.cell("old", bench=replace(few, loads=loads)), samples.cell("mid")])
+    standings = {item.variant: item.measured for item in record.story.standings}
+    assert standings == {"old": Standing.UNDECIDED, "mid": Standing.SLOWER}
+    assert "mid against old was timed in too few rounds" in sentence(record, "Speed on mixed")
 
 
 def test_reported_figures_define_how_far_a_step_should_go() -> None:

@@ -24,10 +24,11 @@ from layermatrix.analysis.figures import (
     op_instructions,
     reported_range,
     speed_ratio,
+    timing,
 )
 from layermatrix.analysis.story import Against, Direction, Extent, Guard, Span, Standing, Step, Story, Verdict
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence import guards
+from layermatrix.evidence import bench, guards
 
 if TYPE_CHECKING:
     from layermatrix.analysis.results import CellResult, Results
@@ -61,9 +62,14 @@ class Measure:
 
 
 def _speed(cell: Evidence, load: str | None) -> Value:
-    """The ratio of speeds. A single timing has no spread, so it allows no conclusion."""
-    ratio = speed_ratio(cell, load)
-    if isinstance(ratio, Interval) and ratio.low == ratio.high:
+    """The ratio of speeds. After too few rounds, it allows no conclusion."""
+    ratio, found = speed_ratio(cell, load), timing(cell, load)
+    is_open = (
+        isinstance(found, bench.Timing)
+        and isinstance(found.ratio, bench.Ratio)
+        and found.ratio.verdict is bench.Verdict.OPEN
+    )
+    if isinstance(ratio, Interval) and (is_open or ratio.low == ratio.high):
         return Interval(0.0, ratio.middle, math.inf)
     return ratio
 
@@ -357,7 +363,7 @@ def _chain_verdict(chain: Sequence[Step], as_it_was: str) -> str:
 def _why_undecided(step: Step) -> str:
     if step.reason:
         return step.reason
-    why = "was timed only once" if step.measured is Direction.UNDECIDED else "lies within the spread"
+    why = "was timed in too few rounds" if step.measured is Direction.UNDECIDED else "lies within the spread"
     return f"{step.child} against {step.parent} {why}"
 
 
