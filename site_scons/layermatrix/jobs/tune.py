@@ -60,6 +60,8 @@ def prepare(plan: Plan) -> Work:
     metric = plan.request.given.get(METRIC.name, INSTRUCTIONS)
     if metric not in (INSTRUCTIONS, SPEED):
         raise RequestError(f"metric={metric}: tune decides by {INSTRUCTIONS} or by {SPEED}")
+    if metric == SPEED and measuring.rounds_of(plan) < 2:
+        raise RequestError("metric=speed needs rounds=2 or more: one round shows no difference")
     loads = _loads(plan, tuning, metric)
     name = plan.request.text(writing.WRITE)
     if name:
