@@ -219,6 +219,7 @@ def test_ablate_says_what_it_would_do(root: Path) -> None:
     [
         (("variant=lean",), "tune needs variant=, one whose values may change; known: base"),
         (("metric=misses",), "metric=misses: tune decides by instructions or by speed"),
+        (("metric=speed", "rounds=1"), "metric=speed needs rounds=2 or more"),
         (("load=pairs",), "load=pairs: the search has weights for mixed only"),
         (("write=lean",), "write=lean: variants/lean.yaml exists: choose another name"),
     ],

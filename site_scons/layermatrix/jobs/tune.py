@@ -59,6 +59,8 @@ def prepare(plan: Plan) -> Work:
     metric = plan.request.given.get(METRIC.name, INSTRUCTIONS)
     if metric not in (INSTRUCTIONS, SPEED):
         raise RequestError(f"metric={metric}: tune decides by {INSTRUCTIONS} or by {SPEED}")
+    if metric == SPEED and measuring.rounds_of(plan) < 2:
+        raise RequestError("metric=speed needs rounds=2 or more: one round shows no difference")
     loads = _loads(plan, tuning, metric)
     name = plan.request.text(writing.WRITE)
     if name:
@@ -129,6 +131,11 @@ class _Hunt:
     def base(self) -> str:
         return self.cell.variant.name
 
+    @property
+    def figure(self) -> str:
+        """What a result is a multiple of; lower is better."""
+        return "time" if self.metric == SPEED else self.metric
+
     def search(self) -> Search:
         """The search of this question. Another question has other trials in the same file."""
         ranges = tuned.ranges(self.tuning)
@@ -180,7 +187,7 @@ def _try(hunt: _Hunt, bench: _Bench, found: Search, trials: int) -> None:
         one = found.step(bench.measure)
         best = found.best
         seconds = time.monotonic() - begin
-        result = f"left out: {one.reason}" if one.result is None else f"{one.result:.4f}x {hunt.metric}"
+        result = f"left out: {one.reason}" if one.result is None else f"{one.result:.4f}x {hunt.figure}"
         so_far = f"; best {best.result:.4f}x" if best and best.result is not None else ""
         print(f"trial {number}/{trials}: {_point(one.point)}: {result}{so_far}; {seconds:.1f} s", flush=True)
 
@@ -199,7 +206,7 @@ def _conclude(hunt: _Hunt, bench: _Bench, found: Search, best: Tried, outcome: O
     start = tuned.present(hunt.cell.variant, hunt.tuning)
     left_out = sum(one.result is None for one in found.finished)
     count = several(len(found.finished), "trial")
-    print(f"best of {count}: {_point(best.point)}: {best.result:.4f}x {hunt.metric}")
+    print(f"best of {count}: {_point(best.point)}: {best.result:.4f}x {hunt.figure}")
     if left_out:
         print(f"left out: {several(left_out, 'trial')}")
     shares = found.importance()
@@ -224,7 +231,7 @@ def _write(hunt: _Hunt, best: Tried, name: str) -> None:
     loads = ", ".join(f"{load.name} (weight {hunt.tuning.loads[load.name]:g})" for load in hunt.loads)
     comments = [
         f"# The best values for {hunt.base} that `{scons('tune', f'variant={hunt.base}')}` found:",
-        f"# {best.result:.4f}x {hunt.metric} on {loads}.",
+        f"# {best.result:.4f}x {hunt.figure} on {loads}.",
     ]
     print(writing.write(hunt.plan, name, comments, hunt.candidate(best.point).text))
 
@@ -274,6 +281,8 @@ class _Bench:
     def measure(self, point: Point) -> float:
         """The weighted geometric mean of the loads' figures, each divided by that of the variant; lower is
         better. Raises InfeasibleError."""
+        if point == tuned.present(self.hunt.cell.variant, self.hunt.tuning):
+            return 1.0  # not measured: a difference of the variant from itself would be noise
         made = self.contender(self.hunt.candidate(point))
         rounds = measuring.rounds_of(self.hunt.plan) if self.hunt.metric == SPEED else None
         percent = self.hunt.tuning.memory_percent

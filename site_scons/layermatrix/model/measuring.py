@@ -314,8 +314,7 @@ class PeerLoad(Load):
 
 @dataclass(frozen=True)
 class Peers:
-    """The variants (names and patterns) that are timed against other libraries, and the loads. Of each load,
-    only `args` is used.
+    """The variants (names and patterns) that are timed against other libraries, and the loads.
 
     default: the names, groups and patterns of the loads that are timed if the user selects none; empty means
     all. quiet: arguments that make a program report `after_kib`, its memory after all memory was freed.

@@ -163,7 +163,7 @@ DOCS = {
     "Peer": {"found_in": "where to look for the library"},
     "PeerLoad": {
         "args": "the program's arguments",
-        "counted": "not used here",
+        "counted": "the arguments under the cache simulator, for `ab`, `bisect` and `tune`",
         "link": "how the benchmark gets the library; the same for every library",
         "group": "the kind of load",
     },
