@@ -62,7 +62,8 @@ FLOOR = "  floor: {source: src/bench/floor_pool.c, doc: a pool of one buffer wit
 
 def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project) -> None:
     foreign.append("variants/matrix.yaml", PEERS)
-    run = foreign.build("peers", "rounds=2")
+    foreign.write("README.md", "# Pool\n\n<!-- generated: peers -->\n<!-- end -->\n")
+    run = foreign.build("peers", "rounds=2", "--accept")
     message = " ".join(run.stdout.split())
     assert "Compared with other libraries, 2 rounds in turn" in message
     assert "absent: not measured: libabsent.so.1 is not installed (Debian: libabsent1)" in message
@@ -75,6 +76,11 @@ def test_a_variant_is_timed_beside_the_libraries_that_are_there(foreign: Project
         "small": 2,
     }
     assert found["loads"]["churn"]["against_best"]["small"]["median"] > 0
+    for file in ("docs/peers.results.json", "README.md", "docs/peers.svg"):
+        assert f"accepted: {file}" in run.stdout
+    readme = foreign.read("README.md")
+    assert "| loads | no pool | mathematics | small |" in readme
+    assert "peers rounds=2` on 20" in readme
 
 
 @pytest.fixture

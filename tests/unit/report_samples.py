@@ -406,17 +406,21 @@ def peer_loads() -> dict[str, PeerLoad]:
     }
 
 
-def peers(rounds: int = 10, loads: Mapping[str, PeerLoad] | None = None) -> PeerResults:
-    """`mine` beside three other libraries, made by the code that makes the record of a run."""
+def peers(
+    rounds: int = 10, loads: Mapping[str, PeerLoad] | None = None, more: Sequence[str] = ()
+) -> PeerResults:
+    """`mine` beside three other libraries, made by the code that makes the record of a run. more: further
+    libraries."""
     loads = loads or peer_loads()
+    names = (*LIBRARIES, *more)
     spec = Peers(("mine",), {}, loads, groups=GROUPS, quiet_seconds=1.0)
-    others = {name: Path(name) for name in LIBRARIES[1:3]}
+    others = {name: Path(name) for name in names[1:] if name != "mine"}
     lineup = Lineup(
         [*loads.values()], LIBRARIES[0], others, {"mine": Path("mine")}, {"gone": "not installed"}
     )
     series = {
         name: Bench({load: _peer_timing(load, place, rounds) for load in loads}, rounds)
-        for place, name in enumerate(LIBRARIES)
+        for place, name in enumerate(names)
     }
     return peer_runs.results_of(spec, Unit("op", "Mops/s"), lineup, series)
 
@@ -426,7 +430,7 @@ def _peer_timing(load: str, place: int, rounds: int) -> Timing:
     speeds = PEER_SPEEDS[load][2] if load in PEER_SPEEDS else (40.0, 50.0, 45.0, 55.0)
     own, base = (
         [speed * (1 + 0.01 * (number % 3 - 1)) for number in range(rounds)]
-        for speed in (speeds[place], speeds[0])
+        for speed in (speeds[place % len(speeds)], speeds[0])
     )
     made = timing(own, stats.compare(base, own, Better.HIGHER) if place else None, peak=1000 + 500 * place)
     return replace(made, after_kib=900 + 100 * place, cpu_ns=20.0)

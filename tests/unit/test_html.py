@@ -180,7 +180,7 @@ def test_a_table_of_few_rows_and_many_figures_is_turned(page: Page) -> None:
 
 def test_the_figures_of_all_units_stand_in_the_page_without_a_script() -> None:
     text = html.render(samples.phases(peers=samples.peers()))
-    square = re.search(r'<td data-library="mine"[^>]*title="mine, swap: ([^"]*)">(.*?)</td>', text)
+    square = re.search(r'>swap</th><td[^>]*title="([^"]*)">(.*?)</td>', text)
     assert square is not None
     exact = "100.0 Mops/s (99.0 to 101.0); 1.250 of the speed of quick; 2.000 of system malloc"
     assert square[1] == exact
@@ -189,19 +189,24 @@ def test_the_figures_of_all_units_stand_in_the_page_without_a_script() -> None:
         assert f'<span class="{unit}">{shown}</span>' in square[2]
 
 
-def test_the_page_stays_small_with_80_loads_of_four_libraries_and_20_cells(tmp_path: Path) -> None:
-    """The limit is 3 MiB; the maps and tables grow with the loads."""
-    loads = {
-        f"a_load_with_a_long_name_{number}": replace(
-            load, name=f"a_load_with_a_long_name_{number}", scale=None
-        )
-        for number in range(80)
-        for load in [samples.peer_loads()["swap"]]
-    }
-    cells = [samples.cell(name, mode=f"m{number}") for name in samples.LINEAGE for number in range(5)]
-    record = samples.record(cells, peers=samples.peers(3, loads))
+def test_the_page_stays_small_with_many_loads_libraries_and_cells(tmp_path: Path) -> None:
+    """70 loads, 9 libraries, 80 cells. The limit is 3 MiB."""
+    names = [f"a_load_with_a_long_name_{number}" for number in range(70)]
+    loads = {name: replace(samples.peer_loads()["swap"], name=name, scale=None) for name in names}
+    others = [f"library_{number}" for number in range(6)]
+    cells = [samples.cell(name, mode=f"m{number}") for name in samples.LINEAGE for number in range(20)]
+    record = samples.record(cells, peers=samples.peers(3, loads, others))
     html.EXPORTER.write(record, tmp_path / "report")
     assert (tmp_path / "report/index.html").stat().st_size < 3 * 2**20
+
+
+def test_of_many_cells_the_page_has_the_evidence_of_those_that_failed() -> None:
+    cells = [samples.cell(name, mode=f"m{number}") for name in samples.LINEAGE for number in range(5)]
+    bad = samples.cell("mid", mode="bad", guards=samples.failed_guards())
+    text = html.render(samples.record([*cells, bad]))
+    assert "Everything that is known of mid-bad-gcc" in text
+    assert "Everything that is known of mid-m1-gcc" not in text
+    assert '<a href="cells/mid-m1-gcc.html">' in text
 
 
 def test_charts_are_kept_beside_the_reports_and_old_ones_are_deleted(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from layermatrix.measure.libraries import SearchPaths
 from layermatrix.measure.peer_results import FloorAbout, PeerResults
 from layermatrix.measure.peers import Lineup
 from layermatrix.model.catalogue import Better, Unit
-from layermatrix.model.measuring import Floor, FoundIn, Peer, PeerLoad, Peers
+from layermatrix.model.measuring import Floor, FoundIn, Peer, PeerLoad, Peers, Scale
 from layermatrix.report import html, markdown, peer_tables, terminal
 from layermatrix.spec.loader import load_project
 
@@ -326,6 +326,19 @@ def test_a_mistake_about_groups_and_libraries_is_reported(
 ) -> None:
     (line,) = mistakes(matrix=grouped(old, new))
     assert message in line
+
+
+def test_loads_of_a_family_have_their_places_in_it(project: Any, mistakes: Any) -> None:
+    text = grouped("seconds: 0.5", "scale: {family: live blocks, at: 100}")
+    found = load_project(project(matrix=text)).matrix.peers
+    assert found is not None
+    assert found.loads["swap"].scale == Scale("live blocks", 100)
+    assert found.loads["two"].scale is None
+    both = text.replace("seconds: 2", "scale: {family: live blocks, at: 100}")
+    (line,) = mistakes(matrix=both)
+    assert "load 'swap' is at 100 of 'live blocks', too" in line
+    (line,) = mistakes(matrix=text.replace("at: 100", "at: none"))
+    assert "'at' must be a whole number" in line
 
 
 def test_how_long_it_takes_is_known_from_the_seconds_of_the_loads(project: Any) -> None:

@@ -162,8 +162,13 @@ def _accept(plan: Plan) -> int:
     if isinstance(found, NotMeasured):
         print(found.reason, file=sys.stderr)
         return 1
+    own = [variable.name for variable in JOB.variables if variable is not STORE]
     given = {**plan.request.axes, **plan.request.given}
-    words = [shlex.quote(f"{name}={value}") for name, value in given.items() if name != STORE.name]
+    words = [
+        shlex.quote(f"{name}={value}")
+        for name, value in given.items()
+        if name in own or name in plan.request.axes
+    ]
     record = accepted.of_peers(found, results.host({}), scons(JOB.name, *words), datetime.date.today())
     accepted.PEERS.write(plan.root / accepted.PEERS_FILE, record)
     print(f"accepted: {accepted.PEERS_FILE}")

@@ -39,11 +39,12 @@ def _accept(plan: Plan, results: Results) -> int:
     import datetime
 
     from layermatrix.jobs import generated
-    from layermatrix.report import accepted
+    from layermatrix.report import accepted, story
 
-    failed = [f"{cell.id}: {cell.failed}" for cell in results.cells if cell.failed]
+    failed = [f"{cell.id}: {cell.failed}" for cell in story.shipped(results).cells if cell.failed]
     if failed:
-        print(*failed, f"the README shows cells that passed; {scons()} builds and measures them", sep="\n")
+        hint = f"the README shows cells that passed; {scons()} builds and measures them"
+        print(*failed, hint, sep="\n", file=sys.stderr)
         return 1
     record = accepted.of_variants(results, scons(), datetime.date.today())
     accepted.VARIANTS.write(plan.root / accepted.VARIANTS_FILE, record)

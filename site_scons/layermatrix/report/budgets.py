@@ -29,7 +29,11 @@ def sentence(results: Results) -> str:
     """How many figures are within their limits, and why cells have none."""
     limited = [one for _, one in _limited(results)]
     within = sum(not one.is_over for one in limited)
-    words = [f"{within} of {several(len(limited), 'figure')} are within their limits."] if limited else []
+    words = (
+        [f"{within} of {several(len(limited), 'limit')} {'is' if len(limited) == 1 else 'are'} kept."]
+        if limited
+        else []
+    )
     reasons = dict.fromkeys(
         record.reason for cell in results.cells if isinstance(record := cell.of(budget.KIND), NotMeasured)
     )

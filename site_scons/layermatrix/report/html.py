@@ -57,6 +57,10 @@ NAME = "index.html"
 TEMPLATE = "report.html.j2"
 SCRIPT = Path(__file__).with_name("report.js")
 KEPT = "charts"  # the folder of rendered charts, beside that of the reports
+DRAWN = ("speed", "peak")  # maps
+FEW_CELLS = (
+    16  # of more cells, only those that failed have their evidence on the page; each has a page of its own
+)
 FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
 TABLES = (tables.code_table, tables.run_table)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
@@ -167,10 +171,15 @@ class _Page:
                 "other": [self._chart(one) for one in rest],
             },
             "closed": [one.key for one in rest if one.key.startswith(standing.LOADS)],
-            "maps": [{**_map(field), "chart": self._chart(heat.chart(field))} for field in fields],
+            "maps": [self._map(field) for field in fields],
             "loads": self._table(peer_tables.loads_table(found), sortable=False),
             "command": scons("peers"),
         }
+
+    def _map(self, field: Field) -> View:
+        """A map as a table, and as a chart if its figure is one of the two that are drawn: a map is large."""
+        chart = self._chart(heat.chart(field)) if field.key in DRAWN else None
+        return {**_map(field), "chart": chart}
 
     def _chart(self, one: Chart) -> View:
         from markupsafe import Markup
@@ -285,9 +294,8 @@ def _square(row: peer_figures.Row, name: str) -> View:
     best, base = reading.shade(Units.BEST), reading.shade(Units.BASE)
     shades = (f"best-{best}" if best is not None else "", f"base-{base}" if base is not None else "")
     return {
-        "library": name,
         "shades": " ".join(filter(None, shades)),
-        "title": f"{name}, {row.load}: {reading.exact}",
+        "title": reading.exact,
         "texts": {units.value: reading.text(units) for units in Units},
     }
 
@@ -341,8 +349,14 @@ def _variant(results: Results, name: str, about: LayerPath) -> View:
         "overlaps": [
             (explain.runs(group.keys, about.keys), ", ".join(group.layers)) for group in about.overlaps
         ],
-        "cells": [_cell(results, cell) for cell in results.cells if cell.variant == name],
+        "cells": [_cell(results, cell) for cell in _shown(results) if cell.variant == name],
     }
+
+
+def _shown(results: Results) -> list[CellResult]:
+    """The cells whose evidence is on the page."""
+    few = len(results.cells) <= FEW_CELLS
+    return [cell for cell in results.cells if few or cell.failed]
 
 
 def _cell(results: Results, cell: CellResult) -> View:

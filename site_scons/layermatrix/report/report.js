@@ -62,9 +62,9 @@
     cues();
   }
 
-  // A turned table has a column for each variant: hide the fields below a hidden heading.
+  // Tables with a column for each variant or library: hide the fields below a hidden heading.
   function hideColumns() {
-    for (const table of all("table.turned")) {
+    for (const table of all("table.turned, table.heat")) {
       const heads = [...table.tHead.rows[0].cells];
       for (const row of table.tBodies[0].rows) {
         [...row.cells].forEach((cell, index) => { cell.hidden = heads[index].hidden; });

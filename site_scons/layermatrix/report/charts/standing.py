@@ -56,7 +56,7 @@ def _colour(found: PeerResults) -> Spec:
 def _bars(found: PeerResults, points: list[Spec]) -> Chart:
     names, groups = list(peer_figures.names_of(found)), list(found.summaries)
     bars: Spec = {
-        "mark": {"type": "bar", "cornerRadiusEnd": 2},
+        "mark": "bar",
         "encoding": {
             "x": {
                 "field": "group", "type": "nominal", "title": None, "sort": groups,

@@ -129,7 +129,7 @@ def _measured(bars: Bars, series: Sequence[str], colour: Spec) -> Iterable[Spec]
     boxed = tooltip(name="name", measured="exact")
     yield {
         "transform": [{"filter": "isValid(datum.value)"}],
-        "mark": {"type": "bar", "cornerRadiusEnd": 2},
+        "mark": "bar",
         "encoding": {**place, "x": x, **end, "color": {**colour, "field": "series"}, "tooltip": boxed},
     }
     if any(bar.low is not None for bar in bars.bars):

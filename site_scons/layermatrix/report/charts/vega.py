@@ -21,6 +21,10 @@ from layermatrix.report.charts.chart import FONT, Chart
 
 PACKAGE = "vl-convert-python"
 END = {".svg": "</svg>\n", ".json": "}\n", ".js": ";\n"}  # of a complete file
+NOTHING = re.compile(
+    rf' (?:font-family="{FONT}"|aria-[a-z]+="[^"]*"|role="[^"]*"|pointer-events="none")'
+    r'|<path class="(?:foreground|background)"[^>]*? d="(?:|M0,0h0v0h0Z)"[^>]*/>'
+)
 EXPORTED = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -108,11 +112,9 @@ def _through(folder: Path | None, name: str, make: Callable[[], str]) -> str:
 
 
 def _small(text: str) -> str:
-    """The SVG without what the page says once: the font, and what is announced of each mark of a picture that
-    is announced as a whole. These are a third of a map."""
-    return re.sub(
-        rf' (?:font-family="{FONT}"|aria-[a-z]+="[^"]*"|role="[^"]*"|pointer-events="none")', "", text
-    )
+    """The SVG without what shows nothing: empty shapes, the font, which the page sets, and what is announced
+    of each mark of a picture that is announced as a whole. These are a third of a map."""
+    return NOTHING.sub("", text)
 
 
 def _own_ids(text: str, key: str) -> str:
