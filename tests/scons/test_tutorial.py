@@ -15,7 +15,7 @@ TEXT = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 FASTER = {
     "rounds=3": "rounds=1",
     "rounds=10": "rounds=2",
-}  # the test checks that it works, not how fast it is
+}  # it has to work, not to tell
 
 
 def blocks() -> list[str]:
