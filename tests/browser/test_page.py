@@ -26,12 +26,14 @@ def column(page: Page, library: str) -> list[str]:
     """The shown figures of a library in the table of speeds."""
     heads = page.locator(f"{TABLE} thead th").all_inner_texts()
     place = next(index for index, head in enumerate(heads, 1) if head.startswith(library))
-    shown = page.locator(f"{TABLE} tbody tr:visible td:nth-child({place}) span:visible")
-    return shown.all_inner_texts()
+    cells = page.locator(f"{TABLE} tbody tr:visible td:nth-child({place}) span:visible")
+    shown: list[str] = cells.all_inner_texts()
+    return shown
 
 
 def loads(page: Page) -> list[str]:
-    return page.locator(f"{TABLE} tbody tr:visible th").all_inner_texts()
+    shown: list[str] = page.locator(f"{TABLE} tbody tr:visible th").all_inner_texts()
+    return shown
 
 
 def unhide(page: Page) -> None:
