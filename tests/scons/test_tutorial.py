@@ -12,7 +12,10 @@ from tests.scons.conftest import ROOT
 from tests.scons.wheels import LIMIT
 
 TEXT = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
-FASTER = {"rounds=3": "rounds=1", "rounds=10": "rounds=2"}  # the test checks that it works, not how fast it is
+FASTER = {
+    "rounds=3": "rounds=1",
+    "rounds=10": "rounds=2",
+}  # the test checks that it works, not how fast it is
 
 
 def blocks() -> list[str]:
