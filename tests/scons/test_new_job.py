@@ -76,4 +76,4 @@ def test_help_shows_only_what_the_project_has(foreign: Project) -> None:
         line.split()[0] for line in run.stdout.partition("Targets")[2].splitlines() if line.startswith("  ")
     ]
     assert {"phases", "libs", "report", "list"} <= set(shown)
-    assert not {"compiledb", "install", "lint", "fuzz", "peers", "pages", "layers", "ab"} & set(shown)
+    assert not {"compiledb", "install", "lint", "fuzz", "peers", "pages", "layers", "tune"} & set(shown)
