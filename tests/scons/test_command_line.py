@@ -106,17 +106,8 @@ def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Proj
 
 def test_every_job_has_a_dry_run(project: Project) -> None:
     jobs = [job.name for job in registry.JOBS if job.kind is targets.Kind.JOB and job.name != "fuzz"]
-<<<<<<< HEAD
-    for name in (
-        "watch",
-        "compare",
-        "bisect",
-        "new",
-        "completion",
-    ):  # they have to be given what they work on
-=======
-    for name in ("watch", "compare", "bisect", "new", "completion"):  # their work has to be given
->>>>>>> decide
+    # they have to be given what they work on
+    for name in ("watch", "compare", "bisect", "record", "new", "completion"):
         jobs.remove(name)
     run = project.build("-n", *jobs)
     for name in jobs:
