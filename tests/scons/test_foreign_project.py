@@ -114,7 +114,10 @@ def test_a_part_of_the_matrix_is_not_narrowed_by_the_defaults(foreign: Project, 
 def test_the_report_is_written_anew_from_what_is_there(foreign: Project, cc: str) -> None:
     foreign.build("variant=small", "phases")
     foreign.path("build/report/results.json").unlink()
-    run = foreign.build("report")
+    foreign.write("README.md", "# Pool\n\n<!-- generated: variants -->\n<!-- end -->\n")
+    run = foreign.build("report", "--accept")
+    assert "accepted: docs/variants.results.json\naccepted: README.md" in run.stdout
+    assert "| **small** |" in foreign.read("README.md")
     assert run.actions == []
     results = json.loads(foreign.read("build/report/results.json"))
     assert [cell["id"] for cell in results["cells"]] == [f"small-release-{cc}"]
