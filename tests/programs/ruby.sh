@@ -8,7 +8,7 @@ rounds=4
 soaking && rounds=100
 
 cat >load.rb <<'END'
-require 'digest'
+require 'digest/sha2' # with 'digest' alone, the threads would load it at the same time, which fails now and then
 require 'json'
 
 def work(seed, rounds)
