@@ -77,7 +77,8 @@ def test_a_planted_regression_is_found_among_commits_of_which_one_does_not_build
     duel = foreign.build("ab", *ends, "rounds=1")
     said = words(duel.stdout)
     assert f"Verdict: small@{slow} takes more instructions than small@{last_good} on churn: " in said
-    assert "speed on churn was timed only once" in said
+    assert "on churn: no verdict: " in said
+    assert "too few rounds" in said
     assert not duel.actions
     foreign.append("src/pool.c", "// to be continued\n")
     mixed = words(foreign.build("ab", "a=small@HEAD", "b=small", "rounds=2").stdout)

@@ -30,7 +30,7 @@ def test_an_unknown_layer_is_reported_with_its_place_and_a_suggestion(fresh: Pro
 def test_every_mistake_of_every_file_is_reported_at_once(fresh: Project) -> None:
     fresh.edit("variants/phase0.yaml", "layout: unity", "layout: unitty")
     fresh.edit("variants/phase3.yaml", "extends: phase2", "extends: phase22")
-    fresh.edit("variants/matrix.yaml", "rounds: 7", "rounds: seven")
+    fresh.edit("variants/matrix.yaml", "rounds: 10\n", "rounds: seven\n")
     run = fresh.scons("libs")
     assert_refused(run)
     lines = run.stderr.splitlines()
@@ -52,7 +52,7 @@ TYPOS = [
      "no file matches 'tests/programs/*.bash'"),
     ("matrix.yaml", "program: bench_larson\n    args", "program: bench_larsen\n    args",
      "no C file is called 'bench_larsen'; did you mean 'bench_larson'?"),
-    ("matrix.yaml", "rounds: 7", "rounds: 1:30",
+    ("matrix.yaml", "rounds: 10\n", "rounds: 1:30\n",
      "'rounds' must be a whole number from 1 to 1000, not '1:30'"),
     ("phase0.yaml", 'mops: "23.6"', "mops: very fast", "'mops' must be a figure or a range of two"),
     ("phase2.yaml", "fast_path: ultra", "fast_path: ultra\n  capacity: {ring_cache: 64}",
