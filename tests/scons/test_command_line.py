@@ -109,9 +109,10 @@ def test_every_job_has_a_dry_run(project: Project) -> None:
     # they have to be given what they work on
     for name in ("watch", "compare", "bisect", "record", "new", "completion"):
         jobs.remove(name)
-    run = project.build("-n", *jobs)
-    for name in jobs:
-        assert f"\n{name} would " in f"\n{run.stdout}"
+    jobs.remove("matrix")  # it has more than a hundred cells, unless some are selected
+    said = project.build("-n", *jobs).stdout + project.build("-n", "matrix", "variant=phase3").stdout
+    for name in (*jobs, "matrix"):
+        assert f"\n{name} would " in f"\n{said}"
     assert "watch would build phases at each change" in project.build("-n", "watch", "phases").stdout
     assert not project.path("build/report").exists()
 
