@@ -12,6 +12,7 @@ from layermatrix.analysis import results
 from layermatrix.analysis.results import CellResult
 from layermatrix.build import failure
 from layermatrix.build.failure import Failure
+from layermatrix.core import processor
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, bench, counters, guards, registry, tests
 from layermatrix.evidence.asm import Asm
@@ -179,5 +180,5 @@ def test_a_record_of_another_kind_is_never_taken_for_one() -> None:
 def test_the_processor_is_named_as_the_kernel_names_it(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n", encoding="utf-8")
-    assert results.cpu_model(cpuinfo) == "Some CPU @ 2 GHz"
-    assert results.cpu_model(tmp_path / "missing") != "Some CPU @ 2 GHz"
+    assert processor.model(cpuinfo) == "Some CPU @ 2 GHz"
+    assert processor.model(tmp_path / "missing") != "Some CPU @ 2 GHz"

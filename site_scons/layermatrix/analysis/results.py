@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
 from layermatrix.build import failure, paths, shared_objects, toolchain
 from layermatrix.build.failure import Failure
+from layermatrix.core import processor
 from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
@@ -394,26 +395,10 @@ def host(compilers: Mapping[str, str]) -> Host:
     """This machine. compilers: name -> version."""
     affinity = getattr(os, "sched_getaffinity", None)
     return Host(
-        cpu=cpu_model(),
+        cpu=processor.model(),
         cores=len(affinity(0)) if affinity else os.cpu_count(),
         machine=platform.machine(),
         kernel=f"{platform.system()} {platform.release()}",
         libc=toolchain.libc(),
         compilers=dict(compilers),
     )
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name for people."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    return next(_model_names(lines), None) or platform.processor() or platform.machine()
-
-
-def _model_names(lines: Sequence[str]) -> Iterator[str]:
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip().lower() in ("model name", "cpu model", "hardware"):
-            yield value.strip()

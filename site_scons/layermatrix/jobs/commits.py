@@ -85,6 +85,7 @@ def is_ancestor(root: Path, old: str, new: str) -> bool:
 
 
 def git(root: Path, *words: str) -> str:
+    """The output of a command of git. Raises BaseError."""
     done = process.run(["git", *words], environment=process.environment(), timeout=600, folder=root)
     if done.failure:
         raise BaseError(f"git {words[0]}: {done.failure}")

@@ -15,7 +15,7 @@ from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.core import process
 from layermatrix.jobs import base_commit, recording, revision
-from layermatrix.jobs.commits import BaseError, commit_of
+from layermatrix.jobs.commits import BaseError, commit_of, git
 from layermatrix.store.entries import TIMED, Revision
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def chosen(plan: Plan, commits: str, start: str) -> list[Past]:
         if not names:
             names = _along(plan, int(commits or MOST), start)
         return [_past(plan.root, name) for name in names]
-    except revision.GitError as error:
+    except BaseError as error:
         raise RequestError(f"{commits and f'commits={commits}: '}{error}") from None
 
 
@@ -63,11 +63,11 @@ def _along(plan: Plan, count: int, start: str) -> list[str]:
     log = ["log", "--first-parent", "--format=%H"]
     folders = ["--", *revision.built_from(plan)]
     if not start:
-        return list(revision.git_lines(plan.root, *log, f"-{count}", "HEAD", *folders))
+        return git(plan.root, *log, f"-{count}", "HEAD", *folders).splitlines()
     first = commit_of(plan.root, start)
     if first is None:
         raise RequestError(f"from={start}: git knows no such commit; in a shallow clone, fetch it first")
-    between = [*revision.git_lines(plan.root, *log, f"{first}..HEAD", *folders), first]
+    between = [*git(plan.root, *log, f"{first}..HEAD", *folders).splitlines(), first]
     return _spread(between, count)
 
 
@@ -144,8 +144,8 @@ def _measure(plan: Plan, commit: Revision, cells: Sequence[Cell], rounds: int | 
 
 def _remove(root: Path, place: Path) -> None:
     try:
-        revision.git(root, "worktree", "remove", "--force", str(place))
-    except revision.GitError as error:
+        git(root, "worktree", "remove", "--force", str(place))
+    except BaseError as error:
         print(f"{place} is left: {error}", file=sys.stderr)
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core import process
+from layermatrix.jobs.commits import BaseError, git
 from layermatrix.store.entries import Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from layermatrix.jobs.base import Plan
 
 BUILT_FROM = ("SConstruct", "variants", "templates", "site_scons")
-SECONDS = 60.0
-
-
-class GitError(Exception):
-    """git cannot answer; str() is one line."""
 
 
 def built_from(plan: Plan) -> list[str]:
@@ -36,13 +29,13 @@ def current(plan: Plan) -> Revision:
             return Revision()
         found = of_commit(plan.root, "HEAD")
         changed = git(plan.root, "status", "--porcelain", "--", *folders)
-    except GitError:
+    except BaseError:
         return Revision()
     return Revision(found.commit, found.time, found.order, dirty=bool(changed))
 
 
 def of_commit(root: Path, name: str) -> Revision:
-    """A commit by its name. Raises GitError."""
+    """A commit by its name. Raises BaseError."""
     commit, time = git(root, "log", "-1", "--format=%H %ct", "--end-of-options", name).split()
     return Revision(commit, int(time), int(git(root, "rev-list", "--count", commit)))
 
@@ -51,18 +44,5 @@ def title(root: Path, commit: str) -> str:
     """The first line of a commit's message; empty if git does not know the commit."""
     try:
         return git(root, "log", "-1", "--format=%s", commit)
-    except GitError:
+    except BaseError:
         return ""
-
-
-def git(root: Path, *words: str) -> str:
-    """The output of a command of git. Raises GitError."""
-    done = process.run(["git", *words], environment=process.environment(), timeout=SECONDS, folder=root)
-    if done.failure:
-        raise GitError(f"git {words[0]}: {done.failure}")
-    return process.text(done.stdout).strip()
-
-
-def git_lines(root: Path, *words: str) -> Sequence[str]:
-    """The lines of a command's output."""
-    return git(root, *words).splitlines()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermatrix.core import processor
 from layermatrix.core.errors import RefusedError
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.conditions import UNREADABLE, Conditions, Machine
@@ -109,11 +110,10 @@ class Watch:
 
 def machine(root: Path = Path("/")) -> Machine:
     """This machine."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
     governor = _text(root / CPUS / "cpu0/cpufreq/scaling_governor").strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
-        cpu=found[1].strip() if found else platform.processor() or platform.machine(),
+        cpu=processor.model(root / "proc/cpuinfo"),
         cores=cores,
         kernel=_text(root / "proc/sys/kernel/osrelease").strip() or platform.release(),
         governor=governor or UNREADABLE,

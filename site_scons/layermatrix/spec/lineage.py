@@ -180,13 +180,18 @@ class Lineage:
             raise Misfit("has no environment variable")
         return option
 
-    def _capacity(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
+    def _layer(self, name: str, layers: Mapping[str, Place]) -> Layer | None:
+        """A layer of the variant; None if the catalogue does not have it, which is reported elsewhere."""
         layer = self.catalogue.layers.get(name)
-        if layer is None:
-            return MISSING
-        if layers and name not in layers:
+        if layer is not None and layers and name not in layers:
             what = f"layer {quote(name)} is not in this variant"
             raise Misfit(what, hint_for(name, layers), whole=True, at_key=True)
+        return layer
+
+    def _capacity(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
+        layer = self._layer(name, layers)
+        if layer is None:
+            return MISSING
         storage = self.catalogue.storages.get(layer.storage)
         if not layer.capacity or storage is None:
             what = f"layer {quote(name)} has no capacity of its own to change"
@@ -197,12 +202,9 @@ class Lineage:
         return capacity
 
     def _bytes(self, name: str, node: Node, layers: Mapping[str, Place]) -> Any:
-        layer = self.catalogue.layers.get(name)
+        layer = self._layer(name, layers)
         if layer is None:
             return MISSING
-        if layers and name not in layers:
-            what = f"layer {quote(name)} is not in this variant"
-            raise Misfit(what, hint_for(name, layers), whole=True, at_key=True)
         if not layer.bytes_bound:
             what = f"layer {quote(name)} has no bound in bytes to change"
             raise Misfit(what, whole=True, at_key=True)

@@ -5,23 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from layermatrix.core import processor
 from layermatrix.store.entries import digest
 
-CPUINFO = Path("/proc/cpuinfo")
 
-
-def cpu_flags(cpuinfo: Path = CPUINFO) -> str:
-    """A digest of the features that the first processor has; "unknown" if the system does not list them. The
-    C library chooses its functions by them, so they change what a program executes."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip().lower() in ("flags", "features"):
-            return digest(*sorted(value.split()))
-    return "unknown"
+def cpu_flags(cpuinfo: Path = processor.CPUINFO) -> str:
+    """A digest of the processor's features; "unknown" if the system does not list them. The C library chooses
+    its functions by them, so they change what a program executes."""
+    found = processor.features(cpuinfo)
+    return digest(*found) if found else "unknown"
 
 
 def load_average() -> tuple[float, ...]:
