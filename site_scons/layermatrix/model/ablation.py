@@ -40,18 +40,6 @@ def expand(cells: Iterable[Cell], names: Sequence[str]) -> tuple[list[Cell], lis
     return made, left_out
 
 
-def whole_of(cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
-    """This cell, and the cells of `cells` that are the same except that one layer is left out."""
-    base = cell.variant
-    found = [
-        other
-        for other in cells
-        if other.variant.name.startswith(f"{base.name}{INFIX}")
-        and _configuration(other) == _configuration(cell)
-    ]
-    return [cell, *found]
-
-
 def without(variant: Variant, name: str) -> Variant:
     """The variant without this layer. Raises AblationError if the variant needs it or does not have it."""
     layers = [layer for layer in variant.layers if layer.name != name]
@@ -84,7 +72,3 @@ def _wanted(variant: Variant, names: Sequence[str]) -> list[str]:
 
 def _name(variant: Variant, layer: str) -> str:
     return f"{variant.name}{INFIX}{layer}"
-
-
-def _configuration(cell: Cell) -> str:
-    return cell.id.removeprefix(cell.variant.name)
