@@ -23,14 +23,25 @@
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
-// A slot serves one word of one slab's blocks at a time.
-#define TINY_OUTBOX_SLOTS 32u
+// Blocks of one word of one slab's bits.
 typedef struct tiny_outgoing {
     tiny_slab_t *slab;
-    uint64_t blocks; // one bit per block; 0: the slot is empty
+    uint64_t blocks; // one bit per block; 0: none
     uint32_t word;
-    uint32_t count;
+    uint32_t count; // of the blocks
 } tiny_outgoing_t;
+
+// words[0..used) are in use; places: a hash table of them, each as its index + 1; 0: the place is free.
+#define TINY_OUTBOX_WORDS 96u
+#define TINY_OUTBOX_PLACE_BITS 8
+#define TINY_OUTBOX_PLACES (1u << TINY_OUTBOX_PLACE_BITS)
+typedef struct tiny_outbox {
+    uint32_t used;
+    uint32_t blocks; // the sum of the words' counts
+    size_t bytes; // of these blocks
+    uint8_t places[TINY_OUTBOX_PLACES];
+    tiny_outgoing_t words[TINY_OUTBOX_WORDS];
+} tiny_outbox_t;
 
 typedef struct tiny_heap {
     uint32_t id; // the owner in its slabs' tags; ids begin at 1
@@ -50,8 +61,7 @@ typedef struct tiny_heap {
     void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
     unsigned changes; // nesting depth of the owner's changes
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
-    unsigned outgoing; // blocks in the outbox
-    tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
+    tiny_outbox_t outbox;
     _Alignas(64) _Atomic(tiny_remote_t *) pending;
     tiny_remote_t *doubted; // changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;
