@@ -26,9 +26,10 @@ enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 // Blocks of one word of one slab's bits.
 typedef struct tiny_outgoing {
     tiny_slab_t *slab;
-    uint64_t blocks; // one bit per block; 0: none
+    uint64_t blocks; // one bit per block
     uint32_t word;
-    uint32_t count; // of the blocks
+    uint16_t room; // blocks until they are enough to be sent
+    uint16_t weight; // of each block
 } tiny_outgoing_t;
 
 // words[0..used) are in use; places: a hash table of them, each as its index + 1; 0: the place is free.
@@ -37,8 +38,7 @@ typedef struct tiny_outgoing {
 #define TINY_OUTBOX_PLACES (1u << TINY_OUTBOX_PLACE_BITS)
 typedef struct tiny_outbox {
     uint32_t used;
-    uint32_t blocks; // the sum of the words' counts
-    size_t bytes; // of these blocks
+    uint32_t weight; // of all blocks
     uint8_t places[TINY_OUTBOX_PLACES];
     tiny_outgoing_t words[TINY_OUTBOX_WORDS];
 } tiny_outbox_t;
