@@ -5,7 +5,8 @@
 // pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread whose block was the first.
 // doubted: slabs with a remote block that may also lie in a cache of the owner, which only the owner can tell; a visit
 // lists them.
-// outbox: blocks of other threads' slabs that the owner has freed, sent in batches.
+// noted: blocks that the owner has freed and that lie in other heaps' slabs, not looked at yet.
+// outbox: the same after that, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
 // quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are offered to all.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
@@ -43,6 +44,15 @@ typedef struct tiny_outbox {
     tiny_outgoing_t words[TINY_OUTBOX_WORDS];
 } tiny_outbox_t;
 
+// Blocks that the owner has freed and that other heaps seem to own; fewer than this, and than these bytes.
+#define TINY_NOTED_BLOCKS 64u
+#define TINY_NOTED_BYTES (256u << 10)
+typedef struct tiny_noted {
+    uint32_t count;
+    uint32_t bytes;
+    tiny_block_t *block[TINY_NOTED_BLOCKS];
+} tiny_noted_t;
+
 typedef struct tiny_heap {
     uint32_t id; // the owner in its slabs' tags; ids begin at 1
     _Atomic(uint32_t) state; // live: has a thread; idle: waits for the next thread; vanished
@@ -61,6 +71,7 @@ typedef struct tiny_heap {
     void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
     unsigned changes; // nesting depth of the owner's changes
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
+    tiny_noted_t noted;
     tiny_outbox_t outbox;
     _Alignas(64) _Atomic(tiny_remote_t *) pending;
     tiny_remote_t *doubted; // changed by the owner in change, or by a visit
