@@ -75,21 +75,21 @@ def test_machines_with_one_image_are_told_apart_by_their_names(
     root = root_with(tmp_path, **{"etc__machine-id": "abc\n"})
     monkeypatch.delenv(host.MACHINE_VARIABLE, raising=False)
     monkeypatch.setattr(platform, "node", lambda: "one")
-    first = host.machine(root)
-    assert first == host.machine(root)
+    first = host.identity(root)
+    assert first == host.identity(root)
     assert "abc" not in first  # the id of a machine stays on it
     monkeypatch.setattr(platform, "node", lambda: "two")
-    assert host.machine(root) != first
+    assert host.identity(root) != first
     monkeypatch.setattr(platform, "node", lambda: "")
-    assert host.machine(tmp_path / "empty") == ""
+    assert host.identity(tmp_path / "empty") == ""
 
 
 def test_the_variable_names_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(host.MACHINE_VARIABLE, "desk")
     monkeypatch.setattr(platform, "node", lambda: "one")
-    first = host.machine(tmp_path)
+    first = host.identity(tmp_path)
     monkeypatch.setattr(platform, "node", lambda: "two")
-    assert host.machine(tmp_path) == first
+    assert host.identity(tmp_path) == first
 
 
 def test_musl_is_asked_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

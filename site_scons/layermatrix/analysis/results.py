@@ -7,8 +7,6 @@ registered gates; every exporter and every exit status uses it.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
-from layermatrix.build import failure, paths, shared_objects, toolchain
+from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
-from layermatrix.core import processor
 from layermatrix.core.command import scons
+from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
 from layermatrix.evidence import counters, registry
@@ -176,15 +174,10 @@ class System:
 
 
 @dataclass(frozen=True)
-class Host:
-    """The machine and the tools that the figures were taken with. compilers: name -> version."""
+class Here(Host):
+    """This host, and the compilers that built the cells: name -> version."""
 
-    cpu: str
-    cores: int | None
-    machine: str
-    kernel: str
-    libc: str
-    compilers: Mapping[str, str]
+    compilers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -212,7 +205,7 @@ class Results:
     not compiled, because another cell has an equal one."""
 
     system: System
-    host: Host
+    host: Here
     loads: Mapping[str, str]
     headline: str | None
     cells: tuple[CellResult, ...]
@@ -391,14 +384,6 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
 # --- the machine
 
 
-def host(compilers: Mapping[str, str]) -> Host:
+def host(compilers: Mapping[str, str]) -> Here:
     """This machine. compilers: name -> version."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return Host(
-        cpu=processor.model(),
-        cores=len(affinity(0)) if affinity else os.cpu_count(),
-        machine=platform.machine(),
-        kernel=f"{platform.system()} {platform.release()}",
-        libc=toolchain.libc(),
-        compilers=dict(compilers),
-    )
+    return Here(**vars(Host.of_this_machine()), compilers=dict(compilers))

@@ -53,7 +53,7 @@ class HostKind:
 
 @dataclass(frozen=True)
 class Host:
-    """Where programs ran. cores: the processors that the run could use. machine: a digest that tells this
+    """Where programs ran. cores: the processors that the run could use. identity: a digest that tells this
     computer from others of the same model; empty if it is unknown."""
 
     architecture: str
@@ -63,7 +63,7 @@ class Host:
     kernel: str
     libc: str
     python: str = ""
-    machine: str = ""
+    identity: str = ""
 
     @classmethod
     def of_this_machine(cls, root: Path = Path("/")) -> Host:
@@ -77,7 +77,7 @@ class Host:
             kernel=f"{platform.system()} {platform.release()}",
             libc=libc(root),
             python=platform.python_version(),
-            machine=machine(root),
+            identity=identity(root),
         )
 
     @classmethod
@@ -91,8 +91,8 @@ class Host:
             value = values.get(part.name)
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise ValueError(f"host: {part.name} is {value!r}, not {_NAMES[wanted]}")
-            read[part.name] = value
-        return cls(**read)  # type: ignore[arg-type] - checked above
+            read[part.name] = value  # so each argument has the type of its field
+        return cls(**read)  # type: ignore[arg-type]
 
     def to_json(self) -> dict[str, str | int]:
         """The values of every field, by its name."""
@@ -124,7 +124,7 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def machine(root: Path = Path("/")) -> str:
+def identity(root: Path = Path("/")) -> str:
     """A digest that tells this machine from others: of $LAYERMATRIX_MACHINE, or else of the machine's id and
     host name. Both count, because copies of an image have one id, and containers often have none."""
     given = os.environ.get(MACHINE_VARIABLE, "").strip()

@@ -28,6 +28,8 @@ COLUMNS = {
     "architecture": "machines.architecture",
     "kernel": "machines.kernel",
     "libc": "machines.libc",
+    "python": "machines.python",
+    "machine": "machines.identity",
     "subject": "subjects.name",
     "source": "subjects.source",
     "variant": "subjects.variant",
