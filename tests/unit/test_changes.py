@@ -16,7 +16,7 @@ from layermatrix.analysis.changes import DocumentError, Moved
 from layermatrix.analysis.results import SCHEMA
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import Variable
-from layermatrix.jobs import base_commit, commits, compare
+from layermatrix.jobs import base_commit, commits, compare, given_files
 from layermatrix.report import changes as report
 
 
@@ -146,9 +146,9 @@ def test_the_results_of_shards_are_named_by_paths_and_patterns(tmp_path: Path) -
         (tmp_path / "shards" / name / "results.json").touch()
     both = [tmp_path / "shards" / name / "results.json" for name in ("1", "2")]
     for text in ("shards/*/results.json", f"{tmp_path}/shards/*/results.json", ", ".join(map(str, both))):
-        assert compare.files(tmp_path, text) == both
+        assert given_files.of(tmp_path, compare.REPORTS, text) == both
     with pytest.raises(RequestError, match=r"reports=shards/3\*: there is no such file"):
-        compare.files(tmp_path, "shards/1/*.json,shards/3*")
+        given_files.of(tmp_path, compare.REPORTS, "shards/1/*.json,shards/3*")
 
 
 @dataclass(frozen=True)

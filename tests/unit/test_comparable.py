@@ -12,7 +12,7 @@ from layermatrix.store import comparable
 from layermatrix.store.comparable import Origin
 from layermatrix.store.entries import CELL, DETERMINISTIC, PEER, TIMED
 
-TWIN = replace(MACHINE, identity="m2")
+ALIKE = replace(MACHINE, identity="m2")
 ELSEWHERE = "measured on another machine, and its"
 COUNT = Origin(DETERMINISTIC, MACHINE, "small at c1", "d1")
 TIMING = replace(COUNT, kind=TIMED)
@@ -26,14 +26,14 @@ def test_a_figure_can_be_compared_with_one_of_its_own_machine() -> None:
 
 
 def test_a_count_can_be_compared_with_one_of_an_equal_kind_of_host() -> None:
-    other = replace(COUNT, host=replace(TWIN, cpu="B", cores=64, kernel="Linux 5", python="3.10.0"))
+    other = replace(COUNT, host=replace(ALIKE, cpu="B", cores=64, kernel="Linux 5", python="3.10.0"))
     assert comparable.why_not(COUNT, other) is None
     assert comparable.why_not(COUNT, replace(other, build="small at c2", library_digest="d2")) is None
 
 
 def test_a_timing_is_compared_within_one_machine() -> None:
-    assert comparable.why_not(replace(TIMING, host=TWIN), TIMING) == comparable.ONE_MODEL
-    other = replace(TIMING, host=replace(TWIN, cpu="B"))
+    assert comparable.why_not(replace(TIMING, host=ALIKE), TIMING) == comparable.ONE_MODEL
+    other = replace(TIMING, host=replace(ALIKE, cpu="B"))
     assert comparable.why_not(other, TIMING) == "measured on another machine: processor B, not A CPU"
     nameless = replace(TIMING, host=replace(MACHINE, identity=""))
     assert (
@@ -45,11 +45,11 @@ def test_a_timing_is_compared_within_one_machine() -> None:
 @pytest.mark.parametrize(
     ("host", "reason"),
     [
-        (replace(TWIN, cpu_flags="f2"), "processor features f2, not f1"),
-        (replace(TWIN, libc="musl 1.2.4"), "C library musl 1.2.4, not glibc 2.36"),
+        (replace(ALIKE, cpu_flags="f2"), "processor features f2, not f1"),
+        (replace(ALIKE, libc="musl 1.2.4"), "C library musl 1.2.4, not glibc 2.36"),
         (replace(MACHINE, libc="glibc 2.41"), "C library glibc 2.41, not glibc 2.36"),  # updated
         (
-            replace(TWIN, cpu_flags="f2", libc="musl 1.2.4"),
+            replace(ALIKE, cpu_flags="f2", libc="musl 1.2.4"),
             "processor features f2, not f1; C library musl 1.2.4, not glibc 2.36",
         ),
     ],
@@ -60,12 +60,12 @@ def test_the_reason_names_what_differs(host: Host, reason: str) -> None:
 
 
 def test_one_build_has_one_binary_on_all_machines() -> None:
-    other = replace(COUNT, host=TWIN, library_digest="d2")
+    other = replace(COUNT, host=ALIKE, library_digest="d2")
     assert (
         comparable.why_not(other, COUNT)
         == "measured on another machine, with another binary of the same build"
     )
-    unknown = replace(COUNT, host=TWIN, library_digest="")
+    unknown = replace(COUNT, host=ALIKE, library_digest="")
     assert comparable.why_not(unknown, COUNT) == "measured on another machine, and its binary is unknown"
 
 

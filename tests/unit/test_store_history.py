@@ -109,9 +109,9 @@ def test_counts_of_another_processor_with_equal_features_are_in_the_series_and_t
 
 
 def test_timings_of_two_machines_of_one_model_are_apart(tmp_path: Path) -> None:
-    twin = replace(MACHINE, identity="m2")
+    alike = replace(MACHINE, identity="m2")
     found = history_of(
-        tmp_path, [(run(1, machine=twin), timing(9.0)), (run(2), timing(1.0)), (run(3), timing(1.0))],
+        tmp_path, [(run(1, machine=alike), timing(9.0)), (run(2), timing(1.0)), (run(3), timing(1.0))],
         figure="speed",
     )  # fmt: skip
     assert [point.median for point in found.points] == [1.0, 1.0]

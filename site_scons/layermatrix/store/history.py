@@ -16,14 +16,14 @@ from layermatrix.store.changes import Change
 from layermatrix.store.comparable import Origin
 from layermatrix.store.database import Row, Store
 from layermatrix.store.entries import DETERMINISTIC
+from layermatrix.store.query import HOST
 
 # CROSS JOIN: SQLite looks up the subject first. It cannot know that a load has figures of many subjects.
-_POINTS = """
+_POINTS = f"""
 SELECT runs.commit_hash, runs.commit_time, runs.dirty, runs.started,
        figures.median, figures.low, figures.high, figures.kind, figures.load_digest,
        subjects.compiler_version, subjects.source, subjects.library_digest,
-       machines.architecture, machines.cpu, machines.cpu_flags, machines.cores, machines.kernel,
-       machines.libc, machines.python, machines.identity
+       {HOST}
 FROM subjects
 CROSS JOIN figures ON figures.subject = subjects.id
 JOIN runs ON runs.id = figures.run

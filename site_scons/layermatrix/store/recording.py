@@ -30,7 +30,7 @@ def add_all(store: Store, runs: Iterable[tuple[Run, Sequence[Measurement]]]) -> 
 
 
 def _add(connection: sqlite3.Connection, run: Run, measurements: Sequence[Measurement]) -> None:
-    _add_host(connection, run.host)
+    add_host(connection, run.host)
     number = _add_run(connection, run)
     for one in measurements:
         subject = _subject(connection, one.subject)
@@ -38,7 +38,8 @@ def _add(connection: sqlite3.Connection, run: Run, measurements: Sequence[Measur
         connection.executemany(f"INSERT OR REPLACE INTO figures VALUES ({_marks(12)})", rows)
 
 
-def _add_host(connection: sqlite3.Connection, host: Host) -> None:
+def add_host(connection: sqlite3.Connection, host: Host) -> None:
+    """Add a host, unless it is there."""
     row = {"id": host.id, **host.to_json()}
     names = ", ".join(row)
     connection.execute(
