@@ -12,11 +12,14 @@ from pathlib import Path
 from layermatrix.build import paths
 from layermatrix.core import records
 from layermatrix.core.host import Host
+from layermatrix.core.records import NotMeasured
+
+SUFFIX = ".host"  # of the name of a note, after that of the record
 
 
 def file_of(folder: Path, kind: str) -> Path:
     """The note beside the record of this kind of evidence. folder: of the cell."""
-    return folder / paths.record(f"{kind}.host")
+    return folder / paths.record(f"{kind}{SUFFIX}")
 
 
 def note(folder: Path, kind: str, host: Host | None) -> None:
@@ -28,15 +31,15 @@ def note(folder: Path, kind: str, host: Host | None) -> None:
         records.write(file, host.to_json())
 
 
-def of_record(folder: Path, kind: str) -> Host | None:
-    """The host that took the record of this kind; None for this machine. Raises ValueError for a damaged
-    note: without it, the figures would count as this machine's."""
-    file = file_of(folder, kind)
+def of_cell(folder: Path) -> dict[str, Host | NotMeasured]:
+    """Kind of evidence -> the host that took its record; without the kinds whose records this machine took.
+    NotMeasured: the note is damaged, so the figures of the record count for no host."""
+    files = folder.glob(paths.record(f"*{SUFFIX}"))
+    return {file.name.removesuffix(f"{SUFFIX}.json"): _read(file) for file in files}
+
+
+def _read(file: Path) -> Host | NotMeasured:
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        return Host.from_json(json.loads(text))
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; remove it, and take the evidence again") from None
+        return Host.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        return NotMeasured(f"{file.name} cannot be used: {error}")

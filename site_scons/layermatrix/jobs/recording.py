@@ -188,11 +188,14 @@ def _by_host(
     subject: Subject, place: Path, found: Mapping[str, Iterable[Figure]], timing: extract.Json
 ) -> Iterator[Measurement]:
     """The figures of a subject, apart for each host that took some of its evidence. found: by kind. timing:
-    as for `_timed`."""
+    as for `_timed`. Figures of an unknown host are left out."""
+    noted = hosts.of_cell(place)
     by_host: dict[Host | None, list[Figure]] = {}
     for kind, figures in found.items():
-        by_host.setdefault(hosts.of_record(place, kind), []).extend(figures)
-    timer = hosts.of_record(place, "bench")
+        host = noted.get(kind)
+        if not isinstance(host, NotMeasured):
+            by_host.setdefault(host, []).extend(figures)
+    timer = noted.get("bench")
     for host, own in by_host.items():
         yield replace(_timed(subject, own, timing if host == timer else {}), host=host)
 
