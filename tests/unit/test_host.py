@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.core import host
+from layermatrix.core import c_library, host
 from layermatrix.core.host import Host, HostKind
 
 HOST = Host("x86_64", "A CPU", "f1", 2, "Linux 6.1", "glibc 2.36", "3.11.7", "m1")
@@ -28,6 +28,7 @@ def test_this_machine_is_known_and_survives_json() -> None:
     here = Host.of_this_machine()
     assert here.architecture == platform.machine()
     assert here.cores >= 1
+    assert here.os == "Linux"
     assert here.libc != host.UNKNOWN
     assert Host.from_json(here.to_json()) == here
 
@@ -44,6 +45,7 @@ def test_a_kind_with_an_unknown_part_is_not_known() -> None:
     assert HOST.kind.is_known
     assert not replace(HOST, cpu_flags=host.UNKNOWN).kind.is_known
     assert not replace(HOST, libc="").kind.is_known
+    assert not replace(HOST, libc="musl").kind.is_known
 
 
 @pytest.mark.parametrize(
@@ -94,18 +96,18 @@ def test_the_variable_names_the_machine(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_musl_is_asked_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    assert host.libc(tmp_path) == host.UNKNOWN
+    assert c_library.version(tmp_path) == host.UNKNOWN
     script = "#!/bin/sh\necho 'musl libc (x86_64)' >&2\necho 'Version 1.2.4' >&2\nexit 1\n"
     root = root_with(tmp_path, **{"lib__ld-musl-x86_64.so.1": script})
-    assert host.libc(root) == host.UNKNOWN  # it cannot be started
+    assert c_library.version(root) == "musl"  # it cannot be started
     (root / "lib/ld-musl-x86_64.so.1").chmod(0o755)
-    assert host.libc(root) == "musl 1.2.4"
+    assert c_library.version(root) == "musl 1.2.4"
 
 
 def test_it_runs_where_only_python_is() -> None:
     """Its modules import the standard library and each other."""
     folder = Path(host.__file__).parent
-    for name in ("host.py", "processor.py"):
+    for name in ("host.py", "processor.py", "c_library.py"):
         tree = ast.parse((folder / name).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             modules = [one.name for one in node.names] if isinstance(node, ast.Import) else []

@@ -12,19 +12,16 @@ import hashlib
 import json
 import os
 import platform
-import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from layermatrix.core import processor
+from layermatrix.core import c_library, processor
 
 UNKNOWN = "unknown"
+UNKNOWNS = ("", UNKNOWN, c_library.MUSL)  # a C library without its version is not known, either
 MACHINE_VARIABLE = "LAYERMATRIX_MACHINE"  # an environment variable: the name of this machine
 MACHINE_ID = Path("etc/machine-id")
-LOADERS = ("ld-musl-*.so.1",)  # of C libraries that Python does not recognise
-LOADER_SECONDS = 10.0
 DIGITS = 16  # of a digest
 
 
@@ -48,7 +45,7 @@ class HostKind:
     @property
     def is_known(self) -> bool:
         """Whether every part could be read. Two unknown parts cannot be called equal."""
-        return all(part and part != UNKNOWN for part in (self.architecture, self.cpu_flags, self.libc))
+        return all(part and part not in UNKNOWNS for part in (self.architecture, self.cpu_flags, self.libc))
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Host:
             cpu_flags=cpu_flags(cpuinfo),
             cores=cores(),
             kernel=f"{platform.system()} {platform.release()}",
-            libc=libc(root),
+            libc=c_library.version(root),
             python=platform.python_version(),
             identity=identity(root),
         )
@@ -102,6 +99,11 @@ class Host:
     def id(self) -> str:
         """A digest of all fields."""
         return digest(*self.to_json().items())
+
+    @property
+    def os(self) -> str:
+        """The name of the system, such as Linux."""
+        return self.kernel.partition(" ")[0]
 
     @property
     def kind(self) -> HostKind:
@@ -136,26 +138,3 @@ def identity(root: Path = Path("/")) -> str:
         own_id = ""
     parts = (own_id, platform.node())
     return digest("machine", *parts) if any(parts) else ""
-
-
-def libc(root: Path = Path("/")) -> str:
-    """The C library of this host, such as "glibc 2.36" or "musl 1.2.4"; "unknown" if it cannot be found."""
-    found = " ".join(platform.libc_ver()).strip()
-    if found:
-        return found
-    for pattern in LOADERS:
-        for loader in sorted((root / "lib").glob(pattern)):
-            return _musl(loader)
-    return UNKNOWN
-
-
-def _musl(loader: Path) -> str:
-    """The version that musl's loader prints on stderr if it is started without a program."""
-    try:
-        done = subprocess.run(
-            [loader], capture_output=True, text=True, errors="replace", timeout=LOADER_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return UNKNOWN
-    version = re.search(r"^Version (\S+)", done.stderr, re.MULTILINE)
-    return f"musl {version[1]}" if version else UNKNOWN

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layermatrix.core.host import UNKNOWN, Host
+from layermatrix.core.host import UNKNOWNS, Host
 from layermatrix.store.entries import CELL, DETERMINISTIC
 
 ONE_MODEL = "measured on another machine of the same kind: a timing is compared within one machine"
@@ -69,7 +69,7 @@ def why_other_host(kind: str, one: Host, other: Host) -> str | None:
         return f"measured on another {words}: {'; '.join(parts)}"
     if _are_one_machine(one, other):
         return None
-    unknown = [name for name, text in wanted.items() if not text or text == UNKNOWN]
+    unknown = [name for name, text in wanted.items() if text in UNKNOWNS]
     return f"measured on another machine, and its {unknown[0]} cannot be read there" if unknown else None
 
 
