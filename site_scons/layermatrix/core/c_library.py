@@ -12,8 +12,8 @@ SECONDS = 10.0  # for the loader's answer
 
 
 def version(root: Path = Path("/")) -> str:
-    """Such as "glibc 2.36" or "musl 1.2.4"; "unknown" if there is neither. Python recognises glibc only. root:
-    the folder that contains lib."""
+    """Such as "glibc 2.36" or "musl 1.2.4"; "unknown" if there is neither. Python recognises glibc only.
+    root: the folder that contains lib."""
     known = " ".join(platform.libc_ver()).strip()
     if known:
         return known

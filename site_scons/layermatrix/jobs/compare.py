@@ -86,7 +86,8 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
     elif given:
         base = plan.root / given
     name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given
-    return changes.compare(changes.load(base) if base else None, now, name)
+    is_from_here = commit is not None and build is not None
+    return changes.compare(changes.load(base) if base else None, now, name, is_from_here=is_from_here)
 
 
 def _of_commit(plan: Plan, commit: str, cells: Sequence[str]) -> Path | None:

@@ -49,6 +49,11 @@ def terms(kind: str, host: Host) -> dict[str, str]:
     }
 
 
+def here(kind: str) -> tuple[str, ...]:
+    """The terms of this host, for the name of what is kept: on a host with others it does not compare."""
+    return tuple(terms(kind, Host.of_this_machine()).values())
+
+
 def described(kind: str, host: Host) -> str:
     """Where figures of this kind were measured, in words."""
     if kind == DETERMINISTIC:
