@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.build import toolchain
+from layermatrix.build import launchers, toolchain
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.toolchain import (
     Missing,
@@ -464,8 +464,19 @@ def test_what_is_wrong_with_a_launcher_is_named(launching: Workshop, text: str, 
     assert str(error.value) == f"CC={text}: {message}"
 
 
+def test_the_variables_of_launchers_are_passed_on_with_a_launcher_only(tmp_path: Path) -> None:
+    wanted = {"CCACHE_DIR": "/c", "DISTCC_HOSTS": "a b", "HOME": "/h"}
+    given = {**wanted, "HOMEPAGE": "x", "CCACHED": "x", "CC": "x"}
+    assert launchers.variables(("ccache", "gcc"), given) == wanted
+    assert launchers.variables(("gcc",), given) == {}
+    tmp_path.joinpath("ccache").touch()
+    tmp_path.joinpath("gcc").symlink_to(tmp_path / "ccache")
+    assert launchers.variables((str(tmp_path / "gcc"),), given) == wanted
+
+
 @pytest.mark.skipif(shutil.which("ccache") is None, reason="ccache is not installed")
-def test_ccache_is_seen_through(tmp_path: Path) -> None:
+def test_ccache_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
     cache = tmp_path / "cache.json"

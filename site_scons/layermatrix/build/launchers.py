@@ -6,11 +6,13 @@ that starts the command after it.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+CONFIGURING = re.compile(r"(?:CCACHE|SCCACHE|ICECC|DISTCC)_|(?:HOME|XDG_CACHE_HOME|XDG_CONFIG_HOME)$")
 KNOWN = ("ccache", "sccache", "icecc", "distcc")  # their names, which are their Debian packages, too
 ZIG = ("zig", "ziglang")
 CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # C compiler -> C++ compiler, as parts of their names
@@ -56,6 +58,14 @@ def split(command: Sequence[str]) -> Parts:
 
 def is_launcher(word: str) -> bool:
     return Path(word).name in KNOWN
+
+
+def variables(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that configure the launcher of this command; none without a launcher. SCons
+    passes on no others than the project's own."""
+    if not split(command).launcher and not any(is_launcher(os.path.realpath(word)) for word in command):
+        return {}
+    return {name: text for name, text in environment.items() if CONFIGURING.match(name)}
 
 
 def _is_compiler(word: str) -> bool:

@@ -11,8 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layermatrix.core.host import UNKNOWNS, Host
-from layermatrix.store.entries import CELL, DETERMINISTIC
+from layermatrix.store.entries import CELL, DETERMINISTIC, TIMED
 
+# What is equal in comparable figures: the kind of figure -> the columns of their hosts.
+COLUMNS = {
+    DETERMINISTIC: ("architecture", "cpu_flags", "libc"),
+    TIMED: ("cpu", "cores", "architecture", "libc", "identity"),
+}
+NAMES = {
+    "architecture": "architecture", "cpu_flags": "processor features", "libc": "C library",
+    "cpu": "processor", "cores": "cores", "identity": "machine",
+}  # fmt: skip
 ONE_MODEL = "measured on another machine of the same kind: a timing is compared within one machine"
 
 
@@ -34,19 +43,7 @@ def build_of(name: str, source: str, commit: str) -> str:
 
 def terms(kind: str, host: Host) -> dict[str, str]:
     """What two comparable figures have in common, by its name."""
-    if kind == DETERMINISTIC:
-        return {
-            "architecture": host.architecture,
-            "processor features": host.cpu_flags,
-            "C library": host.libc,
-        }
-    return {
-        "processor": host.cpu,
-        "cores": str(host.cores),
-        "architecture": host.architecture,
-        "C library": host.libc,
-        "machine": host.identity,
-    }
+    return {NAMES[column]: str(getattr(host, column)) for column in COLUMNS[kind]}
 
 
 def here(kind: str) -> tuple[str, ...]:

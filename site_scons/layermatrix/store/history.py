@@ -5,6 +5,7 @@ Only figures that `store.comparable` allows form a series. The others are listed
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -113,12 +114,22 @@ def _row(subject: str, values: Row) -> _Row:
     commit, time, dirty, started, median, low, high, kind, load_digest, compiler, source, digest = values[:12]
     origin = Origin(
         str(kind),
-        Host(*values[12:]),  # type: ignore[arg-type]
+        _host(values[12:]),
         comparable.build_of(subject, str(source), str(commit)),
         str(digest),
     )
     first = (commit, time, dirty, started, median, low, high, kind, load_digest, compiler)
     return _Row(*first, origin)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _host(values: Row) -> Host:
+    return Host(*values)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _terms(kind: str, host: Host) -> tuple[str, ...]:
+    return tuple(comparable.terms(kind, host).values())
 
 
 class _Group(NamedTuple):
@@ -144,12 +155,13 @@ def history(store: Store, *, load: str, subject: str, figure: str, commits: Coll
     usable = [row for row in rows if row.commit and not row.dirty]
     if not usable:
         return History((), "", rows[0].kind if rows else "", _unusable(rows))
-    chosen = _chosen(usable)
-    of_group, foreign = _with_one_binary([row for row in usable if _group(row) == chosen])
+    grouped = [(row, _group(row)) for row in usable]
+    chosen = _chosen(grouped)
+    of_group, foreign = _with_one_binary([row for row, group in grouped if group == chosen])
     latest = {row.commit: row for row in sorted(of_group, key=lambda row: row.started)}
     ordered = [row for row in of_group if latest[row.commit] is row]
     kind, first = ordered[0].kind, ordered[0]
-    others = [_difference(row, first) for row in usable if _group(row) != chosen]
+    others = [_difference(row, first) for row, group in grouped if group != chosen]
     return History(
         points=_marked([_point(row) for row in ordered], figure, kind),
         machine="; ".join(filter(None, (comparable.described(kind, first.origin.host), first.compiler))),
@@ -177,15 +189,14 @@ def _marked(points: Sequence[Point], figure: str, kind: str) -> tuple[Point, ...
 
 
 def _group(row: _Row) -> _Group:
-    terms = comparable.terms(row.kind, row.origin.host)
-    return _Group(row.load_digest, tuple(terms.values()), row.compiler)
+    return _Group(row.load_digest, _terms(row.kind, row.origin.host), row.compiler)
 
 
-def _chosen(rows: Sequence[_Row]) -> _Group:
+def _chosen(rows: Sequence[tuple[_Row, _Group]]) -> _Group:
     """The group with the most commits; of equal ones, the latest."""
     commits: dict[_Group, set[str]] = {}
-    for row in sorted(rows, key=lambda row: row.started, reverse=True):
-        commits.setdefault(_group(row), set()).add(row.commit)
+    for row, group in sorted(rows, key=lambda pair: pair[0].started, reverse=True):
+        commits.setdefault(group, set()).add(row.commit)
     return max(commits, key=lambda group: len(commits[group]))
 
 
@@ -195,6 +206,8 @@ def _with_one_binary(rows: Sequence[_Row]) -> tuple[list[_Row], list[str]]:
     commits: dict[str, set[str]] = {}
     for row in rows:
         commits.setdefault(row.origin.host.identity, set()).add(row.commit)
+    if len(commits) < 2:
+        return list(rows), []
     rank = {machine: len(found) for machine, found in commits.items()}
     judges: dict[str, _Row] = {}
     for row in sorted(rows, key=lambda row: (rank[row.origin.host.identity], row.started)):
