@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +24,11 @@ def root_with(folder: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
     return folder
+
+
+def named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Give this machine a host name."""
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename=name))
 
 
 def test_this_machine_is_known_and_survives_json() -> None:
@@ -76,26 +83,26 @@ def test_machines_with_one_image_are_told_apart_by_their_names(
 ) -> None:
     root = root_with(tmp_path, **{"etc__machine-id": "abc\n"})
     monkeypatch.delenv(host.MACHINE_VARIABLE, raising=False)
-    monkeypatch.setattr(platform, "node", lambda: "one")
+    named(monkeypatch, "one")
     first = host.identity(root)
     assert first == host.identity(root)
     assert "abc" not in first  # the id of a machine stays on it
-    monkeypatch.setattr(platform, "node", lambda: "two")
+    named(monkeypatch, "two")
     assert host.identity(root) != first
-    monkeypatch.setattr(platform, "node", lambda: "")
+    named(monkeypatch, "")
     assert host.identity(tmp_path / "empty") == ""
 
 
 def test_the_variable_names_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(host.MACHINE_VARIABLE, "desk")
-    monkeypatch.setattr(platform, "node", lambda: "one")
+    named(monkeypatch, "one")
     first = host.identity(tmp_path)
-    monkeypatch.setattr(platform, "node", lambda: "two")
+    named(monkeypatch, "two")
     assert host.identity(tmp_path) == first
 
 
 def test_musl_is_asked_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(os, "confstr", lambda name: None)
     assert c_library.version(tmp_path) == host.UNKNOWN
     script = "#!/bin/sh\necho 'musl libc (x86_64)' >&2\necho 'Version 1.2.4' >&2\nexit 1\n"
     root = root_with(tmp_path, **{"lib__ld-musl-x86_64.so.1": script})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-import re
-import subprocess
+import os
 from pathlib import Path
 
 MUSL = "musl"
@@ -12,9 +10,11 @@ SECONDS = 10.0  # for the loader's answer
 
 
 def version(root: Path = Path("/")) -> str:
-    """Such as "glibc 2.36" or "musl 1.2.4"; "unknown" if there is neither. Python recognises glibc only.
-    root: the folder that contains lib."""
-    known = " ".join(platform.libc_ver()).strip()
+    """Such as "glibc 2.36" or "musl 1.2.4"; "unknown" if there is neither. root: the folder with lib."""
+    try:
+        known = os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):
+        known = None
     if known:
         return known
     loaders = sorted((root / "lib").glob("ld-musl-*.so.1"))
@@ -22,12 +22,15 @@ def version(root: Path = Path("/")) -> str:
 
 
 def _musl(loader: Path) -> str:
-    """The version that musl's loader prints on stderr if it is started without a program."""
+    """The version that musl's loader prints on stderr if it is started without a program. The import is here
+    because hosts with glibc need none."""
+    import subprocess
+
     try:
         done = subprocess.run(
             [loader], capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return MUSL
-    found = re.search(r"^Version (\S+)", done.stderr, re.MULTILINE)
-    return f"{MUSL} {found[1]}" if found else MUSL
+    lines = (line.split() for line in done.stderr.splitlines())
+    return next((f"{MUSL} {words[1]}" for words in lines if words[:1] == ["Version"] and words[1:]), MUSL)

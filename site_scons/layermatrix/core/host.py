@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -65,15 +65,15 @@ class Host:
     @classmethod
     def of_this_machine(cls, root: Path = Path("/")) -> Host:
         """This host. root: the folder that contains proc and etc."""
-        cpuinfo = root / "proc/cpuinfo"
+        cpuinfo, system = root / "proc/cpuinfo", os.uname()
         return cls(
-            architecture=platform.machine() or UNKNOWN,
+            architecture=system.machine or UNKNOWN,
             cpu=processor.model(cpuinfo),
             cpu_flags=cpu_flags(cpuinfo),
             cores=cores(),
-            kernel=f"{platform.system()} {platform.release()}",
+            kernel=f"{system.sysname} {system.release}",
             libc=c_library.version(root),
-            python=platform.python_version(),
+            python=".".join(map(str, sys.version_info[:3])),
             identity=identity(root),
         )
 
@@ -136,5 +136,5 @@ def identity(root: Path = Path("/")) -> str:
         own_id = (root / MACHINE_ID).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         own_id = ""
-    parts = (own_id, platform.node())
+    parts = (own_id, os.uname().nodename)
     return digest("machine", *parts) if any(parts) else ""
