@@ -26,7 +26,7 @@ from layermatrix.core import templates
 from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters, registry
-from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
+from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured, several
 from layermatrix.evidence.kind import Status
 from layermatrix.report import (
     answer,
@@ -390,10 +390,7 @@ def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[st
 
 def _cards(results: Results) -> Iterable[View]:
     """The most important figures for a reader."""
-    verdicts = [tables.verdict(cell).kind for cell in results.cells]
-    good = verdicts.count(FigureKind.GOOD)
-    count = len(results.cells)
-    yield {"figure": f"{good} of {count}", "words": "cells passed", "good": good == count}
+    yield _passed(results)
     shipped = [cell for cell in results.cells if cell.is_shipped]
     yield from _fastest(results, shipped)
     yield from _shortest(results, shipped)
@@ -404,6 +401,17 @@ def _cards(results: Results) -> Iterable[View]:
         "words": "the measured figures, compared with the reported ones",
         "good": agrees is True,
     }
+
+
+def _passed(results: Results) -> View:
+    """How many cells passed, of those that were tested."""
+    verdicts = [tables.verdict(cell).kind for cell in results.cells]
+    good, tested = verdicts.count(FigureKind.GOOD), len(verdicts) - verdicts.count(FigureKind.MISSING)
+    idle = len(verdicts) - tested
+    words = "builds (cells) passed their checks"
+    if idle:
+        words = f"tested {words}; {several(idle, 'other')} {'was' if idle == 1 else 'were'} not tested"
+    return {"figure": f"{good} of {tested}", "words": words, "good": good == tested > 0}
 
 
 def _fastest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
