@@ -143,17 +143,22 @@ def _verdict(cell: CellResult, load: str | None) -> str:
 
 
 def _of_story(results: Results) -> Iterable[str]:
-    story = results.story
-    verdicts = [item.agrees for items in (story.steps, story.standings, story.guards) for item in items]
-    decided = [agrees for agrees in verdicts if agrees is not None]
-    good = sum(decided)
-    if decided and good == len(decided):
+    good, decided = agreeing(results)
+    if decided and good == decided:
         yield f"All {several(good, 'reported effect')} that could be decided are as reported, or better."
     elif decided:
         yield (
-            f"{good} of {several(len(decided), 'reported effect')} {'is' if good == 1 else 'are'} as"
+            f"{good} of {several(decided, 'reported effect')} {'is' if good == 1 else 'are'} as"
             " reported, or better; the report lists the others."
         )
+
+
+def agreeing(results: Results) -> tuple[int, int]:
+    """How many reported effects are as reported or better, and how many could be decided."""
+    story = results.story
+    verdicts = [item.agrees for items in (story.steps, story.standings, story.guards) for item in items]
+    decided = [agrees for agrees in verdicts if agrees is not None]
+    return sum(decided), len(decided)
 
 
 def _of_failures(results: Results) -> Iterable[str]:

@@ -13,7 +13,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core import templates
 from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence import counters, registry
+from layermatrix.evidence import conditions, counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured, several
 from layermatrix.evidence.kind import Status
 from layermatrix.report import (
@@ -37,10 +37,11 @@ from layermatrix.report import (
     peer_figures,
     peer_tables,
     tables,
+    usage_tables,
 )
 from layermatrix.report.charts import heat, scaling, standing, variants, vega
 from layermatrix.report.charts import history as history_chart
-from layermatrix.report.charts.chart import Chart
+from layermatrix.report.charts.chart import Chart, of_run
 from layermatrix.report.exporter import Exporter
 from layermatrix.report.history import Series
 from layermatrix.report.peer_figures import Field, Units
@@ -61,9 +62,14 @@ DRAWN = ("speed", "peak")  # maps
 FEW_CELLS = (
     16  # of more cells, only those that failed have their evidence on the page; each has a page of its own
 )
+MANY_EMPTY = 3  # rows without any figure, which are then listed below their table
 FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
 TABLES = (tables.code_table, tables.run_table)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
+TERMS = (
+    "A variant is one choice of the code's layers. A cell is a variant that is built in one way: its mode,"
+    " compiler, sanitizer and target. A load is a benchmark program with its arguments."
+)
 CONTENTS = {
     "peers": "Beside other libraries", "story": "Reported and measured", "tables": "Code and counters",
     "experiments": "Experiments", "history": "History", "paths": "Layer paths", "budgets": "Budgets",
@@ -119,6 +125,7 @@ class _Page:
             "contents": CONTENTS.items(),
             "answer": answer.sentences(results),
             "marks": answer.marks(results),
+            "terms": TERMS,
             "cards": list(_cards(results)),
             "peers": peers,
             "no_peers": _reason(results.peers),
@@ -127,6 +134,7 @@ class _Page:
             **self._story(),
             "tables": [self._table(make(results)) for make in TABLES],
             "counts_tables": [self._table(table) for table in tables.counts_tables(results)],
+            "usage_tables": [self._table(table) for table in usage_tables.of_cells(results)],
             "text_table": self._table(tables.text_table(results)),
             "comparisons": [self._comparison(found) for found in results.comparisons],
             "no_comparison": _reason(results.experiments),
@@ -171,15 +179,18 @@ class _Page:
                 "other": [self._chart(one) for one in rest],
             },
             "closed": [one.key for one in rest if one.key.startswith(standing.LOADS)],
-            "maps": [self._map(field) for field in fields],
+            "maps": [self._map(field, found) for field in fields],
             "loads": self._table(peer_tables.loads_table(found), sortable=False),
+            "usage": [
+                self._table(table, f"peers-{_key(table.title)}") for table in usage_tables.of_peers(found)
+            ],
             "command": scons("peers"),
         }
 
-    def _map(self, field: Field) -> View:
+    def _map(self, field: Field, found: PeerResults) -> View:
         """A map as a table, and as a chart if its figure is one of the two that are drawn: a map is large."""
-        chart = self._chart(heat.chart(field)) if field.key in DRAWN else None
-        return {**_map(field), "chart": chart}
+        drawn = of_run(heat.chart(field), found.conditions) if field.key in DRAWN else None
+        return {**_map(field), "chart": self._chart(drawn) if drawn else None}
 
     def _chart(self, one: Chart) -> View:
         from markupsafe import Markup
@@ -193,10 +204,13 @@ class _Page:
             "about": one.about,
             "svg": Markup(rendered.svg),  # Vega escapes all its texts
             "legend": one.legend,
+            "busy": [words.removeprefix(conditions.PREFIX) for words in one.busy],
+            "without": one.without,
         }
 
     def _table(self, table: Table, key: str = "", *, sortable: bool = True) -> View:
         """sortable: whether each row stands for itself."""
+        table, folded = _folded(table)
         reasons = table.reasons()
         few = len(table.rows) <= FEW_ROWS and len(table.headings) > MANY_COLUMNS
         return {
@@ -207,6 +221,8 @@ class _Page:
             "number": {reason: index for index, reason in enumerate(reasons, 1)},
             "reasons": reasons,
             "notes": table.notes,
+            "folded": folded,
+            "folded_words": f"{sum(map(len, folded.values()))} rows without any figure",
             "has_reported": table.has_reported,
             "repeated": _repeated([heading.head for heading in table.headings]),
             "turned": few,
@@ -252,6 +268,27 @@ class _Page:
     def _budgets(self) -> View:
         table = budgets.table(self.results)
         return {"words": budgets.sentence(self.results), "table": self._table(table) if table.rows else None}
+
+
+def _folded(table: Table) -> tuple[Table, Mapping[str, Sequence[str]]]:
+    """The table without its rows that have no figure, and their names by the reason; unless they are few, or
+    no other row is left."""
+    empty = [row for row in table.rows if _is_empty(row)]
+    if len(empty) < MANY_EMPTY or len(empty) == len(table.rows):
+        return table, {}
+    reasons = [
+        (row[0].text, "; ".join(dict.fromkeys(one.reason for one in row if one.kind is FigureKind.MISSING)))
+        for row in empty
+    ]
+    return replace(table, rows=tuple(row for row in table.rows if row not in empty)), explain.by_reason(
+        reasons
+    )
+
+
+def _is_empty(row: Sequence[Figure]) -> bool:
+    """Whether a row has a name, and besides only reasons why there is no figure."""
+    kinds = {one.kind for one in row[1:]}
+    return FigureKind.MISSING in kinds and kinds <= {FigureKind.MISSING, FigureKind.NOT_APPLICABLE}
 
 
 def _repeated(heads: Sequence[str]) -> set[str]:
@@ -394,13 +431,15 @@ def _cards(results: Results) -> Iterable[View]:
     shipped = [cell for cell in results.cells if cell.is_shipped]
     yield from _fastest(results, shipped)
     yield from _shortest(results, shipped)
-    agrees = results.story.agrees
-    words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
-    yield {
-        "figure": words,
-        "words": "the measured figures, compared with the reported ones",
-        "good": agrees is True,
-    }
+    yield from _agreeing(results)
+
+
+def _agreeing(results: Results) -> Iterable[View]:
+    """How many of the reported effects were found, too."""
+    good, decided = answer.agreeing(results)
+    if decided:
+        words = f"reported {'effect' if decided == 1 else 'effects'} found here, too, or a better one"
+        yield {"figure": f"{good} of {decided}", "words": words, "good": good == decided}
 
 
 def _passed(results: Results) -> View:
@@ -439,7 +478,7 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
     made = [make(results) for make in (*TABLES, tables.text_table)]
-    for table in (*made, *tables.counts_tables(results)):
+    for table in (*made, *tables.counts_tables(results), *usage_tables.of_cells(results)):
         for heading in table.headings:
             if heading.method and heading.method not in seen:
                 seen.add(heading.method)
@@ -447,9 +486,9 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     records = (cell.of(counters.KIND) for cell in results.cells)
     counted = next((record for record in records if not isinstance(record, NotMeasured)), None)
     if counted:
-        conditions = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
+        how = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
         repeats = "the cache is a model, so the counts repeat on any machine"
-        yield "counters", f"{counted.tool}; {repeats}{conditions}"
+        yield "counters", f"{counted.tool}; {repeats}{how}"
     yield from results.loads.items()
 
 
