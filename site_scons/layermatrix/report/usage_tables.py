@@ -146,5 +146,5 @@ def _notes(timings: Iterable[Timing | NotMeasured]) -> tuple[str, ...]:
     missing = [one.hardware.reason for one in timed if isinstance(one.hardware, NotMeasured)]
     counted = len(missing) < len(timed)
     reasons = dict.fromkeys(missing or [UNCOUNTED.reason])
-    how = OF_PERF.capitalize() if counted else f"not measured: {'; '.join(reasons)}"
+    how = OF_PERF if counted else f"not measured: {'; '.join(reasons)}"
     return (FAULTS, f"Hardware counters: {how}.")
