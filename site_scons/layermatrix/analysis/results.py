@@ -47,6 +47,7 @@ SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
 UNBUILT = "the library was not built, only other files of this cell"
+NO_PEERS = NotMeasured("this project is compared with no other libraries ('peers' in variants/matrix.yaml)")
 NOT_READ = NotMeasured("the store was not read")
 
 R = TypeVar("R", bound=Measured)
@@ -283,7 +284,7 @@ def collect(
         variants={cell.variant.name: layer_path.describe(cell.variant, profile) for cell in cells},
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
-        peers=peers.load(root),
+        peers=peers.load(root) if matrix.peers else NO_PEERS,
         origins=_origins(project, root, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
         beside={one.beside or name: name for name, one in catalogue.reported.items()},

@@ -340,6 +340,6 @@ def _timing(
     if isinstance(alone, NotMeasured) or subject is baseline:
         return alone
     if baseline is None:
-        return replace(alone, ratio=NotMeasured("there is no baseline"))
+        return replace(alone, ratio=bench.NO_BASELINE)
     beside = session.series[baseline.name, load.name]
     return samples.against(alone, beside, ratios.get((subject.name, load.name)))

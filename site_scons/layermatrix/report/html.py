@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.analysis import comparison, figures
 from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
-from layermatrix.analysis.results import CellResult, Results
+from layermatrix.analysis.results import NO_PEERS, CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core import templates
 from layermatrix.core.command import scons
@@ -122,9 +122,11 @@ class _Page:
         view = {
             "results": results,
             "title": f"{results.system.name}: how fast each variant is, and what it costs",
-            "contents": CONTENTS.items(),
+            "contents": _contents(results).items(),
+            "has_peers": results.peers != NO_PEERS,
+            "has_reported": answer.has_reported(results),
             "answer": answer.sentences(results),
-            "marks": answer.marks(results),
+            "marks": [words.removeprefix(conditions.PREFIX) for words in answer.marks(results)],
             "terms": TERMS,
             "cards": list(_cards(results)),
             "peers": peers,
@@ -268,6 +270,16 @@ class _Page:
     def _budgets(self) -> View:
         table = budgets.table(self.results)
         return {"words": budgets.sentence(self.results), "table": self._table(table) if table.rows else None}
+
+
+def _contents(results: Results) -> dict[str, str]:
+    """The sections that this project has."""
+    found = dict(CONTENTS)
+    if results.peers == NO_PEERS:
+        del found["peers"]
+    if not answer.has_reported(results):
+        found["story"] = "The variants"
+    return found
 
 
 def _folded(table: Table) -> tuple[Table, Mapping[str, Sequence[str]]]:
@@ -437,7 +449,7 @@ def _cards(results: Results) -> Iterable[View]:
 def _agreeing(results: Results) -> Iterable[View]:
     """How many of the reported effects were found, too."""
     good, decided = answer.agreeing(results)
-    if decided:
+    if decided and answer.has_reported(results):
         words = f"reported {'effect' if decided == 1 else 'effects'} found here, too, or a better one"
         yield {"figure": f"{good} of {decided}", "words": words, "good": good == decided}
 

@@ -155,7 +155,10 @@
     plot.replaceChildren(place);
     figure.classList.add("live");
     views.set(figure.dataset.chart, made.view);
-    if (typeof spec.width === "number") made.view.usual = { width: spec.width, beside: drawn.clientWidth - spec.width };
+    if (typeof spec.width === "number") {
+      const least = (spec.usermeta && spec.usermeta.least) || 170;
+      made.view.usual = { width: spec.width, least, beside: drawn.clientWidth - spec.width };
+    }
     fit(figure, made.view);
     update(made.view);
     cues();
@@ -165,7 +168,7 @@
   function fit(figure, view) {
     if (!view.usual) return;
     const room = figure.querySelector(".plot").clientWidth - view.usual.beside;
-    view.width(Math.min(view.usual.width, Math.max(170, room)));
+    view.width(Math.min(view.usual.width, Math.max(view.usual.least, room)));
   }
 
   function resized() {

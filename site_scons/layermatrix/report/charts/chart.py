@@ -45,6 +45,7 @@ CONFIG = {
 }  # fmt: skip
 
 
+LEAST = "least"  # user data of a spec: the least width at which the chart can be read, in pixels
 BUSY = "the machine was busy during this run"  # the words of the sign
 QUIET, UNWATCHED = "quiet during this run", "not watched during this run"
 MACHINE = "machine"  # the line of a tooltip that says which

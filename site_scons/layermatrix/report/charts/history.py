@@ -31,7 +31,9 @@ def draw(series: Sequence[Series]) -> Chart:
     }  # fmt: skip
     y = {"type": "quantitative", "scale": {"zero": False}, "title": f"{first.figure}, {first.unit}"}
     colours = [f"var(--series-{index % chart.SERIES_COLOURS})" for index in range(len(subjects))]
-    scale = chart.series_scale([*subjects, CHANGE], [*colours, chart.WARN])
+    has_change = any(one.changes for one in series)
+    named = [*subjects, *([CHANGE] if has_change else [])]
+    scale = chart.series_scale(named, [*colours, chart.WARN])
     colour: Spec = {"field": "subject", "type": "nominal", "title": None, "scale": scale}
     boxed = tooltip(
         cell="subject", commit="commit", date="when", figure="exact", change="change", machine=chart.MACHINE
@@ -69,11 +71,12 @@ def draw(series: Sequence[Series]) -> Chart:
         "data": {"values": values},
         "width": {"step": min(60, max(14, 620 // max(len(commits), 1)))},
         "height": 240,
-        "layer": [line, interval, point, mark, *([sign] if busy else [])],
+        "layer": [line, interval, point, *([mark] if has_change else []), *([sign] if busy else [])],
     }
     on = f" on {first.load}" if first.load else ""
     better = "More is better." if first.better == "higher" else "Less is better."
-    about = f"{better} A diamond is a change that the noise does not explain. Measured on {first.machine}."
+    diamond = " A diamond is a change that the noise does not explain." if has_change else ""
+    about = f"{better}{diamond} Measured on {first.machine}."
     legend = (("warning", chart.BUSY),) if busy else ()
     return Chart(f"history-{first.figure}-{first.load}", f"{first.figure}{on}", about, spec, legend)
 

@@ -136,6 +136,7 @@ def _memory_and_speed(found: PeerResults, points: list[Spec]) -> Chart:
         "width": 620,
         "height": 360,
         "layer": [large, small, *labels],
+        "usermeta": {chart.LEAST: 420},
     }
     about = (
         "The best place is the upper left corner: fast with little memory. A large mark is the mean over all"

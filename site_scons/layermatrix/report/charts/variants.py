@@ -5,13 +5,14 @@ Reads results; returns charts of bars. A bar that could not be drawn has its rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from layermatrix.analysis import figures
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm, bench, conditions
+from layermatrix.evidence.bench import Timing
 from layermatrix.evidence.columns import number
 from layermatrix.evidence.conditions import Conditions
 from layermatrix.report import tables
@@ -150,7 +151,7 @@ def _place(bars: Bars, series: Sequence[str]) -> Spec:
 
 
 def _along(bars: Bars, field: str) -> Spec:
-    scale = {"type": "log", "domainMin": START} if bars.log else {"zero": True}
+    scale = {"type": "log", "domainMin": START, "nice": False} if bars.log else {"zero": True}
     axis = {} if bars.log else {"tickCount": 8}
     return {"field": field, "type": "quantitative", "title": bars.unit, "scale": scale, "axis": axis}
 
@@ -228,26 +229,50 @@ def _reference(value: float) -> Spec:
 
 
 def _speed(results: Results, load: str) -> Bars:
+    """The speeds as multiples of the baseline's; of a project without one, as they were measured."""
     names, baseline = tables.row_names(results), results.baseline.name
+    does = results.loads[load]
+    if not results.baseline.is_known:
+        bars = [_absolute_bar(names[cell.id], cell, load) for cell in results.cells]
+        unit = next((one.unit for cell in results.cells if (one := _timing(cell, load))), "speed")
+        about = f"How fast each variant runs this load: {does}."
+        return Bars(f"speed-{load}", f"Speed, {load}", about, unit, tuple(bars), timed=True)
     bars = []
     for cell in results.cells:
         ratio = figures.speed_ratio(cell, load)
         reported = _reported_ratio(results, cell) if load == results.headline else None
         bars.append(replace(_ratio_bar(names[cell.id], cell, ratio), reported=reported))
-    about = f"How many times as fast as the {baseline} each variant runs this load: {results.loads[load]}."
+    about = f"How many times as fast as the {baseline} each variant runs this load: {does}."
     unit = f"times the speed of the {baseline}"
     return Bars(
         f"speed-{load}", f"Speed, {load}", about, unit, tuple(bars), reference=(1.0, baseline), timed=True
     )
 
 
+def _timing(cell: CellResult, load: str) -> Timing | None:
+    found = figures.timing(cell, load)
+    return None if isinstance(found, NotMeasured) else found
+
+
+def _absolute_bar(name: str, cell: CellResult, load: str) -> Bar:
+    found = figures.timing(cell, load)
+    if isinstance(found, NotMeasured):
+        return Bar(name, cell.variant, "measured", None, f"not measured: {found.reason}")
+    middle, low, high = (number(value, 3) for value in (found.median, found.low, found.high))
+    exact = f"{middle} {found.unit} ({low} to {high})"
+    return Bar(name, cell.variant, "measured", found.median, exact, found.low, found.high, _conditions(cell))
+
+
 def _ratio_bar(name: str, cell: CellResult, ratio: figures.Value) -> Bar:
     if isinstance(ratio, NotMeasured):
         return Bar(name, cell.variant, "measured", None, f"not measured: {ratio.reason}")
     exact = f"{ratio.middle:.3f}x ({ratio.low:.3f} to {ratio.high:.3f})"
+    return Bar(name, cell.variant, "measured", ratio.middle, exact, ratio.low, ratio.high, _conditions(cell))
+
+
+def _conditions(cell: CellResult) -> Conditions | None:
     timed = cell.of(bench.KIND)
-    found = None if isinstance(timed, NotMeasured) else timed.conditions
-    return Bar(name, cell.variant, "measured", ratio.middle, exact, ratio.low, ratio.high, found)
+    return None if isinstance(timed, NotMeasured) else timed.conditions
 
 
 def _reported_ratio(results: Results, cell: CellResult) -> tuple[float, float] | None:
@@ -265,7 +290,8 @@ def _code(results: Results) -> Bars:
         for entry in entries:
             bar = _instructions(names[cell.id], cell, entry)
             bars.append(replace(bar, reported=reported) if entry == entries[0] else bar)
-    about = "How long the code of each entry is, cold parts included. Reported are lines of assembly."
+    about = "How long the code of each entry is, cold parts included."
+    about += " Reported are lines of assembly." if any(bar.reported for bar in bars) else ""
     title = "Code of the fast path"
     return Bars("code-length", title, about, "machine instructions (log scale)", tuple(bars), log=True)
 
@@ -280,8 +306,14 @@ def _instructions(name: str, cell: CellResult, entry: str) -> Bar:
 
 def _misses(results: Results) -> Bars:
     names, load, work = tables.row_names(results), results.headline, results.view.work
-    series = (("the library's", figures.l1_misses), ("with the benchmark's own", figures.raw_l1_misses))
-    named: list[tuple[str, CellResult | BaselineResult]] = [(results.baseline.name, results.baseline)]
+    series: tuple[tuple[str, Callable[[figures.Evidence, str | None], figures.Value]], ...] = (
+        ("the library's", figures.l1_misses), ("with the benchmark's own", figures.raw_l1_misses),
+    )  # fmt: skip
+    named: list[tuple[str, CellResult | BaselineResult]] = []
+    if results.baseline.is_known:
+        named.append((results.baseline.name, results.baseline))
+    else:
+        series = series[:1]  # every load is inlined and counted as a whole
     named += [(names[cell.id], cell) for cell in results.cells]
     bars = []
     for name, record in named:
