@@ -171,7 +171,7 @@ class _Session:
         return math.inf if budget is None or number < 2 else budget - elapsed
 
     def give_up(self, number: int) -> None:
-        """End the run in the midst of a round, whose samples are not used."""
+        """End the run during a round, whose samples are not used."""
         self.stopped = (
             f"the budget of {self.method.budget:g} s was over in round {number} of {self.planned}, which is"
             " left out"
