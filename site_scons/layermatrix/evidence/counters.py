@@ -32,9 +32,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.build import toolchain
 from layermatrix.build.step import Task
-from layermatrix.core import library_use, process
+from layermatrix.core import c_library, library_use, process
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure
@@ -125,7 +124,7 @@ def _conditions(project: Project) -> str:
     ]
     tools = [load_commands.state(tool) for tool in ("valgrind", "perf", "setarch", "taskset")]
     permitted = PERF_PERMISSION.read_text(encoding="ascii") if PERF_PERMISSION.is_file() else None
-    return repr((loads, chosen.I1, chosen.D1, chosen.LL, toolchain.libc(), tools, permitted))
+    return repr((loads, chosen.I1, chosen.D1, chosen.LL, c_library.version(), tools, permitted))
 
 
 def _take(task: Task) -> Counters | NotMeasured:
@@ -192,7 +191,7 @@ def measure(
     return Counters(
         tool=f"{version} cachegrind",
         valgrind=version,
-        libc=toolchain.libc(),
+        libc=c_library.version(),
         cache={"I1": cache.I1, "D1": cache.D1, "LL": cache.LL},
         conditions=tuple(conditions),
         loads=results,

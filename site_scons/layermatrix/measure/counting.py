@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.build import toolchain
-from layermatrix.core import library_use, process
+from layermatrix.core import c_library, library_use, process
 from layermatrix.core.records import Format, NotMeasured
 from layermatrix.evidence import counters
 from layermatrix.evidence.counters import CountedLoad, Counters
@@ -54,7 +53,7 @@ class Counter:
         version, conditions = self._version, self._bench[1]
         shapes = {name: getattr(self.wanted, name) for name in ("I1", "D1", "LL")}
         return Counters(
-            f"{version} cachegrind", version, toolchain.libc(), shapes, tuple(conditions), found, HARDWARE
+            f"{version} cachegrind", version, c_library.version(), shapes, tuple(conditions), found, HARDWARE
         )
 
     @functools.cached_property
@@ -112,7 +111,7 @@ class Counter:
         for file in files:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         shapes = (self.wanted.I1, self.wanted.D1, self.wanted.LL)
-        conditions = (self._version, toolchain.libc(), *self._bench[1])
+        conditions = (self._version, c_library.version(), *self._bench[1])
         digest.update(repr((load.command[1:], load.linked, own, shapes, conditions)).encode())
         return digest.hexdigest()[:32]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.analysis import comparison, figures
+from layermatrix.analysis import comparison, figures, host_groups
 from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import NO_PEERS, CellResult, Results
@@ -64,7 +64,7 @@ FEW_CELLS = (
 )
 MANY_EMPTY = 3  # rows without any figure, which are then listed below their table
 FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
-TABLES = (tables.code_table, tables.run_table)
+TABLES = (lambda results: [tables.code_table(results)], tables.run_tables)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 TERMS = (
     "A variant is one choice of the code's layers. A cell is a variant that is built in one way: its mode,"
@@ -132,9 +132,9 @@ class _Page:
             "peers": peers,
             "no_peers": _reason(results.peers),
             "shades": _shades(),
-            "charts": [self._chart(one) for one in variants.charts(results)],
+            "charts": [self._chart(one) for one in variants.charts(host_groups.main(results))],
             **self._story(),
-            "tables": [self._table(make(results)) for make in TABLES],
+            "tables": [self._table(one) for make in TABLES for one in make(results)],
             "counts_tables": [self._table(table) for table in tables.counts_tables(results)],
             "usage_tables": [self._table(table) for table in usage_tables.of_cells(results)],
             "text_table": self._table(tables.text_table(results)),
@@ -143,7 +143,8 @@ class _Page:
             "history": self._history(),
             "variants": [_variant(results, name, about) for name, about in results.variants.items()],
             "budgets": self._budgets(),
-            "cells_table": self._table(tables.matrix_table(results)),
+            "cells_tables": [self._table(one) for one in tables.matrix_tables(results)],
+            "hosts": self._hosts(),
             "links": {cell.id: f"cells/{cell.id}.html" for cell in results.cells},
             "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
             "reported_note": tables.REPORTED_NOTE,
@@ -266,6 +267,14 @@ class _Page:
             for series in shown.values()
         ]
         return {"charts": made, "reason": None}
+
+    def _hosts(self) -> View:
+        """The hosts that took the evidence, and which of them the charts are about."""
+        table, found = tables.hosts_table(self.results), host_groups.groups(self.results)
+        return {
+            "table": self._table(table) if table else None,
+            "charts": found[0].words if found else "",
+        }
 
     def _budgets(self) -> View:
         table = budgets.table(self.results)
@@ -441,7 +450,7 @@ def _cards(results: Results) -> Iterable[View]:
     """The most important figures for a reader."""
     yield _passed(results)
     shipped = [cell for cell in results.cells if cell.is_shipped]
-    yield from _fastest(results, shipped)
+    yield from _fastest(results, _shipped_of_one_host(results))
     yield from _shortest(results, shipped)
     yield from _agreeing(results)
 
@@ -463,6 +472,11 @@ def _passed(results: Results) -> View:
     if idle:
         words = f"tested {words}; {several(idle, 'other')} {'was' if idle == 1 else 'were'} not tested"
     return {"figure": f"{good} of {tested}", "words": words, "good": good == tested > 0}
+
+
+def _shipped_of_one_host(results: Results) -> list[CellResult]:
+    """The shipped cells whose timings compare."""
+    return [cell for cell in host_groups.main(results).cells if cell.is_shipped]
 
 
 def _fastest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
@@ -489,8 +503,9 @@ def _shortest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
 def _methods(results: Results) -> Iterable[tuple[str, str]]:
     """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
-    made = [make(results) for make in (*TABLES, tables.text_table)]
-    for table in (*made, *tables.counts_tables(results), *usage_tables.of_cells(results)):
+    made = [table for make in TABLES for table in make(results)]
+    made += [tables.text_table(results), *tables.counts_tables(results), *usage_tables.of_cells(results)]
+    for table in made:
         for heading in table.headings:
             if heading.method and heading.method not in seen:
                 seen.add(heading.method)
