@@ -61,6 +61,14 @@ def plan(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Plan:
     )
 
 
+def write_result(folder: Path, host: object) -> None:
+    """The result that a cell uses: of its counters and of a program."""
+    empty: dict[str, object] = {}
+    steps = [{"name": name, "kind": "k", "record": empty} for name in ("counters", "programs/sqlite")]
+    result = {"format": "layermatrix-result", "version": 1, "host": host, "steps": steps}
+    folder.joinpath(hosts.RESULT).write_text(json.dumps(result), encoding="utf-8")
+
+
 def test_the_history_and_its_changes(path: Path) -> None:
     with database.readable(path) as store:
         counts = history.history(store, load="churn", subject=SMALL, figure="instructions")
@@ -141,19 +149,29 @@ def test_evidence_of_a_bundle_is_recorded_as_a_run_of_its_host(plan: Plan) -> No
     ):
         (folder / "evidence").mkdir(parents=True, exist_ok=True)
         (folder / f"evidence/{kind}.json").write_text(json.dumps(record), encoding="utf-8")
-    hosts.note(folder, "counters", MUSL)
+    write_result(folder, MUSL.to_json())
     assert recording.save(begun, recording.of_cells(begun, [cell], built=("counters", "asm")))
     with database.readable(plan.root / recording.FILE) as store:
         rows = [dict(zip(query.COLUMNS, row, strict=True)) for row in query.rows(store, Filter())]
     by_host = {row["figure"]: row["machine"] for row in rows}
     assert by_host == {"code_size": Host.of_this_machine().identity, "instructions": "m2"}
     assert len({row["run"] for row in rows}) == 2
-    # a damaged note: the figure counts for no host
-    hosts.file_of(folder, "counters").write_text("{", encoding="utf-8")
+    # a result without its host: the figure counts for none
+    write_result(folder, {"cpu": "A CPU"})
     found = list(recording.of_cells(begun, [cell], built=("counters", "asm")))
     assert [figure.name for one in found for figure in one.figures] == ["code_size"]
-    hosts.note(folder, "counters", None)
-    assert hosts.of_cell(folder) == {}
+
+
+@pytest.mark.parametrize("text", [None, "{}\n", "{", "[]", '{"steps": {}}'])
+def test_without_a_result_this_machine_took_the_evidence(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        tmp_path.joinpath(hosts.RESULT).write_text(text, encoding="utf-8")
+    assert hosts.of_cell(tmp_path) == {}
+
+
+def test_a_result_names_the_kinds_of_its_steps(tmp_path: Path) -> None:
+    write_result(tmp_path, MUSL.to_json())
+    assert hosts.of_cell(tmp_path) == {"counters": MUSL, "programs": MUSL}
 
 
 def test_the_job_merge(path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,15 +79,16 @@ class Host:
 
     @classmethod
     def from_json(cls, values: object) -> Host:
-        """The host that `to_json` described. Raises ValueError, which names the wrong part."""
+        """The host that `to_json` described. Raises ValueError, which names the wrong part. Parts with a
+        default may be missing."""
         if not isinstance(values, Mapping):
             raise ValueError("a host is an object")
         read: dict[str, str | int] = {}
         for part in fields(cls):
             wanted = int if part.name == "cores" else str
-            value = values.get(part.name)
+            value = values.get(part.name, part.default)
             if not isinstance(value, wanted) or isinstance(value, bool):
-                raise ValueError(f"host: {part.name} is {value!r}, not {_NAMES[wanted]}")
+                raise ValueError(f"host: {part.name} is {values.get(part.name)!r}, not {_NAMES[wanted]}")
             read[part.name] = value  # so each argument has the type of its field
         return cls(**read)  # type: ignore[arg-type]
 
