@@ -33,6 +33,22 @@ def test_the_page_of_this_repository_is_printed_from_its_record() -> None:
     assert history.render(page, DOCS) == written, "./sconsw history ... --accept writes docs/history.md"
 
 
+def test_the_command_prints_what_the_page_shows() -> None:
+    page = history.FORMAT.read(DOCS / "history.results.json")
+    assert isinstance(page, Page)
+    stream = io.StringIO()
+    history.tables(page.series, page.missed, terminal.make_console(stream))
+    printed = [line.split() for line in stream.getvalue().splitlines()]
+    written = (DOCS / "history.md").read_text(encoding="utf-8")
+    for one in page.series:
+        for point in one.points:
+            number, day = one.number(point.median), point.when[:10]
+            row = f"| `{point.commit[:10]}` | {day} {point.when[11:16]} | {number} | {one.change(point)} |"
+            assert row in written
+            fields = [point.commit[:10], day, point.when[11:19], number]
+            assert [*fields, *one.change(point).split()] in printed
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     page = Page("scons history", (COUNTS,), {"a" * 40: "first"}, (Missed("c" * 40, "2026", "broken"),))
     history.FORMAT.write(tmp_path / "page.json", page)

@@ -47,6 +47,24 @@ def test_figures_of_one_host_are_one_group_without_words() -> None:
     assert "Hosts" not in markdown.render(samples.phases())
 
 
+def test_cells_of_one_host_of_which_some_are_not_timed_are_one_group() -> None:
+    """Such as debug cells, or cells of which only the library was built."""
+    cells = [samples.cell("old", bench=UNTIMED), samples.cell("mid", bench=UNTIMED), samples.cell("new")]
+    results = samples.record(cells)
+    assert names(results) == [("", ["old", "mid", "new"])]
+    assert host_groups.main(results) is results
+
+
+def test_a_cell_without_a_timing_stands_with_timed_ones_whose_counts_compare_with_its_own() -> None:
+    apart = on(None, MUSL, MUSL)
+    untimed = replace(samples.cell("split", bench=UNTIMED), hosts={"counters": MUSL})
+    results = samples.record([*apart.cells, untimed])
+    assert [cells for _, cells in names(results)] == [["mid", "new", "split"], ["old"]]
+    assert names(results)[0][0] == "Another CPU, 2 cores, x86_64, musl 1.2.4"
+    mine = host_groups.groups(results)[1]
+    assert host_groups.of_group(results, mine).baseline is results.baseline
+
+
 def test_a_record_that_was_taken_here_through_a_bundle_is_of_this_host() -> None:
     results = on(None, HERE, None)
     assert len(host_groups.groups(results)) == 1

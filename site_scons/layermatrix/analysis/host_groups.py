@@ -6,7 +6,7 @@ are of one kind, and timings if one machine took them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
@@ -44,13 +44,16 @@ class Used:
 
 def groups(results: Results, *, timed: bool = True) -> tuple[Group, ...]:
     """The cells of each group, the largest group first. timed: timings stand together, not only counts."""
+    keys = [_key(results, cell, timed) for cell in results.cells]
     by_key: dict[tuple[Terms, Terms], list[CellResult]] = {}
-    for cell in results.cells:
-        by_key.setdefault(_key(results, cell, timed), []).append(cell)
+    for cell, key in zip(results.cells, keys, strict=True):
+        by_key.setdefault(_joined(key, keys), []).append(cell)
     found = sorted(by_key.items(), key=lambda pair: -len(pair[1]))
     if len(found) < 2:
         return tuple(Group("", tuple(cells), key) for key, cells in found)
-    named = [(_words(results, cells[0], timed), cells, key) for key, cells in found]
+    named = [
+        (_words(results, _told_by(results, cells, key, timed), timed), cells, key) for key, cells in found
+    ]
     words = [one for one, _, _ in named]
     return tuple(
         Group(text if words.count(text) == 1 else f"{text}, machine {_machine(key)}", tuple(cells), key)
@@ -63,7 +66,7 @@ def of_group(results: Results, group: Group, *, timed: bool = True) -> Results:
     if not group.words:
         return results
     baseline = results.baseline
-    if _key(results, baseline, timed) != group.key:
+    if not _fits(_key(results, baseline, timed), group.key):
         reason = NotMeasured("it was measured on another host, whose figures do not compare")
         evidence = {
             kind: reason if isinstance(one, Measured) else one for kind, one in baseline.evidence.items()
@@ -124,6 +127,17 @@ def _key(results: Results, record: CellResult | BaselineResult, timed: bool) -> 
     return counted, _terms(TIMED, _host(results, record, bench.KIND.name)) if is_timed else ()
 
 
+def _joined(key: tuple[Terms, Terms], keys: Sequence[tuple[Terms, Terms]]) -> tuple[Terms, Terms]:
+    """The group of a record: one without a timing stands with the most timed ones whose counts compare with
+    its own, so that the cells of one host are one group."""
+    return max((one for one in keys if _fits(key, one)), key=lambda one: (bool(one[1]), keys.count(one)))
+
+
+def _fits(key: tuple[Terms, Terms], group: tuple[Terms, Terms]) -> bool:
+    """Whether a record can stand in a group: its counts compare, and its timing if it has one."""
+    return key[0] == group[0] and key[1] in ((), group[1])
+
+
 def _terms(kind: str, host: Host) -> Terms:
     return tuple(comparable.terms(kind, host).values())
 
@@ -136,6 +150,13 @@ def _words(results: Results, cell: CellResult, timed: bool) -> str:
     if not timed or isinstance(cell.of(bench.KIND), NotMeasured):
         return comparable.described(DETERMINISTIC, _host(results, cell, counters.KIND.name))
     return comparable.described(TIMED, _host(results, cell, bench.KIND.name))
+
+
+def _told_by(
+    results: Results, cells: Sequence[CellResult], key: tuple[Terms, Terms], timed: bool
+) -> CellResult:
+    """The cell whose host describes a group: a timed one if there is one."""
+    return next(cell for cell in cells if _key(results, cell, timed) == key)
 
 
 def _machine(key: tuple[Terms, Terms]) -> str:

@@ -29,6 +29,7 @@ CPU = "median CPU time of the rounds; other work on the machine changes it less 
 PEAK = "peak resident memory of the benchmark"
 
 
+NO_BASELINE = NotMeasured("there is no baseline")
 UNREPORTED = NotMeasured("the program does not report it")
 UNCOUNTED = NotMeasured("it was not counted in this run")
 SMALLEST_EFFECT = 0.01  # a share; used where a project declares none
@@ -158,8 +159,9 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
         is_first = load == view.headline
         speed = Heading(load, view.speed, ROUNDS, load)
         columns.append(Column(speed, _of(load, _speed), beside="speed" if is_first else None))
-        ratio = Heading("ratio to", view.baseline, RATIO, load)
-        columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
+        if not all(_has_no_baseline(record.load(load)) for record in records):
+            ratio = Heading("ratio to", view.baseline, RATIO, load)
+            columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
         if any(_is_alone(record.load(load)) for record in records):
             cpu = Heading("CPU", f"ns/{view.work}", CPU, load)
             columns.append(Column(cpu, _of(load, lambda timing: figure(timing.cpu_ns, 1))))
@@ -167,6 +169,11 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
             Column(Heading("peak", "KiB", PEAK, load), _of(load, lambda timing: figure(timing.peak_kib)))
         )
     return columns
+
+
+def _has_no_baseline(timing: Timing | NotMeasured) -> bool:
+    """Whether it could not be compared, because the project has no baseline."""
+    return isinstance(timing, Timing) and timing.ratio == NO_BASELINE
 
 
 def _is_alone(timing: Timing | NotMeasured) -> bool:

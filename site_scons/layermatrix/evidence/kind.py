@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from layermatrix.build import paths
@@ -69,6 +70,11 @@ class Inputs:
     after: Sequence[Node] = ()
 
 
+def _nothing_else(cell: Cell, project: Project, root: Path) -> bool:
+    """Nothing is built only for this evidence, so that no file shows whether it was taken."""
+    return False
+
+
 def _every_cell(cell: Cell, project: Project) -> str | None:
     return None
 
@@ -85,6 +91,7 @@ class Kind(Generic[R]):
     take      reads `task.sources` and returns the record; the build writes it
     left_out  returns the reason why a cell has no such evidence; None if it has
     checks    returns the checks of a record; None: nothing can fail, so the kind is not a gate
+    is_prepared  returns whether everything that is built only for this evidence of a cell is there
 
     of_baseline: the baseline has such a record, too. required: a report without this record has failed.
     is_figure: comparisons take it, too, because it runs no tests. of_targets: cells for other targets have
@@ -100,6 +107,7 @@ class Kind(Generic[R]):
     take: Callable[[Task], R | NotMeasured] | None = None
     left_out: Callable[[Cell, Project], str | None] = _every_cell
     checks: Callable[[R], Sequence[Check]] | None = field(default=None)
+    is_prepared: Callable[[Cell, Project, Path], bool] = _nothing_else
     of_baseline: bool = False
     required: bool = False
     is_figure: bool = False
@@ -115,6 +123,11 @@ class Kind(Generic[R]):
     def file(self) -> str:
         """Its file, relative to the folder of a cell."""
         return paths.record(self.name)
+
+    @property
+    def stamp(self) -> str:
+        """A gate's second file, which is there only if all checks passed."""
+        return f"evidence/{self.name}.passed"
 
     @property
     def module(self) -> str:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layermatrix.build import paths
 from layermatrix.build.step import Task
 from layermatrix.core import library_use, process
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
@@ -30,7 +31,9 @@ from layermatrix.model.matrix import NATIVE
 
 if TYPE_CHECKING:
     from layermatrix.model.axes import Running
+    from layermatrix.model.cells import Cell
     from layermatrix.model.measuring import Suite
+    from layermatrix.model.project import Project
 
 
 NOT_EMULATED = "an emulator changes what it tests ('native' in variants/matrix.yaml)"
@@ -198,6 +201,14 @@ def _checks(record: Tests) -> list[Check]:
     return [*record.programs, *([] if ran else [nothing])]
 
 
+def _is_prepared(cell: Cell, project: Project, root: Path) -> bool:
+    """Whether every program of `sources` is built; `tests=short` leaves out the long ones. One alone may be
+    built for something else, such as a page of docs/."""
+    suite = project.matrix.tests
+    stems = {source.stem for pattern in suite.sources for source in root.glob(pattern)} - {*suite.long}
+    return bool(stems) and all((root / cell.build_dir / paths.program(stem)).exists() for stem in stems)
+
+
 def _columns(records: Sequence[Tests], view: View) -> list[Column[Tests]]:
     heading = Heading("tests", "passed", "test programs: exit status 0", "checks")
     return [Column(heading, lambda record: passed(record.programs), brief=True)]
@@ -212,6 +223,7 @@ KIND = Kind(
     declare=_declare,
     take=_take,
     checks=_checks,
+    is_prepared=_is_prepared,
     required=True,
     of_targets=True,
 )

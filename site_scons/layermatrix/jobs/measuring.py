@@ -57,6 +57,7 @@ def in_rounds(plan: Plan, rounds: int) -> str:
 
 def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
     """Build, time, report. After a failure or an interrupt, the report shows the finished results."""
+    from layermatrix.analysis.missing_records import Job
     from layermatrix.measure import timing
     from layermatrix.report import terminal
 
@@ -70,8 +71,7 @@ def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
     measured = recording.of_cells(begun, chosen.cells, built=built)
     recording.save(begun, measured, rounds=rounds_of(plan), interrupted=outcome.interrupted)
     show = getattr(terminal, table)
-    results = collecting.write_report(
-        plan, chosen, show, interrupted=outcome.interrupted, checked="checks" in build.targets
-    )
+    took = Job.ALL if "checks" in build.targets else Job.SOME
+    results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted, job=took)
     outcome.failed(int(any(cell.failed for cell in results.cells)))
     return outcome.end()

@@ -254,6 +254,8 @@ def _marked(table: Table, records: Iterable[figures.Evidence]) -> Table:
 
 
 def _built(cell: CellResult) -> Figure:
+    if not cell.built and not cell.failure and cell.why_unbuilt:
+        return not_measured(cell.why_unbuilt)
     return Figure("yes", FigureKind.GOOD) if cell.built else Figure("no", FigureKind.BAD)
 
 

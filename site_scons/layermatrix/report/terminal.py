@@ -21,7 +21,7 @@ from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import answer, counter_lock, peer_tables, tables
+from layermatrix.report import answer, counter_lock, peer_tables, tables, usage_tables
 from layermatrix.report.explain import by_reason
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_WIDTH = 120  # if the output is not a terminal
+FEW_LOADS = 4  # of a comparison with other libraries: their faults and switches are printed, too
+USAGE = "page faults, context switches and hardware counters"
 LOG_LINES = 15  # shown of the first failure
 GAP, MARGIN = 2, 1  # between columns, and beside a table
 STYLES = {
@@ -54,9 +56,12 @@ def make_console(file: IO[str] | None = None) -> Console:
 
 
 def phase_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
-    """The tables of code and run, their comparison with the reported figures, the answer in sentences, and
-    the paths of the reports. What a reader needs first is last, where a terminal shows it."""
-    for table in (tables.code_table(results), *tables.run_tables(results)):
+    """The tables of what the programs used, of code and of the run, their comparison with the reported
+    figures, the answer in sentences, and the paths of the reports. What a reader needs first is last, where a
+    terminal shows it."""
+    for table in (
+        *usage_tables.of_cells(results), tables.code_table(results), *tables.run_tables(results),
+    ):  # fmt: skip
         _print_table(table, console, baseline=results.baseline.is_known)
     _print_hosts(results, console)
     _print_sentences(results, console)
@@ -104,8 +109,12 @@ def peers(found: PeerResults | NotMeasured, console: Console, file: Path) -> Non
     if isinstance(found, NotMeasured):
         console.print(f"not measured: {found.reason}", markup=False)
         return
-    for table in reversed(peer_tables.all_tables(found)):
+    few = len(found.loads) <= FEW_LOADS
+    for table in (*(usage_tables.of_peers(found) if few else ()), *reversed(peer_tables.all_tables(found))):
         _print_table(table, console, baseline=False)
+    if not few:
+        console.print(f"The report has {USAGE} of each load.", style="dim", markup=False)
+        console.print()
     _print_answer(answer.of_peers(found), console)
     console.print(f"Stored in {file}; {scons('report')} shows it.", markup=False)
 
