@@ -171,48 +171,73 @@ hardened_waiting_t hardened_waiting(void)
 // ---- tiny blocks
 
 // The layers overwrite the first word with a link, so this is the last time that it can be checked.
-static void leave_tiny(quarantine_block_t gone)
+ALWAYS_INLINE void leave_tiny(quarantine_block_t gone)
 {
     if (UNLIKELY(*(const canary_word_t *)(void *)gone.start != CANARY_FILL))
         hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
     blocks_free(gone.start);
 }
 
-// A fork finds a row consistent at any time, as it does the heap.
-static void retire_tiny(tiny_place_t place, size_t asked)
+// The row holds larger blocks than those that leave it, or the bound has become smaller.
+static COLD void let_surplus_go(quarantine_t *waiting)
 {
-    quarantine_t *waiting = quarantine();
+    while (waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1)
+        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+}
+
+// A fork finds a row consistent at any time, as it does the heap.
+ALWAYS_INLINE void retire_into(quarantine_t *waiting, tiny_place_t place, size_t asked)
+{
     size_t size = (size_t)(place.end - place.block);
-    if (UNLIKELY(waiting == NULL)) {
-        tiny_notes_fill(place, asked, size <= FILL_ALWAYS);
-        blocks_free(place.block);
-        return;
-    }
-    tiny_notes_fill(place, asked, fill_allows_whole(&waiting->allowance, size));
-    quarantine_block_t block = {.start = place.block, .size = size};
+    if (LIKELY(size <= FILL_ALWAYS)) canary_fill(place.block, place.end - CANARY_POST);
+    else tiny_notes_fill(place, asked, fill_allows_whole(&waiting->allowance, size));
+    quarantine_block_t block = {.start = place.block, .size = (uint32_t)size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
     if (quarantine_has_room(&waiting->tiny, size, waiting->tiny_most)) quarantine_add(&waiting->tiny, block);
     else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
-    while (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1))
-        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+    if (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most)) let_surplus_go(waiting);
     tiny_heap_end(heap);
 }
 
-static void free_tiny(const tiny_slab_t *slab, void *block)
+static COLD void retire_first(tiny_place_t place, size_t asked)
 {
-    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
-    size_t asked = tiny_notes_claim(place);
-    if (UNLIKELY(!canary_is_whole(place.block, asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
-    retire_tiny(place, asked);
+    quarantine_t *waiting = make_quarantine();
+    if (waiting != NULL) {
+        retire_into(waiting, place, asked);
+        return;
+    }
+    tiny_notes_fill(place, asked, (size_t)(place.end - place.block) <= FILL_ALWAYS);
+    blocks_free(place.block);
 }
 
-static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
+ALWAYS_INLINE void retire_tiny(tiny_place_t place, size_t asked)
+{
+    quarantine_t *waiting = own();
+    if (LIKELY(waiting != NULL)) retire_into(waiting, place, asked);
+    else retire_first(place, asked);
+}
+
+ALWAYS_INLINE void free_tiny(const tiny_slab_t *slab, void *block)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
+    retire_tiny(place, tiny_notes_claim(place));
+}
+
+static COLD void check_larger(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
+{
+    tiny_notes_check_free(slab, place, note);
+}
+
+ALWAYS_INLINE void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
-    tiny_notes_check_free(slab, place);
-    tiny_notes_set(place, size);
-    canary_set(place.block, size, place.end);
+    uint16_t note = atomic_load_explicit(place.note, memory_order_relaxed);
+    if (UNLIKELY(note != TINY_NOTE_FREED || (size_t)(place.end - place.block) > FILL_ALWAYS))
+        check_larger(slab, place, note);
+    else if (UNLIKELY(!canary_is_filled(place.block + sizeof(tiny_block_t), place.end - CANARY_POST)))
+        tiny_die(CANARY_WRITTEN, block);
+    tiny_notes_hand_out(place, size);
     return block;
 }
 
@@ -260,7 +285,7 @@ static void retire_run(char *block, size_t asked, size_t size)
         check_waiting(gone);
         blocks_free(gone.start);
     }
-    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = size, .whole = whole});
+    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = (uint32_t)size, .whole = whole});
     tiny_heap_end(heap);
 }
 

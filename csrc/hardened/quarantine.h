@@ -11,8 +11,8 @@
 
 typedef struct quarantine_block {
     char *start;
-    size_t size : 48;
-    size_t whole : 1; // of a run: it is filled as a whole, not in part
+    uint32_t size;
+    bool whole; // of a run: it is filled as a whole, not in part
 } quarantine_block_t;
 
 #define QUARANTINE_ROW 512u
@@ -74,7 +74,7 @@ static inline quarantine_block_t quarantine_exchange(quarantine_row_t *row, quar
     unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
     quarantine_block_t taken = row->waiting[index];
     row->waiting[index] = block;
-    row->bytes += block.size - taken.size;
+    row->bytes = row->bytes + block.size - taken.size; // in the order that keeps it from wrapping in the narrower type
     quarantine_draw(row, random);
     return taken;
 }
