@@ -102,8 +102,6 @@ static inline void tiny_notes_begin(const tiny_slab_t *slab, tiny_place_t place)
     size_t index = (size_t)(place.note - slab->asked);
     if (index > 0 && tiny_note_is_of_new(place.note - 1)) canary_set_post(place.block);
     if (index + 1u == slab->capacity || tiny_note_is_of_new(place.note + 1)) canary_set_post(place.end);
-    if ((size_t)(place.end - place.block) <= FILL_ALWAYS)
-        canary_fill(place.block + sizeof(tiny_block_t), place.end - CANARY_POST);
 }
 
 // Checks what a block that the layers return holds, except for the link that they wrote and the post; ends the process if

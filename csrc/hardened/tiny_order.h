@@ -1,8 +1,10 @@
 // Where the blocks of a slab begin, and the order in which they are allocated: that of their addresses, or, with full
-// checks, an order in which the next block cannot be predicted.
+// checks, an order in which the next block cannot be predicted: it is drawn at random from the free ones.
 //
 // colour: the offset of a slab's first block from its page's start, in steps of a cache line or of the blocks' own
 // alignment, so that equal blocks of many slabs do not share one cache set.
+// window: with full checks, fresh blocks become free ones a window at a time, so that a slab's memory is used page by page.
+// It has at least TINY_WINDOW_BLOCKS blocks, and at least TINY_WINDOW_BYTES.
 #ifndef TINY_ORDER_H
 #define TINY_ORDER_H
 
@@ -20,76 +22,49 @@
 _Static_assert(TINY_MAX_SIZE + TINY_ALIGNMENT_MOST <= TINY_SLAB_PAGES_MOST * HAK_PAGE,
                "a slab has no room for its first post");
 
-static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
+static inline void tiny_order_set_up(tiny_slab_t *slab)
 {
-    slab->order = tiny_draw(random);
     canary_set_post(slab->start);
     for (size_t i = 0; i < slab->capacity; i++)
         atomic_store_explicit(&slab->asked[i], 0, memory_order_relaxed);
 }
 
-// Returns a number that depends on the secret. Mixed twice, because one product keeps neighbours together.
-static inline size_t tiny_order_mixed(const tiny_slab_t *slab, size_t round, size_t half)
-{
-    uint64_t once = tiny_pad((const void *)((uintptr_t)slab->order << 32 | round << 16 | half));
-    return tiny_pad((const void *)once);
-}
-
-// Fresh blocks are drawn from one window of a slab after the other, so that a slab's memory is used page by page.
-// window: at least TINY_WINDOW_BLOCKS blocks, and at least TINY_WINDOW_BYTES.
 #define TINY_WINDOW_BLOCKS ((size_t)8)
 #define TINY_WINDOW_BYTES ((size_t)16384)
 
+// Returns the number of blocks of the slab's next window.
 static inline size_t tiny_order_window(const tiny_slab_t *slab)
 {
-    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class];
-    return blocks > TINY_WINDOW_BLOCKS ? blocks : TINY_WINDOW_BLOCKS;
+    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class], left = slab->capacity - (size_t)slab->fresh;
+    if (blocks < TINY_WINDOW_BLOCKS) blocks = TINY_WINDOW_BLOCKS;
+    return blocks < left ? blocks : left;
 }
 
-// Returns the nth of `count` numbers in a random order: a Feistel network over the next even number of bits, keyed by the
-// secret and repeated until it gives one of them. With steps of one length, two batches would reveal the third.
-static inline size_t tiny_order_permuted(const tiny_slab_t *slab, size_t window, size_t count, size_t n)
+static inline uint32_t tiny_order_draw(uint64_t *random)
 {
-    unsigned bits = count > 4 ? 32u - (unsigned)__builtin_clz((unsigned)count - 1u) : 2,
-             half = (bits + 1) / 2;
-    size_t mask = ((size_t)1 << half) - 1;
-    do {
-        for (size_t round = 0; round < 4; round++) {
-            size_t low = n & mask;
-            n = low << half | ((n >> half ^ tiny_order_mixed(slab, window * 4 + round, low)) & mask);
-        }
-    } while (n >= count);
-    return n;
-}
-
-// Returns the index of the nth fresh block.
-static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
-{
-    size_t length = tiny_order_window(slab), window = n / length, first = window * length;
-    size_t count = slab->capacity - first < length ? slab->capacity - first : length;
-    return first + tiny_order_permuted(slab, window, count, n - first);
+    return tiny_draw(random);
 }
 
 // Adds the block at a random position: with each, the row is a random permutation (R. Durstenfeld, CACM algorithm 235).
-static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
+static inline void tiny_order_add(uint32_t drawn, tiny_row_t *row, tiny_block_t *block)
 {
     tiny_row_add(row, block);
-    unsigned last = row->count - 1, at = tiny_draw(random) % row->count;
+    unsigned last = row->count - 1, at = (unsigned)((uint64_t)drawn * row->count >> 32);
     row->block[last] = row->block[at];
     row->block[at] = block;
 }
 
-// Where the search for free blocks begins among the words of a slab's free bits.
+// Where the search for free blocks begins among the first `words` words of a slab's free bits.
 static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *slab, size_t words)
 {
     (void)slab;
-    return tiny_draw(random) % words;
+    return (size_t)((uint64_t)tiny_draw(random) * words >> 32);
 }
 
-// Picks one of the bits of a word that is not 0.
-static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+// Picks one of the bits of a word that is not 0. It uses other bits of the drawn number than tiny_order_add.
+static inline unsigned tiny_order_pick(uint32_t drawn, uint64_t word)
 {
-    unsigned turn = tiny_draw(random) % 64;
+    unsigned turn = drawn % 64;
     uint64_t turned = word >> turn | word << (64 - turn) % 64;
     return ((unsigned)__builtin_ctzll(turned) + turn) % 64;
 }
@@ -98,21 +73,20 @@ static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
 
 #define TINY_FIRST_COLOUR 0u
 
-static inline void tiny_order_set_up(uint64_t *random, tiny_slab_t *slab)
+static inline void tiny_order_set_up(tiny_slab_t *slab)
 {
-    (void)random;
     (void)slab;
 }
 
-static inline size_t tiny_order_nth(const tiny_slab_t *slab, size_t n)
-{
-    (void)slab;
-    return n;
-}
-
-static inline void tiny_order_add(uint64_t *random, tiny_row_t *row, tiny_block_t *block)
+static inline uint32_t tiny_order_draw(uint64_t *random)
 {
     (void)random;
+    return 0;
+}
+
+static inline void tiny_order_add(uint32_t drawn, tiny_row_t *row, tiny_block_t *block)
+{
+    (void)drawn;
     tiny_row_add(row, block);
 }
 
@@ -123,9 +97,9 @@ static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *
     return slab->free_from;
 }
 
-static inline unsigned tiny_order_pick(uint64_t *random, uint64_t word)
+static inline unsigned tiny_order_pick(uint32_t drawn, uint64_t word)
 {
-    (void)random;
+    (void)drawn;
     return (unsigned)__builtin_ctzll(word);
 }
 
