@@ -185,16 +185,23 @@ static COLD void let_surplus_go(quarantine_t *waiting)
         leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
 }
 
+static COLD void fill_larger(tiny_place_t place)
+{
+    tiny_notes_fill(place);
+}
+
 // A fork finds a row consistent at any time, as it does the heap.
 ALWAYS_INLINE void retire_into(quarantine_t *waiting, tiny_place_t place, size_t asked)
 {
     size_t size = (size_t)(place.end - place.block);
-    if (LIKELY(size <= FILL_ALWAYS)) canary_fill(place.block, place.end - CANARY_POST);
-    else tiny_notes_fill(place, asked, fill_allows_whole(&waiting->allowance, size));
+    if (size <= FILL_ALWAYS) canary_fill(place.block, place.end - CANARY_POST);
+    else if (fill_allows_whole(&waiting->allowance, size)) fill_larger(place);
+    else tiny_notes_fill_part(place, asked);
     quarantine_block_t block = {.start = place.block, .size = (uint32_t)size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
-    if (quarantine_has_room(&waiting->tiny, size, waiting->tiny_most)) quarantine_add(&waiting->tiny, block);
+    if (UNLIKELY(quarantine_has_much_room(&waiting->tiny, size, waiting->tiny_most)))
+        quarantine_add(&waiting->tiny, block);
     else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
     if (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most)) let_surplus_go(waiting);
     tiny_heap_end(heap);
@@ -207,7 +214,8 @@ static COLD void retire_first(tiny_place_t place, size_t asked)
         retire_into(waiting, place, asked);
         return;
     }
-    tiny_notes_fill(place, asked, (size_t)(place.end - place.block) <= FILL_ALWAYS);
+    if ((size_t)(place.end - place.block) <= FILL_ALWAYS) tiny_notes_fill(place);
+    else tiny_notes_fill_part(place, asked);
     blocks_free(place.block);
 }
 
@@ -224,19 +232,28 @@ ALWAYS_INLINE void free_tiny(const tiny_slab_t *slab, void *block)
     retire_tiny(place, tiny_notes_claim(place));
 }
 
-static COLD void check_larger(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
+static COLD void check_other(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
 {
     tiny_notes_check_free(slab, place, note);
+}
+
+// The kinds of fill that most blocks have: small ones as a whole, larger ones in part.
+ALWAYS_INLINE void check_free(const tiny_slab_t *slab, tiny_place_t place)
+{
+    uint16_t note = atomic_load_explicit(place.note, memory_order_relaxed);
+    const char *behind = place.block + sizeof(tiny_block_t), *post = place.end - CANARY_POST;
+    bool is_whole = true;
+    if (LIKELY(note == TINY_NOTE_FREED && (size_t)(place.end - place.block) <= FILL_ALWAYS))
+        is_whole = canary_is_filled(behind, post);
+    else if (note == TINY_NOTE_FREED_PART) is_whole = fill_part_is_whole(place.block, behind, post);
+    else check_other(slab, place, note);
+    if (UNLIKELY(!is_whole)) tiny_die(CANARY_WRITTEN, place.block);
 }
 
 ALWAYS_INLINE void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
-    uint16_t note = atomic_load_explicit(place.note, memory_order_relaxed);
-    if (UNLIKELY(note != TINY_NOTE_FREED || (size_t)(place.end - place.block) > FILL_ALWAYS))
-        check_larger(slab, place, note);
-    else if (UNLIKELY(!canary_is_filled(place.block + sizeof(tiny_block_t), place.end - CANARY_POST)))
-        tiny_die(CANARY_WRITTEN, block);
+    check_free(slab, place);
     tiny_notes_hand_out(place, size);
     return block;
 }
@@ -262,7 +279,7 @@ static bool fill_run(quarantine_t *waiting, char *block, size_t asked, size_t si
     bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
     if (!whole) {
         fill_part(block, post);
-        canary_wipe(block + asked, block + size);
+        canary_wipe(block, asked, block + size);
         return false;
     }
     fill_whole(block, post);
@@ -293,7 +310,7 @@ static void retire_run(char *block, size_t asked, size_t size)
 static void wipe_end(char *block, size_t asked, size_t size)
 {
     if (size == 0) return;
-    canary_wipe(block + asked, block + size);
+    canary_wipe(block, asked, block + size);
     canary_fill(block + size - CANARY_POST, block + size);
 }
 
@@ -432,7 +449,7 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
     size_t has = blocks_size(block, NO_REALLOC);
     check_canary(block, *asked, has);
     if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) return NULL;
-    canary_wipe((char *)block + *asked, (char *)block + has);
+    canary_wipe(block, *asked, (char *)block + has);
     hand_out(block, size);
     return block;
 }
@@ -445,7 +462,7 @@ void hardened_shrink(void *block, size_t size)
         wipe_end(block, asked, has);
     } else {
         asked = hardened_size(block, NO_REALLOC);
-        canary_wipe((char *)block + asked, (char *)block + blocks_size(block, NO_REALLOC));
+        canary_wipe(block, asked, (char *)block + blocks_size(block, NO_REALLOC));
     }
     hand_out(block, size);
 }

@@ -92,7 +92,7 @@ static inline canary_word_t *canary_stop(canary_row_t row)
     return canary_at(row.first + CANARY_MOST / sizeof *row.first, row.post);
 }
 
-// Writes the canary of a block for which `asked` bytes were requested. `word`: the block's. The post, which the owner of
+// Writes the canary of a block for which `asked` bytes were requested. `word`: the block's, or the fill. The post, which the owner of
 // the next block may be reading, stands there already. If it is all of the canary, the word before it gets its old
 // contents back.
 static inline void canary_set_with(uint64_t word, char *block, size_t asked, char *end)
@@ -111,11 +111,10 @@ static inline void canary_set(char *block, size_t asked, char *end)
     canary_set_with(canary_word_for(tiny_secret(), end), block, asked, end);
 }
 
-// Overwrites the canary that begins at `start`, except for the post.
-static inline void canary_wipe(char *start, char *end)
+// Overwrites the canary, except for the post.
+static inline void canary_wipe(char *block, size_t asked, char *end)
 {
-    const char *stop = (const char *)canary_stop(canary_row_of(start, end));
-    if (stop > start) memset(start, (int)(CANARY_FILL & 0xff), (size_t)(stop - start));
+    canary_set_with(CANARY_FILL, block, asked, end);
 }
 
 // Checks the canary and the post.

@@ -12,7 +12,7 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-#define FILL_ALWAYS ((size_t)1024)
+#define FILL_ALWAYS ((size_t)512)
 #define FILL_BEGINNING ((size_t)128)
 #define FILL_PIECE ((size_t)64)
 

@@ -61,16 +61,16 @@ static inline size_t tiny_notes_claim(tiny_place_t place)
     return asked;
 }
 
-// Fills a claimed block, as a whole or in part. Its canary goes in any case, because it depends on the secret.
-static inline void tiny_notes_fill(tiny_place_t place, size_t asked, bool whole)
+// Fills a claimed block as a whole; or in part, but the canary goes in any case, because it depends on the secret.
+static inline void tiny_notes_fill(tiny_place_t place)
 {
-    char *post = place.end - CANARY_POST;
-    if (LIKELY(whole)) {
-        fill_whole(place.block, post);
-        return;
-    }
-    fill_part(place.block, post);
-    canary_wipe(place.block + asked, place.end);
+    fill_whole(place.block, place.end - CANARY_POST);
+}
+
+static inline void tiny_notes_fill_part(tiny_place_t place, size_t asked)
+{
+    canary_wipe(place.block, asked, place.end);
+    fill_part(place.block, place.end - CANARY_POST);
     atomic_store_explicit(place.note, TINY_NOTE_FREED_PART, memory_order_relaxed);
 }
 
