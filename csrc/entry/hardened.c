@@ -128,9 +128,7 @@ static void drain(void)
 static void end(void)
 {
     drain();
-    quarantine_t *gone = own();
     tiny_thread.quarantine.blocks = NULL;
-    quarantine_unmake(gone);
 }
 
 static size_t tiny_bytes_of_each(size_t threads)
@@ -144,9 +142,10 @@ static COLD quarantine_t *make_quarantine(void)
 {
     tiny_heap_t *heap = tiny_backend_heap();
     if (heap == NULL) return NULL;
-    quarantine_t *made = quarantine_make();
-    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
     tiny_heap_begin(heap);
+    if (heap->quarantine == NULL) heap->quarantine = quarantine_make();
+    quarantine_t *made = heap->quarantine;
+    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
     tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
     tiny_heap_end(heap);
     return made;

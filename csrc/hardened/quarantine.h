@@ -34,9 +34,8 @@ typedef struct quarantine {
     quarantine_row_t arena;
 } quarantine_t;
 
-// Returns NULL when no memory is available.
+// Returns NULL when no memory is available. It is never freed: the next thread of the same heap uses it.
 quarantine_t *quarantine_make(void);
-void quarantine_unmake(quarantine_t *quarantine);
 
 // At least one block may wait, however large.
 static inline bool quarantine_has_room(const quarantine_row_t *row, size_t size, size_t bound)
@@ -60,7 +59,11 @@ static inline void quarantine_add(quarantine_row_t *row, quarantine_block_t bloc
 static inline void quarantine_draw(quarantine_row_t *row, uint64_t *random)
 {
     row->next = (unsigned)((uint64_t)tiny_draw(random) * row->count >> 32);
-    __builtin_prefetch(row->waiting[row->next].start, 1);
+    quarantine_block_t next = row->waiting[row->next];
+    __builtin_prefetch(next.start, 1);
+    __builtin_prefetch(next.start + next.size - CANARY_POST, 1);
+    __builtin_prefetch(next.start + 64, 1);
+    __builtin_prefetch(next.start + 128, 1);
 }
 
 // Takes one of the blocks; there is one at least.
