@@ -301,7 +301,8 @@ static void retire_run(char *block, size_t asked, size_t size)
         check_waiting(gone);
         blocks_free(gone.start);
     }
-    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = (uint32_t)size, .whole = whole});
+    quarantine_add(&waiting->arena,
+                   (quarantine_block_t){.start = block, .size = (uint32_t)size, .whole = whole});
     tiny_heap_end(heap);
 }
 

@@ -77,33 +77,36 @@ static inline canary_row_t canary_row_of(const char *start, char *end)
     return (canary_row_t){first, (canary_word_t *)(void *)end - 1, UINT64_MAX << ((uintptr_t)start & 7) * 8};
 }
 
-// A processor cannot predict how many words a small block's canary has. So the first CANARY_ALIKE are treated alike:
-// those that the canary does not have are replaced by its last one.
+// A processor cannot predict how many words a block's canary has. So CANARY_ALIKE words are treated alike, and as many again
+// in blocks whose classes leave more unused: words that the canary does not have are replaced by its last one.
 #define CANARY_ALIKE 4u
+#define CANARY_SMALL ((ptrdiff_t)256)
+_Static_assert(CANARY_MOST == 2 * CANARY_ALIKE * sizeof(canary_word_t),
+               "two groups of words are a whole canary");
 
 static inline canary_word_t *canary_at(canary_word_t *word, canary_word_t *last)
 {
     return word < last ? word : last;
 }
 
-// Where the words end that have to be treated after the first CANARY_ALIKE.
-static inline canary_word_t *canary_stop(canary_row_t row)
+static inline bool canary_may_be_long(canary_row_t row, const char *block, const char *end)
 {
-    return canary_at(row.first + CANARY_MOST / sizeof *row.first, row.post);
+    return end - block > CANARY_SMALL || row.first + CANARY_ALIKE < row.post;
 }
 
-// Writes the canary of a block for which `asked` bytes were requested. `word`: the block's, or the fill. The post, which the owner of
-// the next block may be reading, stands there already. If it is all of the canary, the word before it gets its old
-// contents back.
+// Writes the canary of a block for which `asked` bytes were requested. `word`: the block's, or the fill. The post, which the
+// owner of the next block may be reading, stands there already. If it is all of the canary, the word before it gets its
+// old contents back.
 static inline void canary_set_with(uint64_t word, char *block, size_t asked, char *end)
 {
     canary_row_t row = canary_row_of(block + asked, end);
-    canary_word_t *last = (char *)row.post > block ? row.post - 1 : row.post, *first = canary_at(row.first, last);
+    canary_word_t *last = (char *)row.post > block ? row.post - 1 : row.post;
+    canary_word_t *first = canary_at(row.first, last);
     uint64_t own = row.first < row.post ? row.own : 0, others = *first & ~own;
     for (unsigned i = 1; i < CANARY_ALIKE; i++) *canary_at(row.first + i, last) = word;
+    if (canary_may_be_long(row, block, end))
+        for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++) *canary_at(row.first + i, last) = word;
     *first = others | (word & own);
-    canary_word_t *stop = canary_stop(row);
-    for (canary_word_t *rest = row.first + CANARY_ALIKE; rest < stop; rest++) *rest = word;
 }
 
 static inline void canary_set(char *block, size_t asked, char *end)
@@ -118,19 +121,20 @@ static inline void canary_wipe(char *block, size_t asked, char *end)
 }
 
 // Checks the canary and the post.
-static inline bool canary_is_whole_with(uint64_t word, const char *start, char *end)
+static inline bool canary_is_whole_with(uint64_t word, const char *block, size_t asked, char *end)
 {
-    canary_row_t row = canary_row_of(start, end);
+    canary_row_t row = canary_row_of(block + asked, end);
     uint64_t differences = (*row.post ^ word) | ((*row.first ^ word) & row.own);
     for (unsigned i = 1; i < CANARY_ALIKE; i++) differences |= *canary_at(row.first + i, row.post) ^ word;
-    canary_word_t *stop = canary_stop(row);
-    for (const canary_word_t *rest = row.first + CANARY_ALIKE; rest < stop; rest++) differences |= *rest ^ word;
+    if (canary_may_be_long(row, block, end))
+        for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++)
+            differences |= *canary_at(row.first + i, row.post) ^ word;
     return differences == 0;
 }
 
 static inline bool canary_is_whole(const char *block, size_t asked, char *end)
 {
-    return canary_is_whole_with(canary_word_for(tiny_secret(), end), block + asked, end);
+    return canary_is_whole_with(canary_word_for(tiny_secret(), end), block, asked, end);
 }
 
 // ---- fill: `start` and `end` are multiples of 8
@@ -199,10 +203,9 @@ static inline bool canary_short_is_filled(const void *start, size_t size)
 {
     const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
     if (size < sizeof fill) return size == 0 || *(const canary_word_t *)start == CANARY_FILL;
-    return canary_lanes_are_zero((*canary_lane(start, 0) ^ fill) |
-                                 (*canary_lane(start, canary_second(size)) ^ fill) |
-                                 (*canary_lane(start, canary_third(size)) ^ fill) |
-                                 (*canary_lane(start, size - sizeof fill) ^ fill));
+    return canary_lanes_are_zero(
+        (*canary_lane(start, 0) ^ fill) | (*canary_lane(start, canary_second(size)) ^ fill) |
+        (*canary_lane(start, canary_third(size)) ^ fill) | (*canary_lane(start, size - sizeof fill) ^ fill));
 }
 
 static inline bool canary_is_filled(const void *start, const void *end)

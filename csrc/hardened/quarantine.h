@@ -84,7 +84,8 @@ static inline quarantine_block_t quarantine_exchange(quarantine_row_t *row, quar
     unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
     quarantine_block_t taken = row->waiting[index];
     row->waiting[index] = block;
-    row->bytes = row->bytes + block.size - taken.size; // in the order that keeps it from wrapping in the narrower type
+    row->bytes =
+        row->bytes + block.size - taken.size; // in the order that keeps it from wrapping in the narrower type
     quarantine_draw(row, random);
     return taken;
 }

@@ -56,7 +56,7 @@ static inline size_t tiny_notes_claim(tiny_place_t place)
     uint64_t secret = tiny_secret();
     if (UNLIKELY(!canary_has_word(place.block, canary_word_for(secret, place.block))))
         tiny_die(CANARY_UNDERFLOW, place.block);
-    if (UNLIKELY(!canary_is_whole_with(canary_word_for(secret, place.end), place.block + asked, place.end)))
+    if (UNLIKELY(!canary_is_whole_with(canary_word_for(secret, place.end), place.block, asked, place.end)))
         tiny_die(CANARY_OVERFLOW, place.block);
     return asked;
 }
@@ -108,8 +108,7 @@ static inline void tiny_notes_begin(const tiny_slab_t *slab, tiny_place_t place)
 // the block is allocated, or was written to since it was freed.
 static inline void tiny_notes_check_free(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
 {
-    if (UNLIKELY(note == 0))
-        tiny_notes_begin(slab, place);
+    if (UNLIKELY(note == 0)) tiny_notes_begin(slab, place);
     else if (UNLIKELY(!tiny_note_is_of_free(note)))
         tiny_die("corrupted heap: a block was handed out twice", place.block);
     else if (UNLIKELY(!tiny_notes_fill_is_whole(place, place.block + sizeof(tiny_block_t), note)))

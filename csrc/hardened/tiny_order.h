@@ -35,7 +35,8 @@ static inline void tiny_order_set_up(tiny_slab_t *slab)
 // Returns the number of blocks of the slab's next window.
 static inline size_t tiny_order_window(const tiny_slab_t *slab)
 {
-    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class], left = slab->capacity - (size_t)slab->fresh;
+    size_t blocks = TINY_WINDOW_BYTES / tiny_class_size[slab->class],
+           left = slab->capacity - (size_t)slab->fresh;
     if (blocks < TINY_WINDOW_BLOCKS) blocks = TINY_WINDOW_BLOCKS;
     return blocks < left ? blocks : left;
 }
@@ -61,12 +62,28 @@ static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *
     return (size_t)((uint64_t)tiny_draw(random) * words >> 32);
 }
 
-// Picks one of the bits of a word that is not 0. It uses other bits of the drawn number than tiny_order_add.
+// Returns the position of a word's bit that has `rank` others below it. The sums of the bytes' bits give the byte; see Vigna,
+// "Broadword implementation of rank/select queries", 2008.
+static inline unsigned tiny_order_select(uint64_t word, uint64_t sums, unsigned rank)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t below = ((rank * ones | tops) - sums) & tops; // of the bytes whose sums are at most the rank
+    unsigned shift = (unsigned)((below >> 7) * ones >> 56) * 8;
+    word >>= shift;
+    for (rank -= (unsigned)(sums << 8 >> shift & 0xff); rank > 0; rank--) word &= word - 1;
+    return shift + (unsigned)__builtin_ctzll(word);
+}
+
+// Picks one of the bits of a word that is not 0, each as likely as the others. It uses other bits of the drawn number than
+// tiny_order_add.
 static inline unsigned tiny_order_pick(uint32_t drawn, uint64_t word)
 {
-    unsigned turn = drawn % 64;
-    uint64_t turned = word >> turn | word << (64 - turn) % 64;
-    return ((unsigned)__builtin_ctzll(turned) + turn) % 64;
+    const uint64_t twos = UINT64_C(0x3333333333333333);
+    uint64_t sums = word - (word >> 1 & UINT64_C(0x5555555555555555));
+    sums = (sums & twos) + (sums >> 2 & twos);
+    sums = ((sums + (sums >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f)) * UINT64_C(0x0101010101010101);
+    uint32_t swapped = drawn << 16 | drawn >> 16;
+    return tiny_order_select(word, sums, (unsigned)(swapped * (sums >> 56) >> 32));
 }
 
 #else

@@ -17,7 +17,8 @@
 static size_t most_kept(bool for_others)
 {
     size_t in_use = hak_pool.pages_used * HAK_PAGE, peak = hak_pool.demand.peak;
-    if (for_others) return (peak > in_use ? peak - in_use : 0) + (peak / 4 > SLACK_BYTES ? peak / 4 : SLACK_BYTES);
+    if (for_others)
+        return (peak > in_use ? peak - in_use : 0) + (peak / 4 > SLACK_BYTES ? peak / 4 : SLACK_BYTES);
     return hak_demand_keeps(&hak_pool.demand, in_use, KEPT_BYTES);
 }
 
