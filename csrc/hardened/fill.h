@@ -12,13 +12,13 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-#define FILL_ALWAYS ((size_t)512)
+#define FILL_ALWAYS ((size_t)256)
 #define FILL_BEGINNING ((size_t)128)
 #define FILL_PIECE ((size_t)64)
 
 // Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
 #define FILL_ALLOWANCE_MOST ((uint32_t)1 << 20)
-#define FILL_ALLOWANCE_A_MS ((uint32_t)64 << 10)
+#define FILL_ALLOWANCE_A_MS ((uint32_t)128 << 10)
 typedef struct fill_allowance {
     uint32_t spent; // bytes; 0 <= spent <= FILL_ALLOWANCE_MOST
     uint32_t refused; // blocks since the clock was last read
