@@ -18,6 +18,7 @@
 #include "hardened/tiny_notes.h"
 #include "heap/arena_asked.h"
 #include "heap/large.h"
+#include "heap/large_asked.h"
 #include "heap/page_arena.h"
 #include "heap/tiny_heap.h"
 #include "os/die.h"

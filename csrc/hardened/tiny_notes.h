@@ -56,7 +56,8 @@ static inline size_t tiny_notes_claim(tiny_place_t place)
     uint64_t secret = tiny_secret();
     if (UNLIKELY(!canary_has_word(place.block, canary_word_for(secret, place.block))))
         tiny_die(CANARY_UNDERFLOW, place.block);
-    if (UNLIKELY(!canary_is_whole_with(canary_word_for(secret, place.end), place.block, asked, place.end)))
+    uint64_t word = canary_word_for(secret, place.end);
+    if (UNLIKELY(!canary_is_whole_with(word, place.block, asked, place.end)))
         tiny_die(CANARY_OVERFLOW, place.block);
     return asked;
 }
