@@ -240,7 +240,7 @@ static COLD void check_other(const tiny_slab_t *slab, tiny_place_t place, uint16
 // The kinds of fill that most blocks have: small ones as a whole, larger ones in part.
 ALWAYS_INLINE void check_free(const tiny_slab_t *slab, tiny_place_t place)
 {
-    uint16_t note = atomic_load_explicit(place.note, memory_order_relaxed);
+    uint16_t note = atomic_load_explicit(place.note, memory_order_acquire);
     const char *behind = place.block + sizeof(tiny_block_t), *post = place.end - CANARY_POST;
     bool is_whole = true;
     if (LIKELY(note == TINY_NOTE_FREED && (size_t)(place.end - place.block) <= FILL_ALWAYS))

@@ -49,14 +49,20 @@ static inline uint64_t canary_word_for(uint64_t secret, const void *end)
     return tiny_pad_with(secret, (const canary_word_t *)end - 1) | CANARY_NO_BYTE_IS_ZERO;
 }
 
+// A post may be read and written by the owners of both blocks that it lies between, at the same time; all write the same.
+static inline uint64_t canary_read(const canary_word_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 static inline bool canary_has_word(const void *end, uint64_t word)
 {
-    return *((const canary_word_t *)end - 1) == word;
+    return canary_read((const canary_word_t *)end - 1) == word;
 }
 
 static inline void canary_set_post(void *end)
 {
-    *((canary_word_t *)end - 1) = canary_word_for(tiny_secret(), end);
+    __atomic_store_n((canary_word_t *)end - 1, canary_word_for(tiny_secret(), end), __ATOMIC_RELAXED);
 }
 
 static inline bool canary_has_post(const void *end)
@@ -124,11 +130,12 @@ static inline void canary_wipe(char *block, size_t asked, char *end)
 static inline bool canary_is_whole_with(uint64_t word, const char *block, size_t asked, char *end)
 {
     canary_row_t row = canary_row_of(block + asked, end);
-    uint64_t differences = (*row.post ^ word) | ((*row.first ^ word) & row.own);
-    for (unsigned i = 1; i < CANARY_ALIKE; i++) differences |= *canary_at(row.first + i, row.post) ^ word;
+    uint64_t differences = (canary_read(row.post) ^ word) | ((canary_read(row.first) ^ word) & row.own);
+    for (unsigned i = 1; i < CANARY_ALIKE; i++)
+        differences |= canary_read(canary_at(row.first + i, row.post)) ^ word;
     if (canary_may_be_long(row, block, end))
         for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++)
-            differences |= *canary_at(row.first + i, row.post) ^ word;
+            differences |= canary_read(canary_at(row.first + i, row.post)) ^ word;
     return differences == 0;
 }
 

@@ -91,9 +91,10 @@ static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from
     return fill_part_is_whole(place.block, from, post);
 }
 
+// False: the post that its owner wrote before it set the note is there.
 static inline bool tiny_note_is_of_new(const _Atomic(uint16_t) *note)
 {
-    return atomic_load_explicit(note, memory_order_relaxed) == 0;
+    return atomic_load_explicit(note, memory_order_acquire) == 0;
 }
 
 // Prepares a block that was never allocated. A post that a neighbour needs has been written for it already, and has to be
