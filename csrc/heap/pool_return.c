@@ -10,9 +10,10 @@
 // Per hold of the lock: superslabs whose memory is returned to the system, and superslabs that are checked.
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
-#define SLACK_BYTES ((size_t)512 << 10) // free memory that a class leaves to others in any case
-#define SLACK_SHARE \
-    8u // the same, as a share of the peak: the needs of classes vary, even if their sum does not
+
+// Free memory that a class leaves to others in any case: the needs of classes vary, even if their sum does not.
+#define SLACK_BYTES ((size_t)512 << 10)
+#define SLACK_SHARE 8u // of the peak, if that is more
 
 static size_t slack(size_t peak)
 {
