@@ -67,6 +67,9 @@ typedef struct tiny_heap {
     uint64_t random; // with full checks: the state of the owner's random numbers
     void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
     struct run_cache *runs; // cache of page arena runs; NULL until it is used
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    void *quarantine; // empty while the heap has no thread; NULL until it is used
+#endif
     void *front; // option `front_apart`: the owner's front, which the next owner reuses
     void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
     unsigned changes; // nesting depth of the owner's changes
