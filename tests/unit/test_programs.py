@@ -11,6 +11,7 @@ import pytest
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence import programs, tests
 from layermatrix.evidence.kind import Check, Status
+from layermatrix.evidence.taking import programs as real
 from layermatrix.evidence.taking import tests as taking
 
 USES_IT = 'env LD_PRELOAD="$PRELOAD" true'
@@ -35,7 +36,7 @@ def one_test(tmp_path: Path, text: str, timeout: float = 20) -> Check:
 
 
 def run_preloaded(path: Path, library: Path, timeout: float = 20, **how: Any) -> Check:
-    record = programs.run_preloaded(path, library, timeout, **how)
+    record = real.run_preloaded(path, library, timeout, **how)
     assert isinstance(record, programs.Programs)
     (result,) = record.programs
     return result
@@ -127,7 +128,7 @@ def test_results_come_in_the_order_of_the_programs(tmp_path: Path) -> None:
 def test_nothing_to_run_is_not_measured(tmp_path: Path) -> None:
     assert taking.run([], taking.Limits(1)) == NotMeasured("there are no test programs")
     assert programs.gathered([]) == NotMeasured("there are no scripts")
-    record = programs.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
+    record = real.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
     assert record == NotMeasured("libnone.so is not built")
 
 
@@ -223,7 +224,7 @@ def by_kept(tmp_path: Path, library: Path, text: str, changed: str | None = None
     none). changed: the script's new text after its plain output was kept."""
     runs = tmp_path / "runs"
     path = script(tmp_path / "real.sh", f'echo "$PRELOAD" >>{runs}\n{text}')
-    plain = programs.run_plain(path, 20)
+    plain = real.run_plain(path, 20)
     if changed is not None:
         script(path, f'echo "$PRELOAD" >>{runs}\n{changed}')
     result = run_preloaded(path, library, plain=plain)

@@ -6,12 +6,9 @@ import hashlib
 import os
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 
-from layermatrix.core import processor
+from layermatrix.core import c_library, processor
 from layermatrix.hosts.manifest import HostNeeds
-
-MUSL = "musl"
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,9 @@ def this() -> Host:
         cpu_flags=hashlib.sha256(features.encode()).hexdigest()[:16],
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         kernel=system.release,
-        libc=_libc(),
+        libc=c_library.version(),
         python=platform.python_version(),
     )
-
-
-def _libc() -> str:
-    """The C library. Python recognises glibc only."""
-    known = " ".join(platform.libc_ver()).strip()
-    return known or (MUSL if any(Path("/lib").glob("ld-musl-*")) else "unknown")
 
 
 def why_not(host: Host, needs: HostNeeds) -> str | None:
