@@ -140,7 +140,8 @@ def collect(task: Task) -> None:
         found = results.read(results.path(task.root, digest), digest)
         text = results.text(found) if found else NONE
     except results.ResultError as error:
-        print(f"{error}; {task.cell.id} is checked here instead", file=sys.stderr)
+        shown = str(error).replace(f"{task.root}{os.sep}", "")
+        print(f"{shown}; {task.cell.id} is checked here instead", file=sys.stderr)
     records.write_text(task.targets[0], text)
 
 
