@@ -93,6 +93,8 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         _unpack(bundle, archive, manifest, root)
         os.chdir(root)  # the arguments of loads name files by their paths in the project
         steps = [_taken(step, root) for step in manifest.steps]
+        if os.statvfs(root).f_bavail == 0:
+            raise HostError(f"the disk of {root.parent} is full, and a test may have failed only for that")
     result = results.Result(digest, vars(here), steps, started, _now())
     records.write_text(out, results.text(result))
 

@@ -77,7 +77,7 @@ def outline(request: Request) -> Outline:
         for one in request.subjects
         if load.name in one.programs
     ]
-    libraries = {f"LD_PRELOAD of {one.name}": one.library for one in request.subjects if one.library}
+    libraries = {f"library of {one.name}": one.library for one in request.subjects if one.library}
     variables = {name: word for load in request.loads for name, word in load.environment.items()}
     return Outline(commands, {**variables, **libraries}, {"each run": TIMEOUT}, request.needs)
 
