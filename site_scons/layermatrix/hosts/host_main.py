@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
@@ -82,7 +83,7 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         raise HostError(f"cannot be run on this host: {reason}", UNSUITABLE)
     if not out.absolute().parent.is_dir():
         raise HostError(f"{out}: its folder does not exist", USAGE)
-    _end_programs_at_signals()
+    received = _end_programs_at_signals()
     os.environ.setdefault("PATH", PATH)
     out = out.absolute()
     digest, started = hashlib.sha256(Path(bundle).read_bytes()).hexdigest(), _now()
@@ -93,6 +94,8 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         _unpack(bundle, archive, manifest, root)
         os.chdir(root)  # the arguments of loads name files by their paths in the project
         steps = [_taken(step, root) for step in manifest.steps]
+        if received:
+            raise HostError(f"ended by {signal.Signals(received[0]).name}", 128 + received[0])
         if os.statvfs(root).f_bavail == 0:
             raise HostError(f"the disk of {root.parent} is full, and a test may have failed only for that")
     result = results.Result(digest, vars(here), steps, started, _now())
@@ -149,15 +152,18 @@ def _folder() -> str | None:
     raise HostError(f"no temporary folder permits to run programs ({tried}); set TMPDIR to one that does")
 
 
-def _end_programs_at_signals() -> None:
-    """End the running program when this process is told to end; it has a session of its own."""
+def _end_programs_at_signals() -> list[int]:
+    """When this process is told to end, end the running program, which has a session of its own, and every
+    later one, so that the steps end at once. Returns the list that then has the signal."""
+    received: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
-        process.stop_all()
-        raise SystemExit(128 + number)
+        received.append(number)
+        threading.Thread(target=process.stop_all).start()  # this thread may hold the lock that it takes
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
+    return received
 
 
 def _now() -> str:

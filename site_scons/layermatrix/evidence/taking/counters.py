@@ -148,7 +148,9 @@ def outline(request: Request) -> Outline:
         COUNTED_VARIABLE: "1",
         **({library_use.VARIABLE: request.library} if request.library else {}),
     }
-    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "valgrind"})
+    libraries = [name for name in (request.library, request.empty) if name]
+    files = (*libraries, *(load.command[0] for load in request.loads))
+    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "valgrind"}, files=files)
 
 
 HOSTED = Hosted("counters", Request, take, outline)

@@ -60,7 +60,7 @@ def outline(request: Request) -> Outline:
     """What the request runs. The scripts test by themselves which programs are installed."""
     variables = {running.CELL_VARIABLE: request.cell, "PRELOAD": request.library, **request.environment}
     timeouts = {f"each run of {Path(request.script).name}": request.timeout}
-    return Outline([[request.script]], variables, timeouts)
+    return Outline([[request.script]], variables, timeouts, files=(request.script, request.library))
 
 
 HOSTED = Hosted("programs", Request, take, outline)
