@@ -7,6 +7,7 @@ was written, also one with failed tests. Uses only the standard library.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import importlib
@@ -22,11 +23,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.core import process, records
 from layermatrix.core.decoding import decode
-from layermatrix.hosts import host, results
+from layermatrix.hosts import host, leftovers, results
 from layermatrix.hosts.manifest import FILE, FILES, Manifest, ManifestError, StepEntry, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 DONE, FAILED, USAGE, UNSUITABLE = 0, 1, 2, 3  # exit statuses
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # if the environment has none
@@ -83,23 +84,35 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         raise HostError(f"cannot be run on this host: {reason}", UNSUITABLE)
     if not out.absolute().parent.is_dir():
         raise HostError(f"{out}: its folder does not exist", USAGE)
-    received = _end_programs_at_signals()
     os.environ.setdefault("PATH", PATH)
     out = out.absolute()
     digest, started = hashlib.sha256(Path(bundle).read_bytes()).hexdigest(), _now()
-    with tempfile.TemporaryDirectory(
-        dir=_folder(), prefix="layermatrix-", ignore_cleanup_errors=True
-    ) as name:
-        root = Path(name)
+    with _work_folder() as work:
+        received = _end_programs_at_signals()
+        root, tempfile.tempdir = work / "project", str(work / "tmp")
         _unpack(bundle, archive, manifest, root)
         os.chdir(root)  # the arguments of loads name files by their paths in the project
         steps = [_taken(step, root) for step in manifest.steps]
         if received:
             raise HostError(f"ended by {signal.Signals(received[0]).name}", 128 + received[0])
         if os.statvfs(root).f_bavail == 0:
-            raise HostError(f"the disk of {root.parent} is full, and a test may have failed only for that")
+            raise HostError(f"the disk of {work.parent} is full, and a test may have failed only for that")
+        os.chdir(work.parent)
     result = results.Result(digest, vars(here), steps, started, _now())
     records.write_text(out, results.text(result))
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A new folder for the files, and for the temporary files of programs. It is removed in any case."""
+    with tempfile.TemporaryDirectory(
+        dir=_folder(), prefix="layermatrix-", ignore_cleanup_errors=True
+    ) as name:
+        work = Path(name).resolve()
+        for part in ("project", "tmp"):
+            (work / part).mkdir()
+        with leftovers.removed(work):
+            yield work
 
 
 def _taken(step: StepEntry, root: Path) -> dict[str, object]:
