@@ -8,7 +8,6 @@ was written, also one with failed tests. Uses only the standard library.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import importlib
 import json
@@ -17,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, UNSUITABLE = 0, 1, 2, 3  # exit statuses
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # if the environment has none
+PREFIX = "layermatrix-"  # of the temporary folder
 FOLDERS = ("/var/tmp", "/dev/shm", "/tmp")  # tried if programs cannot be run from the usual temporary folder
 HELP = """usage: python3 {name} OUT.json      run the steps, and write the result to OUT.json
        python3 {name} --manifest    print the steps with their commands, environment and time limits
@@ -105,9 +106,8 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
 @contextlib.contextmanager
 def _work_folder() -> Iterator[Path]:
     """A new folder for the files, and for the temporary files of programs. It is removed in any case."""
-    with tempfile.TemporaryDirectory(
-        dir=_folder(), prefix="layermatrix-", ignore_cleanup_errors=True
-    ) as name:
+    parent = _folder()
+    with tempfile.TemporaryDirectory(dir=parent, prefix=PREFIX, ignore_cleanup_errors=True) as name:
         work = Path(name).resolve()
         for part in ("project", "tmp"):
             (work / part).mkdir()
@@ -180,4 +180,4 @@ def _end_programs_at_signals() -> list[int]:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

@@ -38,7 +38,7 @@ def removed(folder: Path) -> Iterator[None]:
 
 def _watch(reader: int, folder: Path) -> None:
     """Wait until the pipe has a byte, or its other end is closed because its process has ended."""
-    os.setsid()  # whoever kills the group of the bundle must not kill this process
+    os.setsid()  # a signal to the group of the bundle must not reach this process
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_RDWR)
