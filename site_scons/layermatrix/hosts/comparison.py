@@ -28,7 +28,7 @@ Run = Callable[[Path], Result]  # runs the bundle in this file on some host, and
 @dataclass(frozen=True)
 class HostTimer:
     """Times a plan on another host; a `measure.timing.Timer`. root: the project's folder. name: of the job,
-    for the bundle's file. run: runs the bundle. fixed_seed: whether the command line has the seed."""
+    for the bundle's file. run: runs the bundle. fixed_seed: whether the command line sets seed=."""
 
     root: Path
     name: str

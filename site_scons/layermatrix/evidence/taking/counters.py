@@ -46,6 +46,8 @@ from layermatrix.evidence.tools.cachegrind import (
 )
 from layermatrix.evidence.tools.hardware import Perf
 
+# the runs of a load; see `_slope`
+RUNS = ("with N ops", "with N/4 ops", "with N ops, empty library", "with N/4 ops, empty library")
 NO_VALGRIND = "valgrind is not installed (Debian: valgrind)"
 Counts = dict[str, float]
 Count = Callable[[Sequence[str]], Counted]
@@ -148,9 +150,11 @@ def outline(request: Request) -> Outline:
         COUNTED_VARIABLE: "1",
         **({library_use.VARIABLE: request.library} if request.library else {}),
     }
+    names = [f"{load.name} {part}" for load in request.loads for part in RUNS]
+    timeouts = dict.fromkeys(names, LIMIT)
     libraries = [name for name in (request.library, request.empty) if name]
     files = (*libraries, *(load.command[0] for load in request.loads))
-    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "valgrind"}, files=files)
+    return Outline(commands, variables, timeouts, {"valgrind": "valgrind"}, files=files)
 
 
 HOSTED = Hosted("counters", Request, take, outline)
