@@ -23,8 +23,8 @@ Q = TypeVar("Q")
 @dataclass(frozen=True)
 class Outline:
     """What a request runs, for readers of a manifest. environment: the variables that the request sets.
-    timeouts: command or run of it -> seconds. needs: command -> the package of Debian that has it; without it,
-    nothing is taken. wants: what only some parts need, with its package. files: those that the request
+    timeouts: command or run of it -> seconds. needs: command -> the package of Debian that has it; without
+    it, nothing is taken. wants: what only some parts need, with its package. files: those that the request
     names."""
 
     commands: Sequence[Sequence[str]]
