@@ -127,12 +127,13 @@ class Load:
 @dataclass(frozen=True)
 class Request:
     """The loads of a cell. library: the library to use; None for the system's own. empty: the library that
-    does almost no work; None if the project has none."""
+    does almost no work; None if the project has none. data: the files that the programs read."""
 
     loads: tuple[Load, ...]
     library: str | None
     empty: str | None
     cache: CacheModel
+    data: tuple[str, ...] = ()
 
 
 def take(request: Request, root: Path) -> Counters | NotMeasured:
@@ -153,7 +154,7 @@ def outline(request: Request) -> Outline:
     names = [f"{load.name} {part}" for load in request.loads for part in RUNS]
     timeouts = dict.fromkeys(names, LIMIT)
     libraries = [name for name in (request.library, request.empty) if name]
-    files = (*libraries, *(load.command[0] for load in request.loads))
+    files = (*libraries, *request.data, *(load.command[0] for load in request.loads))
     return Outline(commands, variables, timeouts, {"valgrind": "valgrind"}, files=files)
 
 
