@@ -17,6 +17,7 @@ from layermatrix.core import c_library, library_use, process
 from layermatrix.core.records import Format, NotMeasured
 from layermatrix.evidence import counters
 from layermatrix.evidence.counters import CountedLoad, Counters
+from layermatrix.evidence.taking import counters as taking
 from layermatrix.evidence.tools.cachegrind import Cachegrind, CacheModel, CountersError, steady
 from layermatrix.measure.contenders import Contender, Programs
 from layermatrix.model.measuring import Counters as Wanted
@@ -45,7 +46,7 @@ class Counter:
     def count(self, contender: Contender, loads: Sequence[Load]) -> Counters | NotMeasured:
         """The counts of these loads with a contender. Not measured if none could be counted."""
         if self._valgrind is None:
-            return NotMeasured("valgrind is not installed (Debian: valgrind)")
+            return NotMeasured(taking.NO_VALGRIND)
         found = {load.name: self._load(contender, load) for load in loads}
         reasons = [one.reason for one in found.values() if isinstance(one, NotMeasured)]
         if len(reasons) == len(found):
@@ -73,22 +74,20 @@ class Counter:
         program = self.programs.of(load, contender)
         if isinstance(program, NotMeasured):
             return program
-        one = counters.Load(load.name, (str(program), *load.counted), load.is_inlined)
+        one = counters.load_of(load.name, (str(program), *load.counted), load.is_inlined)
         empty = None if load.is_inlined else self.programs.empty
         if empty is None and not load.is_inlined:
             return NotMeasured("the project has no empty library to measure the benchmark's own cost with")
         try:
             whole = self._kept(one, contender.library, f"counting {load.name} with {contender.name}")
-            return whole if empty is None else counters.net(whole, self._own_share(one, empty))
+            return whole if empty is None else taking.net(whole, self._own_share(one, empty))
         except (CountersError, library_use.NotLoadedError, ValueError) as error:
             return NotMeasured(f"{load.name}: {error}")
 
-    def _own_share(self, load: counters.Load, empty: Path) -> CountedLoad:
+    def _own_share(self, load: taking.Load, empty: Path) -> CountedLoad:
         return self._kept(load, empty, f"counting {load.name} without a library's work", own=True)
 
-    def _kept(
-        self, load: counters.Load, library: Path | None, what: str, *, own: bool = False
-    ) -> CountedLoad:
+    def _kept(self, load: taking.Load, library: Path | None, what: str, *, own: bool = False) -> CountedLoad:
         """A count from the file of an earlier run, or a new one."""
         file = self.root / FOLDER / f"{self._key(load, library, own)}.json"
         known = FORMAT.read(file)
@@ -98,13 +97,13 @@ class Counter:
         bench = self._bench[0]
         if own:
             assert library is not None
-            made = counters.count_own_share(bench, load, library)
+            made = taking.count_own_share(bench, load, library)
         else:
-            made = counters.count_whole(bench, load, library)
+            made = taking.count_whole(bench, load, library)
         FORMAT.write(file, made)
         return made
 
-    def _key(self, load: counters.Load, library: Path | None, own: bool) -> str:
+    def _key(self, load: taking.Load, library: Path | None, own: bool) -> str:
         """Everything that a count depends on."""
         files = [Path(load.command[0]), *([library] if library else [])]
         digest = hashlib.sha256()
