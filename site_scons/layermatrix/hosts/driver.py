@@ -22,10 +22,11 @@ Clock = Callable[[], float]
 @dataclass(frozen=True)
 class Limits:
     """attempts: how often a bundle may be lost with its worker, hang, or return a damaged result. places: on
-    how many workers a bundle is tried that a host refuses. restarts: how often the engine may lose it. margin:
-    seconds beyond a bundle's own limit until its worker is given up. progress: seconds between two lines.
-    ahead: submitted bundles per slot, so that no worker waits for the driver. tick: seconds between two looks
-    at the clock."""
+    how many workers a bundle is tried that a host refuses. restarts: how often the engine may lose it.
+    margin: seconds beyond a bundle's own limit until its worker is given up. progress: seconds between two
+    lines.
+    ahead: submitted bundles per slot, so that no worker waits for the driver. patience: seconds to wait for
+    other workers, when each that there is refuses a bundle. tick: seconds between two looks at the clock."""
 
     attempts: int = 3
     places: int = 8
@@ -33,6 +34,7 @@ class Limits:
     margin: float = 60.0
     progress: float = 8.0
     ahead: float = 2.0
+    patience: float = 15.0
     tick: float = 0.5
 
 
@@ -61,9 +63,10 @@ class Summary:
 
 @dataclass
 class _Item:
-    """A bundle without a result, and what happened to it so far."""
+    """A bundle without a result, and what happened to it so far. reason: why the last host refused it."""
 
     work: Work
+    reason: str = ""
     lost: int = 0
     refused: int = 0
     restarts: int = 0
@@ -108,6 +111,7 @@ class _Drive:
         self.executor, self.results, self.summary = executor, results, summary
         self.say, self.limits, self.clock = say, limits, clock
         self.waiting: deque[_Item] = deque()
+        self.parked: list[_Item] = []  # refused by every worker that there was
         self.flying: dict[Running, _Flight] = {}
         self.unfit: dict[tuple[str, ...], set[str]] = {}  # tools -> the places that refused such a bundle
         self.begun = self.said = clock()
@@ -131,24 +135,26 @@ class _Drive:
 
     def _run(self, works: Sequence[Work]) -> None:
         self.waiting.extend(_Item(work) for work in works)
-        while self.waiting or self.flying:
+        while self.waiting or self.flying or self._is_one_offered():
             self._submit()
-            done, _ = wait(self.flying, timeout=self.limits.tick, return_when=FIRST_COMPLETED)
-            for running in done:
+            wait(self.flying, timeout=self.limits.tick, return_when=FIRST_COMPLETED)
+            for running in [one for one in self.flying if one.done()]:
                 self._end(running, self.flying.pop(running).item)
             self._give_up_overdue()
             self._progress()
 
     def _submit(self) -> None:
         """Keep every slot busy, and no more than that in memory: a bundle is read when it is submitted."""
-        most = max(1, int(self.executor.slots * self.limits.ahead))
-        while self.waiting and len(self.flying) < most:
+        while self.executor.is_ready() and self.waiting and len(self.flying) < self._most():
             item = self.waiting.popleft()
             if self.results.has(item.work.digest):  # another driver shares the folder
                 self._count_new()
                 continue
             avoid = frozenset(item.avoid | self.unfit.get(item.work.tools, set()))
             self.flying[self.executor.submit(replace(item.work, avoid=avoid))] = _Flight(item)
+
+    def _most(self) -> int:
+        return max(1, int(self.executor.slots * self.limits.ahead))
 
     def _end(self, running: Running, item: _Item) -> None:
         try:
@@ -189,17 +195,43 @@ class _Drive:
             self.say(f"{item.work.name}: a second result was dropped; it differs in {differs}")
 
     def _refused(self, item: _Item, answer: Answer) -> None:
-        """A host cannot run the bundle: another one may."""
+        """A host cannot run the bundle: another one may, perhaps one that comes later."""
         item.refused += 1
+        item.reason = answer.reason
         item.avoid.add(answer.place)
         if item.work.tools:
             self.unfit.setdefault(item.work.tools, set()).add(answer.place)
-        places = self.executor.places
-        others = places is None or set(places) - item.avoid
-        if others and item.refused < self.limits.places:
-            self._again(item, f"{answer.place} cannot run it: {answer.reason}; tried on another one")
-        else:
+        if item.refused >= self.limits.places:
             self._not_run(item, answer.reason)
+        elif self._has_other_place(item):
+            self._again(item, f"{answer.place} cannot run it: {answer.reason}; another one is tried")
+        else:
+            self.parked.append(item)
+
+    def _has_other_place(self, item: _Item) -> bool:
+        """Whether there is a worker that has not refused this bundle, or may be one."""
+        places = self.executor.places
+        return places is None or bool(set(places) - item.avoid)
+
+    def _is_one_offered(self) -> bool:
+        """Whether another worker offers itself for the bundles that all others refused. Waits for one; ends
+        their attempts if none comes."""
+        end = self.clock() + (self.limits.patience if self.executor.grows else 0)
+        while self.parked:
+            offered = [item for item in self.parked if self._has_other_place(item)]
+            if offered:
+                self.parked = [item for item in self.parked if item not in offered]
+                for item in offered:
+                    self._again(item, f"refused by one worker: {item.reason}; another one is tried")
+                return True
+            if self.clock() >= end:
+                break
+            time.sleep(self.limits.tick)
+            self._progress()
+        for item in self.parked:
+            self._not_run(item, item.reason)
+        self.parked.clear()
+        return False
 
     def _lost(self, item: _Item, place: str, how: str, *, by_engine: bool = False) -> None:
         """No result came: run the bundle again, at another place."""

@@ -68,7 +68,9 @@ class Results:
             os.link(made, file)
         except FileExistsError:
             return False
-        except OSError:  # a file system without links: between the two calls, another driver may write it, too
+        except (
+            OSError
+        ):  # a file system without links: between the two calls, another driver may write it, too
             if file.exists():
                 return False
             made.replace(file)

@@ -67,7 +67,7 @@ class Running(Future[Answer]):
     def begin(self, place: str) -> None:
         """The executor calls this when a worker begins to run the bundle."""
         self.place = place
-        with contextlib.suppress(RuntimeError, InvalidStateError):  # a second worker runs it after a loss
+        if not (self.running() or self.done()):  # a second worker runs it after a loss
             self.set_running_or_notify_cancel()
 
     def answer(self, answer: Answer) -> None:
@@ -83,7 +83,10 @@ class Running(Future[Answer]):
 
 
 class Executor(Protocol):
-    """Runs bundles somewhere. All methods are called by one thread."""
+    """Runs bundles somewhere. All methods are called by one thread. grows: whether further workers may
+    come."""
+
+    grows: bool
 
     @property
     def slots(self) -> int:
@@ -96,9 +99,12 @@ class Executor(Protocol):
     def check(self, resources: Mapping[str, float]) -> None:
         """Raise ExecutorError if no host offers these resources, within GRACE seconds."""
 
+    def is_ready(self) -> bool:
+        """Whether it takes bundles now. The driver calls this again and again. Raises ExecutorError if it has
+        taken none for too long, as when the engine cannot be reached any more."""
+
     def submit(self, work: Work) -> Running:
-        """Begin to run a bundle, not at the places to avoid if there are others. Reads the file. Raises
-        ExecutorError if the engine cannot be reached any more."""
+        """Begin to run a bundle, not at the places to avoid if there are others. Reads the file."""
 
     def release(self, running: Running) -> None:
         """Stop waiting for a bundle whose worker does not answer."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:]+\]|[^/:\[\]]+):([0-9]{1,5})")
 KNOCK = 5.0  # seconds for the first answer of a scheduler
-RECONNECT = 60.0  # seconds for a scheduler to be restarted
+RECONNECT = 60.0  # seconds for a scheduler and a worker to be started again
 FRESH = 1.0  # seconds for which what is known about the workers is good enough
 TASK = "exec(source, globals()) or run_here(key, bundle, seconds)"  # `eval` runs it with these names
 
@@ -35,12 +35,15 @@ TASK = "exec(source, globals()) or run_here(key, bundle, seconds)"  # `eval` run
 class Dask:
     """The cluster of the scheduler at this address."""
 
+    grows = True
+
     def __init__(self, address: str) -> None:
         self.address = address
         self._flying: dict[str, tuple[Running, Future]] = {}
         self._workers: Mapping[str, _Worker] = {}
         self._known = float("-inf")  # when the workers were looked up
-        self._client = self._connected(KNOCK)
+        self._away_since: float | None = None
+        self._client = self._connected()
         self._wait_for(lambda: bool(self._look()), self._no_worker())
 
     # --- what there is
@@ -71,7 +74,9 @@ class Dask:
         if time.monotonic() - self._known > FRESH:
             try:
                 found = self._client.scheduler_info(n_workers=-1)["workers"]
-            except Exception:  # the client's kinds of errors depend on what it was doing; `submit` connects again
+            except (
+                Exception
+            ):  # the client's kinds of errors depend on what it was doing; `submit` connects again
                 return self._workers
             self._workers = {address: _Worker.of(facts) for address, facts in found.items()}
             self._known = time.monotonic()
@@ -99,26 +104,58 @@ class Dask:
 
     # --- bundles
 
+    def is_ready(self) -> bool:
+        """Whether there are a scheduler and a worker. Connects again to a scheduler that was restarted; the
+        bundles of the old one are lost."""
+        if self._client.status == "running":
+            trouble = "" if self._look() else self._no_worker()
+        else:
+            self._lose_all()
+            trouble = self._connect_again()
+        if not trouble:
+            self._away_since = None
+            return True
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > RECONNECT:
+            raise ExecutorError(trouble)
+        return False
+
+    def _connect_again(self) -> str:
+        """One try to get a new client; what is in the way, or an empty text."""
+        self._close()
+        try:
+            self._client = self._connected()
+        except ExecutorError as error:
+            return str(error)
+        self._known = float("-inf")
+        return "" if self._look() else self._no_worker()
+
+    def _lose_all(self) -> None:
+        for key in tuple(self._flying):
+            running, _ = self._flying.pop(key, (None, None))
+            if running is not None:
+                running.lose(LostError(f"{self.address} has lost it", by_engine=True))
+
     def submit(self, work: Work) -> Running:
         bundle = work.file.read_bytes()
         key = f"{work.name}-{work.digest[:12]}-{uuid.uuid4().hex[:8]}"
         names = {"source": _source(), "key": key, "bundle": bundle, "seconds": work.seconds}
+        workers = self._preferred(work)
         running = Running()
-        while True:
-            client = self._ready()
-            workers = self._preferred(work)
-            try:
-                future = client.submit(
-                    eval, TASK, names, key=key, pure=False, resources=dict(work.resources) or None,
-                    workers=workers or None, allow_other_workers=bool(workers) and not work.resources,
-                )  # fmt: skip
-            except Exception as error:
-                if client.status == "running":
-                    raise ExecutorError(f"{self.address} does not take a bundle: {error}") from error
-                continue  # the connection ended between the two calls
-            self._flying[key] = (running, future)
-            future.add_done_callback(partial(self._end, key))
+        try:
+            future = self._client.submit(
+                eval, TASK, names, key=key, pure=False, resources=dict(work.resources) or None,
+                workers=workers or None, allow_other_workers=bool(workers) and not work.resources,
+            )  # fmt: skip
+        except (
+            Exception
+        ) as error:  # the connection has ended since `is_ready`; the client has many words for it
+            running.lose(LostError(f"{self.address} does not take it: {error}", by_engine=True))
             return running
+        self._flying[key] = (running, future)
+        future.add_done_callback(partial(self._end, key))
+        return running
 
     def _preferred(self, work: Work) -> list[str]:
         """The workers that the bundle should run on; empty if all are equally good. Of those that are not to
@@ -159,33 +196,13 @@ class Dask:
 
     # --- the connection
 
-    def _ready(self) -> Client:
-        """The client, connected again if the scheduler was restarted. The tasks of the old one are lost."""
-        if self._client.status != "running":
-            self._close()
-            self._lose_all()
-            self._client = self._connected(RECONNECT)
-            self._known = float("-inf")
-            self._wait_for(lambda: bool(self._look()), self._no_worker())
-        return self._client
-
-    def _lose_all(self) -> None:
-        for key in tuple(self._flying):
-            running, _ = self._flying.pop(key, (None, None))
-            if running is not None:
-                running.lose(LostError(f"{self.address} has lost it", by_engine=True))
-
-    def _connected(self, patience: float) -> Client:
-        """A connected client. Raises ExecutorError if the scheduler does not answer for these seconds."""
-        end = time.monotonic() + patience
-        while True:
-            try:
-                _knock(self.address)
-                return self._new_client()
-            except OSError as error:
-                if time.monotonic() > end or patience == KNOCK:
-                    raise ExecutorError(_unreachable(self.address, error)) from None
-                time.sleep(0.3)
+    def _connected(self) -> Client:
+        """A connected client. Raises ExecutorError if no scheduler answers."""
+        try:
+            _knock(self.address)
+            return self._new_client()
+        except OSError as error:
+            raise ExecutorError(_unreachable(self.address, error)) from None
 
     def _new_client(self) -> Client:
         import dask
@@ -271,7 +288,11 @@ def _check(text: str) -> None:
     found = ADDRESS.fullmatch(text)
     if found and 0 < int(found[3]) < 65536:
         return
-    said = f"{quote(text)} is not the address of a scheduler" if text else "the address of a scheduler is missing"
+    said = (
+        f"{quote(text)} is not the address of a scheduler"
+        if text
+        else "the address of a scheduler is missing"
+    )
     raise ValueError(f"{said}; expected dask:tcp://HOST:PORT, such as {EXECUTOR.example}")
 
 

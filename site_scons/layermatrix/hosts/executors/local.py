@@ -22,6 +22,8 @@ MOST = 1024
 class Local:
     """Runs this many bundles at the same time. One that needs resources runs alone."""
 
+    grows = False
+
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="bundle")
@@ -37,6 +39,9 @@ class Local:
 
     def check(self, resources: Mapping[str, float]) -> None:
         """This machine offers everything: a bundle that needs a resource has the machine for itself."""
+
+    def is_ready(self) -> bool:
+        return True
 
     def submit(self, work: Work) -> Running:
         running = Running()

@@ -30,7 +30,9 @@ OPTIONS = (
 )  # fmt: skip
 CLUSTERS = ("slurm", "local", "debug")  # submitit's; the last two start no job, to try a setup
 USUAL_JOBS = 50
-STARTING = 120.0  # seconds of a job's limit beyond those of its bundle: Python starts from a shared file system
+STARTING = (
+    120.0  # seconds of a job's limit beyond those of its bundle: Python starts from a shared file system
+)
 LOOK, ASK = 0.5, 15.0  # seconds between two looks for results, and between two questions to Slurm
 PATIENCE = 60.0  # seconds for which a controller may be away
 # `eval` runs this with these names
@@ -44,6 +46,8 @@ Submitted = tuple[bytes | None, str, str]
 
 class Slurm:
     """The cluster that `sbatch` submits to. slots: the jobs that are queued or run at the same time."""
+
+    grows = True
 
     def __init__(self, options: Mapping[str, str], folder: Path) -> None:
         import submitit
@@ -79,22 +83,24 @@ class Slurm:
     def check(self, resources: Mapping[str, float]) -> None:
         """A timing gets a node for itself; sbatch refuses what no node has."""
 
+    def is_ready(self) -> bool:
+        return True
+
     def submit(self, work: Work) -> Running:
-        names = {"source": inspect.getsource(worker), "bundle": str(work.file.resolve()), "seconds": work.seconds}
         running = Running()
-        job = self._submitted(work, names)
+        job = self._submitted(work)
         with self._changed:
             self._flying[running] = job
         return running
 
-    def _submitted(self, work: Work, names: Mapping[str, object]) -> Job[Submitted]:
-        """The job. A controller that is away is asked again for a while, unless nothing ran so far."""
-        self._engine.update_parameters(
-            timeout_min=math.ceil((work.seconds + STARTING) / 60),
-            slurm_exclude=",".join(filter(None, [self._exclude, *sorted(work.avoid)])) or None,
-            slurm_exclusive=True if work.resources else None,
-            **{name: value for name, value in self._options.items() if name != "slurm_exclude"},
-        )
+    def _submitted(self, work: Work) -> Job[Submitted]:
+        """The job. A controller that is away is asked again for a while, unless it took nothing so far."""
+        names = {
+            "source": inspect.getsource(worker),
+            "bundle": str(work.file.resolve()),
+            "seconds": work.seconds,
+        }
+        self._engine.update_parameters(**self._parameters(work))
         end = time.monotonic() + (PATIENCE if self._flying else 0)
         while True:
             try:
@@ -103,6 +109,16 @@ class Slurm:
                 if time.monotonic() > end:
                     raise ExecutorError(f"executor=slurm: sbatch: {_last_line(error)}") from None
                 time.sleep(5)
+
+    def _parameters(self, work: Work) -> dict[str, object]:
+        """What the job asks of Slurm. A timing gets a node for itself."""
+        excluded = ",".join(filter(None, [self._exclude, *sorted(work.avoid)]))
+        return {
+            **self._options,
+            "timeout_min": math.ceil((work.seconds + STARTING) / 60),
+            "slurm_exclude": excluded or None,
+            "slurm_exclusive": True if work.resources else None,
+        }
 
     # --- what becomes of the jobs
 
