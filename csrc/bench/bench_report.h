@@ -126,8 +126,16 @@ static inline void bench_print_text(const char *text)
     putchar('"');
 }
 
-static inline void bench_print(const struct bench_result *result)
+static inline void bench_print(const struct bench_result *given)
 {
+    struct bench_result counted = *given;
+    const struct bench_result *result = &counted;
+    if (getenv("LAYERED_COUNTED") != NULL) {
+        // A simulator counts this run. How many instructions a time takes to print depends on its digits, and the
+        // counts of two runs have to be equal.
+        counted.spent = (struct bench_clock){0};
+        counted.peak_kib = 0;
+    }
     char path[PATH_MAX];
     const char *allocator = bench_allocator(path);
     const double mops = result->spent.wall > 0 ? (double)result->ops / result->spent.wall * 1e-6 : 0;

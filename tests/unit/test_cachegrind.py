@@ -108,7 +108,8 @@ def test_names_and_environment_are_the_same_wherever_the_files_lie(
     assert runs.links == {"program": str(tmp_path / "bench"), "library.so": str(tmp_path / "lib.so")}
     (environment,) = runs.environments
     assert environment["LD_PRELOAD"] == "./library.so"
-    assert environment.keys() <= {"PATH", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH"}
+    assert environment.keys() <= {"PATH", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH", "LAYERED_COUNTED"}
+    assert environment["PATH"] == cachegrind.PATH
 
 
 def test_without_a_library_none_is_preloaded(monkeypatch: pytest.MonkeyPatch) -> None:

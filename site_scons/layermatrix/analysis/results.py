@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
-from layermatrix.build import failure, paths, shared_objects, toolchain
+from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
-from layermatrix.core import processor
+from layermatrix.core import c_library, processor
 from layermatrix.core.command import scons
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
@@ -399,6 +399,6 @@ def host(compilers: Mapping[str, str]) -> Host:
         cores=len(affinity(0)) if affinity else os.cpu_count(),
         machine=platform.machine(),
         kernel=f"{platform.system()} {platform.release()}",
-        libc=toolchain.libc(),
+        libc=c_library.version(),
         compilers=dict(compilers),
     )

@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -149,11 +148,6 @@ def commands(text: str) -> list[str]:
     """The words of `compiler=` that are commands, such as gcc-12; names of families are left out."""
     words = [word.strip() for word in text.split(",")]
     return [word for word in words if COMPILER_COMMAND.fullmatch(word) and family_of(word) != word]
-
-
-def libc() -> str:
-    """The C library of this machine, such as "glibc 2.36"."""
-    return " ".join(platform.libc_ver()).strip() or "unknown"
 
 
 def sanitizer_missing(toolchain: Toolchain, sanitizer: str, cache: Path = CACHE) -> str | None:

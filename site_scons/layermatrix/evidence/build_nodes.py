@@ -49,4 +49,5 @@ def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
         needs=inputs.needs,
         values=inputs.values,
         after=inputs.after,
+        hosted=kind.hosted,
     )

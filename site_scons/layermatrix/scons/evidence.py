@@ -19,6 +19,7 @@ from layermatrix.scons import builders, products
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
     from layermatrix.core.emulator import Emulator
+    from layermatrix.evidence.hosted import AnyPart
     from layermatrix.model.cells import Cell
 
 Env = Any
@@ -196,6 +197,7 @@ class CellBuilder:
         after: Sequence[Node] = (),
         once: bool = False,
         folder: str = "",
+        hosted: AnyPart | None = None,
     ) -> Sequence[Node]:
         places = [self._place(target) for target in targets]
         files = [self.env.File(place) for place in places]

@@ -1,0 +1,43 @@
+"""Which fields of a record are the same on every host and in every run; a record without the other fields.
+
+    deterministic      names, statuses, reasons and commands of checks; counts of the simulated processor;
+                       what is read from code (asm, budget, code, guards, layers).
+    not deterministic  seconds and logs of checks; counts of the machine's own counters; timings.
+
+Counts are equal only for equal binaries, processor features and C libraries. Reads and returns the JSON of
+records; pure functions, which use only the standard library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# kind -> the fields that differ between runs: "*" stands for each element of a list
+VARYING: dict[str, tuple[tuple[str, ...], ...]] = {
+    "tests": (("programs", "*", "seconds"), ("programs", "*", "log")),
+    "runs": (("programs", "*", "seconds"), ("programs", "*", "log")),
+    "programs": (("programs", "*", "seconds"), ("programs", "*", "log")),
+    "counters": (("hardware",),),
+    "bench": (("loads",), ("conditions",), ("seed",), ("rounds",), ("stopped",)),
+    "samples": (("series",), ("conditions",)),
+}
+
+
+def canonical(record: Any) -> Any:
+    """The deterministic part of a record's JSON, as new values."""
+    kind = record.get("kind", "") if isinstance(record, dict) else ""
+    for place in VARYING.get(kind, ()):
+        record = _without(record, place)
+    return record
+
+
+def _without(value: Any, place: tuple[str, ...]) -> Any:
+    """The value without the field at this place."""
+    name, *rest = place
+    if name == "*":
+        return [_without(one, tuple(rest)) for one in value] if isinstance(value, list) else value
+    if not isinstance(value, dict) or name not in value:
+        return value
+    if not rest:
+        return {key: inner for key, inner in value.items() if key != name}
+    return {key: _without(inner, tuple(rest)) if key == name else inner for key, inner in value.items()}
