@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,26 +10,21 @@ from pathlib import Path
 from layermatrix.hosts.executors.base import Work
 
 PROGRAM = """
-import os, sys
+import hashlib, json, os, sys
 bundle, result = sys.argv
 {before}
-import hashlib
-digest = hashlib.sha256(open(bundle, "rb").read()).hexdigest()
-text = {text!r}.replace("DIGEST", digest).replace("PLACE", str(os.getppid()))
-open(result + ".new", "w").write(text)
+content = {{
+    "format": "layermatrix-result", "version": 1,
+    "bundle": hashlib.sha256(open(bundle, "rb").read()).hexdigest(), "host": {{"process": os.getppid()}},
+    "steps": [{{"name": "tests", "kind": "tests", "record": {{"kind": "tests", "cell": {name!r}}}}}],
+    "started": "2026-01-01T00:00:00", "finished": "2026-01-01T00:00:01",
+}}
+plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
+content["sum"] = hashlib.sha256(plain.encode()).hexdigest()
+{after}
+open(result + ".new", "w").write(json.dumps(content))
 os.replace(result + ".new", result)
 """
-
-
-def text_of(value: object) -> str:
-    """A result with this record."""
-    steps = [{"name": "tests", "record": value, "files": {}}]
-    return json.dumps(
-        {
-            "format": "layermatrix-result", "version": 1, "bundle": "DIGEST", "host": {"pid": "PLACE"},
-            "steps": steps, "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:01Z",
-        }
-    )  # fmt: skip
 
 
 def bundle(
@@ -38,16 +32,16 @@ def bundle(
     name: str,
     *,
     before: str = "",
+    after: str = "",
     seconds: float = 30.0,
     resources: Mapping[str, float] | None = None,
-    tools: tuple[str, ...] = (),
+    tools: Mapping[str, str] | None = None,
 ) -> Work:
-    """A bundle whose result has its name. before: Python that its host runs first."""
+    """A bundle whose result has its name. before, after: Python that its host runs before it makes the
+    result, and before it writes it."""
     file = folder / f"{name}.pyz"
     with zipfile.ZipFile(file, "w") as made:
-        made.writestr(
-            zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0)),
-            PROGRAM.format(before=before, text=text_of({"cell": name})),
-        )
+        program = PROGRAM.format(before=before, after=after, name=name)
+        made.writestr(zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0)), program)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Work(name, digest, file, seconds, resources or {}, tools)
+    return Work(name, digest, file, seconds, resources or {}, tools or {})

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass, field, replace
 
-from layermatrix.hosts.driver_results import DamagedError, Results
+from layermatrix.hosts.driver_results import Results
 from layermatrix.hosts.executors.base import Answer, Executor, LostError, Running, Work
+from layermatrix.hosts.results import ResultError
 
 Say = Callable[[str], None]
 Clock = Callable[[], float]
@@ -150,7 +151,7 @@ class _Drive:
             if self.results.has(item.work.digest):  # another driver shares the folder
                 self._count_new()
                 continue
-            avoid = frozenset(item.avoid | self.unfit.get(item.work.tools, set()))
+            avoid = frozenset(item.avoid | self.unfit.get(tuple(item.work.tools), set()))
             self.flying[self.executor.submit(replace(item.work, avoid=avoid))] = _Flight(item)
 
     def _most(self) -> int:
@@ -175,7 +176,7 @@ class _Drive:
             return
         try:
             differs = self.results.add(item.work.digest, answer.result)
-        except DamagedError as error:
+        except ResultError as error:
             self._lost(item, answer.place, f"its result is damaged: {error}")
             return
         if differs is None:
@@ -200,7 +201,7 @@ class _Drive:
         item.reason = answer.reason
         item.avoid.add(answer.place)
         if item.work.tools:
-            self.unfit.setdefault(item.work.tools, set()).add(answer.place)
+            self.unfit.setdefault(tuple(item.work.tools), set()).add(answer.place)
         if item.refused >= self.limits.places:
             self._not_run(item, answer.reason)
         elif self._has_other_place(item):

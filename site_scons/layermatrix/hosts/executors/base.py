@@ -36,8 +36,8 @@ class Work:
     """One bundle to run.
 
     name: its cells, for messages. digest: the SHA-256 of the file. seconds: the longest time that it may
-    take. resources: what a host must offer for it, such as {"bench": 1}. tools: the programs that it needs on
-    the host. avoid: the places where it, or a bundle with the same tools, failed.
+    take. resources: what a host must offer for it, such as {"bench": 1}. tools: the commands that it needs on
+    the host, each with its package. avoid: the places where it, or a bundle with the same tools, failed.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Work:
     file: Path
     seconds: float
     resources: Mapping[str, float] = field(default_factory=dict)
-    tools: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
     avoid: frozenset[str] = frozenset()
 
 

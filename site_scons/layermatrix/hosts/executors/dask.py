@@ -25,11 +25,12 @@ from layermatrix.hosts.executors.base import Answer, ExecutorError, Kind, LostEr
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+Submitted = tuple["bytes | None", str, str]
 ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:]+\]|[^/:\[\]]+):([0-9]{1,5})")
 KNOCK = 5.0  # seconds for the first answer of a scheduler
 RECONNECT = 60.0  # seconds for a scheduler and a worker to be started again
 FRESH = 1.0  # seconds for which what is known about the workers is good enough
-TASK = "exec(source, globals()) or run_here(key, bundle, seconds)"  # `eval` runs it with these names
+TASK = "exec(source, globals()) or run_here(key, bundle, seconds, tools)"  # `eval` runs it with these names
 
 
 class Dask:
@@ -39,7 +40,7 @@ class Dask:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._flying: dict[str, tuple[Running, Future]] = {}
+        self._flying: dict[str, tuple[Running, Future[Submitted]]] = {}
         self._workers: Mapping[str, _Worker] = {}
         self._known = float("-inf")  # when the workers were looked up
         self._away_since: float | None = None
@@ -74,9 +75,7 @@ class Dask:
         if time.monotonic() - self._known > FRESH:
             try:
                 found = self._client.scheduler_info(n_workers=-1)["workers"]
-            except (
-                Exception
-            ):  # the client's kinds of errors depend on what it was doing; `submit` connects again
+            except Exception:  # of many kinds, depending on what the client was doing
                 return self._workers
             self._workers = {address: _Worker.of(facts) for address, facts in found.items()}
             self._known = time.monotonic()
@@ -140,7 +139,8 @@ class Dask:
     def submit(self, work: Work) -> Running:
         bundle = work.file.read_bytes()
         key = f"{work.name}-{work.digest[:12]}-{uuid.uuid4().hex[:8]}"
-        names = {"source": _source(), "key": key, "bundle": bundle, "seconds": work.seconds}
+        names: dict[str, object] = {"source": _source(), "key": key, "bundle": bundle}
+        names |= {"seconds": work.seconds, "tools": dict(work.tools)}
         workers = self._preferred(work)
         running = Running()
         try:
@@ -148,9 +148,7 @@ class Dask:
                 eval, TASK, names, key=key, pure=False, resources=dict(work.resources) or None,
                 workers=workers or None, allow_other_workers=bool(workers) and not work.resources,
             )  # fmt: skip
-        except (
-            Exception
-        ) as error:  # the connection has ended since `is_ready`; the client has many words for it
+        except Exception as error:  # of many kinds: the connection has ended since `is_ready`
             running.lose(LostError(f"{self.address} does not take it: {error}", by_engine=True))
             return running
         self._flying[key] = (running, future)
@@ -174,7 +172,7 @@ class Dask:
         if flight:
             flight[0].begin(message["worker"])
 
-    def _end(self, key: str, future: Future) -> None:
+    def _end(self, key: str, future: Future[Submitted]) -> None:
         """A task has ended, in one way or another."""
         running, _ = self._flying.pop(key, (None, None))
         if running is None:
@@ -288,12 +286,8 @@ def _check(text: str) -> None:
     found = ADDRESS.fullmatch(text)
     if found and 0 < int(found[3]) < 65536:
         return
-    said = (
-        f"{quote(text)} is not the address of a scheduler"
-        if text
-        else "the address of a scheduler is missing"
-    )
-    raise ValueError(f"{said}; expected dask:tcp://HOST:PORT, such as {EXECUTOR.example}")
+    wrong = f"{quote(text)} is no address of a scheduler" if text else "the scheduler's address is missing"
+    raise ValueError(f"{wrong}; expected dask:tcp://HOST:PORT, such as {EXECUTOR.example}")
 
 
 def _connect(text: str, _folder: Path) -> Dask:

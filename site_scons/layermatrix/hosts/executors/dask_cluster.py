@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -26,6 +26,7 @@ class Cluster:
         self.folder = folder
         self.port = _free_port()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
         self._settings = dict(settings or {})
         self.scheduler = self._start_scheduler()
 
@@ -59,7 +60,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End every process."""
-        for child in (*self.workers.values(), self.scheduler):
+        for child in self._children:
             child.kill()  # also a stopped one
             child.wait()
 
@@ -76,10 +77,12 @@ class Cluster:
         variables = {**os.environ, **self._settings, **(environment or {})}
         variables.pop("PYTHONPATH", None)  # a worker has no layermatrix
         with (self.folder / log).open("ab") as output:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-m", "dask", *words], cwd=self.folder, env=variables,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
+        self._children.append(child)
+        return child
 
 
 def _free_port() -> int:
@@ -97,8 +100,7 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _wait_for(child: subprocess.Popen[bytes], ready: object, log: Path) -> None:
-    assert callable(ready)
+def _wait_for(child: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
     end = time.monotonic() + PATIENCE
     while not ready():
         if child.poll() is not None or time.monotonic() > end:

@@ -52,7 +52,7 @@ class Local:
         try:
             with self._turns.turn(alone=bool(work.resources)):
                 running.begin(PLACE)
-                result, reason = worker.run(work.file.read_bytes(), work.seconds)
+                result, reason = worker.run(work.file.read_bytes(), work.seconds, work.tools)
             running.answer(Answer(result, reason, PLACE))
         except Exception as error:
             running.lose(LostError(f"{PLACE}: {error}"))

@@ -53,9 +53,7 @@ def parse(value: str) -> Chosen:
         raise RequestError(f"executor=: unknown executor {quote(name)}; {hint}")
     chosen = Chosen(kinds[name], text)
     if colon and not text:
-        raise RequestError(
-            f"executor={value}: nothing follows the colon; for example {_example(chosen.kind)}"
-        )
+        raise RequestError(f"executor={value}: nothing follows the colon; expected {chosen.kind.form}")
     if chosen.takes_bundles:
         try:
             chosen.kind.check(text)

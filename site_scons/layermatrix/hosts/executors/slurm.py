@@ -26,19 +26,18 @@ if TYPE_CHECKING:
 
 JOBS, CLUSTER = "jobs", "cluster"  # options of this module; the others are those of sbatch
 OPTIONS = (
-    JOBS, CLUSTER, "account", "constraint", "cpus_per_task", "gres", "mem", "nodelist", "partition", "qos", "exclude",
+    JOBS, CLUSTER, "account", "constraint", "cpus_per_task", "exclude", "gres", "mem", "nodelist",
+    "partition", "qos",
 )  # fmt: skip
 CLUSTERS = ("slurm", "local", "debug")  # submitit's; the last two start no job, to try a setup
 USUAL_JOBS = 50
-STARTING = (
-    120.0  # seconds of a job's limit beyond those of its bundle: Python starts from a shared file system
-)
+STARTING = 120.0  # seconds of a job's limit beyond those of its bundle, to start Python on the node
 LOOK, ASK = 0.5, 15.0  # seconds between two looks for results, and between two questions to Slurm
 PATIENCE = 60.0  # seconds for which a controller may be away
 # `eval` runs this with these names
 TASK = (
     "exec(source, globals()) or "
-    "(*run(open(bundle, 'rb').read(), seconds), __import__('socket').gethostname())"
+    "(*run(open(bundle, 'rb').read(), seconds, tools), __import__('socket').gethostname())"
 )
 
 Submitted = tuple[bytes | None, str, str]
@@ -99,6 +98,7 @@ class Slurm:
             "source": inspect.getsource(worker),
             "bundle": str(work.file.resolve()),
             "seconds": work.seconds,
+            "tools": dict(work.tools),
         }
         self._engine.update_parameters(**self._parameters(work))
         end = time.monotonic() + (PATIENCE if self._flying else 0)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,9 +23,14 @@ SHOWN = 400  # characters of a message
 _groups: set[int] = set()  # the process groups of running bundles
 
 
-def run(bundle: bytes, seconds: float) -> tuple[bytes | None, str]:
+def run(bundle: bytes, seconds: float, tools: Mapping[str, str]) -> tuple[bytes | None, str]:
     """The bytes of the result, and an empty text; or None, and the reason why this host cannot run the
-    bundle. seconds: the longest time that it may take."""
+    bundle. seconds: the longest time that it may take. tools: the commands that it needs, each with its
+    package."""
+    missing = [command for command in tools if not shutil.which(command)]
+    if missing:
+        packages = " ".join(sorted({tools[command] for command in missing}))
+        return None, f"not installed there: {', '.join(missing)}; apt install {packages}"
     with tempfile.TemporaryDirectory(prefix="layermatrix-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         program, result = folder / "bundle.pyz", folder / "result.json"
