@@ -109,6 +109,7 @@ GRAPH = (
     Target(name="benches", doc="the benchmark programs"),
     Target(name="figures", doc="counted evidence: asm, code, guards, counters; runs no tests"),
     Target(name="checks", doc="libs and evidence"),
+    Target(name="bundles", doc="one file per cell with its tests and loads, which another host can run"),
     Target(name="compiledb", doc="compile_commands.json of the first selected cell, for editors"),
     Target(
         name="install",

@@ -50,10 +50,12 @@ class Hosted(Generic[Q]):
 
 @dataclass(frozen=True)
 class Part(Generic[Q]):
-    """What a cell has of it. ask: computes the request of the cell."""
+    """What a cell has of it. ask: computes the request of the cell. carried: how many of the step's sources a
+    host needs; None: all of them."""
 
     hosted: Hosted[Q]
     ask: Callable[[Task], Q]
+    carried: int | None = None
 
 
 AnyPart = Part[Any]  # each has its own request type

@@ -59,7 +59,7 @@ def _result(build: Builder, script: Node) -> Node:
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]
-    part = Part(taking.HOSTED, ask)
+    part = Part(taking.HOSTED, ask, carried=2)
     return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values, hosted=part)[0]
 
 

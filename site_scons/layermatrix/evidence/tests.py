@@ -38,8 +38,11 @@ def _declare(build: Builder) -> Inputs:
     scripts = [script for pattern in patterns for script in build.glob(build.at(pattern))]
     folders = sorted({str(Path(script.path).parent) for script in scripts})
     beside = [file for folder in folders for file in build.glob(f"#{folder}/*.py")]
+    fuzz = build.project.matrix.fuzz
+    seeds = build.glob(build.at(f"{fuzz.corpus}/*")) if fuzz and scripts else ()  # scripts may try them
     programs = wanted(build, (*build.tests, *scripts))
-    return Inputs(programs, needs=[*build.libraries, *beside], values=settings(build, programs))
+    needs = [*build.libraries, *beside, *seeds]
+    return Inputs(programs, needs=needs, values=settings(build, programs))
 
 
 def wanted(build: Builder, programs: Sequence[Node]) -> list[Node]:

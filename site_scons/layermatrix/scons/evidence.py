@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.build.step import Step
 from layermatrix.build.toolchain import LINE_TABLES
 from layermatrix.evidence import build_nodes
-from layermatrix.scons import builders, products
+from layermatrix.evidence.hosted import name_of
+from layermatrix.hosts import cell_bundle
+from layermatrix.hosts.cell_bundle import Declared
+from layermatrix.scons import builders, bundles, products
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
@@ -41,6 +44,7 @@ def evidence(
     itself."""
     cell = CellBuilder(env, built, tests, benches, empty)
     declared = build_nodes.declare(cell)
+    bundles.declare(env, cell.hosted, wanted=cell.is_hosted)
     if cell.cell.is_counted and cell.empty:
         env.Alias("benches", cell.empty)  # for jobs that count a benchmark outside the build
     if not builders.is_baseline(env):
@@ -74,6 +78,7 @@ class CellBuilder:
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)
         self._readers: dict[str, Env] = {}
+        self.hosted: list[Declared] = []
 
     @cached_property
     def _printed(self) -> list[Node]:
@@ -86,6 +91,12 @@ class CellBuilder:
     @property
     def origins(self) -> Node:
         return self._printed[1]
+
+    @cached_property
+    def is_hosted(self) -> bool:
+        """Whether the cell uses results of other hosts."""
+        root = self._build.root
+        return not self.of_baseline and cell_bundle.is_hosted(root, root / self.cell.build_dir)
 
     @property
     def templates(self) -> Sequence[Node]:
@@ -205,6 +216,12 @@ class CellBuilder:
             return files
         made = builders.step(self.env, word, places, sources, how, module)
         self.env.Depends(made, [*needs, *(self.env.Value(text) for text in values)])
+        if hosted and not self.of_baseline:
+            self.hosted.append(
+                Declared(name_of(targets[0]), hosted, tuple(sources), tuple(needs), tuple(values))
+            )
+            if self.is_hosted:
+                self.env.Depends(made, self.file(cell_bundle.RESULT))
         self.env.Requires(made, list(after))
         if folder:
             self.env.Clean(made, self._place(folder))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import layermatrix
 from layermatrix.core import library_use, process
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.core.emulator import Emulator
@@ -26,6 +27,7 @@ from layermatrix.evidence.hosted import Hosted, Outline
 from layermatrix.evidence.tools import running
 
 PYTEST = "pytest is not installed (PyPI: pytest)"
+_NO_PACKAGE = re.compile(r"^E +ModuleNotFoundError: No module named '(\w+)", re.MULTILINE)
 _NO_LIBRARY = re.compile(r"error while loading shared libraries: (\S+): cannot open shared object file")
 
 
@@ -70,6 +72,27 @@ class Request:
     before: tuple[str, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+
+
+def take_on_host(request: Request, root: Path) -> Tests | NotMeasured:
+    """Run the tests on another host. It may lack Python packages that the scripts import: such a script is
+    not run. Scripts find the modules of the project below the folder, and those of this library in the
+    bundle."""
+    library = Path(layermatrix.__file__).parents[1]
+    modules = {"PYTHONPATH": os.pathsep.join((os.fspath(root), os.fspath(library)))}
+    found = take(replace(request, environment={**modules, **request.environment}), root)
+    if isinstance(found, NotMeasured):
+        return found
+    return Tests(tuple(map(_without_package, found.programs)))
+
+
+def _without_package(check: Check) -> Check:
+    lacking = _NO_PACKAGE.search(check.log) if check.status is Status.FAILED else None
+    if lacking is None:
+        return check
+    return replace(
+        check, status=Status.NOT_RUN, reason=f"the Python package {lacking[1]} is not installed (PyPI)"
+    )
 
 
 def take(request: Request, root: Path, emulator: Emulator = NATIVE_MACHINE) -> Tests | NotMeasured:
@@ -170,4 +193,4 @@ def outline(request: Request) -> Outline:
     return Outline(commands, variables, timeouts, {**request.needs, **pytest})
 
 
-HOSTED = Hosted("tests", Request, take, outline)
+HOSTED = Hosted("tests", Request, take_on_host, outline)
