@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, targets
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import collecting, recording
+from layermatrix.jobs import collecting, hosting, recording
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, again: bool = False) -> Work:
     """The work on these cells. table: the function of `report.terminal` that prints the result. again: also
     time cells whose figures are up to date."""
-    build = Build(chosen, built)
+    build, hosts = Build(chosen, built), hosting.of(plan)
     loads = plan.project.matrix.timed
     then = f"time {len(loads)} loads in {in_rounds(plan, rounds_of(plan))}, and write {paths.REPORT}/"
-    return Work((build,), then, lambda: _run(plan, build, table, again))
+    then = hosting.described(hosts, then)
+    return Work(hosting.builds(hosts, build), then, lambda: _run(plan, build, table, again, hosts))
 
 
 def rounds_of(plan: Plan) -> int:
@@ -55,13 +56,14 @@ def in_rounds(plan: Plan, rounds: int) -> str:
     return ", ".join([f"{most}{several(rounds, 'round')}", *ends])
 
 
-def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
+def _run(plan: Plan, build: Build, table: str, again: bool, hosts: hosting.Hosts | None) -> int:
     """Build, time, report. After a failure or an interrupt, the report shows the finished results."""
     from layermatrix.measure import timing
     from layermatrix.report import terminal
 
     outcome, chosen, begun = Outcome(), build.chosen, recording.begin(plan)
     with outcome.step():
+        hosting.run(plan, hosts, chosen, outcome)
         outcome.failed(plan.build(build))
         timing.take(
             plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again, method=method_of(plan)

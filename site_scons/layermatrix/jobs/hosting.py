@@ -1,0 +1,121 @@
+"""Run the bundles of a job's cells on other hosts, before the job takes their evidence.
+
+The job then builds as it always does: a step takes its record from the result of its cell's bundle if there
+is one, and runs here otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layermatrix.build import failure
+from layermatrix.build.targets import EXECUTOR
+from layermatrix.evidence.columns import several
+from layermatrix.jobs.base import Build, Outcome, Plan
+
+if TYPE_CHECKING:
+    from layermatrix.build.request import Selection
+    from layermatrix.hosts.driver import Summary
+    from layermatrix.hosts.executors.base import Work
+    from layermatrix.hosts.executors.registry import Chosen
+    from layermatrix.model.cells import Cell
+
+TARGETS = ("bundles",)
+STARTING = 60.0  # seconds of a bundle's limit beyond those of its steps: to unpack it, and to start programs
+SHOWN = 5  # bundles in the note about those that no host ran
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The executor of the command line."""
+
+    executor: Chosen
+
+
+def of(plan: Plan) -> Hosts | None:
+    """The other hosts that the command line names; None if this build takes the evidence. Raises RequestError
+    for an executor that cannot be used."""
+    text = plan.request.given.get(EXECUTOR.name)
+    if text is None:
+        return None
+    from layermatrix.hosts.executors import registry
+
+    chosen = registry.parse(text)
+    return Hosts(chosen) if chosen.takes_bundles else None
+
+
+def builds(hosts: Hosts | None, build: Build) -> tuple[Build, ...]:
+    """The builds of a job: first the bundles, if there are other hosts."""
+    return (Build(build.chosen, TARGETS), build) if hosts else (build,)
+
+
+def described(hosts: Hosts | None, then: str) -> str:
+    """What follows the builds, in words."""
+    if hosts is None:
+        return then
+    bundles = f"run the bundles that have no result on {hosts.executor.name}"
+    return f"{bundles}, take the evidence from the results, and {then}"
+
+
+def run(plan: Plan, hosts: Hosts | None, chosen: Selection, outcome: Outcome) -> None:
+    """Build the bundles of these cells, and run those that have no result. Raises ExecutorError, which ends a
+    step of the outcome."""
+    if hosts is None:
+        return
+    from layermatrix.hosts import driver
+    from layermatrix.hosts.driver_results import Results
+
+    executor = hosts.executor.connect(plan.root)  # before the build: an error must not come minutes later
+    try:
+        plan.build(Build(chosen, TARGETS))  # the job's own build reports what fails in this one
+        works = list(_works(plan.root, chosen.cells, outcome))
+        summary = driver.run(
+            works,
+            executor,
+            Results(plan.root),
+            say=lambda line: print(f"{hosts.executor.kind.name}: {line}", flush=True),
+        )
+    finally:
+        executor.shutdown()
+    outcome.notes += _notes(summary)
+
+
+def _works(root: Path, cells: Sequence[Cell], outcome: Outcome) -> Iterator[Work]:
+    """The bundles of these cells. A cell whose bundle could not be built has none."""
+    from layermatrix.hosts import bundle, cell_bundle
+    from layermatrix.hosts.executors.base import Work
+
+    for cell in cells:
+        folder = root / cell.build_dir
+        digest = cell_bundle.digest_of(folder)
+        if digest is None or failure.file_of(folder).exists():
+            continue
+        file = folder / bundle.NAME
+        try:
+            manifest = bundle.read(file)
+        except bundle.BundleError as error:
+            outcome.notes.append(str(error))
+            continue
+        seconds = STARTING + sum(sum(step.timeouts.values()) for step in manifest.steps)
+        tools = {name: package for step in manifest.steps for name, package in step.needs.items()}
+        yield Work(cell.id, digest, file, seconds, manifest.resources, tools)
+
+
+def _notes(summary: Summary) -> list[str]:
+    """What a reader has to know at the end."""
+    notes = []
+    if summary.not_run:
+        lines = [f"{name}: {reason}" for name, reason in list(summary.not_run.items())[:SHOWN]]
+        more = len(summary.not_run) - len(lines)
+        lines += [f"and {more} more"] if more else []
+        notes.append(
+            f"{several(len(summary.not_run), 'bundle')} ran on no host, so their steps ran here: "
+            + "; ".join(lines)
+        )
+    if summary.differing:
+        names = ", ".join(summary.differing[:SHOWN])
+        notes.append(f"two hosts returned different results, of which the first one counts: {names}")
+    return notes
