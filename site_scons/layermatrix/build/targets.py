@@ -182,12 +182,7 @@ STORE = Variable(
     name="store", doc="the file with the results of every run", values="a path",
     default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
 )  # fmt: skip
-EXECUTORS = (
-    "local",
-    "local:N",
-    "dask:tcp://HOST:PORT",
-    "slurm[:OPTION=VALUE,...]",
-)  # hosts/executors has them
+EXECUTORS = ("local[:N]", "dask:tcp://HOST:PORT", "slurm[:OPTION=VALUE,...]")  # those of hosts/executors
 EXECUTOR = Variable(
     name="executor", doc="where the evidence is taken: in this build, or as bundles on other hosts",
     values=", ".join(EXECUTORS), default="local",

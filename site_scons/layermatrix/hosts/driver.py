@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass, field, replace
 
 from layermatrix.hosts.driver_results import Results
-from layermatrix.hosts.executors.base import Answer, Executor, LostError, Running, Work
+from layermatrix.hosts.executors.base import Answer, Executor, ExecutorError, LostError, Running, Work
 from layermatrix.hosts.results import ResultError
 
 Say = Callable[[str], None]
@@ -136,13 +136,21 @@ class _Drive:
 
     def _run(self, works: Sequence[Work]) -> None:
         self.waiting.extend(_Item(work) for work in works)
-        while self.waiting or self.flying or self._is_one_offered():
-            self._submit()
-            wait(self.flying, timeout=self.limits.tick, return_when=FIRST_COMPLETED)
-            for running in [one for one in self.flying if one.done()]:
-                self._end(running, self.flying.pop(running).item)
-            self._give_up_overdue()
-            self._progress()
+        try:
+            while self.waiting or self.flying or self._is_one_offered():
+                self._submit()
+                wait(self.flying, timeout=self.limits.tick, return_when=FIRST_COMPLETED)
+                self._collect()
+                self._give_up_overdue()
+                self._progress()
+        except (KeyboardInterrupt, ExecutorError):
+            self._collect()  # results that came meanwhile
+            raise
+
+    def _collect(self) -> None:
+        """Take what has ended."""
+        for running in [one for one in self.flying if one.done()]:
+            self._end(running, self.flying.pop(running).item)
 
     def _submit(self) -> None:
         """Keep every slot busy, and no more than that in memory: a bundle is read when it is submitted."""
@@ -152,7 +160,12 @@ class _Drive:
                 self._count_new()
                 continue
             avoid = frozenset(item.avoid | self.unfit.get(tuple(item.work.tools), set()))
-            self.flying[self.executor.submit(replace(item.work, avoid=avoid))] = _Flight(item)
+            try:
+                running = self.executor.submit(replace(item.work, avoid=avoid))
+            except OSError as error:  # the bundle cannot be read
+                self._not_run(item, _words(error))
+            else:
+                self.flying[running] = _Flight(item)
 
     def _most(self) -> int:
         return max(1, int(self.executor.slots * self.limits.ahead))
@@ -179,6 +192,8 @@ class _Drive:
         except ResultError as error:
             self._lost(item, answer.place, f"its result is damaged: {error}")
             return
+        except OSError as error:
+            raise ExecutorError(f"{_words(error)}; the results so far are kept") from error
         if differs is None:
             self._count_new()
         else:
@@ -289,3 +304,9 @@ class _Drive:
         if summary.not_run:
             parts.append(f"{len(summary.not_run)} not run")
         return ", ".join(parts)
+
+
+def _words(error: OSError) -> str:
+    """The system's error in one line."""
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what

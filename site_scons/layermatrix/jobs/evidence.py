@@ -17,8 +17,9 @@ def _run(plan: Plan, build: Build, hosts: hosting.Hosts | None) -> int:
     from layermatrix.report import terminal
 
     outcome, status, begun = Outcome(), 0, recording.begin(plan)
+    if not hosting.run(plan, hosts, build.chosen, outcome):
+        return outcome.end()
     with outcome.step():
-        hosting.run(plan, hosts, build.chosen, outcome)
         status = plan.build(build)
     built = recording.COUNTED if status == 0 and not outcome.interrupted else ()
     recording.save(begun, recording.of_cells(begun, build.chosen.cells, built=built))

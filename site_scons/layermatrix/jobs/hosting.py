@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import failure
 from layermatrix.build.targets import EXECUTOR
 from layermatrix.evidence.columns import several
-from layermatrix.jobs.base import Build, Outcome, Plan
+from layermatrix.jobs.base import FAILED, INTERRUPTED, Build, Outcome, Plan
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
@@ -60,27 +60,38 @@ def described(hosts: Hosts | None, then: str) -> str:
     return f"{bundles}, take the evidence from the results, and {then}"
 
 
-def run(plan: Plan, hosts: Hosts | None, chosen: Selection, outcome: Outcome) -> None:
-    """Build the bundles of these cells, and run those that have no result. Raises ExecutorError, which ends a
-    step of the outcome."""
+def run(plan: Plan, hosts: Hosts | None, chosen: Selection, outcome: Outcome) -> bool:
+    """Build the bundles of these cells, and run those that have no result. Whether the job can go on: not
+    after Ctrl-C, nor if the executor cannot be used. The results so far are kept."""
     if hosts is None:
-        return
+        return True
+    from layermatrix.hosts.executors.base import ExecutorError
+
+    try:
+        outcome.notes += _notes(_run(plan, hosts, chosen, outcome))
+    except KeyboardInterrupt:
+        outcome.status = INTERRUPTED
+        outcome.notes.append("interrupted: the results so far are kept, and the same command goes on")
+    except ExecutorError as error:
+        outcome.failed(FAILED)
+        outcome.notes.append(str(error))
+    return outcome.status == 0
+
+
+def _run(plan: Plan, hosts: Hosts, chosen: Selection, outcome: Outcome) -> Summary:
     from layermatrix.hosts import driver
     from layermatrix.hosts.driver_results import Results
+
+    def say(line: str) -> None:
+        print(f"{hosts.executor.kind.name}: {line}", flush=True)
 
     executor = hosts.executor.connect(plan.root)  # before the build: an error must not come minutes later
     try:
         plan.build(Build(chosen, TARGETS))  # the job's own build reports what fails in this one
         works = list(_works(plan.root, chosen.cells, outcome))
-        summary = driver.run(
-            works,
-            executor,
-            Results(plan.root),
-            say=lambda line: print(f"{hosts.executor.kind.name}: {line}", flush=True),
-        )
+        return driver.run(works, executor, Results(plan.root), say=say)
     finally:
         executor.shutdown()
-    outcome.notes += _notes(summary)
 
 
 def _works(root: Path, cells: Sequence[Cell], outcome: Outcome) -> Iterator[Work]:

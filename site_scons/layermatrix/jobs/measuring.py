@@ -62,8 +62,9 @@ def _run(plan: Plan, build: Build, table: str, again: bool, hosts: hosting.Hosts
     from layermatrix.report import terminal
 
     outcome, chosen, begun = Outcome(), build.chosen, recording.begin(plan)
+    if not hosting.run(plan, hosts, chosen, outcome):
+        return outcome.end()
     with outcome.step():
-        hosting.run(plan, hosts, chosen, outcome)
         outcome.failed(plan.build(build))
         timing.take(
             plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again, method=method_of(plan)

@@ -49,8 +49,6 @@ class Slurm:
     grows = True
 
     def __init__(self, options: Mapping[str, str], folder: Path) -> None:
-        import submitit
-
         given = dict(options)
         self._slots = int(given.pop(JOBS, USUAL_JOBS))
         cluster = given.pop(CLUSTER, CLUSTERS[0])
@@ -58,13 +56,11 @@ class Slurm:
             raise ExecutorError(
                 "executor=slurm: sbatch is not installed here; start this on a login node of the cluster"
             )
-        try:
-            self._engine: AutoExecutor = submitit.AutoExecutor(folder=folder / "slurm", cluster=cluster)
-        except RuntimeError as error:  # srun is missing
-            raise ExecutorError(f"executor=slurm: {error}") from None
-        self._engine.update_parameters(name="layermatrix")
+        self._folder, self._cluster = folder / "slurm", cluster
+        self._engines: dict[tuple[str, bool], AutoExecutor] = {}
         self._options = {f"slurm_{name}": _value(text) for name, text in given.items()}
         self._exclude = given.get("exclude", "")
+        self._engine(self._exclude, False)  # report a missing srun now
         self._flying: dict[Running, Job[Submitted]] = {}
         self._changed = threading.Lock()
         self._ended = threading.Event()
@@ -100,25 +96,34 @@ class Slurm:
             "seconds": work.seconds,
             "tools": dict(work.tools),
         }
-        self._engine.update_parameters(**self._parameters(work))
+        engine = self._engine(
+            ",".join(filter(None, [self._exclude, *sorted(work.avoid)])), bool(work.resources)
+        )
+        engine.update_parameters(timeout_min=math.ceil((work.seconds + STARTING) / 60))
         end = time.monotonic() + (PATIENCE if self._flying else 0)
         while True:
             try:
-                return self._engine.submit(eval, TASK, names)
+                return engine.submit(eval, TASK, names)
             except RuntimeError as error:
                 if time.monotonic() > end:
                     raise ExecutorError(f"executor=slurm: sbatch: {_last_line(error)}") from None
                 time.sleep(5)
 
-    def _parameters(self, work: Work) -> dict[str, object]:
-        """What the job asks of Slurm. A timing gets a node for itself."""
-        excluded = ",".join(filter(None, [self._exclude, *sorted(work.avoid)]))
-        return {
-            **self._options,
-            "timeout_min": math.ceil((work.seconds + STARTING) / 60),
-            "slurm_exclude": excluded or None,
-            "slurm_exclusive": True if work.resources else None,
-        }
+    def _engine(self, exclude: str, alone: bool) -> AutoExecutor:
+        """What submits jobs to all nodes but these. A job that is alone has its node for itself. submitit
+        forgets no parameter, so there is one for each combination."""
+        import submitit
+
+        known = self._engines.get((exclude, alone))
+        if known is None:
+            try:
+                known = submitit.AutoExecutor(folder=self._folder, cluster=self._cluster)
+            except RuntimeError as error:  # srun is missing
+                raise ExecutorError(f"executor=slurm: {error}") from None
+            own = {"slurm_exclude": exclude or None, "slurm_exclusive": alone or None}
+            known.update_parameters(name="layermatrix", **{**self._options, **own})
+            self._engines[exclude, alone] = known
+        return known
 
     # --- what becomes of the jobs
 
