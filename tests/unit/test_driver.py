@@ -273,7 +273,7 @@ def test_a_worker_that_hangs_is_given_up_and_its_late_result_is_dropped(tmp_path
     assert fake.submitted[1].avoid == {"here"}
     assert "a: here has not answered for 7 s" in lines
     for work, running in held:
-        running.answer(Answer(result_of(work.digest, "other"), "", "here"))  # nobody waits for it
+        running.answer(Answer(result_of(work.digest, "other"), "", "here"))  # the driver does not wait for it
 
 
 def test_progress_is_said_at_least_as_often_as_promised(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run bundles on an executor until each one has a result, whatever happens to workers on the way.
+"""Run bundles on an executor until each one has a result, also if workers are lost on the way.
 
 Reads the bundles and the folder of results; writes one result for each bundle. A bundle that has a result is
 not run again, so a run that was killed goes on where it ended.
