@@ -19,7 +19,7 @@ VARYING: dict[str, tuple[tuple[str, ...], ...]] = {
     "programs": (("programs", "*", "seconds"), ("programs", "*", "log")),
     "counters": (("hardware",),),
     "bench": (("loads",), ("conditions",), ("seed",), ("rounds",), ("stopped",)),
-    "samples": (("series",), ("conditions",)),
+    "samples": (("series",), ("conditions",), ("seed",), ("rounds",), ("stopped",)),
 }
 
 

@@ -23,12 +23,14 @@ Q = TypeVar("Q")
 @dataclass(frozen=True)
 class Outline:
     """What a request runs, for readers of a manifest. environment: the variables that the request sets.
-    timeouts: command or part -> seconds. needs: command -> the package that has it."""
+    timeouts: command or part -> seconds. needs: command -> the package of Debian that has it; without it,
+    nothing is taken. wants: what only some parts need, with its package."""
 
     commands: Sequence[Sequence[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    wants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def _entry(step: AnyStep) -> StepEntry:
         environment=shown.environment,
         timeouts=shown.timeouts,
         needs=shown.needs,
+        wants=shown.wants,
         request=records.text(step.request),
     )
 

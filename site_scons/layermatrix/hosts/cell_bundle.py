@@ -87,18 +87,19 @@ def _links(task: Task) -> dict[str, str]:
 
 def host_needs(cell: Cell, files: Iterable[Path]) -> HostNeeds:
     """The kind of host that can run these files of a cell."""
+    needs = native_host(files)
+    return needs if cell.target == NATIVE else replace(needs, architecture=cell.target.partition("-")[0])
+
+
+def native_host(files: Iterable[Path]) -> HostNeeds:
+    """The kind of host that can run these files, which were built for this machine."""
     from layermatrix.evidence.binary import elf  # pyelftools is needed only when a bundle is written
 
     versions = {version for file in files for version in elf.needed_versions(file)}
     found = [match[1] for match in map(_GLIBC.fullmatch, versions) if match]
     least = max(found, key=lambda version: [int(part) for part in version.split(".")], default="")
-    native = cell.target == NATIVE
-    return HostNeeds(
-        architecture=os.uname().machine if native else cell.target.partition("-")[0],
-        os=os.uname().sysname,
-        libc="glibc" if found else "",
-        libc_least=least,
-    )
+    system = os.uname()
+    return HostNeeds(system.machine, system.sysname, "glibc" if found else "", least)
 
 
 # --- results
@@ -140,7 +141,8 @@ def collect(task: Task) -> None:
         found = results.read(results.path(task.root, digest), digest)
         text = results.text(found) if found else NONE
     except results.ResultError as error:
-        print(f"{error}; {task.cell.id} is checked here instead", file=sys.stderr)
+        shown = str(error).replace(f"{task.root}{os.sep}", "")
+        print(f"{shown}; {task.cell.id} is checked here instead", file=sys.stderr)
     records.write_text(task.targets[0], text)
 
 

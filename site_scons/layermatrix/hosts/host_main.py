@@ -84,13 +84,17 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         raise HostError(f"{out}: its folder does not exist", USAGE)
     _end_programs_at_signals()
     os.environ.setdefault("PATH", PATH)
+    out = out.absolute()
     digest, started = hashlib.sha256(Path(bundle).read_bytes()).hexdigest(), _now()
     with tempfile.TemporaryDirectory(
         dir=_folder(), prefix="layermatrix-", ignore_cleanup_errors=True
     ) as name:
         root = Path(name)
         _unpack(bundle, archive, manifest, root)
+        os.chdir(root)  # the arguments of loads name files by their paths in the project
         steps = [_taken(step, root) for step in manifest.steps]
+        if os.statvfs(root).f_bavail == 0:
+            raise HostError(f"the disk of {root.parent} is full, and a test may have failed only for that")
     result = results.Result(digest, vars(here), steps, started, _now())
     records.write_text(out, results.text(result))
 

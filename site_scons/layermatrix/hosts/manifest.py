@@ -36,9 +36,9 @@ class HostNeeds:
 
 @dataclass(frozen=True)
 class StepEntry:
-    """One step. kind, version: of its record. module: the module that takes the record. commands,
-    environment, timeouts, needs: what the request runs, for readers; see `evidence.hosted.Outline`. request:
-    what the module gets, as JSON."""
+    """One step. kind, version: of its record. module: the module that takes the record. commands to wants:
+    what the request runs, for readers; see `evidence.hosted.Outline`. request: what the module gets, as
+    JSON."""
 
     name: str
     kind: str
@@ -48,6 +48,7 @@ class StepEntry:
     environment: Mapping[str, str]
     timeouts: Mapping[str, float]
     needs: Mapping[str, str]
+    wants: Mapping[str, str]
     request: str
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layermatrix.core import records
 from layermatrix.evidence import determinism
 
 FORMAT, VERSION = "layermatrix-result", 1
@@ -94,27 +93,6 @@ def deterministic(result: Result) -> bytes:
         for step in result.steps
     ]
     return json.dumps({"bundle": result.bundle, "steps": steps}, sort_keys=True, indent=1).encode()
-
-
-def keep(root: Path, digest: str, content: bytes) -> str | None:
-    """Write the result of a bundle, unless there is a good one already. Returns what is wrong, if the two
-    disagree in their deterministic part; None if not. Raises ResultError for a damaged result."""
-    new, file = parse(content, digest), path(root, digest)
-    try:
-        old = read(file, digest)
-    except ResultError:
-        old = None  # a damaged file is replaced
-    if old is None:
-        records.write_bytes(file, content)
-        return None
-    if deterministic(old) == deterministic(new):
-        return None
-    names = [
-        one["name"]
-        for one, other in zip(old.steps, new.steps, strict=False)
-        if determinism.canonical(one["record"]) != determinism.canonical(other["record"])
-    ]
-    return f"two results of the bundle {digest[:12]} differ in {', '.join(names) or 'their steps'}"
 
 
 def _sum(content: Mapping[str, Any]) -> str:

@@ -37,9 +37,11 @@ from layermatrix.measure.hardware import Perf
 from layermatrix.measure.machine import Watch
 from layermatrix.measure.method import Method
 from layermatrix.measure.one_run import Figures, Load, RunError, Subject
-from layermatrix.measure.samples import Series
+from layermatrix.measure.samples import Samples, Series
 
 ONE_THREAD = 1.2  # CPUs at once, on average: a program that uses more runs several threads
+TIMEOUT = 300.0  # seconds of a run
+Records = dict[str, "Bench | NotMeasured"]  # by name of the subject
 Store = Callable[[Path, Bench | NotMeasured], None]
 
 
@@ -186,7 +188,7 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
     look: Callable[[], Watch] = Watch,
-    timeout: float = 300.0,
+    timeout: float = TIMEOUT,
     on_progress: Callable[[Step], None] | None = None,
     store: Store = bench.KIND.format.write,
 ) -> dict[str, Bench | NotMeasured]:
@@ -197,21 +199,108 @@ def measure(
     method: the default has a new seed and no early end. perf: counts events of the processor. look: starts to
     watch the machine. Raises BusyError instead of storing a round, if the method is strict and the machine
     is busy."""
-    method = method or Method()
-    everyone = [*([baseline] if baseline else []), *subjects]
-    _check(rounds, everyone)
-    if method.strict:
+    plan = Timed(loads, subjects, rounds, baseline, method or Method())
+    results: dict[str, Bench | NotMeasured] = {}
+
+    def stored(number: int) -> None:
+        results.update(_store_round(session, number, session.watch.conditions(), store))
+
+    session = _session(plan, run, timeout, perf, look, pause)
+    _run_rounds(session, clock, on_progress, stored)
+    return _stopped(session, results, store) if session.stopped else results
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What is timed, and how: the parameters of `measure` that do not depend on the machine."""
+
+    loads: Sequence[Load]
+    subjects: Sequence[Subject]
+    rounds: int
+    baseline: Subject | None
+    method: Method
+
+    @property
+    def everyone(self) -> list[Subject]:
+        """The baseline and the subjects."""
+        return [*([self.baseline] if self.baseline else []), *self.subjects]
+
+
+def sample(
+    plan: Timed,
+    *,
+    perf: Perf | None = None,
+    run: process.Run = process.run,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+    look: Callable[[], Watch] = Watch,
+    timeout: float = TIMEOUT,
+) -> Samples:
+    """Time as `measure` does, and return the samples alone, which `analyse` turns into records. This needs no
+    statistics, so it runs on hosts without the packages for them; `Method.precision` must be None. Raises
+    BusyError."""
+    assert plan.method.precision is None
+    session, finished = _session(plan, run, timeout, perf, look, pause), [0]
+
+    def count(number: int) -> None:
+        finished[0] = number
+
+    _run_rounds(session, clock, None, count)
+    series = {
+        subject.name: {load.name: session.series[subject.name, load.name] for load in plan.loads}
+        for subject in plan.everyone
+    }
+    return Samples(series, finished[0], plan.method.seed, session.watch.conditions(), session.stopped)
+
+
+def analyse(
+    plan: Timed, found: Samples, *, look: Callable[[], Watch] = Watch, store: Store = bench.KIND.format.write
+) -> dict[str, Bench | NotMeasured]:
+    """The records that `measure` would have returned for these samples."""
+    series = {(name, load): one for name, loads in found.series.items() for load, one in loads.items()}
+    method = replace(plan.method, seed=found.seed)
+    session = _Session(
+        plan.loads, plan.everyone, plan.baseline, process.run, TIMEOUT, series, method, plan.rounds, None,
+        look(), None, stopped=found.stopped,
+    )  # fmt: skip
+    results = _store_round(session, found.rounds, found.conditions, store)
+    return _stopped(session, results, store) if session.stopped else results
+
+
+def _session(
+    plan: Timed,
+    run: process.Run,
+    timeout: float,
+    perf: Perf | None,
+    look: Callable[[], Watch],
+    pause: Callable[[float], None],
+) -> _Session:
+    everyone = plan.everyone
+    _check(plan.rounds, everyone)
+    if plan.method.strict:
         before = look()
         pause(machine.SECONDS_BEFORE)
         before.check("before the first run")
-    series = {(subject.name, load.name): Series(rounds + 1) for subject in everyone for load in loads}
-    session = _Session(
-        loads, everyone, baseline, run, timeout, series, method, rounds, perf, look(), pinning.usual_cpu()
-    )
+    series = {
+        (subject.name, load.name): Series(plan.rounds + 1) for subject in everyone for load in plan.loads
+    }
+    return _Session(
+        plan.loads, everyone, plan.baseline, run, timeout, series, plan.method, plan.rounds, perf, look(),
+        pinning.usual_cpu(),
+    )  # fmt: skip
+
+
+def _run_rounds(
+    session: _Session,
+    clock: Callable[[], float],
+    on_progress: Callable[[Step], None] | None,
+    finished: Callable[[int], None],
+) -> None:
+    """Run everything once untimed, and then round by round. finished: called with the number of each complete
+    round."""
     begin, done = clock(), 0
     now = begin
-    results: dict[str, Bench | NotMeasured] = {}
-    for number in range(rounds + 1):
+    for number in range(session.planned + 1):
         if number > 0 and session.ends_before(number, now - begin):
             break
         for load, subject in _order(session, number):
@@ -225,11 +314,10 @@ def measure(
                 left, total = session.left(now - begin), done + session.runs_left
                 on_progress(Step(done, total, number, load.name, subject.name, now - begin, left))
         if number > 0:
-            if method.strict:
+            if session.method.strict:
                 session.watch.check(f"until the end of round {number}")
             session.finish(number)
-            results = _store_round(session, number, store)
-    return _stopped(session, results, store) if session.stopped else results
+            finished(number)
 
 
 def _percent(share: float | None) -> str:
@@ -267,9 +355,11 @@ def _stopped(
     return found
 
 
-def _store_round(session: _Session, rounds: int, store: Store) -> dict[str, Bench | NotMeasured]:
+def _store_round(
+    session: _Session, rounds: int, conditions: Conditions, store: Store
+) -> dict[str, Bench | NotMeasured]:
     """Write the record of each subject after this round."""
-    conditions, results = session.watch.conditions(), {}
+    results: dict[str, Bench | NotMeasured] = {}
     base = session.baseline.name if session.baseline else None
     better = {load.name: load.unit.better for load in session.loads}
     ratios = samples.ratios(session.series, base, better, session.method.smallest_effect)

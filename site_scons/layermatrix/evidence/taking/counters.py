@@ -148,7 +148,7 @@ def outline(request: Request) -> Outline:
         COUNTED_VARIABLE: "1",
         **({library_use.VARIABLE: request.library} if request.library else {}),
     }
-    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "Debian: valgrind"})
+    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "valgrind"})
 
 
 HOSTED = Hosted("counters", Request, take, outline)

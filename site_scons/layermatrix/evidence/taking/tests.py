@@ -188,9 +188,9 @@ def outline(request: Request) -> Outline:
     timeouts = {path.name: request.limits.alone(path.stem) for path in names}
     if request.limits.whole:
         timeouts["all tests"] = request.limits.whole + request.limits.more
-    pytest = {"pytest": "PyPI: pytest"} if any(path.suffix == ".py" for path in names) else {}
+    wants = {"pytest": "PyPI: pytest"} if any(path.suffix == ".py" for path in names) else {}
     variables = {running.CELL_VARIABLE: request.cell, **request.environment}
-    return Outline(commands, variables, timeouts, {**request.needs, **pytest})
+    return Outline(commands, variables, timeouts, request.needs, wants)
 
 
 HOSTED = Hosted("tests", Request, take_on_host, outline)
