@@ -184,7 +184,7 @@ STORE = Variable(
 )  # fmt: skip
 EXECUTORS = ("local[:N]", "dask:tcp://HOST:PORT", "slurm[:OPTION=VALUE,...]")  # those of hosts/executors
 EXECUTOR = Variable(
-    name="executor", doc="where the evidence is taken: in this build, or as bundles on other hosts",
+    name="executor", doc="where programs run: in this build, or as bundles on other hosts",
     values=", ".join(EXECUTORS), default="local",
     choices=lambda _project: (form.partition("[")[0].partition("HOST")[0] for form in EXECUTORS),
 )  # fmt: skip

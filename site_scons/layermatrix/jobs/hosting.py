@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure
-from layermatrix.build.targets import EXECUTOR
+from layermatrix.build.targets import EXECUTOR, SEED
 from layermatrix.evidence.columns import several
 from layermatrix.jobs.base import FAILED, INTERRUPTED, Build, Outcome, Plan
 
 if TYPE_CHECKING:
     from layermatrix.build.request import Selection
+    from layermatrix.hosts.comparison import HostTimer
     from layermatrix.hosts.driver import Summary
-    from layermatrix.hosts.executors.base import Work
+    from layermatrix.hosts.executors.base import Executor, Work
     from layermatrix.hosts.executors.registry import Chosen
+    from layermatrix.hosts.results import Result
     from layermatrix.model.cells import Cell
 
 TARGETS = ("bundles",)
@@ -53,7 +55,7 @@ def builds(hosts: Hosts | None, build: Build) -> tuple[Build, ...]:
 
 
 def described(hosts: Hosts | None, then: str) -> str:
-    """What follows the builds, in words."""
+    """What follows the builds of a job that takes evidence, in words."""
     if hosts is None:
         return then
     bundles = f"run the bundles that have no result on {hosts.executor.name}"
@@ -79,40 +81,85 @@ def run(plan: Plan, hosts: Hosts | None, chosen: Selection, outcome: Outcome) ->
 
 
 def _run(plan: Plan, hosts: Hosts, chosen: Selection, outcome: Outcome) -> Summary:
+    executor = hosts.executor.connect(plan.root)  # before the build: an error must not come minutes later
+    try:
+        plan.build(Build(chosen, TARGETS))  # the job's own build reports what fails in this one
+        return _drive(plan, hosts, executor, list(_works(plan.root, chosen.cells, outcome)))
+    finally:
+        executor.shutdown()
+
+
+def _drive(plan: Plan, hosts: Hosts, executor: Executor, works: Sequence[Work]) -> Summary:
     from layermatrix.hosts import driver
     from layermatrix.hosts.driver_results import Results
 
     def say(line: str) -> None:
         print(f"{hosts.executor.kind.name}: {line}", flush=True)
 
-    executor = hosts.executor.connect(plan.root)  # before the build: an error must not come minutes later
-    try:
-        plan.build(Build(chosen, TARGETS))  # the job's own build reports what fails in this one
-        works = list(_works(plan.root, chosen.cells, outcome))
-        return driver.run(works, executor, Results(plan.root), say=say)
-    finally:
-        executor.shutdown()
+    return driver.run(works, executor, Results(plan.root), say=say)
 
 
 def _works(root: Path, cells: Sequence[Cell], outcome: Outcome) -> Iterator[Work]:
     """The bundles of these cells. A cell whose bundle could not be built has none."""
     from layermatrix.hosts import bundle, cell_bundle
-    from layermatrix.hosts.executors.base import Work
 
     for cell in cells:
         folder = root / cell.build_dir
         digest = cell_bundle.digest_of(folder)
         if digest is None or failure.file_of(folder).exists():
             continue
-        file = folder / bundle.NAME
         try:
-            manifest = bundle.read(file)
+            yield _work(cell.id, folder / bundle.NAME, digest)
         except bundle.BundleError as error:
             outcome.notes.append(str(error))
-            continue
-        seconds = STARTING + sum(sum(step.timeouts.values()) for step in manifest.steps)
-        tools = {name: package for step in manifest.steps for name, package in step.needs.items()}
-        yield Work(cell.id, digest, file, seconds, manifest.resources, tools)
+
+
+def _work(name: str, file: Path, digest: str, rounds: int = 1) -> Work:
+    """The bundle in this file. rounds: how often it runs each command. Raises BundleError."""
+    from layermatrix.hosts import bundle
+    from layermatrix.hosts.executors.base import Work
+
+    manifest = bundle.read(file)
+    seconds = STARTING
+    for step in manifest.steps:
+        limits = step.timeouts.values()  # of one command each, or of them all
+        seconds += max(sum(limits), max(limits, default=0) * len(step.commands)) * rounds
+    tools = {command: package for step in manifest.steps for command, package in step.needs.items()}
+    return Work(name, digest, file, seconds, manifest.resources, tools)
+
+
+def timer(plan: Plan, hosts: Hosts | None, rounds: int) -> HostTimer | None:
+    """What times a comparison: one bundle on one host. None: it is timed here."""
+    if hosts is None:
+        return None
+    from layermatrix.hosts.comparison import HostTimer
+
+    return HostTimer(
+        plan.root,
+        plan.job,
+        lambda file: _compared(plan, hosts, file, rounds),
+        SEED.name in plan.request.given,
+    )
+
+
+def _compared(plan: Plan, hosts: Hosts, file: Path, rounds: int) -> Result:
+    """Run the bundle of a comparison, again if it has a result: it is timed again. Raises RefusedError."""
+    from layermatrix.core.errors import RefusedError
+    from layermatrix.hosts import bundle, results
+
+    work = _work(plan.job, file, bundle.digest(file), rounds)
+    results.path(plan.root, work.digest).unlink(missing_ok=True)
+    executor = hosts.executor.connect(plan.root)
+    try:
+        summary = _drive(plan, hosts, executor, [work])
+    finally:
+        executor.shutdown()
+    found = results.read(results.path(plan.root, work.digest), work.digest)
+    if found is None:
+        reason = summary.not_run.get(work.name, "its result has gone")
+        raise RefusedError(f"no host timed the comparison: {reason}")
+    print(f"{hosts.executor.kind.name}: timed on {found.host.get('cpu')}", flush=True)
+    return found
 
 
 def _notes(summary: Summary) -> list[str]:
