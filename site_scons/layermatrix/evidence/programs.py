@@ -59,8 +59,7 @@ def _result(build: Builder, script: Node) -> Node:
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]
-    part = Part(taking.HOSTED, ask, carried=2)
-    return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values, hosted=part)[0]
+    return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values, hosted=PART)[0]
 
 
 # --- taking the evidence
@@ -77,6 +76,9 @@ def ask(task: Task) -> taking.Request:
     """What has to be run. sources: the shared library, and the script."""
     library, script = (task.inside(path) for path in task.sources[:2])
     return taking.Request(task.inside(task.folder), script, library, _timeout(task), _of_soak(task))
+
+
+PART = Part(taking.HOSTED, ask, carried=2)  # a host has no use for the output of another machine
 
 
 def take_script(task: Task) -> None:

@@ -26,11 +26,11 @@ def declare(env: Env, declared: Sequence[Declared], *, wanted: bool) -> None:
     """Declare the bundle of a cell with these steps, and its alias. wanted: the cell uses results of other
     hosts, so declare its result, too."""
     build: BuildState = env["LAYERED"]
-    alias = env.Alias(ALIAS, [])
+    env.Alias(ALIAS, [])
     if not declared or not (wanted or _is_requested(build)):
         return
     made = _bundle(env, declared)
-    env.Depends(alias, made[:1])
+    env.Alias(ALIAS, made[:1])
     if wanted:
         result = builders.step(env, "RESULT", [_place(cell_bundle.RESULT)], made[:1], cell_bundle.collect)
         folder = build.root / env["LAYERED_CELL"].build_dir
