@@ -199,15 +199,35 @@ def test_a_bundle_that_is_told_to_end_leaves_no_program(made: Callable[..., Path
     mark = tmp_path / "started"
     file = made({"test_a": f"echo $$ >{mark}.new; mv {mark}.new {mark}; sleep 60"})
     child = subprocess.Popen([*PYTHON, str(file), str(tmp_path / "out.json")], env={})
-    deadline = time.monotonic() + 30
-    while not mark.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(mark.exists)
     child.terminate()
     assert child.wait(30) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text(encoding="ascii")), 0)
     assert not (tmp_path / "out.json").exists()
+
+
+def test_a_killed_bundle_leaves_neither_a_program_nor_a_folder(
+    made: Callable[..., Path], tmp_path: Path
+) -> None:
+    mark, temporary = tmp_path / "started", tmp_path / "temporary"
+    temporary.mkdir()
+    file = made({"test_a": f"echo $$ >{mark}.new; mv {mark}.new {mark}; sleep 60"})
+    environment = {"TMPDIR": str(temporary)}
+    child = subprocess.Popen([*PYTHON, str(file), str(tmp_path / "out.json")], env=environment)
+    wait_until(mark.exists)
+    child.kill()
+    child.wait(30)
+    number = int(mark.read_text(encoding="ascii"))
+    wait_until(lambda: not Path(f"/proc/{number}/cwd").exists())
+    wait_until(lambda: not any(temporary.iterdir()))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- hosts without a tool

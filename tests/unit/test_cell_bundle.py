@@ -14,8 +14,8 @@ from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import programs, tests
 from layermatrix.evidence.check import Status
-from layermatrix.hosts import bundle, cell_bundle, results, run_bundle
-from layermatrix.hosts.cell_bundle import Declared
+from layermatrix.hosts import bundle, cell_bundle, cell_result, results, run_bundle
+from layermatrix.hosts.cell_result import Declared
 from layermatrix.model.cells import Cell
 from layermatrix.spec.loader import load_project
 
@@ -46,7 +46,7 @@ def task(project: Callable[..., Path]) -> Task:
         path.chmod(0o755)
     shutil.copy("/bin/true", folder / Path(cell.library).name)
     (folder / "liba.a").write_text("", encoding="utf-8")
-    targets = (folder / bundle.NAME, folder / cell_bundle.SUM)
+    targets = (folder / cell_result.BUNDLE, folder / cell_result.SUM)
     return Task(root, load_project(root), cell, folder, targets, ())
 
 
@@ -54,11 +54,11 @@ def declared(task: Task) -> list[Declared]:
     test, library, static = (
         File(str(task.folder / name)) for name in ("bin/test_a", Path(task.cell.library).name, "liba.a")
     )
-    script, plain = File(str(task.root / "real.sh")), File(str(task.root / "build/plain.json"))
+    script = File(str(task.root / "real.sh"))
     assert tests.KIND.hosted is not None
     return [
         Declared("tests", tests.KIND.hosted, (test,), (library, static), ()),
-        Declared("programs/real", programs.PART, (library, script, plain), (), ()),
+        Declared("programs/real", programs.PART, (library, script), (), ()),
     ]
 
 
@@ -73,7 +73,7 @@ def test_it_holds_the_files_of_its_steps_and_no_others(task: Task) -> None:
     assert sorted(found.files) == sorted([f"{cell}/bin/test_a", task.cell.library, "real.sh"])
     assert [step.name for step in found.steps] == ["tests", "programs/real"]
     assert found.cells == (task.cell.id,)
-    assert cell_bundle.digest_of(task.folder) == bundle.digest(task.targets[0])
+    assert cell_result.digest_of(task.folder) == bundle.digest(task.targets[0])
 
 
 def test_the_needed_c_library_is_read_from_the_files(task: Task) -> None:
@@ -90,16 +90,16 @@ def test_the_bundle_of_another_target_is_for_its_machine(task: Task) -> None:
 
 def test_a_cell_without_a_result_takes_nothing_from_one(task: Task) -> None:
     write(task)
-    assert not cell_bundle.is_hosted(task.root, task.folder)
-    assert cell_bundle.recorded(task.folder)("tests") is None
-    assert cell_bundle.stamp(task.root, task.folder) == "no result"
+    assert not cell_result.is_hosted(task.root, task.folder)
+    assert cell_result.recorded(task.folder)("tests") is None
+    assert cell_result.stamp(task.root, task.folder) == "no result"
 
 
 def collected(task: Task) -> Task:
     """The task with the records of the result that the cell uses."""
-    made = replace(task, sources=(task.targets[0],), targets=(task.folder / cell_bundle.RESULT,))
-    cell_bundle.collect(made)
-    results_of = cell_bundle.recorded(task.folder)
+    made = replace(task, sources=(task.targets[0],), targets=(task.folder / cell_result.RESULT,))
+    cell_result.collect(made)
+    results_of = cell_result.recorded(task.folder)
     return replace(task, sources=(task.folder / "bin/test_a",), results=results_of)
 
 
@@ -107,7 +107,7 @@ def test_a_step_takes_its_record_from_the_result(task: Task, monkeypatch: pytest
     monkeypatch.chdir(task.root)
     lines = run_bundle.run(write(task))
     assert lines[0] == "tests: 1 passed"
-    assert cell_bundle.is_hosted(task.root, task.folder)
+    assert cell_result.is_hosted(task.root, task.folder)
     (task.folder / "bin/test_a").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")  # it must not run
     assert tests.KIND.take is not None
     record = tests.KIND.take(collected(task))
@@ -126,7 +126,7 @@ def test_a_damaged_result_is_reported_and_not_used(task: Task, capsys: pytest.Ca
     assert "does not match its sum; run the bundle again" in message
     assert message.endswith(f"; {task.cell.id} is checked here instead\n")
     assert done.results("tests") is None
-    assert (task.folder / cell_bundle.RESULT).read_text(encoding="utf-8") == cell_bundle.NONE
+    assert (task.folder / cell_result.RESULT).read_text(encoding="utf-8") == cell_result.NONE
 
 
 def test_the_result_of_another_bundle_is_not_used(task: Task) -> None:
@@ -134,7 +134,7 @@ def test_the_result_of_another_bundle_is_not_used(task: Task) -> None:
     run_bundle.run(task.targets[0], file)
     (task.folder / "bin/test_a").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     write(task)
-    assert not cell_bundle.is_hosted(task.root, task.folder)
+    assert not cell_result.is_hosted(task.root, task.folder)
     assert collected(task).results("tests") is None
 
 

@@ -36,8 +36,10 @@ def plan(tmp_path: Path) -> Timed:
         program.chmod(0o755)
         subjects.append(Subject(name, {"loop": program}, None, Path(name)))
     (tmp_path / "traces").mkdir()
+    (tmp_path / "build/traces").mkdir()
+    (tmp_path / "build/traces/short.trace").write_text("calls\n", encoding="utf-8")
     (tmp_path / "traces/a.trace").write_text("calls\n", encoding="utf-8")
-    load = Load("loop", ("--trace", "traces/a.trace"), Unit())
+    load = Load("loop", ("--trace", "traces/a.trace", "short"), Unit())
     return Timed([load], subjects[1:], 2, subjects[0], Method(seed=7))
 
 
@@ -78,7 +80,12 @@ def test_the_bundle_asks_for_a_worker_of_its_own_and_carries_what_it_reads(
     file = HostTimer(tmp_path, "bench", run).write(plan)
     found = bundle.check(file)
     assert found.resources == {"bench": 1}
-    assert sorted(found.files) == ["build/fast/bench", "build/slow/bench", "traces/a.trace"]
+    assert sorted(found.files) == [
+        "build/fast/bench",
+        "build/slow/bench",
+        "build/traces/short.trace",
+        "traces/a.trace",
+    ]
     assert found.cells == ("slow", "fast")
     assert file == tmp_path / "build/comparisons/bench.pyz"
 

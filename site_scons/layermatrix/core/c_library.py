@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from pathlib import Path
 
 MUSL = "musl"
@@ -10,6 +10,9 @@ _LOADERS = Path("/lib")
 
 
 def version() -> str:
-    """Such as "glibc 2.36". Python recognises glibc only; musl has no version here."""
-    known = " ".join(platform.libc_ver()).strip()
+    """Such as "glibc 2.36". Only glibc states its version; musl has none here."""
+    try:
+        known = os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):
+        known = None
     return known or (MUSL if any(_LOADERS.glob("ld-musl-*")) else "unknown")

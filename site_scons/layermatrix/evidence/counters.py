@@ -76,11 +76,13 @@ def ask(task: Task) -> taking.Request:
     names = [name for name in chosen.loads if not (task.of_baseline and known[name].is_inlined)]
     commands = load_commands.commands(task.project, names, others)
     loads = [load_of(name, command, known[name].is_inlined) for name, command in commands.items()]
+    words = [word for command in commands.values() for word in command[1:]]
     return taking.Request(
         loads=tuple(load.relative_to(task.root) for load in loads),
         library=task.inside(library) if library else None,
         empty=task.inside(empty) if empty else None,
         cache=CacheModel(I1=chosen.I1, D1=chosen.D1, LL=chosen.LL),
+        data=tuple(task.inside(path) for path in load_commands.files(task.root, words)),
     )
 
 

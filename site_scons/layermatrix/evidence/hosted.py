@@ -23,14 +23,16 @@ Q = TypeVar("Q")
 @dataclass(frozen=True)
 class Outline:
     """What a request runs, for readers of a manifest. environment: the variables that the request sets.
-    timeouts: command or part -> seconds. needs: command -> the package of Debian that has it; without it,
-    nothing is taken. wants: what only some parts need, with its package."""
+    timeouts: command or run of it -> seconds. needs: command -> the package of Debian that has it; without
+    it, nothing is taken. wants: what only some parts need, with its package. files: those that the request
+    names."""
 
     commands: Sequence[Sequence[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
     wants: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,12 @@ class Hosted(Generic[Q]):
 
 @dataclass(frozen=True)
 class Part(Generic[Q]):
-    """What a cell has of it. ask: computes the request of the cell. carried: how many of the step's sources a
-    host needs; None: all of them."""
+    """What a cell has of it. ask: computes the request of the cell. sources: how many of the step's sources
+    it needs for that; None: all of them."""
 
     hosted: Hosted[Q]
     ask: Callable[[Task], Q]
-    carried: int | None = None
+    sources: int | None = None
 
 
 AnyPart = Part[Any]  # each has its own request type

@@ -46,7 +46,8 @@ def _declare(build: Builder) -> Inputs:
 
 def _result(build: Builder, script: Node) -> Node:
     """One script's result. It depends on the files in data/, next to the script, that the script names. A
-    script that did not pass has no stamp, so the next build runs it again."""
+    script that did not pass has no stamp, so the next build runs it again. A script that uses the folder of
+    the cell runs in the build only, because it is not known what it reads there."""
     path = Path(script.path)
     text = Path(script.abspath).read_text(encoding="utf-8", errors="replace")
     used = [file for file in build.glob(f"#{path.parent}/data/*") if Path(file.path).name in text]
@@ -59,7 +60,8 @@ def _result(build: Builder, script: Node) -> Node:
         plain = build.made("EVIDENCE", [target], [script], take_plain, needs=used, values=values, once=True)
     targets = [f"evidence/programs/{path.stem}.json", f"evidence/programs/{path.stem}.passed"]
     sources = [build.libraries[0], script, *plain]
-    return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values, hosted=PART)[0]
+    part = None if running.CELL_VARIABLE in text else PART
+    return build.made("EVIDENCE", targets, sources, take_script, needs=used, values=values, hosted=part)[0]
 
 
 # --- taking the evidence
@@ -78,7 +80,7 @@ def ask(task: Task) -> taking.Request:
     return taking.Request(task.inside(task.folder), script, library, _timeout(task), _of_soak(task))
 
 
-PART = Part(taking.HOSTED, ask, carried=2)  # a host has no use for the output of another machine
+PART = Part(taking.HOSTED, ask, sources=2)  # a host has no use for the output of another machine
 
 
 def take_script(task: Task) -> None:

@@ -21,11 +21,11 @@ from typing import Any, Generic, TypeVar
 from layermatrix.build import dependencies
 from layermatrix.core import records
 from layermatrix.evidence.hosted import Hosted
-from layermatrix.hosts import host_main, manifest
+from layermatrix.hosts import cell_result, host_main, manifest
 from layermatrix.hosts.manifest import FILE, FILES, File, HostNeeds, Manifest, ManifestError, StepEntry
 
 Q = TypeVar("Q")
-NAME = "bundle.pyz"  # in the folder of its cell
+NAME = cell_result.BUNDLE
 SHEBANG = b"#!/usr/bin/env python3\n"
 TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the oldest that a zip file can hold
 COMPRESSION = 6

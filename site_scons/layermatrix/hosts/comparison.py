@@ -14,6 +14,7 @@ from pathlib import Path
 
 from layermatrix.build import dependencies
 from layermatrix.core.errors import RefusedError
+from layermatrix.evidence.tools import load_commands
 from layermatrix.hosts import bundle, cell_bundle
 from layermatrix.hosts.results import Result
 from layermatrix.measure import hosted_timing, runner
@@ -28,7 +29,7 @@ Run = Callable[[Path], Result]  # runs the bundle in this file on some host, and
 @dataclass(frozen=True)
 class HostTimer:
     """Times a plan on another host; a `measure.timing.Timer`. root: the project's folder. name: of the job,
-    for the bundle's file. run: runs the bundle. fixed_seed: whether the user gave the seed."""
+    for the bundle's file. run: runs the bundle. fixed_seed: whether the command line sets seed=."""
 
     root: Path
     name: str
@@ -72,6 +73,6 @@ def _files(root: Path, plan: Timed) -> list[Path]:
     found: dict[Path, None] = {}
     for one in plan.everyone:
         found.update(dict.fromkeys((*one.programs.values(), *([one.library] if one.library else []))))
-    words = (root / word for load in plan.loads for word in load.args if "/" in word)
-    found.update(dict.fromkeys(path for path in words if path.is_file()))
+    words = (word for load in plan.loads for word in load.args)
+    found.update(dict.fromkeys(load_commands.files(root, words)))
     return list(found)

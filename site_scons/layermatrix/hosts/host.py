@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
+import sys
 from dataclasses import dataclass
 
 from layermatrix.core import c_library, processor
@@ -37,7 +37,7 @@ def this() -> Host:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         kernel=system.release,
         libc=c_library.version(),
-        python=platform.python_version(),
+        python=sys.version.split()[0].rstrip("+"),
     )
 
 

@@ -7,7 +7,7 @@ was written, also one with failed tests. Uses only the standard library.
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import hashlib
 import importlib
 import json
@@ -15,20 +15,23 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.core import process, records
 from layermatrix.core.decoding import decode
-from layermatrix.hosts import host, results
+from layermatrix.hosts import host, leftovers, results
 from layermatrix.hosts.manifest import FILE, FILES, Manifest, ManifestError, StepEntry, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 DONE, FAILED, USAGE, UNSUITABLE = 0, 1, 2, 3  # exit statuses
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # if the environment has none
+PREFIX = "layermatrix-"  # of the temporary folder
 FOLDERS = ("/var/tmp", "/dev/shm", "/tmp")  # tried if programs cannot be run from the usual temporary folder
 HELP = """usage: python3 {name} OUT.json      run the steps, and write the result to OUT.json
        python3 {name} --manifest    print the steps with their commands, environment and time limits
@@ -82,21 +85,34 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         raise HostError(f"cannot be run on this host: {reason}", UNSUITABLE)
     if not out.absolute().parent.is_dir():
         raise HostError(f"{out}: its folder does not exist", USAGE)
-    _end_programs_at_signals()
     os.environ.setdefault("PATH", PATH)
     out = out.absolute()
     digest, started = hashlib.sha256(Path(bundle).read_bytes()).hexdigest(), _now()
-    with tempfile.TemporaryDirectory(
-        dir=_folder(), prefix="layermatrix-", ignore_cleanup_errors=True
-    ) as name:
-        root = Path(name)
+    with _work_folder() as work:
+        received = _end_programs_at_signals()
+        root, tempfile.tempdir = work / "project", str(work / "tmp")
         _unpack(bundle, archive, manifest, root)
         os.chdir(root)  # the arguments of loads name files by their paths in the project
         steps = [_taken(step, root) for step in manifest.steps]
+        if received:
+            raise HostError(f"ended by {signal.Signals(received[0]).name}", 128 + received[0])
         if os.statvfs(root).f_bavail == 0:
-            raise HostError(f"the disk of {root.parent} is full, and a test may have failed only for that")
+            raise HostError(f"the disk of {work.parent} is full, and a test may have failed only for that")
+        os.chdir(work.parent)
     result = results.Result(digest, vars(here), steps, started, _now())
     records.write_text(out, results.text(result))
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A new folder for the files, and for the temporary files of programs. It is removed in any case."""
+    parent = _folder()
+    with tempfile.TemporaryDirectory(dir=parent, prefix=PREFIX, ignore_cleanup_errors=True) as name:
+        work = Path(name).resolve()
+        for part in ("project", "tmp"):
+            (work / part).mkdir()
+        with leftovers.removed(work):
+            yield work
 
 
 def _taken(step: StepEntry, root: Path) -> dict[str, object]:
@@ -149,16 +165,19 @@ def _folder() -> str | None:
     raise HostError(f"no temporary folder permits to run programs ({tried}); set TMPDIR to one that does")
 
 
-def _end_programs_at_signals() -> None:
-    """End the running program when this process is told to end; it has a session of its own."""
+def _end_programs_at_signals() -> list[int]:
+    """When this process is told to end, end the running program, which has a session of its own, and every
+    later one, so that the steps end at once. Returns the list that then has the signal."""
+    received: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
-        process.stop_all()
-        raise SystemExit(128 + number)
+        received.append(number)
+        threading.Thread(target=process.stop_all).start()  # this thread may hold the lock that it takes
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
+    return received
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

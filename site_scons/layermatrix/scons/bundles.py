@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import SCons.Script
 
 from layermatrix.build import dependencies
-from layermatrix.hosts import bundle, cell_bundle
-from layermatrix.hosts.cell_bundle import Declared
+from layermatrix.hosts import cell_result
+from layermatrix.hosts.cell_result import Declared
 from layermatrix.scons import builders
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def declare(env: Env, declared: Sequence[Declared], *, wanted: bool) -> None:
     made = _bundle(env, declared)
     env.Alias(ALIAS, made[:1])
     if wanted:
-        result = builders.step(env, "RESULT", [_place(cell_bundle.RESULT)], made[:1], cell_bundle.collect)
+        result = builders.step(env, "RESULT", [_place(cell_result.RESULT)], made[:1], cell_result.collect)
         folder = build.root / env["LAYERED_CELL"].build_dir
-        env.Depends(result, env.Value(cell_bundle.stamp(build.root, folder)))
+        env.Depends(result, env.Value(cell_result.stamp(build.root, folder)))
 
 
 def _is_requested(build: BuildState) -> bool:
     names = build.request.names
-    return ALIAS in names or any(name.endswith(f"/{bundle.NAME}") for name in names) or _cleans()
+    return ALIAS in names or any(name.endswith(f"/{cell_result.BUNDLE}") for name in names) or _cleans()
 
 
 def _cleans() -> bool:
@@ -47,8 +47,10 @@ def _cleans() -> bool:
 
 
 def _bundle(env: Env, declared: Sequence[Declared]) -> list[Any]:
-    files = {node.abspath: node for one in declared for node in one.carried}
-    targets = [_place(name) for name in (bundle.NAME, cell_bundle.SUM)]
+    from layermatrix.hosts import cell_bundle  # what writes bundles takes time to import
+
+    files = {node.abspath: node for one in declared for node in (*one.sources, *one.needs)}
+    targets = [_place(name) for name in (cell_result.BUNDLE, cell_result.SUM)]
     made = builders.step(env, "BUNDLE", targets, list(files.values()), cell_bundle.Writer(declared).write)
     library = dependencies.library(env["LAYERED"].root)
     modules = {one.part.hosted.module for one in declared} | {one.part.ask.__module__ for one in declared}

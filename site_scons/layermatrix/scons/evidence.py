@@ -15,8 +15,8 @@ from layermatrix.build.step import Step
 from layermatrix.build.toolchain import LINE_TABLES
 from layermatrix.evidence import build_nodes
 from layermatrix.evidence.hosted import name_of
-from layermatrix.hosts import cell_bundle
-from layermatrix.hosts.cell_bundle import Declared
+from layermatrix.hosts import cell_result
+from layermatrix.hosts.cell_result import Declared
 from layermatrix.scons import builders, bundles, products
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class CellBuilder:
     def is_hosted(self) -> bool:
         """Whether the cell uses results of other hosts."""
         root = self._build.root
-        return not self.of_baseline and cell_bundle.is_hosted(root, root / self.cell.build_dir)
+        return not self.of_baseline and cell_result.is_hosted(root, root / self.cell.build_dir)
 
     @property
     def templates(self) -> Sequence[Node]:
@@ -217,11 +217,10 @@ class CellBuilder:
         made = builders.step(self.env, word, places, sources, how, module)
         self.env.Depends(made, [*needs, *(self.env.Value(text) for text in values)])
         if hosted and not self.of_baseline:
-            self.hosted.append(
-                Declared(name_of(targets[0]), hosted, tuple(sources), tuple(needs), tuple(values))
-            )
+            used = tuple(sources[: hosted.sources])
+            self.hosted.append(Declared(name_of(targets[0]), hosted, used, tuple(needs), tuple(values)))
             if self.is_hosted:
-                self.env.Depends(made, self.file(cell_bundle.RESULT))
+                self.env.Depends(made, self.file(cell_result.RESULT))
         self.env.Requires(made, list(after))
         if folder:
             self.env.Clean(made, self._place(folder))

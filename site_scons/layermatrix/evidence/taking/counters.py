@@ -46,6 +46,8 @@ from layermatrix.evidence.tools.cachegrind import (
 )
 from layermatrix.evidence.tools.hardware import Perf
 
+# the runs of a load; see `_slope`
+RUNS = ("with N ops", "with N/4 ops", "with N ops, empty library", "with N/4 ops, empty library")
 NO_VALGRIND = "valgrind is not installed (Debian: valgrind)"
 Counts = dict[str, float]
 Count = Callable[[Sequence[str]], Counted]
@@ -125,12 +127,13 @@ class Load:
 @dataclass(frozen=True)
 class Request:
     """The loads of a cell. library: the library to use; None for the system's own. empty: the library that
-    does almost no work; None if the project has none."""
+    does almost no work; None if the project has none. data: the files that the programs read."""
 
     loads: tuple[Load, ...]
     library: str | None
     empty: str | None
     cache: CacheModel
+    data: tuple[str, ...] = ()
 
 
 def take(request: Request, root: Path) -> Counters | NotMeasured:
@@ -148,7 +151,11 @@ def outline(request: Request) -> Outline:
         COUNTED_VARIABLE: "1",
         **({library_use.VARIABLE: request.library} if request.library else {}),
     }
-    return Outline(commands, variables, {"each run": LIMIT}, {"valgrind": "valgrind"})
+    names = [f"{load.name} {part}" for load in request.loads for part in RUNS]
+    timeouts = dict.fromkeys(names, LIMIT)
+    libraries = [name for name in (request.library, request.empty) if name]
+    files = (*libraries, *request.data, *(load.command[0] for load in request.loads))
+    return Outline(commands, variables, timeouts, {"valgrind": "valgrind"}, files=files)
 
 
 HOSTED = Hosted("counters", Request, take, outline)

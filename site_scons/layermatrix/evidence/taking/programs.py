@@ -59,8 +59,9 @@ def take(request: Request, root: Path, plain: Plain | NotMeasured | None = None)
 def outline(request: Request) -> Outline:
     """What the request runs. The scripts test by themselves which programs are installed."""
     variables = {running.CELL_VARIABLE: request.cell, "PRELOAD": request.library, **request.environment}
-    timeouts = {f"each run of {Path(request.script).name}": request.timeout}
-    return Outline([[request.script]], variables, timeouts)
+    name = Path(request.script).name
+    timeouts = dict.fromkeys((f"{name} without the library", f"{name} with it"), request.timeout)
+    return Outline([[request.script]], variables, timeouts, files=(request.script, request.library))
 
 
 HOSTED = Hosted("programs", Request, take, outline)

@@ -190,7 +190,8 @@ def outline(request: Request) -> Outline:
         timeouts["all tests"] = request.limits.whole + request.limits.more
     wants = {"pytest": "PyPI: pytest"} if any(path.suffix == ".py" for path in names) else {}
     variables = {running.CELL_VARIABLE: request.cell, **request.environment}
-    return Outline(commands, variables, timeouts, request.needs, wants)
+    files = (*request.programs, *request.linked.values())
+    return Outline(commands, variables, timeouts, request.needs, wants, files)
 
 
 HOSTED = Hosted("tests", Request, take_on_host, outline)

@@ -81,7 +81,7 @@ def portable(check: Check, root: Path | None = None, work: Path | None = None) -
     if work is not None:
         names[f"{work}"] = "$TMPDIR"
     folders = sorted((name for name in names if name and name != os.sep), key=len, reverse=True)
-    pattern = re.compile(rf"(?<![\w.{os.sep}-])({'|'.join(map(re.escape, folders))})")
+    pattern = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, folders))})")
 
     def shown(text: str) -> str:
         return pattern.sub(lambda found: names[found[0]], text)
