@@ -6,6 +6,7 @@ client. Its modules are imported when a cluster is used.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
 import re
@@ -30,7 +31,17 @@ ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:]+\]|[^/:\[\]]+):([0-9]{1,5})")
 KNOCK = 5.0  # seconds for the first answer of a scheduler
 RECONNECT = 60.0  # seconds for a scheduler and a worker to be started again
 FRESH = 1.0  # seconds for which what is known about the workers is good enough
-TASK = "exec(source, globals()) or run_here(key, bundle, seconds, tools)"  # `eval` runs it with these names
+# `eval` runs TASK. LOADED keeps what the text defines in the worker, which so compiles it once.
+LOADED = """
+import sys, types
+module = sys.modules.get(name)
+if module is None:
+    module = types.ModuleType(name)
+    exec(text, module.__dict__)
+    sys.modules[name] = module
+run_here = module.run_here
+"""
+TASK = "exec(loaded, globals()) or run_here(key, bundle, seconds, tools)"
 
 
 class Dask:
@@ -139,8 +150,8 @@ class Dask:
     def submit(self, work: Work) -> Running:
         bundle = work.file.read_bytes()
         key = f"{work.name}-{work.digest[:12]}-{uuid.uuid4().hex[:8]}"
-        names: dict[str, object] = {"source": _source(), "key": key, "bundle": bundle}
-        names |= {"seconds": work.seconds, "tools": dict(work.tools)}
+        names: dict[str, object] = {"loaded": LOADED, "name": _module(), "text": _text(), "key": key}
+        names |= {"bundle": bundle, "seconds": work.seconds, "tools": dict(work.tools)}
         workers = self._preferred(work)
         running = Running()
         try:
@@ -237,9 +248,15 @@ class _Worker:
 
 
 @cache
-def _source() -> str:
-    """The text that a worker executes: plain Python, so that it may have another version of it."""
+def _text() -> str:
+    """What a worker executes: plain Python, so that it may have another version of it."""
     return f"{inspect.getsource(worker)}\n{_without_future(inspect.getsource(dask_worker))}"
+
+
+@cache
+def _module() -> str:
+    """The name under which a worker keeps it: another one for another text."""
+    return f"layermatrix_worker_{hashlib.sha256(_text().encode()).hexdigest()[:16]}"
 
 
 def _without_future(text: str) -> str:
