@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import time
@@ -13,7 +14,7 @@ import toy_bundles
 
 from layermatrix.build import targets
 from layermatrix.build.request import RequestError
-from layermatrix.hosts import driver
+from layermatrix.hosts import driver, scale
 from layermatrix.hosts.driver_results import Results
 from layermatrix.hosts.executors import registry, worker
 from layermatrix.hosts.executors.base import ExecutorError, Kind
@@ -146,11 +147,24 @@ def _lives(group: int) -> bool:
 
 
 def test_the_text_of_a_worker_imports_only_the_standard_library() -> None:
-    text = Path(worker.__file__).read_text(encoding="utf-8")
-    imported = {
-        line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))
-    }
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(Path(worker.__file__).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    assert imported
     assert imported <= sys.stdlib_module_names
+
+
+def test_the_cost_of_an_executor_is_measured() -> None:
+    lines: list[str] = []
+    found = scale.run("local:2", [3, 6], lines.append)
+    assert [cost.cells for cost in found] == [3, 6]
+    assert lines == [scale.HEADER, *(cost.line for cost in found)]
+    for cost in found:
+        assert 0 < cost.cpu < cost.all_cpu
+        assert cost.bytes > 200 * cost.cells
 
 
 # --- this machine

@@ -19,6 +19,16 @@ from pathlib import Path
 from typing import IO
 
 SHOWN = 400  # characters of a message
+# Runs a zip application as `python FILE.pyz` does, but without the modules that this imports, which take a third
+# of the time of an empty bundle.
+START = """
+import sys, zipimport
+del sys.argv[0]
+sys.path.insert(0, sys.argv[0])
+loader = zipimport.zipimporter(sys.argv[0])
+names = {"__name__": "__main__", "__loader__": loader, "__builtins__": __builtins__}
+exec(loader.get_code("__main__"), names)
+"""
 
 _groups: set[int] = set()  # the process groups of running bundles
 
@@ -35,7 +45,7 @@ def run(bundle: bytes, seconds: float, tools: Mapping[str, str]) -> tuple[bytes 
         folder = Path(name)
         program, result = folder / "bundle.pyz", folder / "result.json"
         program.write_bytes(bundle)
-        command = [sys.executable or "python3", "-I", "-S", str(program), str(result)]
+        command = [sys.executable or "python3", "-I", "-S", "-c", START, str(program), str(result)]
         with (folder / "log").open("w+b") as log:
             status = _status(command, log, seconds)
             if status == 0 and result.is_file():
