@@ -135,7 +135,7 @@ def test_a_run_without_counts_is_an_error(runs: Runs, reason: str) -> None:
 def test_what_keeps_the_conditions_is_put_in_front() -> None:
     before, messages = cachegrind.steady(Runs())
     assert Path(before[0]).name == "setarch"
-    assert before[2:5] == ("-R", "taskset", "-c")
+    assert (before[2], Path(before[3]).name, before[4]) == ("-R", "taskset", "-c")
     assert messages == ["addresses not randomised", "on one processor"]
 
 
@@ -150,3 +150,10 @@ def test_runs_at_the_same_time_get_different_processors() -> None:
     ours = len(os.sched_getaffinity(0))
     processors = {cachegrind.steady(Runs())[0][-1] for _ in range(ours)}
     assert len(processors) == ours
+
+
+def test_a_program_that_starts_threads_is_recognised() -> None:
+    threads = OUT.replace("fn=main", "fn=pthread_create@@GLIBC_2.34\n1 1\nfn=main", 1)
+    for out, expected in ((OUT, False), (threads, True)):
+        counted = Cachegrind("valgrind", CACHE, Runs(out=out)).count(["/bench"], None, ())
+        assert counted.threads is expected

@@ -1,8 +1,9 @@
 """Which fields of a record are the same on every host and in every run; a record without the other fields.
 
-    deterministic      names, statuses, reasons and commands of checks; counts of the simulated processor;
-                       what is read from code (asm, budget, code, guards, layers).
-    not deterministic  seconds and logs of checks; counts of the machine's own counters; timings.
+    deterministic      names, statuses, reasons and commands of checks; instructions and branches in the
+                       simulated processor; what is read from code (asm, budget, code, guards, layers).
+    not deterministic  seconds and logs of checks; simulated misses, which depend on addresses and differ by a
+                       few events; counts of programs with threads; the machine's own counters; timings.
 
 Counts are equal only for equal binaries, processor features and C libraries. Reads and returns the JSON of
 records; pure functions, which use only the standard library.
@@ -22,13 +23,29 @@ VARYING: dict[str, tuple[tuple[str, ...], ...]] = {
     "samples": (("series",), ("conditions",), ("seed",), ("rounds",), ("stopped",)),
 }
 
+EXACT = ("instructions", "branches")  # the simulated events that are the same in each run
+
 
 def canonical(record: Any) -> Any:
     """The deterministic part of a record's JSON, as new values."""
     kind = record.get("kind", "") if isinstance(record, dict) else ""
     for place in VARYING.get(kind, ()):
         record = _without(record, place)
+    if kind == "counters" and isinstance(record.get("loads"), dict):
+        loads = {name: _repeated(load) for name, load in record["loads"].items()}
+        record = {**record, "loads": loads}
     return record
+
+
+def _repeated(load: Any) -> Any:
+    """A counted load with the counts that every run repeats."""
+    if not isinstance(load, dict):
+        return load
+    kept = EXACT if load.get("repeats", True) else ()
+    return {
+        name: {event: value[event] for event in kept if event in value} if isinstance(value, dict) else value
+        for name, value in load.items()
+    }
 
 
 def _without(value: Any, place: tuple[str, ...]) -> Any:

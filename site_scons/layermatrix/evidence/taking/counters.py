@@ -56,13 +56,15 @@ Count = Callable[[Sequence[str]], Counted]
 @dataclass(frozen=True)
 class CountedLoad(Measured):
     """ops: operations of the longer run. args: changes with the program's arguments. The other fields: event
-    -> events per operation. own_share: empty if nothing was subtracted."""
+    -> events per operation. own_share: empty if nothing was subtracted. repeats: whether every run executes
+    the same instructions; programs with threads do not."""
 
     ops: int
     args: str
     per_op: Mapping[str, float]
     own_share: Mapping[str, float]
     raw: Mapping[str, float]
+    repeats: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,11 @@ def take(request: Request, root: Path) -> Counters | NotMeasured:
     return measure([load.below(root) for load in request.loads], library, empty, request.cache, tools)
 
 
+def _files(request: Request) -> tuple[str, ...]:
+    libraries = [name for name in (request.library, request.empty) if name]
+    return (*libraries, *request.data, *(load.command[0] for load in request.loads))
+
+
 def outline(request: Request) -> Outline:
     """What the request runs."""
     valgrind = ["valgrind", "--tool=cachegrind", *request.cache.options()]
@@ -153,9 +160,7 @@ def outline(request: Request) -> Outline:
     }
     names = [f"{load.name} {part}" for load in request.loads for part in RUNS]
     timeouts = dict.fromkeys(names, LIMIT)
-    libraries = [name for name in (request.library, request.empty) if name]
-    files = (*libraries, *request.data, *(load.command[0] for load in request.loads))
-    return Outline(commands, variables, timeouts, {"valgrind": "valgrind"}, files=files)
+    return Outline(commands, variables, timeouts, {"valgrind": "valgrind"}, files=_files(request))
 
 
 HOSTED = Hosted("counters", Request, take, outline)
@@ -216,21 +221,24 @@ def count_whole(bench: Cachegrind, load: Load, library: Path | None) -> CountedL
     """All events of the load with the library; nothing is subtracted. Raises CountersError or
     NotLoadedError."""
     program = _functions(load)
-    ops, (raw, _) = _slope(load, lambda command: bench.count(command, library, program, linked=load.linked))
-    return CountedLoad(ops, load.digest, _rounded(raw), {}, _rounded(raw))
+    found = _slope(load, lambda command: bench.count(command, library, program, linked=load.linked))
+    raw = _rounded(found.events[0])
+    return CountedLoad(found.ops, load.digest, raw, {}, raw, found.repeats)
 
 
 def count_own_share(bench: Cachegrind, load: Load, empty: Path) -> CountedLoad:
     """The benchmark's own events, counted with the empty library. Raises as `count_whole`."""
     program = _functions(load)
-    ops, (_, own) = _slope(load, lambda command: bench.count(command, empty, program))
-    return CountedLoad(ops, load.digest, _rounded(own), _rounded(own), _rounded(own))
+    found = _slope(load, lambda command: bench.count(command, empty, program))
+    own = _rounded(found.events[1])
+    return CountedLoad(found.ops, load.digest, own, own, own, found.repeats)
 
 
 def net(whole: CountedLoad, own: CountedLoad) -> CountedLoad:
     """The cost that the library is responsible for."""
     per_op = {name: round(whole.raw[name] - own.own_share[name], 6) for name in EVENTS}
-    return replace(whole, per_op=per_op, own_share=own.own_share)
+    repeats = whole.repeats and own.repeats
+    return replace(whole, per_op=per_op, own_share=own.own_share, repeats=repeats)
 
 
 def _functions(load: Load) -> Collection[str]:
@@ -251,8 +259,7 @@ def _hardware(
     try:
         for load in loads:
             count = functools.partial(tool.count, library=library, linked=load.linked)
-            _, (events,) = _slope(load, count)
-            counted[load.name] = _rounded(events)
+            counted[load.name] = _rounded(_slope(load, count).events[0])
     except (CountersError, library_use.NotLoadedError) as error:
         return NotMeasured(str(error))
     return Hardware(counted)
@@ -265,15 +272,25 @@ def _rounded(counts: Counts) -> Counts:
 # --- slopes
 
 
-def _slope(load: Load, count: Count) -> tuple[int, tuple[Counts, ...]]:
-    """The operations of the longer run, and the events per additional operation."""
+@dataclass(frozen=True)
+class _Slope:
+    """ops: of the longer run. events: per additional operation. repeats: see `CountedLoad`."""
+
+    ops: int
+    events: tuple[Counts, ...]
+    repeats: bool
+
+
+def _slope(load: Load, count: Count) -> _Slope:
+    """The slope between a run of a load and one with a quarter of its operations."""
     wanted = _ops(load)
     longer, shorter = count(load.command), count(_with_ops(load, wanted // 4))
     many, few = _reported_ops(load, longer.stdout), _reported_ops(load, shorter.stdout)
     if many <= few:
         raise CountersError(f"it did {many} of {wanted} operations, but {few} of a quarter of them")
     pairs = zip(longer.events, shorter.events, strict=True)
-    return many, tuple({name: (a[name] - b[name]) / (many - few) for name in a} for a, b in pairs)
+    events = tuple({name: (a[name] - b[name]) / (many - few) for name in a} for a, b in pairs)
+    return _Slope(many, events, not (longer.threads or shorter.threads))
 
 
 def _ops_place(load: Load) -> int:

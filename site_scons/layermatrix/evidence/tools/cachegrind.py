@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ COUNTED_VARIABLE = "LAYERED_COUNTED"  # tells a program to print no times: their
 LIMIT = 600.0  # seconds of a run
 PROGRAM, LIBRARY, OUT, LOG = "program", "library.so", "out", "log"
 
+_STARTS_THREAD = re.compile(r"^fn=_*(pthread_create|thrd_create)\b", re.MULTILINE)
 _turn = itertools.count()
 
 
@@ -58,10 +60,12 @@ class CacheModel:
 
 @dataclass(frozen=True)
 class Counted:
-    """One run. events: the events of the whole run, and of parts of it. stdout: its output."""
+    """One run. events: the events of the whole run, and of parts of it. stdout: its output. threads: whether
+    the program has started threads; their order depends on time, so the counts of two runs differ."""
 
     events: tuple[Events, ...]
     stdout: bytes
+    threads: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Cachegrind:
             ran = library_use.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
             library_use.prove(ran, Path(LIBRARY) if loaded else library, run=self.run)
             text = (folder / OUT).read_text(encoding="utf-8", errors="replace")
-        return Counted(parse(text, functions), finished.stdout)
+        return Counted(parse(text, functions), finished.stdout, bool(_STARTS_THREAD.search(text)))
 
     def _command(self, folder: Path, command: Sequence[str], library: Path | None) -> list[str]:
         """The command with fixed names for program and library, so that real names do not move addresses."""
