@@ -234,6 +234,16 @@ def test_a_bundle_that_every_host_refuses_is_not_run_for_their_reason(tmp_path: 
     assert summary.finished == 1
 
 
+def test_without_a_tool_on_any_host_the_other_steps_are_taken(tmp_path: Path) -> None:
+    (work,) = works(tmp_path, "a")
+    needing = Work(work.name, work.digest, work.file, 5.0, tools={"valgrind": "valgrind"})
+    fake, lines = Fake({"a": [refused_at("here"), refused_at("there")]}), list[str]()
+    summary = driver.run([needing], fake, Results(tmp_path), say=lines.append, limits=LIMITS)
+    assert summary == Summary(total=1, new=1, again=2, lacking={"a": "no valgrind"})
+    assert [dict(one.tools) for one in fake.submitted] == [{"valgrind": "valgrind"}] * 2 + [{}]
+    assert "a: no valgrind, on no host; what needs it is recorded as not run" in lines
+
+
 def test_a_worker_that_comes_later_gets_what_the_others_refused(tmp_path: Path) -> None:
     def refuse_and_grow(work: Work, running: Running) -> None:
         refused_at("here")(work, running)

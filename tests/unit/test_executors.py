@@ -203,7 +203,8 @@ def test_a_tool_that_this_machine_lacks_is_reported_at_once(tmp_path: Path) -> N
     work = toy_bundles.bundle(tmp_path, "a", tools={"no-such-tool": "its-package"})
     begin = time.monotonic()
     summary = driver.run([work], Local(1), Results(tmp_path), say=lambda line: None, limits=QUICK)
-    assert summary.not_run == {"a": "not installed there: no-such-tool; apt install its-package"}
+    assert summary.is_complete
+    assert summary.lacking == {"a": "not installed there: no-such-tool; apt install its-package"}
     assert time.monotonic() - begin < 5
 
 
@@ -278,13 +279,13 @@ def test_slurm_gets_a_job_for_each_bundle_with_the_options_of_the_command_line(
         summary = driver.run(works, executor, Results(tmp_path), say=lambda line: None, limits=limits)
     finally:
         executor.shutdown()
-    assert summary.finished == 2
-    assert summary.not_run == {"lacking": "not installed there: no-such-tool; apt install its-package"}
+    assert summary.is_complete
+    assert summary.lacking == {"lacking": "not installed there: no-such-tool; apt install its-package"}
     calls = (slurm / "calls").read_text(encoding="utf-8").split("#!/bin/sh")[0]
-    assert calls.count("--partition=short") == 4
-    assert calls.count("--cpus-per-task=2") == 4
+    assert calls.count("--partition=short") == 5
+    assert calls.count("--cpus-per-task=2") == 5
     assert calls.count("--exclusive") == 1
-    assert calls.count("--time=3") == 4
+    assert calls.count("--time=3") == 5
     assert f"--exclude=old1,{os.uname().nodename}" in calls  # the second attempt avoids the node of the first
     left = [file.name for file in (tmp_path / registry.FOLDER / "slurm").iterdir() if file.suffix == ".pkl"]
     assert left == []

@@ -43,7 +43,8 @@ class Limits:
 class Summary:
     """What a run did. total: the bundles. known: they had a result before. new: results that came. repeated:
     second results, which were dropped. differing: repeated ones with another deterministic part. again:
-    further attempts. not_run: bundle -> why it has no result."""
+    further attempts. lacking: bundle -> the tools that no host had, so that its result has steps that are
+    not run. not_run: bundle -> why it has no result."""
 
     total: int = 0
     known: int = 0
@@ -51,6 +52,7 @@ class Summary:
     repeated: int = 0
     differing: list[str] = field(default_factory=list)
     again: int = 0
+    lacking: dict[str, str] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -218,7 +220,7 @@ class _Drive:
         if item.work.tools:
             self.unfit.setdefault(tuple(item.work.tools), set()).add(answer.place)
         if item.refused >= self.limits.places:
-            self._not_run(item, answer.reason)
+            self._refused_by_all(item)
         elif self._has_other_place(item):
             self._again(item, f"{answer.place} cannot run it: {answer.reason}; another one is tried")
         else:
@@ -244,10 +246,22 @@ class _Drive:
                 break
             time.sleep(self.limits.tick)
             self._progress()
-        for item in self.parked:
+        refused, self.parked = self.parked, []
+        for item in refused:
+            self._refused_by_all(item)
+        return bool(self.waiting)
+
+    def _refused_by_all(self, item: _Item) -> None:
+        """No host can run all of the bundle. One without the tools takes the steps that need none of them,
+        and records the others as not run, with the reason."""
+        if not item.work.tools:
             self._not_run(item, item.reason)
-        self.parked.clear()
-        return False
+            return
+        self.summary.lacking[item.work.name] = item.reason
+        item.work = replace(item.work, tools={})
+        item.avoid.clear()
+        item.refused = 0
+        self._again(item, f"{item.reason}, on no host; what needs it is recorded as not run")
 
     def _lost(self, item: _Item, place: str, how: str, *, by_engine: bool = False) -> None:
         """No result came: run the bundle again, at another place."""

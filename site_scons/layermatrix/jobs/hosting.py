@@ -6,7 +6,7 @@ is one, and runs here otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,14 +166,21 @@ def _notes(summary: Summary) -> list[str]:
     """What a reader has to know at the end."""
     notes = []
     if summary.not_run:
-        lines = [f"{name}: {reason}" for name, reason in list(summary.not_run.items())[:SHOWN]]
-        more = len(summary.not_run) - len(lines)
-        lines += [f"and {more} more"] if more else []
+        count = several(len(summary.not_run), "bundle")
+        notes.append(f"{count} ran on no host, so their steps ran here: {_listed(summary.not_run)}")
+    if summary.lacking:
+        count = several(len(summary.lacking), "bundle")
         notes.append(
-            f"{several(len(summary.not_run), 'bundle')} ran on no host, so their steps ran here: "
-            + "; ".join(lines)
+            f"{count} found a tool on no host, so some steps are not run: {_listed(summary.lacking)}"
         )
     if summary.differing:
         names = ", ".join(summary.differing[:SHOWN])
         notes.append(f"two hosts returned different results, of which the first one counts: {names}")
     return notes
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    """The first bundles with their reasons."""
+    lines = [f"{name}: {reason}" for name, reason in list(reasons.items())[:SHOWN]]
+    more = len(reasons) - len(lines)
+    return "; ".join([*lines, *([f"and {more} more"] if more else [])])
