@@ -339,6 +339,29 @@ def test_what_no_host_offers_ends_the_run_before_anything_is_submitted(tmp_path:
     assert not fake.submitted
 
 
+def test_a_run_whose_only_host_for_a_resource_has_gone_ends_with_a_line(tmp_path: Path) -> None:
+    class Shrinking(Fake):
+        def check(self, resources: Mapping[str, float]) -> None:
+            if self.submitted and resources:
+                raise ExecutorError("no host offers bench=1")
+
+    def never(work: Work, running: Running) -> None:
+        """It waits for a host."""
+
+    fake, ticks = Shrinking({"a": [never]}), iter(range(10**9))
+    (work,) = works(tmp_path, "a")
+    timing = Work(work.name, work.digest, work.file, 5.0, {"bench": 1})
+    with pytest.raises(ExecutorError, match="no host offers bench=1"):
+        driver.run(
+            [timing],
+            fake,
+            Results(tmp_path),
+            say=lambda line: None,
+            limits=LIMITS,
+            clock=lambda: float(next(ticks)),
+        )
+
+
 def test_an_interrupt_keeps_the_results_so_far(tmp_path: Path) -> None:
     def interrupt(work: Work, running: Running) -> None:
         raise KeyboardInterrupt

@@ -27,7 +27,9 @@ class Limits:
     margin: seconds beyond a bundle's own limit until its worker is given up. progress: seconds between two
     lines.
     ahead: submitted bundles per slot, so that no worker waits for the driver. patience: seconds to wait for
-    other workers, when each that there is refuses a bundle. tick: seconds between two looks at the clock."""
+    other workers, when each that there is refuses a bundle. idle: seconds in which nothing runs until the
+    driver asks whether a host for the submitted bundles is still there. tick: seconds between two looks at
+    the clock."""
 
     attempts: int = 3
     places: int = 8
@@ -36,6 +38,7 @@ class Limits:
     progress: float = 8.0
     ahead: float = 2.0
     patience: float = 15.0
+    idle: float = 30.0
     tick: float = 0.5
 
 
@@ -117,7 +120,7 @@ class _Drive:
         self.parked: list[_Item] = []  # refused by every worker that there was
         self.flying: dict[Running, _Flight] = {}
         self.unfit: dict[tuple[str, ...], set[str]] = {}  # tools -> the places that refused such a bundle
-        self.begun = self.said = clock()
+        self.begun = self.said = self.active = clock()
 
     def complete(self, missing: Sequence[Work]) -> None:
         """Run these bundles. A result that has gone from the folder at the end is made again, once."""
@@ -144,6 +147,7 @@ class _Drive:
                 wait(self.flying, timeout=self.limits.tick, return_when=FIRST_COMPLETED)
                 self._collect()
                 self._give_up_overdue()
+                self._check_idle()
                 self._progress()
         except (KeyboardInterrupt, ExecutorError):
             self._collect()  # results that came meanwhile
@@ -298,6 +302,17 @@ class _Drive:
                 del self.flying[running]
                 self.executor.release(running)
                 self._lost(flight.item, place, f"{place} has not answered for {limit:.0f} s")
+
+    def _check_idle(self) -> None:
+        """If nothing has run for a while, the only host for the submitted bundles may have gone. Raises
+        ExecutorError then."""
+        now = self.clock()
+        if not self.flying or any(one.running() for one in self.flying):
+            self.active = now
+        elif now - self.active > self.limits.idle:
+            self.active = now
+            for resources in {tuple(sorted(one.item.work.resources.items())) for one in self.flying.values()}:
+                self.executor.check(dict(resources))
 
     def _progress(self, *, last: bool = False) -> None:
         now = self.clock()
