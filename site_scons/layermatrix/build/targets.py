@@ -182,6 +182,12 @@ STORE = Variable(
     name="store", doc="the file with the results of every run", values="a path",
     default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
 )  # fmt: skip
+EXECUTORS = ("local[:N]", "dask:tcp://HOST:PORT", "slurm[:OPTION=VALUE,...]")  # those of hosts/executors
+EXECUTOR = Variable(
+    name="executor", doc="where programs run: in this build, or as bundles on other hosts",
+    values=", ".join(EXECUTORS), default="local",
+    choices=lambda _project: (form.partition("[")[0].partition("HOST")[0] for form in EXECUTORS),
+)  # fmt: skip
 TIMING = (ROUNDS, PRECISION, BUDGET, SEED, STRICT)  # what every job that times takes
 FIGURE = Variable(
     name="figure", doc="the figures that are shown, such as speed or instructions", values="names, patterns"

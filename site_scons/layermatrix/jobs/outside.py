@@ -104,6 +104,29 @@ def _run_bundle(words: Sequence[str]) -> int:
     return 0
 
 
+def _scale(words: Sequence[str]) -> int:
+    from layermatrix.build.request import RequestError
+    from layermatrix.hosts import scale
+    from layermatrix.hosts.executors.base import ExecutorError
+
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    counts = given.get("cells", ",".join(map(str, scale.USUAL))).split(",")
+    wrong = [word for word in words if word.partition("=")[0] not in ("executor", "cells") or "=" not in word]
+    if wrong or not all(text.isascii() and text.isdigit() and int(text) for text in counts):
+        raise UsageError
+    print(scale.machine())
+    try:
+        scale.run(
+            given.get("executor", "local:4"),
+            [int(text) for text in counts],
+            lambda line: print(line, flush=True),
+        )
+    except (RequestError, ExecutorError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 COMMANDS = {
     command.name: command
     for command in (
@@ -115,6 +138,10 @@ COMMANDS = {
         Command(
             "run-bundle", "FILE [OUT.json]",
             "run a bundle here; without OUT.json, the result is written to build/results/", _run_bundle,
+        ),
+        Command(
+            "scale", "[executor=...] [cells=10,100,1000]",
+            "measure what an executor costs for each cell, with bundles that do nothing", _scale,
         ),
     )
 }  # fmt: skip
