@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix.core.errors import RefusedError
+from layermatrix.core.host import Host
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench, Timing
 from layermatrix.hosts import bundle, comparison, results
@@ -66,6 +67,7 @@ def test_the_records_are_those_of_a_timing_here(
         far, near = there[name], here[name]
         assert isinstance(far, Bench)
         assert isinstance(near, Bench)
+        assert (far.host, near.host) == (Host.of_this_machine(), None)
         assert (far.rounds, far.planned, far.seed) == (near.rounds, near.planned, near.seed) == (2, 2, 7)
         (one, other) = (record.loads["loop"] for record in (far, near))
         assert isinstance(one, Timing)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, number
 from layermatrix.evidence.conditions import Conditions
@@ -133,7 +134,8 @@ class Timing(Measured):
 class Bench(Measured):
     """The timings of a cell. rounds: the complete rounds. planned: the most rounds that were planned, if the
     run ended earlier because its figures were exact enough or its time was over. key: changes when the timed
-    binaries or loads change. seed: repeats the random order. stopped: why the run ended early."""
+    binaries or loads change. seed: repeats the random order. stopped: why the run ended early. host: the
+    host that timed; None: this machine."""
 
     loads: Mapping[str, Timing | NotMeasured]
     rounds: int
@@ -142,6 +144,7 @@ class Bench(Measured):
     seed: int | None = None
     conditions: Conditions | None = None
     stopped: str = ""
+    host: Host | None = None
 
     def load(self, name: str) -> Timing | NotMeasured:
         return self.loads.get(name, NotMeasured("this load was not timed"))

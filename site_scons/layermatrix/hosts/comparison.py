@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.build import dependencies
 from layermatrix.core.errors import RefusedError
+from layermatrix.core.host import Host
+from layermatrix.core.records import NotMeasured
+from layermatrix.evidence.bench import Bench
 from layermatrix.evidence.tools import load_commands
 from layermatrix.hosts import bundle, cell_bundle
 from layermatrix.hosts.results import Result
@@ -43,7 +46,13 @@ class HostTimer:
             found = hosted_timing.FORMAT.parse(text or "")
         except ValueError as error:
             raise RefusedError(f"the samples of {self.name} cannot be used: {error}") from error
-        return hosted_timing.analyse(plan, found, store)
+        host = Host.from_json(result.host)
+
+        def store_with_host(path: Path, record: Bench | NotMeasured) -> None:
+            store(path, _timed_by(host, record))
+
+        records = hosted_timing.analyse(plan, found, store_with_host)
+        return {name: _timed_by(host, record) for name, record in records.items()}
 
     def write(self, plan: Timed) -> Path:
         """Write the bundle of a plan. Raises RefusedError if a host cannot time like this."""
@@ -66,6 +75,10 @@ class HostTimer:
             return path.relative_to(self.root).as_posix()
         folder = hashlib.sha256(os.fspath(path.parent).encode()).hexdigest()[:8]
         return f"others/{folder}/{path.name}"
+
+
+def _timed_by(host: Host, record: Bench | NotMeasured) -> Bench | NotMeasured:
+    return replace(record, host=host) if isinstance(record, Bench) else record
 
 
 def _files(root: Path, plan: Timed) -> list[Path]:

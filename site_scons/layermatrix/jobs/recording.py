@@ -114,9 +114,11 @@ def of_cells(
         }
         yield from _by_host(_subject(plan, cell, folder), place, found, records["bench"])
     timed = folder / paths.BASELINE / paths.record("bench")
-    if _is_new(timed, begun.since):
+    host = hosts.of_timing(folder / paths.BASELINE)
+    if _is_new(timed, begun.since) and not isinstance(host, NotMeasured):
         baseline = Subject(plan.project.matrix.baseline.name, BASELINE)
-        yield Measurement(baseline, tuple(extract.of_bench(extract.read(timed), better, work, digests)))
+        figures = extract.of_bench(extract.read(timed), better, work, digests)
+        yield Measurement(baseline, tuple(figures), host=host)
 
 
 def of_comparisons(
