@@ -26,10 +26,12 @@ from tests.scons import wheels
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
+from layermatrix.report.charts import vega
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests", "docs")
 LIMIT = 300.0  # seconds for one run of SCons
+CHARTS = Path("build/charts")  # where a project keeps rendered charts
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
 ACTION = re.compile(r"(?:CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
@@ -186,9 +188,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def make_plugin(folder: Path) -> None:
-    """Copy site_scons, and compile its modules."""
+    """Copy site_scons, compile its modules, and keep the script that every report contains: it takes a second."""
     copy_sources(ROOT / "site_scons", folder / "site_scons")
     assert compileall.compile_dir(folder / "site_scons", quiet=2)
+    vega.bundle(folder / CHARTS)
 
 
 @pytest.fixture(scope="session")
@@ -245,6 +248,7 @@ def foreign_project(root: Path, plugin: Path) -> Project:
     """Another project that uses the plugin: foreign/, with the plugin copied to its tools/."""
     copy_sources(Path(__file__).parent / "foreign", root)
     copy_tree(plugin, root / "tools")
+    copy_tree(plugin.parent / CHARTS, root / CHARTS)
     project = Project(root)
     project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
     return project
@@ -282,7 +286,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         assert wheels.run(sys.executable, "-m", "venv", folder).returncode == 0
-        wheels.pip(folder / "bin/python", "install", "--quiet", wheel)
+        # modules are compiled when they are first imported: most of those of the dependencies never are
+        wheels.pip(folder / "bin/python", "install", "--quiet", "--no-compile", wheel)
 
     return made_once(tmp_path_factory, "venv", make) / "bin/python"
 
