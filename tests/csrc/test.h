@@ -32,6 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#define T_GLIBC 1
+#else
+#define T_GLIBC 0 // another C library, such as musl
+#endif
+
 #ifdef HAKMEM_NO_INTERPOSE
 #include "hakmem.h"
 #define T_NAME(name) hak_##name
