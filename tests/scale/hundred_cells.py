@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/scale/hundred_cells.py [variable=value ...]
 
-Builds the libraries of 100 cells of this project, in a temporary copy: from cold, and again with nothing to do. Then
-runs the same commands with `xargs -P2`. Prints seconds of CPU, which other programs on the machine change less than
-seconds of the clock, and both. It takes some 15 minutes on 2 cores.
+Builds the libraries of 100 cells of this project, in a temporary copy: from cold, and again with nothing to
+do. Then runs the same commands with `xargs -P2`. Prints seconds of the clock, and seconds of CPU, which other
+programs on the machine change less.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests")
-CELLS = ("variant=all", "mode=release,debug", "compiler=gcc,clang", "march=all", "lto=all", "sample=random:100:1")
+CELLS = (
+    "variant=all",
+    "mode=release,debug",
+    "compiler=gcc,clang",
+    "march=all",
+    "lto=all",
+    "sample=random:100:1",
+)
 JOBS = 2
 REPEATS = 5  # of the build with nothing to do
 MAKES_OBJECT = re.compile(r" -c (?=.* -o )| -o \S+\.o ")
@@ -54,12 +61,20 @@ def timed(command: Sequence[str], folder: Path, text: str | None = None) -> tupl
 
 def commands_of(output: str) -> list[str]:
     """The compilers', archivers' and linkers' commands in what `verbose=1` prints, in their order."""
-    return [line for line in output.splitlines() if re.match(r"(\S*/)?(gcc|clang|g\+\+|clang\+\+|ar|ranlib) ", line)]
+    return [
+        line
+        for line in output.splitlines()
+        if re.match(r"(\S*/)?(gcc|clang|g\+\+|clang\+\+|ar|ranlib) ", line)
+    ]
 
 
 def shared_objects(root: Path) -> set[str]:
     """The objects that a cell got from another one."""
-    return {line for saved in root.glob("build/*/.saved") for line in saved.read_text(encoding="utf-8").splitlines()}
+    return {
+        line
+        for saved in root.glob("build/*/.saved")
+        for line in saved.read_text(encoding="utf-8").splitlines()
+    }
 
 
 def target_of(command: str) -> str:
@@ -83,10 +98,12 @@ def with_xargs(commands: Iterable[str], root: Path) -> Used:
 
 
 def copy(root: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
     for part in PARTS:
-        source = ROOT / part
-        ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
-        shutil.copytree(source, root / part, ignore=ignored) if source.is_dir() else shutil.copy2(source, root)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, root / part, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / part, root / part)
 
 
 def measure(root: Path, variables: Sequence[str]) -> None:
@@ -94,15 +111,15 @@ def measure(root: Path, variables: Sequence[str]) -> None:
     timed([*scons, *variables, "list"], root)  # compiles the plugin's modules and asks the compilers
     cold, output = timed([*scons, "verbose=1", *variables, "libs"], root)
     cells = len([folder for folder in (root / "build").iterdir() if (folder / "obj").is_dir()])
-    nothing = min((timed([*scons, *variables, "libs"], root)[0] for _ in range(REPEATS)), key=lambda used: used.cpu)
+    runs = [timed([*scons, *variables, "libs"], root)[0] for _ in range(REPEATS)]
     commands, shared = commands_of(output), shared_objects(root)
-    ran = [command for command in commands if target_of(command) not in shared]
-    plain = with_xargs(ran, root)
-    print(f"{cells} cells, {len(commands)} commands, {len(shared)} objects shared between cells; {JOBS} at a time")
+    plain = with_xargs([command for command in commands if target_of(command) not in shared], root)
+    print(f"{cells} cells, {len(commands)} commands, {len(shared)} objects of them from other cells")
     print(f"build from cold:           {cold}")
     print(f"the same commands, xargs:  {plain}")
-    print(f"ratio:                     {cold.cpu / plain.cpu:8.2f}   of CPU, {cold.clock / plain.clock:8.2f}   by the clock")
-    print(f"build with nothing to do:  {nothing}")
+    cpu, clock = cold.cpu / plain.cpu, cold.clock / plain.clock
+    print(f"ratio:                     {cpu:8.2f}   of CPU, {clock:8.2f}   by the clock")
+    print(f"build with nothing to do:  {min(runs, key=lambda used: used.cpu)}")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Copies of the project that a test may change, and SCons runs in them like those of a user.
 
-The libraries are built once, for all processes of pytest. Each test gets a copy of that tree with its file times,
-so that only the files affected by the test's own change are rebuilt, and with the compiled modules of the plugin,
-so that no run of SCons compiles them again.
+The libraries are built once, for all processes of pytest. Each test gets a copy of that tree with its file
+times, so that only the files affected by the test's own change are rebuilt, and with the compiled modules of
+the plugin, so that no run of SCons compiles them again.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def make_plugin(folder: Path) -> None:
-    """Copy site_scons, compile its modules, and keep the script that every report contains: it takes a second."""
+    """Copy site_scons, compile its modules, and make the script that every report contains, which takes a
+    second."""
     copy_sources(ROOT / "site_scons", folder / "site_scons")
     assert compileall.compile_dir(folder / "site_scons", quiet=2)
     vega.bundle(folder / CHARTS)

@@ -49,7 +49,9 @@ def test_a_missing_compiler_is_named_with_what_installs_it(
 ) -> None:
     """Nothing is built, and the exit status says that there was nothing to do."""
     foreign.edit("variants/matrix.yaml", f"compiler: [{cc}]", "compiler: [gcc, clang]")
-    foreign.edit("SConstruct", "env = Environment(\n", "import os\n\nenv = Environment(\n    ENV=os.environ,\n")
+    foreign.edit(
+        "SConstruct", "env = Environment(\n", "import os\n\nenv = Environment(\n    ENV=os.environ,\n"
+    )
     empty = tmp_path / "bin"
     empty.mkdir()
     monkeypatch.setenv("PATH", str(empty))
