@@ -102,10 +102,13 @@ static void rows_return_in_any_order(void)
         for (unsigned order = 0; order < ORDERS; order++) {
             unsigned count = tiny_class_size[class] > 4096 ? 60 : 1000;
             take_blocks(heap, class, count);
+            // A slab may come from the main thread's heap, with blocks that a cache of the thread holds: some C libraries
+            // allocate before main.
+            size_t of_others = heap->bytes_out - (size_t)count * tiny_class_size[class];
             check_blocks(heap, class, count);
             give_rows(heap, order, count, lengths[(class + order) % (sizeof lengths / sizeof *lengths)]);
-            T_CHECK(heap->bytes_out == 0, "class %zu, order %u: %zu bytes are missing", class, order,
-                    heap->bytes_out);
+            T_CHECK(heap->bytes_out == of_others, "class %zu, order %u: %zu bytes instead of %zu are out", class,
+                    order, heap->bytes_out, of_others);
         }
     }
     tiny_heap_tidy(heap);
