@@ -107,8 +107,8 @@ static void rows_return_in_any_order(void)
             size_t of_others = heap->bytes_out - (size_t)count * tiny_class_size[class];
             check_blocks(heap, class, count);
             give_rows(heap, order, count, lengths[(class + order) % (sizeof lengths / sizeof *lengths)]);
-            T_CHECK(heap->bytes_out == of_others, "class %zu, order %u: %zu bytes instead of %zu are out", class,
-                    order, heap->bytes_out, of_others);
+            T_CHECK(heap->bytes_out == of_others, "class %zu, order %u: %zu bytes instead of %zu are out",
+                    class, order, heap->bytes_out, of_others);
         }
     }
     tiny_heap_tidy(heap);
