@@ -67,12 +67,16 @@ HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
     return alloc_aligned(power, size);
 }
 
-// As in glibc: the same as memalign; from 2.38 on, it follows C17.
+// glibc before 2.38 does the same as for memalign. Later versions and other C libraries follow C17.
+#ifdef __GLIBC__
+#define ROUNDS_ALIGNMENT (!__GLIBC_PREREQ(2, 38))
+#else
+#define ROUNDS_ALIGNMENT false
+#endif
+
 HAK_EXPORT void *hak_aligned_alloc(size_t alignment, size_t size)
 {
-#if !defined(__GLIBC__) || __GLIBC_PREREQ(2, 38)
-    if (UNLIKELY(!is_power_of_two(alignment))) return refuse_alignment();
-#endif
+    if (!ROUNDS_ALIGNMENT && UNLIKELY(!is_power_of_two(alignment))) return refuse_alignment();
     return hak_memalign(alignment, size);
 }
 

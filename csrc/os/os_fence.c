@@ -45,7 +45,7 @@ static void do_without(void)
 // The full fence comes before the look at `is_registered`: a thread that uses a cheaper fence since then sees the write.
 void os_fence_heavy(void)
 {
-    atomic_thread_fence(memory_order_seq_cst);
+    os_fence_full();
     if (!atomic_load(&is_registered)) return;
     int saved = errno;
     bool fenced = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||

@@ -31,6 +31,7 @@ static inline void find_functions(struct loaded *loaded)
 // causes this.
 static inline struct loaded load_library(const char *path)
 {
+    require_loader();
     struct loaded loaded = {.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)};
     const char *error = loaded.handle == NULL ? dlerror() : "";
 #ifdef T_TLS_initial_exec

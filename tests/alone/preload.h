@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 // Returns build/<cell>/libhakmem.so for the program build/<cell>/bin/test_...
@@ -32,10 +33,19 @@ static inline int is_library(const char *path)
            strcmp(real, library) == 0;
 }
 
+// A program that is linked statically has no loader, which preloads and loads libraries. zig links so for musl.
+static inline void require_loader(void)
+{
+    if (getauxval(AT_BASE) != 0) return;
+    puts("not run: the program is linked statically, so no library can be loaded into it");
+    exit(77);
+}
+
 // Preloads the library into programs started from now on. LD_PRELOAD names a link to it, because it is split at spaces
 // and colons.
 static inline void preload_into_children(void)
 {
+    require_loader();
     static char link[] = "/tmp/preload-XXXXXX/library.so";
     char *const name = strrchr(link, '/');
     *name = '\0';

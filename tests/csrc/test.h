@@ -32,6 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#define T_GLIBC 1
+#else
+#define T_GLIBC 0 // another C library, such as musl
+#endif
+
 #ifdef HAKMEM_NO_INTERPOSE
 #include "hakmem.h"
 #define T_NAME(name) hak_##name
@@ -153,6 +159,20 @@ static inline T_UNUSED size_t T_size(size_t size)
     return size;
 }
 
+#ifndef HAKMEM_NO_INTERPOSE
+// C23; missing in some C libraries' headers
+extern void free_sized(void *block, size_t size);
+extern void free_aligned_sized(void *block, size_t alignment, size_t size);
+#ifndef __GLIBC__
+// Only glibc's header declares these. The library has them with every C library; programs that get the library when they
+// are loaded are linked without it, hence weak.
+extern void *pvalloc(size_t size) __attribute__((weak));
+extern int malloc_trim(size_t pad) __attribute__((weak));
+extern void malloc_stats(void) __attribute__((weak));
+extern int malloc_info(int options, FILE *file) __attribute__((weak));
+#endif
+#endif
+
 static inline T_UNUSED void *T_malloc(size_t size)
 {
     return T_hidden(T_NAME(malloc)(T_size(size)));
@@ -209,12 +229,6 @@ static inline T_UNUSED void T_free(void *block)
 {
     T_NAME(free)(T_hidden(block));
 }
-
-#ifndef HAKMEM_NO_INTERPOSE
-// C23; missing in some C libraries' headers
-extern void free_sized(void *block, size_t size);
-extern void free_aligned_sized(void *block, size_t alignment, size_t size);
-#endif
 
 static inline T_UNUSED void T_free_sized(void *block, size_t size)
 {

@@ -177,6 +177,7 @@ static void products_that_overflow(void)
 int main(void)
 {
     if (T_SANITIZER) T_not_run("a sanitizer has its own answers for glibc's functions");
+    if (!T_GLIBC) T_not_run("the C library is not glibc");
     find_theirs();
     T_RUN(alignments_of_every_kind);
     T_RUN(sizes_that_are_possible_and_not);

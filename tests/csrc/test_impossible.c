@@ -9,6 +9,7 @@
 
 static atomic_uint calls;
 
+#if !T_SANITIZER // a sanitizer's runtime calls these before it is ready for code of a program
 #define SHOWN __attribute__((visibility("default")))
 
 SHOWN void *mmap(void *start, size_t size, int protection, int flags, int file, off_t offset)
@@ -28,6 +29,7 @@ SHOWN int madvise(void *start, size_t size, int advice)
     atomic_fetch_add(&calls, 1);
     return (int)syscall(SYS_madvise, start, size, advice);
 }
+#endif
 
 // Fills the caches that a thread keeps for its next requests, of every kind.
 static void keep_some(void)

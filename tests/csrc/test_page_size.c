@@ -16,8 +16,6 @@ extern char **environ;
 // A page of the simulated system; 0: not known yet.
 static atomic_size_t page_size;
 
-#define SHOWN __attribute__((visibility("default")))
-
 // The allocator needs it before main, when the C library does not know the arguments yet: they are read from the
 // kernel.
 static size_t ask_command_line(void)
@@ -39,6 +37,9 @@ static size_t page(void)
     if (known == 0) atomic_store(&page_size, known = ask_command_line());
     return known;
 }
+
+#if !T_SANITIZER // a sanitizer's runtime calls these before it is ready for code of a program
+#define SHOWN __attribute__((visibility("default")))
 
 SHOWN unsigned long getauxval(unsigned long type)
 {
@@ -103,6 +104,7 @@ SHOWN void *mremap(void *start, size_t old_size, size_t size, int flags, ...)
             old_size, start, size, target);
     return (void *)syscall(SYS_mremap, start, old_size, size, flags, target);
 }
+#endif
 
 // ---- the load, with one page size
 

@@ -370,6 +370,7 @@ static void the_next_block_is_not_foretold(void)
 
 int main(void)
 {
+    if (!T_GLIBC) T_not_run("the C library allocates before main, and the test counts every block of a heap");
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     T_RUN(the_next_block_is_not_foretold);
 #endif

@@ -1,11 +1,14 @@
 """Copies of the project that a test may change, and SCons runs in them like those of a user.
 
-The libraries are built once. Each test gets a copy of that tree with its file times, so that only the files
-affected by the test's own change are rebuilt.
+The libraries are built once, for all processes of pytest. Each test gets a copy of that tree with its file
+times, so that only the files affected by the test's own change are rebuilt, and with the compiled modules of
+the plugin, so that no run of SCons compiles them again.
 """
 
 from __future__ import annotations
 
+import compileall
+import fcntl
 import json
 import os
 import re
@@ -13,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,12 @@ from tests.scons import wheels
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
+from layermatrix.report.charts import vega
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("SConstruct", "pyproject.toml", "site_scons", "variants", "templates", "csrc", "tests", "docs")
 LIMIT = 300.0  # seconds for one run of SCons
+CHARTS = Path("build/charts")  # where a project keeps rendered charts
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
 WORDS = "CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|BUNDLE|RESULT|INSTALL|COMPILEDB|LINT"
@@ -160,21 +165,58 @@ class Stranger(Project):
 
 
 def copy_tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*_cache"))
+
+
+def copy_sources(source: Path, target: Path) -> None:
+    """Copy a folder of this repository, without the files that its own use has left there."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process of pytest makes and that all processes of this run use."""
+    top = factory.getbasetemp()
+    top = top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
+    folder, finished = top / name, top / f"{name}.finished"
+    with (top / f"{name}.lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # the process that began it has failed
+            folder.mkdir()
+            make(folder)
+            finished.touch()
+    return folder
+
+
+def make_plugin(folder: Path) -> None:
+    """Copy site_scons, compile its modules, and make the script that every report contains, which takes a
+    second."""
+    copy_sources(ROOT / "site_scons", folder / "site_scons")
+    assert compileall.compile_dir(folder / "site_scons", quiet=2)
+    vega.bundle(folder / CHARTS)
+
+
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin with its compiled modules. Tests must not change it."""
+    return made_once(tmp_path_factory, "plugin", make_plugin) / "site_scons"
+
+
+@pytest.fixture(scope="session")
+def built(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's own files, with the libraries of the default variants built. Tests must not change it."""
-    root = tmp_path_factory.mktemp("built") / "project"
-    root.mkdir()
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            copy_tree(ROOT / part, root / part)
-        else:
-            shutil.copy2(ROOT / part, root / part)
-    Project(root).build("libs")
-    return root
+
+    def make(folder: Path) -> None:
+        for part in PARTS:
+            if part == plugin.name:
+                copy_tree(plugin, folder / part)
+            elif (ROOT / part).is_dir():
+                copy_sources(ROOT / part, folder / part)
+            else:
+                shutil.copy2(ROOT / part, folder / part)
+        Project(folder).build("libs")
+
+    return made_once(tmp_path_factory, "built", make)
 
 
 @pytest.fixture
@@ -204,18 +246,19 @@ def compiler() -> Sequence[str]:
     return COMPILER.command
 
 
-def foreign_project(root: Path) -> Project:
+def foreign_project(root: Path, plugin: Path) -> Project:
     """Another project that uses the plugin: foreign/, with the plugin copied to its tools/."""
-    copy_tree(Path(__file__).parent / "foreign", root)
-    copy_tree(ROOT / "site_scons", root / "tools")
+    copy_sources(Path(__file__).parent / "foreign", root)
+    copy_tree(plugin, root / "tools")
+    copy_tree(plugin.parent / CHARTS, root / CHARTS)
     project = Project(root)
     project.edit("variants/matrix.yaml", "compiler: [gcc]", f"compiler: [{COMPILER.name}]")
     return project
 
 
 @pytest.fixture
-def foreign(tmp_path: Path) -> Project:
-    return foreign_project(tmp_path / "pool")
+def foreign(plugin: Path, tmp_path: Path) -> Project:
+    return foreign_project(tmp_path / "pool", plugin)
 
 
 @pytest.fixture(scope="session")
@@ -232,19 +275,23 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    wheels.pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source)
-    (made,) = folder.glob("layermatrix-*.whl")
+    def make(folder: Path) -> None:
+        wheels.pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source)
+
+    (made,) = made_once(tmp_path_factory, "wheel", make).glob("layermatrix-*.whl")
     return made
 
 
 @pytest.fixture(scope="session")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with the wheel and its dependencies, and nothing else."""
-    folder = tmp_path_factory.mktemp("venv") / "venv"
-    assert wheels.run(sys.executable, "-m", "venv", folder).returncode == 0
-    wheels.pip(folder / "bin/python", "install", "--quiet", wheel)
-    return folder / "bin/python"
+
+    def make(folder: Path) -> None:
+        assert wheels.run(sys.executable, "-m", "venv", folder).returncode == 0
+        # modules are compiled when they are first imported: most of those of the dependencies never are
+        wheels.pip(folder / "bin/python", "install", "--quiet", "--no-compile", wheel)
+
+    return made_once(tmp_path_factory, "venv", make) / "bin/python"
 
 
 @pytest.fixture(autouse=True)

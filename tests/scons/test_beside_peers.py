@@ -88,7 +88,6 @@ def grouped(foreign: Project) -> Project:
     """The project with loads in groups, and build/libfake.so, a pool that is twice as fast."""
     foreign.append("variants/matrix.yaml", GROUPS)
     foreign.write("src/bench/bench_churn.c", BENCH)
-    foreign.path("build").mkdir()
     foreign.compile("src/bench/null_pool.c", "build/libfake.so", "-shared", "-fPIC", "-Isrc")
     return foreign
 

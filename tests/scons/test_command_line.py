@@ -111,7 +111,9 @@ def test_every_job_has_a_dry_run(project: Project, cc: str) -> None:
         jobs.remove(name)
     jobs.remove("matrix")  # it has more than a hundred cells, unless some are selected
     cell = ("variant=phase3", "mode=release", f"compiler={cc}", "sanitizer=none", "target=native", "lto=off")
-    said = project.build("-n", *jobs).stdout + project.build("-n", "matrix", *cell).stdout
+    fixed = ["ab", "tune", "pages"]  # the spec names their variants
+    runs = (fixed, [*(name for name in jobs if name not in fixed), "variant=phase3"], ["matrix", *cell])
+    said = "".join(project.build("-n", *words).stdout for words in runs)
     for name in (*jobs, "matrix"):
         assert f"\n{name} would " in f"\n{said}"
     assert "watch would build phases at each change" in project.build("-n", "watch", "phases").stdout

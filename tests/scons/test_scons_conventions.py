@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.scons.conftest import LIMIT
+from tests.scons.conftest import CHARTS, LIMIT
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -87,6 +88,7 @@ def test_a_slip_in_sconstruct_is_named(foreign: Project, old: str, new: str, mes
 
 
 def test_a_folder_that_cannot_be_made_is_named(foreign: Project) -> None:
+    shutil.rmtree(foreign.path("build"))
     foreign.write("build", "a file\n")
     run = foreign.scons("libs")
     assert (run.status, run.stderr) == (2, f"{foreign.path('build')}: File exists\n")
@@ -196,7 +198,8 @@ def test_help_has_the_projects_own_text_too(foreign: Project) -> None:
 
 
 def cells(project: Project) -> set[str]:
-    return {path.name for path in project.path("build").iterdir() if path.is_dir()}
+    folders = {path.name for path in project.path("build").iterdir() if path.is_dir()}
+    return folders - {CHARTS.name}
 
 
 def test_cleaning_removes_the_cells_that_are_selected_and_no_other(foreign: Project, cc: str) -> None:

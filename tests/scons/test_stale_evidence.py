@@ -11,9 +11,9 @@ LIBRARY = "tools/layermatrix"
 
 
 @pytest.fixture(scope="module")
-def up_to_date(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def up_to_date(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small project with all its evidence. Tests must not change it."""
-    project = foreign_project(tmp_path_factory.mktemp("checked") / "pool")
+    project = foreign_project(tmp_path_factory.mktemp("checked") / "pool", plugin)
     project.build("variant=small", "checks")
     return project.root
 

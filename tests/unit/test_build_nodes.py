@@ -171,6 +171,21 @@ def test_layers_are_counted_only_where_they_count(build: Start) -> None:
     assert made.of("layers").how == layers.KIND.leave_out
 
 
+@pytest.mark.parametrize(
+    ("thorough", "sanitizer", "left"),
+    [((), "none", True), ((), "asan", False), (("another",), "none", False)],
+)
+def test_long_tests_are_for_the_usual_cells_of_thorough_variants(
+    build: Start, thorough: tuple[str, ...], sanitizer: str, left: bool
+) -> None:
+    made = build(tests=(File("bin/test_a"), File("bin/test_long")), short=True)
+    suite = replace(made.project.matrix.tests, long=("test_long",), thorough=thorough)
+    made.project = replace(made.project, matrix=replace(made.project.matrix, tests=suite))
+    made.cell = replace(made.cell, sanitizer=sanitizer)
+    build_nodes.declare(made)
+    assert ("bin/test_long" in made.of("tests").sources) == left
+
+
 def test_a_way_of_running_is_taken_again_when_it_or_the_quarantine_changes(build: Start) -> None:
     """Otherwise, a failure would stay quarantined after the last day of its entry."""
 

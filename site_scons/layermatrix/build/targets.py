@@ -151,7 +151,8 @@ SHARD = Variable(
     name="shard", doc="one part of the cells, for several machines", values="a part, such as 2/5"
 )
 TESTS = Variable(
-    name="tests", doc="`short` leaves out long tests, except in the variants that are tested thoroughly",
+    name="tests",
+    doc="`short` leaves out long tests, except in the usual cells of variants that are tested thoroughly",
     values=("all", "short"), default="all; for the target `test`: short",
 )  # fmt: skip
 VERBOSE = Variable(

@@ -50,8 +50,9 @@ def _declare(build: Builder) -> Inputs:
 
 def wanted(build: Builder, programs: Sequence[Node]) -> list[Node]:
     """The programs without those that `tests=short` leaves out in this cell."""
-    suite = build.project.matrix.tests
-    left_out = suite.long if build.short and not suite.is_thorough(build.cell.variant.name) else ()
+    suite, cell = build.project.matrix.tests, build.cell
+    thorough = suite.is_thorough(cell.variant.name) and not cell.choices
+    left_out = suite.long if build.short and not thorough else ()
     return [node for node in programs if Path(node.path).stem not in left_out]
 
 

@@ -61,9 +61,9 @@ class Suite:
     scripts: pytest files that run for each cell. soak: program -> its arguments in a soak test; `{seconds}`
     stands for the duration. native: programs that an emulator disturbs; cells whose programs run under one
     leave them out. long: tests that `tests=short` leaves out. thorough: the variants for which
-    `tests=short` leaves out none, and which alone the job `test` tests in debug mode; empty: all. timeout:
-    the seconds of a test; timeouts: those of single tests; cell_timeout: those of all tests of a cell
-    together, 0 for no limit.
+    `tests=short` leaves out none, unless the cell has a sanitizer, another target or a value of an own
+    axis, and which alone the job `test` tests in debug mode; empty: all. timeout: the seconds of a test;
+    timeouts: those of single tests; cell_timeout: those of all tests of a cell together, 0 for no limit.
     """
 
     sources: Annotated[tuple[Glob, ...], Items(1, unique=True, alone=True)] = ()

@@ -6,6 +6,7 @@ A class satisfies an alignment if its size is a multiple of it. Only such classe
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,12 +61,12 @@ def lookup(classes: Sequence[Key], step: int) -> dict[str, Any]:
     sizes are multiples of wide_step. begin: the number of blocks of each class that a list which may widen
     holds at first. inverses: 2^INVERSE_BITS / size, plus 1, which replaces a division by the size.
     """
-    serving = aligned(classes, step)
-    largest = max(one.number("size") for one in serving)
-    sizes = range(0, largest + 1, step)
-    index = [next(one.index for one in serving if one.number("size") >= wanted) for wanted in sizes]
+    serving = {one.number("size"): one.index for one in aligned(classes, step)}
+    sizes = sorted(serving)
+    largest = sizes[-1]
+    index = [serving[sizes[bisect_left(sizes, wanted)]] for wanted in range(0, largest + 1, step)]
     hot = min(largest, HOT_SIZE)
-    wide_step = math.gcd(hot, *(one.number("size") for one in serving if one.number("size") > hot))
+    wide_step = math.gcd(hot, *(size for size in sizes if size > hot))
     return {
         "max_size": largest,
         "lookup_step": step,
