@@ -22,6 +22,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+// Whether a simulator counts this run. It then prints nothing that varies: how many instructions a number takes to print
+// depends on its digits, and the counts of two runs have to be equal.
+static inline bool bench_is_counted(void)
+{
+    return getenv("LAYERED_COUNTED") != NULL;
+}
+
 #define BENCH_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 // One line on stderr, exit status 2. No JSON line follows, so that a run that failed gives no figure.

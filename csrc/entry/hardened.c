@@ -18,6 +18,7 @@
 #include "hardened/tiny_notes.h"
 #include "heap/arena_asked.h"
 #include "heap/large.h"
+#include "heap/large_asked.h"
 #include "heap/page_arena.h"
 #include "heap/tiny_heap.h"
 #include "os/die.h"
@@ -128,9 +129,7 @@ static void drain(void)
 static void end(void)
 {
     drain();
-    quarantine_t *gone = own();
     tiny_thread.quarantine.blocks = NULL;
-    quarantine_unmake(gone);
 }
 
 static size_t tiny_bytes_of_each(size_t threads)
@@ -144,9 +143,10 @@ static COLD quarantine_t *make_quarantine(void)
 {
     tiny_heap_t *heap = tiny_backend_heap();
     if (heap == NULL) return NULL;
-    quarantine_t *made = quarantine_make();
-    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
     tiny_heap_begin(heap);
+    if (heap->quarantine == NULL) heap->quarantine = quarantine_make();
+    quarantine_t *made = heap->quarantine;
+    if (made != NULL) made->tiny_most = tiny_bytes_of_each(tiny_heaps_live());
     tiny_thread.quarantine = (tiny_tls_quarantine_t){made, drain, end};
     tiny_heap_end(heap);
     return made;
@@ -171,48 +171,90 @@ hardened_waiting_t hardened_waiting(void)
 // ---- tiny blocks
 
 // The layers overwrite the first word with a link, so this is the last time that it can be checked.
-static void leave_tiny(quarantine_block_t gone)
+ALWAYS_INLINE void leave_tiny(quarantine_block_t gone)
 {
     if (UNLIKELY(*(const canary_word_t *)(void *)gone.start != CANARY_FILL))
         hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
     blocks_free(gone.start);
 }
 
-// A fork finds a row consistent at any time, as it does the heap.
-static void retire_tiny(tiny_place_t place, size_t asked)
+// The row holds larger blocks than those that leave it, or the bound has become smaller.
+static COLD void let_surplus_go(quarantine_t *waiting)
 {
-    quarantine_t *waiting = quarantine();
+    while (waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1)
+        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+}
+
+static COLD void fill_larger(tiny_place_t place)
+{
+    tiny_notes_fill(place);
+}
+
+// A fork finds a row consistent at any time, as it does the heap.
+ALWAYS_INLINE void retire_into(quarantine_t *waiting, tiny_place_t place, size_t asked)
+{
     size_t size = (size_t)(place.end - place.block);
-    if (UNLIKELY(waiting == NULL)) {
-        tiny_notes_fill(place, asked, size <= FILL_ALWAYS);
-        blocks_free(place.block);
-        return;
-    }
-    tiny_notes_fill(place, asked, fill_allows_whole(&waiting->allowance, size));
-    quarantine_block_t block = {.start = place.block, .size = size};
+    if (size <= FILL_ALWAYS) canary_fill(place.block, place.end - CANARY_POST);
+    else if (fill_allows_whole(&waiting->allowance, size)) fill_larger(place);
+    else tiny_notes_fill_part(place, asked);
+    quarantine_block_t block = {.start = place.block, .size = (uint32_t)size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
-    if (quarantine_has_room(&waiting->tiny, size, waiting->tiny_most)) quarantine_add(&waiting->tiny, block);
+    if (UNLIKELY(quarantine_has_much_room(&waiting->tiny, size, waiting->tiny_most)))
+        quarantine_add(&waiting->tiny, block);
     else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
-    while (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1))
-        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+    if (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most)) let_surplus_go(waiting);
     tiny_heap_end(heap);
 }
 
-static void free_tiny(const tiny_slab_t *slab, void *block)
+static COLD void retire_first(tiny_place_t place, size_t asked)
 {
-    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
-    size_t asked = tiny_notes_claim(place);
-    if (UNLIKELY(!canary_is_whole(place.block, asked, place.end))) tiny_die(CANARY_OVERFLOW, block);
-    retire_tiny(place, asked);
+    quarantine_t *waiting = make_quarantine();
+    if (waiting != NULL) {
+        retire_into(waiting, place, asked);
+        return;
+    }
+    if ((size_t)(place.end - place.block) <= FILL_ALWAYS) tiny_notes_fill(place);
+    else tiny_notes_fill_part(place, asked);
+    blocks_free(place.block);
 }
 
-static void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
+ALWAYS_INLINE void retire_tiny(tiny_place_t place, size_t asked)
+{
+    quarantine_t *waiting = own();
+    if (LIKELY(waiting != NULL)) retire_into(waiting, place, asked);
+    else retire_first(place, asked);
+}
+
+ALWAYS_INLINE void free_tiny(const tiny_slab_t *slab, void *block)
+{
+    tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
+    retire_tiny(place, tiny_notes_claim(place));
+}
+
+static COLD void check_other(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
+{
+    tiny_notes_check_free(slab, place, note);
+}
+
+// The kinds of fill that most blocks have: small ones as a whole, larger ones in part.
+ALWAYS_INLINE void check_free(const tiny_slab_t *slab, tiny_place_t place)
+{
+    uint16_t note = atomic_load_explicit(place.note, memory_order_acquire);
+    const char *behind = place.block + sizeof(tiny_block_t), *post = place.end - CANARY_POST;
+    bool is_whole = true;
+    if (LIKELY(note == TINY_NOTE_FREED && (size_t)(place.end - place.block) <= FILL_ALWAYS))
+        is_whole = canary_is_filled(behind, post);
+    else if (note == TINY_NOTE_FREED_PART) is_whole = fill_part_is_whole(place.block, behind, post);
+    else check_other(slab, place, note);
+    if (UNLIKELY(!is_whole)) tiny_die(CANARY_WRITTEN, place.block);
+}
+
+ALWAYS_INLINE void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t size)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "corrupted heap: no block begins at a free one");
-    tiny_notes_check_free(slab, place);
-    tiny_notes_set(place, size);
-    canary_set(place.block, size, place.end);
+    check_free(slab, place);
+    tiny_notes_hand_out(place, size);
     return block;
 }
 
@@ -237,7 +279,7 @@ static bool fill_run(quarantine_t *waiting, char *block, size_t asked, size_t si
     bool whole = waiting != NULL && fill_allows_whole(&waiting->allowance, size);
     if (!whole) {
         fill_part(block, post);
-        canary_wipe(block + asked, block + size);
+        canary_wipe(block, asked, block + size);
         return false;
     }
     fill_whole(block, post);
@@ -260,7 +302,8 @@ static void retire_run(char *block, size_t asked, size_t size)
         check_waiting(gone);
         blocks_free(gone.start);
     }
-    quarantine_add(&waiting->arena, (quarantine_block_t){.start = block, .size = size, .whole = whole});
+    quarantine_add(&waiting->arena,
+                   (quarantine_block_t){.start = block, .size = (uint32_t)size, .whole = whole});
     tiny_heap_end(heap);
 }
 
@@ -268,7 +311,7 @@ static void retire_run(char *block, size_t asked, size_t size)
 static void wipe_end(char *block, size_t asked, size_t size)
 {
     if (size == 0) return;
-    canary_wipe(block + asked, block + size);
+    canary_wipe(block, asked, block + size);
     canary_fill(block + size - CANARY_POST, block + size);
 }
 
@@ -407,7 +450,7 @@ void *hardened_resize(void *block, size_t size, size_t *asked)
     size_t has = blocks_size(block, NO_REALLOC);
     check_canary(block, *asked, has);
     if (size + CANARY_POST > has || size + CANARY_POST <= has / 2) return NULL;
-    canary_wipe((char *)block + *asked, (char *)block + has);
+    canary_wipe(block, *asked, (char *)block + has);
     hand_out(block, size);
     return block;
 }
@@ -420,7 +463,7 @@ void hardened_shrink(void *block, size_t size)
         wipe_end(block, asked, has);
     } else {
         asked = hardened_size(block, NO_REALLOC);
-        canary_wipe((char *)block + asked, (char *)block + blocks_size(block, NO_REALLOC));
+        canary_wipe(block, asked, (char *)block + blocks_size(block, NO_REALLOC));
     }
     hand_out(block, size);
 }

@@ -9,6 +9,7 @@
 #include "heap/shared_pool.h"
 #include "os/die.h"
 #include "thread/runs.h"
+#include "thread/tiny_give.h"
 #include "thread/tiny_lifecycle.h"
 #include "thread/tiny_marks.h"
 
@@ -35,9 +36,36 @@ void *tiny_alloc_last_resort(size_t class)
     return block;
 }
 
+#if TINY_CHECKS < TINY_CHECKS_FULL
+
+// True: by the tag map, the block lies in another heap's slab, and was noted. In an address that no block has, the part of
+// `own` that is the owner's number otherwise is 0, or too large.
+static inline bool note(void *block)
+{
+    uint64_t own = tiny_own_class(block, tiny_front.tag), owner = (own ^ tiny_front.tag) >> 32;
+    uint32_t class = (uint32_t)own;
+    if (UNLIKELY(class >= TINY_CLASSES || owner - 1 >= TINY_HEAPS_MAX - 1)) return false;
+    if (UNLIKELY(!tiny_give_note(block, class))) {
+        tiny_give_noted();
+        hak_decay_step();
+    }
+    return true;
+}
+
+#else
+
+// With full checks, each block is checked when it is freed.
+static inline bool note(const void *block)
+{
+    (void)block;
+    return false;
+}
+
+#endif
+
 void tiny_free_other(void *block)
 {
-    if (block == NULL) return;
+    if (block == NULL || LIKELY(note(block))) return;
     tiny_tag_t tag = tiny_registry_tag(block);
     if (LIKELY(TINY_TAG_OWNER(tag) != 0)) {
         tiny_backend_free(block, tag);

@@ -1,10 +1,11 @@
 // Canaries and fill: they reveal writes outside a block and writes to a free block. Empty below TINY_CHECKS_FULL.
 //
-// canary: the bytes from the end of the requested size on, at most CANARY_MOST of them. Each word depends on a secret and
-// on its own address. No byte of it is 0, so that a string's terminator written there is noticed. So its cost does not
-// grow with the memory that a class leaves unused; see docs/hardening.md for what that misses.
-// post: a canary's last word. It stands at the end of every block's memory, whether the block is in use or free, so
-// that a check of a block can also check the block before it.
+// canary: the bytes from the end of the requested size on, at most CANARY_MOST of them, and the post. They repeat the
+// block's word, which depends on a secret and on the block's address. No byte of it is 0, so that a string's terminator
+// written there is noticed. The cost does not grow with the memory that a class leaves unused; see docs/hardening.md for
+// what that misses.
+// post: the last word of a block's memory. It stands there whether the block is in use or free, so that a check of a
+// block can also check the block before it.
 // fill: the contents of a free block.
 #ifndef CANARY_H
 #define CANARY_H
@@ -42,116 +43,161 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's upper bytes 
 typedef uint64_t __attribute__((may_alias)) canary_word_t;
 typedef uint64_t __attribute__((vector_size(16), aligned(8), may_alias)) canary_lane_t;
 
-static inline uint64_t canary_word_at(uint64_t secret, const canary_word_t *place)
+// Returns the word of the block whose memory ends at `end`, a multiple of 8.
+static inline uint64_t canary_word_for(uint64_t secret, const void *end)
 {
-    return tiny_pad_with(secret, place) | CANARY_NO_BYTE_IS_ZERO;
+    return tiny_pad_with(secret, (const canary_word_t *)end - 1) | CANARY_NO_BYTE_IS_ZERO;
 }
 
-// Writes the post that ends at `end`, a multiple of 8.
+// A post may be read and written by the owners of both blocks that it lies between, at the same time; all write the same.
+static inline uint64_t canary_read(const canary_word_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline bool canary_has_word(const void *end, uint64_t word)
+{
+    return canary_read((const canary_word_t *)end - 1) == word;
+}
+
 static inline void canary_set_post(void *end)
 {
-    canary_word_t *post = (canary_word_t *)end - 1;
-    *post = canary_word_at(tiny_secret(), post);
+    __atomic_store_n((canary_word_t *)end - 1, canary_word_for(tiny_secret(), end), __ATOMIC_RELAXED);
 }
 
 static inline bool canary_has_post(const void *end)
 {
-    const canary_word_t *post = (const canary_word_t *)end - 1;
-    return *post == canary_word_at(tiny_secret(), post);
+    return canary_has_word(end, canary_word_for(tiny_secret(), end));
 }
 
-static inline canary_word_t *canary_first_word(const void *start)
-{
-    return (canary_word_t *)((uintptr_t)start & ~(uintptr_t)7);
-}
-
-// Returns a mask of the canary's bytes within the word in which it begins.
-static inline uint64_t canary_own_bytes(const void *start)
-{
-    return UINT64_MAX << ((uintptr_t)start & 7) * 8;
-}
-
-// Where the canary ends that begins at `start`, in memory whose post ends at `end`: at the post, or before it.
-static inline canary_word_t *canary_end(const void *start, void *end)
-{
-    canary_word_t *post = (canary_word_t *)end - 1, *word = canary_first_word(start);
-    return (size_t)(post - word) * 8 <= CANARY_MOST ? post : word + CANARY_MOST / 8;
-}
-
-// A word and the bytes of it that belong to a canary. Most canaries of small blocks have two words at most, and a
-// processor cannot predict how many: so the first two are treated alike. One that is none is replaced by the block's
-// first word, without any bytes.
-typedef struct canary_part {
-    canary_word_t *word;
+// canary_row: the aligned words that contain the canary, except for the post. `own`: the canary's bytes in the first one.
+typedef struct canary_row {
+    canary_word_t *first; // the post, if that is all of the canary
+    canary_word_t *post;
     uint64_t own;
-} canary_part_t;
+} canary_row_t;
 
-static inline canary_part_t canary_part_at(char *block, canary_word_t *word, uint64_t own,
-                                           const canary_word_t *stop)
+static inline canary_row_t canary_row_of(const char *start, char *end)
 {
-    bool is_part = word < stop;
-    return (canary_part_t){is_part ? word : (canary_word_t *)(void *)block, is_part ? own : 0};
+    canary_word_t *first = (canary_word_t *)((uintptr_t)start & ~(uintptr_t)7);
+    return (canary_row_t){first, (canary_word_t *)(void *)end - 1, UINT64_MAX << ((uintptr_t)start & 7) * 8};
 }
 
-static inline void canary_set_part(uint64_t secret, canary_part_t part)
+// A processor cannot predict how many words a block's canary has. So CANARY_ALIKE words are treated alike, and as many again
+// in blocks whose classes leave more unused: words that the canary does not have are replaced by its last one.
+#define CANARY_ALIKE 4u
+#define CANARY_SMALL ((ptrdiff_t)256)
+_Static_assert(CANARY_MOST == 2 * CANARY_ALIKE * sizeof(canary_word_t),
+               "two groups of words are a whole canary");
+
+static inline canary_word_t *canary_at(canary_word_t *word, canary_word_t *last)
 {
-    *part.word = (*part.word & ~part.own) | (canary_word_at(secret, part.word) & part.own);
+    return word < last ? word : last;
 }
 
-static inline uint64_t canary_part_differs(uint64_t secret, canary_part_t part)
+static inline bool canary_may_be_long(canary_row_t row, const char *block, const char *end)
 {
-    return (*part.word ^ canary_word_at(secret, part.word)) & part.own;
+    return end - block > CANARY_SMALL || row.first + CANARY_ALIKE < row.post;
 }
 
-// Writes the canary of a block for which `asked` bytes were requested. The post before `end` is written already.
-static inline void canary_set(char *block, size_t asked, void *end)
+// Writes the canary of a block for which `asked` bytes were requested. `word`: the block's, or the fill. The post, which the
+// owner of the next block may be reading, stands there already. If it is all of the canary, the word before it gets its
+// old contents back.
+static inline void canary_set_with(uint64_t word, char *block, size_t asked, char *end)
 {
-    canary_word_t *first = canary_first_word(block + asked), *stop = canary_end(block + asked, end);
-    uint64_t secret = tiny_secret();
-    canary_set_part(secret, canary_part_at(block, first, canary_own_bytes(block + asked), stop));
-    canary_set_part(secret, canary_part_at(block, first + 1, UINT64_MAX, stop));
-    for (canary_word_t *word = first + 2; word < stop; word++) *word = canary_word_at(secret, word);
+    canary_row_t row = canary_row_of(block + asked, end);
+    canary_word_t *last = (char *)row.post > block ? row.post - 1 : row.post;
+    canary_word_t *first = canary_at(row.first, last);
+    uint64_t own = row.first < row.post ? row.own : 0, others = *first & ~own;
+    for (unsigned i = 1; i < CANARY_ALIKE; i++) *canary_at(row.first + i, last) = word;
+    if (canary_may_be_long(row, block, end))
+        for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++) *canary_at(row.first + i, last) = word;
+    *first = others | (word & own);
 }
 
-// Overwrites the canary that begins at `start`, except for the post.
-static inline void canary_wipe(const void *start, void *end)
+static inline void canary_set(char *block, size_t asked, char *end)
 {
-    canary_word_t *word = canary_first_word(start), *stop = canary_end(start, end);
-    if (word == stop) return;
-    uint64_t own = canary_own_bytes(start);
-    *word = (*word & ~own) | (CANARY_FILL & own);
-    for (word++; word < stop; word++) *word = CANARY_FILL;
+    canary_set_with(canary_word_for(tiny_secret(), end), block, asked, end);
+}
+
+// Overwrites the canary, except for the post.
+static inline void canary_wipe(char *block, size_t asked, char *end)
+{
+    canary_set_with(CANARY_FILL, block, asked, end);
 }
 
 // Checks the canary and the post.
-static inline bool canary_is_whole(char *block, size_t asked, void *end)
+static inline bool canary_is_whole_with(uint64_t word, const char *block, size_t asked, char *end)
 {
-    canary_word_t *first = canary_first_word(block + asked), *stop = canary_end(block + asked, end);
-    const canary_word_t *post = (const canary_word_t *)end - 1;
-    uint64_t secret = tiny_secret(), differences = *post ^ canary_word_at(secret, post);
-    differences |=
-        canary_part_differs(secret, canary_part_at(block, first, canary_own_bytes(block + asked), stop));
-    differences |= canary_part_differs(secret, canary_part_at(block, first + 1, UINT64_MAX, stop));
-    for (const canary_word_t *word = first + 2; word < stop; word++)
-        differences |= *word ^ canary_word_at(secret, word);
+    canary_row_t row = canary_row_of(block + asked, end);
+    uint64_t differences = (canary_read(row.post) ^ word) | ((canary_read(row.first) ^ word) & row.own);
+    for (unsigned i = 1; i < CANARY_ALIKE; i++)
+        differences |= canary_read(canary_at(row.first + i, row.post)) ^ word;
+    if (canary_may_be_long(row, block, end))
+        for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++)
+            differences |= canary_read(canary_at(row.first + i, row.post)) ^ word;
     return differences == 0;
 }
 
-// `start` and `end` are multiples of 8. A short fill is a few stores of one length; the last ones overlap.
+static inline bool canary_is_whole(const char *block, size_t asked, char *end)
+{
+    return canary_is_whole_with(canary_word_for(tiny_secret(), end), block, asked, end);
+}
+
+// ---- fill: `start` and `end` are multiples of 8
+
 #define CANARY_LONG ((size_t)512)
 #define CANARY_LINE (4 * sizeof(canary_lane_t))
+
+// Short memory is covered by as many lanes as a line has, which overlap.
+static inline canary_lane_t *canary_lane(const void *start, size_t offset)
+{
+    return (canary_lane_t *)((uintptr_t)start + offset);
+}
+
+static inline size_t canary_second(size_t size)
+{
+    return size < 2 * sizeof(canary_lane_t) ? size - sizeof(canary_lane_t) : sizeof(canary_lane_t);
+}
+
+static inline size_t canary_third(size_t size)
+{
+    return size < 2 * sizeof(canary_lane_t) ? 0 : size - 2 * sizeof(canary_lane_t);
+}
+
+static inline void canary_fill_short(void *start, size_t size)
+{
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
+    if (size >= sizeof fill) {
+        *canary_lane(start, 0) = fill;
+        *canary_lane(start, canary_second(size)) = fill;
+        *canary_lane(start, canary_third(size)) = fill;
+        *canary_lane(start, size - sizeof fill) = fill;
+    } else if (size > 0) {
+        *(canary_word_t *)start = CANARY_FILL;
+    }
+}
 
 static inline void canary_fill(void *start, void *end)
 {
     size_t size = (size_t)((char *)end - (char *)start);
-    if (size < CANARY_LINE || size > CANARY_LONG) {
+    if (size < CANARY_LINE) {
+        canary_fill_short(start, size);
+        return;
+    }
+    if (UNLIKELY(size > CANARY_LONG)) {
         memset(start, (int)(CANARY_FILL & 0xff), size);
         return;
     }
     const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
-    canary_lane_t *lane = start, *last = (canary_lane_t *)((char *)end - CANARY_LINE);
+    canary_lane_t *lane = start, *last = canary_lane(start, size - CANARY_LINE);
     for (; lane < last; lane += 4) lane[0] = lane[1] = lane[2] = lane[3] = fill;
     last[0] = last[1] = last[2] = last[3] = fill;
+}
+
+static inline bool canary_lanes_are_zero(canary_lane_t lanes)
+{
+    return (lanes[0] | lanes[1]) == 0;
 }
 
 static inline canary_lane_t canary_line_differs(const canary_lane_t *lane)
@@ -160,21 +206,23 @@ static inline canary_lane_t canary_line_differs(const canary_lane_t *lane)
     return (lane[0] ^ fill) | (lane[1] ^ fill) | (lane[2] ^ fill) | (lane[3] ^ fill);
 }
 
-static inline bool canary_short_is_filled(const canary_word_t *word, const canary_word_t *end)
+static inline bool canary_short_is_filled(const void *start, size_t size)
 {
-    uint64_t differences = 0;
-    for (; word < end; word++) differences |= *word ^ CANARY_FILL;
-    return differences == 0;
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
+    if (size < sizeof fill) return size == 0 || *(const canary_word_t *)start == CANARY_FILL;
+    return canary_lanes_are_zero(
+        (*canary_lane(start, 0) ^ fill) | (*canary_lane(start, canary_second(size)) ^ fill) |
+        (*canary_lane(start, canary_third(size)) ^ fill) | (*canary_lane(start, size - sizeof fill) ^ fill));
 }
 
 static inline bool canary_is_filled(const void *start, const void *end)
 {
-    if ((size_t)((const char *)end - (const char *)start) < CANARY_LINE)
-        return canary_short_is_filled(start, end);
-    const canary_lane_t *last = (const canary_lane_t *)((const char *)end - CANARY_LINE);
+    size_t size = (size_t)((const char *)end - (const char *)start);
+    if (size < CANARY_LINE) return canary_short_is_filled(start, size);
+    const canary_lane_t *lane = start, *last = canary_lane(start, size - CANARY_LINE);
     canary_lane_t differences = canary_line_differs(last);
-    for (const canary_lane_t *lane = start; lane < last; lane += 4) differences |= canary_line_differs(lane);
-    return (differences[0] | differences[1]) == 0;
+    for (; lane < last; lane += 4) differences |= canary_line_differs(lane);
+    return canary_lanes_are_zero(differences);
 }
 
 #else

@@ -12,13 +12,13 @@
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
-#define FILL_ALWAYS ((size_t)512)
+#define FILL_ALWAYS ((size_t)256)
 #define FILL_BEGINNING ((size_t)128)
 #define FILL_PIECE ((size_t)64)
 
 // Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
 #define FILL_ALLOWANCE_MOST ((uint32_t)1 << 20)
-#define FILL_ALLOWANCE_A_MS ((uint32_t)64 << 10)
+#define FILL_ALLOWANCE_A_MS ((uint32_t)128 << 10)
 typedef struct fill_allowance {
     uint32_t spent; // bytes; 0 <= spent <= FILL_ALLOWANCE_MOST
     uint32_t refused; // blocks since the clock was last read
@@ -58,16 +58,22 @@ bool fill_pages_are_whole(const char *from, const char *end) COLD;
 // True if all of it is filled, or all of it is zero. Multiples of 8, not empty.
 bool fill_or_zero(const char *start, const char *end) COLD;
 
+// The first comparison spares small blocks the one with the page's size.
+static inline bool fill_is_by_page(const char *start, const char *end)
+{
+    return (size_t)(end - start) > FILL_ALWAYS && (size_t)(end - start) > FILL_BY_PAGE;
+}
+
 static inline void fill_whole(char *start, char *end)
 {
-    if (LIKELY((size_t)(end - start) <= FILL_BY_PAGE)) canary_fill(start, end);
-    else fill_pages(start, end);
+    if (UNLIKELY(fill_is_by_page(start, end))) fill_pages(start, end);
+    else canary_fill(start, end);
 }
 
 static inline bool fill_is_whole(const char *from, const char *end)
 {
-    if (LIKELY((size_t)(end - from) <= FILL_BY_PAGE)) return canary_is_filled(from, end);
-    return fill_pages_are_whole(from, end);
+    if (UNLIKELY(fill_is_by_page(from, end))) return fill_pages_are_whole(from, end);
+    return canary_is_filled(from, end);
 }
 
 static inline void fill_part(char *start, char *end)

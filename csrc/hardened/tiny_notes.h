@@ -41,8 +41,8 @@ static inline bool tiny_note_is_of_free(uint16_t note)
     return note == 0 || note >= TINY_NOTE_FREED_PART;
 }
 
-// Marks the block as freed and returns its requested size. Ends the process if it is not allocated, or if the post
-// before it is damaged.
+// Marks the block as freed and returns its requested size. Ends the process if it is not allocated, or if its canary or the
+// post before it is damaged.
 static inline size_t tiny_notes_claim(tiny_place_t place)
 {
     // The exchange holds up every load that follows it, but not these.
@@ -52,20 +52,26 @@ static inline size_t tiny_notes_claim(tiny_place_t place)
     uint16_t note = atomic_exchange(place.note, TINY_NOTE_FREED);
     if (UNLIKELY(tiny_note_is_of_free(note)))
         tiny_die(note == 0 ? "free of a pointer that is no block" : CANARY_DOUBLE_FREE, place.block);
-    if (UNLIKELY(!canary_has_post(place.block))) tiny_die(CANARY_UNDERFLOW, place.block);
-    return note - 1u;
+    size_t asked = note - 1u;
+    uint64_t secret = tiny_secret();
+    if (UNLIKELY(!canary_has_word(place.block, canary_word_for(secret, place.block))))
+        tiny_die(CANARY_UNDERFLOW, place.block);
+    uint64_t word = canary_word_for(secret, place.end);
+    if (UNLIKELY(!canary_is_whole_with(word, place.block, asked, place.end)))
+        tiny_die(CANARY_OVERFLOW, place.block);
+    return asked;
 }
 
-// Fills a claimed block, as a whole or in part. Its canary goes in any case, because it depends on the secret.
-static inline void tiny_notes_fill(tiny_place_t place, size_t asked, bool whole)
+// Fills a claimed block as a whole; or in part, but the canary goes in any case, because it depends on the secret.
+static inline void tiny_notes_fill(tiny_place_t place)
 {
-    char *post = place.end - CANARY_POST;
-    if (LIKELY(whole)) {
-        fill_whole(place.block, post);
-        return;
-    }
-    fill_part(place.block, post);
-    canary_wipe(place.block + asked, place.end);
+    fill_whole(place.block, place.end - CANARY_POST);
+}
+
+static inline void tiny_notes_fill_part(tiny_place_t place, size_t asked)
+{
+    canary_wipe(place.block, asked, place.end);
+    fill_part(place.block, place.end - CANARY_POST);
     atomic_store_explicit(place.note, TINY_NOTE_FREED_PART, memory_order_relaxed);
 }
 
@@ -85,9 +91,10 @@ static inline bool tiny_notes_fill_is_whole(tiny_place_t place, const char *from
     return fill_part_is_whole(place.block, from, post);
 }
 
+// False: the post that its owner wrote before it set the note is there.
 static inline bool tiny_note_is_of_new(const _Atomic(uint16_t) *note)
 {
-    return atomic_load_explicit(note, memory_order_relaxed) == 0;
+    return atomic_load_explicit(note, memory_order_acquire) == 0;
 }
 
 // Prepares a block that was never allocated. A post that a neighbour needs has been written for it already, and has to be
@@ -97,25 +104,28 @@ static inline void tiny_notes_begin(const tiny_slab_t *slab, tiny_place_t place)
     size_t index = (size_t)(place.note - slab->asked);
     if (index > 0 && tiny_note_is_of_new(place.note - 1)) canary_set_post(place.block);
     if (index + 1u == slab->capacity || tiny_note_is_of_new(place.note + 1)) canary_set_post(place.end);
-    if ((size_t)(place.end - place.block) <= FILL_ALWAYS)
-        canary_fill(place.block + sizeof(tiny_block_t), place.end - CANARY_POST);
 }
 
-// Checks a block that the layers return, except for the link that they wrote; ends the process if the block is allocated,
-// or was written to since it was freed.
-static inline void tiny_notes_check_free(const tiny_slab_t *slab, tiny_place_t place)
+// Checks what a block that the layers return holds, except for the link that they wrote and the post; ends the process if
+// the block is allocated, or was written to since it was freed.
+static inline void tiny_notes_check_free(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
 {
-    uint16_t note = atomic_load(place.note);
-    if (LIKELY(note >= TINY_NOTE_FREED_PART)) {
-        char *behind = place.block + sizeof(tiny_block_t);
-        if (UNLIKELY(!tiny_notes_fill_is_whole(place, behind, note))) tiny_die(CANARY_WRITTEN, place.block);
-    } else if (UNLIKELY(note != 0)) {
+    if (UNLIKELY(note == 0)) tiny_notes_begin(slab, place);
+    else if (UNLIKELY(!tiny_note_is_of_free(note)))
         tiny_die("corrupted heap: a block was handed out twice", place.block);
-    } else {
-        tiny_notes_begin(slab, place);
-    }
-    if (UNLIKELY(!canary_has_post(place.end))) tiny_die(CANARY_OVERFLOW, place.block);
+    else if (UNLIKELY(!tiny_notes_fill_is_whole(place, place.block + sizeof(tiny_block_t), note)))
+        tiny_die(CANARY_WRITTEN, place.block);
+}
+
+// Marks a checked block as allocated with this requested size, and writes its canary; ends the process if its post is
+// damaged.
+static inline void tiny_notes_hand_out(tiny_place_t place, size_t asked)
+{
+    uint64_t word = canary_word_for(tiny_secret(), place.end);
+    if (UNLIKELY(!canary_has_word(place.end, word))) tiny_die(CANARY_OVERFLOW, place.block);
     *(canary_word_t *)(void *)place.block = CANARY_FILL;
+    tiny_notes_set(place, asked);
+    canary_set_with(word, place.block, asked, place.end);
 }
 
 // Called for a slab whose blocks are all free: what lies in it and depends on the secret is overwritten.

@@ -23,17 +23,6 @@ size_t large_usable_size(const void *block);
 // Returns the block's new address, which may be the old one; NULL leaves the block unchanged. size > 0.
 void *large_resize(void *block, size_t size);
 
-// With full checks (TINY_CHECKS_FULL): as page_arena_note, page_arena_asked and page_arena_claim. large_free takes a
-// claimed block. They report the memory in which the block has a canary, 0 if it has none. This memory ends at the MMU's
-// page in which the post lies, so that no further page is touched.
-static inline size_t large_memory_for(size_t asked)
-{
-    return hak_round_up(asked + CANARY_POST, OS_PAGE);
-}
-size_t large_note(void *block, size_t asked);
-size_t large_asked(const void *block, const char *misuse, size_t *size);
-size_t large_claim(const void *block, size_t *size);
-
 // Unmaps up to `most` bytes of extents that have been free for `delay` milliseconds; returns the number of bytes
 // unmapped. `now` is os_clock_ms().
 size_t large_return(size_t most, uint32_t now, uint32_t delay);

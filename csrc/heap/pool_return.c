@@ -10,14 +10,23 @@
 // Per hold of the lock: superslabs whose memory is returned to the system, and superslabs that are checked.
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
-#define SLACK_BYTES ((size_t)512 << 10) // free memory that a class leaves to others in any case
 
-// Returns the bytes of free memory that may stay. `for_others`: with full checks a class cannot use what others have freed, so
-// when it takes new memory, free and used memory together stay within the recent peak.
+// Free memory that a class leaves to others in any case: the needs of classes vary, even if their sum does not.
+#define SLACK_BYTES ((size_t)512 << 10)
+#define SLACK_SHARE 8u // of the peak, if that is more
+
+static size_t slack(size_t peak)
+{
+    size_t share = peak / SLACK_SHARE;
+    return share > SLACK_BYTES ? share : SLACK_BYTES;
+}
+
+// Returns the bytes of free memory that may stay. `for_others`: with full checks a class cannot use what others have freed,
+// so when it takes new memory, free and used memory together stay within the recent peak and some slack.
 static size_t most_kept(bool for_others)
 {
     size_t in_use = hak_pool.pages_used * HAK_PAGE, peak = hak_pool.demand.peak;
-    if (for_others) return (peak > in_use ? peak - in_use : 0) + SLACK_BYTES;
+    if (for_others) return (peak > in_use ? peak - in_use : 0) + slack(peak);
     return hak_demand_keeps(&hak_pool.demand, in_use, KEPT_BYTES);
 }
 

@@ -5,7 +5,8 @@
 // pending: a heap's slabs that have remote blocks; a slab is listed once, by the thread whose block was the first.
 // doubted: slabs with a remote block that may also lie in a cache of the owner, which only the owner can tell; a visit
 // lists them.
-// outbox: blocks of other threads' slabs that the owner has freed, sent in batches.
+// noted: blocks that the owner has freed and that lie in other heaps' slabs, not looked at yet.
+// outbox: the same after that, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
 // quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are offered to all.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
@@ -23,14 +24,34 @@
 
 enum { TINY_HEAP_LIVE = 1, TINY_HEAP_IDLE = 2, TINY_HEAP_VANISHED = 3 };
 
-// A slot serves one word of one slab's blocks at a time.
-#define TINY_OUTBOX_SLOTS 32u
+// Blocks of one word of one slab's bits.
 typedef struct tiny_outgoing {
     tiny_slab_t *slab;
-    uint64_t blocks; // one bit per block; 0: the slot is empty
+    uint64_t blocks; // one bit per block
     uint32_t word;
-    uint32_t count;
+    uint16_t room; // blocks until they are enough to be sent
+    uint16_t weight; // of each block
 } tiny_outgoing_t;
+
+// words[0..used) are in use; places: a hash table of them, each as its index + 1; 0: the place is free.
+#define TINY_OUTBOX_WORDS 96u
+#define TINY_OUTBOX_PLACE_BITS 8
+#define TINY_OUTBOX_PLACES (1u << TINY_OUTBOX_PLACE_BITS)
+typedef struct tiny_outbox {
+    uint32_t used;
+    uint32_t weight; // of all blocks
+    uint8_t places[TINY_OUTBOX_PLACES];
+    tiny_outgoing_t words[TINY_OUTBOX_WORDS];
+} tiny_outbox_t;
+
+// Blocks that the owner has freed and that other heaps seem to own; fewer than this, and than these bytes.
+#define TINY_NOTED_BLOCKS 64u
+#define TINY_NOTED_BYTES (256u << 10)
+typedef struct tiny_noted {
+    uint32_t count;
+    uint32_t bytes;
+    tiny_block_t *block[TINY_NOTED_BLOCKS];
+} tiny_noted_t;
 
 typedef struct tiny_heap {
     uint32_t id; // the owner in its slabs' tags; ids begin at 1
@@ -46,12 +67,15 @@ typedef struct tiny_heap {
     uint64_t random; // with full checks: the state of the owner's random numbers
     void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
     struct run_cache *runs; // cache of page arena runs; NULL until it is used
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    void *quarantine; // empty while the heap has no thread; NULL until it is used
+#endif
     void *front; // option `front_apart`: the owner's front, which the next owner reuses
     void *thread; // the owner's thread state, see tiny_tls.h; vanished: a copy of it
     unsigned changes; // nesting depth of the owner's changes
     _Atomic(uint32_t) in_change; // 1 during a change; a whole word, so that a fork can wait for it
-    unsigned outgoing; // blocks in the outbox
-    tiny_outgoing_t outbox[TINY_OUTBOX_SLOTS];
+    tiny_noted_t noted;
+    tiny_outbox_t outbox;
     _Alignas(64) _Atomic(tiny_remote_t *) pending;
     tiny_remote_t *doubted; // changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;

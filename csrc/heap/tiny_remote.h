@@ -15,6 +15,14 @@ typedef enum tiny_collector {
 // blocks is remote already.
 tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks);
 
+// Fetches the memory that a post of this word writes to.
+static inline void tiny_remote_prefetch(const tiny_slab_t *slab, size_t word)
+{
+    tiny_remote_t *remote = &slab->remote[word / TINY_REMOTE_WORDS];
+    __builtin_prefetch(&remote->words, 1);
+    __builtin_prefetch(&remote->freed[word % TINY_REMOTE_WORDS], 1);
+}
+
 // Takes in the remote blocks of the heap's pending slabs, or of its doubted ones.
 void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by);
 void tiny_remote_collect_doubted(tiny_heap_t *heap, tiny_collector_t by);

@@ -87,7 +87,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     slab->clean = 0;
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
     slab->class = (uint8_t)class;
-    tiny_order_set_up(&heap->random, slab);
+    tiny_order_set_up(slab);
     list_slab(heap, slab);
     tag_slab(slab, TINY_TAG(heap->id, class));
     return slab;
@@ -111,18 +111,45 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 
 // ---- taking blocks
 
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+
+// The next block is drawn from the free ones, so fresh blocks become free ones: at least `want` of all, if there are as many.
+static void open_windows(tiny_slab_t *slab, unsigned want)
+{
+    while (slab->fresh - slab->used < want && slab->fresh < slab->capacity) {
+        size_t end = slab->fresh + tiny_order_window(slab);
+        for (size_t i = slab->fresh; i < end;) {
+            size_t bits = 64 - i % 64 < end - i ? 64 - i % 64 : end - i;
+            slab->free[i / 64] |= UINT64_MAX >> (64 - bits) << i % 64;
+            i += bits;
+        }
+        slab->fresh = (uint16_t)end;
+    }
+}
+
+#else
+
+static void open_windows(tiny_slab_t *slab, unsigned want)
+{
+    (void)slab;
+    (void)want;
+}
+
+#endif
+
 // Adds `want` free blocks of a slab that has as many to the row, and marks them as allocated.
 static void take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
-    size_t words = free_words(slab), word = tiny_order_first_word(&heap->random, slab, words);
+    size_t words = (slab->fresh + 63u) / 64, word = tiny_order_first_word(&heap->random, slab, words);
     for (unsigned left = want; left > 0;) {
         uint64_t bits = slab->free[word];
         for (; bits != 0 && left > 0; left--) {
-            unsigned bit = tiny_order_pick(&heap->random, bits);
+            uint32_t drawn = tiny_order_draw(&heap->random);
+            unsigned bit = tiny_order_pick(drawn, bits);
             bits &= ~((uint64_t)1 << bit);
             tiny_block_t *block = tiny_block_at(slab, word * 64 + bit);
             __builtin_prefetch(block, 1);
-            tiny_order_add(&heap->random, row, block);
+            tiny_order_add(drawn, row, block);
         }
         slab->free[word] = bits;
         slab->free_from = (uint8_t)word;
@@ -130,10 +157,9 @@ static void take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny
     }
 }
 
-static void take_fresh(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
+static void take_fresh(tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
-    for (unsigned i = 0; i < want; i++)
-        tiny_order_add(&heap->random, row, tiny_block_at(slab, tiny_order_nth(slab, slab->fresh + i)));
+    for (unsigned i = 0; i < want; i++) tiny_row_add(row, tiny_block_at(slab, slab->fresh + i));
     slab->fresh = (uint16_t)(slab->fresh + want);
 }
 
@@ -144,10 +170,11 @@ static unsigned least(unsigned a, unsigned b)
 
 unsigned tiny_slab_take(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny_row_t *row)
 {
+    open_windows(slab, want);
     unsigned freed = least(want, slab->fresh - slab->used);
     unsigned fresh = least(want - freed, (unsigned)(slab->capacity - slab->fresh));
     take_freed(heap, slab, freed, row);
-    take_fresh(heap, slab, fresh, row);
+    take_fresh(slab, fresh, row);
     slab->used += freed + fresh;
     count_out(heap, (freed + fresh) * (size_t)tiny_class_size[slab->class]);
     HAK_CHECK(slab->used <= slab->capacity, "slab holds fewer blocks than are out", slab->start);

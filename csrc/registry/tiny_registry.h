@@ -47,7 +47,7 @@ struct tiny_slab {
     _Atomic(uint16_t) *asked; // one note per block, see tiny_notes.h; belongs to the page, for every class
 #endif
     uint32_t used; // allocated blocks: in a thread's cache or in use by the program
-    uint16_t fresh; // blocks from this index on were never allocated
+    uint16_t fresh; // blocks from this index on were never allocated; with full checks: nor are they free
     uint16_t capacity; // blocks
     uint8_t free_from; // no word of `free` before this one has a bit set
     uint8_t class;
@@ -57,9 +57,6 @@ struct tiny_slab {
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
-#if TINY_CHECKS >= TINY_CHECKS_FULL
-    uint32_t order; // together with the secret, it determines the order in which fresh blocks are allocated
-#endif
 };
 
 // All blocks of a class are aligned to the largest power of two that divides their size, up to this one.

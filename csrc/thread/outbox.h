@@ -1,6 +1,7 @@
 // Outbox: blocks of other threads' heaps, sent to their owners in batches.
 //
-// slot: bits of 64 blocks of one slab, selected by the slab's address and their place in it. outgoing = the sum of the slots' counts.
+// Frees only note a block here, so that a thread that frees others' blocks waits for no memory that several threads write to.
+// A batch visits all of that memory at once.
 #ifndef OUTBOX_H
 #define OUTBOX_H
 

@@ -7,6 +7,7 @@
 #include "thread/hot_magazine.h"
 #include "thread/outbox.h"
 #include "thread/spill_queue.h"
+#include "thread/tiny_give.h"
 #include "thread/tiny_tls.h"
 
 // ---- what the thread's lists may hold
@@ -41,7 +42,9 @@ void tiny_caches_drain(void)
 {
     hot_magazine_drain();
     spill_queue_empty();
-    if (tiny_thread.heap != NULL) outbox_send(tiny_thread.heap);
+    if (tiny_thread.heap == NULL) return;
+    tiny_give_noted();
+    outbox_send(tiny_thread.heap);
 }
 
 void tiny_caches_empty(void)

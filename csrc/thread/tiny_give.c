@@ -3,6 +3,7 @@
 
 #include "heap/tiny_slabs.h"
 #include "heap/tiny_visits.h"
+#include "os/die.h"
 #include "thread/outbox.h"
 #include "thread/tiny_tls.h"
 
@@ -41,6 +42,42 @@ size_t tiny_give_index(const tiny_slab_t *slab, const tiny_block_t *block)
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index == SIZE_MAX)) tiny_die("free of a pointer into a block", block);
     return index;
+}
+
+// Fetches from memory what describes the blocks.
+static void fetch_records(const tiny_noted_t *noted)
+{
+    for (unsigned i = 0; i < noted->count; i++)
+        if (TINY_TAG_OWNER(tiny_registry_tag(noted->block[i])) != 0)
+            __builtin_prefetch(tiny_registry_record(noted->block[i]));
+}
+
+// A block of a slab that the thread's heap has adopted since is returned home.
+static void give_noted(tiny_block_t *block)
+{
+    tiny_tag_t tag = tiny_registry_tag(block);
+    if (UNLIKELY(TINY_TAG_OWNER(tag) == 0)) hak_die("free of a pointer that is no block", block);
+    tiny_slab_t *slab = tiny_registry_slab(block);
+    size_t index = tiny_give_index(slab, block);
+    if (LIKELY(!tiny_tls_owns(tag))) {
+        tiny_give_away(slab, index);
+        return;
+    }
+#if TINY_MARKS
+    if (!TINY_MARK_IN_LINK) tiny_mark(block, tiny_secret());
+#endif
+    tiny_heap_give(tiny_thread.heap, block);
+}
+
+void tiny_give_noted(void)
+{
+    tiny_heap_t *heap = tiny_thread.heap;
+    tiny_heap_begin(heap);
+    fetch_records(&heap->noted);
+    for (unsigned i = 0; i < heap->noted.count; i++) give_noted(heap->noted.block[i]);
+    heap->noted.count = 0;
+    heap->noted.bytes = 0;
+    tiny_heap_end(heap);
 }
 
 // Blocks in the caches belong to the thread's own heap, but those in the queue of spilled blocks may not.

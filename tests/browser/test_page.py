@@ -129,6 +129,36 @@ def test_pointing_at_a_chart_shows_exact_figures(opened: Open, unfold: Unfold) -
     box.get_by_text("0.500x (0.480 to 0.520)").wait_for(state="visible")
 
 
+def test_a_chart_of_a_busy_machine_shows_a_sign_which_its_legend_and_its_tooltip_explain(
+    opened: Open, unfold: Unfold
+) -> None:
+    page = opened()
+    unfold(page)
+    chart = page.locator("#speed-mixed")
+    assert chart.locator(".sign").inner_text().startswith(
+        "The machine was busy during this run (load 3.1 on 2 CPUs, other processes used 1.4 of 2 CPUs)"
+    )  # fmt: skip
+    assert "the machine was busy during this run" in chart.locator(".legend").inner_text()
+    sign = chart.locator("svg path[fill='var(--warn)']")
+    assert sign.count() == 1
+    sign.hover()
+    box = page.locator("#vg-tooltip-element")
+    box.get_by_text("busy: load 3.1").wait_for(state="visible")
+    page.mouse.move(0, 0)
+    page.locator("#speed-map .mark-text.role-mark text").first.hover()
+    box.get_by_text("busy: load 3.1").wait_for(state="visible")
+
+
+def test_a_chart_of_bars_fits_a_phone(opened: Open, unfold: Unfold) -> None:
+    page = opened(width=NARROW)
+    unfold(page)
+    plot = page.locator("#speed-mixed .plot")
+    assert plot.evaluate("(box) => box.scrollWidth <= box.clientWidth + 1")
+    page.set_viewport_size({"width": WIDE, "height": 900})
+    expect(page.locator("#speed-mixed svg")).to_be_visible()
+    page.wait_for_function("document.querySelector('#speed-mixed svg').clientWidth > 600")
+
+
 def test_the_address_holds_the_view(opened: Open) -> None:
     page = opened()
     unhide(page)

@@ -3,6 +3,7 @@
 #include "inside.h"
 
 #include "heap/large.h"
+#include "heap/large_asked.h"
 #include "os/os.h"
 #include "registry/tiny_link.h"
 

@@ -289,34 +289,82 @@ static void a_heap_is_handed_on_and_its_room_adopted(void)
 }
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-enum { CAPACITY_MOST = 4096 };
+// What an attacker could know about the order in which the blocks of a slab come: the order in other slabs, and the blocks
+// of this slab so far. The first window of each of SLABS slabs has WINDOW blocks.
+enum { SLABS = 64, WINDOW = 16, SIZE = 1024 };
+static size_t order[SLABS][WINDOW]; // indices of the blocks
 
-// How often the most frequent step from a block to the next one occurs; each block comes once.
-static unsigned most_frequent_step(const tiny_slab_t *slab)
+// Adds blocks of the slab to `blocks`, as the layers fetch them: by rows of at most four.
+static unsigned take_window(tiny_heap_t *heap, tiny_slab_t *slab, unsigned taken, size_t *indices)
 {
-    static unsigned seen[CAPACITY_MOST], steps[CAPACITY_MOST];
-    memset(seen, 0, sizeof seen);
-    memset(steps, 0, sizeof steps);
-    unsigned most = 0;
-    for (size_t n = 0, last = 0; n < slab->capacity; n++) {
-        size_t at = tiny_order_nth(slab, n);
-        T_CHECK(at < slab->capacity && seen[at]++ == 0, "of %u blocks, %zu comes twice or is none",
-                slab->capacity, at);
-        unsigned step = n > 0 ? ++steps[(at + slab->capacity - last) % slab->capacity] : 0;
-        if (step > most) most = step;
-        last = at;
+    for (unsigned n = 1; n < WINDOW;) {
+        tiny_row_t row;
+        row.count = 0;
+        unsigned want = WINDOW - n < 4 ? WINDOW - n : 4;
+        T_CHECK(tiny_slab_take(heap, slab, want, &row) == want, "the slab has no %u blocks", want);
+        for (unsigned i = 0; i < want; i++, n++) {
+            blocks[taken++] = row.block[i];
+            indices[n] = tiny_block_index(slab, row.block[i]);
+        }
+    }
+    return taken;
+}
+
+// Returns the number of blocks that it took.
+static unsigned note_order_of_slabs(tiny_heap_t *heap)
+{
+    size_t class = tiny_class_of(SIZE);
+    unsigned taken = 0;
+    for (unsigned i = 0; i < SLABS;) {
+        tiny_row_t row;
+        row.count = 0;
+        T_CHECK(tiny_heap_take(heap, class, 1, &row) == 1, "no block");
+        tiny_slab_t *slab = tiny_registry_slab(row.block[0]);
+        blocks[taken++] = row.block[0];
+        if (slab->used > 1) continue; // blocks of a slab that has been looked at
+        order[i][0] = tiny_block_index(slab, row.block[0]);
+        taken = take_window(heap, slab, taken, order[i++]);
+    }
+    return taken;
+}
+
+static void check_each_comes_once(void)
+{
+    for (unsigned i = 0; i < SLABS; i++) {
+        uint32_t seen = 0;
+        for (unsigned n = 0; n < WINDOW; n++) seen |= (uint32_t)1 << order[i][n];
+        T_CHECK(seen == ((uint32_t)1 << WINDOW) - 1, "of slab %u's first window came %" PRIx32, i, seen);
+    }
+}
+
+// Returns how often the most frequent guess for the n-th block, given the block `back` places before, is right.
+static unsigned best_guess(unsigned n, unsigned back)
+{
+    unsigned counts[WINDOW] = {0}, most = 0;
+    for (unsigned i = 0; i < SLABS; i++) {
+        size_t known = back > 0 ? order[i][n - back] : 0;
+        unsigned count = ++counts[(order[i][n] + WINDOW - known) % WINDOW];
+        if (count > most) most = count;
     }
     return most;
 }
 
-// Of 64 numbers by chance, hardly ever are 16 the same; in steps of one length all are.
-static void fresh_blocks_come_once_each_and_in_no_steps(void)
+// By chance the most frequent of WINDOW answers is right in 8 or 9 of 64 slabs, and in 20 hardly ever; in steps of one length,
+// or in the same order in each slab, in all of them.
+static void the_next_block_is_not_foretold(void)
 {
-    for (unsigned capacity = 1; capacity <= CAPACITY_MOST; capacity += capacity < 70 ? 1 : 61) {
-        tiny_slab_t slab = {.capacity = (uint16_t)capacity, .order = 7919 * capacity};
-        unsigned most = most_frequent_step(&slab);
-        T_CHECK(capacity < 64 || most < capacity / 4, "%u of %u blocks come in equal steps", most, capacity);
-    }
+    tiny_heap_t *heap = tiny_heap_acquire();
+    unsigned taken = note_order_of_slabs(heap);
+    check_each_comes_once();
+    for (unsigned n = 0; n < WINDOW; n++)
+        for (unsigned back = 0; back <= n; back++) {
+            unsigned right = best_guess(n, back);
+            T_CHECK(right < 20, "block %u is foretold by block %u before it in %u of %d slabs", n, back,
+                    right, SLABS);
+        }
+    give_blocks(heap, taken);
+    tiny_heap_tidy(heap);
+    tiny_heap_release(heap);
 }
 #endif
 
@@ -324,7 +372,7 @@ int main(void)
 {
     if (!T_GLIBC) T_not_run("the C library allocates before main, and the test counts every block of a heap");
 #if TINY_CHECKS >= TINY_CHECKS_FULL
-    T_RUN(fresh_blocks_come_once_each_and_in_no_steps);
+    T_RUN(the_next_block_is_not_foretold);
 #endif
     T_RUN(blocks_of_every_class_do_not_overlap_and_return);
     T_RUN(rows_return_in_any_order);

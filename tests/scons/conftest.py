@@ -34,7 +34,8 @@ LIMIT = 300.0  # seconds for one run of SCons
 CHARTS = Path("build/charts")  # where a project keeps rendered charts
 
 # How `verbose=1` shows an action: a word, then the file that it makes.
-ACTION = re.compile(r"(?:CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|INSTALL|COMPILEDB|LINT) +\S+")
+WORDS = "CC|CXX|LINK|AR|RANLIB|GENERATE|ASM|EVIDENCE|BUNDLE|RESULT|INSTALL|COMPILEDB|LINT"
+ACTION = re.compile(rf"(?:{WORDS}) +\S+")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -151,6 +151,16 @@ def test_a_story_is_written_from_the_results_and_accepted_on_request(foreign: Pr
     run = foreign.scons("story")
     assert run.status == 1
     assert f"small-release-{cc}: build: there is no library" in run.stderr
+    foreign.build("variant=small", "libs")
+    shown = " ".join(foreign.build("report").stdout.split())
+    assert (
+        "not measured: only other targets of this cell were built; scons checks builds and takes it" in shown
+    )
+    assert "Failed" not in shown
+    foreign.build("rounds=1")
+    foreign.path(f"build/small-release-{cc}/evidence/tests.json").unlink()
+    lost = foreign.scons("report")
+    assert "tests: there is no tests.json of this cell" in lost.stdout
     foreign.build("rounds=1")
     assert foreign.build("story").stdout.splitlines() == ["written: build/report/story.md"]
     assert not foreign.path("docs/story.md").exists()

@@ -74,6 +74,14 @@ def test_a_planted_regression_is_found_among_commits_of_which_one_does_not_build
     assert f"compare: scons ab {' '.join(ends)} load=churn" in text
     assert not foreign.build(*question).actions, "the second run builds nothing"
 
+    alone = foreign.build("bisect", "variant=small")
+    said = words(alone.stdout)
+    assert not alone.actions
+    assert f"{slow} wait for the shelf (1 back): instructions: no difference; misses: no difference" in said
+    assert f"{broken} half a change (2 back): does not build: " in said
+    assert re.search(r"good end: [0-9a-f]{12} base \(4 back\) instructions per op: ", said), said
+    assert f"{broken} half a change {slow} wait for the shelf" in said
+
     duel = foreign.build("ab", *ends, "rounds=1")
     said = words(duel.stdout)
     assert f"Verdict: small@{slow} takes more instructions than small@{last_good} on churn: " in said
@@ -88,6 +96,7 @@ def test_a_planted_regression_is_found_among_commits_of_which_one_does_not_build
     for bad, status, message in (
         (("good=HEAD~1", "bad=HEAD"), 3, "HEAD~1 and HEAD do not differ, so there is no commit to find"),
         (("good=HEAD~3", "bad=HEAD"), 2, "good=HEAD~3: does not build: "),
+        (("bad=HEAD~4",), 3, "none of 1 commit before HEAD~4 differs from it in instructions; the last one"),
     ):
         refused = foreign.scons("bisect", "variant=small", "metric=instructions", *bad)
         assert refused.status == status, (bad, refused.stdout, refused.stderr)

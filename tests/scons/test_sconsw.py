@@ -56,7 +56,7 @@ esac
 """
 
 
-EXTRAS = ("zig", "dev", "docs", "tune", "history", "parquet")
+EXTRAS = ("zig", "dev", "docs", "tune", "history", "parquet", "dask", "slurm")
 LOCKS = ("requirements", *(f"requirements-{name}" for name in EXTRAS))
 
 
@@ -373,7 +373,14 @@ def test_zig_is_installed_when_it_is_requested(copy: Copy, request_: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("request_", "extra"), [("history", "history"), ("format=parquet", "parquet"), ("tune", "tune")]
+    ("request_", "extra"),
+    [
+        ("history", "history"),
+        ("format=parquet", "parquet"),
+        ("tune", "tune"),
+        ("executor=dask:tcp://127.0.0.1:8786", "dask"),
+        ("executor=slurm", "slurm"),
+    ],
 )
 def test_an_extra_is_installed_for_what_needs_it(copy: Copy, request_: str, extra: str) -> None:
     copy.run(request_)

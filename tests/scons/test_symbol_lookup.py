@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.scons.conftest import COMPILER, ROOT, Stranger
 from tests.scons.wheels import run
+
+from layermatrix.evidence import determinism
 
 EXAMPLE = ROOT / "examples/symbol_lookup"
 AXES = ("variant", "mode", "compiler", "frame", "plt")
@@ -83,6 +88,61 @@ def test_an_inlined_load_is_counted_and_each_layer_makes_it_cheaper(lookup: Stra
     instructions = [load["per_op"]["instructions"] for load in counted]
     assert instructions == sorted(instructions, reverse=True)
     assert [load["own_share"] for load in counted] == [{}] * len(VARIANTS)  # nothing can be subtracted
+
+
+def layermatrix(lookup: Stranger, *words: str) -> str:
+    """The output of the command, which must succeed."""
+    done = run(lookup.python.with_name("layermatrix"), *words, folder=lookup.root)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def deterministic(lookup: Stranger, cell: str) -> dict[str, bytes]:
+    """The records of a cell without what differs between runs."""
+    kinds = ("asm", "budget", "code", "counters", "guards", "tests")
+    found = {kind: determinism.canonical(lookup.record(cell, kind)) for kind in kinds}
+    return {kind: json.dumps(record).encode() for kind, record in found.items()}
+
+
+def test_a_host_with_nothing_but_python_gives_the_same_evidence(lookup: Stranger, tmp_path: Path) -> None:
+    (cell,) = cells("cached")
+    lookup.build("evidence", "variant=cached")
+    here = deterministic(lookup, cell)
+    assert f"{cell}/bundle.pyz" in layermatrix(lookup, "bundle", "variant=cached")
+    bundle = tmp_path / "moved.pyz"
+    shutil.copy(lookup.path(f"build/{cell}/bundle.pyz"), bundle)
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert lookup.read(f"build/{cell}/bundle.sha256") == f"{digest}  bundle.pyz\n"
+    assert lookup.build("evidence", "variant=cached").actions == []  # a bundle alone changes nothing
+    result = lookup.path(f"build/results/{digest}.json")
+    result.parent.mkdir()
+    command = [sys.executable, "-I", "-S", str(bundle), str(result)]
+    subprocess.run(command, cwd=tmp_path, env={}, check=True, timeout=120)
+    lookup.path(f"build/{cell}/evidence/tests.json").unlink()
+    again = lookup.build("evidence", "variant=cached")
+    assert {"RESULT", "EVIDENCE"} == {action.split()[0] for action in again.actions}
+    assert lookup.record(cell, "tests")["programs"] == record_of(result, "tests")["programs"]
+    assert deterministic(lookup, cell) == here
+    assert lookup.build("evidence", "variant=cached").actions == []
+
+
+def record_of(result: Path, step: str) -> Any:
+    steps = json.loads(result.read_text(encoding="utf-8"))["steps"]
+    return next(one["record"] for one in steps if one["name"] == step)
+
+
+def test_after_a_change_the_result_of_the_old_bundle_is_not_used(lookup: Stranger) -> None:
+    (cell,) = cells("cached")
+    lookup.edit("tests/test_symbols.c", "int main(void)\n{\n", 'int main(void)\n{\n    puts("changed");\n')
+    lookup.build("evidence", "variant=cached")
+    (check,) = lookup.record(cell, "tests")["programs"]
+    assert "changed" in check["log"]
+    assert lookup.build("evidence", "variant=cached").made("EVIDENCE") == []
+    assert lookup.build("evidence", "variant=cached").actions == []
+    assert "tests: 1 passed" in layermatrix(lookup, "run-bundle", f"build/{cell}/bundle.pyz")
+    assert "RESULT" in {action.split()[0] for action in lookup.build("evidence", "variant=cached").actions}
+    (check,) = lookup.record(cell, "tests")["programs"]
+    assert "changed" in check["log"]
 
 
 def test_the_matrix_job_times_what_is_inlined_and_reports_it(lookup: Stranger) -> None:

@@ -20,7 +20,7 @@ from layermatrix.analysis.layer_path import Backend, LayerPath, Overlap, Stage
 from layermatrix.analysis.results import (
     BaselineResult,
     CellResult,
-    Host,
+    Here,
     LeftOut,
     Origin,
     Results,
@@ -28,10 +28,11 @@ from layermatrix.analysis.results import (
 )
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence.asm import Asm, Size
-from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict
+from layermatrix.evidence.bench import Bench, Hardware, Ratio, Timing, Usage, Verdict
 from layermatrix.evidence.binary.counts import Entry, Hit, Share, Sums
 from layermatrix.evidence.budget import Budget, LayerShare, Limited, OverBudget
 from layermatrix.evidence.code import Code, EntryText, HeaderText, Lines, Sources
+from layermatrix.evidence.conditions import Conditions, Machine
 from layermatrix.evidence.counters import CountedLoad, Counters
 from layermatrix.evidence.guards import (
     Claim,
@@ -76,6 +77,7 @@ LAYERS = {
 }
 EVENTS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 NOT_INSTALLED = NotMeasured("valgrind is not installed")
+HERE = Here("x86_64", "Made-up CPU", "f1", 2, "Linux 6", "glibc 2.36", "3.11.7", "m1", {"gcc": "gcc 12.2"})
 
 
 # --- evidence
@@ -194,6 +196,8 @@ def timing(speeds: Sequence[float], ratio: Ratio | NotMeasured | None, peak: int
         baseline=(49.0, 50.0, 51.0) if ratio else (),
         baseline_peak_kib=1024 if ratio else None,
         ratio=ratio,
+        usage=usage(1),
+        hardware=NotMeasured("perf: cycles: not supported"),
     )
 
 
@@ -203,6 +207,20 @@ def bench(ratio: float, spread: float = 0.02) -> Bench:
     of = Ratio(ratio, ratio - spread, ratio + spread, Verdict.SAME)
     load = timing((speed - 1, speed, speed + 1), of)
     return Bench({"mixed": load, "server": replace(load, peak_kib=4096)}, 3)
+
+
+def conditions(others: float = 0.0) -> Conditions:
+    """Of a run; others: the CPUs that other processes used, of which more than 0.1 make it busy."""
+    unknown = NotMeasured("this machine does not show it")
+    return Conditions(Machine("A CPU", 2, "6.1"), 3.1, 2.0, others, 0.0, unknown, unknown, 60.0)
+
+
+def usage(place: int) -> Usage:
+    """What a program used: figures that a test can find by the place of its library."""
+    return Usage(1.0, 100.0 + place, 0.0, 3.0, 40.0 + place)
+
+
+HARDWARE = Hardware(12.25, 30.5, 0.0125, NotMeasured("branch-misses: not supported"))
 
 
 def timed(speeds: Sequence[float], against: Sequence[float] | None = None) -> Bench:
@@ -444,7 +462,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
     cells = tuple(cells)
     made = Results(
         system=System("sys", "A system of layers."),
-        host=Host("Made-up CPU", 2, "x86_64", "Linux 6", "glibc 2.36", {"gcc": "gcc 12.2"}),
+        host=HERE,
         loads={"server": "a server's load", "mixed": "random sizes"},
         headline="mixed",
         cells=cells,

@@ -9,9 +9,14 @@ from dataclasses import replace
 
 import report_samples as samples
 
+from layermatrix.analysis.results import NO_PEERS, BaselineResult, Results
+from layermatrix.core.records import Missing, NotMeasured
+from layermatrix.evidence.bench import NO_BASELINE
 from layermatrix.evidence.conditions import UNREADABLE, Conditions, Machine
 from layermatrix.measure import peer_results
-from layermatrix.report import answer, html, markdown, terminal
+from layermatrix.model.catalogue import Better, Unit
+from layermatrix.report import answer, html, markdown, tables, terminal
+from layermatrix.report.charts import variants
 
 
 def test_it_says_how_fast_and_how_large_the_library_is_beside_the_others() -> None:
@@ -74,7 +79,10 @@ def test_a_busy_machine_is_marked_at_the_top_of_the_page() -> None:
     results = samples.record([samples.cell("old", bench=busy), samples.cell("mid", bench=busy)])
     assert answer.marks(results) == (state.mark,)
     head = html.render(results).partition("<main")[0]
-    assert head.count(f'<p class="busy">{state.mark}</p>') == 1
+    words = (
+        "The machine was busy while this was timed: load 3.1 on 2 CPUs, other processes used 1.4 of 2 CPUs."
+    )
+    assert head.count(f'<p class="busy">{words} Such figures are less certain.</p>') == 1
     assert answer.marks(samples.phases(peers=samples.peers())) == ()
 
 
@@ -99,3 +107,46 @@ def test_the_job_of_the_peers_ends_with_the_answer() -> None:
     terminal.peers(found, terminal.make_console(plain := io.StringIO()), peer_results.FILE)
     printed = " ".join(plain.getvalue().split())
     assert all(sentence in printed for sentence in answer.of_peers(found))
+
+
+def without_baseline(*names: str) -> Results:
+    """The results of a project whose loads are inlined: it has no baseline, no peers, nothing reported."""
+    cells = []
+    for name in names:
+        made = samples.cell(name, reported={})
+        bench = samples.bench({"old": 0.5, "mid": 0.7, "new": 1.3}[name])
+        loads = {
+            load: replace(one, ratio=NO_BASELINE)
+            for load, one in bench.loads.items()
+            if not isinstance(one, NotMeasured)
+        }
+        cells.append(replace(made, evidence={**made.evidence, "bench": replace(bench, loads=loads)}))
+    none = BaselineResult("baseline", {}, {"bench": Missing("there is no bench.json of this cell")})
+    return samples.record(cells, baseline=none, peers=NO_PEERS)
+
+
+def test_a_project_without_a_baseline_has_speeds_as_they_were_measured() -> None:
+    results = without_baseline("old", "mid", "new")
+    assert answer.sentences(results)[0] == (
+        "Of the variants, new is the fastest on mixed: 65.0 Mops/s; old is the slowest: 25.0."
+    )
+    assert answer.sentences(without_baseline("mid"))[0] == "mid runs mixed with 35.0 Mops/s."
+    slow = replace(results, unit=Unit("op", "ns/op", Better.LOWER))
+    assert "old is the fastest" in answer.sentences(slow)[0]
+    heads = [heading.head for heading in tables.run_table(results).headings]
+    assert "ratio to" not in heads
+    speed, *_ = variants.charts(results)
+    assert (speed.title, speed.about) == (
+        "Speed, mixed",
+        "How fast each variant runs this load: random sizes.",
+    )
+    assert [bar["value"] for bar in speed.spec["data"]["values"]] == [25.0, 35.0, 65.0]
+
+
+def test_a_page_has_no_section_about_what_the_project_does_not_have() -> None:
+    page = html.render(without_baseline("old", "mid"))
+    assert "Beside other libraries" not in page
+    assert "Reported and measured" not in page
+    assert "reported effects" not in page
+    assert "Reported are" not in page
+    assert "<h2>The variants</h2>" in page

@@ -150,6 +150,13 @@ def test_a_run_reports_every_field(run: Run, name: str, more: list[str]) -> None
     assert "libc" in Path(line["allocator"]).name
 
 
+def test_a_counted_run_prints_no_figure_that_varies(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAYERED_COUNTED", "1")
+    line = line_of(run("churn", tiny("churn", [])))
+    assert [line[field] for field in ("seconds", "mops", "peak_kib", "cpu_seconds")] == [0, 0, 0, 0]
+    assert line["ops"] > 0
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_memory_after_the_last_free_is_reported_where_it_is_requested(run: Run, name: str) -> None:
     line = line_of(run(name, [*tiny(name, []), "--after-ms", "30"]))

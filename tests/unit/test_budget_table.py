@@ -18,7 +18,7 @@ def test_a_figure_stands_beside_its_limit() -> None:
         "old-release-gcc", "alloc", "instructions", "22", "44", "50", "variants/old.yaml:7",
     ]  # fmt: skip
     assert row[3].kind is FigureKind.GOOD
-    assert budgets.sentence(results) == "1 of 1 limit is kept."
+    assert budgets.sentence(results) == "1 of 1 figure is within budget."
 
 
 def test_a_figure_over_its_limit_is_marked() -> None:
@@ -40,4 +40,4 @@ def test_a_figure_that_was_not_measured_is_not_within_its_limit() -> None:
 def test_cells_without_budgets_have_the_reason() -> None:
     results = samples.record([samples.without("old", "budget", reason="debug builds have none")])
     assert budgets.table(results).rows == ()
-    assert budgets.sentence(results) == "Not measured for some cells: debug builds have none."
+    assert budgets.sentence(results) == "Not measured: 1 cell: debug builds have none."

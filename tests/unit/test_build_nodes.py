@@ -15,6 +15,7 @@ from layermatrix.build.step import Step
 from layermatrix.core.emulator import NATIVE, Emulator
 from layermatrix.evidence import asm, budget, build_nodes, counters, layers, programs, registry
 from layermatrix.evidence.builder import Node
+from layermatrix.evidence.hosted import AnyPart
 from layermatrix.model.axes import RunAxis, Running, RunValue
 from layermatrix.model.cells import Cell
 from layermatrix.model.matrix import Cells
@@ -108,6 +109,7 @@ class Build:
         after: Sequence[Node] = (),
         once: bool = False,
         folder: str = "",
+        hosted: AnyPart | None = None,
     ) -> Sequence[Node]:
         read, needed = ([one.path for one in files] for files in (sources, needs))
         self.made_by.append(Made(how, list(targets), read, needed, list(values)))

@@ -108,7 +108,8 @@ def test_names_and_environment_are_the_same_wherever_the_files_lie(
     assert runs.links == {"program": str(tmp_path / "bench"), "library.so": str(tmp_path / "lib.so")}
     (environment,) = runs.environments
     assert environment["LD_PRELOAD"] == "./library.so"
-    assert environment.keys() <= {"PATH", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH"}
+    assert environment.keys() <= {"PATH", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH", "LAYERED_COUNTED"}
+    assert environment["PATH"] == cachegrind.PATH
 
 
 def test_without_a_library_none_is_preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +134,8 @@ def test_a_run_without_counts_is_an_error(runs: Runs, reason: str) -> None:
 
 def test_what_keeps_the_conditions_is_put_in_front() -> None:
     before, messages = cachegrind.steady(Runs())
-    assert before[0] == "setarch"
-    assert before[2:5] == ("-R", "taskset", "-c")
+    assert Path(before[0]).name == "setarch"
+    assert (before[2], Path(before[3]).name, before[4]) == ("-R", "taskset", "-c")
     assert messages == ["addresses not randomised", "on one processor"]
 
 
@@ -149,3 +150,10 @@ def test_runs_at_the_same_time_get_different_processors() -> None:
     ours = len(os.sched_getaffinity(0))
     processors = {cachegrind.steady(Runs())[0][-1] for _ in range(ours)}
     assert len(processors) == ours
+
+
+def test_a_program_that_starts_threads_is_recognised() -> None:
+    threads = OUT.replace("fn=main", "fn=pthread_create@@GLIBC_2.34\n1 1\nfn=main", 1)
+    for out, expected in ((OUT, False), (threads, True)):
+        counted = Cachegrind("valgrind", CACHE, Runs(out=out)).count(["/bench"], None, ())
+        assert counted.threads is expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 import report_samples as samples
 
 from layermatrix.analysis import history as analysis
-from layermatrix.core.records import NotMeasured
+from layermatrix.core.records import NotMeasured, plain
 from layermatrix.report import history_tables, peer_figures
+from layermatrix.report.charts import chart as charts_of
 from layermatrix.report.charts import heat, scaling, standing, variants, vega
 from layermatrix.report.charts import history as history_chart
 from layermatrix.report.charts.chart import Chart
@@ -76,7 +78,11 @@ def test_the_legend_of_a_chart_names_every_series() -> None:
         for name in samples.LIBRARIES:
             assert f">{name}<" in drawn, (key, name)
     drawn = vega.render(by_key("speed-mixed")).svg
-    for name in ("measured", "reported", "system malloc"):
+    for name in ("measured", "reported"):
+        assert f">{name}<" in drawn
+    assert ("dashed", "system malloc") in by_key("speed-mixed").legend
+    drawn = vega.render(by_key("loads-mine")).svg
+    for name in ("faster", "slower", "no difference"):
         assert f">{name}<" in drawn
 
 
@@ -113,10 +119,91 @@ def test_bars_stand_in_the_order_of_the_cells_with_the_reported_range() -> None:
     assert bars[1]["reported_high"] == pytest.approx(0.5)
 
 
-def test_a_bar_that_was_not_measured_has_the_reason_in_its_place() -> None:
+def test_a_cell_without_a_figure_is_listed_below_the_chart_with_the_reason() -> None:
     record = samples.record([samples.cell("old"), samples.cell("mid", bench=NotMeasured("it crashed"))])
     speed = next(iter(variants.charts(record)))
-    assert "not measured: it crashed" in vega.render(speed).svg
+    assert [bar["name"] for bar in values(speed)] == ["old"]
+    assert speed.without == ("mid: not measured: it crashed",)
+
+
+def test_a_bar_that_was_not_measured_beside_others_has_the_reason_in_its_place() -> None:
+    found = replace(samples.asm(22), entries={"alloc": samples.entry("alloc", 22)})
+    (code,) = (
+        one
+        for one in variants.charts(samples.record([samples.cell("old", asm=found), samples.cell("mid")]))
+        if one.key == "code-length"
+    )
+    assert code.without == ()
+    lost = [bar["exact"] for bar in values(code) if "value" not in bar]
+    assert len(lost) == 1
+    assert lost[0].startswith("not measured: ")
+    assert lost[0] in vega.render(code).svg
+
+
+# --- the state of the machine
+
+
+def test_a_bar_that_was_timed_on_a_busy_machine_has_a_sign_and_its_tooltip_says_so() -> None:
+    busy, quiet = samples.conditions(1.4), samples.conditions()
+    record = samples.record(
+        [
+            samples.cell("old", bench=replace(samples.bench(0.5), conditions=busy)),
+            samples.cell("mid", bench=replace(samples.bench(0.7), conditions=quiet)),
+            samples.cell("new"),
+        ]
+    )
+    speed = next(iter(variants.charts(record)))
+    machines = {bar["name"]: bar["machine"] for bar in values(speed)}
+    mark = "busy: load 3.1 on 2 CPUs, other processes used 1.4 of 2 CPUs"
+    assert machines == {"old": mark, "mid": "quiet during this run", "new": "not watched during this run"}
+    assert speed.busy == (mark,)
+    assert ("warning", "the machine was busy during this run") in speed.legend
+    signs = re.findall(r'<path [^>]*fill="var\(--warn\)"', vega.render(speed).svg)
+    assert len(signs) == 1
+    code = next(one for one in variants.charts(record) if one.key == "code-length")
+    assert code.busy == ()
+    assert not any("machine" in bar for bar in values(code))
+
+
+def boxes(part: Any) -> list[list[dict[str, str]]]:
+    """Every tooltip of a spec."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    own = [part["tooltip"]] if isinstance(part, dict) and "tooltip" in part else []
+    return own + [box for one in inner for box in boxes(one)]
+
+
+@pytest.mark.parametrize("others", [0.0, 1.4])
+def test_every_chart_of_one_run_says_whether_the_machine_was_busy(others: float) -> None:
+    found = replace(samples.peers(), conditions=samples.conditions(others))
+    made = [*standing.charts(found), *scaling.charts(found)]
+    made.append(charts_of.of_run(heat.chart(peer_figures.fields(found)[0]), found.conditions))
+    for one in made:
+        assert bool(one.busy) == bool(others)
+        assert all(box[-1] == {"field": "machine", "title": "machine"} for box in boxes(one.spec)), one.key
+        (state,) = (param for param in one.spec["params"] if param["name"] == "machine_state")
+        assert state["value"].startswith("busy: load 3.1" if others else "quiet")
+        vega.render(one)
+
+
+def test_a_point_of_the_history_that_was_timed_on_a_busy_machine_has_a_sign(tmp_path: Path) -> None:
+    file = tmp_path / "results.sqlite"
+    with database.writable(file) as store:
+        for number in range(4):
+            timing = plain(samples.conditions(1.4 if number == 2 else 0.0))
+            run = replace(large_store.run(number), conditions={"timing": timing})
+            figure = large_store.timing(10.0 + number, load="mixed")
+            recording.add(store, run, [Measurement(large_store.subject("old"), (figure,))])
+    found = analysis.collect(file, ["old-release-gcc"], "mixed")
+    assert not isinstance(found, NotMeasured)
+    (series,) = map(history_tables.series_of, found)
+    mark = "busy: load 3.1 on 2 CPUs, other processes used 1.4 of 2 CPUs"
+    assert series.busy == {large_store.run(2).revision.commit: mark}
+    drawn = history_chart.draw([series])
+    assert [one["machine"] for one in values(drawn)] == [
+        "not marked as busy", "not marked as busy", mark, "not marked as busy",
+    ]  # fmt: skip
+    assert drawn.legend == (("warning", "the machine was busy during this run"),)
+    assert [row[-1].text for row in history_tables.table([series]).rows] == ["", mark, "", ""]
 
 
 def test_a_chart_without_figures_is_left_out() -> None:

@@ -13,7 +13,9 @@ import pytest
 from layermatrix.core import process
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import counters
-from layermatrix.evidence.counters import CountedLoad, Counters, Hardware, Load, Tools
+from layermatrix.evidence.counters import CountedLoad, Counters, Hardware
+from layermatrix.evidence.taking import counters as taking
+from layermatrix.evidence.taking.counters import Load, Tools
 from layermatrix.evidence.tools.cachegrind import EVENTS, CacheModel
 
 CACHE = CacheModel(I1=(32768, 8, 64), D1=(32768, 8, 64), LL=(8388608, 16, 64))
@@ -59,7 +61,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def load(compiled: Path) -> Load:
-    return Load("mixed", (str(compiled / "program"), "--ops", "400", "--min", "16"))
+    return counters.load_of("mixed", (str(compiled / "program"), "--ops", "400", "--min", "16"))
 
 
 class Machine:
@@ -120,7 +122,7 @@ def counted(load: Load, machine: Machine, compiled: Path, tools: Tools = BOTH) -
 
 
 def measure(load: Load, machine: Machine, compiled: Path, tools: Tools = BOTH) -> Counters | NotMeasured:
-    return counters.measure([load], compiled / "ten.so", compiled / "empty.so", CACHE, tools, run=machine)
+    return taking.measure([load], compiled / "ten.so", compiled / "empty.so", CACHE, tools, run=machine)
 
 
 def test_start_and_own_share_of_the_benchmark_are_taken_off(load: Load, compiled: Path) -> None:
@@ -146,7 +148,7 @@ def test_four_runs_are_made_all_and_a_quarter_of_the_operations(load: Load, comp
 
 def test_without_valgrind_nothing_is_measured(load: Load, compiled: Path) -> None:
     record = measure(load, Machine(), compiled, Tools(None, "perf"))
-    assert record == NotMeasured("valgrind is not installed")
+    assert record == NotMeasured("valgrind is not installed (Debian: valgrind)")
 
 
 def test_the_digest_is_that_of_program_and_arguments_wherever_the_program_lies(load: Load) -> None:
@@ -215,13 +217,14 @@ def test_a_program_whose_functions_are_unknown_is_a_reason(
     if strip is None:
         pytest.skip("strip is not installed")
     subprocess.run([strip, "-o", str(bare), load.command[0]], check=True, timeout=60)
-    record = measure(replace(load, command=(str(bare), *load.command[1:])), Machine(), compiled)
+    stripped = counters.load_of("mixed", (str(bare), *load.command[1:]))
+    record = measure(stripped, Machine(), compiled)
     assert record == NotMeasured("mixed: bare has no symbols, so its own cost cannot be measured")
 
 
 def test_a_load_that_fails_leaves_the_others_their_counts(load: Load, compiled: Path) -> None:
     bad = Load("bad", (load.command[0], "--ops", "1"))
-    record = counters.measure([bad, load], None, compiled / "empty.so", CACHE, BOTH, run=Machine())
+    record = taking.measure([bad, load], None, compiled / "empty.so", CACHE, BOTH, run=Machine())
     assert isinstance(record, Counters)
     bad_load, mixed = record.loads["bad"], record.loads["mixed"]
     assert isinstance(bad_load, NotMeasured)
@@ -230,7 +233,7 @@ def test_a_load_that_fails_leaves_the_others_their_counts(load: Load, compiled: 
 
 
 def test_no_loads_are_not_measured(compiled: Path) -> None:
-    record = counters.measure([], None, compiled / "empty.so", CACHE, BOTH, run=Machine())
+    record = taking.measure([], None, compiled / "empty.so", CACHE, BOTH, run=Machine())
     assert record == NotMeasured("no load is counted")
 
 
@@ -243,7 +246,7 @@ def test_valgrind_itself_counts_ten_instructions_of_the_library_as_ten(load: Loa
 
     def mixed(library: str) -> CountedLoad:
         chosen = replace(load, command=command)
-        record = counters.measure([chosen], compiled / library, compiled / "empty.so", CACHE, tools)
+        record = taking.measure([chosen], compiled / library, compiled / "empty.so", CACHE, tools)
         assert isinstance(record, Counters), record
         assert record.tool.startswith("valgrind-")
         found = record.loads["mixed"]

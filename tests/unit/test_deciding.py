@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import large_store
 import pytest
 from test_candidates import TUNE
 from toy_specs import FILES
@@ -14,10 +15,12 @@ from toy_specs import FILES
 from layermatrix.build import request
 from layermatrix.build.request import NothingToDoError, RequestError
 from layermatrix.build.toolchain import Toolchain
-from layermatrix.jobs import ab, ablate, base, bisect, registry, search, sides, tune
+from layermatrix.jobs import ab, ablate, base, bisect, good_commit, registry, search, sides, tune
 from layermatrix.jobs.base import Plan
 from layermatrix.measure import load_selection
 from layermatrix.spec.loader import load_project
+from layermatrix.store import database, recording
+from layermatrix.store.entries import Measurement
 
 Write = Callable[..., Path]
 COMPILERS: request.Compilers = {
@@ -169,7 +172,6 @@ def test_a_search_names_the_commits_that_touch_the_build(history: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "bisect needs good=, a commit whose figure was still right"),
         (("good=HEAD~9",), "good=HEAD~9: git knows no commit 'HEAD~9'"),
         (("good=HEAD", "bad=HEAD~1"), "good=HEAD is not in the history of bad=HEAD~1: exchange them"),
         (("good=HEAD~1", "compiler=all"), "bisect follows one native release cell, not base-release-gcc, "),
@@ -184,6 +186,49 @@ def test_what_bisect_cannot_search_is_refused(history: Path, words: tuple[str, .
 def test_nothing_between_the_ends_is_nothing_to_do(history: Path) -> None:
     with pytest.raises(NothingToDoError):
         then(history, bisect.JOB, "variant=base", "good=HEAD")
+
+
+def test_without_good_the_search_looks_for_it(history: Path) -> None:
+    assert then(history, bisect.JOB, "variant=base") == (
+        "look among 1 commit before HEAD for one whose figure differs, and measure some of the commits"
+        " between the two, each built in build/base"
+    )
+    with pytest.raises(NothingToDoError, match="no commit before HEAD~2 touched files of the build"):
+        then(history, bisect.JOB, "variant=base", "bad=HEAD~2")
+
+
+def hashes(root: Path) -> list[str]:
+    """All commits, newest first."""
+    done = subprocess.run(["git", "rev-list", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def test_a_good_commit_is_looked_for_in_the_store_and_then_by_longer_and_longer_steps(
+    history: Path, tmp_path: Path
+) -> None:
+    for number in range(8):
+        history.joinpath("a.c").write_text(f"int c{number};\n", encoding="utf-8")
+        git(history, "commit", "--quiet", "--all", "--message", f"c{number}")
+    bad, *older = hashes(history)  # 7 that touch the build, a document, and 2 more
+    wanted = good_commit.Wanted(bad, "base-release-gcc", ("instructions",), ("mixed",))
+    store = tmp_path / "results.sqlite"
+    stepped = good_commit.candidates(history, store, wanted)
+    assert [(one.commit, one.why) for one in stepped] == [
+        (older[0], "1 back"), (older[1], "2 back"), (older[3], "4 back"), (older[8], "8 back"),
+        (older[9], "9 back"),
+    ]  # fmt: skip
+
+    with database.writable(store) as opened:
+        for place, value in ((6, 10.0), (5, 10.0), (4, 20.0), (2, 20.0)):
+            run = large_store.run(10 - place, older[place])
+            figure = large_store.count(value, load="mixed")
+            recording.add(opened, run, [Measurement(large_store.subject("base"), (figure,))])
+    found = good_commit.candidates(history, store, wanted)
+    assert [(one.commit, one.why) for one in found[:2]] == [
+        (older[2], "the store has its instructions of mixed"),
+        (older[5], "in the store, instructions of mixed changed after it"),
+    ]
+    assert found[2:] == stepped
 
 
 # --- ablate

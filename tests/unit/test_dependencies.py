@@ -96,7 +96,7 @@ USES = {
     "budget": ("evidence/asm.py", "core/records.py"),
     "code": ("evidence/source/path_counts.py",),
     "guards": ("evidence/references.py", "evidence/binary/object_diff.py", "emit/linemap.py"),
-    "counters": ("core/process.py", "evidence/tools/cachegrind.py", "build/toolchain.py"),
+    "counters": ("core/process.py", "evidence/tools/cachegrind.py", "core/c_library.py"),
     "tests": ("core/process.py", "evidence/tools/running.py"),
     "runs": ("evidence/tests.py", "core/emulator.py"),
     "programs": ("core/process.py", "evidence/tools/running.py"),

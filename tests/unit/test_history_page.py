@@ -11,7 +11,8 @@ import pytest
 from layermatrix.report import history, terminal
 from layermatrix.report.history import Missed, Page, PageError, Series
 from layermatrix.store.changes import Change
-from layermatrix.store.history import DETERMINISTIC, TIMED, Apart, Point
+from layermatrix.store.entries import DETERMINISTIC, TIMED
+from layermatrix.store.history import Apart, Point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CHANGE = Change(20.0, 18.0, "a" * 40)
@@ -30,6 +31,22 @@ def test_the_page_of_this_repository_is_printed_from_its_record() -> None:
     assert page.commits >= 10
     written = (DOCS / "history.md").read_text(encoding="utf-8")
     assert history.render(page, DOCS) == written, "./sconsw history ... --accept writes docs/history.md"
+
+
+def test_the_command_prints_what_the_page_shows() -> None:
+    page = history.FORMAT.read(DOCS / "history.results.json")
+    assert isinstance(page, Page)
+    stream = io.StringIO()
+    history.tables(page.series, page.missed, terminal.make_console(stream))
+    printed = [line.split() for line in stream.getvalue().splitlines()]
+    written = (DOCS / "history.md").read_text(encoding="utf-8")
+    for one in page.series:
+        for point in one.points:
+            number, day = one.number(point.median), point.when[:10]
+            row = f"| `{point.commit[:10]}` | {day} {point.when[11:16]} | {number} | {one.change(point)} |"
+            assert row in written
+            fields = [point.commit[:10], day, point.when[11:19], number]
+            assert [*fields, *one.change(point).split()] in printed
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:

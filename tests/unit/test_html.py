@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 
+from layermatrix.analysis.results import LeftOut
 from layermatrix.build.failure import Failure
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import registry
@@ -147,6 +148,25 @@ def test_what_was_not_measured_gives_the_reason() -> None:
     text = Page(html.render(samples.record([samples.cell("mid", **kinds)]))).text
     for kind in kinds:
         assert f"not measured: no {kind} here" in text
+
+
+def test_rows_without_any_figure_are_listed_below_their_table() -> None:
+    cells = [samples.cell("old")]
+    cells += [
+        samples.without("mid", "bench", "counters", "asm", "code", id=f"mid-{number}", reason="not today")
+        for number in range(3)
+    ]
+    made = Page(html.render(samples.record(cells)))
+    assert "3 rows without any figure" in made.text
+    assert "not today mid-0, mid-1, mid-2" in made.text
+    two = Page(html.render(samples.record(cells[:-1])))
+    assert "without any figure" not in two.text
+
+
+def test_left_out_cells_are_folded_by_their_reason_with_their_number() -> None:
+    left_out = tuple(LeftOut(f"old-{number}", "no compiler") for number in range(70))
+    made = Page(html.render(samples.record([samples.cell("old")], left_out=left_out)))
+    assert "no compiler 70 cells" in made.text
 
 
 def test_an_empty_record_makes_a_page() -> None:

@@ -72,10 +72,19 @@ def test_without_a_soak_no_test_gets_arguments(task: Make) -> None:
 
 
 def test_a_test_finds_its_cell(task: Make) -> None:
-    made = task(SUITE, {"test_a": "echo $LAYERED_CELL"})
+    made = task(SUITE, {"test_a": 'test "$LAYERED_CELL" = "${0%/*}/cell"'})
     tests.KIND.establish(made)
     (result,) = checks(tests.KIND, made.targets[0])
-    assert result.log == str(made.root / "cell")
+    assert result.status is Status.PASSED
+
+
+def test_a_record_has_no_folder_of_this_machine(task: Make) -> None:
+    made = task(SUITE, {"test_a": 'echo "$LAYERED_CELL of $0"', "test_b": 'echo "$0: in $PWD" >&2; exit 1'})
+    with pytest.raises(StepError):
+        tests.KIND.establish(made)
+    good, bad = checks(tests.KIND, made.targets[0])
+    assert (good.command, good.log) == ("test_a", "cell of test_a")
+    assert bad.reason == "exit status 1: test_b: in $TMPDIR"
 
 
 def test_an_interrupted_suite_writes_nothing(task: Make) -> None:
@@ -124,7 +133,7 @@ def test_a_script_finds_its_cell_and_the_length_of_a_soak(
         made = script("echo $LAYERED_CELL $LAYERED_SOAK", soak=soak)
         programs.take_script(made)
         (result,) = checks(programs.KIND, made.targets[0])
-        assert result.log.split() == [str(made.root / "cell"), *message.split()]
+        assert result.log.split() == ["cell", *message.split()]
 
 
 def test_a_script_that_was_interrupted_leaves_no_result(script: Make) -> None:

@@ -27,7 +27,8 @@ MAY_PRELOAD = {
     "core/library_use.py": "preloads a library, and proves its use",
     "core/process.py": "removes the user's own preloaded libraries",
     "model/measuring.py": "a load can declare `link: preloaded`; `programs:` is optional",
-    "evidence/programs.py": "an existing program cannot get the library in another way",
+    "evidence/programs.py": "describes what evidence/taking/programs.py does",
+    "evidence/taking/programs.py": "an existing program cannot get the library in another way",
     "jobs/page_libraries.py": "a page may show how libraries that were not built here answer",
 }
 

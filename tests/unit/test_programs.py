@@ -11,6 +11,8 @@ import pytest
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence import programs, tests
 from layermatrix.evidence.kind import Check, Status
+from layermatrix.evidence.taking import programs as real
+from layermatrix.evidence.taking import tests as taking
 
 USES_IT = 'env LD_PRELOAD="$PRELOAD" true'
 
@@ -23,7 +25,7 @@ def script(path: Path, text: str, mode: int = 0o755) -> Path:
 
 
 def run_tests(*files: Path, timeout: float = 20, **how: Any) -> tuple[Check, ...]:
-    record = tests.run(files, tests.Limits(timeout), **how)
+    record = taking.run(files, taking.Limits(timeout), **how)
     assert isinstance(record, tests.Tests)
     return record.programs
 
@@ -34,7 +36,7 @@ def one_test(tmp_path: Path, text: str, timeout: float = 20) -> Check:
 
 
 def run_preloaded(path: Path, library: Path, timeout: float = 20, **how: Any) -> Check:
-    record = programs.run_preloaded(path, library, timeout, **how)
+    record = real.run_preloaded(path, library, timeout, **how)
     assert isinstance(record, programs.Programs)
     (result,) = record.programs
     return result
@@ -124,14 +126,14 @@ def test_results_come_in_the_order_of_the_programs(tmp_path: Path) -> None:
 
 
 def test_nothing_to_run_is_not_measured(tmp_path: Path) -> None:
-    assert tests.run([], tests.Limits(1)) == NotMeasured("there are no test programs")
+    assert taking.run([], taking.Limits(1)) == NotMeasured("there are no test programs")
     assert programs.gathered([]) == NotMeasured("there are no scripts")
-    record = programs.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
+    record = real.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
     assert record == NotMeasured("libnone.so is not built")
 
 
 def test_a_suite_in_which_nothing_could_run_has_failed(tmp_path: Path) -> None:
-    record = tests.run([script(tmp_path / "test_it", "echo no such tool; exit 77")], tests.Limits(20))
+    record = taking.run([script(tmp_path / "test_it", "echo no such tool; exit 77")], taking.Limits(20))
     failed = [check for check in tests.KIND.judge(record) if check.status is Status.FAILED]
     assert [check.reason for check in failed] == ["none of 1 test programs could run"]
 
@@ -222,7 +224,7 @@ def by_kept(tmp_path: Path, library: Path, text: str, changed: str | None = None
     none). changed: the script's new text after its plain output was kept."""
     runs = tmp_path / "runs"
     path = script(tmp_path / "real.sh", f'echo "$PRELOAD" >>{runs}\n{text}')
-    plain = programs.run_plain(path, 20)
+    plain = real.run_plain(path, 20)
     if changed is not None:
         script(path, f'echo "$PRELOAD" >>{runs}\n{changed}')
     result = run_preloaded(path, library, plain=plain)

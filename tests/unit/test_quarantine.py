@@ -13,7 +13,7 @@ from layermatrix.analysis import quarantine
 from layermatrix.core.errors import SpecErrors
 from layermatrix.evidence import tests, tolerance
 from layermatrix.evidence.kind import Check, Status
-from layermatrix.evidence.tests import Limits
+from layermatrix.evidence.taking.tests import Limits
 from layermatrix.model.cells import Cell, select
 from layermatrix.model.project import Project
 from layermatrix.spec import disk

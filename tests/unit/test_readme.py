@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 
-from layermatrix.analysis.results import Host
+from layermatrix.build import quantities
+from layermatrix.core.host import Host
 from layermatrix.jobs import generated
 from layermatrix.report import accepted, readme
+from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = Host("Made-up CPU", 2, "x86_64", "Linux 6", "glibc 2.36", {})
+HOST = Host("x86_64", "Made-up CPU", "f1", 2, "Linux 6", "glibc 2.36")
 DAY = datetime.date(2026, 1, 31)
 TEXT = "# A\n\n<!-- generated: {} -->\nold\n<!-- end -->\n\nthe rest\n"
 
@@ -35,6 +37,17 @@ def test_the_readme_of_this_project_is_what_its_accepted_results_give() -> None:
     assert set(made) == {readme.README, readme.PICTURE}
     for file, text in made.items():
         assert (ROOT / file).read_text(encoding="utf-8") == text, f"{file}: ./sconsw pages --accept writes it"
+
+
+def test_numbers_that_the_readme_states_about_timing_are_those_of_the_matrix_file() -> None:
+    matrix = load_project(ROOT).matrix
+    text = (ROOT / readme.README).read_text(encoding="utf-8")
+    assert f"median of {matrix.timing.rounds} rounds" in text
+    assert matrix.peers
+    assert f"{len(matrix.peers.default)} loads; loads=all has {len(matrix.peers.loads)}" in text
+    for name, minutes in (("quick", 3), ("full", 30)):
+        values = matrix.presets[name].values
+        assert quantities.seconds(str(values["budget"])) <= 60 * minutes - 20, "the report takes time, too"
 
 
 def test_the_part_of_the_peers_has_the_answer_a_table_and_a_picture(root: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import report_samples as samples
 
 from layermatrix.analysis import results
+from layermatrix.analysis.missing_records import Job
 from layermatrix.analysis.results import CellResult
 from layermatrix.build import failure
 from layermatrix.build.failure import Failure
@@ -19,6 +22,7 @@ from layermatrix.evidence.asm import Asm
 from layermatrix.evidence.kind import Status
 from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
+from layermatrix.report import html, jsonfile, junit, markdown, terminal
 from layermatrix.spec.loader import load_project
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +110,83 @@ def test_a_built_cell_whose_tests_left_no_evidence_has_not_passed(
 ) -> None:
     found = result(project, built(tmp_path, phase2, asm=samples.asm(18)), tmp_path)
     assert found.failed == "tests: there is no tests.json of this cell"
+
+
+# --- missing records: the kinds of reason
+
+
+def reported(project: Project, cell: Cell, root: Path, job: Job) -> CellResult:
+    (found,) = results.collect(project, [cell], root, job=job).cells
+    return found
+
+
+def prepare_tests(cell: Cell, root: Path) -> None:
+    """Write the C files of the tests, and their programs in the cell."""
+    (root / "tests/csrc").mkdir(parents=True)
+    (root / cell.build_dir / "bin").mkdir()
+    for name in ("test_a", "test_b"):
+        (root / f"tests/csrc/{name}.c").touch()
+        (root / cell.build_dir / "bin" / name).touch()
+
+
+def test_tests_that_were_never_built_are_not_measured_in_every_report(
+    tmp_path: Path, project: Project, phase2: Cell
+) -> None:
+    built(tmp_path, phase2)  # without a figure, no chart is drawn, which would take seconds
+    why = "only other targets of this cell were built; ./sconsw checks builds and takes it"
+    found = results.collect(project, [phase2], tmp_path, job=Job.NONE)
+    (cell,) = found.cells
+    assert cell.failed is None
+    assert cell.of(tests.KIND) == NotMeasured(why)
+    assert cell.of(bench.KIND) == NotMeasured("it was not timed; ./sconsw bench times it")
+    console = terminal.make_console(text := io.StringIO())
+    terminal.matrix_table(found, console)
+    said = " ".join(text.getvalue().split())
+    assert f"not measured: {why}" in said
+    assert "1 cells: 0 passed, 0 failed, 1 not tested." in said
+    (document,) = json.loads(jsonfile.render(found))["cells"]
+    assert (document["failed"], document["tests"]["reason"]) == (None, why)
+    suites = ElementTree.fromstring(junit.render(found))
+    assert suites.get("failures") == "0"
+    (case,) = (one for one in suites.iter("testcase") if one.get("classname", "").endswith(".tests"))
+    skipped = case.find("skipped")
+    assert skipped is not None
+    assert skipped.get("message") == why
+    assert "## Failed" not in markdown.render(found)
+    page = html.render(found)
+    assert 'id="failed"' not in page
+    assert '<span class="mark open">not tested</span>' in page
+    assert "0 of 0" in page
+    assert why in page
+
+
+def test_a_required_record_that_is_lost_after_a_build_is_a_failure(
+    tmp_path: Path, project: Project, phase2: Cell
+) -> None:
+    built(tmp_path, phase2)
+    lost = "tests: there is no tests.json of this cell"
+    assert reported(project, phase2, tmp_path, Job.NONE).failed is None
+    assert reported(project, phase2, tmp_path, Job.ALL).failed == lost
+    (tmp_path / phase2.build_dir / tests.KIND.stamp).touch()
+    assert reported(project, phase2, tmp_path, Job.NONE).failed == lost
+    assert reported(project, phase2, tmp_path, Job.SOME).failed is None
+    (tmp_path / phase2.build_dir / tests.KIND.stamp).unlink()
+    prepare_tests(phase2, tmp_path)
+    assert reported(project, phase2, tmp_path, Job.NONE).failed == lost
+    (tmp_path / phase2.build_dir / "bin/test_b").unlink()  # one test alone may be built for a page of docs/
+    assert reported(project, phase2, tmp_path, Job.NONE).failed is None
+
+
+def test_a_cell_of_which_only_a_header_was_built_is_not_called_failed(
+    tmp_path: Path, project: Project, phase2: Cell
+) -> None:
+    (tmp_path / phase2.build_dir / "gen").mkdir(parents=True)
+    assert reported(project, phase2, tmp_path, Job.ALL).failed == "build: there is no library"
+    found = reported(project, phase2, tmp_path, Job.NONE)
+    assert found.failed is None
+    assert found.checks[0].check.reason == "the library was not built, only other files of this cell"
+    failure.FORMAT.write(failure.file_of(tmp_path / phase2.build_dir), Failure("cc", "bad", "x.o"))
+    assert reported(project, phase2, tmp_path, Job.NONE).failed == "build: x.o could not be built"
 
 
 def test_a_debug_cell_gives_the_reason_it_is_not_timed(tmp_path: Path, project: Project) -> None:

@@ -402,8 +402,47 @@ def test_a_budget_ends_the_run_after_the_last_round_that_fits_and_the_first_alwa
     why = "another round would have exceeded the budget of 39 s after 2 of 7 rounds"
     assert rounds(39) == (2, why)
     assert rounds(40)[0] == 3
-    assert rounds(1)[0] == 1
+    assert rounds(1) == (
+        1, "the untimed run and the first round took 20 s, more than the budget of 1 s"
+    )  # fmt: skip
     assert rounds(1000) == (7, "")
+
+
+@pytest.mark.parametrize("slow", [9, 1000])
+def test_a_round_that_lasts_longer_than_the_budget_is_given_up(tmp_path: Path, slow: float) -> None:
+    """The budget is 50 s, and a round takes ten: in the fourth, a program becomes slow, or hangs."""
+    clock, machine, limits, left = Clock({"mixed": 1, "chain": 4}), Machine(steady), [], []
+
+    def run(command: Sequence[str], *, timeout: float, **how: Any) -> process.Finished:
+        limits.append(timeout)
+        seconds = slow if len(machine.runs) == 16 else clock.seconds[Path(command[0]).name]
+        clock.now += min(seconds, timeout)
+        answer = machine(command, timeout=timeout, **how)
+        return replace(answer, timed_out=seconds > timeout)
+
+    results = runner.measure(
+        [MIXED, CHAIN], [subject("quick", tmp_path)], 9, subject("system", tmp_path), run=run, clock=clock,
+        method=Method(1, budget=50), look=Quiet, on_progress=lambda step: left.append(step.left),
+    )  # fmt: skip
+    record = results["quick"]
+    assert isinstance(record, Bench)
+    assert clock.now <= 50 + 4
+    assert record.rounds == 3
+    assert record.stopped == "the budget of 50 s was over in round 4 of 9, which is left out"
+    assert all(isinstance(load, Timing) and len(load.samples) == 3 for load in record.loads.values())
+    assert limits[0] == 300
+    assert max(limits[8:]) <= 31
+    assert min(left) >= 0
+
+
+def test_the_time_that_is_left_includes_the_first_round_though_the_budget_is_over(tmp_path: Path) -> None:
+    clock, left = Clock({"mixed": 1, "chain": 4}), []
+    runner.measure(
+        [MIXED, CHAIN], [subject("quick", tmp_path)], 9, subject("system", tmp_path),
+        run=clock.timed(Machine(steady)), clock=clock, method=Method(1, budget=3), look=Quiet,
+        on_progress=lambda step: left.append(step.left),
+    )  # fmt: skip
+    assert left[3:] == [10, 9, 8, 4, 0]
 
 
 # --- the machine

@@ -53,13 +53,35 @@ def test_nothing_is_overwritten(
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["src", "probe.c"]
 
 
-@pytest.mark.parametrize("words", [[], ["new"], ["list"], ["new", "layer=x"]])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "usage:\n  layermatrix new project=FOLDER "),
+        (["new"], "usage: layermatrix new project=FOLDER\n"),
+        (["new", "layer=x"], "usage: layermatrix new project=FOLDER\n"),
+        (["bundel"], "unknown command 'bundel'; did you mean 'bundle'?\n\nusage:"),
+        (
+            ["bundle", "cells"],
+            "usage: layermatrix bundle [variable=value ...]\n'cells' is no variable=value;",
+        ),
+        (["run-bundle"], "usage: layermatrix run-bundle FILE [OUT.json]\n"),
+    ],
+)
 def test_the_command_names_what_it_takes(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["layermatrix", *words])
     assert outside.main() == 2
-    assert capsys.readouterr().err.startswith("usage: layermatrix new project=FOLDER")
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("words", [["-h"], ["new", "--help"], ["run-bundle", "-h"]])
+def test_the_command_has_help(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["layermatrix", *words])
+    assert outside.main() == 0
+    assert capsys.readouterr().out.startswith("usage:")
 
 
 @pytest.mark.parametrize("like", ["inline_cache", "hash_table", "linear_scan"])

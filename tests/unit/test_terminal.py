@@ -32,6 +32,7 @@ def line_of(text: str, start: str) -> str:
 
 def test_the_phase_table_has_a_row_for_the_baseline_and_for_each_variant() -> None:
     text = printed(samples.phases())
+    text = text[text.index("The code") :]
     assert " ".join(line_of(text, "old").split()) == "old 4 5 800 5 9 1,600 2000 3,200"
     assert " ".join(line_of(text.split("(continued)")[1], "old").split()) == "old 1/1 2 kept 2/2 1/1"
     assert line_of(text, "system").split()[:2] == ["system", "-"]

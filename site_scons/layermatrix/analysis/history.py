@@ -6,8 +6,8 @@ instructions and speed, with the loads that have the longest series.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,12 @@ FEWEST = 2  # commits; one is not a history
 
 @dataclass(frozen=True)
 class Recorded:
-    """A series of the store, with what it is about."""
+    """A series of the store, with what it is about. busy: commit -> the mark of its timing, if the machine
+    was busy."""
 
     entry: Entry
     history: History
+    busy: Mapping[str, str] = field(default_factory=dict)
 
 
 def collect(file: Path, cells: Collection[str], headline: str | None) -> tuple[Recorded, ...] | NotMeasured:
@@ -55,11 +57,16 @@ def _read(store: Store, cells: Collection[str], headline: str | None) -> tuple[R
         if entry.subject in cells and entry.figure in FIGURES and entry.commits >= FEWEST
     ]
     chosen = [entry for figure in FIGURES for entry in _of_figure(known, figure, headline)]
-    series = (
-        Recorded(entry, history.history(store, load=entry.load, subject=entry.subject, figure=entry.figure))
-        for entry in chosen
-    )
+    series = (_recorded(store, entry) for entry in chosen)
     return tuple(one for one in series if len(one.history.points) >= FEWEST)
+
+
+def _recorded(store: Store, entry: Entry) -> Recorded:
+    from layermatrix.store import busy, history
+
+    of = {"load": entry.load, "subject": entry.subject, "figure": entry.figure}
+    found = history.history(store, **of)
+    return Recorded(entry, found, busy.marks(store, found.points, **of))
 
 
 def _of_figure(known: Sequence[Entry], figure: str, headline: str | None) -> list[Entry]:

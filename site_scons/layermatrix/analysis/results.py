@@ -7,25 +7,24 @@ registered gates; every exporter and every exit status uses it.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from layermatrix.analysis import comparison, layer_path, layercost
+from layermatrix.analysis import comparison, layer_path, layercost, missing_records
+from layermatrix.analysis.missing_records import INTERRUPTED, Job
 from layermatrix.analysis.story import Story
-from layermatrix.build import failure, paths, shared_objects, toolchain
+from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
-from layermatrix.core import processor
 from layermatrix.core.command import scons
+from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
-from layermatrix.evidence import counters, registry
+from layermatrix.evidence import counters, hosts, registry
 from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
-from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
+from layermatrix.evidence.kind import Check, Kind, Status
 from layermatrix.measure import peers
 from layermatrix.model.catalogue import Unit
 from layermatrix.model.cells import DEFAULT_AXES, is_shipped
@@ -45,8 +44,9 @@ if TYPE_CHECKING:
 SCHEMA = 2
 BUILD = "build"
 NOT_BUILT = NotMeasured("not built")
+UNBUILT = "the library was not built, only other files of this cell"
+NO_PEERS = NotMeasured("this project is compared with no other libraries ('peers' in variants/matrix.yaml)")
 NOT_READ = NotMeasured("the store was not read")
-INTERRUPTED = NotMeasured("interrupted")
 
 R = TypeVar("R", bound=Measured)
 Records = Mapping[str, Measured | NotMeasured]  # kind -> its record
@@ -81,7 +81,9 @@ class _Evidence:
 class CellResult(_Evidence):
     """Everything that is known about a cell. layers: their titles. reported: the reported figures of the
     variant. reference: its counters compared with the accepted ones. layer_costs: the work of its layers,
-    counted in the cell whose layers count. own: its values of own axes that are not the default."""
+    counted in the cell whose layers count. unbuilt: why it has no library, if that is no failure. own: its
+    values of own axes that are not the default. hosts: kind of evidence -> the host that took its record, if
+    it was another one than this."""
 
     id: str
     variant: str
@@ -99,7 +101,9 @@ class CellResult(_Evidence):
     reference: ComparedCell | NotMeasured
     layer_costs: LayerCosts | NotMeasured
     interrupted: bool = False
+    unbuilt: str = ""
     own: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, Host] = field(default_factory=dict)
 
     @property
     def is_shipped(self) -> bool:
@@ -117,12 +121,17 @@ class CellResult(_Evidence):
         return (KindCheck(BUILD, self._build), *of_kinds)
 
     @property
+    def why_unbuilt(self) -> str:
+        """Why there is no library, if that is no failure; otherwise empty."""
+        return INTERRUPTED.reason if self.interrupted else self.unbuilt
+
+    @property
     def _build(self) -> Check:
         if self.failure:
             reason = f"{self.failure.target or self.failure.command or 'unknown command'} could not be built"
             return Check(BUILD, Status.FAILED, reason, self.failure.log, self.failure.command)
-        if not self.built and self.interrupted:
-            return Check(BUILD, Status.NOT_RUN, INTERRUPTED.reason)
+        if not self.built and self.why_unbuilt:
+            return Check(BUILD, Status.NOT_RUN, self.why_unbuilt)
         if not self.built:
             return Check(BUILD, Status.FAILED, "there is no library")
         return Check(BUILD, Status.PASSED)
@@ -161,6 +170,7 @@ class BaselineResult(_Evidence):
     name: str
     reported: Mapping[str, str]
     evidence: Records
+    hosts: Mapping[str, Host] = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
@@ -176,15 +186,10 @@ class System:
 
 
 @dataclass(frozen=True)
-class Host:
-    """The machine and the tools that the figures were taken with. compilers: name -> version."""
+class Here(Host):
+    """This host, and the compilers that built the cells: name -> version."""
 
-    cpu: str
-    cores: int | None
-    machine: str
-    kernel: str
-    libc: str
-    compilers: Mapping[str, str]
+    compilers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -212,7 +217,7 @@ class Results:
     not compiled, because another cell has an equal one."""
 
     system: System
-    host: Host
+    host: Here
     loads: Mapping[str, str]
     headline: str | None
     cells: tuple[CellResult, ...]
@@ -258,9 +263,10 @@ def collect(
     compilers: Mapping[str, str] | None = None,
     reference: Reference | None = None,
     interrupted: bool = False,
+    job: Job = Job.ALL,
 ) -> Results:
     """The results of these cells. `left_out` holds (cell id, reason), `compilers` name -> identity.
-    `reference` is what each cell's counters are compared with."""
+    `reference` is what each cell's counters are compared with. job: what was built of them just now."""
     matrix, catalogue = project.matrix, project.catalogue
     system, profile = catalogue.system, profiles.of(catalogue.profile)
     return Results(
@@ -268,11 +274,13 @@ def collect(
         host=host(compilers or {}),
         loads={load.name: _described(load) for load in matrix.timed.values()},
         headline=matrix.timing.headline or next(iter(matrix.timed), None),
-        cells=tuple(cell_result(project, cell, root, reference, interrupted=interrupted) for cell in cells),
+        cells=tuple(
+            cell_result(project, cell, root, reference, interrupted=interrupted, job=job) for cell in cells
+        ),
         variants={cell.variant.name: layer_path.describe(cell.variant, profile) for cell in cells},
         baseline=_baseline(project, root),
         experiments=comparison.load(root),
-        peers=peers.load(root),
+        peers=peers.load(root) if matrix.peers else NO_PEERS,
         origins=_origins(project, root, cells),
         left_out=tuple(LeftOut(cell_id, reason) for cell_id, reason in left_out),
         beside={one.beside or name: name for name, one in catalogue.reported.items()},
@@ -286,6 +294,7 @@ def document(results: Results) -> dict[str, Any]:
     parts = plain(results)
     parts["cells"] = [_cell_document(cell) for cell in results.cells]
     parts["baseline"] = _with_evidence(parts["baseline"])
+    parts["hosts"] = _hosts_document(results)
     parts.pop("history")  # the job `export` prints it from the store
     return {"schema": parts.pop("schema"), **parts}
 
@@ -294,8 +303,16 @@ def _cell_document(cell: CellResult) -> dict[str, Any]:
     parts = plain(cell)
     parts["layer_counts"] = parts.pop("layer_costs")  # as it is called in files; `layers` are the titles
     parts["evidence"].pop("layers", None)
+    parts["hosts"] = {kind: host.id for kind, host in cell.hosts.items()}
     checks = [{"kind": found.kind, **plain(found.check)} for found in cell.checks]
     return {**_with_evidence(parts), "checks": checks, "failed": cell.failed, "repeat": cell.repeat}
+
+
+def _hosts_document(results: Results) -> list[dict[str, Any]]:
+    """Each other host once: cells name it by its id."""
+    records: list[CellResult | BaselineResult] = [results.baseline, *results.cells]
+    found = dict.fromkeys(host for record in records for host in record.hosts.values())
+    return [{"id": host.id, "kind": str(host.kind), **host.to_json()} for host in found]
 
 
 def _with_evidence(parts: dict[str, Any]) -> dict[str, Any]:
@@ -324,14 +341,21 @@ def cell_result(
     reference: Reference | None = None,
     *,
     interrupted: bool = False,
+    job: Job = Job.ALL,
 ) -> CellResult:
-    """The result of one cell. interrupted: its build was interrupted, so a missing file is not a failure."""
+    """The result of one cell. interrupted: its build was interrupted, so a missing file is not a failure.
+    job: what was built of it just now."""
     folder = root / cell.build_dir
     failed = _failure(folder)
     built = failed is None and _is_built(folder, cell.variant.system.shared, cell.variant.system.static)
-    evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
-    if interrupted:
-        evidence = {name: _unless_missing(record) for name, record in evidence.items()}
+    evidence = {
+        kind.name: missing_records.explained(
+            kind, kind.format.read(folder / kind.file), cell, project, root, job, interrupted=interrupted
+        ) if built else NOT_BUILT
+        for kind in registry.KINDS
+    }  # fmt: skip
+    damaged = {kind: one for kind, one in hosts.of_cell(folder).items() if isinstance(one, NotMeasured)}
+    evidence |= {kind: damaged[kind] for kind in evidence.keys() & damaged.keys()}
     counted = evidence[counters.KIND.name]
     assert isinstance(counted, (Counters, NotMeasured))
     not_compared: ComparedCell | NotMeasured = NotMeasured("it was not compared")
@@ -352,21 +376,20 @@ def cell_result(
         reference=reference.of(cell, counted) if reference else not_compared,
         layer_costs=layercost.of_cell(cell, root) if built else NOT_BUILT,
         interrupted=interrupted,
+        unbuilt=UNBUILT if job is Job.NONE else "",
         own={axis: value for axis, value in cell.choices.items() if axis not in DEFAULT_AXES},
+        hosts=_hosts(folder, evidence),
     )
 
 
-def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
-    return INTERRUPTED if isinstance(record, Missing) else record
-
-
-def _record(kind: AnyKind, cell: Cell, project: Project, folder: Path, built: bool) -> Measured | NotMeasured:
-    """Ignore the results of an earlier build if this one failed."""
-    if not built:
-        return NOT_BUILT
-    record: Measured | NotMeasured = kind.format.read(folder / kind.file)
-    reason = kind.why_left_out(cell, project)
-    return NotMeasured(reason) if reason and isinstance(record, Missing) else record
+def _hosts(folder: Path, evidence: Records) -> dict[str, Host]:
+    """The other hosts that took these records."""
+    found = hosts.of_cell(folder).items()
+    return {
+        kind: host
+        for kind, host in found
+        if isinstance(host, Host) and isinstance(evidence.get(kind), Measured)
+    }
 
 
 def _failure(folder: Path) -> Failure | None:
@@ -385,20 +408,12 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / kind.file) for kind in kinds}
-    return BaselineResult(baseline.name, dict(baseline.reported), records)
+    return BaselineResult(baseline.name, dict(baseline.reported), records, _hosts(folder, records))
 
 
 # --- the machine
 
 
-def host(compilers: Mapping[str, str]) -> Host:
+def host(compilers: Mapping[str, str]) -> Here:
     """This machine. compilers: name -> version."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return Host(
-        cpu=processor.model(),
-        cores=len(affinity(0)) if affinity else os.cpu_count(),
-        machine=platform.machine(),
-        kernel=f"{platform.system()} {platform.release()}",
-        libc=toolchain.libc(),
-        compilers=dict(compilers),
-    )
+    return Here(**vars(Host.of_this_machine()), compilers=dict(compilers))

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from layermatrix.core.emulator import NATIVE, Emulator
+from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.model.cells import Cell
 from layermatrix.model.project import Project
 from layermatrix.model.variants import Variant
@@ -25,8 +27,15 @@ class StepError(Exception):
         self.recorded = recorded
 
 
+R = TypeVar("R", bound=Measured)
+
+
 def _never() -> bool:
     return False
+
+
+def _nowhere(_name: str) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ class Task:
 
     folder: build/<cell>. soak: the duration of a soak test in seconds, if one was requested. of_baseline: the
     targets belong to no cell; they run on the system's own functions. emulator: what runs the cell's
-    programs. interrupted: whether a signal stopped the build. A step reads the project from here only, so
+    programs. interrupted: whether a signal stopped the build. results: gives the record that another host
+    took for a part of this cell, as JSON; None if there is none. A step reads the project from here only, so
     every step depends on `model`.
     """
 
@@ -49,10 +59,26 @@ class Task:
     of_baseline: bool = False
     emulator: Emulator = NATIVE
     interrupted: Callable[[], bool] = _never
+    results: Callable[[str], str | None] = _nowhere
 
     @property
     def variant(self) -> Variant:
         return self.cell.variant
+
+    def inside(self, path: Path) -> str:
+        """A path of the project, relative to its folder: the same on every host."""
+        return path.relative_to(self.root).as_posix()
+
+    def from_host(self, name: str, form: Format[R]) -> R | NotMeasured | None:
+        """The record that another host took under this name; None if none did. Raises StepError if it is no
+        such record."""
+        text = self.results(name)
+        if text is None:
+            return None
+        try:
+            return form.parse(text)
+        except ValueError as error:
+            raise StepError(f"the result of another host for {name} cannot be used: {error}") from error
 
 
 Step = Callable[[Task], None]

@@ -109,6 +109,7 @@ GRAPH = (
     Target(name="benches", doc="the benchmark programs"),
     Target(name="figures", doc="counted evidence: asm, code, guards, counters; runs no tests"),
     Target(name="checks", doc="libs and evidence"),
+    Target(name="bundles", doc="one file per cell with its tests and loads, which another host can run"),
     Target(name="compiledb", doc="compile_commands.json of the first selected cell, for editors"),
     Target(
         name="install",
@@ -181,6 +182,12 @@ STRICT = Variable(
 STORE = Variable(
     name="store", doc="the file with the results of every run", values="a path",
     default="$LAYERMATRIX_STORE, otherwise build/results.sqlite",
+)  # fmt: skip
+EXECUTORS = ("local[:N]", "dask:tcp://HOST:PORT", "slurm[:OPTION=VALUE,...]")  # those of hosts/executors
+EXECUTOR = Variable(
+    name="executor", doc="where programs run: in this build, or as bundles on other hosts",
+    values=", ".join(EXECUTORS), default="local",
+    choices=lambda _project: (form.partition("[")[0].partition("HOST")[0] for form in EXECUTORS),
 )  # fmt: skip
 TIMING = (ROUNDS, PRECISION, BUDGET, SEED, STRICT)  # what every job that times takes
 FIGURE = Variable(

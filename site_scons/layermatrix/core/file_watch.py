@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +27,8 @@ def watch(file: Path) -> Iterator[Callable[[], bool | None]]:
 
 def _notices_of(file: Path) -> int | None:
     """A descriptor for reading events; None without inotify, or if the limit of instances is reached."""
+    import ctypes  # takes time, and few runs need it
+
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         notices: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +12,7 @@ NAMES, FEATURES = ("model name", "cpu model", "hardware"), ("flags", "features")
 
 def model(cpuinfo: Path = CPUINFO) -> str:
     """The processor's name for people."""
-    return next(_values(cpuinfo, NAMES), None) or platform.processor() or platform.machine()
+    return next(_values(cpuinfo, NAMES), None) or os.uname().machine
 
 
 def features(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:

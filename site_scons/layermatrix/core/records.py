@@ -125,7 +125,12 @@ def plain(value: object) -> Any:
 
 def write(path: Path, record: object) -> None:
     """Write a record, or plain JSON values, atomically."""
-    write_text(path, json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, text(record) + "\n")
+
+
+def text(record: object) -> str:
+    """A record, or plain values, as JSON."""
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def write_text(path: Path, text: str) -> None:

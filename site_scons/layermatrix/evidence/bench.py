@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, number
 from layermatrix.evidence.conditions import Conditions
@@ -29,6 +30,7 @@ CPU = "median CPU time of the rounds; other work on the machine changes it less 
 PEAK = "peak resident memory of the benchmark"
 
 
+NO_BASELINE = NotMeasured("there is no baseline")
 UNREPORTED = NotMeasured("the program does not report it")
 UNCOUNTED = NotMeasured("it was not counted in this run")
 SMALLEST_EFFECT = 0.01  # a share; used where a project declares none
@@ -132,7 +134,8 @@ class Timing(Measured):
 class Bench(Measured):
     """The timings of a cell. rounds: the complete rounds. planned: the most rounds that were planned, if the
     run ended earlier because its figures were exact enough or its time was over. key: changes when the timed
-    binaries or loads change. seed: repeats the random order. stopped: why the run ended early."""
+    binaries or loads change. seed: repeats the random order. stopped: why the run ended early. host: the
+    host that timed; None: this machine."""
 
     loads: Mapping[str, Timing | NotMeasured]
     rounds: int
@@ -141,6 +144,7 @@ class Bench(Measured):
     seed: int | None = None
     conditions: Conditions | None = None
     stopped: str = ""
+    host: Host | None = None
 
     def load(self, name: str) -> Timing | NotMeasured:
         return self.loads.get(name, NotMeasured("this load was not timed"))
@@ -158,8 +162,9 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
         is_first = load == view.headline
         speed = Heading(load, view.speed, ROUNDS, load)
         columns.append(Column(speed, _of(load, _speed), beside="speed" if is_first else None))
-        ratio = Heading("ratio to", view.baseline, RATIO, load)
-        columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
+        if not all(_has_no_baseline(record.load(load)) for record in records):
+            ratio = Heading("ratio to", view.baseline, RATIO, load)
+            columns.append(Column(ratio, _of(load, _ratio), brief=is_first))
         if any(_is_alone(record.load(load)) for record in records):
             cpu = Heading("CPU", f"ns/{view.work}", CPU, load)
             columns.append(Column(cpu, _of(load, lambda timing: figure(timing.cpu_ns, 1))))
@@ -167,6 +172,11 @@ def _columns(records: Sequence[Bench], view: View) -> list[Column[Bench]]:
             Column(Heading("peak", "KiB", PEAK, load), _of(load, lambda timing: figure(timing.peak_kib)))
         )
     return columns
+
+
+def _has_no_baseline(timing: Timing | NotMeasured) -> bool:
+    """Whether it could not be compared, because the project has no baseline."""
+    return isinstance(timing, Timing) and timing.ratio == NO_BASELINE
 
 
 def _is_alone(timing: Timing | NotMeasured) -> bool:

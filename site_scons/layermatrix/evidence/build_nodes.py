@@ -39,7 +39,7 @@ def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
             "EVIDENCE", [kind.file], [], kind.leave_out, module=kind.module, values=[reason or ""]
         )
     inputs = kind.declare(build)
-    targets = [kind.file, f"evidence/{kind.name}.passed"] if kind.is_gate else [kind.file]
+    targets = [kind.file, kind.stamp] if kind.is_gate else [kind.file]
     return build.made(
         "EVIDENCE",
         targets,
@@ -49,4 +49,5 @@ def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
         needs=inputs.needs,
         values=inputs.values,
         after=inputs.after,
+        hosted=kind.hosted,
     )

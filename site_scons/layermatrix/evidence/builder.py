@@ -13,6 +13,7 @@ from layermatrix.build.step import Step
 
 if TYPE_CHECKING:
     from layermatrix.core.emulator import Emulator
+    from layermatrix.evidence.hosted import AnyPart
     from layermatrix.model.axes import Running
     from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
@@ -140,13 +141,15 @@ class Builder(Protocol):
         after: Sequence[Node] = (),
         once: bool = False,
         folder: str = "",
+        hosted: AnyPart | None = None,
     ) -> Sequence[Node]:
         """Files that a step makes.
 
         They are out of date when a source, one of `needs` or a text of `values` changes, or when the step's
         module or a module that it imports (directly or not) changes. module: the module to use instead of the
         one that defines the step. after: files that only have to be built earlier. once: another cell may
-        have declared the same files. folder: a folder that the step fills; `-c` removes it.
+        have declared the same files. folder: a folder that the step fills; `-c` removes it. hosted: what
+        another host can do of the step; the cell's bundle then has it.
         """
 
 

@@ -15,6 +15,7 @@ from layermatrix.core.records import NotMeasured
 # is time that a virtual machine wanted and did not get.
 OTHERS_LIMIT = 0.1  # CPUs that other processes use
 STEAL_LIMIT = 0.02  # share of the time of all CPUs
+PREFIX = "busy: "  # of a mark
 UNREADABLE = NotMeasured("this machine does not show it")
 
 
@@ -70,7 +71,7 @@ class Conditions:
             return ""
         loads = [one for one in (self.load_before, self.load_after) if isinstance(one, float)]
         load = [f"load {max(loads):.1f} on {self.machine.cores} CPUs"] if loads else []
-        return f"busy: {', '.join([*load, *self.disturbances])}"
+        return f"{PREFIX}{', '.join([*load, *self.disturbances])}"
 
     @property
     def described(self) -> str:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from layermatrix.build import paths
 from layermatrix.build.step import StepError, Task
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
+from layermatrix.evidence.check import Check as Check  # most users of a kind need both, too
+from layermatrix.evidence.check import Status as Status
 from layermatrix.evidence.columns import Column, Figure, FigureKind, View
+from layermatrix.evidence.hosted import AnyPart
 from layermatrix.model.matrix import NATIVE
 
 if TYPE_CHECKING:
@@ -25,28 +28,6 @@ if TYPE_CHECKING:
 NO_PROBE = "the system has no probe (a C file of functions that inline the entries)"  # so nothing to count
 
 R = TypeVar("R", bound=Measured)
-
-
-class Status(Enum):
-    """The result of a check."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_RUN = "not run"
-    QUARANTINED = "quarantined"  # failed, and variants/quarantine.yaml says that this does not count
-
-
-@dataclass(frozen=True)
-class Check:
-    """One requirement and its result, such as a test program or a budget. reason: why it failed or did not
-    run. log: details for a reader, such as the end of a program's output. seconds: the run time."""
-
-    name: str
-    status: Status
-    reason: str | None = None
-    log: str = ""
-    command: str = ""
-    seconds: float = 0.0
 
 
 def passed(checks: Sequence[Check]) -> Figure:
@@ -69,6 +50,11 @@ class Inputs:
     after: Sequence[Node] = ()
 
 
+def _nothing_else(cell: Cell, project: Project, root: Path) -> bool:
+    """Nothing is built only for this evidence, so that no file shows whether it was taken."""
+    return False
+
+
 def _every_cell(cell: Cell, project: Project) -> str | None:
     return None
 
@@ -85,6 +71,8 @@ class Kind(Generic[R]):
     take      reads `task.sources` and returns the record; the build writes it
     left_out  returns the reason why a cell has no such evidence; None if it has
     checks    returns the checks of a record; None: nothing can fail, so the kind is not a gate
+    is_prepared  returns whether everything that is built only for this evidence of a cell is there
+    hosted    the part that runs programs, if it may run on another host; `take` then uses a record from there
 
     of_baseline: the baseline has such a record, too. required: a report without this record has failed.
     is_figure: comparisons take it, too, because it runs no tests. of_targets: cells for other targets have
@@ -100,6 +88,8 @@ class Kind(Generic[R]):
     take: Callable[[Task], R | NotMeasured] | None = None
     left_out: Callable[[Cell, Project], str | None] = _every_cell
     checks: Callable[[R], Sequence[Check]] | None = field(default=None)
+    is_prepared: Callable[[Cell, Project, Path], bool] = _nothing_else
+    hosted: AnyPart | None = None
     of_baseline: bool = False
     required: bool = False
     is_figure: bool = False
@@ -115,6 +105,11 @@ class Kind(Generic[R]):
     def file(self) -> str:
         """Its file, relative to the folder of a cell."""
         return paths.record(self.name)
+
+    @property
+    def stamp(self) -> str:
+        """A gate's second file, which is there only if all checks passed."""
+        return f"evidence/{self.name}.passed"
 
     @property
     def module(self) -> str:

@@ -17,7 +17,9 @@ from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import tests
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.columns import Column, Heading, View
+from layermatrix.evidence.hosted import Part
 from layermatrix.evidence.kind import Check, Inputs, Kind, Status, passed, unless_interrupted
+from layermatrix.evidence.taking import tests as taking
 from layermatrix.model.axes import Running, missing_command
 
 if TYPE_CHECKING:
@@ -46,9 +48,16 @@ def _result(build: Builder, way: Running) -> Node:
     programs = tests.wanted(build, build.tests)
     values = [f"{way!r} {_missing(way)}", *tests.settings(build, programs)]
     targets = [f"evidence/runs/{way.name}.json", f"evidence/runs/{way.name}.passed"]
-    step = _Way(way).take
+    step = _Way(way)
     return build.made(
-        "EVIDENCE", targets, programs, step, module=__name__, needs=build.libraries, values=values
+        "EVIDENCE",
+        targets,
+        programs,
+        step.take,
+        module=__name__,
+        needs=build.libraries,
+        values=values,
+        hosted=Part(taking.HOSTED, step.ask),
     )[0]
 
 
@@ -62,16 +71,17 @@ class _Way:
 
     way: Running
 
+    def ask(self, task: Task) -> taking.Request:
+        return tests.ask(task, self.way)
+
     def take(self, task: Task) -> None:
         """Run the tests. sources: the test programs. targets: the record, and a stamp that is written only if
         all passed. A failure does not raise here, so that the build still collects the other results."""
-        missing = _missing(self.way)
-        idle = f"{self.way.name} was not run: {missing}"
-        found = NotMeasured(idle) if missing else tests.take(task, task.sources, self.way)
+        found = tests.take(task, f"runs/{self.way.name}", self.ask(task))
         unless_interrupted(task)
         record_file, stamp = task.targets
         if isinstance(found, NotMeasured):
-            KIND.format.write(record_file, found)
+            KIND.format.write(record_file, NotMeasured(f"{self.way.name} was not run: {found.reason}"))
             return
         checks = [replace(check, name=f"{self.way.name}: {check.name}") for check in found.programs]
         KIND.format.write(record_file, Runs(tuple(checks)))

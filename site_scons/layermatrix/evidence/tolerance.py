@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.evidence.kind import Check, Status
+from layermatrix.evidence.check import Check, Status
 
 if TYPE_CHECKING:
     from layermatrix.model.cells import Cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from layermatrix.build.targets import STORE, TIMING
+from layermatrix.build.targets import EXECUTOR, STORE, TIMING
 from layermatrix.jobs import measuring
 from layermatrix.jobs.base import Job, Plan, Work
 from layermatrix.model.cells import ONLY_SHIPPED
@@ -30,6 +30,6 @@ def _timed(chosen: Selection) -> Selection:
 JOB = Job(
     name="bench",
     doc="time the selected cells again; print the phase table, write the report",
-    variables=(*TIMING, STORE),
+    variables=(*TIMING, EXECUTOR, STORE),
     prepare=prepare,
 )

@@ -1,6 +1,7 @@
 """The job `bisect`: find the commit that moved a figure of a cell, by building and measuring some of them.
 
 Each commit is built in a folder of its own (`base_commit`) and runs the benchmark programs of this tree.
+Without good=, a commit with another figure is found first (`good_commit`).
 Counted figures come first; speed decides only where they do not differ between the ends, or with
 metric=speed. build/bisect/ keeps what is known, so that an interrupted search goes on where it was.
 """
@@ -20,8 +21,10 @@ from layermatrix.build.targets import LOAD, ROUNDS, Variable
 from layermatrix.core import records
 from layermatrix.core.command import scons
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import base_commit, commits, duel, measuring, sides
+from layermatrix.jobs import base_commit, commits, duel, good_commit, measuring, recording, sides
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.store import comparable
+from layermatrix.store.entries import DETERMINISTIC, TIMED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.bisection import Ends, Finding
@@ -33,22 +36,24 @@ if TYPE_CHECKING:
 
 FOLDER = Path("build/bisect")
 SPEED = "speed"
+COUNTED = ("instructions", "misses", "mispredictions")
 METRIC = Variable(
     name="metric",
     doc="the figure that decides",
-    values=("instructions", "misses", "mispredictions", SPEED),
+    values=(*COUNTED, SPEED),
     default="bisect: the first that differs; tune: instructions",
 )
-GOOD = Variable(name="good", doc="a commit whose figure was still right", values="a commit")
+GOOD = Variable(
+    name="good", doc="a commit whose figure was still right", values="a commit",
+    default="one that is found in the store or by steps back",
+)  # fmt: skip
 BAD = Variable(name="bad", doc="a commit whose figure has moved", values="a commit", default="HEAD")
 
 
 def prepare(plan: Plan) -> Work:
     from layermatrix.measure import load_selection
 
-    good, bad = plan.request.text(GOOD), plan.request.text(BAD)
-    if not good:
-        raise RequestError("bisect needs good=, a commit whose figure was still right, such as good=HEAD~20")
+    good, bad = plan.request.given.get(GOOD.name, ""), plan.request.text(BAD)
     chosen = plan.select(JOB)
     counted = [cell for cell in chosen.cells if cell.is_counted]
     if len(counted) != 1:
@@ -58,23 +63,12 @@ def prepare(plan: Plan) -> Work:
         plan.project, plan.request.text(LOAD) if LOAD.name in plan.request.given else ""
     )
     try:
-        ends = (
-            commits.resolved(plan.root, good, f"good={good}"),
-            commits.resolved(plan.root, bad, f"bad={bad}"),
-        )
-        if not commits.is_ancestor(plan.root, *ends):
-            raise RequestError(
-                f"good={good} is not in the history of bad={bad}: exchange them if they are mixed up"
-            )
-        between = commits.history(plan.root, *ends)
+        end = commits.resolved(plan.root, bad, f"bad={bad}")
+        search = _Hunt(plan, counted[0], loads, bad, end)
+        then = search.between(good) if good else search.around()
     except commits.BaseError as error:
         raise RequestError(str(error)) from None
-    if not between:
-        raise NothingToDoError(f"no commit after {good} up to {bad} touched files of the build")
-    search = _Hunt(plan, counted[0], loads, good, bad, *ends, between)
     build = Build(type(chosen)((counted[0],), ()), duel.BUILT)
-    count = several(len(between), "commit")
-    then = f"measure some of {count} from {good} to {bad}, each built in {base_commit.FOLDER}"
     return Work((build,), then, lambda: _run(plan, build, search))
 
 
@@ -92,23 +86,56 @@ def _run(plan: Plan, build: Build, search: _Hunt) -> int:
 
 @dataclass
 class _Hunt:
-    """One search. good_name, bad_name: the ends as the user named them. commits: those in question, oldest
-    first."""
+    """One search. bad_name, good_name: the ends as the user named them; a good end that is found is named by
+    its hash. commits: those in question, oldest first. candidates: for the good end, without good=."""
 
     plan: Plan
     cell: Cell
     loads: Sequence[Load]
-    good_name: str
     bad_name: str
-    good: str
     bad: str
-    commits: Sequence[str]
+    good_name: str = ""
+    good: str = ""
+    commits: Sequence[str] = ()
+    candidates: Sequence[good_commit.Candidate] = ()
     contenders: dict[str, Contender] = field(default_factory=dict)
 
+    def between(self, good: str) -> str:
+        """Search from this commit on; what will be done, in words. Raises BaseError, RequestError, or
+        NothingToDoError."""
+        root = self.plan.root
+        self.good_name, self.good = good, commits.resolved(root, good, f"good={good}")
+        if not commits.is_ancestor(root, self.good, self.bad):
+            raise RequestError(
+                f"good={good} is not in the history of bad={self.bad_name}: exchange them if they are"
+                " mixed up"
+            )
+        self.commits = commits.history(root, self.good, self.bad)
+        if not self.commits:
+            raise NothingToDoError(f"no commit after {good} up to {self.bad_name} touched files of the build")
+        count = several(len(self.commits), "commit")
+        return f"measure some of {count} from {good} to {self.bad_name}, each built in {base_commit.FOLDER}"
+
+    def around(self) -> str:
+        """Look for the good end, too; what will be done, in words. Raises BaseError or NothingToDoError."""
+        wanted = good_commit.Wanted(self.bad, self.cell.id, self._metrics, [load.name for load in self.loads])
+        store = recording.location(self.plan)
+        self.candidates = good_commit.candidates(self.plan.root, store, wanted)
+        if not self.candidates:
+            raise NothingToDoError(f"no commit before {self.bad_name} touched files of the build")
+        count = several(len(self.candidates), "commit")
+        return (
+            f"look among {count} before {self.bad_name} for one whose figure differs, and measure some of the"
+            f" commits between the two, each built in {base_commit.FOLDER}"
+        )
+
     def run(self) -> None:
-        """Measure the ends, then halve. Prints each step and the answer."""
+        """Find the good end if it is not given, measure the ends, then halve. Prints each step and the
+        answer."""
         from layermatrix.analysis.bisection import Search
 
+        if not self.good:
+            self._find_good()
         metric, ends = self._ends()
         search = Search(self.commits, ends, self._load(metric))
         if search.findings:
@@ -123,6 +150,58 @@ class _Hunt:
         before = search.findings.get(search.last_good or "", ends.good)
         for line in self._answer(metric, search.last_good or self.good, search.suspects, before, after):
             print(line)
+
+    # --- the good end
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        """The figures by which the good end is found. Timing each step back would take long, so that speed
+        has to be selected."""
+        wanted = self.plan.request.given.get(METRIC.name)
+        return (wanted,) if wanted else COUNTED
+
+    def _find_good(self) -> None:
+        """Make the first candidate whose figure differs from the bad end's the good end. Raises
+        NothingToDoError if there is none, and RequestError if the bad end cannot be measured."""
+        failure = self._contender(self.bad).failure or self._uncounted
+        if failure:
+            raise RequestError(f"bad={self.bad_name}: {failure}")
+        for one in self.candidates:
+            reasons = self._alike(one.commit)
+            if not reasons:
+                print(f"good end: {self._title(one.commit)} ({one.why})", flush=True)
+                self.between(one.commit[:12])
+                return
+            print(f"  {self._title(one.commit)} ({one.why}): {reasons}", flush=True)
+        raise NothingToDoError(self._no_good())
+
+    @property
+    def _uncounted(self) -> str | None:
+        """Why no figure of the bad end can be counted; None if one can, or if speed decides."""
+        if SPEED in self._metrics:
+            return None
+        found = [self._count(metric, self._contender(self.bad)) for metric in self._metrics]
+        reasons = [one for one in found if isinstance(one, str)]
+        return f"not measured: {reasons[0]}" if len(reasons) == len(found) else None
+
+    def _alike(self, commit: str) -> str:
+        """Why this commit cannot be the good end; empty if it can."""
+        failure = self._contender(commit).failure
+        if failure:
+            return failure
+        self.good = commit
+        reasons = [self._silence(metric) for metric in self._metrics]
+        return "" if None in reasons else "; ".join(filter(None, reasons))
+
+    def _no_good(self) -> str:
+        """Why there is no good end, and what helps."""
+        tried, figures = several(len(self.candidates), "commit"), " or ".join(self._metrics)
+        last = self.candidates[-1]
+        speed = "" if SPEED in self._metrics else "metric=speed compares speed; "
+        return (
+            f"none of {tried} before {self.bad_name} differs from it in {figures}; the last one tried is"
+            f" {last.commit[:12]}, {last.why}; {speed}good= names an older commit"
+        )
 
     # --- measuring
 
@@ -167,7 +246,7 @@ class _Hunt:
         top = next((row for row in known if row.load == comparing.OVERALL), next(iter(known), None))
         if top is None:
             return f"{metric}: not measured: {rows[0].reason}"
-        return f"{metric}: no difference between the ends" if top.word is Word.SAME else None
+        return f"{metric}: no difference" if top.word is Word.SAME else None
 
     def _rows(self, metric: str, one: str, other: str, rounds: int | None) -> list[Row]:
         """The rows of the comparison of two commits that are about this figure."""
@@ -228,11 +307,12 @@ class _Hunt:
     # --- the state of a search
 
     def _file(self, metric: str) -> Path:
-        """The file of this question: the same command finds it again."""
+        """The file of this question: the same command finds it again, on a host whose figures compare."""
         words = (
             self.good,
             self.bad,
             metric,
+            *comparable.here(TIMED if metric == SPEED else DETERMINISTIC),
             *base_commit.selection(self.cell),
             *(load.name for load in self.loads),
         )

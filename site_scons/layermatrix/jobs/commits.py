@@ -70,6 +70,17 @@ def history(root: Path, good: str, bad: str) -> list[str]:
     ).split()
 
 
+def touching(root: Path, commit: str) -> list[str]:
+    """The commit and those before it that touched files of the build, as `history` counts them, newest
+    first."""
+    return git(root, "rev-list", "--first-parent", commit, "--", ".", *UNRELATED).split()
+
+
+def first_parents(root: Path, commit: str) -> list[str]:
+    """The commit and all before it along the first parents, newest first."""
+    return git(root, "rev-list", "--first-parent", commit).split()
+
+
 def merged_from(root: Path, commit: str) -> str | None:
     """Where the history that a merge brought in begins; None if the commit is no merge."""
     parents = git(root, "rev-list", "--parents", "-1", commit).split()[1:]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from layermatrix.build.targets import STORE
-from layermatrix.jobs import collecting, recording
+from layermatrix.build.targets import EXECUTOR, STORE
+from layermatrix.jobs import collecting, hosting, recording
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 
 
 def prepare(plan: Plan) -> Work:
-    build = Build(plan.select(JOB), ("checks",))
-    return Work((build,), "show the tables of evidence", lambda: _run(plan, build))
+    build, hosts = Build(plan.select(JOB), ("checks",)), hosting.of(plan)
+    then = hosting.described(hosts, "show the tables of evidence")
+    return Work(hosting.builds(hosts, build), then, lambda: _run(plan, build, hosts))
 
 
-def _run(plan: Plan, build: Build) -> int:
+def _run(plan: Plan, build: Build, hosts: hosting.Hosts | None) -> int:
     from layermatrix.report import terminal
 
     outcome, status, begun = Outcome(), 0, recording.begin(plan)
+    if not hosting.run(plan, hosts, build.chosen, outcome):
+        return outcome.end()
     with outcome.step():
         status = plan.build(build)
     built = recording.COUNTED if status == 0 and not outcome.interrupted else ()
@@ -31,6 +34,6 @@ def _run(plan: Plan, build: Build) -> int:
 JOB = Job(
     name="evidence",
     doc="check the binaries (code, budgets, guards, counters, tests, programs); print the tables",
-    variables=(STORE,),
+    variables=(EXECUTOR, STORE),
     prepare=prepare,
 )

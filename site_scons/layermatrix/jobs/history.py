@@ -95,7 +95,7 @@ def _date(past: Past) -> str:
 def _note(series: Sequence[Series], outcome: Outcome) -> None:
     """Say why timings have no change points."""
     from layermatrix.store import changes
-    from layermatrix.store.history import TIMED
+    from layermatrix.store.entries import TIMED
 
     reason = changes.missing_package()
     if reason and any(one.kind == TIMED for one in series):
@@ -119,7 +119,7 @@ def _series(plan: Plan, commits: Collection[str]) -> list[Series]:
 
 def _one(store: Store, entry: Entry, commits: Collection[str]) -> Series:
     from layermatrix.report.history import Series
-    from layermatrix.store import history
+    from layermatrix.store import busy, history
 
     found = history.history(
         store, load=entry.load, subject=entry.subject, figure=entry.figure, commits=commits
@@ -127,6 +127,7 @@ def _one(store: Store, entry: Entry, commits: Collection[str]) -> Series:
     return Series(
         entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
         found.points, found.apart,
+        busy.marks(store, found.points, load=entry.load, subject=entry.subject, figure=entry.figure),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from layermatrix.build import costs
-from layermatrix.build.targets import STORE, TIMING, Variable, every_cell
+from layermatrix.build.targets import EXECUTOR, STORE, TIMING, Variable, every_cell
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import measuring
 from layermatrix.jobs.base import INTERRUPTED, Job, Plan, Work
@@ -65,7 +65,7 @@ def accepted(plan: Plan, chosen: Selection, run: Callable[[], int]) -> int:
 JOB = Job(
     name="matrix",
     doc="build, check and time every cell of the matrix; print one line each, write the report",
-    variables=(*TIMING, QUARANTINE, STORE),
+    variables=(*TIMING, QUARANTINE, EXECUTOR, STORE),
     accept=f"the seconds of each cell, in {costs.ACCEPTED}",
     axes=every_cell,
     prepare=prepare,

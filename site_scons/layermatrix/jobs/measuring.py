@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, targets
 from layermatrix.evidence.columns import several
-from layermatrix.jobs import collecting, recording
+from layermatrix.jobs import collecting, hosting, recording
 from layermatrix.jobs.base import Build, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 def work(plan: Plan, chosen: Selection, built: tuple[str, ...], table: str, *, again: bool = False) -> Work:
     """The work on these cells. table: the function of `report.terminal` that prints the result. again: also
     time cells whose figures are up to date."""
-    build = Build(chosen, built)
-    loads = plan.project.matrix.timed
-    then = f"time {len(loads)} loads in {in_rounds(plan, rounds_of(plan))}, and write {paths.REPORT}/"
-    return Work((build,), then, lambda: _run(plan, build, table, again))
+    build, hosts = Build(chosen, built), hosting.of(plan)
+    loads, checked = plan.project.matrix.timed, "checks" in built
+    where = f" on one host of {hosts.executor.name}" if hosts and not checked else ""
+    then = f"time {len(loads)} loads in {in_rounds(plan, rounds_of(plan))}{where}, and write {paths.REPORT}/"
+    if checked:
+        then = hosting.described(hosts, then)
+    builds = hosting.builds(hosts if checked else None, build)
+    return Work(builds, then, lambda: _run(plan, build, table, again, hosts))
 
 
 def rounds_of(plan: Plan) -> int:
@@ -55,23 +59,34 @@ def in_rounds(plan: Plan, rounds: int) -> str:
     return ", ".join([f"{most}{several(rounds, 'round')}", *ends])
 
 
-def _run(plan: Plan, build: Build, table: str, again: bool) -> int:
-    """Build, time, report. After a failure or an interrupt, the report shows the finished results."""
+def _run(plan: Plan, build: Build, table: str, again: bool, hosts: hosting.Hosts | None) -> int:
+    """Build, time, report. After a failure or an interrupt, the report shows the finished results. hosts:
+    take the evidence; a job without evidence has its timing done by one of them."""
+    from layermatrix.analysis.missing_records import Job
     from layermatrix.measure import timing
     from layermatrix.report import terminal
 
     outcome, chosen, begun = Outcome(), build.chosen, recording.begin(plan)
+    checked, rounds = "checks" in build.targets, rounds_of(plan)
+    if checked and not hosting.run(plan, hosts, chosen, outcome):
+        return outcome.end()
     with outcome.step():
         outcome.failed(plan.build(build))
+        timer = None if checked else hosting.timer(plan, hosts, rounds)
         timing.take(
-            plan.root, plan.project, chosen.cells, rounds=rounds_of(plan), again=again, method=method_of(plan)
+            plan.root,
+            plan.project,
+            chosen.cells,
+            rounds=rounds,
+            again=again,
+            method=method_of(plan),
+            timer=timer,
         )
-    built = recording.COUNTED if "checks" in build.targets and outcome.status == 0 else ()
+    built = recording.COUNTED if checked and outcome.status == 0 else ()
     measured = recording.of_cells(begun, chosen.cells, built=built)
-    recording.save(begun, measured, rounds=rounds_of(plan), interrupted=outcome.interrupted)
+    recording.save(begun, measured, rounds=rounds, interrupted=outcome.interrupted)
     show = getattr(terminal, table)
-    results = collecting.write_report(
-        plan, chosen, show, interrupted=outcome.interrupted, checked="checks" in build.targets
-    )
+    took = Job.ALL if checked else Job.SOME
+    results = collecting.write_report(plan, chosen, show, interrupted=outcome.interrupted, job=took)
     outcome.failed(int(any(cell.failed for cell in results.cells)))
     return outcome.end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layermatrix.build.targets import STORE, TIMING
+from layermatrix.build.targets import EXECUTOR, STORE, TIMING
 from layermatrix.jobs import measuring
 from layermatrix.jobs.base import Job, Plan, Work
 
@@ -14,6 +14,6 @@ def prepare(plan: Plan) -> Work:
 JOB = Job(
     name="phases",
     doc="build, check and time the default variants; print the phase table, write the report",
-    variables=(*TIMING, STORE),
+    variables=(*TIMING, EXECUTOR, STORE),
     prepare=prepare,
 )

@@ -22,6 +22,7 @@ def prepare(plan: Plan) -> Work:
 
 
 def _run(plan: Plan, every: Selection) -> int:
+    from layermatrix.analysis.missing_records import Job
     from layermatrix.report import terminal
 
     built = tuple(cell for cell in every.cells if (plan.root / cell.build_dir).is_dir())
@@ -30,7 +31,7 @@ def _run(plan: Plan, every: Selection) -> int:
         return 1
     one_configuration = len({cell.id.removeprefix(cell.variant.name) for cell in built}) == 1
     table = terminal.phase_table if one_configuration else terminal.matrix_table
-    results = collecting.write_report(plan, Selection(built, every.left_out), table)
+    results = collecting.write_report(plan, Selection(built, every.left_out), table, job=Job.NONE)
     return _accept(plan, results) if plan.request.accept else 0
 
 
@@ -38,10 +39,16 @@ def _accept(plan: Plan, results: Results) -> int:
     """Write the tables of the variants for the README, and the README."""
     import datetime
 
+    from layermatrix.evidence.columns import FigureKind
     from layermatrix.jobs import generated
-    from layermatrix.report import accepted, story
+    from layermatrix.report import accepted, story, tables
 
-    failed = [f"{cell.id}: {cell.failed}" for cell in story.shipped(results).cells if cell.failed]
+    verdicts = [(cell, tables.verdict(cell)) for cell in story.shipped(results).cells]
+    failed = [
+        f"{cell.id}: {cell.failed or f'not tested: {verdict.reason}'}"
+        for cell, verdict in verdicts
+        if verdict.kind is not FigureKind.GOOD
+    ]
     if failed:
         hint = f"the README shows cells that passed; {scons()} builds and measures them"
         print(*failed, hint, sep="\n", file=sys.stderr)

@@ -171,19 +171,20 @@ def _compiler(plan: Plan, cell: Cell) -> str:
 def _counter(plan: Plan, cell: Cell, load: Load) -> Callable[[Path], float | NotMeasured]:
     """The function that counts the instructions of one operation with a library, in the cache simulator."""
     from layermatrix.evidence import counters
+    from layermatrix.evidence.taking import counters as taking
     from layermatrix.evidence.tools.cachegrind import CacheModel
     from layermatrix.measure import timing
 
     program = timing.cell_subject(plan.root, plan.project, cell).programs[load.name]
     shape = plan.project.matrix.counters
-    counted = counters.Load(load.name, (str(program), *load.counted))
-    tools = counters.Tools(shutil.which("valgrind"), None)
+    counted = counters.load_of(load.name, (str(program), *load.counted))
+    tools = taking.Tools(shutil.which("valgrind"), None)
 
     def count(library: Path) -> float | NotMeasured:
         if not load.counted:
             return NotMeasured(f"{load.name} has no 'counted' arguments")
         cache = CacheModel(shape.I1, shape.D1, shape.LL)
-        record = counters.measure([counted], library, library, cache, tools)
+        record = taking.measure([counted], library, library, cache, tools)
         found = record if isinstance(record, NotMeasured) else record.load(load.name)
         return found if isinstance(found, NotMeasured) else found.raw["instructions"]
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Bench
-from layermatrix.measure import hardware, one_run, progress, remarks, runner, timing
+from layermatrix.measure import one_run, remarks, timing
 from layermatrix.measure.contenders import Contender, Programs
 from layermatrix.measure.method import Method
+from layermatrix.measure.runner import Timed
 from layermatrix.model.measuring import Load
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def take(
     rounds: int,
     into: Timings,
     method: Method,
+    timer: timing.Timer = timing.here,
 ) -> None:
     """Time the contenders against the first of them. `into` receives the records after every round, so that
     an interrupt keeps the finished rounds. Loads without arguments for timing, and contenders that failed,
-    are left out."""
+    are left out. timer: times them."""
     timed = [load for load in loads if load.args]
     able = [one for one in contenders if not one.failure]
     for one in contenders:
@@ -49,11 +51,7 @@ def take(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         into[names[path]] = record
 
-    with progress.watch() as step, hardware.counting() as perf:
-        found = runner.measure(
-            timing.loads_of(project, timed), others, rounds, first, method=method, perf=perf,
-            on_progress=step, store=keep,
-        )  # fmt: skip
+    found = timer(Timed(timing.loads_of(project, timed), others, rounds, first, method), keep)
     for line in remarks.lines(found):
         print(line, flush=True)
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.build import toolchain
-from layermatrix.core import library_use, process
+from layermatrix.core import c_library, library_use, process
 from layermatrix.core.records import Format, NotMeasured
 from layermatrix.evidence import counters
 from layermatrix.evidence.counters import CountedLoad, Counters
+from layermatrix.evidence.taking import counters as taking
 from layermatrix.evidence.tools.cachegrind import Cachegrind, CacheModel, CountersError, steady
 from layermatrix.measure.contenders import Contender, Programs
 from layermatrix.model.measuring import Counters as Wanted
@@ -46,7 +46,7 @@ class Counter:
     def count(self, contender: Contender, loads: Sequence[Load]) -> Counters | NotMeasured:
         """The counts of these loads with a contender. Not measured if none could be counted."""
         if self._valgrind is None:
-            return NotMeasured("valgrind is not installed (Debian: valgrind)")
+            return NotMeasured(taking.NO_VALGRIND)
         found = {load.name: self._load(contender, load) for load in loads}
         reasons = [one.reason for one in found.values() if isinstance(one, NotMeasured)]
         if len(reasons) == len(found):
@@ -54,7 +54,7 @@ class Counter:
         version, conditions = self._version, self._bench[1]
         shapes = {name: getattr(self.wanted, name) for name in ("I1", "D1", "LL")}
         return Counters(
-            f"{version} cachegrind", version, toolchain.libc(), shapes, tuple(conditions), found, HARDWARE
+            f"{version} cachegrind", version, c_library.version(), shapes, tuple(conditions), found, HARDWARE
         )
 
     @functools.cached_property
@@ -74,22 +74,20 @@ class Counter:
         program = self.programs.of(load, contender)
         if isinstance(program, NotMeasured):
             return program
-        one = counters.Load(load.name, (str(program), *load.counted), load.is_inlined)
+        one = counters.load_of(load.name, (str(program), *load.counted), load.is_inlined)
         empty = None if load.is_inlined else self.programs.empty
         if empty is None and not load.is_inlined:
             return NotMeasured("the project has no empty library to measure the benchmark's own cost with")
         try:
             whole = self._kept(one, contender.library, f"counting {load.name} with {contender.name}")
-            return whole if empty is None else counters.net(whole, self._own_share(one, empty))
+            return whole if empty is None else taking.net(whole, self._own_share(one, empty))
         except (CountersError, library_use.NotLoadedError, ValueError) as error:
             return NotMeasured(f"{load.name}: {error}")
 
-    def _own_share(self, load: counters.Load, empty: Path) -> CountedLoad:
+    def _own_share(self, load: taking.Load, empty: Path) -> CountedLoad:
         return self._kept(load, empty, f"counting {load.name} without a library's work", own=True)
 
-    def _kept(
-        self, load: counters.Load, library: Path | None, what: str, *, own: bool = False
-    ) -> CountedLoad:
+    def _kept(self, load: taking.Load, library: Path | None, what: str, *, own: bool = False) -> CountedLoad:
         """A count from the file of an earlier run, or a new one."""
         file = self.root / FOLDER / f"{self._key(load, library, own)}.json"
         known = FORMAT.read(file)
@@ -99,20 +97,20 @@ class Counter:
         bench = self._bench[0]
         if own:
             assert library is not None
-            made = counters.count_own_share(bench, load, library)
+            made = taking.count_own_share(bench, load, library)
         else:
-            made = counters.count_whole(bench, load, library)
+            made = taking.count_whole(bench, load, library)
         FORMAT.write(file, made)
         return made
 
-    def _key(self, load: counters.Load, library: Path | None, own: bool) -> str:
+    def _key(self, load: taking.Load, library: Path | None, own: bool) -> str:
         """Everything that a count depends on."""
         files = [Path(load.command[0]), *([library] if library else [])]
         digest = hashlib.sha256()
         for file in files:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         shapes = (self.wanted.I1, self.wanted.D1, self.wanted.LL)
-        conditions = (self._version, toolchain.libc(), *self._bench[1])
+        conditions = (self._version, c_library.version(), *self._bench[1])
         digest.update(repr((load.command[1:], load.linked, own, shapes, conditions)).encode())
         return digest.hexdigest()[:32]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from layermatrix.core import process
-from layermatrix.core.records import NotMeasured
+from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.bench import UNCOUNTED, UNREPORTED, Hardware, Ratio, Timing, Usage
+from layermatrix.evidence.conditions import Conditions
 from layermatrix.measure import stats
 from layermatrix.measure.one_run import Figures, Load
 from layermatrix.model.catalogue import Better
@@ -22,7 +23,8 @@ Names = tuple[str, str]  # of a subject and a load
 class Series:
     """The samples of one subject with one load. failure: the reason why no more samples follow. seconds: the
     duration of its last run, None before the first. pending: the number of runs still to come. cpu: where
-    the timed runs were pinned. threads: the CPUs that the untimed run used at once."""
+    the timed runs were pinned. threads: the CPUs that the untimed run used at once. own_peak_kib: the peak of
+    the process that started the runs."""
 
     pending: int
     samples: list[float] = field(default_factory=list)
@@ -35,14 +37,27 @@ class Series:
     seconds: float | None = None
     cpu: int | None = None
     threads: float = 0.0
+    own_peak_kib: int = 0
 
     def add(self, found: Figures, cpu: int | None) -> None:
         """Add a timed run, whose program ran on this CPU; None: on all."""
-        self.cpu = cpu
+        self.cpu, self.own_peak_kib = cpu, process.own_peak_kib()
         self.samples.append(found.speed)
         self.peaks.extend(_known(found.peak_kib))
         self.cpu_ns.extend(_known(found.cpu_ns))
         self.usages.extend(_known(found.usage))
+
+
+@dataclass(frozen=True)
+class Samples(Measured):
+    """The samples of a run before any statistics. series: name of the subject -> load -> its series. rounds:
+    the complete rounds. stopped: why the run ended early."""
+
+    series: Mapping[str, Mapping[str, Series]]
+    rounds: int
+    seed: int
+    conditions: Conditions
+    stopped: str = ""
 
 
 def ratios(
@@ -97,7 +112,7 @@ def _peak(own: Series) -> int | NotMeasured:
     if own.peaks:
         return max(own.peaks)
     counted = max((usage.peak_kib for usage in own.usages), default=0)
-    return counted if counted > process.own_peak_kib() else UNREPORTED
+    return counted if counted > own.own_peak_kib else UNREPORTED
 
 
 def _usage(found: Sequence[process.Usage]) -> Usage | NotMeasured:

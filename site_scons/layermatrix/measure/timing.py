@@ -7,7 +7,7 @@ Reads the libraries and benchmark programs of `build/<cell>/` and `build/baselin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
 from layermatrix.measure import hardware, one_run, progress, remarks, runner
 from layermatrix.measure.method import Method
+from layermatrix.measure.runner import Timed
 from layermatrix.model.cells import ONLY_SHIPPED
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from layermatrix.model.measuring import Load
     from layermatrix.model.project import Project
 
+# Times a plan, and stores the records of its subjects on the way.
+Timer = Callable[[Timed, runner.Store], dict[str, "Bench | NotMeasured"]]
 BASELINE = "baseline"  # the baseline's name among the timed subjects
 
 
@@ -36,9 +39,10 @@ def take(
     rounds: int | None,
     again: bool,
     method: Method | None = None,
+    timer: Timer | None = None,
 ) -> None:
     """Time the release cells without sanitizer, and print what readers of the figures have to know. Unless
-    `again` is set, skip cells whose figures are up to date."""
+    `again` is set, skip cells whose figures are up to date. timer: times them; the default does so here."""
     wanted = rounds or project.matrix.timing.rounds
     baseline = _baseline(root, project)
     subjects = [cell_subject(root, project, cell) for cell in cells if cell.is_counted]
@@ -49,11 +53,20 @@ def take(
     loads = loads_of(project, project.matrix.timed.values())
     if not (subjects and loads) or (baseline and not _is_built(baseline)):
         return
+    plan = Timed(loads, subjects, wanted, baseline, method or usual(project))
+    _remark((timer or here)(plan, _keyed(keys)))
+
+
+def here(plan: Timed, store: runner.Store) -> dict[str, Bench | NotMeasured]:
+    """Time on this machine, and show the progress."""
     with progress.watch() as step, hardware.counting() as perf:
-        found = runner.measure(
-            loads, subjects, wanted, baseline, method=method or usual(project), perf=perf, on_progress=step,
-            store=_keyed(keys),
+        return runner.measure(
+            plan.loads, plan.subjects, plan.rounds, plan.baseline, method=plan.method, perf=perf,
+            on_progress=step, store=store,
         )  # fmt: skip
+
+
+def _remark(found: Mapping[str, Bench | NotMeasured]) -> None:
     for line in remarks.lines(found):
         print(line, flush=True)
 
@@ -71,12 +84,13 @@ def side_by_side(
     rounds: int,
     into: dict[str, Bench | NotMeasured],
     method: Method | None = None,
+    timer: Timer | None = None,
 ) -> None:
     """Time these cells against the first of them, in turn in one run, with the loads of these names.
 
     Loads without arguments for this purpose are left out. `into` receives each cell's record `bench` by id
     after every round, so that an interrupt keeps the finished rounds. The cells' own `bench.json` does not
-    change, because it was measured against another baseline.
+    change, because it was measured against another baseline. timer: as for `take`.
     """
     reason = _untimed(root, project, cells)
     if reason:
@@ -90,13 +104,7 @@ def side_by_side(
     def keep(path: Path, record: Bench | NotMeasured) -> None:
         into[owners[path]] = record
 
-    with progress.watch() as step, hardware.counting() as perf:
-        found = runner.measure(
-            loads, others, rounds, first, method=method or usual(project), perf=perf, on_progress=step,
-            store=keep,
-        )  # fmt: skip
-    for line in remarks.lines(found):
-        print(line, flush=True)
+    _remark((timer or here)(Timed(loads, others, rounds, first, method or usual(project)), keep))
 
 
 def _untimed(root: Path, project: Project, cells: Sequence[Cell]) -> str | None:

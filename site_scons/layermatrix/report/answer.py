@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from layermatrix.analysis import figures
+from layermatrix.analysis import figures, host_groups
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured
@@ -17,6 +17,7 @@ from layermatrix.evidence.bench import Verdict
 from layermatrix.evidence.columns import number, several
 from layermatrix.measure.peer_results import PeerResults, Standing
 from layermatrix.measure.stats import FEWEST_ROUNDS
+from layermatrix.model.catalogue import Better
 from layermatrix.model.layers import ALL
 from layermatrix.report import tables
 
@@ -26,7 +27,13 @@ CLEAR = (Verdict.FASTER, Verdict.SLOWER)
 def sentences(results: Results) -> tuple[str, ...]:
     """The answer: beside other libraries, beside the baseline, beside what was reported, and what failed."""
     peers = () if isinstance(results.peers, NotMeasured) else of_peers(results.peers)
-    return (*peers, *_of_variants(results), *_of_story(results), *_of_failures(results))
+    variants = (
+        f"{group.words}: {sentence}" if group.words else sentence
+        for group, part in host_groups.parts(results)
+        for sentence in _of_variants(part)
+    )
+    hosts = host_groups.sentences(results)
+    return (*peers, *variants, *hosts, *_of_story(results), *_of_failures(results))
 
 
 def marks(results: Results) -> tuple[str, ...]:
@@ -126,6 +133,8 @@ def _of_variants(results: Results) -> Iterable[str]:
             f" {ratio.middle:.2f} times the speed of the {results.baseline.name}, {ratio.low:.2f} to"
             f" {ratio.high:.2f}{words}."
         )
+    elif not results.baseline.is_known:
+        yield from _fastest_and_slowest(results, shipped)
     counts = [
         count.middle for cell in shipped if isinstance(count := figures.entry_instructions(cell), Interval)
     ]
@@ -136,6 +145,22 @@ def _of_variants(results: Results) -> Iterable[str]:
         )
 
 
+def _fastest_and_slowest(results: Results, cells: Sequence[CellResult]) -> Iterable[str]:
+    """The speeds of a project without a baseline."""
+    load, names = results.headline, tables.row_names(results)
+    timed = [(one, cell) for cell in cells if not isinstance(one := figures.timing(cell, load), NotMeasured)]
+    timed.sort(key=lambda pair: pair[0].median, reverse=results.unit.better is Better.HIGHER)
+    if not timed:
+        return
+    best, cell = timed[0]
+    words = f"{names[cell.id]} is the fastest on {load}: {number(best.median, 1)} {best.unit}"
+    if len(timed) == 1:
+        yield f"{names[cell.id]} runs {load} with {number(best.median, 1)} {best.unit}."
+        return
+    worst, last = timed[-1]
+    yield f"Of the variants, {words}; {names[last.id]} is the slowest: {number(worst.median, 1)}."
+
+
 def _verdict(cell: CellResult, load: str | None) -> str:
     timing = figures.timing(cell, load)
     ratio = None if isinstance(timing, NotMeasured) else timing.ratio
@@ -143,17 +168,29 @@ def _verdict(cell: CellResult, load: str | None) -> str:
 
 
 def _of_story(results: Results) -> Iterable[str]:
-    story = results.story
-    verdicts = [item.agrees for items in (story.steps, story.standings, story.guards) for item in items]
-    decided = [agrees for agrees in verdicts if agrees is not None]
-    good = sum(decided)
-    if decided and good == len(decided):
+    if not has_reported(results):
+        return
+    good, decided = agreeing(results)
+    if decided and good == decided:
         yield f"All {several(good, 'reported effect')} that could be decided are as reported, or better."
     elif decided:
         yield (
-            f"{good} of {several(len(decided), 'reported effect')} {'is' if good == 1 else 'are'} as"
+            f"{good} of {several(decided, 'reported effect')} {'is' if good == 1 else 'are'} as"
             " reported, or better; the report lists the others."
         )
+
+
+def has_reported(results: Results) -> bool:
+    """Whether the project has reported figures to compare with."""
+    return any(cell.reported for cell in results.cells)
+
+
+def agreeing(results: Results) -> tuple[int, int]:
+    """How many reported effects are as reported or better, and how many could be decided."""
+    story = results.story
+    verdicts = [item.agrees for items in (story.steps, story.standings, story.guards) for item in items]
+    decided = [agrees for agrees in verdicts if agrees is not None]
+    return sum(decided), len(decided)
 
 
 def _of_failures(results: Results) -> Iterable[str]:

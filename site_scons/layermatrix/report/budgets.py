@@ -12,6 +12,7 @@ from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import budget
 from layermatrix.evidence.budget import Limited
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table, not_measured, number, several
+from layermatrix.report.explain import by_reason
 
 HEADINGS = (
     Heading("cell"), Heading("entry"), Heading("figure"), Heading("measured"), Heading("limit"),
@@ -29,15 +30,12 @@ def sentence(results: Results) -> str:
     """How many figures are within their limits, and why cells have none."""
     limited = [one for _, one in _limited(results)]
     within = sum(not one.is_over for one in limited)
-    words = (
-        [f"{within} of {several(len(limited), 'limit')} {'is' if len(limited) == 1 else 'are'} kept."]
-        if limited
-        else []
-    )
-    reasons = dict.fromkeys(
-        record.reason for cell in results.cells if isinstance(record := cell.of(budget.KIND), NotMeasured)
-    )
-    return " ".join([*words, *(f"Not measured for some cells: {reason}." for reason in reasons)])
+    are = "is" if len(limited) == 1 else "are"
+    words = [f"{within} of {several(len(limited), 'figure')} {are} within budget."] if limited else []
+    missing = [(cell.id, cell.of(budget.KIND)) for cell in results.cells]
+    reasons = by_reason((name, one.reason) for name, one in missing if isinstance(one, NotMeasured))
+    others = [f"{several(len(ids), 'cell')}: {reason}" for reason, ids in reasons.items()]
+    return " ".join([*words, *([f"Not measured: {'; '.join(others)}."] if others else [])])
 
 
 def _limited(results: Results) -> Iterator[tuple[CellResult, Limited]]:

@@ -7,14 +7,15 @@ so that it can be printed again without the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core import templates
 from layermatrix.core.records import Format, Measured
 from layermatrix.store.changes import Change
-from layermatrix.store.history import DETERMINISTIC, Apart, Point
+from layermatrix.store.entries import DETERMINISTIC
+from layermatrix.store.history import Apart, Point
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,8 @@ class PageError(ValueError):
 
 @dataclass(frozen=True)
 class Series:
-    """The history of one figure, with how to read it. machine: where it was measured, in words."""
+    """The history of one figure, with how to read it. machine: where it was measured, in words. busy: commit
+    -> the mark of its timing, if the machine was busy."""
 
     subject: str
     load: str
@@ -42,6 +44,7 @@ class Series:
     machine: str
     points: tuple[Point, ...]
     apart: tuple[Apart, ...] = ()
+    busy: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -70,6 +73,10 @@ class Series:
     def interval(self, point: Point) -> str:
         """The interval of a timing; empty for a count, which has none."""
         return "" if self.kind == DETERMINISTIC else f"{self.number(point.low)}-{self.number(point.high)}"
+
+    def remark(self, point: Point) -> str:
+        """The change at a point, and the mark of its timing, in words."""
+        return "; ".join(filter(None, (self.change(point), self.busy.get(point.commit, ""))))
 
     def change(self, point: Point) -> str:
         """A change in words: its size, whether it is better, and the last commit before it."""
@@ -161,7 +168,7 @@ def _rows(series: Series) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (
             point.when,
-            (point.commit[:SHOWN], series.number(point.median), series.interval(point), series.change(point)),
+            (point.commit[:SHOWN], series.number(point.median), series.interval(point), series.remark(point)),
         )
         for point in series.points
     ]

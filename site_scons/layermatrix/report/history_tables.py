@@ -23,7 +23,7 @@ def series_of(recorded: Recorded) -> Series:
     entry, found = recorded.entry, recorded.history
     return Series(
         entry.subject, entry.load, entry.figure, entry.unit, entry.better, entry.kind, found.machine,
-        found.points, found.apart,
+        found.points, found.apart, recorded.busy,
     )  # fmt: skip
 
 
@@ -42,6 +42,6 @@ def date(point: Point) -> str:
 
 
 def _row(series: Series, point: Point) -> tuple[Figure, ...]:
-    median, interval, change = series.number(point.median), series.interval(point), series.change(point)
-    texts = (date(point), series.subject, median, interval, change)
+    median, interval, remark = series.number(point.median), series.interval(point), series.remark(point)
+    texts = (date(point), series.subject, median, interval, remark)
     return (Figure(point.commit[:SHOWN], FigureKind.NAME), *map(Figure, texts))

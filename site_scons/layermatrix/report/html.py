@@ -13,20 +13,20 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.analysis import comparison, figures
+from layermatrix.analysis import comparison, figures, host_groups
 from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
-from layermatrix.analysis.results import CellResult, Results
+from layermatrix.analysis.results import NO_PEERS, CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core import templates
 from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
-from layermatrix.evidence import counters, registry
-from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured
+from layermatrix.evidence import conditions, counters, registry
+from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured, several
 from layermatrix.evidence.kind import Status
 from layermatrix.report import (
     answer,
@@ -37,10 +37,11 @@ from layermatrix.report import (
     peer_figures,
     peer_tables,
     tables,
+    usage_tables,
 )
 from layermatrix.report.charts import heat, scaling, standing, variants, vega
 from layermatrix.report.charts import history as history_chart
-from layermatrix.report.charts.chart import Chart
+from layermatrix.report.charts.chart import Chart, of_run
 from layermatrix.report.exporter import Exporter
 from layermatrix.report.history import Series
 from layermatrix.report.peer_figures import Field, Units
@@ -61,9 +62,14 @@ DRAWN = ("speed", "peak")  # maps
 FEW_CELLS = (
     16  # of more cells, only those that failed have their evidence on the page; each has a page of its own
 )
+MANY_EMPTY = 3  # rows without any figure, which are then listed below their table
 FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
-TABLES = (tables.code_table, tables.run_table)
+TABLES = (lambda results: [tables.code_table(results)], tables.run_tables)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
+TERMS = (
+    "A variant is one choice of the code's layers. A cell is a variant that is built in one way: its mode,"
+    " compiler, sanitizer and target. A load is a benchmark program with its arguments."
+)
 CONTENTS = {
     "peers": "Beside other libraries", "story": "Reported and measured", "tables": "Code and counters",
     "experiments": "Experiments", "history": "History", "paths": "Layer paths", "budgets": "Budgets",
@@ -116,24 +122,29 @@ class _Page:
         view = {
             "results": results,
             "title": f"{results.system.name}: how fast each variant is, and what it costs",
-            "contents": CONTENTS.items(),
+            "contents": _contents(results).items(),
+            "has_peers": results.peers != NO_PEERS,
+            "has_reported": answer.has_reported(results),
             "answer": answer.sentences(results),
-            "marks": answer.marks(results),
+            "marks": [words.removeprefix(conditions.PREFIX) for words in answer.marks(results)],
+            "terms": TERMS,
             "cards": list(_cards(results)),
             "peers": peers,
             "no_peers": _reason(results.peers),
             "shades": _shades(),
-            "charts": [self._chart(one) for one in variants.charts(results)],
+            "charts": [self._chart(one) for one in variants.charts(host_groups.main(results))],
             **self._story(),
-            "tables": [self._table(make(results)) for make in TABLES],
+            "tables": [self._table(one) for make in TABLES for one in make(results)],
             "counts_tables": [self._table(table) for table in tables.counts_tables(results)],
+            "usage_tables": [self._table(table) for table in usage_tables.of_cells(results)],
             "text_table": self._table(tables.text_table(results)),
             "comparisons": [self._comparison(found) for found in results.comparisons],
             "no_comparison": _reason(results.experiments),
             "history": self._history(),
             "variants": [_variant(results, name, about) for name, about in results.variants.items()],
             "budgets": self._budgets(),
-            "cells_table": self._table(tables.matrix_table(results)),
+            "cells_tables": [self._table(one) for one in tables.matrix_tables(results)],
+            "hosts": self._hosts(),
             "links": {cell.id: f"cells/{cell.id}.html" for cell in results.cells},
             "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
             "reported_note": tables.REPORTED_NOTE,
@@ -171,15 +182,18 @@ class _Page:
                 "other": [self._chart(one) for one in rest],
             },
             "closed": [one.key for one in rest if one.key.startswith(standing.LOADS)],
-            "maps": [self._map(field) for field in fields],
+            "maps": [self._map(field, found) for field in fields],
             "loads": self._table(peer_tables.loads_table(found), sortable=False),
+            "usage": [
+                self._table(table, f"peers-{_key(table.title)}") for table in usage_tables.of_peers(found)
+            ],
             "command": scons("peers"),
         }
 
-    def _map(self, field: Field) -> View:
+    def _map(self, field: Field, found: PeerResults) -> View:
         """A map as a table, and as a chart if its figure is one of the two that are drawn: a map is large."""
-        chart = self._chart(heat.chart(field)) if field.key in DRAWN else None
-        return {**_map(field), "chart": chart}
+        drawn = of_run(heat.chart(field), found.conditions) if field.key in DRAWN else None
+        return {**_map(field), "chart": self._chart(drawn) if drawn else None}
 
     def _chart(self, one: Chart) -> View:
         from markupsafe import Markup
@@ -193,10 +207,13 @@ class _Page:
             "about": one.about,
             "svg": Markup(rendered.svg),  # Vega escapes all its texts
             "legend": one.legend,
+            "busy": [words.removeprefix(conditions.PREFIX) for words in one.busy],
+            "without": one.without,
         }
 
     def _table(self, table: Table, key: str = "", *, sortable: bool = True) -> View:
         """sortable: whether each row stands for itself."""
+        table, folded = _folded(table)
         reasons = table.reasons()
         few = len(table.rows) <= FEW_ROWS and len(table.headings) > MANY_COLUMNS
         return {
@@ -207,6 +224,8 @@ class _Page:
             "number": {reason: index for index, reason in enumerate(reasons, 1)},
             "reasons": reasons,
             "notes": table.notes,
+            "folded": folded,
+            "folded_words": f"{sum(map(len, folded.values()))} rows without any figure",
             "has_reported": table.has_reported,
             "repeated": _repeated([heading.head for heading in table.headings]),
             "turned": few,
@@ -249,9 +268,48 @@ class _Page:
         ]
         return {"charts": made, "reason": None}
 
+    def _hosts(self) -> View:
+        """The hosts that took the evidence, and which of them the charts are about."""
+        table, found = tables.hosts_table(self.results), host_groups.groups(self.results)
+        return {
+            "table": self._table(table) if table else None,
+            "charts": found[0].words if found else "",
+        }
+
     def _budgets(self) -> View:
         table = budgets.table(self.results)
         return {"words": budgets.sentence(self.results), "table": self._table(table) if table.rows else None}
+
+
+def _contents(results: Results) -> dict[str, str]:
+    """The sections that this project has."""
+    found = dict(CONTENTS)
+    if results.peers == NO_PEERS:
+        del found["peers"]
+    if not answer.has_reported(results):
+        found["story"] = "The variants"
+    return found
+
+
+def _folded(table: Table) -> tuple[Table, Mapping[str, Sequence[str]]]:
+    """The table without its rows that have no figure, and their names by the reason; unless they are few, or
+    no other row is left."""
+    empty = [row for row in table.rows if _is_empty(row)]
+    if len(empty) < MANY_EMPTY or len(empty) == len(table.rows):
+        return table, {}
+    reasons = [
+        (row[0].text, "; ".join(dict.fromkeys(one.reason for one in row if one.kind is FigureKind.MISSING)))
+        for row in empty
+    ]
+    return replace(table, rows=tuple(row for row in table.rows if row not in empty)), explain.by_reason(
+        reasons
+    )
+
+
+def _is_empty(row: Sequence[Figure]) -> bool:
+    """Whether a row has a name, and besides only reasons why there is no figure."""
+    kinds = {one.kind for one in row[1:]}
+    return FigureKind.MISSING in kinds and kinds <= {FigureKind.MISSING, FigureKind.NOT_APPLICABLE}
 
 
 def _repeated(heads: Sequence[str]) -> set[str]:
@@ -390,20 +448,35 @@ def _figures(results: Results, cell: CellResult, kind: Any) -> Iterable[tuple[st
 
 def _cards(results: Results) -> Iterable[View]:
     """The most important figures for a reader."""
-    verdicts = [tables.verdict(cell).kind for cell in results.cells]
-    good = verdicts.count(FigureKind.GOOD)
-    count = len(results.cells)
-    yield {"figure": f"{good} of {count}", "words": "cells passed", "good": good == count}
+    yield _passed(results)
     shipped = [cell for cell in results.cells if cell.is_shipped]
-    yield from _fastest(results, shipped)
+    yield from _fastest(results, _shipped_of_one_host(results))
     yield from _shortest(results, shipped)
-    agrees = results.story.agrees
-    words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
-    yield {
-        "figure": words,
-        "words": "the measured figures, compared with the reported ones",
-        "good": agrees is True,
-    }
+    yield from _agreeing(results)
+
+
+def _agreeing(results: Results) -> Iterable[View]:
+    """How many of the reported effects were found, too."""
+    good, decided = answer.agreeing(results)
+    if decided and answer.has_reported(results):
+        words = f"reported {'effect' if decided == 1 else 'effects'} found here, too, or a better one"
+        yield {"figure": f"{good} of {decided}", "words": words, "good": good == decided}
+
+
+def _passed(results: Results) -> View:
+    """How many cells passed, of those that were tested."""
+    verdicts = [tables.verdict(cell).kind for cell in results.cells]
+    good, tested = verdicts.count(FigureKind.GOOD), len(verdicts) - verdicts.count(FigureKind.MISSING)
+    idle = len(verdicts) - tested
+    words = "builds (cells) passed their checks"
+    if idle:
+        words = f"tested {words}; {several(idle, 'other')} {'was' if idle == 1 else 'were'} not tested"
+    return {"figure": f"{good} of {tested}", "words": words, "good": good == tested > 0}
+
+
+def _shipped_of_one_host(results: Results) -> list[CellResult]:
+    """The shipped cells whose timings compare."""
+    return [cell for cell in host_groups.main(results).cells if cell.is_shipped]
 
 
 def _fastest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
@@ -430,8 +503,9 @@ def _shortest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
 def _methods(results: Results) -> Iterable[tuple[str, str]]:
     """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
-    made = [make(results) for make in (*TABLES, tables.text_table)]
-    for table in (*made, *tables.counts_tables(results)):
+    made = [table for make in TABLES for table in make(results)]
+    made += [tables.text_table(results), *tables.counts_tables(results), *usage_tables.of_cells(results)]
+    for table in made:
         for heading in table.headings:
             if heading.method and heading.method not in seen:
                 seen.add(heading.method)
@@ -439,9 +513,9 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     records = (cell.of(counters.KIND) for cell in results.cells)
     counted = next((record for record in records if not isinstance(record, NotMeasured)), None)
     if counted:
-        conditions = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
-        repeats = "the cache is a model, so the counts repeat on any machine"
-        yield "counters", f"{counted.tool}; {repeats}{conditions}"
+        how = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
+        repeats = "the cache is a model, so the counts repeat on every host of one kind"
+        yield "counters", f"{counted.tool}; {repeats}{how}"
     yield from results.loads.items()
 
 

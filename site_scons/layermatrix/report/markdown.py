@@ -10,26 +10,31 @@ from collections.abc import Iterable
 
 from layermatrix.analysis import comparison
 from layermatrix.analysis.results import Results
+from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Heading, Table
-from layermatrix.report import answer, exporter, peer_tables, tables
+from layermatrix.report import answer, exporter, peer_tables, tables, usage_tables
 
 
 def render(results: Results) -> str:
     """The text of results.md."""
     several = len({cell.variant for cell in results.cells}) < len(results.cells)
-    chosen = [tables.code_table(results), tables.run_table(results), *tables.counts_tables(results)]
+    chosen = [tables.code_table(results), *tables.run_tables(results), *tables.counts_tables(results)]
+    chosen += usage_tables.of_cells(results)
     chosen.append(tables.text_table(results))
+    hosts = tables.hosts_table(results)
     blocks = [
         "# Results",
         *map(escape, answer.sentences(results)),
-        *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])]),
+        *map(phase_table, [*chosen, *(tables.matrix_tables(results) if several else [])]),
     ]
     blocks += [
         _story(results),
         *_experiments(results),
         *map(phase_table, peer_tables.all_tables(results.peers)),
+        *map(phase_table, _peer_usage(results)),
         _failures(results),
         _left_out(results),
+        phase_table(hosts) if hosts else "",
         host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -96,6 +101,11 @@ def _experiments(results: Results) -> Iterable[str]:
         if found.stale:
             lines.append(f"- Rebuilt since this was measured: {escape(', '.join(found.stale))}")
         yield "\n".join(lines)
+
+
+def _peer_usage(results: Results) -> Iterable[Table]:
+    if not isinstance(results.peers, NotMeasured):
+        yield from usage_tables.of_peers(results.peers)
 
 
 def _failures(results: Results) -> str:

@@ -138,7 +138,7 @@ def _notes(found: PeerResults) -> Iterable[str]:
 def _summary_rows(found: PeerResults, group: str, summary: Summary) -> Iterable[Row]:
     standings = [summary.standings[name] for name in found.names]
     yield (
-        Figure(group, FigureKind.NAME, note=several(summary.loads, "load")),
+        Figure(group, FigureKind.NAME, note=f"speed, {several(summary.loads, 'load')}"),
         *(_mean(one.speed, one, summary) for one in standings),
     )
     yield (Figure("peak memory"), *(_mean(one.peak, one, summary) for one in standings))

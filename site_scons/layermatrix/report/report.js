@@ -155,7 +155,27 @@
     plot.replaceChildren(place);
     figure.classList.add("live");
     views.set(figure.dataset.chart, made.view);
+    if (typeof spec.width === "number") {
+      const least = (spec.usermeta && spec.usermeta.least) || 170;
+      made.view.usual = { width: spec.width, least, beside: drawn.clientWidth - spec.width };
+    }
+    fit(figure, made.view);
     update(made.view);
+    cues();
+  }
+
+  // On a narrow screen, a chart with a width of its own becomes as narrow as can still be read.
+  function fit(figure, view) {
+    if (!view.usual) return;
+    const room = figure.querySelector(".plot").clientWidth - view.usual.beside;
+    view.width(Math.min(view.usual.width, Math.max(view.usual.least, room)));
+  }
+
+  function resized() {
+    for (const [key, view] of views) {
+      fit(document.getElementById(key), view);
+      view.runAsync().then(cues);
+    }
     cues();
   }
 
@@ -211,7 +231,7 @@
     all("form").forEach((form) => form.addEventListener("submit", (event) => event.preventDefault()));
     all("details").forEach((part) => part.addEventListener("toggle", cues));
     window.addEventListener("hashchange", () => { state = read(); apply(); reveal(state.section); });
-    window.addEventListener("resize", cues);
+    window.addEventListener("resize", resized);
   }
 
   function choose(name, chosen) {

@@ -21,7 +21,7 @@ from layermatrix.core.command import scons
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.columns import Figure, FigureKind, Table
 from layermatrix.measure.peer_results import PeerResults
-from layermatrix.report import answer, counter_lock, peer_tables, tables
+from layermatrix.report import answer, counter_lock, peer_tables, tables, usage_tables
 from layermatrix.report.explain import by_reason
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_WIDTH = 120  # if the output is not a terminal
+FEW_LOADS = 4  # of a comparison with other libraries: their faults and switches are printed, too
+USAGE = "page faults, context switches and hardware counters"
 LOG_LINES = 15  # shown of the first failure
 GAP, MARGIN = 2, 1  # between columns, and beside a table
 STYLES = {
@@ -54,10 +56,14 @@ def make_console(file: IO[str] | None = None) -> Console:
 
 
 def phase_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
-    """The tables of code and run, their comparison with the reported figures, the answer in sentences, and
-    the paths of the reports. What a reader needs first is last, where a terminal shows it."""
-    for table in (tables.code_table(results), tables.run_table(results)):
+    """The tables of what the programs used, of code and of the run, their comparison with the reported
+    figures, the answer in sentences, and the paths of the reports. What a reader needs first is last, where a
+    terminal shows it."""
+    for table in (
+        *usage_tables.of_cells(results), tables.code_table(results), *tables.run_tables(results),
+    ):  # fmt: skip
         _print_table(table, console, baseline=results.baseline.is_known)
+    _print_hosts(results, console)
     _print_sentences(results, console)
     _print_reference(results, console)
     _print_failures(results, console)
@@ -67,7 +73,9 @@ def phase_table(results: Results, console: Console, report_dir: Path = paths.REP
 
 def matrix_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
     """One line per cell, the cells that were left out, then the summary: the failures, each cause once."""
-    _print_table(tables.matrix_table(results), console, baseline=False)
+    for table in tables.matrix_tables(results):
+        _print_table(table, console, baseline=False)
+    _print_hosts(results, console)
     _print_reference(results, console)
     _print_left_out(results.left_out, console)
     _print_failures(results, console)
@@ -101,8 +109,12 @@ def peers(found: PeerResults | NotMeasured, console: Console, file: Path) -> Non
     if isinstance(found, NotMeasured):
         console.print(f"not measured: {found.reason}", markup=False)
         return
-    for table in reversed(peer_tables.all_tables(found)):
+    few = len(found.loads) <= FEW_LOADS
+    for table in (*(usage_tables.of_peers(found) if few else ()), *reversed(peer_tables.all_tables(found))):
         _print_table(table, console, baseline=False)
+    if not few:
+        console.print(f"The report has {USAGE} of each load.", style="dim", markup=False)
+        console.print()
     _print_answer(answer.of_peers(found), console)
     console.print(f"Stored in {file}; {scons('report')} shows it.", markup=False)
 
@@ -127,6 +139,13 @@ def _print_count(results: Results, console: Console) -> None:
     console.print(words, style="bold red" if bad else "bold")
     if results.saved:
         console.print(f"{results.saved} compilations were saved: cells with equal objects share them.")
+
+
+def _print_hosts(results: Results, console: Console) -> None:
+    """The hosts that took the evidence, if they are several."""
+    table = tables.hosts_table(results)
+    if table:
+        _print_table(table, console, baseline=False)
 
 
 def print_table(table: Table, console: Console) -> None:

@@ -20,6 +20,7 @@ from layermatrix.build.shared_objects import Recipe
 from layermatrix.build.step import Step, StepError, Task
 from layermatrix.core import interrupt
 from layermatrix.core.errors import SpecErrors
+from layermatrix.hosts import cell_result
 from layermatrix.scons import run
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _run_step(how: Step, target: Sequence[Node], source: Sequence[Node], env: En
     task = Task(
         build.root, build.project, env["LAYERED_CELL"], folder, _paths(target), _paths(source),
         build.request.soak, is_baseline(env), build.emulator_of(env["LAYERED_CELL"]), interrupt.interrupted,
+        cell_result.recorded(folder),
     )  # fmt: skip
     begin = time.monotonic()
     try:

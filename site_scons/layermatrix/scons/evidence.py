@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from layermatrix.build.step import Step
 from layermatrix.build.toolchain import LINE_TABLES
 from layermatrix.evidence import build_nodes
-from layermatrix.scons import builders, products
+from layermatrix.evidence.hosted import name_of
+from layermatrix.hosts import cell_result
+from layermatrix.hosts.cell_result import Declared
+from layermatrix.scons import builders, bundles, products
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
     from layermatrix.core.emulator import Emulator
+    from layermatrix.evidence.hosted import AnyPart
     from layermatrix.model.cells import Cell
 
 Env = Any
@@ -40,6 +44,7 @@ def evidence(
     itself."""
     cell = CellBuilder(env, built, tests, benches, empty)
     declared = build_nodes.declare(cell)
+    bundles.declare(env, cell.hosted, wanted=cell.is_hosted)
     if cell.cell.is_counted and cell.empty:
         env.Alias("benches", cell.empty)  # for jobs that count a benchmark outside the build
     if not builders.is_baseline(env):
@@ -73,6 +78,7 @@ class CellBuilder:
         self.sources = self._build.sources
         self.of_baseline = builders.is_baseline(env)
         self._readers: dict[str, Env] = {}
+        self.hosted: list[Declared] = []
 
     @cached_property
     def _printed(self) -> list[Node]:
@@ -85,6 +91,12 @@ class CellBuilder:
     @property
     def origins(self) -> Node:
         return self._printed[1]
+
+    @cached_property
+    def is_hosted(self) -> bool:
+        """Whether the cell uses results of other hosts."""
+        root = self._build.root
+        return not self.of_baseline and cell_result.is_hosted(root, root / self.cell.build_dir)
 
     @property
     def templates(self) -> Sequence[Node]:
@@ -196,6 +208,7 @@ class CellBuilder:
         after: Sequence[Node] = (),
         once: bool = False,
         folder: str = "",
+        hosted: AnyPart | None = None,
     ) -> Sequence[Node]:
         places = [self._place(target) for target in targets]
         files = [self.env.File(place) for place in places]
@@ -203,6 +216,11 @@ class CellBuilder:
             return files
         made = builders.step(self.env, word, places, sources, how, module)
         self.env.Depends(made, [*needs, *(self.env.Value(text) for text in values)])
+        if hosted and not self.of_baseline:
+            used = tuple(sources[: hosted.sources])
+            self.hosted.append(Declared(name_of(targets[0]), hosted, used, tuple(needs), tuple(values)))
+            if self.is_hosted:
+                self.env.Depends(made, self.file(cell_result.RESULT))
         self.env.Requires(made, list(after))
         if folder:
             self.env.Clean(made, self._place(folder))

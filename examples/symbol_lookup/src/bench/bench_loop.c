@@ -53,7 +53,8 @@ int main(int count, char **words)
         const unsigned use = i % USES;
         sum += symbol_lookup(&uses[use], tables[use], &wanted[use])->value;
     }
-    printf("{\"bench\":\"loop\",\"ops\":%lu,\"seconds\":%.6f,\"checksum\":%ld}\n", ops,
-           seconds() - start + 1e-9, sum);
+    // A simulator counts the run if this variable is set. The digits of a time would change the count.
+    const double spent = getenv("LAYERED_COUNTED") ? 0 : seconds() - start + 1e-9;
+    printf("{\"bench\":\"loop\",\"ops\":%lu,\"seconds\":%.6f,\"checksum\":%ld}\n", ops, spent, sum);
     return 0;
 }

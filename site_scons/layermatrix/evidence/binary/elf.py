@@ -12,6 +12,7 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
@@ -82,6 +83,20 @@ def read(path: Path) -> ObjectFile:
         raise ElfError(f"{path.name}: {error.strerror}") from error
     except DAMAGE as error:
         raise ElfError(f"{path.name}: no readable ELF file: {error}") from error
+
+
+def needed_versions(path: Path) -> set[str]:
+    """The versions of symbols that a program or a library needs from others, such as GLIBC_2.34. Empty for a
+    file that is no ELF file. Raises ElfError for a damaged one."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"\x7fELF":
+            return set()
+        try:
+            sections = list(ELFFile(stream).iter_sections())
+            tables = [one for one in sections if isinstance(one, GNUVerNeedSection)]
+            return {one.name for table in tables for _, parts in table.iter_versions() for one in parts}
+        except DAMAGE as error:
+            raise ElfError(f"{path.name}: no readable ELF file: {error}") from error
 
 
 def _sections(file: ELFFile) -> Iterator[Section]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,9 +32,13 @@ EVENTS = {
 }
 Events = dict[str, int]
 
-KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")  # a program may need these to start
+KEPT_VARIABLES = ("LD_LIBRARY_PATH",)  # a program may need it to start
+PATH = "/usr/local/bin:/usr/bin:/bin"  # the same on every host: the environment moves a program's stack
+COUNTED_VARIABLE = "LAYERED_COUNTED"  # tells a program to print no times: their digits cost instructions
+LIMIT = 600.0  # seconds of a run
 PROGRAM, LIBRARY, OUT, LOG = "program", "library.so", "out", "log"
 
+_STARTS_THREAD = re.compile(r"^fn=_*(pthread_create|thrd_create)\b", re.MULTILINE)
 _turn = itertools.count()
 
 
@@ -54,10 +60,12 @@ class CacheModel:
 
 @dataclass(frozen=True)
 class Counted:
-    """One run. events: the events of the whole run, and of parts of it. stdout: its output."""
+    """One run. events: the events of the whole run, and of parts of it. stdout: its output. threads: whether
+    the program has started threads; their order depends on time, so the counts of two runs differ."""
 
     events: tuple[Events, ...]
     stdout: bytes
+    threads: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Cachegrind:
     valgrind: str
     cache: CacheModel
     run: process.Run = process.run
-    timeout: float = 600.0
+    timeout: float = LIMIT
     before: tuple[str, ...] = ()
 
     def version(self) -> str:
@@ -98,7 +106,7 @@ class Cachegrind:
             ran = library_use.Ran(Path(PROGRAM), environment, folder, finished.stdout, finished.stderr)
             library_use.prove(ran, Path(LIBRARY) if loaded else library, run=self.run)
             text = (folder / OUT).read_text(encoding="utf-8", errors="replace")
-        return Counted(parse(text, functions), finished.stdout)
+        return Counted(parse(text, functions), finished.stdout, bool(_STARTS_THREAD.search(text)))
 
     def _command(self, folder: Path, command: Sequence[str], library: Path | None) -> list[str]:
         """The command with fixed names for program and library, so that real names do not move addresses."""
@@ -121,7 +129,7 @@ def steady(run: process.Run = process.run) -> tuple[tuple[str, ...], list[str]]:
     ):
         finished = run([*words, "true"], environment=process.environment(), timeout=60)
         if finished.failure is None:
-            before += words
+            before += [shutil.which(words[0]) or words[0], *words[1:]]  # counted programs get another PATH
         conditions.append(achieved if finished.failure is None else f"{otherwise} ({finished.failure})")
     return tuple(before), conditions
 
@@ -134,7 +142,8 @@ def _processor() -> int:
 
 def _environment(library: Path | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return {**kept, "LC_ALL": "C", **({library_use.VARIABLE: f"./{LIBRARY}"} if library else {})}
+    fixed = {"PATH": PATH, "LC_ALL": "C", COUNTED_VARIABLE: "1"}
+    return {**kept, **fixed, **({library_use.VARIABLE: f"./{LIBRARY}"} if library else {})}
 
 
 # --- cachegrind's file: `events:` names the columns, `fn=` begins a function's lines, `summary:` ends it

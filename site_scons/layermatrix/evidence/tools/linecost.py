@@ -35,7 +35,7 @@ def measure(
     """The instructions of every line of the library in one run of the command. timeout: seconds. Raises
     LineCostError or NotLoadedError."""
     if valgrind is None:
-        raise LineCostError("valgrind is not installed")
+        raise LineCostError("valgrind is not installed (Debian: valgrind)")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         named = str(out).replace("%", "%%")  # valgrind expands %p and the like in file names

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layermatrix.build import paths
 from layermatrix.build.step import StepError
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def _command(project: Project, name: str, built: Sequence[Path]) -> tuple[str, .
     if program is None:
         raise StepError(f"load {name}: there is no benchmark program {load.program}")
     return (str(program), *load.counted)
+
+
+def files(root: Path, words: Iterable[str]) -> list[Path]:
+    """The files that a program finds by these arguments: paths in the project, and names of traces."""
+    found = dict.fromkeys(root / place for word in words for place in (word, paths.trace(word)))
+    inside = (path for path in found if path.is_relative_to(root) and ".." not in path.parts)
+    return [path for path in inside if path.is_file()]
 
 
 def state(tool: str) -> int | None:

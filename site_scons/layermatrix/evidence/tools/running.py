@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from layermatrix.core import library_use, process
-from layermatrix.evidence.kind import Check, Status
+from layermatrix.evidence.check import Check, Status
 
 CELL_VARIABLE = "LAYERED_CELL"  # holds the cell's folder, for test programs and scripts
 LOG_LINES = 40
@@ -67,3 +69,22 @@ def result(name: str, status: Status, finished: process.Finished, reason: str | 
 def tail(finished: process.Finished) -> str:
     """The last lines of the output."""
     return "\n".join(process.text(finished.stdout + finished.stderr).splitlines()[-LOG_LINES:])
+
+
+def portable(check: Check, root: Path | None = None, work: Path | None = None) -> Check:
+    """The check without this machine's folders, so that every host records the same text: paths are relative
+    to the project (root), `$TMPDIR` stands for the temporary folder of the run (work), and `python3` for the
+    running Python."""
+    names = {sys.executable: "python3"}
+    if root is not None:
+        names |= {f"{root}{os.sep}": "", f"{root}": "."}
+    if work is not None:
+        names[f"{work}"] = "$TMPDIR"
+    folders = sorted((name for name in names if name and name != os.sep), key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, folders))})")
+
+    def shown(text: str) -> str:
+        return pattern.sub(lambda found: names[found[0]], text)
+
+    reason = None if check.reason is None else shown(check.reason)
+    return replace(check, reason=reason, log=shown(check.log), command=shown(check.command))

@@ -59,7 +59,7 @@ def _blocks(field: Field) -> Spec:
             },
             "y": {
                 "field": "load", "type": "nominal", "title": None, "sort": [row.load for row in field.rows],
-                "axis": {"domain": False, "ticks": False, "labelColor": "var(--ink)"},
+                "axis": {"domain": False, "ticks": False, "labelColor": "var(--ink)", "labelPadding": 7},
             },
             "tooltip": tooltip(library="library", load="load", figures="exact", what_the_load_does="doc"),
         },

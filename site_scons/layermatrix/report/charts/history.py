@@ -11,6 +11,8 @@ from layermatrix.report.charts import chart
 from layermatrix.report.charts.chart import Chart, Spec, tooltip
 from layermatrix.report.history import SHOWN, Series
 from layermatrix.report.history_tables import date
+from layermatrix.store.entries import DETERMINISTIC
+from layermatrix.store.history import Point
 
 CHANGE = "change"
 
@@ -19,6 +21,7 @@ def draw(series: Sequence[Series]) -> Chart:
     """The chart of the series of one figure and load."""
     first = series[0]
     subjects = [one.subject for one in series]
+    busy = any(one.busy for one in series)
     values = [_datum(one, place) for one in series for place in range(len(one.points))]
     commits = sorted({(point.when, point.commit) for one in series for point in one.points})
     x = {
@@ -28,9 +31,13 @@ def draw(series: Sequence[Series]) -> Chart:
     }  # fmt: skip
     y = {"type": "quantitative", "scale": {"zero": False}, "title": f"{first.figure}, {first.unit}"}
     colours = [f"var(--series-{index % chart.SERIES_COLOURS})" for index in range(len(subjects))]
-    scale = chart.series_scale([*subjects, CHANGE], [*colours, chart.WARN])
+    has_change = any(one.changes for one in series)
+    named = [*subjects, *([CHANGE] if has_change else [])]
+    scale = chart.series_scale(named, [*colours, chart.WARN])
     colour: Spec = {"field": "subject", "type": "nominal", "title": None, "scale": scale}
-    boxed = tooltip(cell="subject", commit="commit", date="when", figure="exact", change="change")
+    boxed = tooltip(
+        cell="subject", commit="commit", date="when", figure="exact", change="change", machine=chart.MACHINE
+    )
     line = {
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {"x": x, "y": {**y, "field": "median"}, "color": colour},
@@ -51,16 +58,27 @@ def draw(series: Sequence[Series]) -> Chart:
             "color": {"datum": CHANGE, "type": "nominal", "scale": scale},
         },
     }  # fmt: skip
+    sign = {
+        "transform": [{"filter": "datum.busy"}],
+        "mark": {
+            "type": "point", "shape": "triangle-up", "filled": True, "size": 90, "opacity": 1, "yOffset": -16,
+        },
+        "encoding": {
+            "x": x, "y": {**y, "field": "median"}, "tooltip": boxed, "color": {"value": chart.WARN},
+        },
+    }  # fmt: skip
     spec: Spec = {
         "data": {"values": values},
         "width": {"step": min(60, max(14, 620 // max(len(commits), 1)))},
         "height": 240,
-        "layer": [line, interval, point, mark],
+        "layer": [line, interval, point, *([mark] if has_change else []), *([sign] if busy else [])],
     }
     on = f" on {first.load}" if first.load else ""
     better = "More is better." if first.better == "higher" else "Less is better."
-    about = f"{better} A diamond is a change that the noise does not explain. Measured on {first.machine}."
-    return Chart(f"history-{first.figure}-{first.load}", f"{first.figure}{on}", about, spec)
+    diamond = " A diamond is a change that the noise does not explain." if has_change else ""
+    about = f"{better}{diamond} Measured on {first.machine}."
+    legend = (("warning", chart.BUSY),) if busy else ()
+    return Chart(f"history-{first.figure}-{first.load}", f"{first.figure}{on}", about, spec, legend)
 
 
 def _datum(series: Series, place: int) -> Spec:
@@ -75,4 +93,13 @@ def _datum(series: Series, place: int) -> Spec:
         "high": point.high,
         "exact": f"{series.number(point.median)} {series.unit}" + (f" ({interval})" if interval else ""),
         "change": series.change(point),
+        "busy": point.commit in series.busy,
+        chart.MACHINE: _machine(series, point),
     }
+
+
+def _machine(series: Series, point: Point) -> str:
+    """The state of the machine, for a tooltip. It does not change a count."""
+    if series.kind == DETERMINISTIC:
+        return "does not matter to a count"
+    return series.busy.get(point.commit, "not marked as busy")

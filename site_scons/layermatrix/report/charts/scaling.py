@@ -20,7 +20,7 @@ def charts(found: PeerResults) -> Iterable[Chart]:
     for family in families:
         points = list(_points(found, family))
         if len({point["at"] for point in points}) > 1:
-            yield _chart(found, family, points)
+            yield chart.of_run(_chart(found, family, points), found.conditions)
 
 
 def _points(found: PeerResults, family: str) -> Iterable[Spec]:

@@ -18,11 +18,16 @@ MEANS, LOADS = "means", "loads-"  # keys of charts
 SPEED = "speed as a share of the best other"
 CLEAR = {Verdict.FASTER: (chart.GOOD, "triangle-up"), Verdict.SLOWER: (chart.BAD, "triangle-down")}
 UNCLEAR = (chart.SOFT, "circle"), (chart.WARN, "diamond")  # verdicts without a winner
+NEAR, WIDE = 0.12, 1.5  # marks are close: by this share of the speeds, and this factor of memory
 ROW, BAR = 17, 15  # pixels of a load's row, and of a bar
 
 
 def charts(found: PeerResults) -> Iterable[Chart]:
     """Those that have something to show."""
+    return (chart.of_run(one, found.conditions) for one in _charts(found))
+
+
+def _charts(found: PeerResults) -> Iterable[Chart]:
     points = list(_means(found))
     if points:
         yield _bars(found, points)
@@ -88,7 +93,11 @@ def _bars(found: PeerResults, points: list[Spec]) -> Chart:
 
 def _memory_and_speed(found: PeerResults, points: list[Spec]) -> Chart:
     *_, every = found.summaries
-    values = [{**point, "every": point["group"] == every} for point in points]
+    large_points = [point for point in points if point["group"] == every]
+    below = _crowded(large_points)
+    values = [
+        {**point, "every": point["group"] == every, "below": point["library"] in below} for point in points
+    ]
     x = {
         "field": "peak", "type": "quantitative", "scale": {"type": "log", "nice": False, "padding": 30},
         "title": f"peak memory relative to {found.baseline} (log scale): less is better",
@@ -112,24 +121,41 @@ def _memory_and_speed(found: PeerResults, points: list[Spec]) -> Chart:
         "mark": {"type": "point", "filled": True, "size": 190, "opacity": 1},
         "encoding": encoding,
     }
-    label = {
-        "transform": [{"filter": "datum.every"}],
-        "mark": {"type": "text", "dy": -15, "fontWeight": 600},
-        "encoding": {"x": x, "y": y, "text": {"field": "library"}, "color": {"value": chart.INK}},
-    }
+    labels = [
+        {
+            "transform": [{"filter": f"datum.every && {test}"}],
+            "mark": {"type": "text", "dy": shift, "fontWeight": 600},
+            "encoding": {"x": x, "y": y, "text": {"field": "library"}, "color": {"value": chart.INK}},
+        }
+        for test, shift in (("!datum.below", -15), ("datum.below", 19))
+    ]
     spec: Spec = {
         "params": params("libraries", "groups"),
         "data": {"values": values},
         "transform": shown("libraries", "groups"),
         "width": 620,
         "height": 360,
-        "layer": [large, small, label],
+        "layer": [large, small, *labels],
+        "usermeta": {chart.LEAST: 420},
     }
     about = (
         "The best place is the upper left corner: fast with little memory. A large mark is the mean over all"
         " loads, a small one the mean over a group."
     )
     return Chart("memory-and-speed", "Memory against speed", about, spec)
+
+
+def _crowded(points: list[Spec]) -> set[str]:
+    """The libraries whose names stand below their marks, because another mark is close above."""
+    span = max((point["speed"] for point in points), default=1.0)
+    ordered = sorted(points, key=lambda point: -point["speed"])
+    return {
+        point["library"]
+        for place, point in enumerate(ordered)
+        for above in ordered[:place]
+        if above["speed"] - point["speed"] < NEAR * span
+        and max(point["peak"], above["peak"]) < WIDE * min(point["peak"], above["peak"])
+    }
 
 
 def _against(found: PeerResults, name: str) -> Iterable[Spec]:
@@ -167,7 +193,7 @@ def _intervals(found: PeerResults, name: str, rows: list[Spec]) -> Chart:
         "mark": {"type": "rule", "strokeWidth": 2},
         "encoding": {
             "x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y,
-            "color": {**colour, "legend": None},
+            "color": colour,
         },
     }  # fmt: skip
     point = {

@@ -1,0 +1,1 @@
+"""Where bundles run: one module per executor behind one interface, in the shape of `concurrent.futures`."""

@@ -1,0 +1,2 @@
+// What users include.
+unsigned many_find(unsigned key);
