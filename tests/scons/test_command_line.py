@@ -107,7 +107,7 @@ def test_a_dry_run_of_a_job_prints_what_it_would_do_and_does_nothing(fresh: Proj
 def test_every_job_has_a_dry_run(project: Project, cc: str) -> None:
     jobs = [job.name for job in registry.JOBS if job.kind is targets.Kind.JOB and job.name != "fuzz"]
     # they have to be given what they work on
-    for name in ("watch", "compare", "bisect", "record", "new", "completion"):
+    for name in ("watch", "compare", "bisect", "record", "merge", "new", "completion"):
         jobs.remove(name)
     jobs.remove("matrix")  # it has more than a hundred cells, unless some are selected
     cell = ("variant=phase3", "mode=release", f"compiler={cc}", "sanitizer=none", "target=native", "lto=off")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
 from layermatrix.core.host import Host
-from layermatrix.core.records import NotMeasured
+from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import bench, counters
 from layermatrix.store import comparable
 from layermatrix.store.entries import DETERMINISTIC, TIMED
@@ -68,7 +68,10 @@ def of_group(results: Results, group: Group, *, timed: bool = True) -> Results:
     baseline = results.baseline
     if not _fits(_key(results, baseline, timed), group.key):
         reason = NotMeasured("it was measured on another host, whose figures do not compare")
-        baseline = replace(baseline, evidence=dict.fromkeys(baseline.evidence, reason))
+        evidence = {
+            kind: reason if isinstance(one, Measured) else one for kind, one in baseline.evidence.items()
+        }
+        baseline = replace(baseline, evidence=evidence)
     return replace(results, cells=group.cells, baseline=baseline)
 
 

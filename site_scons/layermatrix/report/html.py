@@ -514,7 +514,7 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     counted = next((record for record in records if not isinstance(record, NotMeasured)), None)
     if counted:
         how = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
-        repeats = "the cache is a model, so the counts repeat on any machine"
+        repeats = "the cache is a model, so the counts repeat on every host of one kind"
         yield "counters", f"{counted.tool}; {repeats}{how}"
     yield from results.loads.items()
 
