@@ -37,7 +37,7 @@ VARIABLES = (
     "LDFLAGS", "rounds", "experiment", "loads", "seconds", "cells", "preset", "sample", "shard", "shards",
     "why", "quarantine", "peer", "libraries", "base", "ci", "layer", "like", "project", "reports", "shell",
     "tests", "python", "precision", "budget", "seed", "strict", "load", "runs", "planted", "figure",
-    "commits", "from", "store", "format", "since", "to",
+    "commits", "from", "store", "stores", "format", "since", "to",
     "program", "trace", "process", "events",
     "a", "b", "metric", "good", "bad", "with", "pairs", "write", "trials", "executor",
 )  # fmt: skip
