@@ -15,8 +15,9 @@ import sys
 import time
 from pathlib import Path
 
+from layermatrix.core.host import Host
 from layermatrix.store import database, recording
-from layermatrix.store.entries import CELL, Figure, Machine, Measurement, Revision, Run, Subject
+from layermatrix.store.entries import CELL, Figure, Measurement, Revision, Run, Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS, VARIANTS = 100, ("first", "last")
@@ -79,7 +80,7 @@ def store(file: Path, cells: int) -> None:
         Measurement(Subject(f"cell{one}", CELL, "first", "release", "gcc", "none", "native"), tuple(figures))
         for one in range(cells)
     ]
-    machine = Machine("A CPU", "f", 2, "x86_64", "Linux 6.1", "glibc 2.36")
+    machine = Host("x86_64", "A CPU", "f", 2, "Linux 6.1", "glibc 2.36", "3.11.7", "m")
     revision = Revision("a" * 40, 0, 1, False)
     run = Run("matrix", WHEN, WHEN, revision, "scons matrix", machine)
     with database.writable(file) as opened:

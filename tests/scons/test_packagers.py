@@ -74,10 +74,44 @@ def test_the_other_family_takes_the_place_of_the_usual_compiler(foreign: Project
     assert foreign.build(*BUILD, f"CC={versioned(family)}").cells == {f"small-release-{family}"}
 
 
+@pytest.mark.parametrize("launcher", ["./launch", "ccache"])
+def test_a_launcher_starts_every_compile_and_changes_no_file(
+    foreign: Project, launcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if launcher == "ccache" and shutil.which(launcher) is None:
+        pytest.skip("ccache is not installed")
+    monkeypatch.setenv("CCACHE_DIR", str(foreign.path("ccache")))
+    foreign.write("launch", '#!/bin/sh\necho "$*" >>launched\nexec "$@"\n')
+    foreign.path("launch").chmod(0o755)
+    command, cell = versioned(COMPILER.name), f"small-release-{COMPILER.name}"
+    names = ("libpool.so", "evidence/code.json") if launcher == "./launch" else ("libpool.so",)
+    files = [f"build/{cell}/{name}" for name in names]
+
+    def built(compiler: str) -> list[bytes]:
+        run = foreign.build("variant=small", f"CC={compiler}", *files)
+        assert run.cells == {cell}
+        contents = [foreign.path(name).read_bytes() for name in files]
+        shutil.rmtree(foreign.path("build"))
+        return contents
+
+    assert built(f"{launcher} {command}") == built(command)
+    if launcher == "ccache":
+        assert any(path.is_file() for path in foreign.path("ccache").rglob("*R"))  # it keeps results
+    else:
+        launched = foreign.read("launched").splitlines()
+        assert all(line.startswith(f"{command} ") for line in launched)
+        kinds = {kind: sum(f" {kind} " in line for line in launched) for kind in ("-c", "-E", "-shared")}
+        assert all(kinds.values()), kinds
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ("CC=gcc-99", "CC=gcc-99: gcc-99 is not installed\n"),
+        (
+            "CC=./nosuch gcc",
+            "CC=./nosuch gcc: ./nosuch is not installed; launchers of compilers are ccache, ",
+        ),
         ("CC=ls", "CC=ls: ls is installed but does not run: exit status 2: "),
         ("CC=./tcc", "CC=./tcc: neither gcc nor clang; its version is 'tcc 0.9'\n"),
         ("CFLAGS='x", "CFLAGS='x: no closing quotation\n"),

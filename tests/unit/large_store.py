@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from layermatrix.core.host import Host
 from layermatrix.store import database, history, query, recording
-from layermatrix.store.entries import CELL, TIMED, Figure, Machine, Measurement, Revision, Run, Subject
+from layermatrix.store.entries import CELL, TIMED, Figure, Measurement, Revision, Run, Subject
 
-MACHINE = Machine("A CPU", "f1", 2, "x86_64", "Linux 6.1", "glibc 2.36")
+MACHINE = Host("x86_64", "A CPU", "f1", 2, "Linux 6.1", "glibc 2.36", "3.11.7", "m1")
 VARIANTS, LOADS = 10, 10
 FIGURES = ("instructions", "l1_misses", "mispredictions", "speed", "cpu_time")
 OF_RUN = VARIANTS * LOADS * len(FIGURES)
@@ -27,7 +28,7 @@ def name_of(number: int) -> str:
     return f"{number:010x}".ljust(40, "0")
 
 
-def run(number: int, commit: str = "", machine: Machine = MACHINE, *, dirty: bool = False) -> Run:
+def run(number: int, commit: str = "", machine: Host = MACHINE, *, dirty: bool = False) -> Run:
     """The run of this number, an hour after the one before."""
     day, hour = divmod(number, 24)
     when = f"2026-{1 + day // 28:02}-{1 + day % 28:02}T{hour:02}:00:00Z"
@@ -35,9 +36,9 @@ def run(number: int, commit: str = "", machine: Machine = MACHINE, *, dirty: boo
     return Run("bench", when, when, revision, "scons bench", machine)
 
 
-def subject(variant: str) -> Subject:
+def subject(variant: str, library: str = "d1") -> Subject:
     return Subject(
-        f"{variant}-release-gcc", CELL, variant, "release", "gcc", "none", "native", {}, "d1", "gcc 12.2.0"
+        f"{variant}-release-gcc", CELL, variant, "release", "gcc", "none", "native", {}, library, "gcc 12.2.0"
     )
 
 

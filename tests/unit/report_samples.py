@@ -20,7 +20,7 @@ from layermatrix.analysis.layer_path import Backend, LayerPath, Overlap, Stage
 from layermatrix.analysis.results import (
     BaselineResult,
     CellResult,
-    Host,
+    Here,
     LeftOut,
     Origin,
     Results,
@@ -76,6 +76,7 @@ LAYERS = {
 }
 EVENTS = ("instructions", "i1_misses", "d1_misses", "ll_misses", "branches", "mispredicted")
 NOT_INSTALLED = NotMeasured("valgrind is not installed")
+HERE = Here("x86_64", "Made-up CPU", "f1", 2, "Linux 6", "glibc 2.36", "3.11.7", "m1", {"gcc": "gcc 12.2"})
 
 
 # --- evidence
@@ -444,7 +445,7 @@ def record(cells: Iterable[CellResult], **changes: Any) -> Results:
     cells = tuple(cells)
     made = Results(
         system=System("sys", "A system of layers."),
-        host=Host("Made-up CPU", 2, "x86_64", "Linux 6", "glibc 2.36", {"gcc": "gcc 12.2"}),
+        host=HERE,
         loads={"server": "a server's load", "mixed": "random sizes"},
         headline="mixed",
         cells=cells,

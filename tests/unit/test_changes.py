@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from large_store import MACHINE
 
 from layermatrix.analysis import changes
 from layermatrix.analysis.changes import DocumentError, Moved
 from layermatrix.analysis.results import SCHEMA
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import Variable
-from layermatrix.jobs import base_commit, commits, compare
+from layermatrix.core.host import Host
+from layermatrix.jobs import base_commit, commits, compare, given_files
 from layermatrix.report import changes as report
 
 
@@ -37,8 +39,8 @@ def cell(name: str, **given: Any) -> dict[str, Any]:
     return {**made, **given}
 
 
-def document(*cells: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": SCHEMA, "cells": list(cells)}
+def document(*cells: dict[str, Any], host: Host | None = MACHINE) -> dict[str, Any]:
+    return {"schema": SCHEMA, "cells": list(cells), "host": host.to_json() if host else {"cpu": "A CPU"}}
 
 
 def test_equal_results_have_no_changes() -> None:
@@ -122,6 +124,71 @@ def test_shards_become_one_document() -> None:
         changes.merged([document(cell("a")), document(cell("a"))])
 
 
+def moved(name: str) -> dict[str, Any]:
+    """A cell with one more instruction in the code and in an operation."""
+    made = copy.deepcopy(cell(name))
+    made["asm"]["entries"]["get"]["instructions"] += 1
+    made["counters"]["loads"]["mixed"]["per_op"]["instructions"] += 1
+    return made
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        (replace(MACHINE, identity="m2", cpu="B", cores=64), None),
+        (
+            replace(MACHINE, identity="m2", libc="musl 1.2.4"),
+            "measured on another kind of host: C library musl 1.2.4, not glibc 2.36",
+        ),
+        (
+            replace(MACHINE, cpu_flags="f2"),
+            "measured on another kind of host: processor features f2, not f1",
+        ),
+        (None, "the kind of host that counted these results is unknown: measure it again"),
+    ],
+)
+def test_counts_of_another_kind_of_host_are_not_compared_and_the_code_is(
+    host: Host | None, reason: str | None
+) -> None:
+    found = changes.compare(document(cell("a")), document(moved("a"), host=host), "main")
+    groups = {one.group for one in found.moved}
+    assert groups == ({changes.CODE} if reason else {changes.CODE, changes.COUNTERS})
+    assert found.apart == ((changes.Apart(("a",), reason),) if reason else ())
+    text = report.render(found)
+    assert (f"Counts that are not compared: of a: {reason}." in text) == bool(reason)
+
+
+def test_a_base_that_was_built_here_needs_no_note_of_its_host() -> None:
+    base, now = document(cell("a"), host=None), document(moved("a"))
+    assert changes.compare(base, now, "main").apart != ()
+    assert changes.compare(base, now, "main", is_from_here=True).apart == ()
+
+
+def test_merged_shards_keep_the_host_of_each_cell() -> None:
+    musl = replace(MACHINE, identity="m2", libc="musl 1.2.4")
+    base = changes.merged([document(cell("a")), document(cell("b"), host=musl)])
+    assert [one["libc"] for one in base["hosts"]] == ["glibc 2.36", "musl 1.2.4"]
+    again = changes.merged([base, document(cell("c"))])
+    now = document(moved("a"), moved("b"), moved("c"))
+    for merged in (again, json.loads(json.dumps(again))):
+        found = changes.compare(merged, now, "main")
+        assert [one.cells for one in found.apart] == [("b",)]
+        assert {one.cell for one in found.moved if one.group == changes.COUNTERS} == {"a", "c"}
+
+
+def test_a_cell_that_another_host_counted_is_compared_as_that_host() -> None:
+    musl = replace(MACHINE, identity="m2", libc="musl 1.2.4")
+    hosted = {
+        **document(cell("a", hosts={"counters": musl.id})),
+        "hosts": [{"id": musl.id, **musl.to_json()}],
+    }
+    assert changes.compare(hosted, document(moved("a"), host=musl), "main").apart == ()
+    assert [one.cells for one in changes.compare(hosted, document(moved("a")), "main").apart] == [("a",)]
+    damaged = {**hosted, "hosts": [{"id": musl.id}]}
+    with pytest.raises(DocumentError, match="the results are damaged: host: architecture is None"):
+        changes.compare(damaged, document(moved("a")), "main")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -146,9 +213,9 @@ def test_the_results_of_shards_are_named_by_paths_and_patterns(tmp_path: Path) -
         (tmp_path / "shards" / name / "results.json").touch()
     both = [tmp_path / "shards" / name / "results.json" for name in ("1", "2")]
     for text in ("shards/*/results.json", f"{tmp_path}/shards/*/results.json", ", ".join(map(str, both))):
-        assert compare.files(tmp_path, text) == both
+        assert given_files.of(tmp_path, compare.REPORTS, text) == both
     with pytest.raises(RequestError, match=r"reports=shards/3\*: there is no such file"):
-        compare.files(tmp_path, "shards/1/*.json,shards/3*")
+        given_files.of(tmp_path, compare.REPORTS, "shards/1/*.json,shards/3*")
 
 
 @dataclass(frozen=True)

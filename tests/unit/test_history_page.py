@@ -11,7 +11,8 @@ import pytest
 from layermatrix.report import history, terminal
 from layermatrix.report.history import Missed, Page, PageError, Series
 from layermatrix.store.changes import Change
-from layermatrix.store.history import DETERMINISTIC, TIMED, Apart, Point
+from layermatrix.store.entries import DETERMINISTIC, TIMED
+from layermatrix.store.history import Apart, Point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CHANGE = Change(20.0, 18.0, "a" * 40)

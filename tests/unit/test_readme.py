@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import report_samples as samples
 
-from layermatrix.analysis.results import Host
+from layermatrix.core.host import Host
 from layermatrix.jobs import generated
 from layermatrix.report import accepted, readme
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = Host("Made-up CPU", 2, "x86_64", "Linux 6", "glibc 2.36", {})
+HOST = Host("x86_64", "Made-up CPU", "f1", 2, "Linux 6", "glibc 2.36")
 DAY = datetime.date(2026, 1, 31)
 TEXT = "# A\n\n<!-- generated: {} -->\nold\n<!-- end -->\n\nthe rest\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from large_store import MACHINE, count, name_of, run, subject, timing
 
-from layermatrix.store import changes, database, history, recording
+from layermatrix.store import changes, comparable, database, history, recording
 from layermatrix.store.entries import Figure, Measurement, Run, Subject
 from layermatrix.store.history import History, Point
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_compared_is_apart_with_the_reason(tmp_path: Path) -> Non
     found = history_of(tmp_path, [*own, *foreign])
     assert [point.median for point in found.points] == [20.0] * 3
     assert [(one.count, one.reason.partition(":")[0]) for one in found.apart] == [
-        (1, "measured on another kind of machine"),
+        (1, "measured on another kind of host"),
         (1, "the load had another program or other arguments"),
         (1, "no commit is known"),
         (1, "the files differed from the commit"),
@@ -96,13 +96,50 @@ def test_what_cannot_be_compared_is_apart_with_the_reason(tmp_path: Path) -> Non
 def test_counts_of_another_processor_with_equal_features_are_in_the_series_and_timings_are_not(
     tmp_path: Path,
 ) -> None:
-    other = replace(MACHINE, cpu="another CPU")
+    other = replace(MACHINE, cpu="another CPU", identity="m2")
     counts = history_of(tmp_path, [(run(1), count(1.0)), (run(2, machine=other), count(2.0))])
     assert len(counts.points) == 2
     timings = history_of(
         tmp_path, [(run(3), timing(1.0)), (run(4, machine=other), timing(2.0))], figure="speed"
     )
     assert len(timings.points) == 1
+    assert [one.reason for one in timings.apart] == [
+        "measured on another machine: processor A CPU, not another CPU"
+    ]
+
+
+def test_timings_of_two_machines_of_one_model_are_apart(tmp_path: Path) -> None:
+    alike = replace(MACHINE, identity="m2")
+    found = history_of(
+        tmp_path, [(run(1, machine=alike), timing(9.0)), (run(2), timing(1.0)), (run(3), timing(1.0))],
+        figure="speed",
+    )  # fmt: skip
+    assert [point.median for point in found.points] == [1.0, 1.0]
+    assert [one.reason for one in found.apart] == [comparable.ONE_MODEL]
+
+
+def test_a_machine_that_gets_another_kernel_or_python_stays_the_same(tmp_path: Path) -> None:
+    newer = replace(MACHINE, kernel="Linux 6.6", python="3.12.0")
+    found = history_of(
+        tmp_path, [(run(1), timing(1.0)), (run(2, machine=newer), timing(1.0))], figure="speed"
+    )
+    assert (len(found.points), found.apart) == (2, ())
+
+
+def test_two_binaries_of_one_commit_from_two_machines_are_not_one_series(tmp_path: Path) -> None:
+    other = replace(MACHINE, identity="m2")
+    with database.writable(tmp_path / "store.sqlite") as store:
+        for number in (0, 1, 2, 4):
+            recording.add(store, run(number), [Measurement(SMALL, (count(20.0),))])
+        for number, library in ((1, "d2"), (2, "d1"), (3, "d3")):
+            one = replace(run(number, machine=other), started="2026-05-01T00:00:00Z")
+            recording.add(store, one, [Measurement(subject("small", library), (count(21.0),))])
+        found = history.history(store, load="churn", subject=SMALL.name, figure="instructions")
+    # commit 1: the machine with more commits counts; commit 2: equal binaries, the later run; commit 3: alone
+    assert [point.median for point in found.points] == [20.0, 20.0, 21.0, 21.0, 20.0]
+    assert found.apart == (
+        history.Apart(1, "measured on another machine, with another binary of the same build"),
+    )
 
 
 def test_what_is_not_recorded_has_no_points(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from layermatrix.build import toolchain
+from layermatrix.build import launchers, toolchain
 from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.toolchain import (
     Missing,
@@ -367,3 +367,122 @@ def test_a_linker_is_run_once_for_each_option(workshop: Workshop, tmp_path: Path
         assert toolchain.links(gcc, "-Wl,-Byes", tmp_path, workshop.cache)
         assert not toolchain.links(gcc, "-Wl,-Bno", tmp_path, workshop.cache)
     assert len([call for call in workshop.calls() if "-shared" in call]) == 2
+
+
+# --- launchers: programs that start the compiler after them
+
+
+LAUNCHER = 'exec "$@"'
+
+
+def started(workshop: Workshop, text: str, *names: str) -> dict[str, Toolchain | Missing]:
+    return find_compilers(names, workshop.cache, CompilerVariables({"CC": text}, ("CC",)))
+
+
+@pytest.fixture
+def launching(workshop: Workshop) -> Workshop:
+    """A workshop whose gcc also answers which family it is of."""
+    workshop.add("gcc", 'case "$*" in *-dM*) echo "#define __GNUC__ 12" ;; esac\n' + GCC)
+    return workshop
+
+
+GCC = ANSWERS.format(name="${0##*/}", version="12.2.0", link=RUNS).replace("    -", "    *-")
+
+
+@pytest.mark.parametrize("launcher", ["ccache", "sccache", "icecc", "distcc", "wrapper"])
+def test_the_compiler_behind_a_launcher_is_the_one_that_is_identified(
+    launching: Workshop, launcher: str
+) -> None:
+    launching.add(launcher, LAUNCHER)
+    found = started(launching, f"{launcher} gcc", "gcc", "clang")["gcc"]
+    assert isinstance(found, Toolchain)
+    assert found.command == (launcher, "gcc")
+    assert found.cxx == (launcher, "g++")
+    alone = started(launching, "gcc", "gcc")["gcc"]
+    assert isinstance(alone, Toolchain)
+    assert found.identity == alone.identity == "gcc (Fake) 12.2.0, x86_64-fake-linux"
+
+
+def test_a_launcher_that_starts_the_compiler_by_a_longer_name_changes_no_identity(
+    launching: Workshop,
+) -> None:
+    launching.bin.joinpath("x86_64-linux-gnu-gcc").symlink_to("gcc")
+    launching.add("distcc", 'shift; exec x86_64-linux-gnu-gcc "$@"')
+    found = started(launching, "distcc gcc", "gcc")["gcc"]
+    assert isinstance(found, Toolchain)
+    assert found.version == "gcc (Fake) 12.2.0"
+
+
+def test_another_compiler_behind_the_same_launcher_has_another_identity(launching: Workshop) -> None:
+    launching.add("ccache", LAUNCHER)
+    before = started(launching, "ccache gcc", "gcc")["gcc"]
+    launching.add("gcc", launching.bin.joinpath("gcc").read_text().replace("12.2.0", "13.1.0"))
+    after = started(launching, "ccache gcc", "gcc")["gcc"]
+    assert isinstance(before, Toolchain)
+    assert isinstance(after, Toolchain)
+    assert (before.version, after.version) == ("gcc (Fake) 12.2.0", "gcc (Fake) 13.1.0")
+
+
+def test_a_launcher_under_the_name_of_a_compiler_is_seen_through(launching: Workshop, tmp_path: Path) -> None:
+    """As /usr/lib/ccache/gcc, which is a link to ccache."""
+    launching.add("ccache", f'exec {launching.bin / "gcc"} "$@"')
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    folder.joinpath("gcc").symlink_to(launching.bin / "ccache")
+    assert started(launching, str(folder / "gcc"), "gcc")["gcc"].name == "gcc"
+    launching.add("gcc", launching.bin.joinpath("gcc").read_text().replace("12.2.0", "13.1.0"))
+    after = started(launching, str(folder / "gcc"), "gcc")["gcc"]
+    assert isinstance(after, Toolchain)
+    assert after.version == "gcc (Fake) 13.1.0"
+
+
+def test_options_of_a_launcher_and_of_the_compiler_need_not_be_programs(launching: Workshop) -> None:
+    launching.add("nice", 'shift; shift; exec "$@"')
+    found = started(launching, "nice -n 5 gcc -isystem /no/such/folder", "gcc")["gcc"]
+    assert isinstance(found, Toolchain)
+    assert found.cxx == ("nice", "-n", "5", "g++", "-isystem", "/no/such/folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nosuch gcc", "nosuch is not installed; launchers of compilers are ccache, sccache, icecc, distcc"),
+        ("sccache gcc", "sccache is not installed: apt install sccache"),
+        ("ccache gcc-99", "gcc-99 is not installed"),
+        ("ccache clang", "clang is not installed: apt install clang"),
+        ("ccache", "ccache starts a compiler: name one after it, such as CC='ccache gcc'"),
+        ("says gcc", "the launcher says does not start gcc: its version is 'gcc --version'"),
+        ("breaks gcc", "the launcher breaks does not start gcc: exit status 3: no server"),
+    ],
+)
+def test_what_is_wrong_with_a_launcher_is_named(launching: Workshop, text: str, message: str) -> None:
+    launching.add("ccache", LAUNCHER)
+    launching.add("says", 'echo "$@"')
+    launching.add("breaks", "echo no server >&2; exit 3")
+    with pytest.raises(SelectionError) as error:
+        started(launching, text, "gcc")
+    assert str(error.value) == f"CC={text}: {message}"
+
+
+def test_the_variables_of_launchers_are_passed_on_with_a_launcher_only(tmp_path: Path) -> None:
+    wanted = {"CCACHE_DIR": "/c", "DISTCC_HOSTS": "a b", "HOME": "/h"}
+    given = {**wanted, "HOMEPAGE": "x", "CCACHED": "x", "CC": "x"}
+    assert launchers.variables(("ccache", "gcc"), given) == wanted
+    assert launchers.variables(("gcc",), given) == {}
+    tmp_path.joinpath("ccache").touch()
+    tmp_path.joinpath("gcc").symlink_to(tmp_path / "ccache")
+    assert launchers.variables((str(tmp_path / "gcc"),), given) == wanted
+
+
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="ccache is not installed")
+def test_ccache_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    cache = tmp_path / "cache.json"
+    found = [
+        find_compilers(["gcc"], cache, CompilerVariables({"CC": text}, ("CC",)))["gcc"]
+        for text in ("gcc", "ccache gcc")
+    ]
+    one, other = (answer.identity for answer in found if isinstance(answer, Toolchain))
+    assert one == other

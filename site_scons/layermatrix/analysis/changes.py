@@ -1,7 +1,8 @@
 """What a change moved: the figures of two results that are counted, not timed, cell by cell.
 
 Reads two documents of the form of results.json (`results.document`). Speeds are left out: runs of two moments
-or machines do not compare. Results of shards are first merged to one document.
+or machines do not compare. Counts are left out, with the reason, where `store.comparable` does not allow to
+compare the hosts that took them. Results of shards are first merged to one document.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Any
 
 from layermatrix.analysis.results import SCHEMA
 from layermatrix.core.errors import quote
+from layermatrix.core.host import Host
+from layermatrix.evidence.counters import KIND
+from layermatrix.store import comparable
+from layermatrix.store.entries import DETERMINISTIC
 
 Document = Mapping[str, Any]
 COUNTED = {  # of a load -> digits that are compared and shown
@@ -63,9 +68,18 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """Cells whose counts do not compare, because of the hosts that took them, and the reason."""
+
+    cells: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Changes:
     """broken: fail now, not before. fixed: failed before, not now. failing: failed before as well. added,
-    gone: cells of one side alone. compared: the number of cells of both sides. base: what it is called."""
+    gone: cells of one side alone. compared: the number of cells of both sides. base: what it is called.
+    apart: cells whose counts do not compare; their code does."""
 
     base: str
     compared: int
@@ -75,6 +89,7 @@ class Changes:
     added: tuple[str, ...]
     gone: tuple[str, ...]
     moved: tuple[Moved, ...]
+    apart: tuple[Apart, ...] = ()
 
 
 def load(path: Path) -> Document:
@@ -97,18 +112,24 @@ def load(path: Path) -> Document:
 
 
 def merged(documents: Sequence[Document]) -> Document:
-    """One document with the cells of all. Raises DocumentError if two have the same cell."""
+    """One document with the cells of all; each names the host of its own document. Raises DocumentError if
+    two have the same cell."""
     cells: dict[str, Any] = {}
+    hosts: dict[str, Host] = {}
     for document in documents:
+        own = _own_host(document)
+        hosts |= _hosts(document)
         for cell in document["cells"]:
             if cell["id"] in cells:
                 raise DocumentError(f"two results have the cell {quote(cell['id'])}: give each shard once")
-            cells[cell["id"]] = cell
-    return {**documents[0], "cells": list(cells.values())}
+            cells[cell["id"]] = cell if "host" in cell else {**cell, "host": own.id if own else None}
+    listed = [{"id": name, **host.to_json()} for name, host in hosts.items()]
+    return {**documents[0], "cells": list(cells.values()), "hosts": listed}
 
 
-def compare(base: Document | None, now: Document, name: str) -> Changes:
-    """What differs. Without a base, every cell is new. name: what the base is called."""
+def compare(base: Document | None, now: Document, name: str, *, is_from_here: bool = False) -> Changes:
+    """What differs. Without a base, every cell is new. name: what the base is called. is_from_here: this
+    machine has counted both."""
     before = {cell["id"]: cell for cell in base["cells"]} if base else {}
     after = {cell["id"]: cell for cell in now["cells"]}
     failed = {
@@ -118,6 +139,7 @@ def compare(base: Document | None, now: Document, name: str) -> Changes:
     }
     failed_before = {name for name, cell in before.items() if cell["failed"]}
     both = [name for name in after if name in before]
+    reasons = {} if is_from_here or base is None else _why_apart(base, now, both)
     return Changes(
         base=name,
         compared=len(both),
@@ -126,8 +148,63 @@ def compare(base: Document | None, now: Document, name: str) -> Changes:
         fixed=tuple(name for name in both if name in failed_before and name not in failed),
         added=tuple(name for name in after if name not in before) if base else (),
         gone=tuple(name for name in before if name not in after),
-        moved=tuple(one for name in both for one in _moved(name, before[name], after[name])),
+        moved=tuple(
+            one
+            for name in both
+            for one in _moved(name, before[name], after[name])
+            if name not in reasons or one.group != COUNTERS
+        ),
+        apart=tuple(
+            Apart(tuple(name for name in both if reasons.get(name) == reason), reason)
+            for reason in dict.fromkeys(reasons.values())
+        ),
     )
+
+
+def _why_apart(base: Document, now: Document, cells: Sequence[str]) -> dict[str, str]:
+    """Cell -> the reason why its counts do not compare; without the cells whose counts do."""
+    before, after = _counting_hosts(base), _counting_hosts(now)
+    found = {}
+    for name in cells:
+        reason = _why_other(before[name], after[name])
+        if reason:
+            found[name] = reason
+    return found
+
+
+def _why_other(before: Host | None, now: Host | None) -> str | None:
+    if before is None or now is None:
+        side = "the base" if before is None else "these results"
+        return f"the kind of host that counted {side} is unknown: measure it again"
+    return comparable.why_other_host(DETERMINISTIC, now, before)
+
+
+def _counting_hosts(document: Document) -> dict[str, Host | None]:
+    """Cell -> the host that counted it; None if the document does not name it."""
+    own, hosts = _own_host(document), _hosts(document)
+    found = {}
+    for cell in document["cells"]:
+        noted = (cell.get("hosts") or {}).get(KIND.name) or cell.get("host")
+        found[cell["id"]] = hosts.get(noted) if noted or "host" in cell else own
+    return found
+
+
+def _own_host(document: Document) -> Host | None:
+    """The host that wrote a document; None if it is of a version that did not note its kind."""
+    try:
+        return Host.from_json(document.get("host"))
+    except ValueError:
+        return None
+
+
+def _hosts(document: Document) -> dict[str, Host]:
+    """The hosts that a document names, by their ids. Raises DocumentError for a damaged one."""
+    try:
+        found = [Host.from_json(one) for one in document.get("hosts", ())]
+    except ValueError as error:
+        raise DocumentError(f"the results are damaged: {error}; measure them again") from None
+    own = _own_host(document)
+    return {host.id: host for host in (*found, *([own] if own else []))}
 
 
 def _moved(cell: str, before: Document, after: Document) -> Iterator[Moved]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layermatrix.analysis import deviations
+from layermatrix.analysis import deviations, host_groups
 from layermatrix.analysis.figures import (
     Evidence,
     Interval,
@@ -48,7 +48,8 @@ Cells = Mapping[str, "CellResult"]  # by variant
 @dataclass(frozen=True)
 class Measure:
     """A figure of the story. figure: the measured figure that corresponds to a reported one. A difference
-    within the relative `tolerance` or the absolute `floor` counts as no difference."""
+    within the relative `tolerance` or the absolute `floor` counts as no difference. evidence: the kind that
+    it is from, if it depends on the host."""
 
     key: str
     title: str
@@ -59,6 +60,7 @@ class Measure:
     value: Callable[[Evidence, str | None], Value]
     suffix: str = ""
     floor: float = 0.0
+    evidence: str = ""
 
 
 def _speed(cell: Evidence, load: str | None) -> Value:
@@ -76,8 +78,27 @@ def _speed(cell: Evidence, load: str | None) -> Value:
 
 MEASURES = (
     Measure("code", "Instructions of {entry}", "asm_lines", Direction.LOWER, 0.02, 0, entry_instructions),
-    Measure("executed", "Instructions per {work}", "", Direction.LOWER, 0.02, 1, op_instructions),
-    Measure("misses", "L1 misses per {work}", "l1_misses", Direction.LOWER, 0.05, 3, l1_misses, floor=0.005),
+    Measure(
+        "executed",
+        "Instructions per {work}",
+        "",
+        Direction.LOWER,
+        0.02,
+        1,
+        op_instructions,
+        evidence="counters",
+    ),
+    Measure(
+        "misses",
+        "L1 misses per {work}",
+        "l1_misses",
+        Direction.LOWER,
+        0.05,
+        3,
+        l1_misses,
+        floor=0.005,
+        evidence="counters",
+    ),
     Measure(
         "speed",
         "Speed on {load}, in multiples of the {baseline}",
@@ -87,6 +108,7 @@ MEASURES = (
         2,
         _speed,
         "x",
+        evidence="bench",
     ),
 )
 
@@ -171,7 +193,7 @@ def _settings(results: Results, cell: CellResult) -> Mapping[str, str]:
 
 
 def _step(measure: Measure, parent: CellResult, child: CellResult, config: str, results: Results) -> Step:
-    before, after = (measure.value(cell, results.headline) for cell in (parent, child))
+    before, after = _values(measure, parent, child, results)
     same_layers = parent.layers == child.layers
     projected = None if same_layers else _projected(measure, parent, child, results)
     expected = Direction.SAME if same_layers else measure.better
@@ -196,6 +218,16 @@ def _step(measure: Measure, parent: CellResult, child: CellResult, config: str, 
         agrees=_agrees(expected, measured),
         reason=next((f"{cell.variant}: {_reason(value)}" for cell, value in missing), None),
     )
+
+
+def _values(measure: Measure, parent: CellResult, child: CellResult, results: Results) -> tuple[Value, Value]:
+    """The figures of both cells. That of the child is missing if hosts took them that do not compare."""
+    before, after = (measure.value(cell, results.headline) for cell in (parent, child))
+    if measure.evidence and _is_known(before) and _is_known(after):
+        reason = host_groups.why_apart(results, measure.evidence, child, parent)
+        if reason:
+            return before, NotMeasured(reason)
+    return before, after
 
 
 def _is_known(value: Value) -> bool:

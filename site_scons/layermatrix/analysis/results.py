@@ -7,8 +7,6 @@ registered gates; every exporter and every exit status uses it.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +16,11 @@ from layermatrix.analysis import comparison, layer_path, layercost
 from layermatrix.analysis.story import Story
 from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
-from layermatrix.core import c_library, processor
 from layermatrix.core.command import scons
+from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
-from layermatrix.evidence import counters, registry
+from layermatrix.evidence import counters, hosts, registry
 from layermatrix.evidence.columns import View
 from layermatrix.evidence.counters import Counters
 from layermatrix.evidence.kind import AnyKind, Check, Kind, Status
@@ -81,7 +79,8 @@ class _Evidence:
 class CellResult(_Evidence):
     """Everything that is known about a cell. layers: their titles. reported: the reported figures of the
     variant. reference: its counters compared with the accepted ones. layer_costs: the work of its layers,
-    counted in the cell whose layers count. own: its values of own axes that are not the default."""
+    counted in the cell whose layers count. own: its values of own axes that are not the default. hosts: kind
+    of evidence -> the host that took its record, if it was another one than this."""
 
     id: str
     variant: str
@@ -100,6 +99,7 @@ class CellResult(_Evidence):
     layer_costs: LayerCosts | NotMeasured
     interrupted: bool = False
     own: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, Host] = field(default_factory=dict)
 
     @property
     def is_shipped(self) -> bool:
@@ -161,6 +161,7 @@ class BaselineResult(_Evidence):
     name: str
     reported: Mapping[str, str]
     evidence: Records
+    hosts: Mapping[str, Host] = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
@@ -176,15 +177,10 @@ class System:
 
 
 @dataclass(frozen=True)
-class Host:
-    """The machine and the tools that the figures were taken with. compilers: name -> version."""
+class Here(Host):
+    """This host, and the compilers that built the cells: name -> version."""
 
-    cpu: str
-    cores: int | None
-    machine: str
-    kernel: str
-    libc: str
-    compilers: Mapping[str, str]
+    compilers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -212,7 +208,7 @@ class Results:
     not compiled, because another cell has an equal one."""
 
     system: System
-    host: Host
+    host: Here
     loads: Mapping[str, str]
     headline: str | None
     cells: tuple[CellResult, ...]
@@ -286,6 +282,7 @@ def document(results: Results) -> dict[str, Any]:
     parts = plain(results)
     parts["cells"] = [_cell_document(cell) for cell in results.cells]
     parts["baseline"] = _with_evidence(parts["baseline"])
+    parts["hosts"] = _hosts_document(results)
     parts.pop("history")  # the job `export` prints it from the store
     return {"schema": parts.pop("schema"), **parts}
 
@@ -294,8 +291,16 @@ def _cell_document(cell: CellResult) -> dict[str, Any]:
     parts = plain(cell)
     parts["layer_counts"] = parts.pop("layer_costs")  # as it is called in files; `layers` are the titles
     parts["evidence"].pop("layers", None)
+    parts["hosts"] = {kind: host.id for kind, host in cell.hosts.items()}
     checks = [{"kind": found.kind, **plain(found.check)} for found in cell.checks]
     return {**_with_evidence(parts), "checks": checks, "failed": cell.failed, "repeat": cell.repeat}
+
+
+def _hosts_document(results: Results) -> list[dict[str, Any]]:
+    """Each other host once: cells name it by its id."""
+    records: list[CellResult | BaselineResult] = [results.baseline, *results.cells]
+    found = dict.fromkeys(host for record in records for host in record.hosts.values())
+    return [{"id": host.id, "kind": str(host.kind), **host.to_json()} for host in found]
 
 
 def _with_evidence(parts: dict[str, Any]) -> dict[str, Any]:
@@ -330,6 +335,8 @@ def cell_result(
     failed = _failure(folder)
     built = failed is None and _is_built(folder, cell.variant.system.shared, cell.variant.system.static)
     evidence = {kind.name: _record(kind, cell, project, folder, built) for kind in registry.KINDS}
+    damaged = {kind: one for kind, one in hosts.of_cell(folder).items() if isinstance(one, NotMeasured)}
+    evidence |= {kind: damaged[kind] for kind in evidence.keys() & damaged.keys()}
     if interrupted:
         evidence = {name: _unless_missing(record) for name, record in evidence.items()}
     counted = evidence[counters.KIND.name]
@@ -353,7 +360,18 @@ def cell_result(
         layer_costs=layercost.of_cell(cell, root) if built else NOT_BUILT,
         interrupted=interrupted,
         own={axis: value for axis, value in cell.choices.items() if axis not in DEFAULT_AXES},
+        hosts=_hosts(folder, evidence),
     )
+
+
+def _hosts(folder: Path, evidence: Records) -> dict[str, Host]:
+    """The other hosts that took these records."""
+    found = hosts.of_cell(folder).items()
+    return {
+        kind: host
+        for kind, host in found
+        if isinstance(host, Host) and isinstance(evidence.get(kind), Measured)
+    }
 
 
 def _unless_missing(record: Measured | NotMeasured) -> Measured | NotMeasured:
@@ -385,20 +403,12 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / kind.file) for kind in kinds}
-    return BaselineResult(baseline.name, dict(baseline.reported), records)
+    return BaselineResult(baseline.name, dict(baseline.reported), records, _hosts(folder, records))
 
 
 # --- the machine
 
 
-def host(compilers: Mapping[str, str]) -> Host:
+def host(compilers: Mapping[str, str]) -> Here:
     """This machine. compilers: name -> version."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return Host(
-        cpu=processor.model(),
-        cores=len(affinity(0)) if affinity else os.cpu_count(),
-        machine=platform.machine(),
-        kernel=f"{platform.system()} {platform.release()}",
-        libc=c_library.version(),
-        compilers=dict(compilers),
-    )
+    return Here(**vars(Host.of_this_machine()), compilers=dict(compilers))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from layermatrix.build import toolchain
+from layermatrix.build import launchers, toolchain
 from layermatrix.build.toolchain import CACHE, Missing, Toolchain
 from layermatrix.core import process
 from layermatrix.core.emulator import Emulator
@@ -53,13 +53,14 @@ def of_cell(
 
 def _gcc(native: Toolchain, target: str, cache: Path) -> Toolchain | Missing:
     """gcc for a target: its own command. musl's for this processor may be the wrapper musl-gcc."""
-    name = Path(native.command[-1]).name
+    parts = launchers.split(native.command)
+    name = Path(parts.compiler).name
     words = [f"{target}-{name}"]
     if target == f"{platform.machine()}-linux-musl":
         words.append(f"musl-{name}")
     for word in words:
         if shutil.which(word, path=native.environment.get("PATH")):
-            found = toolchain.find_command(native.name, (word,), cache, native.environment)
+            found = toolchain.find_command(native.name, (*parts.launcher, word), cache, native.environment)
             return found if isinstance(found, Missing) else replace(found, flags=native.flags, target=target)
     return Missing(native.name, f"{words[0]} is not installed ({_package(target)})")
 

@@ -20,15 +20,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from layermatrix.build import launchers
 from layermatrix.build.compiler_variables import CompilerVariables
+from layermatrix.build.launchers import Parts
 from layermatrix.core import process, records
 from layermatrix.core.command import WRAPPER, scons
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matching import COMPILER_COMMAND, family_of
 
 CACHE = Path("build/.toolchain.json")
-CXX = {"gcc": "g++", "clang": "clang++", "cc": "c++"}  # C compiler -> C++ compiler, as parts of their names
-C_COMPILER = re.compile(r"(.*?)(gcc|clang|cc)((?:-[\d.]+)?)")  # a prefix, the compiler, its version
 ZIG = (sys.executable, "-m", "ziglang", "cc")
 LINE_TABLES = ("-g", "-gdwarf-4")  # add no code; every compiler writes DWARF 4 in the same form
 HOW_TO_GET = {
@@ -85,7 +85,7 @@ class Toolchain:
     @property
     def cxx(self) -> tuple[str, ...]:
         """The words of its C++ compiler, which may not be installed: see `cxx_missing`."""
-        return self.cxx_command or (*self.command[:-1], _companion(self.command[-1]))
+        return self.cxx_command or launchers.split(self.command).cxx
 
 
 @dataclass(frozen=True)
@@ -251,26 +251,36 @@ def _command(name: str) -> tuple[str, ...]:
     return ZIG if name == "zig" else (name,)
 
 
-def _companion(word: str) -> str:
-    """The name of the C++ compiler that belongs to a C compiler: g++-12 for gcc-12."""
-    parts = C_COMPILER.fullmatch(word)
-    return f"{parts[1]}{CXX[parts[2]]}{parts[3]}" if parts else word
-
-
 def _find(
     name: str, command: Sequence[str], known: dict[str, Any], environment: Mapping[str, str]
 ) -> Toolchain | Missing:
-    files = _states(command, environment)
+    files, parts = _states(command, environment), launchers.split(command)
     if not files:
-        return Missing(name, _how_to_get(name))
+        return Missing(name, _why_no_files(name, parts, environment))
     key = " ".join(command)
     entry = _current(known, key, files)
     if entry is None or not entry.keys() >= {"version", "triple"}:
         try:
             entry = known[key] = {"files": files, **_ask(command, environment)}
         except _DoesNotRunError as error:
-            return Missing(name, f"{name} is installed but does not run: {error}")
+            return Missing(name, _why_it_does_not_run(name, parts, error))
     return Toolchain(name, tuple(command), entry["version"], entry["triple"], environment=environment)
+
+
+def _why_no_files(name: str, parts: Parts, environment: Mapping[str, str]) -> str:
+    """The reason why a command cannot be started: which of its programs is missing."""
+    if not parts.compiler:
+        return launchers.alone(parts.launcher[-1])
+    if not parts.launcher:
+        return _how_to_get(name)
+    missing = next(word for word in parts.names_of_programs if not _on_path(word, environment))
+    return _how_to_get(missing) if missing == parts.compiler else launchers.missing(missing)
+
+
+def _why_it_does_not_run(name: str, parts: Parts, error: Exception) -> str:
+    if parts.launcher:
+        return f"the launcher {parts.launcher[0]} does not start {parts.compiler}: {error}"
+    return f"{name} is installed but does not run: {error}"
 
 
 def _given_compiler(
@@ -285,7 +295,13 @@ def _given_compiler(
     if "family" not in entry:
         entry["family"] = "zig" if _is_zig(command) else _family(command, environment)
     if entry["family"] is None:
-        raise SelectionError(f"CC={text}: neither gcc nor clang; its version is {found.version!r}")
+        parts = launchers.split(command)
+        answer = f"its version is {found.version!r}"
+        if parts.launcher:
+            raise SelectionError(
+                f"CC={text}: the launcher {parts.launcher[0]} does not start {parts.compiler}: {answer}"
+            )
+        raise SelectionError(f"CC={text}: neither gcc nor clang; {answer}")
     return replace(found, name=entry["family"])
 
 
@@ -308,7 +324,11 @@ def _ask(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, st
         # zig's -dumpmachine prints a target that it does not compile for
         return {"version": version, "triple": _triple(output)}
     target = _answer((*command, "-dumpmachine"), environment)
-    return {"version": output.splitlines()[0].strip(), "triple": _triple(target)}
+    line, parts = output.splitlines()[0].strip(), launchers.split(command)
+    return {
+        "version": launchers.version(line, parts.compiler) if parts.launcher else line,
+        "triple": _triple(target),
+    }
 
 
 def _answer(question: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -334,22 +354,29 @@ def _run(
 
 
 def _files(command: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
-    """The files whose change means another compiler.
-
-    For each word, every file of that name on PATH counts, not only the first. The first may be a launcher
-    such as ccache, whose file does not change when the compiler does.
-    """
+    """The files whose change means another compiler; none if a program of the command is missing."""
     if "ziglang" in command:
         package = importlib.util.find_spec("ziglang")
         places = package.submodule_search_locations if package else None
         return [Path(place, "zig") for place in places or ()]
+    parts = launchers.split(command)
+    if any(not _on_path(word, environment) for word in parts.names_of_programs):
+        return []
+    words = [*parts.before, parts.compiler]
+    return [file for word in words for file in _on_path(word, environment)]
+
+
+def _on_path(word: str, environment: Mapping[str, str]) -> list[Path]:
+    """Every file of this name on PATH, not only the first. The first may be a launcher such as ccache under a
+    compiler's name, whose file does not change when the compiler does."""
+    if not word or word.startswith("-"):
+        return []
     found: list[str | None] = []
-    for word in (word for word in command if not word.startswith("-")):
-        folders = [None] if os.sep in word else os.get_exec_path(environment)
-        on_path = [shutil.which(word, path=folder) for folder in folders]
-        if not any(on_path):
-            return []
-        found += on_path
+    if os.sep in word:
+        found.append(shutil.which(word))
+        word = Path(word).name if launchers.is_launcher(os.path.realpath(word)) else ""
+    if word:
+        found += [shutil.which(word, path=folder) for folder in os.get_exec_path(environment)]
     return [Path(file) for file in found if file is not None]
 
 

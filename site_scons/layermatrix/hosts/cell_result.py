@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from layermatrix.evidence.hosted import AnyPart
 
 BUNDLE, SUM, RESULT = "bundle.pyz", "bundle.sha256", "result.json"  # in the folder of a cell
+NO_RESULT = "no result"
 NONE = "{}\n"  # the content of RESULT if no host has run the bundle
 
 
@@ -62,10 +63,10 @@ def stamp(root: Path, folder: Path) -> str:
     """A text that changes when the result of the cell's bundle comes, changes or goes."""
     digest = digest_of(folder)
     try:
-        content = results.path(root, digest).read_bytes() if digest else b""
+        facts = results.path(root, digest or "").stat()
     except OSError:
-        content = b""
-    return hashlib.sha256(content).hexdigest() if content else "no result"
+        return NO_RESULT
+    return f"{digest} {facts.st_mtime_ns} {facts.st_size}"
 
 
 def collect(task: Task) -> None:

@@ -1,44 +1,14 @@
-"""What kind of host this is, and whether it can run a bundle. Uses only the standard library."""
+"""Whether this host can run a bundle. Uses only the standard library."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-from dataclasses import dataclass
-
-from layermatrix.core import c_library, processor
+from layermatrix.core.host import Host as Host
 from layermatrix.hosts.manifest import HostNeeds
 
 
-@dataclass(frozen=True)
-class Host:
-    """cpu_flags: a digest of the processor's features. libc: such as "glibc 2.36"."""
-
-    architecture: str
-    os: str
-    cpu: str
-    cpu_flags: str
-    cores: int
-    kernel: str
-    libc: str
-    python: str
-
-
 def this() -> Host:
-    """This machine."""
-    system = os.uname()
-    features = " ".join(processor.features())
-    return Host(
-        architecture=system.machine,
-        os=system.sysname,
-        cpu=processor.model(),
-        cpu_flags=hashlib.sha256(features.encode()).hexdigest()[:16],
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        kernel=system.release,
-        libc=c_library.version(),
-        python=sys.version.split()[0].rstrip("+"),
-    )
+    """This host."""
+    return Host.of_this_machine()
 
 
 def why_not(host: Host, needs: HostNeeds) -> str | None:

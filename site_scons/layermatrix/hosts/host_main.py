@@ -99,7 +99,7 @@ def _run(bundle: str, archive: Archive, manifest: Manifest, out: Path) -> None:
         if os.statvfs(root).f_bavail == 0:
             raise HostError(f"the disk of {work.parent} is full, and a test may have failed only for that")
         os.chdir(work.parent)
-    result = results.Result(digest, vars(here), steps, started, _now())
+    result = results.Result(digest, here.to_json(), steps, started, _now())
     records.write_text(out, results.text(result))
 
 

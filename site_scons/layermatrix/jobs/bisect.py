@@ -22,6 +22,8 @@ from layermatrix.core.command import scons
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import base_commit, commits, duel, measuring, sides
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
+from layermatrix.store import comparable
+from layermatrix.store.entries import DETERMINISTIC, TIMED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.bisection import Ends, Finding
@@ -228,11 +230,12 @@ class _Hunt:
     # --- the state of a search
 
     def _file(self, metric: str) -> Path:
-        """The file of this question: the same command finds it again."""
+        """The file of this question: the same command finds it again, on a host whose figures compare."""
         words = (
             self.good,
             self.bad,
             metric,
+            *comparable.here(TIMED if metric == SPEED else DETERMINISTIC),
             *base_commit.selection(self.cell),
             *(load.name for load in self.loads),
         )

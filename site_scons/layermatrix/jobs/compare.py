@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.build.targets import CELLS, Variable
-from layermatrix.jobs import base_commit, commits
+from layermatrix.jobs import base_commit, commits, given_files
 from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def prepare(plan: Plan) -> Work:
     if not base and not reports:
         raise RequestError("compare needs base=, a commit or the results.json of an earlier run")
     commit = _commit(plan, base)
-    given = files(plan.root, reports)
+    given = given_files.of(plan.root, REPORTS, reports)
     build = None if given else Build(plan.select(JOB), ("checks",))
     of_base = f"build and count {base} in {base_commit.FOLDER}, " if commit else ""
     then = f"{of_base}write {FILE}"
@@ -50,18 +49,6 @@ def _commit(plan: Plan, base: str) -> str | None:
         what = "there is no such file, and git knows no such commit"
         raise RequestError(f"base={base}: {what}; in a shallow clone, fetch it first")
     return commit
-
-
-def files(root: Path, reports: str) -> list[Path]:
-    """The files that `reports` names. RequestError if a part of it names none."""
-    found: list[Path] = []
-    for word in [part.strip() for part in reports.split(",") if part.strip()]:
-        names = glob.glob(word, root_dir=root, recursive=True)  # noqa: PTH207 - a pattern may be absolute
-        own = [root / name for name in sorted(names)]
-        if not own or not all(path.is_file() for path in own):
-            raise RequestError(f"reports={word}: there is no such file")
-        found += own
-    return found
 
 
 def _run(plan: Plan, build: Build | None, files: list[Path], commit: str | None) -> int:
@@ -99,7 +86,8 @@ def _changes(plan: Plan, build: Build | None, files: list[Path], commit: str | N
     elif given:
         base = plan.root / given
     name = f"{given} ({commit[:12]})" if commit and not commit.startswith(given) else given
-    return changes.compare(changes.load(base) if base else None, now, name)
+    is_from_here = commit is not None and build is not None
+    return changes.compare(changes.load(base) if base else None, now, name, is_from_here=is_from_here)
 
 
 def _of_commit(plan: Plan, commit: str, cells: Sequence[str]) -> Path | None:

@@ -95,7 +95,7 @@ def _date(past: Past) -> str:
 def _note(series: Sequence[Series], outcome: Outcome) -> None:
     """Say why timings have no change points."""
     from layermatrix.store import changes
-    from layermatrix.store.history import TIMED
+    from layermatrix.store.entries import TIMED
 
     reason = changes.missing_package()
     if reason and any(one.kind == TIMED for one in series):

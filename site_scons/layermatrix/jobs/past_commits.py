@@ -16,12 +16,11 @@ from layermatrix.build.request import RequestError
 from layermatrix.core import process
 from layermatrix.jobs import base_commit, recording, revision
 from layermatrix.jobs.commits import BaseError, commit_of, git
-from layermatrix.store.entries import TIMED, Revision
+from layermatrix.store.entries import DETERMINISTIC, TIMED, Revision
 
 if TYPE_CHECKING:
     from layermatrix.jobs.base import Plan
     from layermatrix.model.cells import Cell
-    from layermatrix.store.database import Store
 
 MOST = 9999  # commits; a longer number is an abbreviated hash
 BUILD_SECONDS = 3600.0
@@ -102,25 +101,17 @@ def fill(plan: Plan, commits: Sequence[Past], cells: Sequence[Cell], rounds: int
 
 
 def _is_recorded(plan: Plan, commit: str, cells: Sequence[Cell], rounds: int | None) -> bool:
-    """Whether the store has the counts of these cells at a commit, and the timings if they are requested."""
-    from layermatrix.store import database
+    """Whether the store has the counts of these cells at a commit, and the timings if they are requested: of
+    hosts whose figures can be compared with those of this one."""
+    from layermatrix.core.host import Host
+    from layermatrix.store import database, query
 
     path = recording.location(plan)
     if not path.is_file():
         return False
     with database.readable(path) as store:
-        return all(_has(store, commit, cell.id, rounds) for cell in cells)
-
-
-def _has(store: Store, commit: str, cell: str, rounds: int | None) -> bool:
-    found = store.rows(
-        "SELECT DISTINCT figures.kind, figures.load <> '' FROM runs JOIN figures ON figures.run = runs.id "
-        "JOIN subjects ON subjects.id = figures.subject "
-        "WHERE runs.commit_hash = ? AND runs.dirty = 0 AND subjects.name = ?",
-        (commit, cell),
-    )
-    kinds = {str(kind) for kind, of_load in found if of_load}
-    return bool(kinds) and (not rounds or TIMED in kinds)
+        here, wanted = Host.of_this_machine(), {DETERMINISTIC, *([TIMED] if rounds else [])}
+        return all(wanted <= query.recorded(store, commit, cell.id, here) for cell in cells)
 
 
 def _measure(plan: Plan, commit: Revision, cells: Sequence[Cell], rounds: int | None) -> str:

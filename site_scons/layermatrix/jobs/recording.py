@@ -13,14 +13,16 @@ import shlex
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths, target_compilers
 from layermatrix.build.targets import STORE
 from layermatrix.build.toolchain import Toolchain
+from layermatrix.core.host import Host
 from layermatrix.core.records import NotMeasured, plain
+from layermatrix.evidence import hosts
 from layermatrix.jobs import revision
 from layermatrix.store import extract, machine
 from layermatrix.store.entries import (
@@ -28,7 +30,6 @@ from layermatrix.store.entries import (
     CELL,
     PEER,
     Figure,
-    Machine,
     Measurement,
     Revision,
     Run,
@@ -71,8 +72,8 @@ def begin(plan: Plan, of: Revision | None = None) -> Begun:
 
 
 def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) -> bool:
-    """Record a run, unless nothing was measured. conditions: JSON values, beside those of the first timing.
-    Whether it is in the store."""
+    """Record a run, unless nothing was measured: as one run for each host that took figures of it.
+    conditions: JSON values, beside those of the first timing. Whether it is in the store."""
     from layermatrix.store import database, recording
 
     found = [one for one in measured if one.figures]
@@ -81,7 +82,7 @@ def save(begun: Begun, measured: Iterable[Measurement], **conditions: object) ->
     path = location(begun.plan)
     try:
         with database.writable(path) as store:
-            recording.add(store, _run(begun, conditions, found), found)
+            recording.add_all(store, _runs(begun, conditions, found))
     except database.StoreError as error:
         print(f"not recorded in the store: {error}; the records in build/ are complete", file=sys.stderr)
         return False
@@ -106,12 +107,12 @@ def of_cells(
         records = {
             kind: extract.read(file) if new[kind] or kind in built else {} for kind, file in files.items()
         }
-        figures = [
-            *extract.of_code(records["asm"], records["budget"]),
-            *extract.of_counters(records["counters"], work),
-            *extract.of_bench(records["bench"], better, work, digests),
-        ]
-        yield _timed(_subject(plan, cell, folder), figures, records["bench"])
+        found = {
+            "asm": extract.of_code(records["asm"], records["budget"]),
+            "counters": extract.of_counters(records["counters"], work),
+            "bench": extract.of_bench(records["bench"], better, work, digests),
+        }
+        yield from _by_host(_subject(plan, cell, folder), place, found, records["bench"])
     timed = folder / paths.BASELINE / paths.record("bench")
     if _is_new(timed, begun.since):
         baseline = Subject(plan.project.matrix.baseline.name, BASELINE)
@@ -183,6 +184,22 @@ def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
     )
 
 
+def _by_host(
+    subject: Subject, place: Path, found: Mapping[str, Iterable[Figure]], timing: extract.Json
+) -> Iterator[Measurement]:
+    """The figures of a subject, apart for each host that took some of its evidence. found: by kind. timing:
+    as for `_timed`. Figures of an unknown host are left out."""
+    noted = hosts.of_cell(place)
+    by_host: dict[Host | None, list[Figure]] = {}
+    for kind, figures in found.items():
+        host = noted.get(kind)
+        if not isinstance(host, NotMeasured):
+            by_host.setdefault(host, []).extend(figures)
+    timer = noted.get("bench")
+    for host, own in by_host.items():
+        yield replace(_timed(subject, own, timing if host == timer else {}), host=host)
+
+
 def _timed(subject: Subject, figures: Iterable[Figure], timing: extract.Json) -> Measurement:
     """The figures of a subject. timing: the record that has its seed and conditions."""
     return Measurement(subject, tuple(figures), extract.seed_of(timing), extract.conditions_of(timing))
@@ -214,10 +231,18 @@ def _is_new(file: Path, since: int) -> bool:
     return file.is_file() and file.stat().st_mtime_ns >= since
 
 
-def _run(begun: Begun, conditions: Mapping[str, object], measured: Sequence[Measurement]) -> Run:
-    from layermatrix.analysis import results
+def _runs(
+    begun: Begun, conditions: Mapping[str, object], measured: Sequence[Measurement]
+) -> list[tuple[Run, list[Measurement]]]:
+    """A run for each host, with its measurements."""
+    here = Host.of_this_machine()
+    by_host: dict[Host, list[Measurement]] = {}
+    for one in measured:
+        by_host.setdefault(one.host or here, []).append(one)
+    return [(_run(begun, conditions, found, host), found) for host, found in by_host.items()]
 
-    here = results.host({})
+
+def _run(begun: Begun, conditions: Mapping[str, object], measured: Sequence[Measurement], host: Host) -> Run:
     timing = next((one.conditions for one in measured if one.conditions), {})
     return Run(
         job=begun.plan.job,
@@ -225,7 +250,7 @@ def _run(begun: Begun, conditions: Mapping[str, object], measured: Sequence[Meas
         finished=_now(),
         revision=begun.revision,
         command=shlex.join(["scons", *begun.plan.request.names, *_arguments(begun.plan)]),
-        machine=Machine(here.cpu, machine.cpu_flags(), here.cores or 0, here.machine, here.kernel, here.libc),
+        host=host,
         conditions={"load_average": begun.load, **conditions, **({"timing": timing} if timing else {})},
         seed=next((one.seed for one in measured if one.seed is not None), None),
     )

@@ -25,6 +25,8 @@ from layermatrix.jobs.base import FAILED, Build, Job, Outcome, Plan, Work
 from layermatrix.jobs.bisect import METRIC, SPEED
 from layermatrix.jobs.search import InfeasibleError
 from layermatrix.model import tuned
+from layermatrix.store import comparable
+from layermatrix.store.entries import DETERMINISTIC, TIMED
 
 if TYPE_CHECKING:
     from layermatrix.analysis.comparison import Side
@@ -137,10 +139,12 @@ class _Hunt:
         return "time" if self.metric == SPEED else self.metric
 
     def search(self) -> Search:
-        """The search of this question. Another question has other trials in the same file."""
+        """The search of this question. Another question, or a host whose figures do not compare, has other
+        trials in the same file."""
         ranges = tuned.ranges(self.tuning)
         weights = {load.name: self.tuning.loads[load.name] for load in self.loads}
-        text = repr((self.cell.variant.as_value(), ranges, weights, self.tuning.memory_percent))
+        host = comparable.here(TIMED if self.metric == SPEED else DETERMINISTIC)
+        text = repr((self.cell.variant.as_value(), ranges, weights, self.tuning.memory_percent, host))
         name = f"{self.cell.id} {self.metric} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
         found = search.Search(self.plan.root / FOLDER / f"{self.base}.sqlite", name, ranges)
         start = tuned.present(self.cell.variant, self.tuning)

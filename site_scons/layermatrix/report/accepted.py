@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from layermatrix.analysis.results import Host, Results
+from layermatrix.analysis.results import Results
+from layermatrix.core.host import Host
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.columns import Table
 from layermatrix.measure.peer_results import PeerResults

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from layermatrix.analysis import figures
+from layermatrix.analysis import figures, host_groups
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
 from layermatrix.core.records import NotMeasured
@@ -26,7 +26,13 @@ CLEAR = (Verdict.FASTER, Verdict.SLOWER)
 def sentences(results: Results) -> tuple[str, ...]:
     """The answer: beside other libraries, beside the baseline, beside what was reported, and what failed."""
     peers = () if isinstance(results.peers, NotMeasured) else of_peers(results.peers)
-    return (*peers, *_of_variants(results), *_of_story(results), *_of_failures(results))
+    variants = (
+        f"{group.words}: {sentence}" if group.words else sentence
+        for group, part in host_groups.parts(results)
+        for sentence in _of_variants(part)
+    )
+    hosts = host_groups.sentences(results)
+    return (*peers, *variants, *hosts, *_of_story(results), *_of_failures(results))
 
 
 def marks(results: Results) -> tuple[str, ...]:

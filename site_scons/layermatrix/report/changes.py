@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layermatrix.analysis.changes import Changes, Failed, Moved
+from layermatrix.analysis.changes import Apart, Changes, Failed, Moved
 from layermatrix.evidence.columns import number, several
 from layermatrix.report.markdown import escape
 
+MOST_NAMES = 6
 MOST_ROWS = 60  # a summary is read by people; the reports hold every figure
 
 
@@ -22,6 +23,7 @@ def render(changes: Changes) -> str:
         _cells("Fails as before", changes.failing),
         _names("Passes now", changes.fixed),
         _table(changes.moved),
+        *map(_apart, changes.apart),
         _names("New cells", changes.added),
         _names("Cells that are gone", changes.gone),
         "Counted figures only; speeds are compared by `ab` and `ablate`, which time both sides in one run."
@@ -55,6 +57,13 @@ def _cells(title: str, cells: Sequence[Failed]) -> str:
 
 def _names(title: str, names: Sequence[str]) -> str:
     return f"{title}: {', '.join(map(escape, names))}." if names else ""
+
+
+def _apart(apart: Apart) -> str:
+    names = ", ".join(map(escape, apart.cells[:MOST_NAMES]))
+    left = len(apart.cells) - MOST_NAMES
+    more = f" and {left} more" if left > 0 else ""
+    return f"Counts that are not compared: of {names}{more}: {escape(apart.reason)}."
 
 
 def _table(moved: Sequence[Moved]) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from layermatrix.core import templates
 from layermatrix.core.records import Format, Measured
 from layermatrix.store.changes import Change
-from layermatrix.store.history import DETERMINISTIC, Apart, Point
+from layermatrix.store.entries import DETERMINISTIC
+from layermatrix.store.history import Apart, Point
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermatrix.analysis import comparison, figures
+from layermatrix.analysis import comparison, figures, host_groups
 from layermatrix.analysis.comparison import Comparison
 from layermatrix.analysis.figures import Interval
 from layermatrix.analysis.results import CellResult, Results
@@ -62,7 +62,7 @@ FEW_CELLS = (
     16  # of more cells, only those that failed have their evidence on the page; each has a page of its own
 )
 FEW_ROWS, MANY_COLUMNS = 8, 7  # a table with fewer rows and more columns than these is turned
-TABLES = (tables.code_table, tables.run_table)
+TABLES = (lambda results: [tables.code_table(results)], tables.run_tables)
 AGREES = {True: "agrees", False: "does not agree", None: "not decided"}
 CONTENTS = {
     "peers": "Beside other libraries", "story": "Reported and measured", "tables": "Code and counters",
@@ -123,9 +123,9 @@ class _Page:
             "peers": peers,
             "no_peers": _reason(results.peers),
             "shades": _shades(),
-            "charts": [self._chart(one) for one in variants.charts(results)],
+            "charts": [self._chart(one) for one in variants.charts(host_groups.main(results))],
             **self._story(),
-            "tables": [self._table(make(results)) for make in TABLES],
+            "tables": [self._table(one) for make in TABLES for one in make(results)],
             "counts_tables": [self._table(table) for table in tables.counts_tables(results)],
             "text_table": self._table(tables.text_table(results)),
             "comparisons": [self._comparison(found) for found in results.comparisons],
@@ -133,7 +133,8 @@ class _Page:
             "history": self._history(),
             "variants": [_variant(results, name, about) for name, about in results.variants.items()],
             "budgets": self._budgets(),
-            "cells_table": self._table(tables.matrix_table(results)),
+            "cells_tables": [self._table(one) for one in tables.matrix_tables(results)],
+            "hosts": self._hosts(),
             "links": {cell.id: f"cells/{cell.id}.html" for cell in results.cells},
             "left_out": explain.by_reason((item.id, item.reason) for item in results.left_out),
             "reported_note": tables.REPORTED_NOTE,
@@ -248,6 +249,14 @@ class _Page:
             for series in shown.values()
         ]
         return {"charts": made, "reason": None}
+
+    def _hosts(self) -> View:
+        """The hosts that took the evidence, and which of them the charts are about."""
+        table, found = tables.hosts_table(self.results), host_groups.groups(self.results)
+        return {
+            "table": self._table(table) if table else None,
+            "charts": found[0].words if found else "",
+        }
 
     def _budgets(self) -> View:
         table = budgets.table(self.results)
@@ -395,7 +404,7 @@ def _cards(results: Results) -> Iterable[View]:
     count = len(results.cells)
     yield {"figure": f"{good} of {count}", "words": "cells passed", "good": good == count}
     shipped = [cell for cell in results.cells if cell.is_shipped]
-    yield from _fastest(results, shipped)
+    yield from _fastest(results, _shipped_of_one_host(results))
     yield from _shortest(results, shipped)
     agrees = results.story.agrees
     words = {True: "as reported or better", False: "not as reported", None: "not decided"}[agrees]
@@ -404,6 +413,11 @@ def _cards(results: Results) -> Iterable[View]:
         "words": "the measured figures, compared with the reported ones",
         "good": agrees is True,
     }
+
+
+def _shipped_of_one_host(results: Results) -> list[CellResult]:
+    """The shipped cells whose timings compare."""
+    return [cell for cell in host_groups.main(results).cells if cell.is_shipped]
 
 
 def _fastest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
@@ -430,8 +444,8 @@ def _shortest(results: Results, cells: Sequence[CellResult]) -> Iterable[View]:
 def _methods(results: Results) -> Iterable[tuple[str, str]]:
     """(figure, how it was measured), in the terms of the headings and of the evidence itself."""
     seen: set[str] = set()
-    made = [make(results) for make in (*TABLES, tables.text_table)]
-    for table in (*made, *tables.counts_tables(results)):
+    made = [table for make in TABLES for table in make(results)]
+    for table in (*made, tables.text_table(results), *tables.counts_tables(results)):
         for heading in table.headings:
             if heading.method and heading.method not in seen:
                 seen.add(heading.method)
@@ -440,7 +454,7 @@ def _methods(results: Results) -> Iterable[tuple[str, str]]:
     counted = next((record for record in records if not isinstance(record, NotMeasured)), None)
     if counted:
         conditions = f" ({', '.join(counted.conditions)})" if counted.conditions else ""
-        repeats = "the cache is a model, so the counts repeat on any machine"
+        repeats = "the cache is a model, so the counts repeat on every host of one kind"
         yield "counters", f"{counted.tool}; {repeats}{conditions}"
     yield from results.loads.items()
 

@@ -17,12 +17,13 @@ from layermatrix.report import answer, exporter, peer_tables, tables
 def render(results: Results) -> str:
     """The text of results.md."""
     several = len({cell.variant for cell in results.cells}) < len(results.cells)
-    chosen = [tables.code_table(results), tables.run_table(results), *tables.counts_tables(results)]
+    chosen = [tables.code_table(results), *tables.run_tables(results), *tables.counts_tables(results)]
     chosen.append(tables.text_table(results))
+    hosts = tables.hosts_table(results)
     blocks = [
         "# Results",
         *map(escape, answer.sentences(results)),
-        *map(phase_table, [*chosen, *([tables.matrix_table(results)] if several else [])]),
+        *map(phase_table, [*chosen, *(tables.matrix_tables(results) if several else [])]),
     ]
     blocks += [
         _story(results),
@@ -30,6 +31,7 @@ def render(results: Results) -> str:
         *map(phase_table, peer_tables.all_tables(results.peers)),
         _failures(results),
         _left_out(results),
+        phase_table(hosts) if hosts else "",
         host(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from layermatrix.report.page_parts import page, table
-from layermatrix.store import changes, extract, query, schema
+from layermatrix.store import changes, comparable, extract, query, schema
 from layermatrix.store.database import PATIENCE
+from layermatrix.store.entries import DETERMINISTIC, TIMED
 
 INTRO = f"""\
 Every job that measures (`phases`, `matrix`, `bench`, `peers`, `ab`, `ablate`, `counters`, `evidence`,
@@ -22,11 +23,13 @@ VERSIONS = f"""\
 {schema.APPLICATION:#x}. A file of an older version is brought to the present one when it is opened; a
 newer one is an error that names both versions."""
 COMPARABLE = """\
-Not every two figures can be compared. A series of `history` has figures with one `load_digest` and one
-`compiler_version`, of machines with the same `architecture` and `libc`, and for timings also the same `cpu`
-and `cores`, for counts the same `cpu_flags`. Runs with edited files (`dirty`) are not part of it. `history`
-lists the figures that are left out with the reason. Counts of two machines can be equal only if
-`library_digest`, `cpu_flags` and `libc` are."""
+Not every two figures can be compared. Timings must be of one machine: with equal {timed}. Counts must be of
+one kind of host: with equal {counts}. Two counts of one build (a cell at a commit, or another library)
+from two machines also need an equal `library_digest`. An unknown value is equal to none of another machine.
+
+A series of `history` has figures that can be compared, with one `load_digest` and one `compiler_version`.
+Runs with edited files (`dirty`) are not part of it. `history` lists the figures that are left out with the
+reason."""
 CHANGES = f"""\
 A count changed if it differs from the median since the last change by more than this, and by more than
 {100 * changes.LEAST_CHANGE:g} %. Counts that are not in this table repeat exactly, so any difference of them
@@ -40,7 +43,7 @@ commits. A further segment has to reduce the squared distance from the segments'
 def store() -> str:
     """The tables, the figures, the versions, and the columns of an export."""
     blocks = [*_tables(), *_figures(), f"## Versions\n\n{VERSIONS}\n\n{_migrations()}"]
-    blocks += [f"## What is compared\n\n{COMPARABLE}", _changes(), _export()]
+    blocks += [f"## What is compared\n\n{_comparable()}", _changes(), _export()]
     return page("The store of results", INTRO, blocks)
 
 
@@ -88,6 +91,13 @@ def _migrations() -> str:
         for version, steps in schema.MIGRATIONS.items()
     ]
     return table(("from", "statements"), rows)
+
+
+def _comparable() -> str:
+    timed, counts = (
+        ", ".join(f"`{column}`" for column in comparable.COLUMNS[kind]) for kind in (TIMED, DETERMINISTIC)
+    )
+    return COMPARABLE.format(timed=timed, counts=counts)
 
 
 def _changes() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layermatrix.analysis import comparison, figures
+from layermatrix.analysis import comparison, figures, host_groups
 from layermatrix.analysis.comparison import Comparison, Side
 from layermatrix.analysis.counter_lock import Verdict
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
@@ -85,17 +85,53 @@ def run_table(results: Results) -> Table:
     return _marked(table, _records(results))
 
 
+def run_tables(results: Results) -> list[Table]:
+    """A table about the run for each group of hosts whose timings compare."""
+    return [_of_group(run_table(part), group) for group, part in host_groups.parts(results)]
+
+
+def matrix_tables(results: Results) -> list[Table]:
+    """A short table for each group of hosts whose timings compare."""
+    return [_of_group(matrix_table(part), group) for group, part in host_groups.parts(results)]
+
+
+def _of_group(table: Table, group: host_groups.Group) -> Table:
+    return replace(table, title=f"{table.title}{group.suffix}")
+
+
+def hosts_table(results: Results) -> Table | None:
+    """The hosts that took the evidence; None if it is one."""
+    used = host_groups.used(results)
+    if len(used) < 2:
+        return None
+    heads = ("processor", "features", "cores", "C library", "kernel", "Python")
+    rows = [
+        (
+            Figure(one.host.identity[: host_groups.TOLD] or "unknown", FigureKind.NAME),
+            *map(Figure, (one.host.cpu, one.host.cpu_flags, str(one.host.cores), one.host.libc)),
+            *map(Figure, (one.host.kernel, one.host.python, str(len(one.cells)))),
+        )
+        for one in used
+    ]
+    headings = (Heading("machine"), *map(Heading, heads), Heading("cells", "count"))
+    return Table("Hosts", headings, tuple(rows))
+
+
 def checks_columns(results: Results) -> list[_Column]:
     """The columns of all checks."""
     return list(_of_kinds(results, [kind for kind in registry.KINDS if kind.is_gate]))
 
 
 def counts_tables(results: Results) -> list[Table]:
-    """The costs of each counted load."""
+    """The costs of each counted load, for each kind of host."""
     work = results.view.work
     return [
-        _noted(_table(f"The cost of one {work}: {load}", results, list(_events(load, work)), baseline=True))
+        _of_group(
+            _noted(_table(f"The cost of one {work}: {load}", part, list(_events(load, work)), baseline=True)),
+            group,
+        )
         for load in counted_loads(results)
+        for group, part in host_groups.parts(results, timed=False)
     ]
 
 

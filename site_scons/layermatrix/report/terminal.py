@@ -56,8 +56,9 @@ def make_console(file: IO[str] | None = None) -> Console:
 def phase_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
     """The tables of code and run, their comparison with the reported figures, the answer in sentences, and
     the paths of the reports. What a reader needs first is last, where a terminal shows it."""
-    for table in (tables.code_table(results), tables.run_table(results)):
+    for table in (tables.code_table(results), *tables.run_tables(results)):
         _print_table(table, console, baseline=results.baseline.is_known)
+    _print_hosts(results, console)
     _print_sentences(results, console)
     _print_reference(results, console)
     _print_failures(results, console)
@@ -67,7 +68,9 @@ def phase_table(results: Results, console: Console, report_dir: Path = paths.REP
 
 def matrix_table(results: Results, console: Console, report_dir: Path = paths.REPORT) -> None:
     """One line per cell, the cells that were left out, then the summary: the failures, each cause once."""
-    _print_table(tables.matrix_table(results), console, baseline=False)
+    for table in tables.matrix_tables(results):
+        _print_table(table, console, baseline=False)
+    _print_hosts(results, console)
     _print_reference(results, console)
     _print_left_out(results.left_out, console)
     _print_failures(results, console)
@@ -127,6 +130,13 @@ def _print_count(results: Results, console: Console) -> None:
     console.print(words, style="bold red" if bad else "bold")
     if results.saved:
         console.print(f"{results.saved} compilations were saved: cells with equal objects share them.")
+
+
+def _print_hosts(results: Results, console: Console) -> None:
+    """The hosts that took the evidence, if they are several."""
+    table = tables.hosts_table(results)
+    if table:
+        _print_table(table, console, baseline=False)
 
 
 def print_table(table: Table, console: Console) -> None:

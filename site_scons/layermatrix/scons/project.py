@@ -20,6 +20,7 @@ import SCons.Script
 from layermatrix.build import (
     compiler_variables,
     dependencies,
+    launchers,
     printing,
     project_cache,
     request,
@@ -148,6 +149,9 @@ def _with_compilers(
     """The project, with the compilers of the matrix and those that the command line names."""
     named = toolchain.commands(command_line.axes.get("compiler", ""))
     names = dict.fromkeys((*loaded.matrix.axes["compiler"], *named))
+    launching = launchers.variables(command_line.compiler_variables.words("CC"), os.environ)
+    for name, text in launching.items():
+        env["ENV"].setdefault(name, text)
     variables = {name: str(value) for name, value in env["ENV"].items()}
     compilers = toolchain.find_compilers(
         names, root / toolchain.CACHE, command_line.compiler_variables, variables

@@ -42,13 +42,13 @@ class Store:
 
     def rows(self, sql: str, parameters: Sequence[Value] | Mapping[str, Value] = ()) -> list[Row]:
         """All rows of a query."""
-        with _reported(self.path):
+        with reported(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of its statements take effect, or none."""
-        with _reported(self.path):
+        with reported(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -61,7 +61,7 @@ class Store:
 @contextlib.contextmanager
 def writable(path: Path, patience: float = PATIENCE) -> Iterator[Store]:
     """The store in this file, which is created if there is none. Raises StoreError."""
-    with _reported(path):
+    with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with _connected(path, "rwc", patience) as store:
         _prepare(store)
@@ -84,11 +84,11 @@ def readable(path: Path, patience: float = PATIENCE) -> Iterator[Store]:
 def _connected(path: Path, mode: str, patience: float) -> Iterator[Store]:
     import sqlite3
 
-    with _reported(path):
+    with reported(path):
         address = f"file:{quote(str(path.absolute()))}?mode={mode}"
         connection = sqlite3.connect(address, uri=True, timeout=patience, isolation_level=None)
     try:
-        with _reported(path):
+        with reported(path):
             connection.execute("PRAGMA foreign_keys = ON")
         yield Store(path, connection)
     finally:
@@ -129,7 +129,7 @@ def _version(store: Store) -> int:
 
 
 @contextlib.contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported(path: Path) -> Iterator[None]:
     """Turn the errors of SQLite and of the system into StoreError."""
     import sqlite3
 

@@ -1,37 +1,16 @@
-"""What a job records: a run on a machine, and the figures of each subject."""
+"""What a job records: a run on a host, and the figures of each subject."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+
+from layermatrix.core.host import DIGITS, Host, digest
 
 DETERMINISTIC, TIMED = "deterministic", "timed"
 CELL, PEER, BASELINE = "cell", "peer", "baseline"
-DIGITS = 16  # of a digest
-
-
-def digest(*words: object) -> str:
-    """A short digest of these words."""
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:DIGITS]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a run took place. cpu_flags: a digest of the processor's features."""
-
-    cpu: str
-    cpu_flags: str
-    cores: int
-    architecture: str
-    kernel: str
-    libc: str
-
-    @property
-    def id(self) -> str:
-        return digest(*astuple(self))
 
 
 @dataclass(frozen=True)
@@ -54,7 +33,7 @@ class Run:
     finished: str
     revision: Revision
     command: str
-    machine: Machine
+    host: Host
     conditions: Mapping[str, object] = field(default_factory=dict)
     seed: int | None = None
     key: str = field(default_factory=lambda: os.urandom(DIGITS // 2).hex())
@@ -103,9 +82,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The figures of one subject in a run. seed, conditions: of its timing."""
+    """The figures of one subject in a run. seed, conditions: of its timing. host: None for this machine."""
 
     subject: Subject
     figures: tuple[Figure, ...]
     seed: int | None = None
     conditions: Mapping[str, object] = field(default_factory=dict)
+    host: Host | None = None

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from layermatrix.store.entries import TIMED, Figure, digest
+from layermatrix.core.host import digest
+from layermatrix.store.entries import TIMED, Figure
 
 Json = Mapping[str, object]
 

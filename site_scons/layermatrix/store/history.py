@@ -1,27 +1,30 @@
 """The history of a figure: a point for each commit, with the changes marked; and what the store holds.
 
-Only comparable figures form a series: see `comparable`. The others are listed with the reason.
+Only figures that `store.comparable` allows form a series. The others are listed with the reason.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from layermatrix.store import changes
+from layermatrix.core.host import Host
+from layermatrix.store import changes, comparable
 from layermatrix.store.changes import Change
-from layermatrix.store.database import Store
-
-DETERMINISTIC, TIMED = "deterministic", "timed"
+from layermatrix.store.comparable import Origin
+from layermatrix.store.database import Row, Store
+from layermatrix.store.entries import DETERMINISTIC
+from layermatrix.store.query import HOST
 
 # CROSS JOIN: SQLite looks up the subject first. It cannot know that a load has figures of many subjects.
-_POINTS = """
+_POINTS = f"""
 SELECT runs.commit_hash, runs.commit_time, runs.dirty, runs.started,
        figures.median, figures.low, figures.high, figures.kind, figures.load_digest,
-       subjects.compiler_version, machines.cpu, machines.cpu_flags, machines.cores, machines.architecture,
-       machines.libc
+       subjects.compiler_version, subjects.source, subjects.library_digest,
+       {HOST}
 FROM subjects
 CROSS JOIN figures ON figures.subject = subjects.id
 JOIN runs ON runs.id = figures.run
@@ -103,22 +106,38 @@ class _Row(NamedTuple):
     kind: str
     load_digest: str
     compiler: str
-    cpu: str
-    cpu_flags: str
-    cores: int
-    architecture: str
-    libc: str
+    origin: Origin
 
 
-class _Comparable(NamedTuple):
-    """Figures with equal values can be compared with each other."""
+def _row(subject: str, values: Row) -> _Row:
+    """A row of `_POINTS`."""
+    commit, time, dirty, started, median, low, high, kind, load_digest, compiler, source, digest = values[:12]
+    origin = Origin(
+        str(kind),
+        _host(values[12:]),
+        comparable.build_of(subject, str(source), str(commit)),
+        str(digest),
+    )
+    first = (commit, time, dirty, started, median, low, high, kind, load_digest, compiler)
+    return _Row(*first, origin)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _host(values: Row) -> Host:
+    return Host(*values)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _terms(kind: str, host: Host) -> tuple[str, ...]:
+    return tuple(comparable.terms(kind, host).values())
+
+
+class _Group(NamedTuple):
+    """Figures of equal groups can be compared with each other. host: the terms of `comparable`."""
 
     load_digest: str
-    machine: str
+    host: tuple[str, ...]
     compiler: str
-
-
-_Grouped = tuple[_Row, _Comparable]
 
 
 def series(store: Store, *, load: str, subject: str, figure: str) -> tuple[Point, ...]:
@@ -131,21 +150,23 @@ def history(store: Store, *, load: str, subject: str, figure: str, commits: Coll
     """The points of a figure, and the figures that are not comparable with them. commits: only these; empty
     for all."""
     found = store.rows(_POINTS, {"load": load, "subject": subject, "figure": figure})
-    rows = [_Row(*row) for row in found]  # type: ignore[arg-type]
+    rows = [_row(subject, row) for row in found]
     rows = [row for row in rows if not commits or row.commit in commits]
-    usable = [(row, _group(row)) for row in rows if row.commit and not row.dirty]
+    usable = [row for row in rows if row.commit and not row.dirty]
     if not usable:
         return History((), "", rows[0].kind if rows else "", _unusable(rows))
-    chosen = _chosen(usable)
-    of_group = [row for row, group in usable if group == chosen]
+    grouped = [(row, _group(row)) for row in usable]
+    chosen = _chosen(grouped)
+    of_group, foreign = _with_one_binary([row for row, group in grouped if group == chosen])
     latest = {row.commit: row for row in sorted(of_group, key=lambda row: row.started)}
     ordered = [row for row in of_group if latest[row.commit] is row]
-    kind = ordered[0].kind
+    kind, first = ordered[0].kind, ordered[0]
+    others = [_difference(row, first) for row, group in grouped if group != chosen]
     return History(
         points=_marked([_point(row) for row in ordered], figure, kind),
-        machine="; ".join(filter(None, (chosen.machine, chosen.compiler))),
+        machine="; ".join(filter(None, (comparable.described(kind, first.origin.host), first.compiler))),
         kind=kind,
-        apart=(*_others(usable, chosen), *_unusable(rows)),
+        apart=(*_counted([*others, *foreign]), *_unusable(rows)),
     )
 
 
@@ -167,39 +188,44 @@ def _marked(points: Sequence[Point], figure: str, kind: str) -> tuple[Point, ...
     )
 
 
-def _group(row: _Row) -> _Comparable:
-    """Counts depend on the processor's features, because the C library chooses its code by them; timings
-    also on the processor itself."""
-    if row.kind == DETERMINISTIC:
-        machine = f"{row.architecture}, processor features {row.cpu_flags}, {row.libc}"
-    else:
-        machine = f"{row.cpu}, {row.cores} cores, {row.architecture}, {row.libc}"
-    return _Comparable(row.load_digest, machine, row.compiler)
+def _group(row: _Row) -> _Group:
+    return _Group(row.load_digest, _terms(row.kind, row.origin.host), row.compiler)
 
 
-def _chosen(rows: Sequence[_Grouped]) -> _Comparable:
+def _chosen(rows: Sequence[tuple[_Row, _Group]]) -> _Group:
     """The group with the most commits; of equal ones, the latest."""
-    commits: dict[_Comparable, set[str]] = {}
+    commits: dict[_Group, set[str]] = {}
     for row, group in sorted(rows, key=lambda pair: pair[0].started, reverse=True):
         commits.setdefault(group, set()).add(row.commit)
     return max(commits, key=lambda group: len(commits[group]))
 
 
-def _others(rows: Sequence[_Grouped], chosen: _Comparable) -> list[Apart]:
-    counts: dict[str, int] = {}
-    for _, group in rows:
-        if group != chosen:
-            reason = _difference(group, chosen)
-            counts[reason] = counts.get(reason, 0) + 1
-    return [Apart(count, reason) for reason, count in counts.items()]
+def _with_one_binary(rows: Sequence[_Row]) -> tuple[list[_Row], list[str]]:
+    """The rows without those that differ in their binary from another row of the same commit, and the reasons
+    for those. The machine with the most commits, or else the latest row, decides."""
+    commits: dict[str, set[str]] = {}
+    for row in rows:
+        commits.setdefault(row.origin.host.identity, set()).add(row.commit)
+    if len(commits) < 2:
+        return list(rows), []
+    rank = {machine: len(found) for machine, found in commits.items()}
+    judges: dict[str, _Row] = {}
+    for row in sorted(rows, key=lambda row: (rank[row.origin.host.identity], row.started)):
+        judges[row.commit] = row
+    reasons = [(row, comparable.why_not(row.origin, judges[row.commit].origin)) for row in rows]
+    return [row for row, reason in reasons if not reason], [reason for _, reason in reasons if reason]
 
 
-def _difference(group: _Comparable, chosen: _Comparable) -> str:
-    if group.load_digest != chosen.load_digest:
+def _difference(row: _Row, chosen: _Row) -> str:
+    if row.load_digest != chosen.load_digest:
         return "the load had another program or other arguments"
-    if group.machine != chosen.machine:
-        return f"measured on another kind of machine: {group.machine}"
-    return f"built by another compiler: {group.compiler}"
+    reason = comparable.why_other_host(row.kind, row.origin.host, chosen.origin.host)
+    return reason or f"built by another compiler: {row.compiler}"
+
+
+def _counted(reasons: Sequence[str]) -> list[Apart]:
+    """Each reason once, with how often it applies."""
+    return [Apart(reasons.count(reason), reason) for reason in dict.fromkeys(reasons)]
 
 
 def _unusable(rows: Sequence[_Row]) -> tuple[Apart, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from layermatrix.core.errors import SelectionError, hint_for, quote
+from layermatrix.core.host import Host
 from layermatrix.model.patterns import match_any, matches
+from layermatrix.store import comparable
 from layermatrix.store.database import Row, Store, Value
 
 # The columns of an export: name -> what stands in the tables.
@@ -28,6 +30,8 @@ COLUMNS = {
     "architecture": "machines.architecture",
     "kernel": "machines.kernel",
     "libc": "machines.libc",
+    "python": "machines.python",
+    "machine": "machines.identity",
     "subject": "subjects.name",
     "source": "subjects.source",
     "variant": "subjects.variant",
@@ -56,6 +60,8 @@ JOIN subjects ON subjects.id = figures.subject
 JOIN machines ON machines.id = runs.machine
 """
 _ORDER = "ORDER BY runs.started, runs.id, subjects.name, figures.load, figures.figure"
+# The columns of a `Host`, in the order of its fields.
+HOST = ", ".join(f"machines.{part.name}" for part in fields(Host))
 # What a filter compares: the name of the filter -> the column of names.
 NAMES = {
     "load": "SELECT DISTINCT load FROM figures",
@@ -123,6 +129,18 @@ class SubjectRow(NamedTuple):
     compiler: str
     sanitizer: str
     target: str
+
+
+def recorded(store: Store, commit: str, subject: str, here: Host) -> set[str]:
+    """The kinds of figures of loads that are recorded of a subject at a commit, and that figures of this host
+    can be compared with."""
+    found = store.rows(
+        f"SELECT DISTINCT figures.kind, {HOST} {_FROM} "
+        "WHERE runs.commit_hash = ? AND runs.dirty = 0 AND subjects.name = ? AND figures.load <> ''",
+        (commit, subject),
+    )
+    hosts = [(str(kind), Host(*values)) for kind, *values in found]  # type: ignore[arg-type]
+    return {kind for kind, host in hosts if comparable.why_other_host(kind, host, here) is None}
 
 
 def subjects(store: Store) -> list[SubjectRow]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from layermatrix.core.host import Host
 from layermatrix.store.database import Store
-from layermatrix.store.entries import Machine, Measurement, Run, Subject
+from layermatrix.store.entries import Measurement, Run, Subject
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,21 +19,32 @@ if TYPE_CHECKING:
 
 def add(store: Store, run: Run, measurements: Sequence[Measurement]) -> None:
     """Add a run. The later one of two measurements of a subject counts. Raises StoreError."""
+    add_all(store, [(run, measurements)])
+
+
+def add_all(store: Store, runs: Iterable[tuple[Run, Sequence[Measurement]]]) -> None:
+    """Add several runs, all or none, such as the parts of one run on several hosts. Raises StoreError."""
     with store.transaction() as connection:
-        _add_machine(connection, run.machine)
-        number = _add_run(connection, run)
-        for one in measurements:
-            subject = _subject(connection, one.subject)
-            rows = [(number, subject, *_columns(figure)) for figure in one.figures]
-            connection.executemany(f"INSERT OR REPLACE INTO figures VALUES ({_marks(12)})", rows)
+        for run, measurements in runs:
+            _add(connection, run, measurements)
 
 
-def _add_machine(connection: sqlite3.Connection, machine: Machine) -> None:
-    row = (
-        machine.id, machine.cpu, machine.cpu_flags, machine.cores, machine.architecture, machine.kernel,
-        machine.libc,
-    )  # fmt: skip
-    connection.execute(f"INSERT OR IGNORE INTO machines VALUES ({_marks(7)})", row)
+def _add(connection: sqlite3.Connection, run: Run, measurements: Sequence[Measurement]) -> None:
+    add_host(connection, run.host)
+    number = _add_run(connection, run)
+    for one in measurements:
+        subject = _subject(connection, one.subject)
+        rows = [(number, subject, *_columns(figure)) for figure in one.figures]
+        connection.executemany(f"INSERT OR REPLACE INTO figures VALUES ({_marks(12)})", rows)
+
+
+def add_host(connection: sqlite3.Connection, host: Host) -> None:
+    """Add a host, unless it is there."""
+    row = {"id": host.id, **host.to_json()}
+    names = ", ".join(row)
+    connection.execute(
+        f"INSERT OR IGNORE INTO machines ({names}) VALUES ({_marks(len(row))})", tuple(row.values())
+    )
 
 
 def _add_run(connection: sqlite3.Connection, run: Run) -> int:
@@ -47,7 +59,7 @@ def _add_run(connection: sqlite3.Connection, run: Run) -> int:
         "dirty": int(run.revision.dirty),
         "command": run.command,
         "seed": run.seed,
-        "machine": run.machine.id,
+        "machine": run.host.id,
         "conditions": json.dumps(run.conditions),
     }
     names = ", ".join(values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x6C6D7278  # "lmrx", as `PRAGMA application_id`: tells a store from another program's file
 
 
@@ -56,15 +56,21 @@ class Table:
 
 MACHINES = Table(
     "machines",
-    "The machines that measured. Equal machines have one row: its id is a digest of the other columns.",
+    "The machines that measured. An equal machine in an equal state has one row.",
     (
-        Column("id", "TEXT PRIMARY KEY", "digest of the other columns"),
+        Column("id", "TEXT PRIMARY KEY", "digest of the other columns, or of those of an older version"),
         Column("cpu", "TEXT NOT NULL", "the processor's name"),
         Column("cpu_flags", "TEXT NOT NULL", "digest of the processor's features"),
         Column("cores", "INTEGER NOT NULL", "the processors that the run could use"),
         Column("architecture", "TEXT NOT NULL", "such as x86_64"),
         Column("kernel", "TEXT NOT NULL", "the system and its release"),
         Column("libc", "TEXT NOT NULL", "the C library and its version"),
+        Column("python", "TEXT NOT NULL DEFAULT ''", "the version of Python; empty in older rows"),
+        Column(
+            "identity",
+            "TEXT NOT NULL DEFAULT ''",
+            "tells this computer from others: a digest; of older rows, a random name of their file",
+        ),
     ),
 )
 RUNS = Table(
@@ -149,6 +155,12 @@ TABLES: tuple[Table, ...] = (MACHINES, RUNS, SUBJECTS, FIGURES)
 # version -> the statements that bring a file of that version to the next one
 MIGRATIONS: Mapping[int, Sequence[str]] = {
     1: ("ALTER TABLE runs ADD COLUMN commit_order INTEGER NOT NULL DEFAULT 0",),
+    2: (
+        "ALTER TABLE machines ADD COLUMN python TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE machines ADD COLUMN identity TEXT NOT NULL DEFAULT ''",
+        # which computer an older row is about is not known; one file was mostly written by one
+        "UPDATE machines SET identity = (SELECT lower(hex(randomblob(8))))",
+    ),
 }
 
 
