@@ -39,7 +39,7 @@ VARIABLES = (
     "tests", "python", "precision", "budget", "seed", "strict", "load", "runs", "planted", "figure",
     "commits", "from", "store", "stores", "format", "since", "to",
     "program", "trace", "process", "events",
-    "a", "b", "metric", "good", "bad", "with", "pairs", "write", "trials", "executor",
+    "a", "b", "metric", "good", "bad", "with", "pairs", "write", "trials", "executor", "stores",
 )  # fmt: skip
 Arguments = Annotated[tuple[Word, ...], Items(alone=True)]
 Command = Annotated[str, Text("the name of a command", r"[\w.+-]+", longest=100)]
