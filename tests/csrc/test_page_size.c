@@ -72,7 +72,8 @@ SHOWN void *mmap(void *start, size_t size, int protection, int flags, int file, 
         return (void *)syscall(SYS_mmap, start, size, protection, flags, file, offset);
     T_CHECK(is_whole(start, 0), "mmap at %p", start);
     size = (size + page() - 1) / page() * page();
-    if ((flags & MAP_FIXED) == 0) return map_whole(size, protection, flags, file, offset);
+    // with MAP_FIXED_NOREPLACE, too, the caller names the place: without it, root would get the page at address 0
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0) return map_whole(size, protection, flags, file, offset);
     return (void *)syscall(SYS_mmap, start, size, protection, flags, file, offset);
 }
 

@@ -43,6 +43,23 @@ def test_names_of_statics_do_not_matter(tmp_path: Path) -> None:
     assert compare(tmp_path, BASE.replace("counter", "another").replace("calls", "other")) == []
 
 
+STRINGS = r"""
+__asm__(".section .rodata.s,\"aMS\",@progbits,1\n %s\n %s\n .text");
+extern const char first[], second[];
+const char *both(int n) { return n ? first : second; }
+"""
+ONE, TWO = r"first: .asciz \"abc\"", r"second: .asciz \"de\""
+
+
+def test_the_order_of_strings_that_the_linker_merges_does_not_matter(tmp_path: Path) -> None:
+    there, back = STRINGS % (ONE, TWO), STRINGS % (TWO, ONE)
+    assert compare(tmp_path, back, there) == []
+    changed = [one.what for one in compare(tmp_path, back.replace("abc", "abd"), there)]
+    assert ".rodata.s differs" in changed
+    exchanged = STRINGS % (ONE.replace("abc", "de"), TWO.replace("de", "abc"))
+    assert [one.what for one in compare(tmp_path, exchanged, there)] == ["a relocation of .text differs"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "section", "function"),
     [

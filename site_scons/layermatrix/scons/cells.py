@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from layermatrix.model.variants import Variant
 
 ANY_PROCESSOR = "-mcpu=baseline"  # of zig: code for every processor of the target
+NO_FRAME_POINTER = "-fomit-frame-pointer"  # of zig, which keeps it in optimised code too
 Env = Any
 
 # The names that SCons gives to actions, for the lines that show them.
@@ -122,8 +123,10 @@ def _given_flags(made: Env) -> None:
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:
     """Settings for zig. It may be the only tool chain, it keeps a cache in HOME, it lacks some linker
-    options, and unlike other compilers, it would compile for this machine's processor only."""
-    made.Prepend(CCFLAGS=[ANY_PROCESSOR], LINKFLAGS=[ANY_PROCESSOR])
+    options, and unlike other compilers, it would compile for this machine's processor only, and spend an
+    instruction on the frame pointer in each function."""
+    frame = [] if made["LAYERED_CELL"].mode == "debug" else [NO_FRAME_POINTER]
+    made.Prepend(CCFLAGS=[ANY_PROCESSOR, *frame], LINKFLAGS=[ANY_PROCESSOR])
     start = (
         compiler.command[: compiler.command.index("cc")]
         if "cc" in compiler.command

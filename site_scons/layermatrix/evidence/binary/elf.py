@@ -27,7 +27,8 @@ class ElfError(ValueError):
 @dataclass(frozen=True)
 class Section:
     """data: the contents of a loaded section; empty for other sections and for zeroed memory. size: its bytes
-    in memory, also for zeroed memory."""
+    in memory, also for zeroed memory. strings: whether it holds strings that the linker merges with those of
+    other files, so that their order means nothing."""
 
     index: int
     name: str
@@ -35,6 +36,7 @@ class Section:
     executable: bool
     data: bytes
     size: int = 0
+    strings: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def _sections(file: ELFFile) -> Iterator[Section]:
         has_bytes = loaded and section["sh_type"] != "SHT_NOBITS"
         data = section.data() if has_bytes else b""
         executable = bool(flags & SH_FLAGS.SHF_EXECINSTR)
-        yield Section(index, section.name, loaded, executable, data, section["sh_size"])
+        merged = flags & SH_FLAGS.SHF_MERGE and flags & SH_FLAGS.SHF_STRINGS and section["sh_entsize"] == 1
+        yield Section(index, section.name, loaded, executable, data, section["sh_size"], bool(merged))
 
 
 def _table_symbols(table: SymbolTableSection, sections: int) -> Iterator[Symbol]:

@@ -1,8 +1,8 @@
 """Compare two objects of one source: the same code, data and relocations, or where they differ.
 
 Reads two `elf.ObjectFile`s. Compared is what a program loads: each section's bytes and relocations, and the
-symbols that other files see. Tables of debugging and the names of local symbols may differ. Instructions are
-decoded only to tell where a difference begins.
+symbols that other files see. Tables of debugging, the names of local symbols and the order of strings that
+the linker merges may differ. Instructions are decoded only to tell where a difference begins.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from layermatrix.evidence.binary import machine
 from layermatrix.evidence.binary.elf import ObjectFile, Relocation, Section, Symbol
 
+END = b"\0"  # of a string
 Named = tuple[str, int]  # a section's name, and the number of earlier sections with that name
 
 
@@ -90,9 +91,13 @@ class _Object:
 
     def _target(self, symbol: Symbol) -> tuple[object, ...]:
         """A local symbol is identified by its place, because compilers number the names of statics."""
-        if symbol.local and symbol.section is not None:
-            return self.names[symbol.section], symbol.value
-        return (symbol.name,)
+        if not symbol.local or symbol.section is None:
+            return (symbol.name,)
+        key = self.names[symbol.section]
+        section = self.sections.get(key)
+        if section is not None and section.strings:
+            return key, section.data[symbol.value :].partition(END)[0]
+        return key, symbol.value
 
     def functions(self, key: Named) -> dict[str, tuple[int, bytes]]:
         """The functions of a section in the order of their offsets: name -> offset and code."""
@@ -132,7 +137,7 @@ def _compare_sections(ours: _Object, theirs: _Object, key: Named) -> Iterator[Di
     first, second = ours.sections[key], theirs.sections[key]
     place = _place(theirs, second)
     sizes = f"{first.size:,} bytes against {second.size:,}"
-    if first.data != second.data:
+    if not _have_equal_data(first, second):
         both = min(len(first.data), len(second.data))
         same = next((i for i in range(both) if first.data[i] != second.data[i]), both)
         if second.executable:
@@ -149,6 +154,12 @@ def _compare_sections(ours: _Object, theirs: _Object, key: Named) -> Iterator[Di
             yield place(f"a relocation of {key[0]} differs", offset)
         elif len(ours.relocations(first.index)) != len(theirs.relocations(second.index)):
             yield place(f"{key[0]} has more relocations in one of them", 0)
+
+
+def _have_equal_data(first: Section, second: Section) -> bool:
+    if first.strings and second.strings:
+        return sorted(first.data.split(END)) == sorted(second.data.split(END))
+    return first.data == second.data
 
 
 def _unlike_instructions(ours: _Object, theirs: _Object, key: Named) -> Iterator[int]:
