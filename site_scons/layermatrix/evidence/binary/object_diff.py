@@ -16,6 +16,7 @@ from layermatrix.evidence.binary import machine
 from layermatrix.evidence.binary.elf import ObjectFile, Relocation, Section, Symbol
 
 END = b"\0"  # of a string
+ADDRESSES = (1, 257)  # relocations that store an address: R_X86_64_64, R_AARCH64_ABS64
 Named = tuple[str, int]  # a section's name, and the number of earlier sections with that name
 
 
@@ -82,22 +83,23 @@ class _Object:
                 self.sections[key] = section
 
     def relocations(self, section: int) -> list[tuple[object, ...]]:
-        """Offset, kind, target and addend of each, in the order of the offsets."""
+        """Offset, kind, and target with addend of each, in the order of the offsets."""
         own = (entry for entry in self.file.relocations if entry.section == section)
-        return [
-            (entry.offset, entry.kind, self._target(entry.symbol), entry.addend)
-            for entry in sorted(own, key=_offset)
-        ]
+        return [(entry.offset, entry.kind, *self._target(entry)) for entry in sorted(own, key=_offset)]
 
-    def _target(self, symbol: Symbol) -> tuple[object, ...]:
-        """A local symbol is identified by its place, because compilers number the names of statics."""
+    def _target(self, entry: Relocation) -> tuple[object, ...]:
+        """A local symbol is identified by its place, because compilers number the names of statics; a string
+        that the linker merges, by its text."""
+        symbol = entry.symbol
         if not symbol.local or symbol.section is None:
-            return (symbol.name,)
+            return symbol.name, entry.addend
         key = self.names[symbol.section]
         section = self.sections.get(key)
-        if section is not None and section.strings:
-            return key, section.data[symbol.value :].partition(END)[0]
-        return key, symbol.value
+        if section is None or not section.strings:
+            return key, symbol.value, entry.addend
+        if symbol.kind == "STT_SECTION" and entry.kind in ADDRESSES:
+            return key, section.data[entry.addend :].partition(END)[0]
+        return key, section.data[symbol.value :].partition(END)[0], entry.addend
 
     def functions(self, key: Named) -> dict[str, tuple[int, bytes]]:
         """The functions of a section in the order of their offsets: name -> offset and code."""
