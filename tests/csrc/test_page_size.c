@@ -73,7 +73,8 @@ SHOWN void *mmap(void *start, size_t size, int protection, int flags, int file, 
     T_CHECK(is_whole(start, 0), "mmap at %p", start);
     size = (size + page() - 1) / page() * page();
     // with MAP_FIXED_NOREPLACE, too, the caller names the place: without it, root would get the page at address 0
-    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0) return map_whole(size, protection, flags, file, offset);
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0)
+        return map_whole(size, protection, flags, file, offset);
     return (void *)syscall(SYS_mmap, start, size, protection, flags, file, offset);
 }
 
