@@ -8,7 +8,7 @@
 
 #define BATCH_BYTES ((size_t)8 << 10) // a word is sent at this size, but not below two blocks
 
-// A block weighs its size in units, at least one: so the outbox holds at most MOST_WEIGHT blocks, or 256 KiB.
+// A block weighs its size in units of UNIT bytes, rounded up: so the outbox holds at most MOST_WEIGHT blocks and MOST_WEIGHT units.
 #define UNIT ((size_t)1 << 10)
 #define MOST_WEIGHT 256u
 

@@ -354,7 +354,8 @@ def cell_result(
         ) if built else NOT_BUILT
         for kind in registry.KINDS
     }  # fmt: skip
-    damaged = {kind: one for kind, one in hosts.of_cell(folder).items() if isinstance(one, NotMeasured)}
+    takers = hosts.of_cell(folder)
+    damaged = {kind: one for kind, one in takers.items() if isinstance(one, NotMeasured)}
     evidence |= {kind: damaged[kind] for kind in evidence.keys() & damaged.keys()}
     counted = evidence[counters.KIND.name]
     assert isinstance(counted, (Counters, NotMeasured))
@@ -378,16 +379,15 @@ def cell_result(
         interrupted=interrupted,
         unbuilt=UNBUILT if job is Job.NONE else "",
         own={axis: value for axis, value in cell.choices.items() if axis not in DEFAULT_AXES},
-        hosts=_hosts(folder, evidence),
+        hosts=_hosts(takers, evidence),
     )
 
 
-def _hosts(folder: Path, evidence: Records) -> dict[str, Host]:
+def _hosts(takers: Mapping[str, Host | NotMeasured], evidence: Records) -> dict[str, Host]:
     """The other hosts that took these records."""
-    found = hosts.of_cell(folder).items()
     return {
         kind: host
-        for kind, host in found
+        for kind, host in takers.items()
         if isinstance(host, Host) and isinstance(evidence.get(kind), Measured)
     }
 
@@ -408,7 +408,9 @@ def _baseline(project: Project, root: Path) -> BaselineResult:
     folder, baseline = root / paths.BASELINE, project.matrix.baseline
     kinds = [kind for kind in registry.KINDS if kind.of_baseline]
     records = {kind.name: kind.format.read(folder / kind.file) for kind in kinds}
-    return BaselineResult(baseline.name, dict(baseline.reported), records, _hosts(folder, records))
+    return BaselineResult(
+        baseline.name, dict(baseline.reported), records, _hosts(hosts.of_cell(folder), records)
+    )
 
 
 # --- the machine
