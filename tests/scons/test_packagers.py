@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_what_the_command_line_gives_goes_before_the_environment(
     assert "-Wl,-z,now" in link
     assert foreign.build(*BUILD, "CFLAGS=-DTYPED", "CPPFLAGS=-DPRE", "LDFLAGS=-Wl,-z,now").actions == []
     assert "unit_gen.o" in str(foreign.build(*BUILD, "CFLAGS=-DOTHER").made("CC"))
+
+
+def test_flags_of_a_project_may_name_the_object_that_they_compile(foreign: Project) -> None:
+    """Other flags are expanded once for all objects of a cell."""
+    foreign.edit("SConstruct", '"-fPIC"]', '"-fPIC", "-DOBJECT=${TARGET.file}"]')
+    build = ("variant=small", "libs", "benches")
+    run = foreign.build(*build, "CFLAGS=-DLAST=1")
+    compiled = [shlex.split(line) for line in run.stdout.splitlines() if " -c " in line]
+    assert len(compiled) > 1
+    assert all(f"-DOBJECT={Path(words[words.index('-o') + 1]).name}" in words for words in compiled)
+    assert foreign.build(*build, "CFLAGS=-DLAST=1").actions == []
+    assert len(foreign.build(*build, "CFLAGS=-DLAST=2").made("CC")) == len(compiled)
 
 
 def test_a_job_hands_what_was_typed_to_its_builds(foreign: Project) -> None:

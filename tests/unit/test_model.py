@@ -77,7 +77,7 @@ def test_rules_of_what_is_forbidden_hold_for_the_variants_that_they_name(
 def test_a_variant_without_debug_code_is_another_value(project: Write) -> None:
     base = loaded(project(), "base")
     assert base.without_debug().debug_output == "absent"
-    assert base.without_debug().as_value() != base.as_value()
+    assert base.without_debug().as_value != base.as_value
     assert base.without_debug().layers == base.layers
 
 
@@ -192,7 +192,7 @@ def test_a_variant_changes_the_capacity_of_a_layer_for_itself_and_its_children(p
         mine="doc: M.\nextends: base\nset: {capacity: {stack: 5}}\n", child="doc: C.\nextends: mine\n"
     )
     assert [loaded(root, name).layers[0].capacity for name in ("base", "mine", "child")] == [32, 5, 5]
-    assert loaded(root, "base").as_value() != loaded(root, "mine").as_value()
+    assert loaded(root, "base").as_value != loaded(root, "mine").as_value
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ def test_checks_need_blocks_with_room_for_a_mark(mistakes: Mistakes) -> None:
 
 
 def test_a_comment_or_the_layout_of_the_yaml_does_not_change_the_value(project: Write) -> None:
-    before = loaded(project(mine="doc: Two  words.\nextends: base\n")).as_value()
-    after = loaded(project(mine="# why\n\n{extends: base,\n doc: Two words.}\n")).as_value()
+    before = loaded(project(mine="doc: Two  words.\nextends: base\n")).as_value
+    after = loaded(project(mine="# why\n\n{extends: base,\n doc: Two words.}\n")).as_value
     assert before == after
 
 
@@ -304,8 +304,8 @@ def test_a_comment_or_the_layout_of_the_yaml_does_not_change_the_value(project: 
     "change", ["doc: Other.\nextends: base", "doc: M.\nextends: base\nset: {layout: unity}"]
 )
 def test_what_a_template_sees_changes_the_value(change: str, project: Write) -> None:
-    before = loaded(project(mine="doc: M.\nextends: base")).as_value()
-    assert loaded(project(mine=change)).as_value() != before
+    before = loaded(project(mine="doc: M.\nextends: base")).as_value
+    assert loaded(project(mine=change)).as_value != before
 
 
 def most(variant: Variant, mode: str, compiler: str) -> dict[str, dict[str, int]]:
@@ -357,9 +357,9 @@ def test_a_sanitizers_cell_has_no_budget(project: Write) -> None:
 
 def test_a_budget_is_no_part_of_what_templates_see(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\n")
-    before = loaded(root).as_value()
+    before = loaded(root).as_value
     project(mine="doc: M.\nextends: base\nbudget: {alloc: {calls: 0}}\n")
-    assert loaded(root).as_value() == before
+    assert loaded(root).as_value == before
 
 
 def test_each_layer_knows_where_its_entry_stands(project: Write) -> None:
@@ -372,12 +372,12 @@ def test_each_layer_knows_where_its_entry_stands(project: Write) -> None:
 
 
 def test_reported_figures_and_unused_layers_do_not_change_the_value(project: Write, layers: Change) -> None:
-    before = loaded(project(mine="doc: M.\nextends: base")).as_value()
+    before = loaded(project(mine="doc: M.\nextends: base")).as_value
     root = project(
         layers=layers("doc: A ring.", "doc: A better ring."),
         mine="doc: M.\nextends: base\nreported: {mops: '12'}",
     )
-    assert loaded(root).as_value() == before
+    assert loaded(root).as_value == before
 
 
 def test_switches_are_the_systems_and_reported_lines_rebuild_nothing(project: Write, layers: Change) -> None:
@@ -386,11 +386,11 @@ def test_switches_are_the_systems_and_reported_lines_rebuild_nothing(project: Wr
     assert plain.catalogue.system.switches == ("toy_on",)
     message = load_project(project(layers=text + "lines: {a.c: 10-20}\n"))
     assert message.catalogue.lines == {"a.c": "10-20"}
-    assert message.variants["base"].as_value() == plain.variants["base"].as_value()
+    assert message.variants["base"].as_value == plain.variants["base"].as_value
 
 
 def test_the_value_is_one_line_of_json(project: Write) -> None:
-    value = loaded(project(), "base").as_value()
+    value = loaded(project(), "base").as_value
     assert "\n" not in value
     assert json.loads(value)["layers"][0]["keys"][0] == {"name": "C1", "index": 1, "values": {"size": 16}}
 

@@ -173,3 +173,18 @@ def test_what_was_not_used_for_the_longest_time_is_removed(shared: SharedObjects
         os.utime(path, (1000 - age, 1000 - age))
     shared.prune(most=200)
     assert sorted(path.name for path in Path().glob("build/.shared/*/*")) == ["aa1", "bb2"]
+
+
+def test_a_run_makes_room_before_it_keeps_its_first_object(
+    shared: SharedObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned: list[int] = []
+    monkeypatch.setattr(
+        shared, "prune", lambda: pruned.append(len(list(Path().glob("build/.shared/*/[!.]*"))))
+    )
+    for source in ("first", "second"):
+        Path("src/a.c").write_text(source, encoding="utf-8")
+        time.sleep(0.01)
+        compiled(Shell(verbose=False, shared=shared), "one")
+    assert pruned == [0]
+    assert list(Path().glob("build/.shared/*/*"))

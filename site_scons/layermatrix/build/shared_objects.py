@@ -55,6 +55,7 @@ class SharedObjects:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[tuple[str, int, int], str] = {}  # of path, time (ns) and size
+        self._lock, self._has_room = threading.Lock(), False
 
     def key(self, line: str, recipe: Recipe, variables: Mapping[str, str]) -> str | None:
         """The name of the object that this command makes; None if it is not shared."""
@@ -116,6 +117,7 @@ class SharedObjects:
         own = f"{os.path.normpath(recipe.folder)}/"
         if any(path.startswith(own) or Path(path).stat().st_mtime_ns >= begin for path in others):
             return
+        self._make_room()
         lines = [f"{self._digest(path)} {path}\n" for path in others]
         self._file(key + HEADERS).unlink(missing_ok=True)  # an object never has the list of another one
         _copy(made, self._file(key))
@@ -139,6 +141,13 @@ class SharedObjects:
     def _draft(self, name: str) -> Path:
         """A file that no other process or thread uses."""
         return self._file(name).with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
+
+    def _make_room(self) -> None:
+        """Remove old objects, before this run adds its first one."""
+        with self._lock:
+            first, self._has_room = not self._has_room, True
+        if first:
+            self.prune()
 
     def prune(self, most: int = MOST_BYTES) -> None:
         """Remove the objects that were not used for the longest time, beyond so many bytes."""

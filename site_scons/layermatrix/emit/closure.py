@@ -35,7 +35,7 @@ class Closures:
     def of(self, variant: Variant) -> list[str]:
         """The names of the variant's templates, relative to the folder of templates."""
         own = [(self.templates / layer.own_template).is_file() for layer in variant.layers]
-        key = hashlib.sha256(f"{variant.as_value()}{own}".encode()).hexdigest()
+        key = hashlib.sha256(f"{variant.as_value}{own}".encode()).hexdigest()
         entry = self.known.get(key)
         if entry is None or entry["stamps"] != self._stamps(entry["names"]):
             names = list(self.compute(variant, self.templates))

@@ -144,7 +144,7 @@ class _Hunt:
         ranges = tuned.ranges(self.tuning)
         weights = {load.name: self.tuning.loads[load.name] for load in self.loads}
         host = comparable.here(TIMED if self.metric == SPEED else DETERMINISTIC)
-        text = repr((self.cell.variant.as_value(), ranges, weights, self.tuning.memory_percent, host))
+        text = repr((self.cell.variant.as_value, ranges, weights, self.tuning.memory_percent, host))
         name = f"{self.cell.id} {self.metric} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
         found = search.Search(self.plan.root / FOLDER / f"{self.base}.sqlite", name, ranges)
         start = tuned.present(self.cell.variant, self.tuning)

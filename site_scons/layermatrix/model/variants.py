@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from layermatrix.model import budgets
@@ -112,6 +113,7 @@ class Variant:
         """The variant without any debug code, guarded or not."""
         return replace(self, settings={**self.settings, "debug_output": "absent"})
 
+    @cached_property
     def as_value(self) -> str:
         """Everything that a template can see, as one line of JSON. The build depends on this text."""
         return json.dumps(plain(self, leave_out=UNPRINTED), separators=(",", ":"))

@@ -81,7 +81,7 @@ def lone_library(env: Env, source: str) -> list[Node]:
 def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> list[Node]:
     """Generated files. They depend on the resolved variant and on the templates that it uses."""
     variant = env["LAYERED_CELL"].variant
-    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value())
+    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value)
     made = step(env, "GENERATE", targets, [source], how)
     env.Depends(made, templates(env))
     return made

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import SCons.Subst
+
 from layermatrix.build import failure, link_options, paths, target_compilers, toolchain
 from layermatrix.model.cells import Cell
 from layermatrix.scons import builders, run
@@ -117,8 +119,35 @@ def _given_flags(made: Env) -> None:
     preprocessor = _words(tuple(given.words("CPPFLAGS")))
     made.Replace(LAYERED_CFLAGS=[*preprocessor, *c_flags], LAYERED_CXXFLAGS=[*preprocessor, *cxx_flags])
     made.Append(LINKFLAGS=link_flags)
-    for command, flags in (("CCCOM", "LAYERED_CFLAGS"), ("CXXCOM", "LAYERED_CXXFLAGS")):
-        made[command] = made[command].replace("$_CCCOMCOM", f"$_CCCOMCOM ${flags}")
+    for language, command in (("C", "CCCOM"), ("CXX", "CXXCOM")):
+        flags = f"${language}FLAGS $CCFLAGS $_CCCOMCOM"
+        made[f"LAYERED_{language}"] = _ExpandedOnce(f"{flags} $LAYERED_{language}FLAGS")
+        made[command] = made[command].replace(flags, f"$LAYERED_{language}")
+
+
+class _ExpandedOnce:
+    """The flags of the compiler, as a construction variable. SCons would expand each flag for each object to
+    see whether its command has changed, which takes a tenth of a run that builds nothing. Flags that do not
+    name the object or its source are expanded once for an environment. SCons compares commands only after all
+    SConscripts have been read, so an environment no longer changes."""
+
+    def __init__(self, flags: str) -> None:
+        self.flags = flags
+        self._same: dict[
+            int, tuple[Env, str | None]
+        ] = {}  # the environment stays alive, so its id is its own
+
+    def __call__(self, target: Any, source: Any, env: Env, for_signature: bool) -> str:
+        if not for_signature:
+            return self.flags
+        if id(env) not in self._same:
+            one, general = self._expanded(env, target, source), self._expanded(env)
+            self._same[id(env)] = env, one if one == general else None
+        text = self._same[id(env)][1]
+        return self.flags if text is None else text
+
+    def _expanded(self, env: Env, target: Any = None, source: Any = None) -> str:
+        return str(env.subst(self.flags, SCons.Subst.SUBST_SIG, target=target, source=source))
 
 
 def _zig(made: Env, compiler: toolchain.Toolchain) -> None:

@@ -91,8 +91,6 @@ def project(
         run.refuse(run.words_of(error))
     generator = library.digest(printing.__name__)
     shared = SharedObjects(root)
-    if not run.is_dry():
-        shared.prune()
     closures = Closures(
         root / "build/.closures.json", root / "templates", printer.template_closure, generator
     )

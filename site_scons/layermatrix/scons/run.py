@@ -99,9 +99,10 @@ def _save_on_the_way(write: Callable[[], None]) -> None:
     def executed_and_saved(task: Any) -> None:
         executed(task)
         now = time.monotonic()
-        if now - last[0] > max(SAVE_SECONDS, SAVE_PART * last[1]) and _has_changes():
-            with contextlib.suppress(OSError):  # the write at the end of the run reports it
-                write()
+        if now - last[0] > max(SAVE_SECONDS, SAVE_PART * last[1]):
+            if _has_changes():
+                with contextlib.suppress(OSError):  # the write at the end of the run reports it
+                    write()
             last[:] = [time.monotonic(), time.monotonic() - now]
 
     SCons.Script.Main.BuildTask.executed = executed_and_saved
