@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,22 @@ def test_a_changed_constant_makes_that_evidence_anew_which_it_has_a_part_in(
 
 # evidence that this cell does not have: its file gives the reason
 LEFT_OUT = {"budget", "layers", "runs"}
+
+
+def test_evidence_of_an_earlier_build_of_the_library_is_not_reported(checked: Project) -> None:
+    def reported() -> dict[str, tuple[str, str | None]]:
+        checked.build("variant=small", "report")
+        (cell,) = json.loads(checked.read("build/report/results.json"))["cells"]
+        return {kind: (cell[kind]["status"], cell[kind]["reason"]) for kind in ("asm", "tests")}
+
+    measured = {"asm": ("measured", None), "tests": ("measured", None)}
+    assert reported() == measured
+    checked.append("src/pool.c", "\nint another_function(void) { return 1; }\n")
+    checked.build("variant=small", "libs")
+    for status, reason in reported().values():
+        assert status == "not measured"
+        assert reason
+        assert reason.startswith("it is of an earlier build of the library; ")
+        assert reason.endswith(" checks takes it again")
+    checked.build("variant=small", "checks")
+    assert reported() == measured

@@ -16,6 +16,7 @@ from layermatrix.build import failure, request
 from layermatrix.build.failure import Failure
 from layermatrix.build.toolchain import Toolchain
 from layermatrix.core import records
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import bench, counters
 from layermatrix.evidence.bench import Bench, Timing
@@ -165,7 +166,7 @@ def test_other_libraries_are_recorded_beside_the_variants(plan: Plan, begun: Beg
     assert [(one.subject.name, one.subject.source) for one in measured] == [
         ("glibc", "baseline"), ("other", "peer"), (cell.id, "cell"),
     ]  # fmt: skip
-    assert measured[1].subject.library_digest == recording.digest_of(rival) != ""
+    assert measured[1].subject.library_digest == file_digest(rival) != ""
     own = next(iter(recording.of_cells(begun, [cell], built=())))
     speeds = {one.load_digest for one in own.figures if one.name == "speed"}
     assert not speeds & {one.load_digest for one in measured[2].figures}, "another way to run the load"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layermatrix.core import records
-from layermatrix.core.records import Format, Measured, Missing, NotMeasured
+from layermatrix.core.records import Format, Measured, Missing, NotMeasured, Outdated
 
 
 class Colour(Enum):
@@ -63,6 +63,15 @@ def test_a_file_declares_its_content_its_version_and_whether_it_was_measured(tmp
         },
         "words": ["a"],
     }
+
+
+def test_a_record_of_another_build_of_the_library_is_not_measured(tmp_path: Path) -> None:
+    path = tmp_path / "toy.json"
+    TOY.write(path, A_TOY, library="a")
+    assert TOY.read(path) == TOY.read(path, library="a") == A_TOY
+    assert TOY.read(path, library="b") == Outdated("it is of an earlier build of the library")
+    TOY.write(path, A_TOY)  # of no library
+    assert TOY.read(path, library="b") == A_TOY
 
 
 def test_a_missing_file_is_read_as_missing(tmp_path: Path) -> None:

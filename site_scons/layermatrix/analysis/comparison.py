@@ -6,7 +6,6 @@ Reads the records of cells, with the timings of one run that interleaved the sid
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,6 +17,7 @@ from layermatrix.analysis.figures import Interval, Value
 from layermatrix.build import paths
 from layermatrix.build.failure import Failure
 from layermatrix.core.command import scons
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.asm import Asm
@@ -347,7 +347,7 @@ def _change(pair: Pair) -> str:
 
 def digest(library: Path) -> str | None:
     """A digest that identifies the build of a library; None if the library does not exist."""
-    return hashlib.sha256(library.read_bytes()).hexdigest() if library.is_file() else None
+    return file_digest(library) or None
 
 
 def store(root: Path, comparison: Comparison) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.core.command import scons
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, layers
 from layermatrix.evidence.kind import Check
@@ -107,7 +108,8 @@ def _command(counting: Cell) -> str:
 
 def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
     """The evidence of a counting cell; NotMeasured if the variant now has other layers."""
-    record = layers.KIND.format.read(root / counting.build_dir / layers.KIND.file)
+    library = file_digest(root / counting.library)
+    record = layers.KIND.format.read(root / counting.build_dir / layers.KIND.file, library=library)
     if isinstance(record, Missing):
         return NotMeasured(f"not counted yet: {_command(counting)}")
     if isinstance(record, Layers) and record.layers != tuple(layer.name for layer in counting.variant.layers):
@@ -117,7 +119,8 @@ def _read(counting: Cell, root: Path) -> Layers | NotMeasured:
 
 def _code(counting: Cell, root: Path) -> dict[str, int] | NotMeasured:
     """Each layer's instructions in the shipped code of the first entry."""
-    record = asm.KIND.format.read(root / counting.shipped.build_dir / asm.KIND.file)
+    library = file_digest(root / counting.shipped.library)
+    record = asm.KIND.format.read(root / counting.shipped.build_dir / asm.KIND.file, library=library)
     return record if isinstance(record, NotMeasured) else record.instructions_by_layer()
 
 

@@ -4,6 +4,7 @@
     interrupted   the build was interrupted: not measured
     not taken     the job does not take it, or only other targets of the cell were built: not measured, with
                   the command that takes it
+    outdated      the library was built again since then: not measured, with the command that takes it
     lost          a build took it, and its file is gone: `Missing`, which is a failure if it is required
 
 Reads the files of the cell's folder only to tell the last two apart, if the job has not built the cell.
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core.command import scons
-from layermatrix.core.records import Measured, Missing, NotMeasured
+from layermatrix.core.records import Measured, Missing, NotMeasured, Outdated
 
 if TYPE_CHECKING:
     from layermatrix.evidence.kind import AnyKind
@@ -46,6 +47,9 @@ def explained(
     interrupted: bool,
 ) -> Measured | NotMeasured:
     """The record; if its file is missing, the reason. `Missing` only if the record is lost."""
+    if isinstance(record, Outdated):
+        again = scons("bench") if kind.declare is None else scons("checks")
+        return NotMeasured(f"{record.reason}; {again} takes it again")
     if not isinstance(record, Missing):
         return record
     reason = kind.why_left_out(cell, project)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import tests
 from layermatrix.evidence.kind import Check, Status
@@ -52,6 +53,7 @@ def _state(entry: Quarantined, root: Path, cells: Sequence[Cell], today: datetim
 
 
 def _checks(entry: Quarantined, root: Path, cell: Cell) -> Iterator[Check]:
-    record = tests.KIND.format.read(root / cell.build_dir / tests.KIND.file)
+    library = file_digest(root / cell.library)
+    record = tests.KIND.format.read(root / cell.build_dir / tests.KIND.file, library=library)
     if not isinstance(record, NotMeasured):
         yield from (check for check in record.programs if entry.is_about(cell, Path(check.name).stem))

@@ -18,6 +18,7 @@ from layermatrix.analysis.story import Story
 from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
 from layermatrix.core.command import scons
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain
 from layermatrix.emit import printer
@@ -348,9 +349,11 @@ def cell_result(
     folder = root / cell.build_dir
     failed = _failure(folder)
     built = failed is None and _is_built(folder, cell.variant.system.shared, cell.variant.system.static)
+    library = file_digest(folder / cell.variant.system.shared)
     evidence = {
         kind.name: missing_records.explained(
-            kind, kind.format.read(folder / kind.file), cell, project, root, job, interrupted=interrupted
+            kind, kind.format.read(folder / kind.file, library=library), cell, project, root, job,
+            interrupted=interrupted,
         ) if built else NOT_BUILT
         for kind in registry.KINDS
     }  # fmt: skip

@@ -41,6 +41,11 @@ class Missing(NotMeasured):
     """There is no file: the measurement was not attempted."""
 
 
+@dataclass(frozen=True)
+class Outdated(NotMeasured):
+    """The file is of another build of the library than the present one."""
+
+
 R = TypeVar("R", bound=Measured)
 
 
@@ -53,21 +58,25 @@ class Format(Generic[R]):
     type: type[R]
     version: int = 1
 
-    def write(self, path: Path, record: R | NotMeasured) -> None:
-        """Write the record atomically: a reader never sees half of a record."""
-        write(path, {"kind": self.kind, "version": self.version, **plain(record)})
+    def write(self, path: Path, record: R | NotMeasured, *, library: str = "") -> None:
+        """Write the record atomically: a reader never sees half of a record. library: the digest of the
+        library that the record is of."""
+        head = {"kind": self.kind, "version": self.version, **({"of_library": library} if library else {})}
+        write(path, {**head, **plain(record)})
 
-    def read(self, path: Path) -> R | NotMeasured:
-        """The record in this file, or NotMeasured with the reason, so that a report of many cells goes on."""
+    def read(self, path: Path, *, library: str = "") -> R | NotMeasured:
+        """The record in this file, or NotMeasured with the reason, so that a report of many cells goes on.
+        library: the digest of the present library; a record of another one is not measured."""
         try:
-            return self.parse(path.read_text(encoding="utf-8"))
+            return self.parse(path.read_text(encoding="utf-8"), library=library)
         except FileNotFoundError:
             return Missing(f"there is no {path.name} of this cell")
         except (OSError, ValueError, RecursionError) as error:
             return NotMeasured(f"{path.name} cannot be used: {error}")
 
-    def parse(self, text: str) -> R | NotMeasured:
-        """The record in this text. Raises ValueError unless it is complete and of this kind and version."""
+    def parse(self, text: str, *, library: str = "") -> R | NotMeasured:
+        """The record in this text. Raises ValueError unless it is complete and of this kind and version.
+        library: as for `read`."""
         head = json.loads(text)
         if not isinstance(head, dict):
             raise ValueError(f"a record is an object, not {type(head).__name__}")
@@ -75,6 +84,8 @@ class Format(Generic[R]):
             raise ValueError(f"kind is {head.get('kind')!r}, not {self.kind!r}")
         if head.get("version") != self.version:
             raise ValueError(f"version is {head.get('version')!r}, not {self.version}; build it again")
+        if library and head.get("of_library", library) != library:
+            return Outdated("it is of an earlier build of the library")
         if head.get("status") == NOT_MEASURED and isinstance(head.get("reason"), str):
             return NotMeasured(head["reason"])
         if head.get("status") != MEASURED:

@@ -48,6 +48,6 @@ def _node(build: Builder, kind: AnyKind) -> Sequence[Node]:
         module=kind.module,
         needs=inputs.needs,
         values=inputs.values,
-        after=inputs.after,
+        after=(*inputs.after, *build.libraries),  # a record names the library that it is of
         hosted=kind.hosted,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from layermatrix.build import paths
 from layermatrix.build.step import StepError, Task
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.check import Check as Check  # most users of a kind need both, too
@@ -144,7 +145,7 @@ class Kind(Generic[R]):
         assert self.take is not None
         record = self.take(task)
         unless_interrupted(task)
-        self.format.write(task.targets[0], record)
+        self.format.write(task.targets[0], record, library=_library(task))
         checks = self.judge(record)
         failed = [check for check in checks if check.status is Status.FAILED]
         if failed:
@@ -156,6 +157,11 @@ class Kind(Generic[R]):
         """Write a record with the reason why a cell has no such evidence."""
         reason = self.why_left_out(task.cell, task.project)
         self.format.write(task.targets[0], NotMeasured(reason or f"{self.name} is not taken"))
+
+
+def _library(task: Task) -> str:
+    """The digest of the library that the evidence is of; empty for the baseline, which has none."""
+    return "" if task.of_baseline else file_digest(task.folder / task.variant.system.shared)
 
 
 def _summary(failed: Sequence[Check], of: int) -> str:

@@ -7,7 +7,6 @@ job goes on: its JSON records in build/ are complete, and a line on stderr has t
 from __future__ import annotations
 
 import datetime
-import hashlib
 import os
 import shlex
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from layermatrix.build import failure, paths, target_compilers
 from layermatrix.build.targets import STORE
 from layermatrix.build.toolchain import Toolchain
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.host import Host
 from layermatrix.core.records import NotMeasured, plain
 from layermatrix.evidence import hosts
@@ -158,15 +158,8 @@ def of_peers(
         elif name == found.baseline:
             subject = Subject(name, BASELINE)
         else:
-            subject = Subject(name, PEER, library_digest=digest_of(lineup.others.get(name)))
+            subject = Subject(name, PEER, library_digest=file_digest(lineup.others.get(name)))
         yield _timed(subject, figures, plain(found))
-
-
-def digest_of(library: Path | None) -> str:
-    """The SHA-256 of a library; empty if there is none."""
-    if library is None or not library.is_file():
-        return ""
-    return hashlib.sha256(library.read_bytes()).hexdigest()
 
 
 def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
@@ -181,7 +174,7 @@ def _subject(plan: Plan, cell: Cell, root: Path) -> Subject:
         sanitizer=cell.sanitizer,
         target=cell.target,
         axes={axis: value for axis, value in cell.choices.items() if axis not in ("sanitizer", "target")},
-        library_digest=digest_of(libraries[0] if libraries else None),
+        library_digest=file_digest(libraries[0] if libraries else None),
         compiler_version=compiler.identity if isinstance(compiler, Toolchain) else "",
     )
 

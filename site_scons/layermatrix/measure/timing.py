@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths
+from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench
 from layermatrix.evidence.bench import Bench
@@ -54,7 +55,8 @@ def take(
     if not (subjects and loads) or (baseline and not _is_built(baseline)):
         return
     plan = Timed(loads, subjects, wanted, baseline, method or usual(project))
-    _remark((timer or here)(plan, _keyed(keys)))
+    libraries = {one.store: file_digest(one.library) for one in subjects}
+    _remark((timer or here)(plan, _keyed(keys, libraries)))
 
 
 def here(plan: Timed, store: runner.Store) -> dict[str, Bench | NotMeasured]:
@@ -181,11 +183,11 @@ def _is_known(store: Path, key: str, rounds: int) -> bool:
     return max(record.rounds, record.planned if record.stopped else 0) >= rounds
 
 
-def _keyed(keys: Mapping[Path, str]) -> runner.Store:
-    """Write a record with a key that identifies the timed binaries."""
+def _keyed(keys: Mapping[Path, str], libraries: Mapping[Path, str]) -> runner.Store:
+    """Write a record with a key that identifies the timed binaries, and the digest of the library."""
 
     def store(path: Path, record: Bench | NotMeasured) -> None:
         keyed = replace(record, key=keys[path]) if isinstance(record, Bench) else record
-        bench.KIND.format.write(path, keyed)
+        bench.KIND.format.write(path, keyed, library=libraries.get(path, ""))
 
     return store
