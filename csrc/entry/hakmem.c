@@ -61,6 +61,7 @@ static void *refuse_alignment(void)
 // As in glibc, an alignment that is not a power of two is rounded up to the next one.
 HAK_EXPORT void *hak_memalign(size_t alignment, size_t size)
 {
+    if (LIKELY(is_power_of_two(alignment))) return alloc_aligned(alignment, size);
     if (UNLIKELY(alignment > LARGEST_POWER)) return refuse_alignment();
     size_t power = 1;
     while (power < alignment) power *= 2;
