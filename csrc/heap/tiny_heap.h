@@ -64,6 +64,7 @@ typedef struct tiny_heap {
     uint32_t took_at; // the clock of new slabs when the thread last took blocks
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
     uint32_t pause; // new slabs to take before the next search
+    uint32_t grown; // pages taken whose memory was not present, since the owner last asked
     uint64_t random; // with full checks: the state of the owner's random numbers
     void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
     struct run_cache *runs; // cache of page arena runs; NULL until it is used

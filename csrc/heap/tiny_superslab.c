@@ -116,6 +116,7 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
         page = shared_pool_take(pages, class);
+        heap->grown += pages;
     }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
 }

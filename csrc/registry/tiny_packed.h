@@ -74,19 +74,22 @@ ALWAYS_INLINE bool tiny_packed_push(uint64_t *packed, tiny_block_t *block)
     return true;
 }
 
-// Adds blocks, the last one first, while there is room; returns the number of those that are left.
+// Adds the last blocks for which there is room, so that the first of them is the list's first; returns the number of those
+// that are left. Links are written in the order of the row, which is mostly that of the addresses.
 static inline unsigned tiny_packed_fill(uint64_t *packed, tiny_block_t *const *blocks, unsigned count)
 {
-    uint64_t word = *packed;
-    unsigned room = tiny_packed_room(word), left = count > room ? count - room : 0;
-    for (uint64_t low = (uint16_t)word; count > left;) { // low: room and mark
-        tiny_block_t *block = blocks[--count];
-        tiny_packed_set_next(block, word);
-        low -= 1 << 8;
-        word = (uint64_t)(uintptr_t)block << 16 | low;
+    const uint64_t word = *packed;
+    const unsigned room = tiny_packed_room(word), left = count > room ? count - room : 0;
+    if (left == count) return left;
+    uint64_t low = (uint16_t)word - (uint64_t)(count - left) * (1 << 8); // room and mark of the whole list
+    const uint64_t made = (uint64_t)(uintptr_t)blocks[left] << 16 | low;
+    for (unsigned i = left; i + 1 < count; i++) {
+        low += 1 << 8;
+        tiny_packed_set_next(blocks[i], (uint64_t)(uintptr_t)blocks[i + 1] << 16 | low);
     }
+    tiny_packed_set_next(blocks[count - 1], word);
     HAK_WRITTEN();
-    *packed = word;
+    *packed = made;
     return left;
 }
 

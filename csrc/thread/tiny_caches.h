@@ -2,11 +2,21 @@
 #ifndef TINY_CACHES_H
 #define TINY_CACHES_H
 
-#include "os/hak_types.h"
+#include "thread/tiny_tls.h"
 
 // True if the thread's lists may hold `bytes` more, which then count against its bound.
 bool tiny_backend_may_hold(size_t bytes) COLD;
 void tiny_backend_holds_less(size_t bytes);
+
+// Returns by how many pages the memory of the thread's heap has grown since the last call.
+static inline unsigned tiny_backend_grown(void)
+{
+    tiny_heap_t *heap = tiny_thread.heap;
+    if (heap == NULL || LIKELY(heap->grown == 0)) return 0;
+    unsigned grown = heap->grown;
+    heap->grown = 0;
+    return grown;
+}
 
 // Returns the blocks that wait behind the front to their owners: the outbox, the hot magazine, the queue of spilled
 // blocks.

@@ -269,14 +269,12 @@ static inline void thread_list_narrow(size_t class)
     *packed = TINY_PACKED_EMPTY(*limit);
 }
 
-// One list is checked every few misses, in turn. If it has not changed since its last check, it is not in use: its blocks
-// are returned to the slabs, where other classes and threads can use the memory.
-static inline void thread_list_check_next(void)
+// If a list has not changed since its last check, it is not in use: its blocks are returned to the slabs, where other
+// classes and threads can use the memory.
+static inline void thread_list_check(size_t i)
 {
-    enum { LISTS = sizeof tiny_front.thread_list.limit, MISSES = 8 };
     thread_list_lists_t *lists = &tiny_front.thread_list;
-    if (++lists->misses % MISSES != 0) return;
-    size_t i = lists->misses / MISSES % LISTS, class = i;
+    size_t class = i;
     uint32_t now = (uint32_t)(lists->packed[i] >> 8);
     bool used = now != lists->seen[i];
     lists->seen[i] = now;
@@ -285,6 +283,19 @@ static inline void thread_list_check_next(void)
     TINY_COUNT_OUT(thread_list, spill, class, moved);
     (void)moved;
     thread_list_narrow(class);
+}
+
+// Lists are checked in turn: one every few misses, and several for each page by which the heap's memory has grown, because
+// what lies in unused lists could have served.
+static inline void thread_list_check_next(void)
+{
+    enum { LISTS = sizeof tiny_front.thread_list.limit, MISSES = 8, CHECKS_A_PAGE = 8 };
+    uint32_t *misses = &tiny_front.thread_list.misses;
+    if (++*misses % MISSES == 0) thread_list_check(*misses / MISSES % LISTS);
+    for (unsigned checks = tiny_backend_grown() * CHECKS_A_PAGE; UNLIKELY(checks > 0); checks--) {
+        *misses += MISSES;
+        thread_list_check(*misses / MISSES % LISTS);
+    }
 }
 
 #if HAKMEM_STATS
