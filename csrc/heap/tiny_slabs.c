@@ -285,8 +285,6 @@ void tiny_slabs_purge(tiny_heap_t *heap, unsigned calls)
 
 // ---- giving blocks
 
-#define BITS_AHEAD 3u // blocks of a row whose bits are on their way from memory
-
 static bool is_free(const tiny_slab_t *slab, size_t index)
 {
     return slab->free[index / 64] >> index % 64 & 1;
@@ -326,14 +324,20 @@ ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
     set_bits(slab, index / 64, (uint64_t)1 << index % 64);
 }
 
+// Keeps the class's only slab with room. True: the slab was returned to the pool.
+static bool release_if_empty(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    tiny_slab_release(heap, slab);
+    return true;
+}
+
 ALWAYS_INLINE bool count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
 {
     slab->used -= count;
     heap->bytes_out -= count * (size_t)tiny_class_size[slab->class];
     if (UNLIKELY(!slab->listed)) list_slab(heap, slab);
-    if (LIKELY(slab->used > 0) || heap->rooms[slab->class] == 1) return false;
-    tiny_slab_release(heap, slab);
-    return true;
+    return UNLIKELY(slab->used == 0) && release_if_empty(heap, slab);
 }
 
 bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count)
@@ -404,40 +408,73 @@ ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_slab_t *slab, tin
     return found;
 }
 
-// Finds the records of the blocks' pages, and fetches them from memory.
-static void find_records(tiny_block_t *const *blocks, unsigned count, tiny_slab_t **records)
+// True if the blocks are probably neighbours in their order, of which only some are looked at.
+static bool seem_neighbours(size_t class, tiny_block_t *const *blocks, unsigned count)
 {
-    uintptr_t page = 0;
-    tiny_slab_t *record = NULL;
-    for (unsigned i = 0; i < count; i++) {
-        if ((uintptr_t)blocks[i] >> HAK_PAGE_SHIFT != page) {
-            page = (uintptr_t)blocks[i] >> HAK_PAGE_SHIFT;
-            record = tiny_registry_record(blocks[i]);
-            __builtin_prefetch(record, 1);
-        }
-        records[i] = record;
-    }
+    if (count < 2) return false;
+    const uintptr_t size = tiny_class_size[class], step = (uintptr_t)blocks[1] - (uintptr_t)blocks[0];
+    if (step != size && step != -size) return false;
+    return (uintptr_t)blocks[count - 1] - (uintptr_t)blocks[0] == step * (count - 1);
 }
 
-static inline void fetch_bits(const tiny_slab_t *record, const tiny_block_t *block)
+// Where a block lies.
+typedef struct place {
+    tiny_slab_t *slab;
+    size_t index;
+} place_t;
+
+// Finds the places of blocks of a class, and fetches their bits from memory: all at once, before the first one is needed.
+// Stops at a block that is not found to be the heap's; returns the number of those before it.
+static unsigned find_places(const tiny_heap_t *heap, size_t class, tiny_block_t *const *blocks,
+                            unsigned count, place_t *places)
 {
-    const tiny_slab_t *slab = record - record->behind;
-    const size_t offset = (uintptr_t)block - (uintptr_t)slab->start;
-    __builtin_prefetch(&slab->free[offset * tiny_class_inverse[slab->class] >> (TINY_INVERSE_BITS + 6)], 1);
+    const uint64_t own = TINY_OWN_TAG(heap->id), inverse = tiny_class_inverse[class];
+    const size_t size = tiny_class_size[class];
+    tiny_block_t *const *const end = blocks + count, *const *at = blocks;
+    for (; at < end && LIKELY(tiny_own_class(*at, own) == class); at++, places++) {
+        tiny_slab_t *slab = tiny_registry_slab(*at);
+        const size_t offset = (uintptr_t)*at - (uintptr_t)slab->start;
+        const size_t index = offset * inverse >> TINY_INVERSE_BITS;
+        if (UNLIKELY(index * size != offset || index >= end_of_allocated(slab))) die_of_free(slab, *at);
+        __builtin_prefetch(&slab->free[index / 64], 1);
+        places->slab = slab;
+        places->index = index;
+    }
+    return (unsigned)(at - blocks);
+}
+
+// Marks blocks of a class as free, until a slab is returned to the pool: a block of the others may have been freed twice
+// and lie in it. Returns their number.
+static unsigned give_places(tiny_heap_t *heap, size_t class, const place_t *places, unsigned count)
+{
+    bool released = false;
+    unsigned given = 0;
+    for (; given < count && !released; given++, places++) {
+        tiny_slab_t *slab = places->slab;
+        set_bits(slab, places->index / 64, (uint64_t)1 << places->index % 64);
+        slab->used--;
+        if (UNLIKELY(!slab->listed)) list_slab(heap, slab);
+        if (UNLIKELY(slab->used == 0)) released = release_if_empty(heap, slab);
+    }
+    heap->bytes_out -= given * (size_t)tiny_class_size[class];
+    return given;
 }
 
 unsigned tiny_heap_give_row(tiny_heap_t *heap, tiny_block_t *const *blocks, unsigned count)
 {
-    tiny_slab_t *records[TINY_ROW_MOST];
-    find_records(blocks, count, records);
-    unsigned given = 0;
-    while (given < count && tiny_own_class(blocks[given], TINY_OWN_TAG(heap->id)) < TINY_CLASSES) {
-        tiny_slab_t *record = records[given];
-        const unsigned ahead = given + BITS_AHEAD;
-        if (ahead < count && records[ahead] != record) fetch_bits(records[ahead], blocks[ahead]);
-        given += give_neighbours(heap, record - record->behind, &blocks[given], count - given);
+    place_t places[TINY_ROW_MOST];
+    for (unsigned given = 0; given < count;) {
+        const unsigned left = count - given;
+        const uint64_t class = tiny_own_class(blocks[given], TINY_OWN_TAG(heap->id));
+        if (UNLIKELY(class >= TINY_CLASSES)) return given;
+        if (seem_neighbours(class, &blocks[given], left)) {
+            given += give_neighbours(heap, tiny_registry_slab(blocks[given]), &blocks[given], left);
+        } else {
+            const unsigned found = find_places(heap, class, &blocks[given], left, places);
+            given += give_places(heap, class, places, found);
+        }
     }
-    return given;
+    return count;
 }
 
 bool tiny_heap_holds(const tiny_block_t *block)

@@ -10,6 +10,7 @@
 #include "heap/tiny_slabs.h"
 #include "heap/tiny_superslab.h"
 #include "heap/tiny_visits.h"
+#include "os/die.h"
 
 enum { BLOCKS = 5000 };
 
@@ -135,6 +136,34 @@ static void a_block_of_a_row_that_is_free_or_was_never_allocated_is_found(void)
         T_CHECK_DIES(give_one_row(heap, 0, 10, 1));
         T_CHECK_DIES(give_one_row(heap, 9, 10, -1));
         T_CHECK_DIES(give_one_row(heap, 5, 1, 1));
+    }
+    tiny_heap_release(heap);
+}
+
+// Blocks of a class in an order in which no two are neighbours; the last one is `last`.
+static void give_scattered(tiny_heap_t *heap, unsigned count, const void *last)
+{
+    tiny_row_t row;
+    row.count = 0;
+    for (unsigned i = 0; i < count; i++) tiny_row_add(&row, blocks[i * 7 % count]);
+    tiny_row_add(&row, (tiny_block_t *)(uintptr_t)last);
+    if (tiny_heap_give_row(heap, row.block, row.count) < row.count)
+        abort(); // as the caller does with a block of no slab
+}
+
+static void a_misuse_among_scattered_blocks_is_found(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    const size_t classes[] = {tiny_class_of(TINY_MIN_ALIGN), TINY_CLASSES - 1};
+    for (unsigned i = 0; i < 2; i++) {
+        take_blocks(heap, classes[i], 60);
+        T_CHECK_DIES(
+            give_scattered(heap, 60, blocks[3])); // freed twice; of large blocks, a slab is returned between
+        T_CHECK_DIES(give_scattered(heap, 60, blocks[59])); // the row's block before it
+        if (tiny_class_size[classes[i]] > TINY_MIN_ALIGN)
+            T_CHECK_DIES(give_scattered(heap, 30, (char *)blocks[40] + TINY_MIN_ALIGN));
+        give_scattered(heap, 59, blocks[59]);
+        T_CHECK(heap->bytes_out == 0, "%zu bytes are missing", heap->bytes_out);
     }
     tiny_heap_release(heap);
 }
@@ -384,6 +413,7 @@ int main(void)
 #endif
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
+    T_RUN(a_misuse_among_scattered_blocks_is_found);
     T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
 }
