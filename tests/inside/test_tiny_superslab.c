@@ -148,7 +148,7 @@ static void give_scattered(tiny_heap_t *heap, unsigned count, const void *last)
     for (unsigned i = 0; i < count; i++) tiny_row_add(&row, blocks[i * 7 % count]);
     tiny_row_add(&row, (tiny_block_t *)(uintptr_t)last);
     if (tiny_heap_give_row(heap, row.block, row.count) < row.count)
-        abort(); // as the caller does with a block of no slab
+        hak_die("a block of no slab", last); // as the caller does
 }
 
 static void a_misuse_among_scattered_blocks_is_found(void)
@@ -158,8 +158,8 @@ static void a_misuse_among_scattered_blocks_is_found(void)
     for (unsigned i = 0; i < 2; i++) {
         take_blocks(heap, classes[i], 60);
         T_CHECK_DIES(
-            give_scattered(heap, 60, blocks[3])); // freed twice; of large blocks, a slab is returned between
-        T_CHECK_DIES(give_scattered(heap, 60, blocks[59])); // the row's block before it
+            give_scattered(heap, 60, blocks[3])); // freed twice; of large blocks, its slab is returned
+        T_CHECK_DIES(give_scattered(heap, 60, blocks[53])); // the block before it
         if (tiny_class_size[classes[i]] > TINY_MIN_ALIGN)
             T_CHECK_DIES(give_scattered(heap, 30, (char *)blocks[40] + TINY_MIN_ALIGN));
         give_scattered(heap, 59, blocks[59]);
