@@ -38,16 +38,15 @@ def test_each_sanitizer_runs_with_each_compiler_that_has_it(
     chosen: list[Cell], every: tuple[Cell, ...]
 ) -> None:
     pairs = {pair for pair in found(every, "compiler", "sanitizer") if "none" not in pair}
-    assert pairs <= found(chosen, "compiler", "sanitizer")
+    missing = pairs - found(chosen, "compiler", "sanitizer")
+    assert missing == {("zig", "tsan")}, "zig would first compile the runtime of tsan for minutes"
 
 
 def test_each_sanitizer_runs_the_layers_of_all_phases_and_of_both_libraries(chosen: list[Cell]) -> None:
     layers = {layer.name for layer in PROJECT.variants["phase0"].layers}
     for phase in ("phase1", "phase2", "phase3"):
         assert {layer.name for layer in PROJECT.variants[phase].layers} <= layers
-    checked = {cell.variant.name for cell in chosen if cell.has_sanitizer}
-    assert checked == {"phase0", "hakmem", "hardened"}
-    for variant in checked:
+    for variant in ("phase0", "hakmem", "hardened"):
         assert found([cell for cell in chosen if cell.variant.name == variant], "sanitizer") == found(
             chosen, "sanitizer"
         )
