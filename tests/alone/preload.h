@@ -46,6 +46,10 @@ static inline void require_loader(void)
 static inline void preload_into_children(void)
 {
     require_loader();
+    if (access(library_path(), R_OK) != 0) { // the program would be restarted without end
+        fprintf(stderr, "%s cannot be read: build it first\n", library_path());
+        _exit(1);
+    }
     static char link[] = "/tmp/preload-XXXXXX/library.so";
     char *const name = strrchr(link, '/');
     *name = '\0';

@@ -121,11 +121,11 @@ static atomic_bool stop;
 // Adjacent blocks that grow in turn block each other's growth.
 static void *keep_moving(void *argument)
 {
-    enum { BLOCKS = 4, FIRST = 1200 << 10, LAST = 5 << 20 };
+    enum { BLOCKS = 4, FIRST = 1200 << 10, LAST = 5 << 20, STEPS = T_THREAD_SANITIZER ? 500 : 2000 };
     unsigned char *blocks[BLOCKS] = {NULL};
     size_t sizes[BLOCKS] = {0};
     uint64_t random = (uintptr_t)argument;
-    for (int step = 0; step < 2000; step++) {
+    for (int step = 0; step < STEPS; step++) {
         size_t i = T_random(&random) % BLOCKS, wanted = sizes[i] == 0 ? FIRST : sizes[i] * 5 / 4;
         if (blocks[i] != NULL) check_pages(blocks[i], FIRST / 2, (unsigned char)i);
         if (wanted > LAST) {

@@ -40,12 +40,12 @@ namespace forms
 {
 
 // Ends the test as "not run" if operator new is part of the program: some compilers link the C++ library statically, and
-// then no library can replace it.
+// then no library can replace it. Such a program need not export it, so only its own address of the function tells.
 inline void require_replaceable(const void *in_program)
 {
+    void *(*const plain)(std::size_t) = &::operator new;
     Dl_info of_new, of_program;
-    void *plain = dlsym(RTLD_DEFAULT, "_Znwm");
-    CHECK(plain != nullptr && dladdr(plain, &of_new) && dladdr(in_program, &of_program),
+    CHECK(dladdr(reinterpret_cast<const void *>(plain), &of_new) && dladdr(in_program, &of_program),
           "operator new is not found");
     if (of_new.dli_fbase != of_program.dli_fbase) return;
     std::puts("not run: the compiler links the C++ library statically, with an operator new of its own");

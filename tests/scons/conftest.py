@@ -116,6 +116,10 @@ class Project:
         assert run.status == 0, run.stdout[-2000:] + run.stderr[-4000:]
         return run
 
+    def would(self, *words: str) -> Run:
+        """The actions that a build would execute (-n), without the time that they take."""
+        return self.build("-n", *words)
+
     def compile(self, source: str, program: str, *words: str) -> None:
         """A program of the test, built by the compiler of the cells. `words` are additional files and
         options."""

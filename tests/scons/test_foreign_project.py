@@ -127,3 +127,10 @@ def test_a_report_of_nothing_reports_it(foreign: Project) -> None:
     run = foreign.scons("report")
     assert run.status == 1
     assert run.stderr == "nothing has been built yet; scons builds and measures the default cells\n"
+
+
+def test_libraries_alone_need_no_programs_in_the_graph(foreign: Project, cc: str) -> None:
+    """A build of many libraries with nothing to do would spend most of its time on them."""
+    path = f"build/small-release-{cc}/bin/test_pool"
+    assert path not in foreign.would("--tree=all", "variant=small", "libs").stdout
+    assert path in foreign.would("--tree=all", "variant=small", "libs", path).stdout

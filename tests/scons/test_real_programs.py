@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.scons.conftest import COMPILER
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project, Run
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 SCRIPTS = "tests/programs"
 ALL = "programs.json"
 PLAIN = ".plain.json"
+RECORD = f"build/small-release-{COMPILER.name}/evidence/{ALL}"  # built alone: it needs no other evidence
+DEBUG = RECORD.replace("release", "debug")
 ECHO = 'env LD_PRELOAD="$PRELOAD" echo'  # a program that is run with the library
 
 
@@ -46,17 +49,17 @@ def ran_plain(run: Run) -> list[str]:
 
 
 def test_a_changed_script_is_run_again_alone(scripted: Project, cc: str) -> None:
-    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json", "second.json"]
+    assert ran(scripted.build("variant=small", RECORD)) == [ALL, "first.json", "second.json"]
     assert results(scripted, cc) == {"first": "passed", "second": "passed"}
-    assert scripted.build("variant=small", "evidence").actions == []
+    assert scripted.build("variant=small", RECORD).actions == []
     scripted.append(f"{SCRIPTS}/second.sh", "echo more\n")
-    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "second.json"]
+    assert ran(scripted.build("variant=small", RECORD)) == [ALL, "second.json"]
 
 
 def test_a_changed_file_that_a_script_reads_runs_that_script_again(scripted: Project) -> None:
-    scripted.build("variant=small", "evidence")
+    scripted.build("variant=small", RECORD)
     scripted.append(f"{SCRIPTS}/data/words.sh", "words=more\n")
-    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json"]
+    assert ran(scripted.build("variant=small", RECORD)) == [ALL, "first.json"]
 
 
 def test_a_failed_script_fails_the_build_and_is_run_again_alone(scripted: Project, cc: str) -> None:
@@ -78,18 +81,18 @@ def test_a_script_that_cannot_run_fails_nothing_and_is_run_again(scripted: Proje
     tool = scripted.path("tool")
     scripted.write(f"{SCRIPTS}/second.sh", f"test -e {tool} || {{ echo no tool; exit 77; }}\n{ECHO}\n")
     for _ in range(2):
-        assert "second.json" in ran(scripted.build("variant=small", "evidence"))
+        assert "second.json" in ran(scripted.build("variant=small", RECORD))
         assert results(scripted, cc) == {"first": "passed", "second": "not run"}
     scripted.write("tool", "")
-    scripted.build("variant=small", "evidence")
+    scripted.build("variant=small", RECORD)
     assert results(scripted, cc) == {"first": "passed", "second": "passed"}
-    assert scripted.build("variant=small", "evidence").actions == []
+    assert scripted.build("variant=small", RECORD).actions == []
 
 
 def test_scripts_get_the_soak_duration_and_run_again_for_it(scripted: Project, cc: str) -> None:
     scripted.write(f"{SCRIPTS}/second.sh", f'{ECHO} "soak: ${{LAYERED_SOAK:-none}}"\n')
     for words, message in (((), "soak: none"), (("soak=7",), "soak: 7")):
-        assert ran(scripted.build("variant=small", *words, "evidence")) == [ALL, "first.json", "second.json"]
+        assert ran(scripted.build("variant=small", *words, RECORD)) == [ALL, "first.json", "second.json"]
         (_, second) = scripted.record(f"small-release-{cc}", "programs")["programs"]
         assert second["log"] == message
 
@@ -98,10 +101,10 @@ def test_a_long_script_runs_only_with_soak(scripted: Project, cc: str) -> None:
     scripted.edit(
         "variants/matrix.yaml", f"scripts: {SCRIPTS}/*.sh", f"soak: [second], scripts: {SCRIPTS}/*.sh"
     )
-    assert ran(scripted.build("variant=small", "evidence")) == [ALL, "first.json"]
+    assert ran(scripted.build("variant=small", RECORD)) == [ALL, "first.json"]
     assert results(scripted, cc) == {"first": "passed"}
-    assert scripted.build("variant=small", "evidence").actions == []
-    scripted.build("variant=small", "soak=1", "evidence")
+    assert scripted.build("variant=small", RECORD).actions == []
+    scripted.build("variant=small", "soak=1", RECORD)
     assert results(scripted, cc) == {"first": "passed", "second": "passed"}
     scripted.edit("variants/matrix.yaml", "soak: [second]", "soak: [secnd]")
     assert "unknown script 'secnd'; did you mean 'second'?" in scripted.scons("list").stderr
@@ -110,23 +113,23 @@ def test_a_long_script_runs_only_with_soak(scripted: Project, cc: str) -> None:
 def test_a_script_finds_the_cell_whose_library_is_preloaded(scripted: Project, cc: str) -> None:
     text = 'library=$LAYERED_CELL/libpool.so\ncmp "${PRELOAD:-$library}" "$library"\n'
     scripted.write(f"{SCRIPTS}/second.sh", f"{text}{ECHO}\n")
-    scripted.build("variant=small", "evidence")
+    scripted.build("variant=small", RECORD)
     assert results(scripted, cc)["second"] == "passed"
 
 
 def test_a_script_runs_once_without_a_library_for_all_cells(scripted: Project, cc: str) -> None:
     scripted.append(f"{SCRIPTS}/second.sh", f'echo "$PRELOAD" >>{scripted.path("runs")}\n')
-    run = scripted.build("variant=small", "mode=release,debug", "evidence")
+    run = scripted.build("variant=small", "mode=release,debug", RECORD, DEBUG)
     assert ran_plain(run) == ["first", "second"]
     used = [Path(line).name for line in scripted.read("runs").splitlines()]
     assert sorted(used) == ["", "libpool.so", "libpool.so"]
     scripted.append(f"{SCRIPTS}/data/words.sh", "words=more\n")
-    assert ran_plain(scripted.build("variant=small", "mode=release,debug", "evidence")) == ["first"]
+    assert ran_plain(scripted.build("variant=small", "mode=release,debug", RECORD, DEBUG)) == ["first"]
 
 
 def test_a_script_that_asks_for_the_cell_runs_without_a_library_in_each(scripted: Project, cc: str) -> None:
     scripted.write(f"{SCRIPTS}/second.sh", f'{ECHO} "$(basename "$LAYERED_CELL")"\n')
-    run = scripted.build("variant=small", "mode=release,debug", "evidence")
+    run = scripted.build("variant=small", "mode=release,debug", RECORD, DEBUG)
     assert ran_plain(run) == ["first"]
     for mode in ("release", "debug"):
         (_, second) = scripted.record(f"small-{mode}-{cc}", "programs")["programs"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.scons.conftest import LIMIT, ROOT, Run
+from tests.scons.conftest import COMPILER, LIMIT, ROOT, Run
 
 from layermatrix.evidence.binary import elf, machine
 
@@ -46,18 +46,22 @@ def scons(project: Project, python: str, *words: str) -> Run:
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-# Fails if its malloc is not the library's.
+# Fails if its pool is not the library's.
 PRELOADED = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 int main(void)
 {
     Dl_info from;
-    return !(dladdr((void *)malloc, &from) && strstr(from.dli_fname, "release-zig/libhakmem.so"));
+    void *take = dlsym(RTLD_DEFAULT, "pool_take");
+    return !(take && dladdr(take, &from) && strstr(from.dli_fname, "release-zig/libpool.so"));
 }
 """
+
+# A compiler that may use AVX does so here.
+LOOP = "\nvoid pool_double(double *a)\n{\n    for (int i = 0; i < 1024; i++) a[i] += a[i];\n}\n"
+OPTIONS = ("-Bsymbolic-functions", "--dynamic-list=list")
 
 
 def mnemonics(path: Path) -> set[str]:
@@ -72,22 +76,28 @@ def mnemonics(path: Path) -> set[str]:
     return {found.mnemonic for code in codes for found in machine.decode(code, file.machine)}
 
 
-def test_zig_builds_a_library_that_programs_run_with(fresh: Project, python: str) -> None:
+def test_zig_builds_a_library_that_programs_run_with(foreign: Project, python: str) -> None:
     """Linker options that zig lacks are left out, and each is named once."""
-    cell = "build/phase3-release-zig"
-    run = scons(fresh, python, "variant=phase3", "libs", f"{cell}/bin/test_api")
-    lines = run.stderr.splitlines()
-    for option in ("-Bsymbolic-functions", "--dynamic-list=csrc/entry/replaceable.list"):
+    cell = "build/small-release-zig"
+    foreign.edit("variants/matrix.yaml", f"compiler: [{COMPILER.name}]", "compiler: [zig]")
+    linked = f'LIBS=["dl"], SHARED_LINKFLAGS=["-Wl,{",".join(OPTIONS)}"],'
+    foreign.edit("SConstruct", 'LIBS=["dl"],', linked)
+    foreign.write("list", "{ pool_take; };\n")
+    foreign.append("src/pool.c", LOOP)
+    words = ("variant=small", "libs", f"{cell}/bin/test_pool")
+    lines = scons(foreign, python, *words).stderr.splitlines()
+    for option in OPTIONS:
         assert lines.count(f"zig has no linker option {option}: it is left out") == 1
-    assert scons(fresh, python, "variant=phase3", "libs").actions == []
-    objects = sorted(fresh.path(f"{cell}/obj").glob("**/*.o"))
-    assert objects
-    newer = {name for path in objects for name in mnemonics(path) if name.startswith("v")}
+    assert scons(foreign, python, *words).actions == []
+    objects = sorted(foreign.path(f"{cell}/obj").glob("**/*.o"))
+    used = {name for path in objects for name in mnemonics(path)}
+    assert "addpd" in used
+    newer = {name for name in used if name.startswith("v")}
     assert not newer, "AVX: zig compiles for this machine's processor unless it is told otherwise"
-    fresh.write("preloaded.c", PRELOADED)
+    foreign.write("preloaded.c", PRELOADED)
     compile_it = [python, "-m", "ziglang", "cc", "-o", "preloaded", "preloaded.c"]
-    subprocess.run(compile_it, cwd=fresh.root, check=True, timeout=FIRST_BUILD)
-    preload = {"LD_PRELOAD": str(fresh.path(f"{cell}/libhakmem.so"))}
-    for program, variables in ((f"{cell}/bin/test_api", {}), ("preloaded", preload)):
-        done = subprocess.run([fresh.path(program)], env=variables, capture_output=True, timeout=LIMIT)
+    subprocess.run(compile_it, cwd=foreign.root, check=True, timeout=FIRST_BUILD)
+    preload = {"LD_PRELOAD": str(foreign.path(f"{cell}/libpool.so"))}
+    for program, variables in ((f"{cell}/bin/test_pool", {}), ("preloaded", preload)):
+        done = subprocess.run([foreign.path(program)], env=variables, capture_output=True, timeout=LIMIT)
         assert done.returncode == 0, (program, done.stderr)

@@ -127,7 +127,7 @@ def test_results_come_in_the_order_of_the_programs(tmp_path: Path) -> None:
 
 def test_nothing_to_run_is_not_measured(tmp_path: Path) -> None:
     assert taking.run([], taking.Limits(1)) == NotMeasured("there are no test programs")
-    assert programs.gathered([]) == NotMeasured("there are no scripts")
+    assert programs.gathered([]) == NotMeasured(programs.NONE)
     record = real.run_preloaded(tmp_path / "real.sh", tmp_path / "libnone.so", 1)
     assert record == NotMeasured("libnone.so is not built")
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from layermatrix.model.cells import Cell
     from layermatrix.model.project import Project
 
+LIBRARIES = {"libs", "headers"}  # targets without programs
+
 
 @dataclass(frozen=True)
 class BuildState:
@@ -45,6 +47,13 @@ class BuildState:
     top: str = ""
     default: bool = True
     runs: tuple[Running, ...] = ()
+
+    @property
+    def builds_libraries_only(self) -> bool:
+        """Whether the command line names `libs` and `headers` and nothing else: programs and evidence, most of
+        the graph, are not needed."""
+        names = {*self.request.names}
+        return bool(names) and names <= LIBRARIES
 
     def at(self, path: str | Path) -> str:
         """The SCons path of a project file; it does not depend on the folder of the SConscript."""

@@ -150,7 +150,8 @@ def _with_compilers(
     launching = launchers.variables(command_line.compiler_variables.words("CC"), os.environ)
     for name, text in launching.items():
         env["ENV"].setdefault(name, text)
-    variables = {name: str(value) for name, value in env["ENV"].items()}
+    own = {name: str(value) for name, value in env["ENV"].items()}
+    variables = {"HOME": str(Path.home()), **own}  # zig keeps what it compiles for itself there
     compilers = toolchain.find_compilers(
         names, root / toolchain.CACHE, command_line.compiler_variables, variables
     )

@@ -25,6 +25,8 @@ Method = Callable[..., Any]
 
 METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
 METHODS_OF_A_CELL: tuple[Method, ...] = (header, libraries, benches, tests, fuzzers, evidence)
+# They declare nothing for `scons libs`: these are three quarters of a graph, and of a build with nothing to do.
+BESIDE_LIBRARIES = (benches, tests, fuzzers, evidence)
 
 # The tools whose builders are used -> a construction variable that is set if the tool is loaded. Loading a
 # tool twice would reset what the project has changed since the first time.
@@ -83,6 +85,8 @@ def _add(env: Env, method: Method, needed: str | None = None, hint: str = "") ->
     def checked(env: Env, *arguments: Any, **keywords: Any) -> Any:
         if needed and needed not in env:
             raise SCons.Errors.UserError(f"{name}: {hint}")
+        if method in BESIDE_LIBRARIES and env["LAYERED"].builds_libraries_only:
+            return []
         return method(env, *arguments, **keywords)
 
     env.AddMethod(checked, name)

@@ -1,0 +1,61 @@
+"""The cells that CI builds, `preset=ci`, are enough: a list in variants/matrix.yaml names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from layermatrix.model.cells import Cell, select
+from layermatrix.model.patterns import match_any
+from layermatrix.spec.loader import load_project
+
+PROJECT = load_project(Path(__file__).resolve().parents[2])
+AXES = PROJECT.matrix.axes.names
+
+
+@pytest.fixture(scope="module")
+def every() -> tuple[Cell, ...]:
+    """All cells of the matrix, also those that this machine cannot build."""
+    return select(PROJECT, dict.fromkeys(AXES, "all")).cells
+
+
+@pytest.fixture(scope="module")
+def chosen(every: tuple[Cell, ...]) -> list[Cell]:
+    patterns = PROJECT.matrix.presets["ci"].values["cells"].split(",")
+    return [cell for cell in every if match_any([cell.id], patterns)]
+
+
+def found(cells: tuple[Cell, ...] | list[Cell], *axes: str) -> set[tuple[str, ...]]:
+    return {tuple(cell.value(axis) for axis in axes) for cell in cells}
+
+
+def test_there_are_24_without_a_cross_compiler(chosen: list[Cell]) -> None:
+    assert len([cell for cell in chosen if cell.compiler == "zig" or cell.target == "native"]) >= 24
+
+
+def test_each_sanitizer_runs_with_each_compiler_that_has_it(
+    chosen: list[Cell], every: tuple[Cell, ...]
+) -> None:
+    pairs = {pair for pair in found(every, "compiler", "sanitizer") if "none" not in pair}
+    missing = pairs - found(chosen, "compiler", "sanitizer")
+    assert missing == {("zig", "tsan")}, "zig would first compile the runtime of tsan for minutes"
+
+
+def test_each_sanitizer_runs_the_layers_of_all_phases_and_of_both_libraries(chosen: list[Cell]) -> None:
+    layers = {layer.name for layer in PROJECT.variants["phase0"].layers}
+    for phase in ("phase1", "phase2", "phase3"):
+        assert {layer.name for layer in PROJECT.variants[phase].layers} <= layers
+    for variant in ("phase0", "hakmem", "hardened"):
+        assert found([cell for cell in chosen if cell.variant.name == variant], "sanitizer") == found(
+            chosen, "sanitizer"
+        )
+
+
+def test_it_has_the_cells_of_the_job_test_and_each_flag_and_another_target(chosen: list[Cell]) -> None:
+    ids = {cell.id for cell in chosen}
+    assert {f"{name}-release-gcc" for name in PROJECT.matrix.axes["variant"]} <= ids
+    assert {f"{name}-debug-gcc" for name in ("phase2", "hakmem")} <= ids
+    for axis in PROJECT.matrix.axes.own:
+        assert found(chosen, axis) == {(value,) for value in PROJECT.matrix.axes[axis]}
+    assert {cell.variant.name for cell in chosen if cell.target != "native"} == {"hakmem", "hardened"}
