@@ -1,4 +1,4 @@
-"""Which files are rebuilt after a change: the actions that a build executes, or would execute, are counted."""
+"""Which files are rebuilt after a change: the actions that a build executes or would execute are counted."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ class BuildState:
 
     @property
     def builds_libraries_only(self) -> bool:
-        """Whether the command line names `libs` and `headers` and nothing else: programs and evidence, most of
-        the graph, are not needed."""
+        """Whether the command line names `libs` and `headers` and nothing else: programs and evidence,
+        most of the graph, are then not needed."""
         names = {*self.request.names}
         return bool(names) and names <= LIBRARIES
 

@@ -152,8 +152,8 @@ SHARD = Variable(
 )
 TESTS = Variable(
     name="tests",
-    doc="`short` leaves out real programs, except in usual cells, and long tests, except in the usual cells of variants"
-    " that are tested thoroughly",
+    doc="`short` leaves out real programs, except in usual cells, and long tests, except in the usual cells "
+    "of variants that are tested thoroughly",
     values=("all", "short"), default="all; for the target `test`: short",
 )  # fmt: skip
 VERBOSE = Variable(

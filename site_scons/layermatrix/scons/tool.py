@@ -25,7 +25,7 @@ Method = Callable[..., Any]
 
 METHODS_OF_A_PROJECT: tuple[Method, ...] = (cells, baseline, compiledb, install, lint, jobs)
 METHODS_OF_A_CELL: tuple[Method, ...] = (header, libraries, benches, tests, fuzzers, evidence)
-# They declare nothing for `scons libs`: these are three quarters of a graph, and of a build with nothing to do.
+# They declare nothing for `scons libs`: these are most of a graph, and of a build with nothing to do.
 BESIDE_LIBRARIES = (benches, tests, fuzzers, evidence)
 
 # The tools whose builders are used -> a construction variable that is set if the tool is loaded. Loading a
