@@ -34,22 +34,17 @@ def test_there_are_24_without_a_cross_compiler(chosen: list[Cell]) -> None:
     assert len([cell for cell in chosen if cell.compiler == "zig" or cell.target == "native"]) >= 24
 
 
-def test_each_sanitizer_runs_with_each_compiler_that_has_it(
-    chosen: list[Cell], every: tuple[Cell, ...]
-) -> None:
-    pairs = {pair for pair in found(every, "compiler", "sanitizer") if "none" not in pair}
-    missing = pairs - found(chosen, "compiler", "sanitizer")
-    assert missing == {("zig", "tsan")}, "zig would first compile the runtime of tsan for minutes"
+def test_each_sanitizer_runs_with_a_compiler_of_its_own(chosen: list[Cell], every: tuple[Cell, ...]) -> None:
+    """Of the thread sanitizer, one cell takes two minutes."""
+    for sanitizer in PROJECT.matrix.axes["sanitizer"]:
+        compilers = {cell.family for cell in chosen if cell.sanitizer == sanitizer}
+        assert compilers >= ({"gcc", "clang"} if sanitizer != "tsan" else {"clang"})
 
 
-def test_each_sanitizer_runs_the_layers_of_all_phases_and_of_both_libraries(chosen: list[Cell]) -> None:
-    layers = {layer.name for layer in PROJECT.variants["phase0"].layers}
-    for phase in ("phase1", "phase2", "phase3"):
-        assert {layer.name for layer in PROJECT.variants[phase].layers} <= layers
-    for variant in ("phase0", "hakmem", "hardened"):
-        assert found([cell for cell in chosen if cell.variant.name == variant], "sanitizer") == found(
-            chosen, "sanitizer"
-        )
+def test_the_address_and_undefined_sanitizers_run_every_variant(chosen: list[Cell]) -> None:
+    for sanitizer in ("asan", "ubsan"):
+        variants = {cell.variant.name for cell in chosen if cell.sanitizer == sanitizer}
+        assert variants == {"phase0", "phase1", "phase2", "phase3", "hakmem", "hardened"}
 
 
 def test_it_has_the_cells_of_the_job_test_and_each_flag_and_another_target(chosen: list[Cell]) -> None:
