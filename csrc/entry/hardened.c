@@ -101,7 +101,7 @@ static void check_waiting(quarantine_block_t waiting)
         whole = tiny_notes_fill_is_whole(place, place.block, atomic_load(place.note));
     } else {
         char *start = waiting.start, *post = start + waiting.size - CANARY_POST;
-        whole = waiting.whole ? fill_is_whole(start, post) : fill_part_is_whole(start, start, post);
+        whole = waiting.state != 0 ? fill_is_whole(start, post) : fill_part_is_whole(start, start, post);
     }
     if (UNLIKELY(!whole)) hak_die_of_size(CANARY_WRITTEN, waiting.start, waiting.size);
 }
@@ -115,6 +115,16 @@ static void empty(quarantine_t *waiting, quarantine_row_t *row)
     }
 }
 
+// These have been taken from the row, so the heap counts them as allocated, as it does those of the caches.
+static void empty_ready(quarantine_ready_t *ready, uint32_t size)
+{
+    while (ready->count > 0) {
+        char *start = ready->block[--ready->count].start;
+        check_waiting((quarantine_block_t){start, 0, size});
+        blocks_free(start);
+    }
+}
+
 static void drain(void)
 {
     quarantine_t *waiting = own();
@@ -122,6 +132,8 @@ static void drain(void)
     tiny_heap_begin(heap);
     empty(waiting, &waiting->tiny);
     empty(waiting, &waiting->arena);
+    for (size_t class = 0; class < TINY_CLASSES; class++)
+        empty_ready(&waiting->ready[class], tiny_class_size[class]);
     tiny_heap_end(heap);
 }
 
@@ -168,68 +180,99 @@ hardened_waiting_t hardened_waiting(void)
                                 waiting->tiny.bytes + waiting->arena.bytes};
 }
 
+hardened_waiting_t hardened_ready(void)
+{
+    const quarantine_t *waiting = own();
+    hardened_waiting_t all = {0, 0};
+    for (size_t class = 0; waiting != NULL && class < TINY_CLASSES; class++) {
+        all.blocks += waiting->ready[class].count;
+        all.bytes += waiting->ready[class].count * (size_t)tiny_class_size[class];
+    }
+    return all;
+}
+
 // ---- tiny blocks
 
 // The layers overwrite the first word with a link, so this is the last time that it can be checked.
-ALWAYS_INLINE void leave_tiny(quarantine_block_t gone)
+static COLD void leave_for_layers(quarantine_block_t gone)
 {
     if (UNLIKELY(*(const canary_word_t *)(void *)gone.start != CANARY_FILL))
         hak_die_of_size(CANARY_WRITTEN, gone.start, gone.size);
     blocks_free(gone.start);
 }
 
+ALWAYS_INLINE void leave_tiny(quarantine_t *waiting, quarantine_block_t gone)
+{
+    if (UNLIKELY(!quarantine_make_ready(&waiting->ready[tiny_class_of(gone.size)], gone)))
+        leave_for_layers(gone);
+}
+
 // The row holds larger blocks than those that leave it, or the bound has become smaller.
 static COLD void let_surplus_go(quarantine_t *waiting)
 {
     while (waiting->tiny.bytes > waiting->tiny_most && waiting->tiny.count > 1)
-        leave_tiny(quarantine_take(&waiting->tiny, &waiting->random));
+        leave_tiny(waiting, quarantine_take(&waiting->tiny, &waiting->random));
 }
 
-static COLD void fill_larger(tiny_place_t place)
+// The sizes of larger blocks are told apart from those of small ones once in a free and once in an allocation, because a
+// processor cannot predict it.
+static NOINLINE void claim_larger(fill_allowance_t *allowance, char *block, char *end,
+                                  _Atomic(uint16_t) *note)
 {
-    tiny_notes_fill(place);
+    tiny_place_t place = {block, end, note};
+    __builtin_prefetch(end - CANARY_POST - CANARY_MOST, 1);
+    __builtin_prefetch(fill_piece_of(block, end - CANARY_POST), 1);
+    __builtin_prefetch(block + FILL_BEGINNING / 2, 1);
+    size_t asked = tiny_notes_claim(place);
+    if (UNLIKELY(fill_allows_whole(allowance, (size_t)(end - block)))) tiny_notes_fill(place);
+    else tiny_notes_fill_part(place, asked);
+}
+
+// Claims the block, and fills it.
+ALWAYS_INLINE void claim_tiny(fill_allowance_t *allowance, tiny_place_t place)
+{
+    if (LIKELY((size_t)(place.end - place.block) <= FILL_ALWAYS)) {
+        (void)tiny_notes_claim(place);
+        canary_fill_small(place.block, place.end - CANARY_POST);
+    } else {
+        claim_larger(allowance, place.block, place.end, place.note);
+    }
 }
 
 // A fork finds a row consistent at any time, as it does the heap.
-ALWAYS_INLINE void retire_into(quarantine_t *waiting, tiny_place_t place, size_t asked)
+ALWAYS_INLINE void retire_into(quarantine_t *waiting, tiny_place_t place)
 {
     size_t size = (size_t)(place.end - place.block);
-    if (size <= FILL_ALWAYS) canary_fill(place.block, place.end - CANARY_POST);
-    else if (fill_allows_whole(&waiting->allowance, size)) fill_larger(place);
-    else tiny_notes_fill_part(place, asked);
-    quarantine_block_t block = {.start = place.block, .size = (uint32_t)size};
+    claim_tiny(&waiting->allowance, place);
+    quarantine_block_t block = {place.block, (uintptr_t)place.note, size};
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_heap_begin(heap);
     if (UNLIKELY(quarantine_has_much_room(&waiting->tiny, size, waiting->tiny_most)))
         quarantine_add(&waiting->tiny, block);
-    else leave_tiny(quarantine_exchange(&waiting->tiny, block, &waiting->random));
+    else leave_tiny(waiting, quarantine_exchange(&waiting->tiny, block, &waiting->random));
     if (UNLIKELY(waiting->tiny.bytes > waiting->tiny_most)) let_surplus_go(waiting);
     tiny_heap_end(heap);
 }
 
-static COLD void retire_first(tiny_place_t place, size_t asked)
+static COLD void retire_first(char *block, char *end, _Atomic(uint16_t) *note)
 {
+    fill_allowance_t none = {.spent = FILL_ALLOWANCE_MOST, .refused = 1};
+    tiny_place_t place = {block, end, note};
     quarantine_t *waiting = make_quarantine();
     if (waiting != NULL) {
-        retire_into(waiting, place, asked);
+        retire_into(waiting, place);
         return;
     }
-    if ((size_t)(place.end - place.block) <= FILL_ALWAYS) tiny_notes_fill(place);
-    else tiny_notes_fill_part(place, asked);
-    blocks_free(place.block);
-}
-
-ALWAYS_INLINE void retire_tiny(tiny_place_t place, size_t asked)
-{
-    quarantine_t *waiting = own();
-    if (LIKELY(waiting != NULL)) retire_into(waiting, place, asked);
-    else retire_first(place, asked);
+    claim_tiny(&none, place); // there is no memory for a quarantine, or the thread is ending
+    blocks_free(block);
 }
 
 ALWAYS_INLINE void free_tiny(const tiny_slab_t *slab, void *block)
 {
     tiny_place_t place = tiny_notes_find(slab, block, "free of a pointer into a block");
-    retire_tiny(place, tiny_notes_claim(place));
+    quarantine_t *waiting = own();
+    if (LIKELY(waiting != NULL)) retire_into(waiting, place);
+    else retire_first(place.block, place.end, place.note);
 }
 
 static COLD void check_other(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
@@ -256,6 +299,45 @@ ALWAYS_INLINE void *hand_out_tiny(const tiny_slab_t *slab, void *block, size_t s
     check_free(slab, place);
     tiny_notes_hand_out(place, size);
     return block;
+}
+
+// ---- blocks that are ready
+
+// Each hands out a block into which no layer has written a link. It ends the process if the block was written to since it was
+// freed.
+static NOINLINE void hand_out_larger(char *block, char *end, _Atomic(uint16_t) *note, size_t size)
+{
+    tiny_place_t place = {block, end, note};
+    uint16_t state = atomic_load_explicit(note, memory_order_relaxed);
+    if (UNLIKELY(state < TINY_NOTE_FREED_PART)) tiny_die(HANDED_OUT_TWICE, block);
+    if (UNLIKELY(!tiny_notes_fill_is_whole(place, block, state))) tiny_die(CANARY_WRITTEN, block);
+    tiny_notes_hand_out(place, size);
+}
+
+ALWAYS_INLINE void hand_out_small(tiny_place_t place, size_t size)
+{
+    if (UNLIKELY(atomic_load_explicit(place.note, memory_order_relaxed) != TINY_NOTE_FREED))
+        tiny_die(HANDED_OUT_TWICE, place.block);
+    if (UNLIKELY(!canary_small_is_filled(place.block, place.end - CANARY_POST)))
+        tiny_die(CANARY_WRITTEN, place.block);
+    tiny_notes_hand_out(place, size);
+}
+
+// Returns NULL if no block of the request's class is ready. `memory`: the size of the block's memory, at most TINY_HOT_SIZE.
+ALWAYS_INLINE void *alloc_ready(size_t memory, size_t size)
+{
+    quarantine_t *waiting = own();
+    if (UNLIKELY(waiting == NULL)) return NULL;
+    size_t class = tiny_size_index[(memory + TINY_SIZE_STEP - 1) / TINY_SIZE_STEP];
+    quarantine_ready_t *ready = &waiting->ready[class];
+    unsigned count = ready->count;
+    if (UNLIKELY(count == 0)) return NULL;
+    struct ready_block block = ready->block[count - 1];
+    ready->count = count - 1;
+    tiny_place_t place = {block.start, block.start + tiny_class_size[class], block.note};
+    if (LIKELY((size_t)(place.end - place.block) <= FILL_ALWAYS)) hand_out_small(place, size);
+    else hand_out_larger(place.block, place.end, place.note, size);
+    return block.start;
 }
 
 // ---- other blocks
@@ -302,8 +384,7 @@ static void retire_run(char *block, size_t asked, size_t size)
         check_waiting(gone);
         blocks_free(gone.start);
     }
-    quarantine_add(&waiting->arena,
-                   (quarantine_block_t){.start = block, .size = (uint32_t)size, .whole = whole});
+    quarantine_add(&waiting->arena, (quarantine_block_t){block, whole, size});
     tiny_heap_end(heap);
 }
 
@@ -348,6 +429,11 @@ static void *out_of_memory(void)
 void *hardened_alloc_aligned(size_t size, size_t alignment, bool *zeroed)
 {
     if (UNLIKELY(size > HAK_MAX_REQUEST - CANARY_POST)) return out_of_memory();
+    *zeroed = false;
+    if (LIKELY(alignment <= TINY_MIN_ALIGN && size <= TINY_HOT_SIZE - CANARY_POST)) {
+        void *ready = alloc_ready(size + CANARY_POST, size);
+        if (LIKELY(ready != NULL)) return ready;
+    }
     void *block = blocks_alloc(size + CANARY_POST, alignment, zeroed);
     if (UNLIKELY(block == NULL)) return NULL;
     const tiny_slab_t *slab = tiny_registry_find(block);
@@ -367,9 +453,16 @@ ALWAYS_INLINE void *alloc_with_room(size_t room, size_t size)
     return hand_out_untiny(block, size);
 }
 
-void *hardened_alloc(size_t size)
+static COLD void *alloc_unready(size_t size)
 {
     return alloc_with_room(size, size);
+}
+
+void *hardened_alloc(size_t size)
+{
+    if (UNLIKELY(size > TINY_HOT_SIZE - CANARY_POST)) return alloc_unready(size);
+    void *block = alloc_ready(size + CANARY_POST, size);
+    return LIKELY(block != NULL) ? block : alloc_unready(size);
 }
 
 // Where a block of `size` bytes that replaces one of `has` bytes gets room to grow further.

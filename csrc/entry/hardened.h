@@ -1,13 +1,14 @@
 // Full checks at the moment of the free, for blocks of every size: variants with TINY_CHECKS_FULL.
 //
 // asked: the requested size, stored apart from the blocks; it also records which blocks are allocated.
-// quarantine: blocks that were freed and wait before they can be allocated again.
+// quarantine: blocks that were freed and wait before they can be allocated again. ready: those that have left it and are
+// allocated next.
 #ifndef HARDENED_H
 #define HARDENED_H
 
 #include "hardened/tiny_checks.h"
 
-// What waits in the calling thread's quarantine.
+// What waits in the calling thread's quarantine, or what is ready to be allocated.
 typedef struct hardened_waiting {
     size_t blocks;
     size_t bytes;
@@ -37,10 +38,16 @@ void *hardened_alloc_resized(size_t has, size_t size);
 void hardened_shrink(void *block, size_t size);
 
 hardened_waiting_t hardened_waiting(void);
+hardened_waiting_t hardened_ready(void);
 
 #else
 
 static inline hardened_waiting_t hardened_waiting(void)
+{
+    return (hardened_waiting_t){0, 0};
+}
+
+static inline hardened_waiting_t hardened_ready(void)
 {
     return (hardened_waiting_t){0, 0};
 }

@@ -68,10 +68,12 @@ static bool write_thread(FILE *file)
     if (!write_line(file, "  <thread>\n")) return false;
     for (unsigned i = 0; i < TINY_LAYERS; i++)
         if (!write_layer(file, &tiny_layer_table[i])) return false;
-    hardened_waiting_t waiting = hardened_waiting();
+    hardened_waiting_t waiting = hardened_waiting(), ready = hardened_ready();
     bool written =
         TINY_CHECKS < TINY_CHECKS_FULL ||
-        write_line(file, "    <quarantine blocks=\"%zu\" bytes=\"%zu\"/>\n", waiting.blocks, waiting.bytes);
+        (write_line(file, "    <quarantine blocks=\"%zu\" bytes=\"%zu\"/>\n", waiting.blocks,
+                    waiting.bytes) &&
+         write_line(file, "    <ready blocks=\"%zu\" bytes=\"%zu\"/>\n", ready.blocks, ready.bytes));
     return written && write_line(file, "  </thread>\n");
 }
 

@@ -34,11 +34,12 @@ static void print_layer(const tiny_layer_info_t *layer)
     print_held(layer->title, layer->role, layer->storage, blocks, bytes);
 }
 
-// With full checks: prints the blocks that are freed but still in the quarantine.
+// With full checks: prints the blocks that are freed but still in the quarantine, and those that have left it.
 static void print_quarantine(void)
 {
-    hardened_waiting_t waiting = hardened_waiting();
+    hardened_waiting_t waiting = hardened_waiting(), ready = hardened_ready();
     print_held("Quarantine", "checks", "row", waiting.blocks, waiting.bytes);
+    print_held("Ready", "checks", "stack", ready.blocks, ready.bytes);
 }
 
 void tiny_stats_print(void)

@@ -86,7 +86,7 @@ static inline canary_row_t canary_row_of(const char *start, char *end)
 // A processor cannot predict how many words a block's canary has. So CANARY_ALIKE words are treated alike, and as many again
 // in blocks whose classes leave more unused: words that the canary does not have are replaced by its last one.
 #define CANARY_ALIKE 4u
-#define CANARY_SMALL ((ptrdiff_t)256)
+#define CANARY_LONGER ((size_t)256) // blocks of larger classes often have longer canaries
 _Static_assert(CANARY_MOST == 2 * CANARY_ALIKE * sizeof(canary_word_t),
                "two groups of words are a whole canary");
 
@@ -97,8 +97,106 @@ static inline canary_word_t *canary_at(canary_word_t *word, canary_word_t *last)
 
 static inline bool canary_may_be_long(canary_row_t row, const char *block, const char *end)
 {
-    return end - block > CANARY_SMALL || row.first + CANARY_ALIKE < row.post;
+    return end - block > (ptrdiff_t)CANARY_LONGER || row.first + CANARY_ALIKE < row.post;
 }
+
+// ---- canaries by lanes
+//
+// canary_mask: 0 in its first half, ff in its second. A lane loaded from it selects those bytes of a lane that are the canary's.
+#define CANARY_MASK ((size_t)64)
+extern const unsigned char canary_mask[2 * CANARY_MASK];
+typedef uint64_t __attribute__((vector_size(16), aligned(1), may_alias)) canary_any_lane_t;
+typedef uint64_t __attribute__((aligned(1), may_alias)) canary_any_word_t;
+
+static inline bool canary_lanes_are_zero(canary_lane_t lanes)
+{
+    return (lanes[0] | lanes[1]) == 0;
+}
+
+// Short canaries: the last CANARY_ENDS lanes of a block contain all of it and the post.
+#define CANARY_ENDS 3u
+#define CANARY_SHORT (CANARY_ENDS * sizeof(canary_lane_t))
+
+// Returns the mask for the `i`th lane from the end, i > 0, of a block whose last `bytes` bytes are the canary and the post.
+static inline const void *canary_mask_at(size_t bytes, unsigned i)
+{
+    return canary_mask + CANARY_MASK - i * sizeof(canary_lane_t) + bytes;
+}
+
+// The `i`th lane from the end, or the first one of a block that has fewer.
+static inline canary_lane_t *canary_lane_from(const char *block, const char *end, unsigned i)
+{
+    const char *lane = end - i * sizeof(canary_lane_t);
+    return (canary_lane_t *)(uintptr_t)(lane > block ? lane : block);
+}
+
+ALWAYS_INLINE bool canary_short_is_whole(uint64_t word, const char *block, size_t bytes, const char *end)
+{
+    const canary_lane_t words = {word, word};
+    canary_lane_t differences = {0, 0};
+#pragma GCC unroll 3
+    for (unsigned i = 1; i <= CANARY_ENDS; i++)
+        differences |=
+            (*canary_lane_from(block, end, i) ^ words) & *(const canary_any_lane_t *)canary_mask_at(bytes, i);
+    return canary_lanes_are_zero(differences);
+}
+
+// Writes the canary, and the fill before it, but not the post. The first lane from the end comes last, because a lane that
+// a block does not have is one that it has.
+ALWAYS_INLINE void canary_set_short(uint64_t word, char *block, size_t bytes, char *end)
+{
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL}, change = {word ^ CANARY_FILL, word ^ CANARY_FILL};
+    if (LIKELY(end - block > (ptrdiff_t)sizeof fill)) {
+#pragma GCC unroll 2
+        for (unsigned i = CANARY_ENDS; i > 1; i--)
+            *canary_lane_from(block, end, i) =
+                fill ^ (change & *(const canary_any_lane_t *)canary_mask_at(bytes, i));
+    }
+    uint64_t mask = *(const canary_any_word_t *)canary_mask_at(bytes, 1);
+    ((canary_word_t *)(void *)end)[-2] = CANARY_FILL ^ ((word ^ CANARY_FILL) & mask);
+}
+
+// Longer canaries: four lanes from the canary's first word on. A lane that would reach into the post stands before it instead.
+#define CANARY_LANES 4u
+_Static_assert(CANARY_MOST == CANARY_LANES * sizeof(canary_lane_t), "four lanes are a whole canary");
+
+static inline canary_lane_t *canary_lane_at(const char *start, const char *end, unsigned i)
+{
+    const char *lane = (const char *)((uintptr_t)start & ~(uintptr_t)7) + i * sizeof(canary_lane_t);
+    const char *last = end - CANARY_POST - sizeof(canary_lane_t);
+    return (canary_lane_t *)(uintptr_t)(lane < last ? lane : last);
+}
+
+static inline canary_lane_t canary_lane_mask(const char *start, const canary_lane_t *lane)
+{
+    return *(const canary_any_lane_t *)(const void *)(canary_mask + CANARY_MASK -
+                                                      (start - (const char *)lane));
+}
+
+ALWAYS_INLINE bool canary_longer_is_whole(uint64_t word, const char *start, const char *end)
+{
+    const canary_lane_t words = {word, word};
+    canary_lane_t differences = {canary_read((const canary_word_t *)(const void *)end - 1) ^ word, 0};
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < CANARY_LANES; i++) {
+        const canary_lane_t *lane = canary_lane_at(start, end, i);
+        differences |= (*lane ^ words) & canary_lane_mask(start, lane);
+    }
+    return canary_lanes_are_zero(differences);
+}
+
+// Writes the canary, and the fill before it, but not the post.
+ALWAYS_INLINE void canary_set_longer(uint64_t word, const char *start, const char *end)
+{
+    const canary_lane_t fill = {CANARY_FILL, CANARY_FILL}, change = {word ^ CANARY_FILL, word ^ CANARY_FILL};
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < CANARY_LANES; i++) {
+        canary_lane_t *lane = canary_lane_at(start, end, i);
+        *lane = fill ^ (change & canary_lane_mask(start, lane));
+    }
+}
+
+// ---- canaries of any length
 
 // Writes the canary of a block for which `asked` bytes were requested. `word`: the block's, or the fill. The post, which the
 // owner of the next block may be reading, stands there already. If it is all of the canary, the word before it gets its
@@ -120,14 +218,22 @@ static inline void canary_set(char *block, size_t asked, char *end)
     canary_set_with(canary_word_for(tiny_secret(), end), block, asked, end);
 }
 
+// The same for a free block, whose contents nobody needs: they may change.
+ALWAYS_INLINE void canary_set_in_free(uint64_t word, char *block, size_t asked, char *end)
+{
+    size_t size = (size_t)(end - block);
+    if (size > CANARY_LONGER) canary_set_longer(word, block + asked, end);
+    else if (LIKELY(size - asked <= CANARY_SHORT)) canary_set_short(word, block, size - asked, end);
+    else canary_set_with(word, block, asked, end);
+}
+
 // Overwrites the canary, except for the post.
 static inline void canary_wipe(char *block, size_t asked, char *end)
 {
     canary_set_with(CANARY_FILL, block, asked, end);
 }
 
-// Checks the canary and the post.
-static inline bool canary_is_whole_with(uint64_t word, const char *block, size_t asked, char *end)
+static inline bool canary_words_are_whole(uint64_t word, const char *block, size_t asked, char *end)
 {
     canary_row_t row = canary_row_of(block + asked, end);
     uint64_t differences = (canary_read(row.post) ^ word) | ((canary_read(row.first) ^ word) & row.own);
@@ -137,6 +243,15 @@ static inline bool canary_is_whole_with(uint64_t word, const char *block, size_t
         for (unsigned i = CANARY_ALIKE; i < 2 * CANARY_ALIKE; i++)
             differences |= canary_read(canary_at(row.first + i, row.post)) ^ word;
     return differences == 0;
+}
+
+// Checks the canary and the post.
+ALWAYS_INLINE bool canary_is_whole_with(uint64_t word, const char *block, size_t asked, char *end)
+{
+    size_t size = (size_t)(end - block);
+    if (size > CANARY_LONGER) return canary_longer_is_whole(word, block + asked, end);
+    if (LIKELY(size - asked <= CANARY_SHORT)) return canary_short_is_whole(word, block, size - asked, end);
+    return canary_words_are_whole(word, block, asked, end);
 }
 
 static inline bool canary_is_whole(const char *block, size_t asked, char *end)
@@ -195,11 +310,6 @@ static inline void canary_fill(void *start, void *end)
     last[0] = last[1] = last[2] = last[3] = fill;
 }
 
-static inline bool canary_lanes_are_zero(canary_lane_t lanes)
-{
-    return (lanes[0] | lanes[1]) == 0;
-}
-
 static inline canary_lane_t canary_line_differs(const canary_lane_t *lane)
 {
     const canary_lane_t fill = {CANARY_FILL, CANARY_FILL};
@@ -223,6 +333,35 @@ static inline bool canary_is_filled(const void *start, const void *end)
     canary_lane_t differences = canary_line_differs(last);
     for (; lane < last; lane += 4) differences |= canary_line_differs(lane);
     return canary_lanes_are_zero(differences);
+}
+
+// ---- fill of small blocks, whose sizes a processor cannot predict: with AVX2, those of a line and more take the same
+// instructions
+
+#define CANARY_SMALL_FILL ((size_t)256) // the largest
+#if defined(__x86_64__)
+extern bool canary_is_wide; // the processor has AVX2
+void canary_fill_wide(char *start, const char *end);
+bool canary_is_filled_wide(const char *start, const char *end);
+#else
+#define canary_is_wide false
+#define canary_fill_wide canary_fill
+#define canary_is_filled_wide canary_is_filled
+#endif
+
+ALWAYS_INLINE void canary_fill_small(char *start, char *end)
+{
+    size_t size = (size_t)(end - start);
+    if (size < CANARY_LINE) canary_fill_short(start, size);
+    else if (LIKELY(canary_is_wide)) canary_fill_wide(start, end);
+    else canary_fill(start, end);
+}
+
+ALWAYS_INLINE bool canary_small_is_filled(const char *start, const char *end)
+{
+    size_t size = (size_t)(end - start);
+    if (size < CANARY_LINE) return canary_short_is_filled(start, size);
+    return LIKELY(canary_is_wide) ? canary_is_filled_wide(start, end) : canary_is_filled(start, end);
 }
 
 #else

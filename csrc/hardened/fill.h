@@ -15,6 +15,7 @@
 #define FILL_ALWAYS ((size_t)256)
 #define FILL_BEGINNING ((size_t)128)
 #define FILL_PIECE ((size_t)64)
+#define FILL_LAST ((size_t)64) // of the block's memory: with the post
 
 // Bytes that are filled and checked as a whole; a thread begins with FILL_ALLOWANCE_MOST.
 #define FILL_ALLOWANCE_MOST ((uint32_t)1 << 20)
@@ -42,12 +43,13 @@ static inline bool fill_allows_whole(fill_allowance_t *allowance, size_t size)
     return true;
 }
 
-// Where the piece begins, in memory of more than FILL_ALWAYS bytes.
-static inline char *fill_piece_of(char *start, const char *end)
+// Where the piece begins, in a block of more than FILL_ALWAYS bytes with that post. Its offset is a multiple of its size, so
+// that it takes one line of the processor's caches.
+static inline char *fill_piece_of(char *start, const char *post)
 {
-    size_t room = (size_t)(end - start) - FILL_BEGINNING - 2 * FILL_PIECE;
-    size_t offset = (size_t)((tiny_pad(start) >> 32) * (uint64_t)room >> 32);
-    return start + FILL_BEGINNING + (offset & ~(size_t)7);
+    size_t room = (size_t)(post - start) + CANARY_POST - FILL_BEGINNING - FILL_LAST;
+    size_t index = (size_t)((tiny_pad(start) >> 32) * (uint64_t)(room / FILL_PIECE) >> 32);
+    return start + FILL_BEGINNING + index * FILL_PIECE;
 }
 
 // For memory of more than FILL_BY_PAGE bytes.
@@ -76,20 +78,20 @@ static inline bool fill_is_whole(const char *from, const char *end)
     return canary_is_filled(from, end);
 }
 
-static inline void fill_part(char *start, char *end)
+static inline void fill_part(char *start, char *post)
 {
-    char *piece = fill_piece_of(start, end);
+    char *piece = fill_piece_of(start, post);
     canary_fill(start, start + FILL_BEGINNING);
     canary_fill(piece, piece + FILL_PIECE);
-    canary_fill(end - FILL_PIECE, end);
+    canary_fill(post + CANARY_POST - FILL_LAST, post);
 }
 
 // `from`: the first byte to be checked, at most FILL_BEGINNING behind `start`.
-static inline bool fill_part_is_whole(char *start, const char *from, const char *end)
+static inline bool fill_part_is_whole(char *start, const char *from, const char *post)
 {
-    const char *piece = fill_piece_of(start, end);
+    const char *piece = fill_piece_of(start, post);
     return canary_is_filled(from, start + FILL_BEGINNING) && canary_is_filled(piece, piece + FILL_PIECE) &&
-           canary_is_filled(end - FILL_PIECE, end);
+           canary_is_filled(post + CANARY_POST - FILL_LAST, post);
 }
 
 #endif

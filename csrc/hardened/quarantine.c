@@ -7,7 +7,9 @@
 
 quarantine_t *quarantine_make(void)
 {
-    return os_metadata(sizeof(quarantine_t));
+    quarantine_t *made = os_metadata(sizeof *made);
+    if (made != NULL) (void)tiny_draw(&made->random); // from now on the state is not 0
+    return made;
 }
 
 #else

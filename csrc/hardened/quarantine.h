@@ -3,16 +3,20 @@
 // row: waiting blocks, in no order; bytes = the sum of their sizes. Which one leaves next is drawn at random, so that an
 // attacker cannot tell when a block will be allocated again. It is drawn one turn ahead, so that its memory is fetched
 // meanwhile.
+// ready: a few blocks of a class that have left a row and are the next to be allocated. They are still filled as a whole, with
+// no link in them, and their notes are known. Other blocks that leave go to the thread's caches.
 #ifndef QUARANTINE_H
 #define QUARANTINE_H
 
 #include "hardened/fill.h"
 #include "os/hak_types.h"
 
+// Its members are as wide as registers, and are copied one by one: a processor stalls when it has to read as one what was just
+// written as several. state: of a tiny block, the address of its note; of a run, 1 if it is filled as a whole, 0 if in part.
 typedef struct quarantine_block {
     char *start;
-    uint32_t size;
-    bool whole; // of a run: it is filled as a whole, not in part
+    uintptr_t state;
+    size_t size;
 } quarantine_block_t;
 
 #define QUARANTINE_ROW 512u
@@ -23,15 +27,27 @@ typedef struct quarantine_row {
     quarantine_block_t waiting[QUARANTINE_ROW];
 } quarantine_row_t;
 
+// count <= READY_MOST, and at most READY_BYTES: a class of larger blocks has none.
+#define READY_MOST 16u
+#define READY_BYTES ((size_t)8192)
+typedef struct quarantine_ready {
+    unsigned count;
+    struct ready_block {
+        char *start;
+        _Atomic(uint16_t) *note;
+    } block[READY_MOST];
+} quarantine_ready_t;
+
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
 // Of one thread.
 typedef struct quarantine {
-    uint64_t random; // the state of its random numbers
+    uint64_t random; // the state of its random numbers, not 0
     fill_allowance_t allowance;
     size_t tiny_most; // bytes
     quarantine_row_t tiny;
     quarantine_row_t arena;
+    quarantine_ready_t ready[TINY_CLASSES];
 } quarantine_t;
 
 // Returns NULL when no memory is available. It is never freed: the next thread of the same heap uses it.
@@ -50,22 +66,27 @@ static inline bool quarantine_has_much_room(const quarantine_row_t *row, size_t 
     return quarantine_has_room(row, size, bound - bound / 8);
 }
 
+static inline void quarantine_put(quarantine_row_t *row, unsigned index, quarantine_block_t block)
+{
+    row->waiting[index].start = block.start;
+    row->waiting[index].state = block.state;
+    row->waiting[index].size = block.size;
+}
+
 static inline void quarantine_add(quarantine_row_t *row, quarantine_block_t block)
 {
-    row->waiting[row->count++] = block;
+    quarantine_put(row, row->count++, block);
     row->bytes += block.size;
 }
 
 // Fetches the lines that every check of a block reads; a shorter block has fewer, and then other blocks' lines come.
 static inline void quarantine_draw(quarantine_row_t *row, uint64_t *random)
 {
-    enum { LINE = 64 };
-    row->next = (unsigned)((uint64_t)tiny_draw(random) * row->count >> 32);
-    quarantine_block_t next = row->waiting[row->next];
+
+    row->next = (unsigned)((uint64_t)tiny_draw_next(random) * row->count >> 32);
+    const quarantine_block_t next = row->waiting[row->next];
     __builtin_prefetch(next.start, 1);
     __builtin_prefetch(next.start + next.size - CANARY_POST, 1);
-    __builtin_prefetch(next.start + LINE, 1);
-    __builtin_prefetch(next.start + 2 * LINE, 1);
 }
 
 // Takes one of the blocks; there is one at least.
@@ -85,11 +106,20 @@ static inline quarantine_block_t quarantine_exchange(quarantine_row_t *row, quar
 {
     unsigned index = LIKELY(row->next < row->count) ? row->next : 0;
     quarantine_block_t taken = row->waiting[index];
-    row->waiting[index] = block;
-    row->bytes =
-        row->bytes + block.size - taken.size; // in the order that keeps it from wrapping in the narrower type
+    quarantine_put(row, index, block);
+    row->bytes = row->bytes + block.size - taken.size;
     quarantine_draw(row, random);
     return taken;
+}
+
+// False: there is no room for the block.
+static inline bool quarantine_make_ready(quarantine_ready_t *ready, quarantine_block_t block)
+{
+    if (UNLIKELY(ready->count == READY_MOST || (ready->count + 1) * block.size > READY_BYTES)) return false;
+    ready->block[ready->count].start = block.start;
+    ready->block[ready->count].note = (_Atomic(uint16_t) *)block.state;
+    ready->count++;
+    return true;
 }
 
 #endif

@@ -16,6 +16,8 @@
 #define TINY_NOTE_FREED_PART (UINT16_MAX - 1) // and filled in part, see fill.h
 _Static_assert(TINY_MAX_SIZE - CANARY_POST + 1 < TINY_NOTE_FREED_PART, "the requested size fits a note");
 
+#define HANDED_OUT_TWICE "corrupted heap: a block was handed out twice"
+
 typedef struct tiny_place {
     char *block;
     char *end; // of the block's memory
@@ -23,7 +25,7 @@ typedef struct tiny_place {
 } tiny_place_t;
 
 // Finds the block; ends the process with the message `misuse` if none of the slab's blocks begins there.
-static inline tiny_place_t tiny_notes_find(const tiny_slab_t *slab, void *block, const char *misuse)
+ALWAYS_INLINE tiny_place_t tiny_notes_find(const tiny_slab_t *slab, void *block, const char *misuse)
 {
     size_t index = tiny_block_index(slab, block);
     if (UNLIKELY(index == SIZE_MAX)) tiny_die(misuse, block);
@@ -43,17 +45,16 @@ static inline bool tiny_note_is_of_free(uint16_t note)
 
 // Marks the block as freed and returns its requested size. Ends the process if it is not allocated, or if its canary or the
 // post before it is damaged.
-static inline size_t tiny_notes_claim(tiny_place_t place)
+ALWAYS_INLINE size_t tiny_notes_claim(tiny_place_t place)
 {
     // The exchange holds up every load that follows it, but not these.
     __builtin_prefetch(place.block - CANARY_POST);
     __builtin_prefetch(place.end - CANARY_POST, 1);
-    __builtin_prefetch(place.end - CANARY_MOST, 1);
     uint16_t note = atomic_exchange(place.note, TINY_NOTE_FREED);
     if (UNLIKELY(tiny_note_is_of_free(note)))
         tiny_die(note == 0 ? "free of a pointer that is no block" : CANARY_DOUBLE_FREE, place.block);
     size_t asked = note - 1u;
-    uint64_t secret = tiny_secret();
+    uint64_t secret = tiny_secret_known();
     if (UNLIKELY(!canary_has_word(place.block, canary_word_for(secret, place.block))))
         tiny_die(CANARY_UNDERFLOW, place.block);
     uint64_t word = canary_word_for(secret, place.end);
@@ -70,7 +71,7 @@ static inline void tiny_notes_fill(tiny_place_t place)
 
 static inline void tiny_notes_fill_part(tiny_place_t place, size_t asked)
 {
-    canary_wipe(place.block, asked, place.end);
+    canary_set_in_free(CANARY_FILL, place.block, asked, place.end);
     fill_part(place.block, place.end - CANARY_POST);
     atomic_store_explicit(place.note, TINY_NOTE_FREED_PART, memory_order_relaxed);
 }
@@ -111,21 +112,20 @@ static inline void tiny_notes_begin(const tiny_slab_t *slab, tiny_place_t place)
 static inline void tiny_notes_check_free(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
 {
     if (UNLIKELY(note == 0)) tiny_notes_begin(slab, place);
-    else if (UNLIKELY(!tiny_note_is_of_free(note)))
-        tiny_die("corrupted heap: a block was handed out twice", place.block);
+    else if (UNLIKELY(!tiny_note_is_of_free(note))) tiny_die(HANDED_OUT_TWICE, place.block);
     else if (UNLIKELY(!tiny_notes_fill_is_whole(place, place.block + sizeof(tiny_block_t), note)))
         tiny_die(CANARY_WRITTEN, place.block);
 }
 
 // Marks a checked block as allocated with this requested size, and writes its canary; ends the process if its post is
 // damaged.
-static inline void tiny_notes_hand_out(tiny_place_t place, size_t asked)
+ALWAYS_INLINE void tiny_notes_hand_out(tiny_place_t place, size_t asked)
 {
-    uint64_t word = canary_word_for(tiny_secret(), place.end);
+    uint64_t word = canary_word_for(tiny_secret_known(), place.end);
     if (UNLIKELY(!canary_has_word(place.end, word))) tiny_die(CANARY_OVERFLOW, place.block);
     *(canary_word_t *)(void *)place.block = CANARY_FILL;
     tiny_notes_set(place, asked);
-    canary_set_with(word, place.block, asked, place.end);
+    canary_set_in_free(word, place.block, asked, place.end);
 }
 
 // Called for a slab whose blocks are all free: what lies in it and depends on the secret is overwritten.

@@ -14,6 +14,7 @@
 // Out of line, away from the hot code. Not `cold`: GCC then treats every path that leads to a call of it as cold, and
 // moves the hit path of free out of the function.
 #define COLD __attribute__((noinline, section(".text.unlikely")))
+#define NOINLINE __attribute__((noinline))
 #define HAK_EXPORT __attribute__((visibility("default")))
 
 // A hit path begins at a cache line: elsewhere, free took three lines instead of two, and a load of small blocks 4 to 7%

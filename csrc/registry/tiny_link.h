@@ -55,14 +55,28 @@ ALWAYS_INLINE uint64_t tiny_pad(const void *place)
     return tiny_pad_with(tiny_secret(), place);
 }
 
+// Returns the secret where it must have been made: a block or a random state depends on it already.
+ALWAYS_INLINE uint64_t tiny_secret_known(void)
+{
+    return atomic_load_explicit(&tiny_secret_made, memory_order_relaxed);
+}
+
+// Returns the next random number of a state that is not 0, and never becomes 0.
+ALWAYS_INLINE uint32_t tiny_draw_next(uint64_t *state)
+{
+    uint64_t drawn = *state;
+    drawn ^= drawn << 13;
+    drawn ^= drawn >> 7;
+    drawn ^= drawn << 17;
+    *state = drawn;
+    return (uint32_t)(drawn >> 32);
+}
+
 // Returns a random number: xorshift, see Marsaglia, "Xorshift RNGs", 2003, seeded by the secret. *state is 0 at first.
 static inline uint32_t tiny_draw(uint64_t *state)
 {
     if (*state == 0) *state = tiny_pad(state) | 1;
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return (uint32_t)(*state >> 32);
+    return tiny_draw_next(state);
 }
 
 ALWAYS_INLINE uintptr_t tiny_encode(const void *pointer, const void *place)

@@ -73,6 +73,59 @@ static void a_canary_is_written_found_and_wiped(void)
     }
 }
 
+// The bytes in front of it stay fill: nothing that depends on the secret is left in the block's contents.
+static void check_contents_are_fill(const char *block, size_t size, size_t asked)
+{
+    for (size_t i = 0; i < asked; i++)
+        T_CHECK((unsigned char)block[i] == (CANARY_FILL & 0xff), "%zu of %zu bytes: byte %zu was written",
+                asked, size, i);
+    T_CHECK(memcmp(block + size, &copy[BEFORE + size], sizeof memory - BEFORE - size) == 0 &&
+                memcmp(memory, copy, BEFORE) == 0,
+            "%zu of %zu bytes: a byte outside was written", asked, size);
+}
+
+static void a_canary_in_a_free_block_is_written_and_found(void)
+{
+    for (size_t size = 16; size <= 768; size += size < 256 ? 16 : 64) {
+        for (size_t asked = 0; asked + CANARY_POST <= size; asked++) {
+            char *block = new_block(size);
+            canary_fill(block, block + size - CANARY_POST);
+            canary_set_in_free(canary_word_for(tiny_secret(), block + size), block, asked, block + size);
+            check_contents_are_fill(block, size, asked);
+            check_each_change_is_found(block, size, asked);
+            canary_set_in_free(CANARY_FILL, block, asked, block + size);
+            check_contents_are_fill(block, size, size - CANARY_POST);
+        }
+    }
+}
+
+static void check_fill_of_small_blocks(void)
+{
+    for (size_t size = CANARY_POST; size <= CANARY_SMALL_FILL; size += 8) {
+        char *block = new_block(ROOM);
+        canary_fill_small(block, block + size);
+        check_contents_are_fill(block, size, size);
+        T_CHECK(canary_small_is_filled(block, block + size), "%zu bytes are not filled", size);
+        for (size_t i = 0; i < size; i++) {
+            block[i] ^= 1;
+            T_CHECK(!canary_small_is_filled(block, block + size), "%zu bytes: a change of byte %zu", size, i);
+            block[i] ^= 1;
+        }
+    }
+}
+
+// On a processor with AVX2, also as on one without.
+static void each_change_of_a_small_fill_is_found(void)
+{
+    check_fill_of_small_blocks();
+#if defined(__x86_64__)
+    const bool is_wide = canary_is_wide;
+    canary_is_wide = false;
+    check_fill_of_small_blocks();
+    canary_is_wide = is_wide;
+#endif
+}
+
 static void each_change_of_a_fill_is_found(void)
 {
     for (size_t size = 0; size <= ROOM / 2; size += 8) {
@@ -96,7 +149,9 @@ int main(void)
 {
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     T_RUN(a_canary_is_written_found_and_wiped);
+    T_RUN(a_canary_in_a_free_block_is_written_and_found);
     T_RUN(each_change_of_a_fill_is_found);
+    T_RUN(each_change_of_a_small_fill_is_found);
 #endif
     return 0;
 }
