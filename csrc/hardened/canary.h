@@ -218,7 +218,7 @@ static inline void canary_set(char *block, size_t asked, char *end)
     canary_set_with(canary_word_for(tiny_secret(), end), block, asked, end);
 }
 
-// The same for a free block, whose contents nobody needs: they may change.
+// The same for a free block, whose contents may change.
 ALWAYS_INLINE void canary_set_in_free(uint64_t word, char *block, size_t asked, char *end)
 {
     size_t size = (size_t)(end - block);
