@@ -70,6 +70,14 @@ def test_flags_of_a_project_may_name_the_object_that_they_compile(foreign: Proje
     assert len(foreign.build(*build, "CFLAGS=-DLAST=2").made("CC")) == len(compiled)
 
 
+def test_flags_reach_a_command_that_the_project_has_changed(foreign: Project) -> None:
+    changed = 'env["CCCOM"] = "$CC -c $CCFLAGS $_CCCOMCOM $SOURCES -o $TARGET"'
+    foreign.edit("SConstruct", "env.LayeredProject(", f"{changed}\nenv.LayeredProject(")
+    assert foreign.build(*BUILD, "CFLAGS=-DTYPED").stdout.count("-DTYPED") >= 1
+    assert foreign.build(*BUILD, "CFLAGS=-DTYPED").actions == []
+    assert "unit_gen.o" in str(foreign.build(*BUILD, "CFLAGS=-DOTHER").made("CC"))
+
+
 def test_a_job_hands_what_was_typed_to_its_builds(foreign: Project) -> None:
     run = foreign.build("phases", "variant=small", "rounds=1", "CFLAGS=-DTYPED")
     assert "-DTYPED" in run.stdout

@@ -120,9 +120,10 @@ def _given_flags(made: Env) -> None:
     made.Replace(LAYERED_CFLAGS=[*preprocessor, *c_flags], LAYERED_CXXFLAGS=[*preprocessor, *cxx_flags])
     made.Append(LINKFLAGS=link_flags)
     for language, command in (("C", "CCCOM"), ("CXX", "CXXCOM")):
-        flags = f"${language}FLAGS $CCFLAGS $_CCCOMCOM"
-        made[f"LAYERED_{language}"] = _ExpandedOnce(f"{flags} $LAYERED_{language}FLAGS")
-        made[command] = made[command].replace(flags, f"$LAYERED_{language}")
+        own, every = f"$_CCCOMCOM $LAYERED_{language}FLAGS", f"LAYERED_ALL_{language}FLAGS"
+        usual = f"${language}FLAGS $CCFLAGS {own}"  # in a command that the project has not changed
+        made[every] = _ExpandedOnce(usual)
+        made[command] = made[command].replace("$_CCCOMCOM", own).replace(usual, f"${every}")
 
 
 class _ExpandedOnce:
@@ -133,9 +134,8 @@ class _ExpandedOnce:
 
     def __init__(self, flags: str) -> None:
         self.flags = flags
-        self._same: dict[
-            int, tuple[Env, str | None]
-        ] = {}  # the environment stays alive, so its id is its own
+        # The environments stay alive, so that no other one gets their ids.
+        self._same: dict[int, tuple[Env, str | None]] = {}
 
     def __call__(self, target: Any, source: Any, env: Env, for_signature: bool) -> str:
         if not for_signature:
