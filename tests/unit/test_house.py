@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,14 @@ def test_no_text_has_a_word_that_was_retired() -> None:
         if pattern.search(line)
     ]
     assert not found, "\n".join(found)
+
+
+def test_no_shell_script_defines_a_function_twice() -> None:
+    """The shell uses the later one without a word, also where the earlier one was meant."""
+    for script in [
+        ".ci/run",
+        "sconsw",
+        *(str(file.relative_to(ROOT)) for file in ROOT.glob("tests/programs/*.sh")),
+    ]:
+        defined = re.findall(r"^ *(\w+) *\(\)", (ROOT / script).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not [name for name, count in Counter(defined).items() if count > 1], script
