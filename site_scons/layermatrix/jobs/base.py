@@ -66,9 +66,9 @@ class Plan:
     sources: str = ""
     job: str = ""
 
-    def select(self, job: Job) -> Selection:
-        """The selected cells of this job."""
-        return select(self.project, self.request, self.compilers, job.axes(self.project))
+    def select(self, job: Job, *, tried: Callable[[Cell], bool] = lambda cell: True) -> Selection:
+        """The selected cells of this job. tried: as for `request.select`."""
+        return select(self.project, self.request, self.compilers, job.axes(self.project), tried=tried)
 
     def describe(self, variant: Variant) -> LayerPath:
         """The path of a variant, as the reports show it."""
