@@ -6,7 +6,6 @@ Only this module and `dwarf` use pyelftools.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -15,6 +14,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
+
+from layermatrix.core.dataclass import dataclass
 
 # exceptions of pyelftools and of the functions below for a damaged header
 DAMAGE = (ELFError, ValueError, IndexError, OverflowError, MemoryError)
