@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -31,7 +32,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     source.write_text(SOURCE, encoding="ascii")
     files = {"object": folder / "a.o", "library": folder / "liba.so"}
     for name, options in {"object": ["-c"], "library": ["-shared"]}.items():
-        command = ["gcc", "-O1", "-g", "-fPIC", "-ffunction-sections", *options, "-o", files[name], source]
+        command: list[str | Path] = [
+            "gcc",
+            "-O1",
+            "-g",
+            "-fPIC",
+            "-ffunction-sections",
+            *options,
+            "-o",
+            files[name],
+            source,
+        ]
         subprocess.run(command, check=True)
     return files
 
@@ -40,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_sections_and_symbols_are_those_of_pyelftools(made: dict[str, Path], which: str) -> None:
     ours = elf.read(made[which])
     with made[which].open("rb") as stream:
-        file = ELFFile(stream)
+        file: Any = ELFFile(stream)
         assert ours.machine == file["e_machine"]
         sections = list(file.iter_sections())
         assert [(one.name, one.size) for one in ours.sections] == [
@@ -71,7 +82,7 @@ def test_sections_and_symbols_are_those_of_pyelftools(made: dict[str, Path], whi
 def test_relocations_of_loaded_sections_are_those_of_pyelftools(made: dict[str, Path]) -> None:
     found: list[tuple[int, int, int, int]] = []
     with made["object"].open("rb") as stream:
-        file = ELFFile(stream)
+        file: Any = ELFFile(stream)
         for table in file.iter_sections("SHT_RELA"):
             if file.get_section(table["sh_info"])["sh_flags"] & 2:
                 found += [
