@@ -9,6 +9,7 @@ with everything that is known about it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -90,9 +91,13 @@ def render(results: Results, kept: Path | None = None) -> str:
     return text
 
 
+@functools.cache  # it remembers the templates: a report has a page for each cell
 def environment() -> Environment:
     """The templates in this folder. Their output is escaped."""
-    return templates.environment(Path(__file__).parent, autoescape=True)
+    from layermatrix.core.compiled_templates import CompiledTemplates
+
+    folder = Path(__file__).parent
+    return templates.environment(folder, autoescape=True, bytecode_cache=CompiledTemplates(folder))
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def _bundle_name() -> str:
     return f"vega-{_version()}.js"
 
 
+@functools.cache  # looking through the installed packages takes a while, too
 def _version() -> str:
     """The version of the package, found without loading it: that takes a while."""
     return metadata.version(PACKAGE)
