@@ -95,20 +95,23 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
 }
 
-static superslab_t *map_superslab(unsigned pages, size_t class)
+static superslab_t *map_superslab(unsigned pages, size_t class, bool huge_pages)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
-    return pool_map(pages, class, shared_pool_in_small_steps);
+    superslab_t *superslab = pool_map(pages, class, shared_pool_in_small_steps);
+    if (superslab != NULL && huge_pages && !BY_CLASS)
+        os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    return superslab;
 }
 
-void *shared_pool_take(unsigned pages, size_t class)
+void *shared_pool_take(unsigned pages, size_t class, bool huge_pages)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
     unsigned clean_before = hak_pool.clean_taken;
     superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
-    if (superslab == NULL) superslab = map_superslab(pages, class);
+    if (superslab == NULL) superslab = map_superslab(pages, class, huge_pages);
     if (superslab == NULL) superslab = find_in_any_class(rank, class);
     char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
     size_t surplus = BY_CLASS && hak_pool.clean_taken > clean_before ? pool_surplus_for_others() : 0;

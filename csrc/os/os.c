@@ -255,11 +255,21 @@ bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST])
 }
 
 // A kernel without huge pages rejects the call, which then is not needed.
-void os_no_huge_pages(void *start, size_t size)
+static void prefer(void *start, size_t size, int advice)
 {
     int saved = errno;
-    (void)madvise(start, size, MADV_NOHUGEPAGE);
+    (void)madvise(start, size, advice);
     errno = saved;
+}
+
+void os_huge_pages(void *start, size_t size)
+{
+    prefer(start, size, MADV_HUGEPAGE);
+}
+
+void os_no_huge_pages(void *start, size_t size)
+{
+    prefer(start, size, MADV_NOHUGEPAGE);
 }
 
 uint32_t os_clock_ms(void)

@@ -51,6 +51,9 @@ bool os_purge(void *start, size_t size);
 #define OS_PRESENT_MOST ((size_t)64)
 bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
 
+// Asks the kernel for huge pages there: a first access to 2 MiB then takes all of it, where the system's setting allows that.
+void os_huge_pages(void *start, size_t size);
+
 // Makes the kernel use small pages there: it would otherwise refill the gaps that were returned with huge pages.
 void os_no_huge_pages(void *start, size_t size);
 
