@@ -318,6 +318,32 @@ os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
     return result;
 }
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+static _Atomic(bool) memory_stays;
+
+bool os_can_move_memory(void)
+{
+    return os_can_move() && !atomic_load_explicit(&memory_stays, memory_order_relaxed);
+}
+
+// A kernel before 5.7 does not know the flag, and finds that out first.
+os_moved_t os_move_memory(void *from, void *to, size_t size)
+{
+    int saved = errno;
+    os_moved_t result = OS_MOVED;
+    if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == MAP_FAILED) {
+        result = is_refused_for_good(errno) || errno == EINVAL ? OS_REFUSED : OS_TARGET_LOST;
+        atomic_store_explicit(&memory_stays, true, memory_order_relaxed);
+    } else {
+        own(to, size);
+    }
+    errno = saved;
+    return result;
+}
+
 static void *take_metadata(size_t size)
 {
     void *record = NULL;

@@ -71,6 +71,11 @@ typedef enum os_moved {
 } os_moved_t;
 os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size);
 
+// Moves the memory of accessible addresses, which is mapped privately as one mapping, to inaccessible ones. The first ones stay
+// mapped and read as zero afterwards. The result is as for os_move, and after OS_TARGET_LOST no more is moved.
+os_moved_t os_move_memory(void *from, void *to, size_t size);
+bool os_can_move_memory(void);
+
 // False once the system has refused to resize or move at all, as a sandbox does: then callers skip the attempt.
 bool os_can_move(void);
 
