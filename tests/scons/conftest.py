@@ -223,6 +223,19 @@ def built(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "built", make)
 
 
+@pytest.fixture(scope="session")
+def checked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built project with the evidence `guards` of phase3, which has each object also without debug code.
+    Tests must not change it."""
+
+    def make(folder: Path) -> None:
+        copy_tree(built, folder / "project")
+        cell = f"phase3-release-{COMPILER.name}"
+        Project(folder / "project").build("variant=phase3", f"build/{cell}/evidence/guards.json")
+
+    return made_once(tmp_path_factory, "checked", make) / "project"
+
+
 @pytest.fixture
 def project(built: Path, tmp_path: Path) -> Project:
     """A copy of the built project that the test may change."""

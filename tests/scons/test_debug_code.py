@@ -17,15 +17,6 @@ UNCLEAR = "#if HAKMEM_DEBUG_OUTPUT && 1\n#endif\n"
 PRINT = '    fprintf(stderr, "superslabs %d\\n", 1);\n'
 
 
-@pytest.fixture(scope="module")
-def checked(built: Path, tmp_path_factory: pytest.TempPathFactory, cc: str) -> Path:
-    """The built project with the evidence of phase3. Tests must not change it."""
-    root = tmp_path_factory.mktemp("checked") / "project"
-    copy_tree(built, root)
-    assert guards(Project(root), cc).status == 0
-    return root
-
-
 @pytest.fixture
 def project(checked: Path, tmp_path: Path) -> Project:
     copy_tree(checked, tmp_path / "project")

@@ -146,6 +146,26 @@ def test_a_sanitizer_that_cannot_be_linked_is_left_out(toy: Project, monkeypatch
         request.select(toy, command_line, COMPILERS)
 
 
+def test_a_sanitizer_is_tried_once_for_all_cells_of_a_compiler(
+    toy: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: tried.append(name))
+    command_line = parse([("variant", "all"), ("mode", "debug"), ("sanitizer", "all")], [])
+    assert len(request.select(toy, command_line, COMPILERS).cells) == 4
+    assert tried == ["none", "asan"]
+
+
+def test_a_report_tries_no_compiler_for_cells_that_were_not_built(
+    toy: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(toolchain, "sanitizer_missing", lambda compiler, name: tried.append(name))
+    (tmp_path / "build/base-debug-gcc").mkdir(parents=True)
+    job("report").prepare(Plan(tmp_path, toy, parse([], ["report"]), COMPILERS, []))
+    assert tried == ["none"]
+
+
 def test_no_cell_left_is_an_error_with_the_reasons(toy: Project) -> None:
     with pytest.raises(RequestError, match="no cell is left: only in debug mode"):
         request.select(toy, parse([("sanitizer", "asan")], []), COMPILERS)

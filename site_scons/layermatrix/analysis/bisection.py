@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from layermatrix.core.dataclass import dataclass
 
 Failed = str  # the reason why a commit has no figure
 Finding = float | Failed

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError
 
 DOCS = {

@@ -11,8 +11,8 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 
 from layermatrix.build import compiler_variables, costs, target_compilers, toolchain
@@ -33,6 +33,7 @@ from layermatrix.build.targets import (
     Variable,
     variables_of,
 )
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.model import ablation, sampling
 from layermatrix.model import axes as model_axes
@@ -291,9 +292,15 @@ def _separate(request: Request) -> None:
 
 
 def select(
-    project: Project, command_line: Request, compilers: Compilers, axes: Mapping[str, str] | None = None
+    project: Project,
+    command_line: Request,
+    compilers: Compilers,
+    axes: Mapping[str, str] | None = None,
+    *,
+    tried: Callable[[Cell], bool] = lambda cell: True,
 ) -> Selection:
-    """The selected cells. axes: the default values of the axes; None takes the first target's.
+    """The selected cells. axes: the default values of the axes; None takes the first target's. tried: whether
+    to try if this machine can build the cell, which takes a minute where zig first compiles a C library.
 
     Raises RequestError if no cell is left, and SelectionError for an unknown value.
     """
@@ -307,11 +314,11 @@ def select(
     chosen = model_cells.select(project, given, available=compilers, installed=_is_installed)
     if patterns:
         chosen = _of_names(chosen, patterns)
-    cells, left_out = [], list(chosen.left_out)
+    cells, left_out, unable = [], list(chosen.left_out), _trying(compilers)
     for cell in chosen.cells:
         if named and cell.id not in named:
             continue
-        reason = _unable(cell, compilers)
+        reason = unable(cell) if tried(cell) else None
         if reason:
             left_out.append((cell.id, reason))
         else:
@@ -372,6 +379,19 @@ def _check_layers(project: Project, command_line: Request) -> None:
         if name not in (*project.catalogue.layers, ALL):
             hint = hint_for(name, project.catalogue.layers)
             raise RequestError(f"without=: unknown layer {quote(name)}" + (f"; {hint}" if hint else ""))
+
+
+def _trying(compilers: Compilers) -> Callable[[Cell], str | None]:
+    """`_unable`, which is asked once for all cells that have the same compiler, target and sanitizer."""
+    known: dict[tuple[str, str, str], str | None] = {}
+
+    def unable(cell: Cell) -> str | None:
+        key = (cell.compiler, cell.target, cell.sanitizer)
+        if key not in known:
+            known[key] = _unable(cell, compilers)
+        return known[key]
+
+    return unable
 
 
 def _unable(cell: Cell, compilers: Compilers) -> str | None:

@@ -7,12 +7,14 @@ when a file is read. An invalid value raises `Misfit`, which names what is wrong
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place, quote, suggest
 
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # the range of a C int
@@ -120,9 +122,13 @@ class Text(Kind):
             raise Misfit(f"must be {self.expects}, not empty")
         if len(value) > self.longest:
             raise Misfit(f"is longer than {self.longest} characters")
-        if not re.fullmatch(self.fits, value, re.ASCII):
+        if not self._pattern.fullmatch(value):
             raise self.refuse(node)
         return self.then(value)
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.fits, re.ASCII)
 
 
 def _one_line(text: str) -> str:

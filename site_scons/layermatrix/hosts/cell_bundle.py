@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from layermatrix.build import dependencies
 from layermatrix.build.step import Task
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.evidence.builder import Node
 from layermatrix.hosts import bundle

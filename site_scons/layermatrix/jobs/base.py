@@ -11,12 +11,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import costs, targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.evidence.columns import several
 
@@ -66,9 +67,9 @@ class Plan:
     sources: str = ""
     job: str = ""
 
-    def select(self, job: Job) -> Selection:
-        """The selected cells of this job."""
-        return select(self.project, self.request, self.compilers, job.axes(self.project))
+    def select(self, job: Job, *, tried: Callable[[Cell], bool] = lambda cell: True) -> Selection:
+        """The selected cells of this job. tried: as for `request.select`."""
+        return select(self.project, self.request, self.compilers, job.axes(self.project), tried=tried)
 
     def describe(self, variant: Variant) -> LayerPath:
         """The path of a variant, as the reports show it."""

@@ -14,10 +14,11 @@ from layermatrix.jobs.base import Job, Plan, Work
 
 if TYPE_CHECKING:
     from layermatrix.analysis.results import Results
+    from layermatrix.model.cells import Cell
 
 
 def prepare(plan: Plan) -> Work:
-    every = plan.select(JOB)
+    every = plan.select(JOB, tried=lambda cell: _is_built(plan, cell))
     return Work((), f"write {paths.REPORT}/ from the existing results", lambda: _run(plan, every))
 
 
@@ -25,7 +26,7 @@ def _run(plan: Plan, every: Selection) -> int:
     from layermatrix.analysis.missing_records import Job
     from layermatrix.report import terminal
 
-    built = tuple(cell for cell in every.cells if (plan.root / cell.build_dir).is_dir())
+    built = tuple(cell for cell in every.cells if _is_built(plan, cell))
     if not built:
         print(f"nothing has been built yet; {scons()} builds and measures the default cells", file=sys.stderr)
         return 1
@@ -33,6 +34,10 @@ def _run(plan: Plan, every: Selection) -> int:
     table = terminal.phase_table if one_configuration else terminal.matrix_table
     results = collecting.write_report(plan, Selection(built, every.left_out), table, job=Job.NONE)
     return _accept(plan, results) if plan.request.accept else 0
+
+
+def _is_built(plan: Plan, cell: Cell) -> bool:
+    return (plan.root / cell.build_dir).is_dir()
 
 
 def _accept(plan: Plan, results: Results) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.bench import SMALLEST_EFFECT
 
 T = TypeVar("T")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from layermatrix.core.dataclass import dataclass
 
 # The metrics that a budget can limit: the whole code of an entry; as hit_<metric>, its hit path; the library.
 # `evidence.asm` defines each metric.

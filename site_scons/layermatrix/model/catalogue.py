@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     Choice,
     Items,

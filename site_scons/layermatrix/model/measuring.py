@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     CFile,
     Entries,

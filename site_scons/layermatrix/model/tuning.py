@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     LARGEST_INT,
     LEAST_INT,

@@ -13,7 +13,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from layermatrix.analysis.results import NO_PEERS, CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core import templates
 from layermatrix.core.command import scons
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import conditions, counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured, several

@@ -89,6 +89,8 @@ class Document:
 
     def sound(self, *path: str | int) -> bool:
         """Whether the value at this path, its parts and its parents are all free of mistakes."""
+        if not self.broken:
+            return True
         return not any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self.broken)
 
     def error(self, path: Path, what: str, hint: str | None = None, *, at_key: bool = False) -> None:
@@ -228,8 +230,8 @@ def _entries(kind: Any, node: Node, path: Path, document: Document) -> dict[str,
 def _fields(kind: Any, node: Node, path: Path, document: Document) -> dict[str, Any]:
     """The fields of a record that the file has; MISSING for one that is invalid."""
     given, found, absent, rest = dict(node.entries), dict[str, Any](), dict[str, Field[Any]](), None
-    for field in fields(kind):
-        hint, at, key = hints(kind)[field.name], (*path, field.name), document.key(field.name, node.entries)
+    for field, hint in _shape(kind):
+        at, key = (*path, field.name), document.key(field.name, node.entries)
         if hint == OwnName:
             found[field.name] = path[-1]
         elif REST in unfolded(hint)[1]:
@@ -273,8 +275,25 @@ def hints(kind: Any) -> dict[str, Any]:
 
 
 @functools.cache
+def _shape(kind: Any) -> list[tuple[Field[Any], Any]]:
+    """The fields of a record, each with its type."""
+    return [(field, hints(kind)[field.name]) for field in fields(kind)]
+
+
+_UNFOLDED: dict[
+    int, tuple[Any, Any, list[Any]]
+] = {}  # by identity: the hash of a type takes longer than this
+
+
 def unfolded(hint: Any) -> tuple[Any, list[Any]]:
     """A type without Annotated and None, and its annotations."""
+    known = _UNFOLDED.get(id(hint))
+    if known is None:  # the entry has the type itself, so that no other one gets its identity
+        known = _UNFOLDED[id(hint)] = (hint, *_unfold(hint))
+    return known[1], known[2]
+
+
+def _unfold(hint: Any) -> tuple[Any, list[Any]]:
     marks: list[Any] = []
     while True:
         others = [part for part in get_args(hint) if part is not type(None)]

@@ -30,6 +30,7 @@ _NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], float]], ...] = (
     (re.compile(r"[-+]?(0|[1-9][0-9]*)"), int),
     (re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
 )
+_STARTS_OF_NUMBERS = "+-.0123456789"
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _SCALAR_TAGS = [_TAG + name for name in ("bool", "int", "float", "null")]
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -162,13 +163,13 @@ class _Tree:
                 self.report.error(key.place, f"key {quote(key.text)} is given twice", hint)
             else:
                 place = value.place if value.text or value.value is not None else key.place
-                entries[key.text] = replace(value, place=place, key=key.place)
+                entries[key.text] = Node(place, value.text, value.value, key.place)
         return entries
 
     def _value(self, event: Any, place: Place) -> str | bool | int | float | None:
         text: str = event.value
         explicit = event.tag not in (None, "!", _TAG + "str")
-        if _UNPRINTABLE.search(text):
+        if event.style == '"' and _UNPRINTABLE.search(text):  # other texts have no escapes
             self.spoil(place, f"{quote(text)} holds a control character")
         elif explicit and event.tag not in _SCALAR_TAGS:
             self._refuse_tag(event.tag, place)
@@ -183,7 +184,7 @@ class _Tree:
         """The type of an unquoted word. Dates, merge keys and numbers in other bases are text."""
         if text in ("", "~", "null"):
             return None
-        for pattern, kind in _NUMBERS:
+        for pattern, kind in _NUMBERS if text[0] in _STARTS_OF_NUMBERS else ():
             if pattern.fullmatch(text) and len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
                 return kind(text)
             if pattern.fullmatch(text):

@@ -8,8 +8,7 @@ too, and the figures do not say which difference they show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import UNKNOWNS, Host
 from layermatrix.store.entries import CELL, DETERMINISTIC, TIMED
 

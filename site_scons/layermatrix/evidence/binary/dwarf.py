@@ -10,20 +10,23 @@ import bisect
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_x64
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
-from layermatrix.evidence.binary import elf
+from layermatrix.core.dataclass import dataclass
 
 # exceptions of pyelftools and of this module for damaged tables, which neither checks
-_DAMAGE = (*elf.DAMAGE, struct.error, KeyError, AttributeError, TypeError, AssertionError, RecursionError)
+_DAMAGE = (
+    ELFError, ValueError, IndexError, OverflowError, MemoryError, struct.error, KeyError, AttributeError,
+    TypeError, AssertionError, RecursionError,
+)  # fmt: skip
 VERSION = 4
 _SYMBOL = struct.Struct("<IBBHQQ")  # name, info, other, section, value, size
 _RELOCATION = struct.Struct("<QIIq")  # place, kind, symbol, addend

@@ -1,23 +1,29 @@
 """Read the parts of an ELF file that evidence needs, as plain values.
 
-Only this module and `dwarf` use pyelftools.
+The tables of objects are read here: for each cell, evidence reads those of a hundred objects several times,
+and pyelftools takes most of a second for that. Only this module and `dwarf` use pyelftools.
+
+Source: System V ABI, generic part, chapters "ELF Header", "Sections", "Symbol Table" and "Relocation".
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.constants import SH_FLAGS
-from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection
-from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import SymbolTableSection
+from layermatrix.core.dataclass import dataclass
 
-# exceptions of pyelftools and of the functions below for a damaged header
-DAMAGE = (ELFError, ValueError, IndexError, OverflowError, MemoryError)
+SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_DYNSYM = 2, 4, 8, 11
+SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS = 2, 4, 16, 32
+SHN_UNDEF, SHN_LORESERVE, SHN_XINDEX = 0, 0xFF00, 0xFFFF  # indices that are no sections
+ET_REL, STB_LOCAL = 1, 0
+MACHINES = {62: "EM_X86_64", 183: "EM_AARCH64"}
+KINDS = ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC", "STT_SECTION", "STT_FILE", "STT_COMMON", "STT_TLS")
+_HEADER = struct.Struct("<HHIQQQIHHHHHH")  # after the 16 bytes of the identification
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_RELOCATION = struct.Struct("<QQq")
 
 
 class ElfError(ValueError):
@@ -73,23 +79,24 @@ class ObjectFile:
 
 
 def read(path: Path) -> ObjectFile:
-    """Read an object or a library. Raises ElfError, which names the file."""
+    """Read an object or a library of a 64-bit machine. Raises ElfError, which names the file."""
     try:
-        with path.open("rb") as stream:
-            file = ELFFile(stream)
-            sections = tuple(_sections(file))
-            return ObjectFile(
-                str(file["e_machine"]), sections, tuple(_symbols(file)), tuple(_relocations(file))
-            )
+        file = _File(path.read_bytes())
+        sections = tuple(file.sections())
+        return ObjectFile(file.machine, sections, tuple(file.symbols()), tuple(file.relocations()))
     except OSError as error:
         raise ElfError(f"{path.name}: {error.strerror}") from error
-    except DAMAGE as error:
+    except (struct.error, ValueError) as error:
         raise ElfError(f"{path.name}: no readable ELF file: {error}") from error
 
 
 def needed_versions(path: Path) -> set[str]:
     """The versions of symbols that a program or a library needs from others, such as GLIBC_2.34. Empty for a
     file that is no ELF file. Raises ElfError for a damaged one."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.gnuversions import GNUVerNeedSection
+
     with path.open("rb") as stream:
         if stream.read(4) != b"\x7fELF":
             return set()
@@ -97,54 +104,112 @@ def needed_versions(path: Path) -> set[str]:
             sections = list(ELFFile(stream).iter_sections())
             tables = [one for one in sections if isinstance(one, GNUVerNeedSection)]
             return {one.name for table in tables for _, parts in table.iter_versions() for one in parts}
-        except DAMAGE as error:
+        except (ELFError, ValueError, IndexError, OverflowError, MemoryError) as error:
             raise ElfError(f"{path.name}: no readable ELF file: {error}") from error
 
 
-def _sections(file: ELFFile) -> Iterator[Section]:
-    for index, section in enumerate(file.iter_sections()):
-        flags = section["sh_flags"]
-        loaded = bool(flags & SH_FLAGS.SHF_ALLOC)
-        has_bytes = loaded and section["sh_type"] != "SHT_NOBITS"
-        data = section.data() if has_bytes else b""
-        executable = bool(flags & SH_FLAGS.SHF_EXECINSTR)
-        merged = flags & SH_FLAGS.SHF_MERGE and flags & SH_FLAGS.SHF_STRINGS and section["sh_entsize"] == 1
-        yield Section(index, section.name, loaded, executable, data, section["sh_size"], bool(merged))
+@dataclass(frozen=True)
+class _Entry:
+    """A section's entry in the table of sections. The names are those of the ABI, without `sh_`."""
+
+    name: int
+    type: int
+    flags: int
+    addr: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    addralign: int
+    entsize: int
+
+    def has(self, *flags: int) -> bool:
+        return all(self.flags & flag for flag in flags)
 
 
-def _table_symbols(table: SymbolTableSection, sections: int) -> Iterator[Symbol]:
-    for symbol in table.iter_symbols():
-        where = symbol["st_shndx"]  # a number, or a name such as SHN_UNDEF or SHN_ABS
-        section = where if isinstance(where, int) else None
-        if section is not None and section >= sections:
-            raise ElfError(f"symbol {symbol.name!r} is in section {section}, which does not exist")
-        info = symbol["st_info"]
-        local = info["bind"] == "STB_LOCAL"
-        yield Symbol(symbol.name, info["type"], section, symbol["st_value"], symbol["st_size"], local)
+class _File:
+    """The bytes of an ELF file, and its table of sections. Raises ValueError or struct.error if the file is
+    damaged."""
+
+    def __init__(self, data: bytes) -> None:
+        if data[:4] != b"\x7fELF":
+            raise ElfError("it does not begin as one")
+        if data[4:6] != b"\2\1":
+            raise ElfError("only files of little-endian machines with 64 bits are read")
+        self.data = data
+        self.type, machine, _, _, _, table, _, _, _, _, size, count, names = _HEADER.unpack_from(data, 16)
+        self.machine = MACHINES.get(machine, f"machine {machine}")
+        self.table = self._entries(table, size, count)
+        if names == SHN_XINDEX and self.table:
+            names = self.table[0].link
+        self.names = self.contents(self.section(names)) if self.table else b""
+
+    def _entries(self, table: int, size: int, count: int) -> list[_Entry]:
+        """The table of sections. If its length does not fit into the header, it is in the first entry."""
+        if not table:
+            return []
+        if size != _SECTION.size:
+            raise ElfError(f"an entry of its table of sections has {size} bytes")
+        count = count or _Entry(*_SECTION.unpack_from(self.data, table)).size
+        part = self.part(table, count * size)
+        return [_Entry(*values) for values in _SECTION.iter_unpack(part)]
+
+    def part(self, offset: int, size: int) -> bytes:
+        if offset + size > len(self.data):
+            raise ElfError(f"it ends before byte {offset + size}")
+        return self.data[offset : offset + size]
+
+    def section(self, index: int) -> _Entry:
+        if index >= len(self.table):
+            raise ElfError(f"section {index} does not exist")
+        return self.table[index]
+
+    def contents(self, entry: _Entry) -> bytes:
+        return b"" if entry.type == SHT_NOBITS else self.part(entry.offset, entry.size)
+
+    def sections(self) -> Iterator[Section]:
+        for index, entry in enumerate(self.table):
+            loaded = entry.has(SHF_ALLOC)
+            merged = entry.has(SHF_MERGE, SHF_STRINGS) and entry.entsize == 1
+            data = self.contents(entry) if loaded else b""
+            name = _text(self.names, entry.name)
+            yield Section(index, name, loaded, entry.has(SHF_EXECINSTR), data, entry.size, merged)
+
+    def symbols(self) -> Iterator[Symbol]:
+        for entry in self.table:
+            if entry.type == SHT_SYMTAB:
+                yield from self._symbols(entry)
+
+    def _symbols(self, table: _Entry) -> Iterator[Symbol]:
+        texts = self.contents(self.section(table.link))
+        for name, info, _, where, value, size in _SYMBOL.iter_unpack(self.contents(table)):
+            text, kind = _text(texts, name), info & 15
+            section = None if where == SHN_UNDEF or where >= SHN_LORESERVE else where
+            if section is not None and section >= len(self.table):
+                raise ElfError(f"symbol {text!r} is in section {section}, which does not exist")
+            shown = KINDS[kind] if kind < len(KINDS) else f"type {kind}"
+            yield Symbol(text, shown, section, value, size, info >> 4 == STB_LOCAL)
+
+    def relocations(self) -> Iterator[Relocation]:
+        """The relocations of loaded sections of a relocatable object. Only RELA tables are read: both
+        supported machines use them."""
+        tables = self.table if self.type == ET_REL else []
+        symbols: dict[int, tuple[Symbol, ...]] = {}  # by the table that has them
+        for entry in tables:
+            if entry.type != SHT_RELA or not self.section(entry.info).has(SHF_ALLOC):
+                continue
+            if self.section(entry.link).type not in (SHT_SYMTAB, SHT_DYNSYM):
+                raise ElfError(f"{_text(self.names, entry.name)} has no symbol table")
+            if entry.link not in symbols:
+                symbols[entry.link] = tuple(self._symbols(self.section(entry.link)))
+            known = symbols[entry.link]
+            for offset, info, addend in _RELOCATION.iter_unpack(self.contents(entry)):
+                if info >> 32 >= len(known):
+                    raise ElfError(f"a relocation refers to symbol {info >> 32}, which does not exist")
+                yield Relocation(entry.info, offset, known[info >> 32], addend, info & 0xFFFFFFFF)
 
 
-def _symbols(file: ELFFile) -> Iterator[Symbol]:
-    for section in file.iter_sections():
-        if isinstance(section, SymbolTableSection) and section["sh_type"] == "SHT_SYMTAB":
-            yield from _table_symbols(section, file.num_sections())
-
-
-def _relocations(file: ELFFile) -> Iterator[Relocation]:
-    """The relocations of loaded sections of a relocatable object. Only RELA tables are read: both supported
-    machines use them."""
-    if file["e_type"] != "ET_REL":
-        return
-    for section in file.iter_sections():
-        if not isinstance(section, RelocationSection) or not section.is_RELA():
-            continue
-        filled = file.get_section(section["sh_info"])
-        if not filled["sh_flags"] & SH_FLAGS.SHF_ALLOC:
-            continue
-        table = file.get_section(section["sh_link"])
-        if not isinstance(table, SymbolTableSection):
-            raise ElfError(f"{section.name} has no symbol table")
-        symbols = tuple(_table_symbols(table, file.num_sections()))
-        for entry in section.iter_relocations():
-            symbol = symbols[entry["r_info_sym"]]
-            kind = entry["r_info_type"]
-            yield Relocation(section["sh_info"], entry["r_offset"], symbol, entry["r_addend"], kind)
+def _text(strings: bytes, start: int) -> str:
+    """The string that begins at this place of a table."""
+    end = strings.find(b"\0", start)
+    return strings[start : end if end >= 0 else None].decode("utf-8", "replace")

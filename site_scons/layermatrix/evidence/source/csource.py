@@ -6,10 +6,11 @@ continues on the next line.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SpecError, SpecErrors, quote
 
 _TOKEN = re.compile(
@@ -98,6 +99,11 @@ def calls(text: str, path: str, functions: Collection[str]) -> list[Call]:
 
     Raises SpecErrors if a function is used without a call, because its messages are then unknown.
     """
+    return list(_calls(text, path, tuple(functions)))
+
+
+@functools.lru_cache(maxsize=512)  # all cells of a build have nearly all files in common
+def _calls(text: str, path: str, functions: tuple[str, ...]) -> tuple[Call, ...]:
     found, mistakes = [], []
     stream = [token for line in logical_lines(text, path) for token in _apart(line)]
     for index, token in enumerate(stream):
@@ -110,7 +116,7 @@ def calls(text: str, path: str, functions: Collection[str]) -> list[Call]:
             found.append(Call(token.text, token.line, _strings(stream, index + 1)))
     if mistakes:
         raise SpecErrors(mistakes)
-    return found
+    return tuple(found)
 
 
 def _apart(line: LogicalLine) -> Iterator[Token]:

@@ -12,10 +12,11 @@ import difflib
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from layermatrix.core import library_use, process
+from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.check import Check, Status
 from layermatrix.evidence.hosted import Hosted, Outline
