@@ -96,6 +96,8 @@ static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
 
 size_t blocks_size(const void *block, const char *misuse)
 {
+    size_t class = tiny_class_in_map(block);
+    if (LIKELY(class < TINY_CLASSES)) return tiny_class_size[class];
     tiny_tag_t tag = tiny_registry_tag(block);
     if (TINY_TAG_OWNER(tag) != 0) return tiny_class_size[class_of(block, tag, misuse)];
     if (tag == TINY_TAG(0, TINY_KIND_ARENA)) return page_arena_usable_size(block, misuse);

@@ -275,12 +275,13 @@ ALWAYS_INLINE void free_tiny(const tiny_slab_t *slab, void *block)
     else retire_first(place.block, place.end, place.note);
 }
 
-static COLD void check_other(const tiny_slab_t *slab, tiny_place_t place, uint16_t note)
+static COLD void check_other(const tiny_slab_t *slab, char *block, char *end, _Atomic(uint16_t) *note)
 {
-    tiny_notes_check_free(slab, place, note);
+    tiny_place_t place = {block, end, note};
+    tiny_notes_check_free(slab, place, atomic_load_explicit(note, memory_order_relaxed));
 }
 
-// The kinds of fill that most blocks have: small ones as a whole, larger ones in part.
+// The kinds of fill that most blocks have: small ones as a whole, larger ones in part. Others were never allocated.
 ALWAYS_INLINE void check_free(const tiny_slab_t *slab, tiny_place_t place)
 {
     uint16_t note = atomic_load_explicit(place.note, memory_order_acquire);
@@ -289,7 +290,8 @@ ALWAYS_INLINE void check_free(const tiny_slab_t *slab, tiny_place_t place)
     if (LIKELY(note == TINY_NOTE_FREED && (size_t)(place.end - place.block) <= FILL_ALWAYS))
         is_whole = canary_is_filled(behind, post);
     else if (note == TINY_NOTE_FREED_PART) is_whole = fill_part_is_whole(place.block, behind, post);
-    else check_other(slab, place, note);
+    else if (note == 0) tiny_notes_begin(slab, place);
+    else check_other(slab, place.block, place.end, place.note);
     if (UNLIKELY(!is_whole)) tiny_die(CANARY_WRITTEN, place.block);
 }
 

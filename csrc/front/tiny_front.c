@@ -38,13 +38,11 @@ void *tiny_alloc_last_resort(size_t class)
 
 #if TINY_CHECKS < TINY_CHECKS_FULL
 
-// True: by the tag map, the block lies in another heap's slab, and was noted. In an address that no block has, the part of
-// `own` that is the owner's number otherwise is 0, or too large.
+// True: by the tag map, the block lies in another heap's slab, and was noted. A thread without a heap notes nothing.
 static inline bool note(void *block)
 {
-    uint64_t own = tiny_own_class(block, tiny_front.tag), owner = (own ^ tiny_front.tag) >> 32;
-    uint32_t class = (uint32_t)own;
-    if (UNLIKELY(class >= TINY_CLASSES || owner - 1 >= TINY_HEAPS_MAX - 1)) return false;
+    size_t class = tiny_class_in_map(block);
+    if (UNLIKELY(class >= TINY_CLASSES || tiny_front.tag == TINY_NO_TAG)) return false;
     if (UNLIKELY(!tiny_give_note(block, class))) {
         tiny_give_noted();
         hak_decay_step();

@@ -97,6 +97,25 @@ void fill_pages(char *start, char *end)
     canary_fill(pages.end, end);
 }
 
+static bool zero_row(char *start, char *end)
+{
+    memset(start, 0, (size_t)(end - start));
+    return true;
+}
+
+static bool zero_absent_row(char *start, char *end)
+{
+    return os_purge(start, (size_t)(end - start)) || zero_row(start, end);
+}
+
+void fill_with_zeroes(char *start, char *end)
+{
+    pages_t pages = pages_in(start, end);
+    memset(start, 0, (size_t)(pages.first - start));
+    visit_rows(pages, zero_row, zero_absent_row);
+    memset(pages.end, 0, (size_t)(end - pages.end));
+}
+
 bool fill_pages_are_whole(const char *from, const char *end)
 {
     pages_t pages = pages_in(from, end);

@@ -57,6 +57,9 @@ static inline char *fill_piece_of(char *start, const char *post)
 void fill_pages(char *start, char *end) COLD;
 bool fill_pages_are_whole(const char *from, const char *end) COLD;
 
+// Overwrites memory with zeroes; pages of the MMU without memory get none.
+void fill_with_zeroes(char *start, char *end);
+
 // True if all of it is filled, or all of it is zero. Multiples of 8, not empty.
 bool fill_or_zero(const char *start, const char *end) COLD;
 

@@ -7,6 +7,7 @@
 #define TINY_NOTES_H
 
 #include "hardened/fill.h"
+#include "os/os_threads.h"
 #include "registry/tiny_registry.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
@@ -43,6 +44,16 @@ static inline bool tiny_note_is_of_free(uint16_t note)
     return note == 0 || note >= TINY_NOTE_FREED_PART;
 }
 
+// Returns the note, and marks the block as freed. Two threads may free it at the same time; one thread alone does not need the
+// locked instruction, which holds up what follows.
+ALWAYS_INLINE uint16_t tiny_note_exchange(_Atomic(uint16_t) *at)
+{
+    if (!os_has_one_thread()) return atomic_exchange(at, TINY_NOTE_FREED);
+    uint16_t note = atomic_load_explicit(at, memory_order_relaxed);
+    atomic_store_explicit(at, TINY_NOTE_FREED, memory_order_relaxed);
+    return note;
+}
+
 // Marks the block as freed and returns its requested size. Ends the process if it is not allocated, or if its canary or the
 // post before it is damaged.
 ALWAYS_INLINE size_t tiny_notes_claim(tiny_place_t place)
@@ -50,7 +61,7 @@ ALWAYS_INLINE size_t tiny_notes_claim(tiny_place_t place)
     // The exchange holds up every load that follows it, but not these.
     __builtin_prefetch(place.block - CANARY_POST);
     __builtin_prefetch(place.end - CANARY_POST, 1);
-    uint16_t note = atomic_exchange(place.note, TINY_NOTE_FREED);
+    uint16_t note = tiny_note_exchange(place.note);
     if (UNLIKELY(tiny_note_is_of_free(note)))
         tiny_die(note == 0 ? "free of a pointer that is no block" : CANARY_DOUBLE_FREE, place.block);
     size_t asked = note - 1u;

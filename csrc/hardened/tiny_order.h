@@ -74,6 +74,12 @@ static inline unsigned tiny_order_select(uint64_t word, uint64_t sums, unsigned 
     return shift + (unsigned)__builtin_ctzll(word);
 }
 
+// True if all blocks of a word are taken: then only their order in the row is random.
+static inline bool tiny_order_takes_all(uint64_t bits, unsigned left)
+{
+    return (unsigned)__builtin_popcountll(bits) <= left;
+}
+
 // Picks one of the bits of a word that is not 0, each as likely as the others. It uses other bits of the drawn number than
 // tiny_order_add.
 static inline unsigned tiny_order_pick(uint32_t drawn, uint64_t word)
@@ -112,6 +118,13 @@ static inline size_t tiny_order_first_word(uint64_t *random, const tiny_slab_t *
     (void)random;
     (void)words;
     return slab->free_from;
+}
+
+static inline bool tiny_order_takes_all(uint64_t bits, unsigned left)
+{
+    (void)bits;
+    (void)left;
+    return true;
 }
 
 static inline unsigned tiny_order_pick(uint32_t drawn, uint64_t word)

@@ -361,8 +361,25 @@ void pool_count_used(ptrdiff_t pages)
 void pool_count_hidden(superslab_t *superslab, uint32_t pages)
 {
     hak_pool.guards -= (unsigned)__builtin_popcount(superslab->guarded & pages);
+    hak_pool.seams -= (unsigned)__builtin_popcount(superslab->seams & pages);
     superslab->guarded &= ~pages;
+    superslab->seams &= ~pages;
+    superslab->given &= ~pages;
     superslab->shown &= ~pages;
+}
+
+void pool_count_shown(superslab_t *superslab, unsigned index, unsigned count, bool guarded)
+{
+    superslab->shown |= row_at(index, count);
+    superslab->guarded |= (uint32_t)guarded << (index + count - 1);
+    hak_pool.guards += guarded;
+}
+
+void pool_count_seam(superslab_t *superslab, unsigned index)
+{
+    uint32_t seam = (uint32_t)1 << index;
+    hak_pool.seams += (superslab->seams & seam) == 0;
+    superslab->seams |= seam;
 }
 
 // Makes a slab's pages accessible, except for the guard at its end. False: no memory is available. Pages that another class
@@ -379,9 +396,7 @@ bool pool_show(superslab_t *superslab, unsigned index, unsigned count)
     if (!os_show(start, bytes)) return false;
     pool_count_hidden(superslab, row); // earlier guards within the row are gone
     if (hides && !os_hide(start + bytes, guard)) return false;
-    superslab->shown |= row;
-    superslab->guarded |= guarded ? last : 0;
-    hak_pool.guards += guarded;
+    pool_count_shown(superslab, index, count, guarded);
     return true;
 }
 
@@ -421,6 +436,9 @@ void pool_let_go(superslab_t *superslab)
                         hak_pool.superslabs);
 #endif
     pool_unlist(superslab);
+#if TINY_CHECKS >= TINY_CHECKS_FULL
+    if (hak_pool.given_by == superslab) hak_pool.given_by = NULL;
+#endif
     pool_count_hidden(superslab, superslab->all);
     let_go_of_records(superslab);
     count_at_place(superslab, -1);

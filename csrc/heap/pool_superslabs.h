@@ -31,6 +31,8 @@ typedef struct superslab {
     uint8_t rank; // of the class's slabs
     uint32_t shown; // pages that are accessible, except for the guards of their slabs
     uint32_t guarded; // pages that end with a guard
+    uint32_t seams; // pages whose last page of the MMU may belong to another mapping, see pool_move.h
+    uint32_t given; // free pages whose memory has moved to another class; they become inaccessible soon
     bool reserved; // lies in a reservation, see below
 #endif
     struct superslab *next;
@@ -60,6 +62,9 @@ typedef struct pool {
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     uint64_t random; // the state of the pool's random numbers
     unsigned guards; // slabs that end with one
+    unsigned seams;
+    superslab_t *given_by; // the only superslab with given pages, or NULL
+    unsigned donor; // the class whose free memory moves to others next
     char *reservation;
     uint32_t reserved; // one bit for each superslab of the reservation that is not used yet
 #endif
@@ -107,6 +112,10 @@ void pool_count_used(ptrdiff_t pages);
 // Makes a slab's pages accessible, except for the guard at its end, with full checks. False: no memory is available. Pages
 // that another class lends may have guards elsewhere.
 bool pool_show(superslab_t *superslab, unsigned index, unsigned count);
+
+// With full checks: a slab has become accessible, except for a guard at its end; a mapping ends in the page.
+void pool_count_shown(superslab_t *superslab, unsigned index, unsigned count, bool guarded);
+void pool_count_seam(superslab_t *superslab, unsigned index);
 
 // With full checks: the slabs of these pages have become inaccessible, or were unmapped.
 void pool_count_hidden(superslab_t *superslab, uint32_t pages);

@@ -2,6 +2,7 @@
 #include "heap/shared_pool.h"
 
 #include "heap/decay.h"
+#include "heap/pool_move.h"
 #include "heap/pool_return.h"
 #include "heap/pool_superslabs.h"
 #include "os/die.h"
@@ -12,21 +13,61 @@
 
 HAK_TLS bool shared_pool_in_small_steps;
 
+// row: pages for one slab. They count as in use before the pool makes others inaccessible.
+typedef struct row {
+    superslab_t *superslab;
+    unsigned index;
+    unsigned pages;
+    uint32_t dirty; // those that hold memory
+} row_t;
+
+static unsigned count_pages(uint32_t pages)
+{
+    return (unsigned)__builtin_popcount(pages);
+}
+
 // Prefers dirty pages, whose memory is present already.
-static char *take_row(superslab_t *superslab, unsigned rank)
+static row_t pick_row(superslab_t *superslab, unsigned rank)
 {
     uint32_t dirty = rows_of(superslab->dirty, rank);
     unsigned index = pool_pick(dirty != 0 ? dirty : rows_of(superslab->free, rank));
-    uint32_t row = row_at(index, 1u << rank);
-    if (!pool_show(superslab, index, 1u << rank)) return NULL;
-    unsigned clean = (unsigned)__builtin_popcount(row & ~superslab->dirty);
-    hak_pool.dirty_pages -= (1u << rank) - clean;
-    hak_pool.clean_taken += clean;
-    superslab->free &= ~row;
-    superslab->dirty &= ~row;
+    return (row_t){superslab, index, 1u << rank, superslab->dirty & row_at(index, 1u << rank)};
+}
+
+static void use_row(row_t row)
+{
+    uint32_t pages = row_at(row.index, row.pages);
+    row.superslab->free &= ~pages;
+    row.superslab->dirty &= ~pages;
+    hak_pool.dirty_pages -= count_pages(row.dirty);
+    pool_forget_given(row.superslab, pages);
+    pool_count_used((ptrdiff_t)row.pages);
+}
+
+static void put_back_row(row_t row)
+{
+    row.superslab->free |= row_at(row.index, row.pages);
+    row.superslab->dirty |= row.dirty;
+    hak_pool.dirty_pages += count_pages(row.dirty);
+    pool_count_used(-(ptrdiff_t)row.pages);
+}
+
+// Takes a row; gives it the memory of another class if that has more than it may keep. NULL: no memory is available, or the row
+// is lost.
+static char *take_row(superslab_t *superslab, unsigned rank, pool_moved_t *moved)
+{
+    row_t row = pick_row(superslab, rank);
+    use_row(row);
+    *moved = (pool_moved_t){.result = OS_REFUSED};
+    if (BY_CLASS && row.dirty == 0 && pool_is_surplus(true))
+        pool_move_to(superslab, row.index, row.pages, moved);
+    if (moved->result == OS_REFUSED && !pool_show(superslab, row.index, row.pages)) {
+        put_back_row(row);
+        return NULL;
+    }
+    hak_pool.clean_taken += row.pages - count_pages(row.dirty) - moved->pages;
     pool_relist(superslab);
-    pool_count_used((ptrdiff_t)1 << rank);
-    return superslab->start + index * HAK_PAGE;
+    return moved->result != OS_TARGET_LOST ? superslab->start + row.index * HAK_PAGE : NULL;
 }
 
 // The lists in which a slab of that rank and class may be found.
@@ -95,22 +136,33 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
 }
 
-static superslab_t *map_superslab(unsigned pages, size_t class)
+static superslab_t *map_superslab(unsigned pages, size_t class, bool huge_pages)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
-    return pool_map(pages, class, shared_pool_in_small_steps);
+    superslab_t *superslab = pool_map(pages, class, shared_pool_in_small_steps);
+    if (superslab != NULL && huge_pages && !BY_CLASS)
+        os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    return superslab;
 }
 
-void *shared_pool_take(unsigned pages, size_t class)
+static char *take_any(unsigned rank, size_t class, bool huge_pages, pool_moved_t *moved)
+{
+    superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
+    if (superslab == NULL) superslab = map_superslab(1u << rank, class, huge_pages);
+    if (superslab == NULL) superslab = find_in_any_class(rank, class);
+    return superslab != NULL ? take_row(superslab, rank, moved) : NULL;
+}
+
+void *shared_pool_take(unsigned pages, size_t class, bool huge_pages)
 {
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
     unsigned clean_before = hak_pool.clean_taken;
-    superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
-    if (superslab == NULL) superslab = map_superslab(pages, class);
-    if (superslab == NULL) superslab = find_in_any_class(rank, class);
-    char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    pool_moved_t moved = {.result = OS_REFUSED};
+    char *page;
+    do page = take_any(rank, class, huge_pages, &moved);
+    while (page == NULL && moved.result == OS_TARGET_LOST); // then no more is moved
     size_t surplus = BY_CLASS && hak_pool.clean_taken > clean_before ? pool_surplus_for_others() : 0;
     bool wants_room = hak_pool.clean_taken >= CLEAN_PAGES_A_LOOK;
     if (wants_room) hak_pool.clean_taken = 0;
@@ -118,6 +170,7 @@ void *shared_pool_take(unsigned pages, size_t class)
     hak_pool.takes++;
 #endif
     os_unlock(&hak_pool.lock);
+    if (moved.result == OS_MOVED) pool_wipe_moved(&moved);
     if (UNLIKELY(surplus > 0)) pool_return(surplus, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;
@@ -128,7 +181,8 @@ void *shared_pool_take_present(unsigned pages, size_t class)
     unsigned rank = (unsigned)__builtin_ctz(pages);
     pool_lock();
     superslab_t *superslab = find_dirty(rank, lists_for(rank, class));
-    char *page = superslab != NULL ? take_row(superslab, rank) : NULL;
+    pool_moved_t moved;
+    char *page = superslab != NULL ? take_row(superslab, rank, &moved) : NULL;
     os_unlock(&hak_pool.lock);
     return page;
 }

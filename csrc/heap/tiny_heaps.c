@@ -123,6 +123,13 @@ void tiny_heaps_give_up(void)
     atomic_store(&tiny_heaps_forking, false);
 }
 
+// Its thread may have been about to wait for the fork, see tiny_heap_wait_for_fork: no change had begun.
+static void end_waiting(tiny_heap_t *heap)
+{
+    heap->changes = 0;
+    atomic_store(&heap->in_change, 0);
+}
+
 // A heap that was about to get a thread, or whose thread cannot be copied, is on no list: it is lost.
 void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread))
 {
@@ -132,6 +139,7 @@ void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread)
         atomic_store(&heap->state, TINY_HEAP_VANISHED);
         atomic_fetch_sub_explicit(&tiny_heaps.live, 1, memory_order_relaxed);
         heap->suspect = NULL;
+        end_waiting(heap);
         if (heap->thread == NULL || (heap->thread = copy(heap->thread)) == NULL) continue;
         heap->next_waiting = atomic_load(&tiny_heaps_vanished);
         atomic_store(&tiny_heaps_vanished, heap);

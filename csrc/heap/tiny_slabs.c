@@ -143,9 +143,10 @@ static void take_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned want, tiny
     size_t words = (slab->fresh + 63u) / 64, word = tiny_order_first_word(&heap->random, slab, words);
     for (unsigned left = want; left > 0;) {
         uint64_t bits = slab->free[word];
+        const bool takes_all = tiny_order_takes_all(bits, left);
         for (; bits != 0 && left > 0; left--) {
             uint32_t drawn = tiny_order_draw(&heap->random);
-            unsigned bit = tiny_order_pick(drawn, bits);
+            unsigned bit = takes_all ? (unsigned)__builtin_ctzll(bits) : tiny_order_pick(drawn, bits);
             bits &= ~((uint64_t)1 << bit);
             tiny_block_t *block = tiny_block_at(slab, word * 64 + bit);
             __builtin_prefetch(block, 1);

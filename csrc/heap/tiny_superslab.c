@@ -103,6 +103,15 @@ static void search_other_heaps(tiny_heap_t *heap, size_t class)
     }
 }
 
+// A huge page takes memory for all of a superslab at once. So it is worth its memory if the superslab is going to be filled:
+// for a heap that has many times as much in blocks already, and a class that has a block begin in every page, so that the
+// program touches every page, too.
+static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
+{
+    return TINY_OPTION_HUGE_PAGES > 0 && heap->bytes_out >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
+           tiny_class_size[class] <= OS_PAGE;
+}
+
 // Other heaps are searched only if the pool's memory would grow otherwise.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
@@ -115,7 +124,7 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
         search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
-        page = shared_pool_take(pages, class);
+        page = shared_pool_take(pages, class, wants_huge_pages(heap, class));
         heap->grown += pages;
     }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;

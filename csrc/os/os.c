@@ -255,11 +255,21 @@ bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST])
 }
 
 // A kernel without huge pages rejects the call, which then is not needed.
-void os_no_huge_pages(void *start, size_t size)
+static void prefer(void *start, size_t size, int advice)
 {
     int saved = errno;
-    (void)madvise(start, size, MADV_NOHUGEPAGE);
+    (void)madvise(start, size, advice);
     errno = saved;
+}
+
+void os_huge_pages(void *start, size_t size)
+{
+    prefer(start, size, MADV_HUGEPAGE);
+}
+
+void os_no_huge_pages(void *start, size_t size)
+{
+    prefer(start, size, MADV_NOHUGEPAGE);
 }
 
 uint32_t os_clock_ms(void)
@@ -304,6 +314,32 @@ os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size)
     // The kernel does not need this call. Valgrind treats the added range as unmapped without it.
     else if (new_size > old_size && RUNNING_ON_VALGRIND)
         (void)mprotect((char *)to + old_size, new_size - old_size, PROT_READ | PROT_WRITE);
+    errno = saved;
+    return result;
+}
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+static _Atomic(bool) memory_stays;
+
+bool os_can_move_memory(void)
+{
+    return os_can_move() && !atomic_load_explicit(&memory_stays, memory_order_relaxed);
+}
+
+// A kernel before 5.7 does not know the flag, and finds that out first.
+os_moved_t os_move_memory(void *from, void *to, size_t size)
+{
+    int saved = errno;
+    os_moved_t result = OS_MOVED;
+    if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == MAP_FAILED) {
+        result = is_refused_for_good(errno) || errno == EINVAL ? OS_REFUSED : OS_TARGET_LOST;
+        atomic_store_explicit(&memory_stays, true, memory_order_relaxed);
+    } else {
+        own(to, size);
+    }
     errno = saved;
     return result;
 }

@@ -51,6 +51,9 @@ bool os_purge(void *start, size_t size);
 #define OS_PRESENT_MOST ((size_t)64)
 bool os_present(void *start, size_t pages, bool present[OS_PRESENT_MOST]);
 
+// Asks the kernel for huge pages there: a first access to 2 MiB then takes all of it, where the system's setting allows that.
+void os_huge_pages(void *start, size_t size);
+
 // Makes the kernel use small pages there: it would otherwise refill the gaps that were returned with huge pages.
 void os_no_huge_pages(void *start, size_t size);
 
@@ -67,6 +70,11 @@ typedef enum os_moved {
     OS_TARGET_LOST, // only the source is unchanged: the target's addresses may belong to another mapping by now
 } os_moved_t;
 os_moved_t os_move(void *from, size_t old_size, void *to, size_t new_size);
+
+// Moves the memory of accessible addresses, which is mapped privately as one mapping, to inaccessible ones. The first ones stay
+// mapped and read as zero afterwards. The result is as for os_move, and after OS_TARGET_LOST no more is moved.
+os_moved_t os_move_memory(void *from, void *to, size_t size);
+bool os_can_move_memory(void);
 
 // False once the system has refused to resize or move at all, as a sandbox does: then callers skip the attempt.
 bool os_can_move(void);

@@ -120,6 +120,17 @@ static inline uint64_t tiny_own_class(const void *block, uint64_t own_tag)
 #endif
 }
 
+// Returns the class, which is below TINY_CLASSES, if `block` lies in a slab of any owner (and, with checks, is a multiple of
+// TINY_MIN_ALIGN) whose page is in the tag map; else returns TINY_CLASSES. It reads nothing but the map.
+static inline size_t tiny_class_in_map(const void *block)
+{
+    uint64_t page = tiny_page_number(block);
+    uint64_t entry = atomic_load_explicit(&tiny_tag_map[page & TINY_TAG_MAP_MASK], memory_order_relaxed);
+    uint32_t class = (uint32_t)(page ^ entry);
+    bool is_address = page >> 32 == 0; // else it is misaligned, or above those that programs can have
+    return is_address && entry >> 32 != 0 && class < TINY_CLASSES ? class : TINY_CLASSES;
+}
+
 // The tables behind these functions. Records are mapped for 64 MiB of addresses at a time: with locked memory, each mapping
 // is resident as a whole.
 #define TINY_LEAF_SHIFT 32

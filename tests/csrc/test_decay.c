@@ -203,47 +203,6 @@ static void what_others_free_goes_back_by_their_trim(void)
     while_the_owner_waits(free_and_trim);
 }
 
-// ---- huge pages
-
-// True if the kernel uses only small pages at this address: "nh" among the flags of its mapping.
-static bool has_small_pages_only(const void *address)
-{
-    FILE *maps = fopen("/proc/self/smaps", "r");
-    T_CHECK(maps != NULL, "/proc/self/smaps: %s", strerror(errno));
-    char line[512];
-    bool inside = false, found = false;
-    while (fgets(line, sizeof line, maps) != NULL) {
-        unsigned long long low, high;
-        if (sscanf(line, "%llx-%llx ", &low, &high) == 2)
-            inside = (uintptr_t)address >= low && (uintptr_t)address < high;
-        if (inside && strncmp(line, "VmFlags:", 8) == 0) found = strstr(line, " nh") != NULL;
-    }
-    fclose(maps);
-    return found;
-}
-
-// Otherwise the kernel would replace the small pages that were returned by a zero-filled huge page.
-static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
-{
-    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0 || T_SANITIZER) return;
-    const size_t size = T_CHECKS >= 2 ? RUN : MEDIUM; // with full checks, free slabs are inaccessible
-    struct node *keeper = push(NULL, size), *list = NULL;
-    for (int i = 0; i < 100; i++) list = push(list, size);
-    release(list);
-    T_malloc_trim(0);
-    T_CHECK(has_small_pages_only(keeper), "a chunk of the page arena may still get huge pages");
-    T_free(keeper);
-    if (T_CHECKS >= 2) return;
-    list = allocate_small();
-    keeper = push(NULL, SMALL);
-    struct node *later = allocate_small(); // the superslab of the keeper has other pages
-    release(list);
-    release(later);
-    T_malloc_trim(0);
-    T_CHECK(has_small_pages_only(keeper), "a superslab may still get huge pages");
-    T_free(keeper);
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1) burst_mib = strtoull(argv[1], NULL, 10);
@@ -257,6 +216,5 @@ int main(int argc, char **argv)
     T_RUN(what_others_free_goes_back_while_the_owner_waits);
     T_RUN(what_others_free_goes_back_by_their_trim);
     T_RUN(blocks_of_other_threads_and_for_other_threads_go_back);
-    T_RUN(gaps_that_were_given_back_are_not_filled_with_huge_pages);
     return 0;
 }

@@ -624,6 +624,28 @@ static void with_the_options_it_is_the_same(void)
     T_CHECK_CHILD(child);
 }
 
+// ---- an address that differs from a block's only above those that programs can have
+
+static void *free_above(void *block)
+{
+    T_free(make(MEDIUM)); // the thread has a heap
+    T_free((void *)((uintptr_t)block | (uintptr_t)1 << 50));
+    _exit(0);
+}
+
+static void free_above_all_addresses(size_t size)
+{
+    T_join(T_thread(free_above, make(size)));
+}
+
+static void an_address_above_all_others_is_found_at_once(void)
+{
+    ending_t ending = try(free_above_all_addresses, SMALL);
+    T_CHECK(WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT &&
+                strstr(ending.errors, NO_BLOCK) != NULL,
+            "it ended with %#x and said: %s", (unsigned)ending.status, ending.errors);
+}
+
 int main(void)
 {
     if (getenv("OBSERVE_ONLY") != NULL) {
@@ -632,6 +654,7 @@ int main(void)
     }
     T_RUN(each_misuse_is_judged);
     T_RUN(a_handler_of_the_end_may_allocate);
+    if (T_CHECKS >= 1) T_RUN(an_address_above_all_others_is_found_at_once);
     if (getenv(OPTION) == NULL) T_RUN(with_the_options_it_is_the_same);
     return 0;
 }

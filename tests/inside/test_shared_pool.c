@@ -34,7 +34,7 @@ static size_t give_back_all(void)
 static void take_pages(void)
 {
     for (int i = 0; i < PAGES; i++) {
-        pages[i] = shared_pool_take(1, ONE_PAGE_CLASS);
+        pages[i] = shared_pool_take(1, ONE_PAGE_CLASS, false);
         T_CHECK(pages[i] != NULL, "no page");
         T_CHECK_ALIGNED(pages[i], HAK_PAGE);
         T_CHECK(tiny_registry_record(pages[i])->owner != NULL, "the page's superslab is not noted");
@@ -68,7 +68,7 @@ static void what_was_given_is_taken_again_before_more_is_mapped(void)
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < PAGES; i += 2) check_and_give(i);
         for (int i = 0; i < PAGES; i += 2)
-            memset(pages[i] = shared_pool_take(1, ONE_PAGE_CLASS), i + 1, page_bytes());
+            memset(pages[i] = shared_pool_take(1, ONE_PAGE_CLASS, false), i + 1, page_bytes());
     }
     T_CHECK(shared_pool_usage().superslabs == superslabs, "from %zu superslabs to %zu", superslabs,
             shared_pool_usage().superslabs);
@@ -105,7 +105,7 @@ static void rows_of_pages_are_aligned_and_apart(void)
         }
         do lengths[i] = 1u << T_random(&random) % 3;
         while (class_with(lengths[i]) == TINY_CLASSES && T_CHECKS >= 2);
-        rows[i] = shared_pool_take(lengths[i], class_with(lengths[i]));
+        rows[i] = shared_pool_take(lengths[i], class_with(lengths[i]), false);
         T_CHECK(rows[i] != NULL, "no row of %u pages", lengths[i]);
         T_CHECK_ALIGNED(rows[i], lengths[i] * HAK_PAGE);
         for (unsigned j = 0; j < lengths[i]; j++) rows[i][j * HAK_PAGE] = (char)i;

@@ -30,6 +30,7 @@ static void any_address_can_be_looked_up(void)
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         T_CHECK(tiny_registry_tag(foreign[i]) == 0, "%p has a tag", foreign[i]);
         T_CHECK(!owns(OWNER, foreign[i]), "%p is owned", foreign[i]);
+        T_CHECK(tiny_class_in_map(foreign[i]) == TINY_CLASSES, "%p has a class", foreign[i]);
     }
 }
 
@@ -46,6 +47,9 @@ static void a_tag_is_that_of_its_page_alone(void)
                 "a neighbour has a tag");
         T_CHECK(tiny_own_class(page + 64, TINY_OWN_TAG(OWNER)) == class, "class %u is not found", class);
         T_CHECK(!owns(OTHER, page), "another owner owns it");
+        T_CHECK(tiny_class_in_map(page + 64) == class, "class %u is not found without its owner", class);
+        T_CHECK(T_CHECKS == 0 || tiny_class_in_map(page + 65) == TINY_CLASSES,
+                "a misaligned address has a class");
     }
     tiny_registry_set(page, 0);
     T_CHECK(tiny_registry_tag(page) == 0 && !owns(OWNER, page), "a tag that was taken out is there");
@@ -55,7 +59,7 @@ static void a_page_that_is_no_slab_has_no_owner(void)
 {
     tiny_registry_set(SOMEWHERE, TINY_TAG(0, TINY_KIND_ARENA));
     T_CHECK(tiny_registry_tag(SOMEWHERE) == TINY_TAG(0, TINY_KIND_ARENA), "the kind is lost");
-    T_CHECK(!owns(OWNER, SOMEWHERE), "it has an owner");
+    T_CHECK(!owns(OWNER, SOMEWHERE) && tiny_class_in_map(SOMEWHERE) == TINY_CLASSES, "it has an owner");
     tiny_registry_set(SOMEWHERE, 0);
 }
 
@@ -70,6 +74,8 @@ static void pages_far_apart_do_not_take_each_others_place(void)
     T_CHECK(tiny_registry_tag(first) == TINY_TAG(OWNER, 1), "the first tag is lost");
     T_CHECK(tiny_registry_tag(second) == TINY_TAG(OWNER, 2), "the second tag is lost");
     T_CHECK(!owns(OWNER, first), "the loser of the entry is found in it");
+    T_CHECK(tiny_class_in_map(first) == TINY_CLASSES && tiny_class_in_map(second) == 2,
+            "the classes are swapped");
     T_CHECK(tiny_own_class(second, TINY_OWN_TAG(OWNER)) == 2, "the winner is not");
     tiny_registry_set(first, 0);
     T_CHECK(tiny_own_class(second, TINY_OWN_TAG(OWNER)) == 2, "the winner went with the loser");

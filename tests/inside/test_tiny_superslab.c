@@ -279,6 +279,37 @@ static void a_visit_leaves_a_block_that_looks_cached_to_the_owner(void)
 #endif
 
 // The next visit collects blocks that were sent to a heap without a thread.
+static void *same_thread(const void *thread)
+{
+    return (void *)(uintptr_t)thread;
+}
+
+// The child gets the memory as it was while the thread had announced a change and had not yet seen the fork.
+static void fork_with_a_thread_about_to_wait(void)
+{
+    tiny_heap_t *other = tiny_heap_acquire();
+    T_CHECK(other != NULL, "no heap");
+    other->changes = 1;
+    atomic_store(&other->in_change, 1);
+    tiny_heaps_vanish(tiny_heaps_by_id(1), same_thread);
+    T_CHECK(other->changes == 0 && atomic_load(&other->in_change) == 0,
+            "the vanished heap is in change for ever");
+    pid_t grandchild = fork(); // waits until no heap is in change
+    if (grandchild == 0) _exit(0);
+    T_CHECK_CHILD(grandchild);
+}
+
+static void a_vanished_heap_is_in_no_change(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        fork_with_a_thread_about_to_wait();
+        _exit(0);
+    }
+    T_CHECK_CHILD(child);
+}
+
 static void an_idle_heap_loses_nothing(void)
 {
     tiny_heap_t *heap = tiny_heap_acquire();
@@ -411,6 +442,7 @@ int main(void)
 #if TINY_MARKS
     T_RUN(a_visit_leaves_a_block_that_looks_cached_to_the_owner);
 #endif
+    T_RUN(a_vanished_heap_is_in_no_change);
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
     T_RUN(a_misuse_among_scattered_blocks_is_found);

@@ -72,9 +72,10 @@
 #define TINY_TOGGLES(X)
 
 // X(option, environment variable, default, least, most)
-#define TINY_ENV_OPTION_COUNT 1
+#define TINY_ENV_OPTION_COUNT 2
 #define TINY_ENV_OPTIONS(X) \
-    X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000)
+    X(decay_ms, "HAKMEM_DECAY_MS", 1000, 0, 86400000) \
+    X(huge_pages, "HAKMEM_HUGE_PAGES", 8, 0, 1048576)
 
 // Keep only a pointer to the front in the thread-local state, which takes space on each thread's
 // stack.
@@ -95,6 +96,10 @@
 // any thread.
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
+// A thread with this many MiB in small blocks gets huge pages for the next ones, where the system
+// allows that; with 0, never.
+#define TINY_HAS_OPTION_HUGE_PAGES 1
+#define TINY_OPTION_HUGE_PAGES tiny_options.huge_pages
 
 // X(layer), in the order in which a request tries them
 #define TINY_LAYERS 2
