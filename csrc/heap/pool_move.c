@@ -2,12 +2,12 @@
 #include "heap/pool_move.h"
 
 #include "hardened/fill.h"
+#include "heap/pool_given.h"
 #include "heap/pool_return.h"
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
 #define LOOKS 8u // superslabs of a class that are checked
-#define GIVEN_PAGES 16u // become inaccessible together at the latest
 
 // Pages that give their memory.
 typedef struct donor {
@@ -57,44 +57,13 @@ static donor_t find_donor(const superslab_t *taker, unsigned most)
     return (donor_t){NULL, 0, 0};
 }
 
-// Returns the row from the first given page to the last one before which all others are given or inaccessible already.
-static uint32_t row_of_given(const superslab_t *superslab)
-{
-    uint32_t may_be_hidden = superslab->given | (superslab->free & ~superslab->shown);
-    unsigned first = (unsigned)__builtin_ctz(superslab->given);
-    unsigned most = (unsigned)__builtin_ctzll(~((uint64_t)may_be_hidden >> first));
-    uint32_t given = superslab->given & row_at(first, most);
-    return row_at(first, SUPERSLAB_PAGES - (unsigned)__builtin_clz(given) - first);
-}
-
-// Pages that the system does not hide stay accessible, without memory.
-void pool_hide_given(void)
-{
-    superslab_t *superslab = hak_pool.given_by;
-    while (superslab != NULL && superslab->given != 0) {
-        uint32_t row = row_of_given(superslab);
-        char *start = superslab->start + (unsigned)__builtin_ctz(row) * HAK_PAGE;
-        if (os_hide(start, (unsigned)__builtin_popcount(row) * HAK_PAGE)) pool_count_hidden(superslab, row);
-        superslab->given &= ~row;
-    }
-    hak_pool.given_by = NULL;
-}
-
-void pool_forget_given(superslab_t *superslab, uint32_t pages)
-{
-    superslab->given &= ~pages;
-}
-
 // The donor's pages hold no memory any more.
 static void count_given(donor_t donor)
 {
     uint32_t row = row_at(donor.first, donor.pages);
-    if (hak_pool.given_by != donor.superslab) pool_hide_given();
     donor.superslab->dirty &= ~row;
-    donor.superslab->given |= row;
     hak_pool.dirty_pages -= donor.pages;
-    hak_pool.given_by = donor.superslab;
-    if ((unsigned)__builtin_popcount(donor.superslab->given) >= GIVEN_PAGES) pool_hide_given();
+    pool_given_add(donor.superslab, row);
 }
 
 // target: a slab's pages; `end`: of its memory, where the guard begins.
@@ -176,16 +145,6 @@ void pool_wipe_moved(const pool_moved_t *moved)
 }
 
 #else
-
-void pool_hide_given(void)
-{
-}
-
-void pool_forget_given(superslab_t *superslab, uint32_t pages)
-{
-    (void)superslab;
-    (void)pages;
-}
 
 void pool_move_to(superslab_t *superslab, unsigned index, unsigned pages, pool_moved_t *moved)
 {

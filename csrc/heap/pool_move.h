@@ -25,12 +25,6 @@ typedef struct pool_moved {
 // accessible, except for the guard at its end. The caller holds the pool's lock, and counts the pages as in use.
 void pool_move_to(superslab_t *superslab, unsigned index, unsigned pages, pool_moved_t *moved);
 
-// Makes the pages inaccessible whose memory has moved. The caller holds the pool's lock.
-void pool_hide_given(void);
-
-// These pages, which are in use again, stay accessible. The caller holds the pool's lock.
-void pool_forget_given(superslab_t *superslab, uint32_t pages);
-
 // Overwrites what has moved with zeroes. The caller does not hold the lock.
 void pool_wipe_moved(const pool_moved_t *moved);
 

@@ -1,7 +1,8 @@
 // Returning free memory of the shared pool to the system; outside the lock, while the pages count as used.
 #include "heap/pool_return.h"
 
-#include "heap/pool_move.h"
+#include "heap/pool_given.h"
+#include "heap/pool_superslabs.h"
 #include "os/os.h"
 
 // Always cached, if a program frees as much; more after a peak, see demand.h.
@@ -170,7 +171,7 @@ static size_t purge_oldest(size_t most, uint32_t now, uint32_t delay, bool for_o
 {
     purge_t purge = {.for_others = for_others};
     pool_lock();
-    pool_hide_given();
+    pool_given_hide();
     hak_demand_look(&hak_pool.demand, hak_pool.pages_used * HAK_PAGE, now);
     for (unsigned list = LISTS; list-- > 0;) isolate_of_list(&purge, list, most, now, delay);
     os_unlock(&hak_pool.lock);

@@ -2,6 +2,7 @@
 #include "heap/shared_pool.h"
 
 #include "heap/decay.h"
+#include "heap/pool_given.h"
 #include "heap/pool_move.h"
 #include "heap/pool_return.h"
 #include "heap/pool_superslabs.h"
@@ -40,7 +41,7 @@ static void use_row(row_t row)
     row.superslab->free &= ~pages;
     row.superslab->dirty &= ~pages;
     hak_pool.dirty_pages -= count_pages(row.dirty);
-    pool_forget_given(row.superslab, pages);
+    pool_given_remove(row.superslab, pages);
     pool_count_used((ptrdiff_t)row.pages);
 }
 
