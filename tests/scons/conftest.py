@@ -26,8 +26,6 @@ from tests.scons import wheels
 
 from layermatrix.build import compiler_variables
 from layermatrix.build.toolchain import CACHE, Toolchain, find_compilers
-from layermatrix.core import templates
-from layermatrix.core.compiled_templates import CompiledTemplates
 from layermatrix.report.charts import vega
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,14 +193,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def make_plugin(folder: Path) -> None:
-    """Copy site_scons, compile its modules and the templates of reports, and make the script that every
-    report contains, which takes a second."""
+    """Copy site_scons, compile its modules, and make the script that every report contains, which takes a
+    second."""
     copy_sources(ROOT / "site_scons", folder / "site_scons")
     assert compileall.compile_dir(folder / "site_scons", quiet=2)
-    pages = folder / "site_scons/layermatrix/report"
-    made = templates.environment(pages, autoescape=True, bytecode_cache=CompiledTemplates(pages))
-    for name in made.list_templates(extensions=["j2"]):
-        made.get_template(name)
     vega.bundle(folder / CHARTS)
 
 

@@ -45,16 +45,6 @@ def test_there_is_one_style_of_import() -> None:
             assert not isinstance(node, ast.ImportFrom) or node.level == 0, f"{file}:{node.lineno}"
 
 
-def test_records_are_made_at_their_first_use() -> None:
-    """dataclasses makes them at import: a third of a start. core/host.py also runs without the rest."""
-    others = [LIBRARY / "core/host.py", LIBRARY / "core/dataclass.py"]
-    for file in sorted({*LIBRARY.rglob("*.py")} - {*others}):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
-                imported = {name.name for name in node.names}
-                assert "dataclass" not in imported, f"{file}: import it from layermatrix.core.dataclass"
-
-
 @pytest.mark.parametrize(
     ("package", "name", "registered"),
     [("evidence", "KIND", len(KINDS)), ("jobs", "JOB", len(JOBS)), ("report", "EXPORTER", len(EXPORTERS))],

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import field
-
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 Failed = str  # the reason why a commit has no figure
 Finding = float | Failed

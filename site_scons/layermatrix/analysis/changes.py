@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from layermatrix.analysis.results import SCHEMA
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import quote
 from layermatrix.core.host import Host
 from layermatrix.evidence.counters import KIND

@@ -7,7 +7,7 @@ Reads the records of cells, with the timings of one run that interleaved the sid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,6 @@ from layermatrix.analysis.figures import Interval, Value
 from layermatrix.build import paths
 from layermatrix.build.failure import Failure
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence import bench

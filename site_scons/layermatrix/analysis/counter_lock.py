@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.counters import CountedLoad, Counters
 from layermatrix.model.measuring import METRICS

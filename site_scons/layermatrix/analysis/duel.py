@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.analysis import comparison, figures
 from layermatrix.analysis.comparison import COUNTED, SPEED, Comparison, Question, Side, Speeds, Word
 from layermatrix.analysis.figures import Interval, Value
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import SMALLEST_EFFECT, Bench, Timing
 from layermatrix.evidence.columns import several

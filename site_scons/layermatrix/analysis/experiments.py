@@ -6,12 +6,11 @@ Reads the project and the request. Returns `Trial`s, or raises `RequestError`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from layermatrix.analysis import comparison
 from layermatrix.build import request
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.cells import Cell, choose
 from layermatrix.model.measuring import Experiment

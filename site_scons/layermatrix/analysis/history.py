@@ -7,12 +7,11 @@ instructions and speed, with the loads that have the longest series.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Missing, NotMeasured
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ are of one kind, and timings if one machine took them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import bench, counters

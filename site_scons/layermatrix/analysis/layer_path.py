@@ -7,9 +7,9 @@ description, so they cannot differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model.layers import Option, Toggle
 
 if TYPE_CHECKING:

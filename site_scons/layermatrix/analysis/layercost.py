@@ -17,11 +17,10 @@ measured change, which reports show next to the estimate, includes both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Measured, Missing, NotMeasured
 from layermatrix.evidence import asm, layers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import tests

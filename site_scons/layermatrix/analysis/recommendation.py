@@ -8,11 +8,11 @@ timed and differs. If instructions, misses and mispredictions disagree, the esti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from layermatrix.analysis import duel, figures
 from layermatrix.analysis.comparison import COUNTED, SPEED, Side, Word
 from layermatrix.analysis.duel import OVERALL, Row
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence import counters
 from layermatrix.evidence.counters import CountedLoad
 from layermatrix.model.candidates import Candidate, Change, How

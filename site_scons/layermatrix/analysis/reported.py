@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layermatrix.analysis import deviations, host_groups
@@ -26,7 +27,6 @@ from layermatrix.analysis.figures import (
     timing,
 )
 from layermatrix.analysis.story import Against, Direction, Extent, Guard, Span, Standing, Step, Story, Verdict
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import bench, guards
 

@@ -8,7 +8,7 @@ registered gates; every exporter and every exit status uses it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,6 @@ from layermatrix.analysis.story import Story
 from layermatrix.build import failure, paths, shared_objects
 from layermatrix.build.failure import Failure
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, Missing, NotMeasured, plain

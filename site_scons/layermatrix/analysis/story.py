@@ -5,9 +5,8 @@ These are plain types. `reported` creates them, `results` holds them, and the ex
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
-
-from layermatrix.core.dataclass import dataclass
 
 
 class Direction(Enum):

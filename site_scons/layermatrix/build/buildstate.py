@@ -6,11 +6,11 @@ The SCons tool creates it when SConstruct names its project. The modules that de
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build import target_compilers, toolchain
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import Emulator
 from layermatrix.model.matrix import NATIVE
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError
 
 DOCS = {

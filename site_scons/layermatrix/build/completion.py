@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from layermatrix.core.command import WRAPPER
-from layermatrix.core.dataclass import dataclass
 
 COMMANDS = ("scons", WRAPPER, f"./{WRAPPER}")
 

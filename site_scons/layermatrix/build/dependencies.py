@@ -15,11 +15,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 
 LIBRARY = Path(__file__).resolve().parents[1]
 STORE = Path("build/.modules.json")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.build import paths
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Format, Measured
 
 

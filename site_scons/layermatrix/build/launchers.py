@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from layermatrix.core.dataclass import dataclass
 
 CONFIGURING = re.compile(r"(?:CCACHE|SCCACHE|ICECC|DISTCC)_|(?:HOME|XDG_CACHE_HOME|XDG_CONFIG_HOME)$")
 KNOWN = ("ccache", "sccache", "icecc", "distcc")  # their names, which are their Debian packages, too

@@ -12,6 +12,7 @@ compiled, so the pickle adds no risk.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import hashlib
 import importlib.util
@@ -23,7 +24,6 @@ from typing import Any
 
 from layermatrix.build.dependencies import Library
 from layermatrix.core import records
-from layermatrix.core.dataclass import is_dataclass_type
 from layermatrix.model.project import Project
 from layermatrix.spec import disk
 
@@ -100,7 +100,7 @@ class _Records(pickle.Unpickler):
         if (module, name) == ("builtins", "getattr"):  # with this, Python 3.11.0 to 3.11.3 names a member
             return _member
         found = getattr(sys.modules.get(module), name, None) if module.startswith(MODEL) else None
-        if isinstance(found, type) and (is_dataclass_type(found) or issubclass(found, enum.Enum)):
+        if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, enum.Enum)):
             return found
         raise pickle.UnpicklingError(f"{module}.{name} is no record")
 

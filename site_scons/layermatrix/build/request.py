@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from layermatrix.build import compiler_variables, costs, target_compilers, toolchain
@@ -33,7 +33,6 @@ from layermatrix.build.targets import (
     Variable,
     variables_of,
 )
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.model import ablation, sampling
 from layermatrix.model import axes as model_axes

@@ -21,9 +21,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from layermatrix.core.dataclass import dataclass
 
 FOLDER = Path("build/.shared")
 SAVED = ".saved"  # in a cell's folder: the objects that it got from others, one a line

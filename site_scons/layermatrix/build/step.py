@@ -7,10 +7,10 @@ correct file. The build decides when a step has to run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import NATIVE, Emulator
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.model.cells import Cell

@@ -8,11 +8,11 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layermatrix.build import compiler_variables, quantities
 from layermatrix.build.compiler_variables import CompilerVariables
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model import cells, sampling
 from layermatrix.model.layers import ALL
 

@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from layermatrix.build.compiler_variables import CompilerVariables
 from layermatrix.build.launchers import Parts
 from layermatrix.core import process, records
 from layermatrix.core.command import WRAPPER, scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError
 from layermatrix.model.matching import COMPILER_COMMAND, family_of
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from layermatrix.core.dataclass import dataclass
 
 _PT_INTERP = 3
 _HEAD = 1 << 16  # bytes; linkers put the headers and this segment at the start of a file

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import elfloader
-from layermatrix.core.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass
 
 SHOWN_CHARACTERS = 60  # the longest user text in a message
 LISTED_NAMES = 12  # a hint lists at most this many alternatives

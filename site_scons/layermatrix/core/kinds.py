@@ -11,10 +11,9 @@ import functools
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place, quote, suggest
 
 LEAST_INT, LARGEST_INT = -(2**31), 2**31 - 1  # the range of a C int

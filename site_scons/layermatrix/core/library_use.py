@@ -27,10 +27,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import elfloader, file_watch, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import NATIVE, Emulator
 
 VARIABLE = process.LOADING[0]

@@ -15,10 +15,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
-
-from layermatrix.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     import resource

@@ -14,12 +14,10 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-
-from layermatrix.core.dataclass import dataclass
 
 MEASURED = "measured"
 NOT_MEASURED = "not measured"

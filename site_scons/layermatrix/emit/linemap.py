@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place
 from layermatrix.emit import printer
 

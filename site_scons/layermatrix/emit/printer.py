@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.core import templates
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place, Report, SpecError, SpecErrors, hint_for, quote
 from layermatrix.model.layers import Layer
 from layermatrix.model.variants import Variant

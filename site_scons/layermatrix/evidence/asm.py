@@ -7,11 +7,11 @@ The build compiles a probe that inlines every entry, once with line tables and o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.binary.counts import Entry
 from layermatrix.evidence.builder import Builder

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import Host
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.columns import Column, Figure, FigureKind, Heading, View, figure, number

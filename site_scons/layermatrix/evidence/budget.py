@@ -7,11 +7,10 @@ of every layer, in this variant and in its ancestor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import asm
 from layermatrix.evidence.asm import Asm

@@ -7,8 +7,8 @@ repeats a gate that failed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence import registry
 from layermatrix.evidence.builder import Builder, Node
 from layermatrix.evidence.kind import AnyKind

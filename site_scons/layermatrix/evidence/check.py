@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
-
-from layermatrix.core.dataclass import dataclass
 
 
 class Status(Enum):

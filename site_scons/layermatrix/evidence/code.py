@@ -7,11 +7,11 @@ Reads the C files that a probe includes, with the generated header, and the prep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.builder import Builder
 from layermatrix.evidence.columns import Column, Figure, Heading, View, figure

@@ -8,10 +8,10 @@ was not measured (with the reason), or does not apply.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 
 T = TypeVar("T")

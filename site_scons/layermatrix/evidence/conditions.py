@@ -7,8 +7,8 @@ of a busy machine says so.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 
 # A run is marked as busy above these. A process that needs a tenth of one CPU now and then is normal; steal

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from layermatrix.core import process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Format, Measured, NotMeasured
 
 PATIENCE = 120.0  # seconds added to the requested time, for the start and the last input

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured
 from layermatrix.evidence import bare_objects
 from layermatrix.evidence.builder import Builder, Node, in_cell

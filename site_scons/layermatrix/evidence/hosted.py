@@ -8,11 +8,10 @@ library; so the module of a `Hosted` and everything that it imports may use noth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 
 if TYPE_CHECKING:

@@ -6,14 +6,13 @@ Each kind is one module of this package, which ends with a `Kind`. Only `registr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from layermatrix.build import paths
 from layermatrix.build.step import StepError, Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.records import Format, Measured, Missing, NotMeasured
 from layermatrix.evidence.builder import Builder, Node

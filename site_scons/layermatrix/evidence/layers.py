@@ -15,12 +15,12 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layermatrix.build.step import Task
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.binary import lines
 from layermatrix.evidence.binary.counts import FRAME

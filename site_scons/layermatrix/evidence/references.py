@@ -7,12 +7,12 @@ line tables of an object with the same code that was compiled with -g.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.binary import dwarf, elf, object_diff
 from layermatrix.evidence.source.line_origins import LineOrigins, SourceLine
 

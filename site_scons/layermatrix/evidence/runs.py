@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import tests
 from layermatrix.evidence.builder import Builder, Node

@@ -14,13 +14,12 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from layermatrix.build import dependencies
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.hosted import Hosted
 from layermatrix.hosts import cell_result, host_main, manifest
 from layermatrix.hosts.manifest import FILE, FILES, File, HostNeeds, Manifest, ManifestError, StepEntry

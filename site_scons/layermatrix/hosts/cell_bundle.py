@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.build import dependencies
 from layermatrix.build.step import Task
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.evidence.builder import Node
 from layermatrix.hosts import bundle

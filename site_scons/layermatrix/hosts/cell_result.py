@@ -13,12 +13,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.step import StepError, Task
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.hosts import results
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.build import dependencies
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.core.host import Host
 from layermatrix.core.records import NotMeasured

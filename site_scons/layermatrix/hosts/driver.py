@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.hosts.driver_results import Results
 from layermatrix.hosts.executors.base import Answer, Executor, ExecutorError, LostError, Running, Work
 from layermatrix.hosts.results import ResultError

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.decoding import decode
 
 FORMAT, VERSION = "layermatrix-bundle", 1

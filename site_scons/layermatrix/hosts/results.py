@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence import determinism
 
 FORMAT, VERSION = "layermatrix-result", 1

@@ -17,9 +17,9 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.hosts import driver
 from layermatrix.hosts.driver_results import Results
 from layermatrix.hosts.executors import registry

@@ -8,13 +8,12 @@ added is named with the loader's reason.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths
 from layermatrix.build.request import NothingToDoError, RequestError, Selection
 from layermatrix.build.targets import ROUNDS, STORE, TIMING, Variable
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.jobs import comparing, writing
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work, shown_cells

@@ -11,13 +11,12 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import costs, targets
 from layermatrix.build.request import Compilers, Request, RequestError, Selection, select
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.evidence.columns import several
 

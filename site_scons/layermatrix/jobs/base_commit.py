@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths
 from layermatrix.core import process, records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.jobs import commits
 from layermatrix.jobs.base import run_child
 from layermatrix.model.cells import DEFAULT_AXES

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ from layermatrix.build.request import NothingToDoError, RequestError
 from layermatrix.build.targets import LOAD, ROUNDS, Variable
 from layermatrix.core import records
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import base_commit, commits, duel, good_commit, measuring, recording, sides
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core import library_use, process, templates
-from layermatrix.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from layermatrix.model.measuring import Page

@@ -7,9 +7,9 @@ twice as long as the one before. Asks git and reads the store; the caller measur
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.jobs import commits
 
 LIMIT = 128  # commits that the longest step goes back: 8 builds

@@ -7,12 +7,12 @@ is one, and runs here otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure
 from layermatrix.build.targets import EXECUTOR, SEED
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.columns import several
 from layermatrix.jobs.base import FAILED, INTERRUPTED, Build, Outcome, Plan
 

@@ -10,13 +10,12 @@ import datetime
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.request import RequestError
 from layermatrix.core import process, records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.jobs import docpages
 

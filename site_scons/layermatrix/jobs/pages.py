@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths, request
-from layermatrix.core.dataclass import dataclass
 from layermatrix.jobs import docpages, generated, page_libraries
 from layermatrix.jobs.base import Build, Job, Outcome, Plan, Work
 from layermatrix.jobs.peers import PEER

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.build.request import RequestError
 from layermatrix.core import process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.jobs import base_commit, recording, revision
 from layermatrix.jobs.commits import BaseError, commit_of, git
 from layermatrix.store.entries import DETERMINISTIC, TIMED, Revision

@@ -12,14 +12,13 @@ import shlex
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import failure, paths, target_compilers
 from layermatrix.build.targets import STORE
 from layermatrix.build.toolchain import Toolchain
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.file_digest import file_digest
 from layermatrix.core.host import Host
 from layermatrix.core.records import NotMeasured, plain

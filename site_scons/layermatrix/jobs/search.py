@@ -11,12 +11,12 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.request import RequestError
 from layermatrix.core.command import WRAPPER, scons
-from layermatrix.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import request, targets
 from layermatrix.build.request import RequestError
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.jobs import base_commit, commits
 from layermatrix.model.cells import ONLY_SHIPPED

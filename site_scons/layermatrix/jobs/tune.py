@@ -11,14 +11,13 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build.request import RequestError, Selection
 from layermatrix.build.targets import LOAD, ROUNDS, Variable
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.evidence.columns import several
 from layermatrix.jobs import duel, measuring, search, sides, workshop, writing

@@ -7,10 +7,10 @@ the library. A load whose hot path is compiled into its program runs with each b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.build import paths
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.model.measuring import Load
 

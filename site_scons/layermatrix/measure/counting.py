@@ -10,10 +10,10 @@ import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import c_library, library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Format, NotMeasured
 from layermatrix.evidence import counters
 from layermatrix.evidence.counters import CountedLoad, Counters

@@ -8,10 +8,9 @@ the standard library.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.core.records import Format, NotMeasured
 from layermatrix.evidence.hosted import Hosted, Outline

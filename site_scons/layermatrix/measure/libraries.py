@@ -9,10 +9,10 @@ from __future__ import annotations
 import shutil
 import sysconfig
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model.measuring import FoundIn, Peer
 
 _SECONDS = 60.0  # time limit for a tool's answer

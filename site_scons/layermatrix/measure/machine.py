@@ -13,10 +13,10 @@ import platform
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import processor
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.conditions import UNREADABLE, Conditions, Machine

@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.bench import SMALLEST_EFFECT
 
 T = TypeVar("T")

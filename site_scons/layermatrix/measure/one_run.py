@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model.catalogue import Better, Unit
 
 

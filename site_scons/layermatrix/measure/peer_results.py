@@ -4,9 +4,9 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from layermatrix.build import paths
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Ratio, Timing
 from layermatrix.evidence.conditions import Conditions

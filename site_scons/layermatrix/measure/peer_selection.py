@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from layermatrix.build.request import RequestError
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.model.layers import ALL
 from layermatrix.model.measuring import FLOOR, PeerLoad, Peers

@@ -9,13 +9,12 @@ counts as the best library: it shows how much improvement is possible.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.build import paths
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Missing, NotMeasured
 from layermatrix.evidence.bench import SMALLEST_EFFECT, Bench, Ratio, Timing
 from layermatrix.measure import hardware, libraries, one_run, peer_results, runner, stats, summary, timing

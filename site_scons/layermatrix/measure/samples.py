@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from layermatrix.core import process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.bench import UNCOUNTED, UNREPORTED, Hardware, Ratio, Timing, Usage
 from layermatrix.evidence.conditions import Conditions

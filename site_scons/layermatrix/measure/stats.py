@@ -26,10 +26,9 @@ import functools
 import math
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.bench import SMALLEST_EFFECT, Ratio, Verdict
 from layermatrix.model.catalogue import Better
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.build import paths
 from layermatrix.core import process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.bench import Bench, Ratio, Timing, Verdict

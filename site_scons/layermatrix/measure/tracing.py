@@ -17,10 +17,10 @@ from __future__ import annotations
 import lzma
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import library_use, process, records
-from layermatrix.core.dataclass import dataclass
 
 LIMIT = 3600.0  # seconds for the program
 SECONDS = 300.0  # for reading its trace

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
     NOT_ALL,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass
 
 # The metrics that a budget can limit: the whole code of an entry; as hit_<metric>, its hit path; the library.
 # `evidence.asm` defines each metric.

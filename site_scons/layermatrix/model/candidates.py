@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model.catalogue import Catalogue
 from layermatrix.model.variants import Variant
 

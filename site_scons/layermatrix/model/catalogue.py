@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     Choice,
     Items,

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.core.kinds import NOT
 from layermatrix.model.axes import Choice, missing_command

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import article, quote
 from layermatrix.core.kinds import (
     LARGEST_INT,

@@ -6,9 +6,8 @@ Templates print these records; the build and the reports read them. `spec.loader
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model.catalogue import Catalogue
 from layermatrix.model.matrix import Matrix
 from layermatrix.model.measuring import Experiment

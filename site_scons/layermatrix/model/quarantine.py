@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import Items, Line, Misfit, Pattern, Sentence, Text, integer
 from layermatrix.model.matching import HasValues, is_among
 from layermatrix.model.matrix import Cells

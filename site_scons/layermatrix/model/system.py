@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     Entries,
     EnvironmentName,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.model import budgets
 from layermatrix.model.budgets import Budget, BudgetLimit
 from layermatrix.model.layers import Key, Layer, Option, Role

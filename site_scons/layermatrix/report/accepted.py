@@ -7,12 +7,11 @@ run) and `docs/variants.results.json` (the tables of the variants). Jobs write t
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from layermatrix.analysis.results import Results
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import Host
 from layermatrix.core.records import Format, Measured, NotMeasured
 from layermatrix.evidence.columns import Table

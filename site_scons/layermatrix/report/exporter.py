@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.analysis.results import Results
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ so that it can be printed again without the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layermatrix.core import templates
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Format, Measured
 from layermatrix.store.changes import Change
 from layermatrix.store.entries import DETERMINISTIC

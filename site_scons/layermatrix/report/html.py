@@ -14,7 +14,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,6 @@ from layermatrix.analysis.results import NO_PEERS, CellResult, Results
 from layermatrix.analysis.story import Against, Direction, Step
 from layermatrix.core import templates
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import conditions, counters, registry
 from layermatrix.evidence.columns import Figure, FigureKind, Table, not_measured, several
@@ -94,10 +93,7 @@ def render(results: Results, kept: Path | None = None) -> str:
 @functools.cache  # it remembers the templates: a report has a page for each cell
 def environment() -> Environment:
     """The templates in this folder. Their output is escaped."""
-    from layermatrix.core.compiled_templates import CompiledTemplates
-
-    folder = Path(__file__).parent
-    return templates.environment(folder, autoescape=True, bytecode_cache=CompiledTemplates(folder))
+    return templates.environment(Path(__file__).parent, autoescape=True)
 
 
 @dataclass(frozen=True)

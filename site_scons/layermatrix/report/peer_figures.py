@@ -7,9 +7,9 @@ and library. Tables and charts print the same readings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import Timing
 from layermatrix.evidence.columns import number

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from layermatrix.core.dataclass import dataclass
 
 HIDDEN = ("kind", "version", "missing", "key")  # shown above the blocks, or useless to a reader
 LONG = ("log", "command")  # shown below a table, for failures

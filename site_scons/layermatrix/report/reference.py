@@ -10,12 +10,11 @@ import ast
 import enum
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from layermatrix.build.targets import Kind, Target, Variable
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import OR_NONE, Items, Node, OneOf, Short
 from layermatrix.core.kinds import Kind as ValueKind
 from layermatrix.report import message_texts, page_parts, store_reference

@@ -8,14 +8,13 @@ to the measured one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from layermatrix.analysis import comparison, figures, host_groups
 from layermatrix.analysis.comparison import Comparison, Side
 from layermatrix.analysis.counter_lock import Verdict
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence import asm, bench, code, conditions, counters, registry, tests
 from layermatrix.evidence.bench import Ratio, Timing

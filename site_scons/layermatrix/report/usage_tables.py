@@ -7,11 +7,10 @@ machine has no counters, or perf is missing, a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from layermatrix.analysis import figures
 from layermatrix.analysis.results import Results
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.bench import UNCOUNTED, Timing
 from layermatrix.evidence.columns import (

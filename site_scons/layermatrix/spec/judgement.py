@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place, quote
 from layermatrix.model.catalogue import Catalogue
 from layermatrix.model.layers import Layer

@@ -7,10 +7,9 @@ whether the layers of a draft fit together, and only if nothing else is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field, replace
+from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place, hint_for, quote
 from layermatrix.core.kinds import BYTES, CAPACITY, Misfit, Node, OneOf
 from layermatrix.model.budgets import ENTRY_METRICS, LIBRARY_METRICS, Budget, BudgetLimit

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from layermatrix.core.command import scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Report
 from layermatrix.core.kinds import Name, PlainLine, Text, number
 from layermatrix.model.measuring import METRICS

@@ -280,20 +280,9 @@ def _shape(kind: Any) -> list[tuple[Field[Any], Any]]:
     return [(field, hints(kind)[field.name]) for field in fields(kind)]
 
 
-_UNFOLDED: dict[
-    int, tuple[Any, Any, list[Any]]
-] = {}  # by identity: the hash of a type takes longer than this
-
-
+@functools.cache
 def unfolded(hint: Any) -> tuple[Any, list[Any]]:
     """A type without Annotated and None, and its annotations."""
-    known = _UNFOLDED.get(id(hint))
-    if known is None:  # the entry has the type itself, so that no other one gets its identity
-        known = _UNFOLDED[id(hint)] = (hint, *_unfold(hint))
-    return known[1], known[2]
-
-
-def _unfold(hint: Any) -> tuple[Any, list[Any]]:
     marks: list[Any] = []
     while True:
         others = [part for part in get_args(hint) if part is not type(None)]

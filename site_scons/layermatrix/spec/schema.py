@@ -11,11 +11,10 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from layermatrix.core import kinds
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import (
     OR_NONE,
     REST,

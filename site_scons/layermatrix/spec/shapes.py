@@ -7,10 +7,9 @@ involve two values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
     LARGEST_INT,

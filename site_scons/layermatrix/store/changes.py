@@ -19,9 +19,8 @@ import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
-
-from layermatrix.core.dataclass import dataclass
 
 PENALTY = 3.0
 LEAST_NOISE = 0.002  # relative: a machine does not repeat a timing better than that

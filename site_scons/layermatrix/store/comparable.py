@@ -8,7 +8,8 @@ too, and the figures do not say which difference they show.
 
 from __future__ import annotations
 
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from layermatrix.core.host import UNKNOWNS, Host
 from layermatrix.store.entries import CELL, DETERMINISTIC, TIMED
 

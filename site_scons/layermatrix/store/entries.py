@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import DIGITS, Host, digest
 
 DETERMINISTIC, TIMED = "deterministic", "timed"

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import Host
 from layermatrix.store import changes, comparable
 from layermatrix.store.changes import Change

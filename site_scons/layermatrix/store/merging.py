@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.host import Host
 from layermatrix.store import database, schema
 from layermatrix.store.database import StoreError

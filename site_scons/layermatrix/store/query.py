@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.core.host import Host
 from layermatrix.model.patterns import match_any, matches

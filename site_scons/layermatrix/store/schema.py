@@ -7,8 +7,7 @@ that bring a file of the previous version forward.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass
 
 VERSION = 3
 APPLICATION = 0x6C6D7278  # "lmrx", as `PRAGMA application_id`: tells a store from another program's file

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence.binary import dwarf, elf, hit_path
 from layermatrix.evidence.binary.counts import FRAME, Counts, Entry, Hit, Share, Sums

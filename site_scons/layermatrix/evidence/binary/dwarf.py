@@ -10,6 +10,7 @@ import bisect
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,6 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_x64
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
-
-from layermatrix.core.dataclass import dataclass
 
 # exceptions of pyelftools and of this module for damaged tables, which neither checks
 _DAMAGE = (

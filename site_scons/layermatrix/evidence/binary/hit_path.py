@@ -10,10 +10,9 @@ import heapq
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.binary import elf
 from layermatrix.evidence.binary.machine import KEPT_BY_CALLS, X86, AsmError, Instruction, decode
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from layermatrix.core.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ instruction: whether it jumps, calls, returns or is atomic, and its effect on re
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import capstone
 from capstone import arm64, x86
-
-from layermatrix.core.dataclass import dataclass
 
 X86, ARM = "EM_X86_64", "EM_AARCH64"
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.binary import machine
 from layermatrix.evidence.binary.elf import ObjectFile, Relocation, Section, Symbol
 

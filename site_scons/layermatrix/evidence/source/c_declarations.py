@@ -8,8 +8,8 @@ functions of headers, and programs (files with `main`, and folders without heade
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.source import c_folders, csource
 from layermatrix.evidence.source.csource import Token
 

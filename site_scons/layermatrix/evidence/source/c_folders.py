@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-from layermatrix.core.dataclass import dataclass
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"')
 _ROW = re.compile(r"^\| *`([\w-]+)/` *\|", re.MULTILINE)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SpecError, SpecErrors, quote
 
 _TOKEN = re.compile(

@@ -7,11 +7,11 @@ template lines that called it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import Place
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import SpecErrors, quote
 from layermatrix.evidence.source import csource
 from layermatrix.evidence.source.line_origins import LineOrigins, SourceLine

@@ -7,7 +7,8 @@ line: a copy that still has a guarded line would prove nothing.
 
 from __future__ import annotations
 
-from layermatrix.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from layermatrix.core.errors import SpecErrors, quote
 from layermatrix.evidence.source.csource import LogicalLine, error, logical_lines
 

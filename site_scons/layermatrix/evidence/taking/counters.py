@@ -28,11 +28,10 @@ import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermatrix.core import c_library, library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.hosted import Hosted, Outline
 from layermatrix.evidence.tools.cachegrind import (

@@ -12,11 +12,10 @@ import difflib
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import Measured, NotMeasured
 from layermatrix.evidence.check import Check, Status
 from layermatrix.evidence.hosted import Hosted, Outline

@@ -12,13 +12,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import layermatrix
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.emulator import NATIVE as NATIVE_MACHINE
 from layermatrix.core.emulator import Emulator
 from layermatrix.core.records import Measured, NotMeasured

@@ -15,10 +15,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 
 # our name -> cachegrind's events. "mr"/"mw": misses of reads and writes; "Bc"/"Bi": conditional and
 # indirect branches, "m": mispredicted

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.core import library_use, process
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.tools.cachegrind import Counted, CountersError, Events
 
 # our name -> perf's event in user mode, which ordinary users may count

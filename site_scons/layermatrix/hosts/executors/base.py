@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import RefusedError
 
 GRACE = 15.0  # seconds to wait for hosts before an error says that there are none

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from layermatrix.build.request import RequestError
 from layermatrix.core.command import WRAPPER, scons
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.errors import hint_for, quote
 from layermatrix.hosts.executors import dask, local, slurm
 from layermatrix.hosts.executors.base import Executor, Kind

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.kinds import Misfit
 from layermatrix.model.catalogue import Setting, Unit
 from layermatrix.model.layers import Key, Role, Storage

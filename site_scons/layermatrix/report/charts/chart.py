@@ -8,10 +8,9 @@ results is data of a chart and never part of an expression.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from layermatrix.core.dataclass import dataclass
 from layermatrix.evidence.conditions import Conditions
 from layermatrix.measure.peer_results import PeerResults
 from layermatrix.report import peer_figures

@@ -6,11 +6,10 @@ Reads results; returns charts of bars. A bar that could not be drawn has its rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from layermatrix.analysis import figures
 from layermatrix.analysis.results import BaselineResult, CellResult, Results
-from layermatrix.core.dataclass import dataclass
 from layermatrix.core.records import NotMeasured
 from layermatrix.evidence import asm, bench, conditions
 from layermatrix.evidence.bench import Timing

@@ -11,12 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from html import escape
 from importlib import metadata
 from pathlib import Path
 
 from layermatrix.core import records
-from layermatrix.core.dataclass import dataclass
 from layermatrix.report.charts.chart import FONT, Chart
 
 PACKAGE = "vl-convert-python"
