@@ -6,6 +6,8 @@
 
 #define SHARED_POOL_SUPERSLAB ((size_t)32 * HAK_PAGE)
 #define SHARED_POOL_GUARDS 8192u
-#define SHARED_POOL_SEAMS 4096u // between pieces of memory that have moved to one slab; each costs two mappings
+
+// seams: ends of pieces of memory that have moved to one slab, see pool_move.h. Each costs two mappings.
+#define SHARED_POOL_SEAMS 4096u
 
 #endif
