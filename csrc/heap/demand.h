@@ -36,12 +36,14 @@ static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t
     }
 }
 
-// Returns the bytes of free memory that the pool may keep: max(peak - in_use, in_use / 2, least).
+// Returns the bytes of free memory that the pool may keep: max(9/8 * peak - in_use, in_use / 2, least). Free memory is not
+// always what the next block needs, so a load that allocates the same amount again and again needs a little more than its
+// peak. Otherwise it would return as much each time, and take it anew.
 static inline size_t hak_demand_keeps(const hak_demand_t *demand, size_t in_use, size_t least)
 {
     size_t most = in_use / 2 > least ? in_use / 2 : least;
-    size_t below_peak = demand->peak > in_use ? demand->peak - in_use : 0;
-    return below_peak > most ? below_peak : most;
+    size_t total = demand->peak + demand->peak / 8;
+    return total > in_use + most ? total - in_use : most;
 }
 
 // The same for a pool whose blocks lie in gaps of any length: max(1.5 * peak - in_use, least).
