@@ -76,7 +76,7 @@ static void take_some(phase_t *phase, size_t class, unsigned count)
 {
     *phase = (phase_t){.class = class, .pages = tiny_slab_pages_for(class)};
     for (; phase->count < count; phase->count++) {
-        char *slab = shared_pool_take(phase->pages, class);
+        char *slab = shared_pool_take(phase->pages, class, false);
         T_CHECK(slab != NULL, "no slab of class %zu", class);
         for (size_t i = 0; i < bytes_of(phase); i += 8)
             T_CHECK(slab[i] == 0 || slab[i] == (char)class, "slab %p holds contents of another class",
@@ -239,7 +239,7 @@ static void slabs_of_many_classes(void)
         }
         if (slabs[i].pages > 0) shared_pool_give(slabs[i].start, slabs[i].pages);
         slabs[i].pages = tiny_slab_pages_for(class);
-        slabs[i].start = shared_pool_take(slabs[i].pages, class);
+        slabs[i].start = shared_pool_take(slabs[i].pages, class, false);
         T_CHECK(slabs[i].start != NULL, "no slab of class %zu", class);
         memset(slabs[i].start, (int)i, slabs[i].pages * HAK_PAGE - canary_slab_guard());
     }
