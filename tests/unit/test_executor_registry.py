@@ -234,11 +234,12 @@ def test_the_end_of_an_executor_ends_its_bundles(tmp_path: Path) -> None:
 
 
 SBATCH = """#!/bin/sh
-# As Slurm's sbatch: runs the file in the background, and prints the number of the job.
+# As Slurm's sbatch: runs a copy of the file in the background, and prints the number of the job.
 id=$$
+cp "$1" "$SLURM_TEST/$id.sh"
 echo "$@" "$(grep '^#SBATCH' "$1")" >>"$SLURM_TEST/calls"
 SLURM_JOB_ID=$id SLURM_JOB_NUM_NODES=1 SLURM_NTASKS=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 \
-    sh "$1" >"$SLURM_TEST/$id.log" 2>&1 &
+    sh "$SLURM_TEST/$id.sh" >"$SLURM_TEST/$id.log" 2>&1 &
 echo "Submitted batch job $id"
 """
 SRUN = """#!/bin/sh
