@@ -134,11 +134,20 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
 }
 
+// An emulator may ignore the advice.
+static bool takes_advice(void)
+{
+    void *pages = T_pages(2 * MIB);
+    T_CHECK(madvise(pages, 2 * MIB, MADV_HUGEPAGE) == 0, "madvise: %s", strerror(errno));
+    return has_flag(pages, "hg");
+}
+
 int main(void)
 {
     if (T_SANITIZER) T_not_run("a sanitizer's shadow memory makes resident memory useless as a measure");
     if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0)
         T_not_run("the kernel has no transparent huge pages");
+    if (!takes_advice()) T_not_run("the system ignores advice about huge pages");
     T_RUN(the_next_slabs_of_many_small_blocks_get_huge_pages);
     T_RUN(blocks_above_a_page_take_only_the_memory_that_is_used);
     T_RUN(threads_with_a_few_blocks_take_no_huge_pages);
