@@ -16,7 +16,6 @@
 #include "registry/tiny_registry.h"
 
 #define KEPT_BYTES ((size_t)64 << 20) // always cached; more after a peak, see demand.h
-#define KEPT_LEAST ((size_t)48 << 20) // the same with full checks
 #define HIDDEN_BYTES ((size_t)64 << 20) // of guarded extents that wait
 #define HIDDEN_BLOCK (HIDDEN_BYTES / 2) // a larger one does not wait
 #define STEP_BYTES ((size_t)32 << 20) // a free returns at most this and its own block to the system
@@ -193,14 +192,9 @@ static size_t most_hidden(void)
     return share < HIDDEN_BYTES ? share : HIDDEN_BYTES;
 }
 
-// With full checks, less is kept for gaps: three eighths of what is in use. With a quarter, so much was returned and mapped again that
-// the loads churn_1m_32m and large_mixed took 1.8 and 1.4 times as long.
 static size_t most_kept(void)
 {
-    if (!LARGE_GUARDS) return hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
-    size_t share = large.bytes / 8 * 3, most = share > KEPT_LEAST ? share : KEPT_LEAST;
-    size_t below_peak = large.demand.peak > large.bytes ? large.demand.peak - large.bytes : 0;
-    return below_peak > most ? below_peak : most;
+    return hak_demand_keeps_with_gaps(&large.demand, large.bytes, KEPT_BYTES);
 }
 
 // Takes out the extents that exceed the bound.
