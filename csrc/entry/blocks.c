@@ -96,7 +96,8 @@ static size_t class_of(const void *block, tiny_tag_t tag, const char *misuse)
 
 size_t blocks_size(const void *block, const char *misuse)
 {
-    size_t class = tiny_class_in_map(block);
+    size_t class = HAKMEM_BUILD_RELEASE ? tiny_class_in_map(block)
+                                        : TINY_CLASSES; // in debug mode it must be a block's start
     if (LIKELY(class < TINY_CLASSES)) return tiny_class_size[class];
     tiny_tag_t tag = tiny_registry_tag(block);
     if (TINY_TAG_OWNER(tag) != 0) return tiny_class_size[class_of(block, tag, misuse)];

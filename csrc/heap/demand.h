@@ -36,13 +36,19 @@ static inline void hak_demand_look(hak_demand_t *demand, size_t in_use, uint32_t
     }
 }
 
-// Returns the bytes of free memory that the pool may keep: max(9/8 * peak - in_use, in_use / 2, least). Free memory is not
-// always what the next block needs, so a load that allocates the same amount again and again needs a little more than its
-// peak. Otherwise it would return as much each time, and take it anew.
+// Returns the bytes, used and free ones together, that a pool may keep: 9/8 * peak. Free memory is not always what the next
+// block needs, so a load that allocates the same amount again and again needs a little more than its peak. Otherwise it would
+// return as much each time, and take it anew.
+static inline size_t hak_demand_bound(const hak_demand_t *demand)
+{
+    return demand->peak + demand->peak / 8;
+}
+
+// Returns the bytes of free memory that the pool may keep: max(bound - in_use, in_use / 2, least).
 static inline size_t hak_demand_keeps(const hak_demand_t *demand, size_t in_use, size_t least)
 {
     size_t most = in_use / 2 > least ? in_use / 2 : least;
-    size_t total = demand->peak + demand->peak / 8;
+    size_t total = hak_demand_bound(demand);
     return total > in_use + most ? total - in_use : most;
 }
 

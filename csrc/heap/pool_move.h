@@ -1,7 +1,7 @@
 // With full checks: the memory of free pages moves to the addresses of another class.
 //
 // A class cannot use the addresses that another one has freed. Without a move, the memory there returns to the system, and the
-// class's own comes from it page by page, zeroed, with a page fault for each. A move takes a quarter of that time.
+// class's own comes from it page by page, zeroed, with a page fault for each.
 //
 // piece: adjacent pages of one mapping, moved with one call.
 #ifndef POOL_MOVE_H

@@ -12,23 +12,18 @@
 #define PURGED_SUPERSLABS 16u
 #define LOOKED_SUPERSLABS 256u
 
-// Free memory that a class leaves to others in any case: the needs of classes vary, even if their sum does not.
+// Above the peak, in any case: the needs of classes vary, even if their sum does not.
 #define SLACK_BYTES ((size_t)512 << 10)
-#define SLACK_SHARE 8u // of the peak, if that is more
-
-static size_t slack(size_t peak)
-{
-    size_t share = peak / SLACK_SHARE;
-    return share > SLACK_BYTES ? share : SLACK_BYTES;
-}
 
 // Returns the bytes of free memory that may stay. `for_others`: with full checks a class cannot use what others have freed,
-// so when it takes new memory, free and used memory together stay within the recent peak and some slack.
+// so when it takes new memory, free and used memory together stay within the bound of the demand.
 static size_t most_kept(bool for_others)
 {
-    size_t in_use = hak_pool.pages_used * HAK_PAGE, peak = hak_pool.demand.peak;
-    if (for_others) return (peak > in_use ? peak - in_use : 0) + slack(peak);
-    return hak_demand_keeps(&hak_pool.demand, in_use, KEPT_BYTES);
+    size_t in_use = hak_pool.pages_used * HAK_PAGE;
+    if (!for_others) return hak_demand_keeps(&hak_pool.demand, in_use, KEPT_BYTES);
+    size_t total = hak_demand_bound(&hak_pool.demand), least = hak_pool.demand.peak + SLACK_BYTES;
+    if (total < least) total = least;
+    return total > in_use ? total - in_use : 0;
 }
 
 bool pool_is_surplus(bool for_others)

@@ -3,7 +3,7 @@
 //
 // usage: test_decay [MiB], the size of the burst; 256 by default.
 
-#include "test.h"
+#include "list.h"
 
 // A burst: a third in small blocks, a third in medium ones, a third in large ones.
 enum { MIB = 1 << 20, LOW_MIB = 64 };
@@ -13,26 +13,11 @@ enum { STRIDE = 683 }; // blocks of SMALL per page
 static const double patience = 2.0; // seconds of activity
 static size_t burst_mib = 256;
 
-// Linked through the blocks themselves: a table would occupy memory that stays.
-struct node {
-    struct node *next;
-};
-
 static struct node *push(struct node *list, size_t size)
 {
-    struct node *node = T_must_malloc(size);
+    struct node *node = list_push(list, size);
     for (size_t at = 4096; at < size; at += 4096) ((char *)node)[at] = 1;
-    node->next = list;
     return node;
-}
-
-static void release(struct node *list)
-{
-    while (list != NULL) {
-        struct node *next = list->next;
-        T_free(list);
-        list = next;
-    }
 }
 
 // Frees one of every STRIDE small blocks last, so that the caches are full of blocks from different pages.
@@ -47,9 +32,9 @@ static size_t burst(void)
     for (size_t i = 0; i < part / MEDIUM; i++) others = push(others, MEDIUM);
     for (size_t i = 0; i < part / LARGE; i++) others = push(others, LARGE);
     size_t peak = T_resident_kib();
-    release(small);
-    release(others);
-    release(last);
+    list_free(small);
+    list_free(others);
+    list_free(last);
     T_CHECK(peak > burst_mib * 1000, "the burst took %zu KiB only", peak);
     return peak;
 }
@@ -95,7 +80,7 @@ static void cached_mappings_go_back(void)
     T_malloc_trim(0);
     size_t before = T_resident_kib();
     for (int i = 0; i < 8; i++) list = push(list, LARGE);
-    release(list);
+    list_free(list);
     be_active_until(before + 2 * MIB / 1024, MEDIUM);
 }
 
@@ -110,9 +95,9 @@ static void gaps_between_blocks_go_back(size_t size)
         if (i % 30 == 0) kept = push(kept, size);
         else list = push(list, size);
     }
-    release(list);
+    list_free(list);
     be_active_until(before + KEPT_KIB + 8 * MIB / 1024, LARGE);
-    release(kept);
+    list_free(kept);
 }
 
 static void gaps_between_blocks_of_a_class_go_back(void)
@@ -137,7 +122,7 @@ static struct node *allocate_small(void)
 
 static void *free_list(void *list)
 {
-    release(list);
+    list_free(list);
     return NULL;
 }
 
@@ -156,7 +141,7 @@ static void blocks_of_other_threads_and_for_other_threads_go_back(void)
     for_other_thread = allocate_small();
     size_t peak = T_resident_kib();
     T_CHECK(peak > before + 2 * LOW_MIB * 1000, "the bursts took %zu KiB only", peak - before);
-    release(of_dead_thread);
+    list_free(of_dead_thread);
     T_join(T_thread(free_list, for_other_thread));
     be_active_until(before + 2 * LOW_MIB * 1024 / 20, MEDIUM);
 }
@@ -171,7 +156,7 @@ struct burst_to_free {
 static void *free_and_be_active(void *argument)
 {
     struct burst_to_free *burst = argument;
-    release(burst->list);
+    list_free(burst->list);
     be_active_until(burst->most, MEDIUM);
     return NULL;
 }
@@ -179,7 +164,7 @@ static void *free_and_be_active(void *argument)
 static void *free_and_trim(void *argument)
 {
     struct burst_to_free *burst = argument;
-    release(burst->list);
+    list_free(burst->list);
     T_malloc_trim(0);
     check_resident(burst->most, "after malloc_trim by another thread");
     return NULL;

@@ -1,37 +1,10 @@
 // Huge pages: the slabs of a thread that has many small blocks get them, others do not, and memory that was returned does
 // not come back with them.
 
-#include "test.h"
+#include "list.h"
 
 enum { MIB = 1 << 20, SMALL = 96, MEDIUM = 24 << 10, RUN = 100 << 10 };
 enum { MANY_MIB = 48 }; // far above the least that a thread has before it gets huge pages
-
-// Linked through the blocks themselves: a table would occupy memory that stays.
-struct node {
-    struct node *next;
-};
-
-static struct node *push(struct node *list, size_t size)
-{
-    struct node *node = T_must_malloc(size);
-    node->next = list;
-    return node;
-}
-
-static struct node *push_many(struct node *list, size_t size, size_t bytes)
-{
-    for (size_t i = 0; i < bytes / size; i++) list = push(list, size);
-    return list;
-}
-
-static void release(struct node *list)
-{
-    while (list != NULL) {
-        struct node *next = list->next;
-        T_free(list);
-        list = next;
-    }
-}
 
 // Returns whether the mapping of this address has the flag: "hg" = huge pages are preferred, "nh" = never.
 static bool has_flag(const void *address, const char *flag)
@@ -57,26 +30,27 @@ static bool has_flag(const void *address, const char *flag)
 // With full checks a slab's pages are mapped one by one, so no huge page fits.
 static void the_next_slabs_of_many_small_blocks_get_huge_pages(void)
 {
-    struct node *list = push(NULL, SMALL), *first = list;
+    struct node *first = list_push(NULL, SMALL);
     T_CHECK(!has_flag(first, "hg"), "the first superslab gets a huge page");
-    list = push_many(list, SMALL, MANY_MIB * MIB);
+    struct node *list = list_of(SMALL, MANY_MIB * MIB);
     T_CHECK(has_flag(list, "hg") == (T_CHECKS < 2), "the last superslab: the flag is %d",
             has_flag(list, "hg"));
-    release(list);
+    list_free(first);
+    list_free(list);
     T_malloc_trim(0);
 }
 
 // A program may use only the beginning of a large block; then the rest must not take memory.
 static void blocks_above_a_page_take_only_the_memory_that_is_used(void)
 {
-    struct node *small = push_many(NULL, SMALL, MANY_MIB * MIB);
+    struct node *small = list_of(SMALL, MANY_MIB * MIB);
     size_t before = T_resident_kib();
-    struct node *medium = push_many(NULL, MEDIUM, MANY_MIB * MIB);
+    struct node *medium = list_of(MEDIUM, MANY_MIB * MIB);
     size_t used = T_resident_kib() - before;
     T_CHECK(T_CHECKS >= 2 || used < MANY_MIB * 1024 / 2, "%zu KiB for blocks of %d MiB with 4 KiB of 24 used",
             used, MANY_MIB);
-    release(small);
-    release(medium);
+    list_free(small);
+    list_free(medium);
     T_malloc_trim(0);
 }
 
@@ -84,10 +58,10 @@ static void *keep_a_few_blocks(void *gates)
 {
     pthread_barrier_t *gate = gates;
     struct node *list = NULL;
-    for (size_t size = 16; size <= 1024; size += 16) list = push(list, size);
+    for (size_t size = 16; size <= 1024; size += 16) list = list_push(list, size);
     pthread_barrier_wait(&gate[0]);
     pthread_barrier_wait(&gate[1]);
-    release(list);
+    list_free(list);
     return NULL;
 }
 
@@ -98,7 +72,7 @@ static void threads_with_a_few_blocks_take_no_huge_pages(void)
     pthread_t threads[THREADS];
     pthread_barrier_t gate[2];
     for (int i = 0; i < 2; i++) pthread_barrier_init(&gate[i], NULL, THREADS + 1);
-    struct node *list = push_many(NULL, SMALL, MANY_MIB * MIB);
+    struct node *list = list_of(SMALL, MANY_MIB * MIB);
     size_t before = T_resident_kib();
     for (int i = 0; i < THREADS; i++) threads[i] = T_thread(keep_a_few_blocks, gate);
     pthread_barrier_wait(&gate[0]);
@@ -107,7 +81,7 @@ static void threads_with_a_few_blocks_take_no_huge_pages(void)
     for (int i = 0; i < THREADS; i++) T_join(threads[i]);
     for (int i = 0; i < 2; i++) pthread_barrier_destroy(&gate[i]);
     T_CHECK(used < THREADS * MOST_KIB_EACH, "%d threads took %zu KiB for some 33 KiB each", THREADS, used);
-    release(list);
+    list_free(list);
     T_malloc_trim(0);
 }
 
@@ -115,20 +89,19 @@ static void threads_with_a_few_blocks_take_no_huge_pages(void)
 static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
 {
     const size_t size = T_CHECKS >= 2 ? RUN : MEDIUM; // with full checks, free slabs are inaccessible
-    struct node *keeper = push(NULL, size), *list = NULL;
-    for (int i = 0; i < 100; i++) list = push(list, size);
-    release(list);
+    struct node *keeper = list_push(NULL, size), *list = NULL;
+    for (int i = 0; i < 100; i++) list = list_push(list, size);
+    list_free(list);
     T_malloc_trim(0);
     T_CHECK(has_flag(keeper, "nh"), "a chunk of the page arena may still get huge pages");
     T_free(keeper);
     if (T_CHECKS >= 2) return;
-    list = push_many(NULL, SMALL, MANY_MIB * MIB);
-    keeper = push(NULL, SMALL);
+    list = list_of(SMALL, MANY_MIB * MIB);
+    keeper = list_push(NULL, SMALL);
     T_CHECK(has_flag(keeper, "hg"), "the keeper has no huge page yet");
-    struct node *later =
-        push_many(NULL, SMALL, MANY_MIB * MIB); // the superslab of the keeper has other pages
-    release(list);
-    release(later);
+    struct node *later = list_of(SMALL, MANY_MIB * MIB); // the superslab of the keeper has other pages
+    list_free(list);
+    list_free(later);
     T_malloc_trim(0);
     T_CHECK(has_flag(keeper, "nh") && !has_flag(keeper, "hg"), "a superslab may still get huge pages");
     T_free(keeper);

@@ -1,35 +1,11 @@
 // A process with limited address space from its start: no reservation exceeds the limit, and requests of every size
 // that fit succeed, repeatedly and in threads.
 
-#include "test.h"
+#include "list.h"
 
 #include <sys/resource.h>
 
 enum { MIB = 1 << 20, ROUNDS = 2, THREADS = 8 };
-
-struct node {
-    struct node *next;
-};
-
-static struct node *fill(size_t size, size_t bytes)
-{
-    struct node *list = NULL;
-    for (size_t got = 0; got < bytes; got += size) {
-        struct node *node = T_must_malloc(size);
-        node->next = list;
-        list = node;
-    }
-    return list;
-}
-
-static void empty(struct node *list)
-{
-    while (list != NULL) {
-        struct node *next = list->next;
-        T_free(list);
-        list = next;
-    }
-}
 
 // Each kind of block can use 6/10 of the limit when the others are freed: memory cached for reuse must not prevent
 // that. The small ones use less, because they touch all of their memory.
@@ -37,9 +13,10 @@ static void use_most_of(size_t limit)
 {
     static const size_t sizes[] = {20000, 900000, 5 << 20};
     for (int round = 0; round < ROUNDS; round++) {
-        empty(fill(32, limit / 10));
-        empty(fill(1024, limit / 10));
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) empty(fill(sizes[i], limit / 10 * 6));
+        list_free(list_of(32, limit / 10));
+        list_free(list_of(1024, limit / 10));
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            list_free(list_of(sizes[i], limit / 10 * 6));
     }
     T_CHECK_REFUSED(T_malloc(limit), ENOMEM);
 }
@@ -47,8 +24,8 @@ static void use_most_of(size_t limit)
 static void *use_some(void *bytes)
 {
     for (int round = 0; round < ROUNDS; round++) {
-        empty(fill(100, (size_t)bytes));
-        empty(fill(30000, (size_t)bytes));
+        list_free(list_of(100, (size_t)bytes));
+        list_free(list_of(30000, (size_t)bytes));
     }
     return NULL;
 }

@@ -13,7 +13,7 @@ from layermatrix.core.errors import SelectionError, hint_for, quote
 from layermatrix.core.kinds import NOT
 from layermatrix.model.axes import Choice, missing_command
 from layermatrix.model.budgets import BudgetLimit
-from layermatrix.model.matching import family_of, has_all, names_of, short_target
+from layermatrix.model.matching import family_of, is_among, names_of, short_target
 from layermatrix.model.matrix import AXES, NATIVE, Rule
 from layermatrix.model.patterns import match_any, matches
 from layermatrix.model.project import Project
@@ -188,7 +188,7 @@ def _default(project: Project, axis: str, known: Names, available: Available | N
 def _cells(
     project: Project, axes: Mapping[str, Names], available: Available | None, installed: Installed | None
 ) -> Selection:
-    cells, left_out, rules = [], [], [_Wanted(rule) for rule in project.matrix.rules]
+    cells, left_out, rules = [], [], project.matrix.rules
     own = project.matrix.axes.own
     choices = [
         [Choice(name, axis.values[value], value == axis.usual) for value in axes[name]]
@@ -225,22 +225,13 @@ def _lacking(cell: Cell, installed: Installed | None) -> str | None:
     return None
 
 
-class _Wanted:
-    """A rule with the values that it wants on each axis, listed once for all cells."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.include = rule.include.items() if rule.include else None
-        self.exclude = rule.exclude.items() if rule.exclude else None
-        self.reason = rule.reason
-
-
-def _excluded(cell: Cell, rules: Iterable[_Wanted]) -> str | None:
+def _excluded(cell: Cell, rules: Iterable[Rule]) -> str | None:
     """The reason of the last rule about this cell, if that rule excludes it. Of two `exclude` rules in a row,
     the first one's reason."""
     reason = None
     for rule in rules:
-        if rule.include is not None and reason and has_all(cell, rule.include):
+        if rule.include and reason and is_among(cell, rule.include):
             reason = None
-        elif rule.exclude is not None and not reason and has_all(cell, rule.exclude):
+        elif rule.exclude and not reason and is_among(cell, rule.exclude):
             reason = rule.reason
     return reason

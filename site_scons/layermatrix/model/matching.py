@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
 from typing import Protocol
 
 from layermatrix.model.matrix import Cells
@@ -45,12 +44,7 @@ def rule_values(axis: str, value: str) -> tuple[str, ...]:
 
 def is_among(cell: HasValues, selection: Cells) -> bool:
     """Whether a selection of a spec file contains this cell."""
-    return has_all(cell, selection.items())
-
-
-def has_all(cell: HasValues, wanted: Iterable[tuple[str, tuple[str, ...]]]) -> bool:
-    """Whether the cell has one of the wanted values on each of these axes."""
-    return all(_is_one_of(axis, cell.value(axis), values) for axis, values in wanted)
+    return all(_is_one_of(axis, cell.value(axis), wanted) for axis, wanted in selection.given)
 
 
 @functools.lru_cache(maxsize=4096)  # thousands of cells have the same few values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -112,10 +113,11 @@ class Cells(_ByAxis):
     target: Targets = ()
     own: Annotated[OwnSelection, REST] = field(default_factory=dict, hash=False)
 
-    def items(self) -> list[tuple[str, tuple[str, ...]]]:
+    @functools.cached_property
+    def given(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The given axes with their values."""
         pairs = [(axis, getattr(self, axis)) for axis in AXES]
-        return [(axis, values) for axis, values in (*pairs, *self.own.items()) if values]
+        return tuple((axis, values) for axis, values in (*pairs, *self.own.items()) if values)
 
     def _own(self, axis: str) -> tuple[str, ...]:
         return tuple(self.own.get(axis, ()))
@@ -138,7 +140,7 @@ class Rule:
             raise Misfit(
                 "this rule has no 'reason'", "it is shown for each excluded cell", whole=True, at_key=True
             )
-        if not self.cells.items():
+        if not self.cells.given:
             hint, key = f"name one of {', '.join(AXES)}", "exclude" if self.exclude else "include"
             raise Misfit(f"this rule {key}s every cell", hint, (key,), whole=True, at_key=True)
 

@@ -154,7 +154,7 @@ def _constraints(factors: Mapping[str, Sequence[str]], rules: Sequence[Rule]) ->
                 "left": axis,
                 "values": [one for one in factors[axis] if match_any(rule_values(axis, one), patterns)],
             }
-            for axis, patterns in rule.cells.items()
+            for axis, patterns in rule.cells.given
         ]
         found.append({"operator": "not", "condition": {"operator": "and", "conditions": conditions}})
     return found

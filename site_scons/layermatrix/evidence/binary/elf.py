@@ -1,7 +1,7 @@
 """Read the parts of an ELF file that evidence needs, as plain values.
 
 The tables of objects are read here: for each cell, evidence reads those of a hundred objects several times,
-and pyelftools takes most of a second for that. Only this module and `dwarf` use pyelftools.
+and pyelftools takes many times as long for that. Only this module and `dwarf` use pyelftools.
 
 Source: System V ABI, generic part, chapters "ELF Header", "Sections", "Symbol Table" and "Relocation".
 """
