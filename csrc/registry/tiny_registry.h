@@ -82,9 +82,10 @@ static inline tiny_block_t *tiny_block_at(const tiny_slab_t *slab, size_t index)
 }
 
 // A tag map entry: the owner in the upper half; in the lower half the page's number (address / 64 KiB) xor the class.
-// Pages 16 GiB apart share an entry; the one that is not in it is found in the leaf. The map has 2^18 entries of 8
-// bytes; only the entries of the heap's pages are ever touched.
-#define TINY_TAG_MAP_BITS 18
+// Pages 16 GiB apart share an entry, with full checks 4 GiB; the one that is not in it is found in the leaf. The map has
+// 2^18 or 2^16 entries of 8 bytes; only the entries of the heap's pages are ever touched. With locked memory all of it is
+// resident, and full checks have two maps; an unprivileged process may lock 8 MiB.
+#define TINY_TAG_MAP_BITS (TINY_CHECKS >= TINY_CHECKS_FULL ? 16 : 18)
 #define TINY_TAG_MAP_MASK (((uint64_t)1 << TINY_TAG_MAP_BITS) - 1)
 extern _Atomic(uint64_t) tiny_tag_map[(size_t)1 << TINY_TAG_MAP_BITS];
 
