@@ -169,7 +169,8 @@ class Stranger(Project):
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*_cache"))
+    """Copy a folder with its file times. Python would take twice as long as `cp`."""
+    subprocess.run(["cp", "--archive", "--no-target-directory", source, target], check=True)
 
 
 def copy_sources(source: Path, target: Path) -> None:
