@@ -108,6 +108,7 @@ ONE_KEY = "a rule has either 'exclude' or 'include'"
         ("  heap: {doc", "  «soak: {doc", VARIABLE),
         (ASAN, "{mode: release, lto: «no}", "unknown lto 'no'; known: off, on"),
         (ASAN, "{mode: release, «ltoo: on}", "unknown axis 'ltoo'; did you mean 'lto'?"),
+        (ASAN, "{mode: {not: [debug, «relaese]}}", "unknown mode 'relaese'; did you mean 'release'?"),
         (ASAN, "{mode: {«nto: release}}", "unknown key 'nto'; 'not' is the only key here"),
         ("  threads:\n", "  «lto:\n", "'lto' is an axis under 'axes', too"),
         ("only in debug mode", "only in debug mode\n  - «{reason: why}", ONE_KEY),
