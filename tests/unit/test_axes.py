@@ -83,6 +83,20 @@ def test_rules_know_own_axes_and_what_a_cell_is_not(project: Write) -> None:
     assert dict(found.left_out) == {"base-debug-gcc-lto-on": "for release"}
 
 
+def test_a_rule_knows_a_target_by_its_short_form(project: Write) -> None:
+    targets = changed(MATRIX, "rules:\n", "  target: [native, aarch64-linux-gnu]\nrules:\n")
+    rule = "  - exclude: {target: aarch64, mode: debug}\n    reason: too slow\n"
+    found = select(
+        load_project(project(matrix=changed(targets, "tests: {", f"{rule}tests: {{"))),
+        {
+            "mode": "all",
+            "target": "aarch64",
+        },
+    )
+    assert [cell.id for cell in found.cells] == ["base-release-gcc-aarch64"]
+    assert dict(found.left_out) == {"base-debug-gcc-aarch64": "too slow"}
+
+
 def test_include_takes_back_what_an_earlier_rule_left_out(project: Write) -> None:
     rule = "  - exclude: {lto: on}\n    reason: not yet\n  - include: {compiler: clang, lto: 'o*'}\n"
     found = select(load_project(project(matrix=with_axes(rule))), {"compiler": "all", "lto": "on"})
@@ -108,6 +122,7 @@ ONE_KEY = "a rule has either 'exclude' or 'include'"
         ("  heap: {doc", "  «soak: {doc", VARIABLE),
         (ASAN, "{mode: release, lto: «no}", "unknown lto 'no'; known: off, on"),
         (ASAN, "{mode: release, «ltoo: on}", "unknown axis 'ltoo'; did you mean 'lto'?"),
+        (ASAN, "{mode: {not: [debug, «relaese]}}", "unknown mode 'relaese'; did you mean 'release'?"),
         (ASAN, "{mode: {«nto: release}}", "unknown key 'nto'; 'not' is the only key here"),
         ("  threads:\n", "  «lto:\n", "'lto' is an axis under 'axes', too"),
         ("only in debug mode", "only in debug mode\n  - «{reason: why}", ONE_KEY),

@@ -211,6 +211,16 @@ def test_a_capacity_that_a_layer_cannot_have_is_an_error(
     assert mistakes(mine=mine) == [f"variants/mine.yaml:4:{mistake}"]
 
 
+def test_the_capacity_of_a_layer_whose_storage_is_invalid_is_no_second_mistake(
+    mistakes: Mistakes, layers: Change
+) -> None:
+    text = layers("storage: array_stack", "storage: mine").replace(
+        "layers:\n", "storages: {mine: {bounds: [weight]}}\nlayers:\n", 1
+    )
+    (mistake,) = mistakes(layers=text, mine="doc: M.\nextends: base\nset: {capacity: {stack: 7}}\n")
+    assert "must be one of capacity, bytes, not 'weight'" in mistake
+
+
 def test_a_request_gets_the_smallest_class_that_holds_it_and_is_aligned(project: Write) -> None:
     root = project(mine="doc: M.\nextends: base\nset: {min_align: 8, checks: none}\n")
     assert loaded(root).extra["hot_index"] == [0, 0, 1, 2, 2, 3, 3, 3, 3]

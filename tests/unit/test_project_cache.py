@@ -116,6 +116,14 @@ def test_a_file_that_the_spec_names_is_looked_for_each_time(toy: Toy) -> None:
         toy.load()
 
 
+def test_a_file_that_a_pattern_matches_now_is_read_about_once(toy: Toy) -> None:
+    toy.load()
+    (toy.root / "tests/test_more.c").write_text("", encoding="utf-8")
+    toy.load()
+    toy.load()
+    assert toy.reads == 2
+
+
 @pytest.mark.parametrize(
     "module", ["spec/yamlnodes.py", "spec/loader.py", "model/layers.py", "core/kinds.py", "profiles/base.py"]
 )

@@ -193,6 +193,16 @@ def test_a_mistake_in_a_preset_has_its_place(old: str, new: str, what: str, proj
     assert str(caught.value).splitlines()[0] == f"variants/matrix.yaml:{line}:{column}: error: {what}"
 
 
+def test_presets_that_inherit_in_a_circle_are_reported_once(mistakes: Callable[..., list[str]]) -> None:
+    presets = "presets:\n" + "".join(
+        f"  {name}: {{doc: P., inherits: {parent}, set: {{rounds: 1}}}}\n"
+        for name, parent in ("bc", "cb", "db")
+    )
+    assert mistakes(matrix=MATRIX + presets) == [
+        "variants/matrix.yaml:18:26: error: preset 'b' inherits from itself"
+    ]
+
+
 @pytest.mark.parametrize(("status", "names"), [(0, ["costs.json"]), (1, ["costs.json"]), (130, [])])
 def test_the_seconds_of_an_interrupted_run_are_not_accepted(
     status: int, names: list[str], cells: Sequence[Cell], toy: Project, tmp_path: Path

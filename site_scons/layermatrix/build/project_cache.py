@@ -38,16 +38,15 @@ MODEL = Project.__module__.rpartition(".")[0] + "."
 def load_project(root: Path, sources: str, library: Library) -> Project:
     """The result of `spec.loader` for the project in this folder. Raises SpecErrors with every mistake."""
     store, key = root / STORE, _key(root, sources, library)
-    found = _read(store, key)
+    found = _read(store, key, disk.Files(root, sources))
     if found:
-        named = (found.catalogue.system, found.matrix, found.quarantine)
-        if not any(disk.absent(root, sources, *named)):
-            return found
+        return found
     from layermatrix.spec import loader  # imports yaml
 
-    loaded = loader.load_project(root, sources)
+    files = disk.Files(root, sources)
+    loaded = loader.load_project(root, sources, files)
     with contextlib.suppress(OSError):  # without write access, each call reads the files again
-        records.write_bytes(store, sealed(key, pickle.dumps(loaded, protocol=5)))
+        records.write_bytes(store, sealed(key, pickle.dumps((loaded, files.answers), protocol=5)))
     return loaded
 
 
@@ -82,15 +81,16 @@ def sealed(key: str, content: bytes) -> bytes:
     return f"{key} {hashlib.sha256(content).hexdigest()}\n".encode() + content
 
 
-def _read(store: Path, key: str) -> Project | None:
+def _read(store: Path, key: str, files: disk.Files) -> Project | None:
     try:
         _, _, content = (whole := store.read_bytes()).partition(b"\n")
         if whole != sealed(key, content):
             return None
-        found = _Records(io.BytesIO(content)).load()
-    except Exception:  # reading a damaged pickle may raise anything
+        found, answers = _Records(io.BytesIO(content)).load()
+        same = all(files.ask(*asked) == answer for asked, answer in answers.items())
+        return found if isinstance(found, Project) and same else None
+    except Exception:  # reading a damaged pickle, or a file that it names, may raise anything
         return None
-    return found if isinstance(found, Project) else None
 
 
 class _Records(pickle.Unpickler):

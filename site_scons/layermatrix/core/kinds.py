@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -156,15 +156,15 @@ def _regex(text: str) -> str:
 
 
 class OneOf(Kind):
-    """One of a few words."""
+    """One of a few words or whole numbers."""
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
-        self.expects = f"one of {', '.join(words)}"
+    def __init__(self, *words: str | int) -> None:
+        self.words = {str(word): word for word in words}
+        self.expects = f"one of {', '.join(self.words)}"
 
-    def read(self, node: Node) -> str:
+    def read(self, node: Node) -> Any:
         if node.text in self.words:  # the words `none` and `off` are text here
-            return node.text
+            return self.words[node.text]
         likely = suggest(node.text, self.words) if node.text is not None else None
         raise self.refuse(node, f"did you mean {quote(likely)}?" if likely else None)
 
@@ -344,14 +344,18 @@ def _negated(node: Node) -> str | None:
 @dataclass(frozen=True)
 class Ref:
     """Declared beside the type of a name: the name refers to something in the project. noun: the kind of
-    thing. pattern: the name may be a pattern that matches several. hint: for a project without such a thing.
-    `spec.reading` checks that the thing exists."""
+    thing; OF_AXIS: a value of the axis under whose key the name stands. pattern: the name may be a pattern
+    that matches several. hint: for a project without such a thing. `spec.reading` checks that the thing
+    exists."""
 
     noun: str
     pattern: bool = False
     hint: str | None = None
 
 
+Check = Callable[[str], "Misfit | None"]  # what is wrong with a name
+Known = Mapping[str, "Sequence[str] | Check"]  # noun -> the existing names; other nouns are not checked
+OF_AXIS = "="  # the noun is the axis: `mode=`
 REST = object()  # marks the field with the entries of a mapping that no other field takes
 OR_NONE = object()  # marks a field whose whole value may be replaced by the word `none`: it is then None
 NAME = Text("a C identifier", r"[A-Za-z_][A-Za-z0-9_]*", longest=63, then=no_keyword)
@@ -369,8 +373,11 @@ Line = Annotated[
 PlainLine = Annotated[str, Text("one line", r"[^\n\r\t]+")]
 Question = Annotated[str, Text("one line", r"[^\n\r\t]+", longest=100)]
 File = Annotated[str, Text("a relative path", _INSIDE + r"[\w./+-]+")]
-Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+")]
-CFile = Annotated[str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c")]
+SourceFile = Annotated[File, Ref("source file")]  # relative to the folder of C sources
+Glob = Annotated[str, Text("a relative path or pattern", _INSIDE + r"[\w./+*?\[\]-]+"), Ref("files")]
+CFile = Annotated[
+    str, Text("the path of a C file, such as src/floor.c", _INSIDE + r"[\w./+-]+\.c"), Ref("file")
+]
 Pattern = Annotated[str, Text("a name or a pattern such as phase*", r"[\w*?\[\]!.+-]+")]
 SharedLibrary = Annotated[
     str, Text("the name of a shared library, such as libm.so.6", _INSIDE + r"[\w./+-]+\.so[\w.]*")
@@ -398,9 +405,11 @@ Names = Annotated[tuple[Name, ...], Items(unique=True)]
 LayerName = Annotated[Name, Ref("layer")]
 Layers = Annotated[tuple[LayerName, ...], Items(unique=True)]
 LoadName = Annotated[Name, Ref("load")]
+ProgramName = Annotated[Name, Ref("program")]
+TestName = Annotated[Name, Ref("test")]
 RoleName = Annotated[Term, Ref("role")]
 FigureName = Annotated[Name, Ref("reported figure", hint="the catalogue declares them under 'reported'")]
 VariantName = Annotated[Name, Ref("variant")]
 VariantPattern = Annotated[Pattern, Ref("variant", pattern=True)]
-Files = Annotated[tuple[File, ...], Items(unique=True)]
+SourceFiles = Annotated[tuple[SourceFile, ...], Items(unique=True)]
 Globs = Annotated[tuple[Glob, ...], Items(unique=True, alone=True)]

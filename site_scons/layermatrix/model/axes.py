@@ -14,6 +14,7 @@ from typing import Annotated
 from layermatrix.core.errors import quote
 from layermatrix.core.kinds import (
     NOT_ALL,
+    OF_AXIS,
     Around,
     AsWritten,
     Entries,
@@ -43,6 +44,10 @@ VARIABLES = (
 )  # fmt: skip
 Arguments = Annotated[tuple[Word, ...], Items(alone=True)]
 Command = Annotated[str, Text("the name of a command", r"[\w.+-]+", longest=100)]
+VariableName = Annotated[Name, Ref("variable", hint="-h lists them all")]
+VariableValues = Annotated[
+    tuple[Annotated[Word, AsWritten(), Ref(OF_AXIS, pattern=True)], ...], Items(1, alone=True)
+]
 ValueName = Annotated[str, Text("a word", r"[A-Za-z0-9_][\w.+]*", longest=40)]
 
 
@@ -135,9 +140,9 @@ class Preset:
     name: OwnName
     doc: Sentence
     inherits: Annotated[Name, Ref("preset")] = ""
-    set: Annotated[
-        Mapping[Name, Annotated[tuple[Annotated[Word, AsWritten()], ...], Items(1, alone=True)]], Entries(1)
-    ] = field(default_factory=dict, hash=False)
+    set: Annotated[Mapping[VariableName, VariableValues], Entries(1)] = field(
+        default_factory=dict, hash=False
+    )
 
     @property
     def values(self) -> dict[str, str]:

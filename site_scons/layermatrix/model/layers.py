@@ -109,7 +109,7 @@ class Layer:
     storage: str
     capacity: int  # entries per key; 0: no limit in entries
     bytes_bound: int  # bytes per key; 0: no limit in bytes
-    limits: tuple[int, ...]  # entries that fit by the tighter bound, for each key from first to last
+    limits: tuple[int, ...]  # entries that fit, for each key from first to last; none in the catalogue
     toggle: Toggle | None
     needs: tuple[str, ...]
     conflicts: tuple[str, ...]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import abc
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from layermatrix.core.kinds import (
+    OF_AXIS,
     REST,
     AsWritten,
     Items,
@@ -47,39 +47,17 @@ TARGET = Text(
     "native, or a target such as aarch64-linux-gnu", rf"{NATIVE}|[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*", longest=60
 )
 Variants = Annotated[tuple[VariantPattern, ...], Items(1, alone=True), Negatable()]
-Modes = Annotated[
-    tuple[Annotated[Pattern, Ref("mode", pattern=True)], ...], Items(1, alone=True), Negatable()
+Values = Annotated[
+    tuple[Annotated[Pattern, Ref(OF_AXIS, pattern=True)], ...], Items(1, alone=True), Negatable()
 ]
-Compilers = Annotated[
-    tuple[Annotated[Pattern, Ref("compiler", pattern=True)], ...], Items(1, alone=True), Negatable()
+OwnValues = Annotated[
+    tuple[Annotated[Pattern, AsWritten(), Ref(OF_AXIS, pattern=True)], ...], Items(1, alone=True), Negatable()
 ]
-Sanitizers = Annotated[
-    tuple[Annotated[Pattern, Ref("sanitizer", pattern=True)], ...], Items(1, alone=True), Negatable()
-]
-Targets = Annotated[
-    tuple[Annotated[Pattern, Ref("target", pattern=True)], ...], Items(1, alone=True), Negatable()
-]
-OwnValues = Annotated[tuple[Annotated[Pattern, AsWritten()], ...], Items(1, alone=True), Negatable()]
 OwnSelection = Mapping[Annotated[Name, Ref("axis")], OwnValues]
 
 
-class _ByAxis(abc.ABC):
-    """A record with a field for each built-in axis, and a mapping for the others."""
-
-    own: Mapping[str, object]
-
-    def __getitem__(self, axis: str) -> tuple[str, ...]:
-        found = getattr(self, axis) if axis in AXES else self._own(axis)
-        assert isinstance(found, tuple)
-        return found
-
-    @abc.abstractmethod
-    def _own(self, axis: str) -> tuple[str, ...]:
-        """What the record has for an axis of the project's own."""
-
-
 @dataclass(frozen=True)
-class Axes(_ByAxis):
+class Axes:
     """The values of each axis, in the order in which cells are listed. own: the axes of the project's own."""
 
     variant: Annotated[tuple[VariantPattern, ...], Items(1, unique=True)] = ("all",)
@@ -97,20 +75,20 @@ class Axes(_ByAxis):
         """The axes in the order of a cell's name."""
         return (*AXES, *self.own)
 
-    def _own(self, axis: str) -> tuple[str, ...]:
-        return tuple(self.own[axis].values)
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        return tuple(self.own[axis].values if axis in self.own else getattr(self, axis))
 
 
 @dataclass(frozen=True)
-class Cells(_ByAxis):
+class Cells:
     """A selection of cells: on each given axis, the cell has one of the given values. A value that begins
     with `!` is one that the cell does not have; files write `{not: ...}`."""
 
     variant: Variants = ()
-    mode: Modes = ()
-    compiler: Compilers = ()
-    sanitizer: Sanitizers = ()
-    target: Targets = ()
+    mode: Values = ()
+    compiler: Values = ()
+    sanitizer: Values = ()
+    target: Values = ()
     own: Annotated[OwnSelection, REST] = field(default_factory=dict, hash=False)
 
     @functools.cached_property
@@ -119,8 +97,8 @@ class Cells(_ByAxis):
         pairs = [(axis, getattr(self, axis)) for axis in AXES]
         return tuple((axis, values) for axis, values in (*pairs, *self.own.items()) if values)
 
-    def _own(self, axis: str) -> tuple[str, ...]:
-        return tuple(self.own.get(axis, ()))
+    def __getitem__(self, axis: str) -> tuple[str, ...]:
+        return dict(self.given).get(axis, ())
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from layermatrix.core.kinds import (
     LoadName,
     Misfit,
     Name,
-    Names,
     Node,
     OneOf,
     OwnName,
     Pattern,
+    ProgramName,
     Question,
     Ref,
     Reserved,
@@ -34,6 +34,7 @@ from layermatrix.core.kinds import (
     Sentence,
     SharedLibrary,
     Switch,
+    TestName,
     VariantName,
     VariantPattern,
     Word,
@@ -49,7 +50,8 @@ FLOOR = "floor"  # the floor library's name in timings
 CacheNumber = Annotated[int, integer(1, 2**30)]
 Words = Annotated[tuple[Word, ...], Items(1)]
 PeerName = Annotated[Name, Reserved(FLOOR, "that is a key beside 'libraries'")]
-Patterns = Annotated[tuple[Pattern, ...], Items(1, unique=True)]
+TestNames = Annotated[tuple[TestName, ...], Items(unique=True)]
+PeerLoads = Annotated[tuple[Annotated[Pattern, Ref("load of peers")], ...], Items(1, unique=True)]
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,12 @@ class Suite:
     alone: Globs = ()
     inside: Globs = ()
     scripts: Globs = ()
-    soak: Mapping[Name, Words] = field(default_factory=dict, hash=False)
-    native: Names = ()
-    long: Names = ()
+    soak: Mapping[TestName, Words] = field(default_factory=dict, hash=False)
+    native: TestNames = ()
+    long: TestNames = ()
     thorough: tuple[VariantPattern, ...] = ()
     timeout: Seconds = 120
-    timeouts: Mapping[Name, Seconds] = field(default_factory=dict, hash=False)
+    timeouts: Mapping[TestName, Seconds] = field(default_factory=dict, hash=False)
     cell_timeout: Annotated[int, integer(0, 86_400)] = 0
 
     def is_thorough(self, variant: str) -> bool:
@@ -84,9 +86,9 @@ class Suite:
         return not self.thorough or match_any([variant], self.thorough)
 
     @property
-    def globs(self) -> dict[str, tuple[str, ...]]:
-        """The patterns by the key that names them."""
-        return {name: getattr(self, name) for name in ("sources", "static", "alone", "inside", "scripts")}
+    def globs(self) -> tuple[str, ...]:
+        """The patterns of all kinds."""
+        return (*self.sources, *self.static, *self.alone, *self.inside, *self.scripts)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Programs:
     without. soak: scripts that take long, and run only with `soak=`. timeout: seconds."""
 
     scripts: Glob = ""  # none
-    soak: Names = ()
+    soak: Annotated[tuple[Annotated[Name, Ref("script")], ...], Items(unique=True)] = ()
     timeout: Seconds = 120
 
 
@@ -122,7 +124,7 @@ class Recorder:
     recorded traces, which are compressed; `benches` unpacks them into build/traces."""
 
     source: CFile
-    program: Name
+    program: ProgramName
     traces: File
 
 
@@ -146,7 +148,7 @@ class Load:
 
     name: OwnName
     doc: Sentence
-    program: Name
+    program: ProgramName
     args: Words = ()
     counted: tuple[Word, ...] = ()
     link: Link | None = None
@@ -276,7 +278,7 @@ class Floor:
 
     source: CFile
     doc: Sentence
-    loads: Patterns = ()
+    loads: PeerLoads = ()
 
 
 @dataclass(frozen=True)
@@ -327,7 +329,7 @@ class Peers:
     loads: Annotated[Mapping[FreeName, PeerLoad], Entries(1)] = field(hash=False)
     floor: Floor | None = None
     groups: Mapping[FreeName, Group] = field(default_factory=dict, hash=False)
-    default: Patterns = ()
+    default: PeerLoads = ()
     rounds: Annotated[int, integer(0, 1000)] = 0
     quiet: Words = ()
     quiet_seconds: Annotated[float, number(0, 3600)] = 0.0
@@ -367,7 +369,7 @@ class Page:
 
     name: OwnName
     doc: Sentence
-    test: Name
+    test: TestName
     mark: Line
     variants: Annotated[tuple[VariantName, ...], Items(1, unique=True)]
     libraries: Mapping[FreeName, Line] = field(default_factory=dict, hash=False)

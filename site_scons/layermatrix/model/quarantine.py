@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from layermatrix.core.kinds import Items, Line, Misfit, Pattern, Sentence, Text, integer
+from layermatrix.core.kinds import Items, Line, Misfit, Pattern, Ref, Sentence, Text, integer
 from layermatrix.model.matching import HasValues, is_among
 from layermatrix.model.matrix import Cells
 from layermatrix.model.patterns import match_any
@@ -22,7 +22,7 @@ def _date(text: str) -> str:
 
 
 Date = Annotated[str, Text("a date such as 2027-03-31", r"\d{4}-\d\d-\d\d", then=_date)]
-Tests = Annotated[tuple[Pattern, ...], Items(1, alone=True)]
+Tests = Annotated[tuple[Annotated[Pattern, Ref("test", pattern=True)], ...], Items(1, alone=True)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from layermatrix.core.kinds import (
     Entries,
     EnvironmentName,
     File,
-    Files,
     Items,
     Misfit,
     Name,
@@ -21,6 +20,8 @@ from layermatrix.core.kinds import (
     Reserved,
     RoleName,
     Sentence,
+    SourceFile,
+    SourceFiles,
     SoVersion,
     Symbol,
     Version,
@@ -40,7 +41,7 @@ class Entry:
     this role serves a hit; without a role, the first layer does."""
 
     function: Name
-    probe: Name
+    probe: Annotated[Name, Ref("function")]
     role: RoleName | None = None
 
 
@@ -53,7 +54,7 @@ class Stats:
     mode: Mode
     of: Mode
     env: EnvironmentName
-    sources: Files = ()
+    sources: SourceFiles = ()
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,12 @@ class System:
     soversion: SoVersion = ""
     unity_skeleton: File | None = None
     unity: File | None = None
-    modules: Files = ()
-    sources: Files = ()
-    without_sanitizer: Files = ()
-    shared_only: Files = ()
-    static_only: Files = ()
-    probe: File | None = None
+    modules: SourceFiles = ()
+    sources: SourceFiles = ()
+    without_sanitizer: SourceFiles = ()
+    shared_only: SourceFiles = ()
+    static_only: SourceFiles = ()
+    probe: SourceFile | None = None
     sentinel: Regex | None = None
     stats: Stats | None = None
     switches: Names = ()
@@ -158,8 +159,6 @@ class System:
         return (*self.modules, *self.sources, *self.without_sanitizer)
 
     @property
-    def files(self) -> dict[str, tuple[str, ...]]:
-        """Every C file of the system, by the spec key that lists it."""
-        groups = ("modules", "sources", "without_sanitizer", "shared_only", "static_only")
-        found = {group: getattr(self, group) for group in groups}
-        return {**found, "probe": (self.probe,) if self.probe else ()}
+    def every_source(self) -> tuple[str, ...]:
+        """The C files of the library, with those of one kind alone."""
+        return (*self.own_sources, *self.shared_only, *self.static_only)

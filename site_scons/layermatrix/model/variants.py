@@ -16,7 +16,7 @@ from layermatrix.model.system import Forbidden, System
 UNPRINTED = ("reported", "budget", "roles")  # fields of a variant that templates do not see
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """A named choice of layers and settings.
 
@@ -31,14 +31,14 @@ class Variant:
     keys: tuple[Key, ...]
     layers: tuple[Layer, ...]
     settings: Mapping[str, str | int] = field(hash=False)
-    numbers: Mapping[str, int] = field(hash=False)
-    macros: Mapping[str, int] = field(hash=False)
+    numbers: Mapping[str, int] = field(default_factory=dict, hash=False)
+    macros: Mapping[str, int] = field(default_factory=dict, hash=False)
     options: Mapping[str, Option] = field(hash=False)
-    extra: Mapping[str, Any] = field(hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     system: System
     roles: Mapping[str, Role] = field(hash=False)
-    reported: Mapping[str, str] = field(hash=False)
-    budget: Budget = field(hash=False)
+    reported: Mapping[str, str] = field(default_factory=dict, hash=False)
+    budget: Budget = field(default_factory=dict, hash=False)
 
     @property
     def toggles(self) -> str:

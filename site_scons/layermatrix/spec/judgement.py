@@ -7,7 +7,7 @@ the earlier checks that it depends on pass, so that one mistake is reported once
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from layermatrix.core.errors import Place, quote
@@ -16,26 +16,24 @@ from layermatrix.model.layers import Layer
 from layermatrix.model.variants import Variant
 from layermatrix.profiles import registry
 from layermatrix.spec.catalogue import lacking
-from layermatrix.spec.reading import Document
-from layermatrix.spec.shapes import VariantSpec
+from layermatrix.spec.reading import Document, Path
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Checks one variant. spec, document: its own file. places: where each of its layers is listed."""
+    """Checks one variant. removed: the layers of its parent that it removes. document: its own file. places:
+    where each of its layers is listed."""
 
     variant: Variant
-    spec: VariantSpec
+    removed: Sequence[str]
     document: Document
     places: Mapping[str, Place]
     catalogue: Catalogue
 
     def judge(self) -> None:
         """Report the first kind of mistake, with all its occurrences."""
-        questions = (
-            self._order, self._last_role, self._relations, self._keys, self._coverage, self._settings,
-        )  # fmt: skip
-        for question in questions:
+        of_layers = (self._order, self._last_role, self._relations, self._keys)
+        for question in (*of_layers, self._coverage, self._settings):
             question()
             if not self.document.sound():
                 return
@@ -58,14 +56,13 @@ class Judgement:
             self._error(self._blame(last), f"no layer has the role {last}", "the last one must have it")
 
     def _relations(self) -> None:
-        """Check that the layers that a layer needs are present, and that those it conflicts with are
-        absent."""
+        """Check that each layer has those that it needs, and none that it conflicts with."""
         for layer in self.variant.layers:
             for need in layer.needs:
                 if need not in self.places:
                     what = f"layer {quote(layer.name)} needs {quote(need)}, which is not in this variant"
-                    gone = [index for index, removed in enumerate(self.spec.remove) if removed == need]
-                    self._error(self.document.place("remove", gone[0]) if gone else self._own(layer), what)
+                    gone = self._removals(need)
+                    self._error(self._first(*gone) if gone else self._own(layer), what)
         for above, below in itertools.combinations(self.variant.layers, 2):
             if below.name in above.conflicts or above.name in below.conflicts:
                 what = f"layer {quote(above.name)} conflicts with {quote(below.name)}"
@@ -82,31 +79,28 @@ class Judgement:
             if missing:
                 what = f"layer {quote(layer.name)} serves {profile.key} {quote(missing[0])}, which is not in"
                 what = f"{what} this variant's {quote(profile.words.get('keys', 'keys'))}"
+            place = self.places[layer.name]
             if what:
-                own = self._own(layer).path == self.document.shown
-                self._error(self._own(layer) if own else self.document.key_place(), what)
+                self._error(place if place.path == self.document.shown else self._first(), what)
 
     def _coverage(self) -> None:
-        for roles, missing, what in self.variant.gaps():
+        for roles, missing, what in itertools.islice(self.variant.gaps(), 1):
             noun = registry.of(self.catalogue.profile).key
-            self._error(self._blame(*roles), f"{subject(noun, missing)} {what}")
-            return
+            plural = noun + ("es" if noun.endswith("s") else "s")
+            keys = f"{noun} {missing[0]} is" if len(missing) == 1 else f"{plural} {', '.join(missing)} are"
+            self._error(self._blame(*roles), f"{keys} {what}")
 
     def _settings(self) -> None:
         """Report settings that the profile rejects. Only a project with a unit can compile as one unit."""
         system, profile = self.variant.system, registry.of(self.catalogue.profile)
         if self.variant.layout == "unity" and system and system.unity is None:
             what = "'layout: unity' needs the system's 'unity' and 'unity_skeleton'"
-            self._error(self._setting("layout"), f"{what}, which the catalogue lacks")
+            self._error(self._first(("set", "layout")), f"{what}, which the catalogue lacks")
         for objection in profile.objections(self.variant.keys, self.variant.settings):
-            self._error(self._setting(*objection.settings), objection.what, objection.hint)
+            place = self._first(*(("set", name) for name in objection.settings))
+            self._error(place, objection.what, objection.hint)
 
     # --- places
-
-    def _setting(self, *names: str) -> Place:
-        """Where the variant itself sets the first of these settings."""
-        made = [name for name in names if name in self.spec.set.settings]
-        return self.document.place("set", made[0]) if made else self.document.key_place()
 
     def _own(self, *layers: Layer) -> Place:
         """The place of the first of these layers that the variant's own file names; otherwise, of the first
@@ -117,14 +111,14 @@ class Judgement:
     def _blame(self, *roles: str) -> Place:
         """Where to report something missing: at the removal of a layer with such a role, or at the list of
         layers."""
-        layers = self.catalogue.layers
-        removed = [index for index, name in enumerate(self.spec.remove) if layers[name].role in roles]
-        if removed:
-            return self.document.place("remove", removed[0])
-        return self.document.place("layers", 0) if self.spec.layers else self.document.key_place()
+        names = [layer.name for layer in self.catalogue.layers.values() if layer.role in roles]
+        return self._first(*self._removals(*names), ("layers", 0))
 
+    def _removals(self, *names: str) -> list[Path]:
+        """The items of `remove` with these layers."""
+        return [("remove", index) for index, name in enumerate(self.removed) if name in names]
 
-def subject(noun: str, names: list[str]) -> str:
-    """The start of a sentence: "class C1 is", or "classes C1, C2 are"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{noun} {names[0]} is" if len(names) == 1 else f"{plural} {', '.join(names)} are"
+    def _first(self, *paths: Path) -> Place:
+        """The place of the first of these values that the variant's file has; without any, its start."""
+        found = (nodes[-1].place for path in paths if len(nodes := self.document.walk(path)) > len(path))
+        return next(found, self.document.place(of_key=True))

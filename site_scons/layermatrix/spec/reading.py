@@ -17,13 +17,25 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from layermatrix.core.errors import Place, Report, article, hint_for, quote, suggest
-from layermatrix.core.kinds import NOT, OR_NONE, REST, Around, Kind, Misfit, Node, OneOf, OwnName, Ref
+from layermatrix.core.kinds import (
+    NOT,
+    OF_AXIS,
+    OR_NONE,
+    REST,
+    Around,
+    Kind,
+    Known,
+    Misfit,
+    Node,
+    OneOf,
+    OwnName,
+    Ref,
+)
 from layermatrix.model.patterns import matches
 from layermatrix.spec import yamlnodes
 
 T = TypeVar("T")
 Path: TypeAlias = "tuple[str | int, ...]"  # of a value in a file
-Known = Mapping[str, Sequence[str]]  # noun -> the existing names; other nouns are not checked
 
 # The noun for an entry of a mapping, by the mapping's key; nested mappings follow.
 NOUNS: Mapping[str, tuple[str, ...]] = {
@@ -50,52 +62,36 @@ class Document:
         self.root = node or Node(start, "", None, start)
         self.words: Mapping[str, str] = {}  # the file's names for the core's terms
         self.broken: set[Path] = set() if node else {()}
-        self.references: list[tuple[Ref, str, Path, bool]] = []  # with the path, and whether a key is meant
+        self.references: list[tuple[Ref, str, Path, Place]] = []
 
     def key(self, name: str | int, given: Collection[str | int]) -> Any:
         """The file's name for a key, of those given."""
         return name if name in given else self.words.get(str(name), name)
 
-    def part(self, node: Node, element: str | int) -> Node | None:
-        if isinstance(node.value, dict):
-            return node.value.get(self.key(element, node.value))
-        within = isinstance(node.value, list) and isinstance(element, int) and element < len(node.value)
-        return node.value[element] if within else None
-
     def walk(self, path: Path) -> list[Node]:
         """The file's node, and those of the steps of a path, as far as they exist."""
         nodes = [self.root]
         for element in path:
-            node = self.part(nodes[-1], element)
-            if node is None:
+            inside = nodes[-1].value if nodes[-1].text is None else {}
+            parts = inside if isinstance(inside, dict) else dict(enumerate(inside))
+            if (own := self.key(element, parts)) not in parts:
                 break
-            nodes.append(node)
+            nodes.append(parts[own])
         return nodes
 
-    def place(self, *path: str | int) -> Place:
-        """The place of a value, or of the deepest part of its path that exists."""
-        return self.walk(path)[-1].place
-
-    def key_place(self, *path: str | int) -> Place:
-        """The place of a value's key. For an item of a list, the item's place; for the file, its start."""
+    def place(self, *path: str | int, of_key: bool = False) -> Place:
+        """The place of a value or of its key, or of the deepest part of the path that exists. An item of a
+        list has no key."""
         node = self.walk(path)[-1]
-        return node.key or node.place
-
-    def names(self, *path: str) -> list[str]:
-        """The keys of the mapping at a path, valid or not."""
-        nodes = self.walk(path)
-        found = nodes[-1].value if len(nodes) > len(path) else None
-        return list(found) if isinstance(found, dict) else []
+        return node.key or node.place if of_key else node.place
 
     def sound(self, *path: str | int) -> bool:
         """Whether the value at this path, its parts and its parents are all free of mistakes."""
-        if not self.broken:
-            return True
         return not any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self.broken)
 
     def error(self, path: Path, what: str, hint: str | None = None, *, at_key: bool = False) -> None:
         """Report a mistake at a path, and mark the path as invalid."""
-        self.report.error(self.key_place(*path) if at_key else self.place(*path), what, hint)
+        self.report.error(self.place(*path, of_key=at_key), what, hint)
         self.broken.add(path)
 
     def misfit(self, wrong: Misfit, path: Path = (), *, of_key: bool = False) -> None:
@@ -133,28 +129,42 @@ class Document:
                 slot, nouns = quote(own), NOUNS.get(own, ())
         return slot
 
-    # --- names that refer to something in the project
+    def made(
+        self, path: Path, given: Mapping[str, Node], known: Mapping[str, Any], read: Callable[[Any, Node], T]
+    ) -> dict[str, T]:
+        """The valid ones of values whose types are declared elsewhere: `known`, by name."""
+        names = [name for name in given if name in known]
+        found = {name: self.attempt((*path, name), read, known[name], given[name]) for name in names}
+        return {name: value for name, value in found.items() if value is not MISSING}
 
-    def known(self, sections: Mapping[tuple[str, ...], Iterable[str]]) -> dict[str, Sequence[str]]:
-        """The names in these sections of the file, valid or not, and others of the same noun. Without
-        sections that cannot be read."""
-        found: dict[str, Sequence[str]] = {}
-        for path, others in sections.items():
-            names = self.names(*path)
+    def known(self, *sections: str) -> dict[str, list[str]]:
+        """The names in these sections of the file, valid or not, by noun. Without sections that cannot be
+        read. sections: paths, such as "peers groups"."""
+        found = {}
+        for section in sections:
+            path = tuple(section.split())
+            nodes = self.walk(path)
+            given = nodes[-1].value if len(nodes) > len(path) else None
+            names = [*given] if isinstance(given, dict) else []
             if names or self.sound(*path):
-                found[NOUNS[path[-1]][0]] = list(dict.fromkeys([*others, *names]))
+                found[NOUNS[path[-1]][0]] = names
         return found
 
     def check_references(self, known: Known) -> None:
         """Report each name that refers to something that does not exist."""
-        for ref, name, path, of_key in self.references:
-            there = known.get(ref.noun)
-            if there is not None and not any(
-                name == one or (ref.pattern and matches(one, name.removeprefix(NOT))) for one in there
+        for ref, name, path, place in self.references:
+            axis = next((part for part in reversed(path) if isinstance(part, str)), "")
+            noun = axis if ref.noun == OF_AXIS else ref.noun
+            there = known.get(noun + OF_AXIS if ref.noun == OF_AXIS else noun)
+            wrong = there(name) if callable(there) else None
+            shown = name.removeprefix(NOT) if ref.pattern else name
+            if isinstance(there, Sequence) and not any(
+                shown == one or (ref.pattern and matches(one, shown)) for one in there
             ):
-                shown = name.removeprefix(NOT) if ref.pattern else name
-                what = f"unknown {ref.noun} {quote(shown)}"
-                self.error(path, what, hint_for(shown, there) or ref.hint, at_key=of_key)
+                wrong = Misfit(f"unknown {noun} {quote(shown)}", hint_for(shown, there) or ref.hint)
+            if wrong:
+                self.report.error(place, wrong.what, wrong.hint)
+                self.broken.add(path)
 
 
 def printable(name: str) -> str:
@@ -165,27 +175,28 @@ def printable(name: str) -> str:
 
 
 def read(kind: type[T], document: Document) -> T:
-    """The record in a file. Mistakes are reported, and the record has the valid parts. If a required field is
-    invalid, it is empty for a mapping, otherwise None."""
+    """The record in a file. Mistakes are reported, and the record has the valid parts. A required field that
+    is invalid is an empty mapping."""
     shape: Any = kind
-    found = document.attempt((), _fields, shape, document.root, (), document) if document.sound() else MISSING
-    valid = {} if found is MISSING else {key: value for key, value in found.items() if value is not MISSING}
-    required = [field.name for field in fields(shape) if _is_required(field)]
-    empty: dict[str, Any] = {name: {} if _is_mapping(hints(shape)[name]) else None for name in required}
+    found = document.attempt((), _fields, shape, document.root, (), document) if document.sound() else {}
+    valid = (
+        {name: value for name, value in found.items() if value is not MISSING} if found is not MISSING else {}
+    )
+    empty: dict[str, Any] = {field.name: {} for field in fields(shape) if _is_required(field)}
     return kind(**{**empty, **valid})
-
-
-def _is_mapping(hint: Any) -> bool:
-    origin: Any = get_origin(unfolded(hint)[0])
-    return origin is Mapping
 
 
 def _is_required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool = False) -> Any:
-    """The value of a node, of the type `hint`. Raises Misfit, or reports mistakes in parts."""
+def _part(hint: Any, node: Node, path: Path, document: Document, *, of_key: bool = False) -> Any:
+    """The value of a node, of the type `hint`; MISSING if it is invalid, which is reported."""
+    return document.attempt(path, _value, hint, node, path, document, of_key=of_key)
+
+
+def _value(hint: Any, node: Node, path: Path, document: Document) -> Any:
+    """The value of a node. Raises Misfit, or reports mistakes in parts."""
     kind, marks = unfolded(hint)
     if OR_NONE in marks and node.value == "none":
         return None
@@ -194,7 +205,7 @@ def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool =
     for mark in marks:
         if isinstance(mark, Kind):
             value = mark.read(node)
-            document.references += [(ref, value, path, of_key) for ref in marks if isinstance(ref, Ref)]
+            document.references += [(ref, value, path, node.place) for ref in marks if isinstance(ref, Ref)]
             return value
     if kind is Node:
         return node
@@ -202,17 +213,12 @@ def _value(hint: Any, node: Node, path: Path, document: Document, of_key: bool =
         found = _fields(kind, node, path, document)
         return kind(**found) if document.sound(*path) else MISSING
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(OneOf(*(str(member.value) for member in kind)).read(node))
-    return (_items if get_origin(kind) is tuple else _entries)(kind, node, path, document)
-
-
-def _items(kind: Any, node: Node, path: Path, document: Document) -> Any:
+        return kind(OneOf(*(member.value for member in kind)).read(node))
+    if get_origin(kind) is not tuple:
+        return _entries(kind, node, path, document)
     items, hint = node.parts(list, "a list"), get_args(kind)[0]
-    found = [
-        document.attempt((*path, place), _value, hint, item, (*path, place), document)
-        for place, item in enumerate(items)
-    ]
-    return tuple(found) if document.sound(*path) else MISSING
+    values = [_part(hint, item, (*path, place), document) for place, item in enumerate(items)]
+    return tuple(values) if document.sound(*path) else MISSING
 
 
 def _entries(kind: Any, node: Node, path: Path, document: Document) -> dict[str, Any]:
@@ -221,29 +227,27 @@ def _entries(kind: Any, node: Node, path: Path, document: Document) -> dict[str,
     found = {}
     for key, part in node.entries.items():
         at, own = (*path, key), Node(part.key or part.place, key, key)
-        name = document.attempt(at, _value, of_key, own, at, document, True, of_key=True)
-        value = document.attempt(at, _value, of_value, part, at, document)
+        name = _part(of_key, own, at, document, of_key=True)
+        value = _part(of_value, part, at, document)
         found.update({name: value} if document.sound(*at) else {})
     return found
 
 
 def _fields(kind: Any, node: Node, path: Path, document: Document) -> dict[str, Any]:
     """The fields of a record that the file has; MISSING for one that is invalid."""
-    given, found, absent, rest = dict(node.entries), dict[str, Any](), dict[str, Field[Any]](), None
-    for field, hint in _shape(kind):
+    given, found, absent = dict(node.entries), dict[str, Any](), dict[str, Field[Any]]()
+    for field in fields(kind):
         at, key = (*path, field.name), document.key(field.name, node.entries)
+        hint = hints(kind)[field.name]
         if hint == OwnName:
             found[field.name] = path[-1]
-        elif REST in unfolded(hint)[1]:
-            rest = field.name
+        elif REST in unfolded(hint)[1]:  # the last field
+            found[field.name], given = _value(hint, node.holding(given), path, document), {}
         elif key in given:
-            found[field.name] = document.attempt(at, _value, hint, given.pop(key), at, document)
+            found[field.name] = _part(hint, given.pop(key), at, document)
         else:
             absent[key] = field
-    if rest:
-        found[rest] = _value(hints(kind)[rest], node.holding(given), path, document)
-    else:
-        _report_keys(kind, given, absent, path, document)
+    _report_keys(kind, given, absent, path, document)
     return found
 
 
@@ -262,8 +266,7 @@ def _report_keys(
             document.broken.add((*path, absent.pop(likely).name))
     for key, field in absent.items():
         if _is_required(field):
-            document.report.error(document.key_place(*path), f"{slot} has no {quote(key)}")
-            document.broken.add((*path, field.name))
+            document.error((*path, field.name), f"{slot} has no {quote(key)}", at_key=True)
 
 
 # --- the types of records and their fields
@@ -275,21 +278,13 @@ def hints(kind: Any) -> dict[str, Any]:
 
 
 @functools.cache
-def _shape(kind: Any) -> list[tuple[Field[Any], Any]]:
-    """The fields of a record, each with its type."""
-    return [(field, hints(kind)[field.name]) for field in fields(kind)]
-
-
-@functools.cache
 def unfolded(hint: Any) -> tuple[Any, list[Any]]:
     """A type without Annotated and None, and its annotations."""
     marks: list[Any] = []
-    while True:
+    while get_origin(hint) in (Annotated, Union, types.UnionType):
         others = [part for part in get_args(hint) if part is not type(None)]
-        if get_origin(hint) is Annotated:
-            hint, *own = others
-            marks += own
-        elif get_origin(hint) in (Union, types.UnionType) and len(others) == 1:
-            (hint,) = others
-        else:
-            return hint, marks
+        if get_origin(hint) is not Annotated and len(others) > 1:
+            break
+        hint, *own = others
+        marks += own
+    return hint, marks

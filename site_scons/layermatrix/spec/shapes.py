@@ -56,7 +56,6 @@ Limit = Annotated[int, integer(0, LARGEST_INT)]
 LIMITS = "a whole number, 'none', or a mapping of modes and compilers"
 Limits = Annotated[Mapping[Configuration, Limit], Short(COUNTED_MODES[0], none=True, expects=LIMITS)]
 Budgets = Mapping[Annotated[Name, Ref("entry")], Mapping[Name, Limits]]
-Figures = Mapping[FigureName, Node]  # the catalogue defines the type of each
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,13 @@ class LayerSpec:
 
     def __post_init__(self) -> None:
         for key, others in (("needs", self.needs), ("conflicts", self.conflicts)):
-            for place, other in enumerate(others):
-                if other == self.name:
-                    what = f"layer {quote(other)} is in its own {quote(key)}"
-                    raise Misfit(what, at=(key, place), whole=True)
-                if key == "conflicts" and other in self.needs:
-                    what = f"layer {quote(self.name)} needs {quote(other)} as well"
-                    raise Misfit(what, at=(key, place), whole=True)
+            if self.name in others:
+                what = f"layer {quote(self.name)} is in its own {quote(key)}"
+                raise Misfit(what, at=(key, others.index(self.name)), whole=True)
+        for other in self.conflicts:
+            if other in self.needs:
+                what = f"layer {quote(self.name)} needs {quote(other)} as well"
+                raise Misfit(what, at=("conflicts", self.conflicts.index(other)), whole=True)
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class VariantSpec:
     add: tuple[Annotated[AddSpec, Short("layer")], ...] = ()
     set: SetSpec = field(default_factory=SetSpec)
     budget: Annotated[Budgets | None, OR_NONE] = field(default_factory=dict)
-    reported: Figures = field(default_factory=dict)
+    reported: Mapping[FigureName, Node] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ no input can exhaust Python's stack.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,9 @@ MAX_CHARACTERS_OF_A_NUMBER = 40  # Python refuses to convert very long numbers
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 # The numbers of YAML 1.2: no octal or sexagesimal numbers, no underscores.
-_NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], float]], ...] = (
-    (re.compile(r"[-+]?(0|[1-9][0-9]*)"), int),
-    (re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+_NUMBER = re.compile(
+    r"(?P<whole>[-+]?(0|[1-9][0-9]*))|[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 )
-_STARTS_OF_NUMBERS = "+-.0123456789"
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _SCALAR_TAGS = [_TAG + name for name in ("bool", "int", "float", "null")]
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -93,12 +90,12 @@ class _Tree:
                         what = "a second document begins here"
                         raise _UnusableError(self._place(event.start_mark), what, "one file holds one")
                     root = self._node(loader.get_event(), loader, 0)
-        except yaml.MarkedYAMLError as problem:
-            mark = problem.problem_mark or problem.context_mark
-            about = ", ".join(part for part in (problem.problem, problem.context) if part)
-            raise _UnusableError(self._place(mark) if mark else start, f"bad YAML: {about}") from None
         except yaml.YAMLError as problem:
-            raise _UnusableError(start, f"bad YAML: {' '.join(str(problem).split())}") from None
+            marks = [getattr(problem, name, None) for name in ("problem_mark", "context_mark")]
+            place = next((self._place(mark) for mark in marks if mark), start)
+            parts = [getattr(problem, name, None) for name in ("problem", "context")]
+            about = ", ".join(filter(None, parts)) or " ".join(str(problem).split())
+            raise _UnusableError(place, f"bad YAML: {about}") from None
         finally:
             loader.dispose()
         if root is None or root.value is None:
@@ -109,17 +106,19 @@ class _Tree:
         return Place(self.shown, mark.line + 1, mark.column + 1)
 
     def _node(self, event: Any, loader: Any, depth: int) -> Node:
-        """The node that begins with this event."""
+        """The node that begins with this event, or that an alias stands for."""
         place, before = self._place(event.start_mark), self.nodes
-        if isinstance(event, yaml.AliasEvent):
-            node, nodes = self._aliased(event.anchor, place)
-            self._count(nodes, place)
-            return node
-        self._count(1, place)
-        if isinstance(event, yaml.ScalarEvent):
-            node = Node(place, event.value, self._value(event, place))
-        else:
-            node = Node(place, None, self._collection(event, loader, depth, place))
+        is_alias = isinstance(event, yaml.AliasEvent)
+        found, nodes = self._aliased(event.anchor, place) if is_alias else (None, 1)
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            what = f"holds more than {MAX_NODES} values (what an alias stands for counts each time)"
+            raise _UnusableError(place, what)
+        if found:
+            return found
+        is_single = isinstance(event, yaml.ScalarEvent)
+        value = self._value(event, place) if is_single else self._collection(event, loader, depth, place)
+        node = Node(place, event.value if is_single else None, value)
         if event.anchor:
             self.anchors[event.anchor] = (node, self.nodes - before)
         return node
@@ -136,12 +135,6 @@ class _Tree:
         while not isinstance(part := loader.get_event(), yaml.CollectionEndEvent):
             parts.append(self._node(part, loader, depth + 1))
         return self._entries(parts) if is_mapping else parts
-
-    def _count(self, nodes: int, place: Place) -> None:
-        self.nodes += nodes
-        if self.nodes > MAX_NODES:
-            what = f"holds more than {MAX_NODES} values (what an alias stands for counts each time)"
-            raise _UnusableError(place, what)
 
     def _aliased(self, anchor: Any, place: Place) -> tuple[Node, int]:
         """The node that an alias stands for, and how many nodes it is."""
@@ -184,12 +177,11 @@ class _Tree:
         """The type of an unquoted word. Dates, merge keys and numbers in other bases are text."""
         if text in ("", "~", "null"):
             return None
-        for pattern, kind in _NUMBERS if text[0] in _STARTS_OF_NUMBERS else ():
-            if pattern.fullmatch(text) and len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
-                return kind(text)
-            if pattern.fullmatch(text):
-                self.spoil(place, f"{quote(text)} is no number that can be used")
-                return text
+        if number := _NUMBER.fullmatch(text):
+            if len(text) <= MAX_CHARACTERS_OF_A_NUMBER:
+                return int(text) if number["whole"] else float(text)
+            self.spoil(place, f"{quote(text)} is no number that can be used")
+            return text
         return _BOOLEANS.get(text.lower() if text in (text.lower(), text.title(), text.upper()) else "", text)
 
     def _refuse_tag(self, tag: str, place: Place) -> None:
