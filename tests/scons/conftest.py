@@ -170,6 +170,7 @@ class Stranger(Project):
 
 def copy_tree(source: Path, target: Path) -> None:
     """Copy a folder with its file times. Python would take twice as long as `cp`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "--archive", "--no-target-directory", source, target], check=True)
 
 

@@ -34,6 +34,17 @@ Node = Any
 READS_NO_MORE = ScannerBase(lambda node, env, path: [], name="layermatrix step")
 
 
+def own_value(env: Env, text: str) -> Node:
+    """A value that files depend on, declared by this package."""
+    node = env.Value(text)
+    node.attributes.layered = True
+    return node
+
+
+def is_own(node: Node) -> bool:
+    return bool(getattr(node.attributes, "layered", False))
+
+
 def compiled(env: Env, target: str, source: Node) -> list[Node]:
     """One object file."""
     made = _identified(env, env.StaticObject(target, source))
@@ -81,7 +92,7 @@ def lone_library(env: Env, source: str) -> list[Node]:
 def printed(env: Env, names: Sequence[str], how: Step, folder: str = "gen") -> list[Node]:
     """Generated files. They depend on the resolved variant and on the templates that it uses."""
     variant = env["LAYERED_CELL"].variant
-    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], env.Value(variant.as_value)
+    targets, source = [f"#$BUILD_DIR/{folder}/{name}" for name in names], own_value(env, variant.as_value)
     made = step(env, "GENERATE", targets, [source], how)
     env.Depends(made, templates(env))
     return made
@@ -114,7 +125,7 @@ def step(
     made = env.Command(targets, sources, Action(_Execute(how), word), source_scanner=READS_NO_MORE)
     name = module or how.__module__
     digest = dependencies.library(env["LAYERED"].root).digest(name)
-    env.Depends(made, env.Value(f"{how.__qualname__} of {name} {digest}"))
+    env.Depends(made, own_value(env, f"{how.__qualname__} of {name} {digest}"))
     return list(made)
 
 

@@ -59,7 +59,7 @@ def _cell(env: Env, cell: Cell, folder: str) -> Env:
     made = env.Clone(
         LAYERED_CELL=cell,
         **_settings_of(cell.variant),
-        LAYERED_IDENTITY=env.Value(f"{compiler.identity}{cell.environment or ''}"),
+        LAYERED_IDENTITY=builders.own_value(env, f"{compiler.identity}{cell.environment or ''}"),
         BUILD_DIR=path,
         CC=_words(compiler.command),
         CXX=_words(compiler.cxx),

@@ -17,6 +17,7 @@ from layermatrix.core import process
 from layermatrix.model.matrix import NATIVE
 from layermatrix.scons import builders, run
 from layermatrix.scons.builders import printed
+from layermatrix.scons.settled import Settled
 
 if TYPE_CHECKING:
     from layermatrix.build.buildstate import BuildState
@@ -46,7 +47,12 @@ def libraries(env: Env) -> list[Node]:
     If the catalogue has a soversion, the shared library's soname contains its first number, and a symbolic
     link with that name is created in the same folder.
     """
-    system = env["LAYERED_CELL"].variant.system
+    cell = env["LAYERED_CELL"]
+    system = cell.variant.system
+    names = [system.shared, system.static]
+    settled = Settled(env, (cell.id, cell.variant.as_value, str(env["LAYERED_IDENTITY"])))
+    if left_out := settled.found(names):
+        return left_out
     objects = [builders.object_of(env, source) for source in _library_sources(env)]
     shared_only, static_only = (
         [builders.object_of(env, env.File(f"#{env['LAYERED'].sources}/{name}")) for name in names]
@@ -56,7 +62,9 @@ def libraries(env: Env) -> list[Node]:
     shared = env.SharedLibrary(f"#$BUILD_DIR/{system.shared}", [*objects, *shared_only], SHLINKFLAGS=flags)
     if system.soversion:
         _link_beside(env, shared[0], system.soname)
-    return [*shared, *env.StaticLibrary(f"#$BUILD_DIR/{system.static}", [*objects, *static_only])]
+    made = [*shared, *env.StaticLibrary(f"#$BUILD_DIR/{system.static}", [*objects, *static_only])]
+    settled.record(made, [system.soname] if system.soversion else [])
+    return made
 
 
 def _link_beside(env: Env, shared: Node, name: str) -> None:
