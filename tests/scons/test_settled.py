@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.scons.conftest import copy_tree
 
 if TYPE_CHECKING:
     from tests.scons.conftest import Project
@@ -79,14 +80,17 @@ CHANGES: dict[str, Callable[[Project, str], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_each_change_is_noticed(settled: Project, cc: str, what: str) -> None:
+def test_each_change_is_noticed_as_without_a_record(settled: Project, cc: str, tmp_path: Path) -> None:
     cell = f"build/apart-release-{cc}"
-    CHANGES[what](settled, cell)
-    run = settled.build(*LIBS)
-    assert run.actions
-    settled.path(f"{cell}/.settled.json").unlink(missing_ok=True)
-    assert not settled.would(*LIBS).actions, "the build left something out"
+    for what, change in CHANGES.items():
+        copy = type(settled)(tmp_path / what)
+        copy_tree(settled.root, copy.root)
+        assert "pool.o" not in graph(copy), "a copy is settled, too"
+        change(copy, cell)
+        noticed = copy.would(*LIBS).actions
+        copy.path(f"{cell}/.settled.json").unlink()
+        assert noticed == copy.would(*LIBS).actions
+        assert noticed, what
 
 
 def test_other_flags_are_noticed(settled: Project) -> None:
