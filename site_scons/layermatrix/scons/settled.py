@@ -55,8 +55,7 @@ class Settled:
 
     def __init__(self, env: Env, values: Sequence[str]) -> None:
         build: BuildState = env["LAYERED"]
-        self.env, self.top = env, Path(env.Dir("#").abspath)
-        self.folder = Path(env.Dir("$BUILD_DIR").abspath)
+        self.env, self.top, self.folder = env, env.Dir("#").abspath, env.Dir("$BUILD_DIR").abspath
         self.is_used = build.builds_libraries_only and _is_decided_by_scons(env)
         code = dependencies.library(build.root).digest(f"{__package__}.tool")
         texts = (SCons.__version__, code, str(env.subst(COMMANDS)), *values) if self.is_used else ()
@@ -65,9 +64,10 @@ class Settled:
     def found(self, names: Sequence[str]) -> list[Node] | None:
         """The libraries with these names as plain files, if they are as recorded."""
         try:
-            known = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) if self.is_used else {}
+            known = json.loads(Path(self.folder, RECORD).read_text(encoding="utf-8")) if self.is_used else {}
             same = known["key"] == self.key and all(
-                _known_state(self.top / path) == tuple(state) for path, state in known["files"].items()
+                _known_state(str(Path(self.top, path))) == tuple(state)
+                for path, state in known["files"].items()
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -78,28 +78,30 @@ class Settled:
         names of other files in the folder that go with them."""
         self.env.Clean(made, f"#$BUILD_DIR/{RECORD}")
         if self.is_used and not run.is_dry():
-            roots = [Path(self.env.Dir(path).abspath) for path in self.env["CPPPATH"]]
-            atexit.register(self._record, list(made), [self.folder / name for name in beside], roots)
+            roots = [self.env.Dir(path).abspath for path in self.env["CPPPATH"]]
+            links = [f"{self.folder}{os.sep}{name}" for name in beside]
+            atexit.register(self._record, list(made), links, roots)
 
-    def _record(self, made: Sequence[Node], beside: Sequence[Path], roots: Sequence[Path]) -> None:
+    def _record(self, made: Sequence[Node], beside: Sequence[str], roots: Sequence[str]) -> None:
         nodes = list(_graph(made))
         is_known = all(_is_file(node) or builders.is_own(node) for node in nodes)
         if not is_known or any(node.get_state() not in DONE for node in made):
             return
         files = [node.rfile() for node in nodes if _is_file(node)]
-        inputs = {Path(node.abspath): _seen(node) for node in files if not node.is_derived()}
+        inputs = {node.abspath: _seen(node) for node in files if not node.is_derived()}
         # a new header may hide another one
-        folders = {*roots, *(path.parent for path in inputs)}
-        others = (path for path in (*_scripts(), *folders) if not path.is_relative_to(self.folder))
-        inputs |= {path: _state(path) for path in others}
-        outputs = [*(Path(node.abspath) for node in files if node.is_derived()), *beside]
+        folders = {*roots, *(path.rpartition(os.sep)[0] for path in inputs)}
+        others = (path for path in (*_scripts(), *folders) if not path.startswith(f"{self.folder}{os.sep}"))
+        inputs |= {path: _known_state(path) for path in others}
+        outputs = [*(node.abspath for node in files if node.is_derived()), *beside]
         states = {**inputs, **{path: _state(path) for path in outputs}}
         is_sure = all(state and state[0] < STARTED_NS - SURE_NS for state in inputs.values())
         if is_sure and all(states.values()):
             # a copy of the project has a record of its own files
-            named = {os.path.relpath(path, self.top): states[path] for path in sorted(states)}
+            named = {path.removeprefix(f"{self.top}{os.sep}"): states[path] for path in sorted(states)}
             with contextlib.suppress(OSError):  # without the record, the next build takes longer
-                records.write(self.folder / RECORD, {"key": self.key, "files": named})
+                text = json.dumps({"key": self.key, "files": named}, indent=0)
+                records.write_text(Path(self.folder, RECORD), text)
 
 
 def _is_decided_by_scons(env: Env) -> bool:
@@ -131,22 +133,22 @@ def _seen(node: Node) -> State | None:
     return (found.st_mtime_ns, found.st_size) if found else None
 
 
-def _state(path: Path) -> State | None:
+def _state(path: str) -> State | None:
     try:
-        found = path.stat()
+        found = Path(path).stat()
     except OSError:
         return None
     return found.st_mtime_ns, 0 if stat.S_ISDIR(found.st_mode) else found.st_size
 
 
-_known_state = functools.cache(_state)  # of a source that many cells share
+_known_state = functools.cache(_state)  # of a source or a folder that many cells share
 
 
 @functools.cache
-def _scripts() -> list[Path]:
+def _scripts() -> list[str]:
     """The project's own Python files that this run has read: what declares the graph besides this package."""
-    scripts = [Path(node.rfile().abspath) for node in SCons.Node.SConscriptNodes]
+    scripts = [node.rfile().abspath for node in SCons.Node.SConscriptNodes]
     files = [Path(getattr(module, "__file__", None) or "/") for module in list(sys.modules.values())]
     top, package = Path.cwd(), dependencies.LIBRARY
     own = (path for path in files if path.is_relative_to(top) and "site-packages" not in path.parts)
-    return [*scripts, *(path for path in own if not path.is_relative_to(package))]
+    return [*scripts, *(str(path) for path in own if not path.is_relative_to(package))]
