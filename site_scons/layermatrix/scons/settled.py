@@ -57,9 +57,10 @@ class Settled:
         build: BuildState = env["LAYERED"]
         self.env, self.top, self.folder = env, env.Dir("#").abspath, env.Dir("$BUILD_DIR").abspath
         self.is_used = build.builds_libraries_only and _is_decided_by_scons(env)
-        code = dependencies.library(build.root).digest(f"{__package__}.tool")
-        texts = (SCons.__version__, code, str(env.subst(COMMANDS)), *values) if self.is_used else ()
-        self.key = hashlib.sha256("\0".join(texts).encode(errors="surrogateescape")).hexdigest()
+        if self.is_used:
+            code = dependencies.library(build.root).digest(f"{__package__}.tool")
+            texts = (SCons.__version__, code, str(env.subst(COMMANDS)), *values)
+            self.key = hashlib.sha256("\0".join(texts).encode(errors="surrogateescape")).hexdigest()
 
     def found(self, names: Sequence[str]) -> list[Node] | None:
         """The libraries with these names as plain files, if they are as recorded."""
@@ -108,7 +109,8 @@ def _is_decided_by_scons(env: Env) -> bool:
     """Whether SCons decides what is up to date, by all that it knows. With -c, it needs every node."""
     deciders = (env.decide_target, env.decide_source)
     options = ("clean", "implicit_deps_unchanged")
-    is_usual = all(Path(decider.__code__.co_filename).is_relative_to(SCONS) for decider in deciders)
+    codes = [getattr(decider, "__code__", None) for decider in deciders]
+    is_usual = all(code and Path(code.co_filename).is_relative_to(SCONS) for code in codes)
     return is_usual and not any(SCons.Script.GetOption(option) for option in options)
 
 
