@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-enum { FORKS = 600, PATIENCE_SECONDS = 60, SLOTS = 3000 };
+enum { FORKS = 1500, PATIENCE_SECONDS = 60, SLOTS = 3000 };
 
 static atomic_int forks, failures;
 

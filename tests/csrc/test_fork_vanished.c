@@ -5,7 +5,7 @@
 
 #include "block.h"
 
-enum { THREADS = 6, MAILBOXES = 64, FORKS = 16, CHILD_SECONDS = 30, OWNED = 3000 };
+enum { THREADS = 6, MAILBOXES = 64, FORKS = 40, CHILD_SECONDS = 30, OWNED = 3000 };
 
 static atomic_bool stop;
 

@@ -1,6 +1,6 @@
 """Leave out the graph of libraries that are as an earlier build left them.
 
-SCons takes about a millisecond to find that an object need not be made. With a hundred cells, that is nearly
+SCons takes time for each object, also to find that it need not be made. With a hundred cells, that is nearly
 all of a build with nothing to do. A build of libraries therefore records for each cell what SCons decided by:
 a digest of the commands and values in the graph, and time and size of each file. If all of that is the same
 in a later build, the libraries are declared as files that exist, without the graph behind them.
