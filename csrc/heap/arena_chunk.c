@@ -1,6 +1,7 @@
 // Chunks of the page arena: mapped, and listed in the registry.
 #include "heap/arena_chunk.h"
 
+#include "heap/large.h"
 #include "os/os.h"
 
 static void tag_pages(const arena_chunk_t *chunk, tiny_tag_t tag)
@@ -15,11 +16,14 @@ void arena_chunk_unmap(arena_chunk_t *chunk)
     os_unmap_guarded(chunk, hak_round_up(sizeof *chunk, OS_PAGE), 0);
 }
 
-arena_chunk_t *arena_chunk_map(void)
+arena_chunk_t *arena_chunk_map(arena_age_t *age)
 {
     arena_chunk_t *chunk = os_map(hak_round_up(sizeof *chunk, OS_PAGE), OS_PAGE);
     if (chunk == NULL) return NULL;
-    chunk->start = os_map_guarded(PAGE_ARENA_CHUNK, HAK_PAGE, CANARY_GUARD);
+    *age = (arena_age_t){.freed_at = os_clock_ms()};
+    chunk->start = large_give_up(PAGE_ARENA_CHUNK, HAK_PAGE, &age->freed_at);
+    if (chunk->start != NULL) age->dirty = ARENA_CHUNK_UNITS;
+    else chunk->start = os_map_guarded(PAGE_ARENA_CHUNK, HAK_PAGE, CANARY_GUARD);
     chunk->huge_pages = true;
     if (chunk->start != NULL && tiny_registry_reserve(chunk->start, PAGE_ARENA_CHUNK)) return chunk;
     arena_chunk_unmap(chunk);

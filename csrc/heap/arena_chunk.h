@@ -49,8 +49,9 @@ typedef struct arena_chunk {
     arena_node_t node[ARENA_NODES_APART ? ARENA_CHUNK_UNITS : 1];
 } arena_chunk_t;
 
-// Maps a chunk that no run lies in; NULL when no memory is available. The caller does not hold the arena's lock.
-arena_chunk_t *arena_chunk_map(void);
+// Makes a chunk that no run lies in, of free memory of large blocks or of new one, and sets the memory's age; NULL when no memory
+// is available. The caller does not hold the arena's lock.
+arena_chunk_t *arena_chunk_map(arena_age_t *age);
 void arena_chunk_unmap(arena_chunk_t *chunk);
 
 // Makes the registry lead from the chunk's addresses to the chunk; or no longer.

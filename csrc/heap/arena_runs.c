@@ -36,14 +36,14 @@ bool arena_runs_are_surplus(void)
 
 // ---- chunks
 
-void arena_runs_add_chunk(arena_chunk_t *chunk)
+void arena_runs_add_chunk(arena_chunk_t *chunk, arena_age_t age)
 {
     arena_chunk_publish(chunk);
     chunk->next = arena.chunks;
     if (chunk->next != NULL) chunk->next->previous = chunk;
     arena.chunks = chunk;
     arena.chunk_count++;
-    arena_free_add(chunk, 0, ARENA_CHUNK_UNITS, (arena_age_t){.freed_at = os_clock_ms(), .dirty = 0});
+    arena_free_add(chunk, 0, ARENA_CHUNK_UNITS, age);
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on))
         hak_debug_print("[hakmem:page_arena.init] chunk %p, %zu mapped\n", (void *)chunk->start,

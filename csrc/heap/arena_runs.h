@@ -15,13 +15,13 @@ typedef struct arena_state {
     arena_chunk_t *chunks;
     size_t chunk_count;
     size_t units_used;
-    size_t clean_taken; // units of chunks mapped since other pools were last asked to make room
+    size_t clean_taken; // units of chunks newly mapped since other pools were last asked to make room
     hak_demand_t demand;
 } arena_state_t;
 extern arena_state_t arena;
 
 // Adds a mapped chunk, as one free run; or removes the chunk, whose only run is on no list.
-void arena_runs_add_chunk(arena_chunk_t *chunk);
+void arena_runs_add_chunk(arena_chunk_t *chunk, arena_age_t age);
 void arena_runs_forget_chunk(arena_chunk_t *chunk);
 
 // Takes `units` from a free run, from its first aligned address on; the parts before and after stay free. *zeroed is

@@ -434,6 +434,23 @@ size_t large_return(size_t most, uint32_t now, uint32_t delay)
     return bytes;
 }
 
+char *large_give_up(size_t size, size_t alignment, uint32_t *freed_at)
+{
+    if (LARGE_GUARDS || large_extents_bytes() < size) return NULL;
+    char *start = NULL;
+    os_lock(&large.lock);
+    large_extent_t *extent = large_extents_take(size, alignment);
+    if (extent != NULL && extent->size == size) {
+        start = extent->start;
+        *freed_at = extent->freed_at;
+        large_extent_drop_record(extent);
+    } else if (extent != NULL) {
+        large_extents_put_back(extent); // no record was left for its rest
+    }
+    os_unlock(&large.lock);
+    return start;
+}
+
 large_usage_t large_usage(void)
 {
     os_lock(&large.lock);

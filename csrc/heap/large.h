@@ -23,6 +23,10 @@ size_t large_usable_size(const void *block);
 // Returns the block's new address, which may be the old one; NULL leaves the block unchanged. size > 0.
 void *large_resize(void *block, size_t size);
 
+// Gives up free memory to another pool: `size` bytes, aligned, whose pages have records. They may hold memory that has been free
+// since *freed_at, by os_clock_ms. NULL if no free extent is long enough, and always with full checks.
+char *large_give_up(size_t size, size_t alignment, uint32_t *freed_at);
+
 // Unmaps up to `most` bytes of extents that have been free for `delay` milliseconds; returns the number of bytes
 // unmapped. `now` is os_clock_ms().
 size_t large_return(size_t most, uint32_t now, uint32_t delay);

@@ -41,11 +41,12 @@ static bool add_chunk(void)
     static const hak_decay_pool_t functions = {usage_for_decay, page_arena_return};
     hak_decay_register_pool(HAK_POOL_RUNS, &functions);
     os_unlock(&arena.lock);
-    arena_chunk_t *chunk = arena_chunk_map();
+    arena_age_t age;
+    arena_chunk_t *chunk = arena_chunk_map(&age);
     os_lock(&arena.lock);
     if (chunk == NULL) return false;
-    arena.clean_taken += ARENA_CHUNK_UNITS;
-    arena_runs_add_chunk(chunk);
+    arena.clean_taken += ARENA_CHUNK_UNITS - age.dirty;
+    arena_runs_add_chunk(chunk, age);
     return true;
 }
 

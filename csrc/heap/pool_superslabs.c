@@ -3,6 +3,7 @@
 
 #include "debug/messages.h"
 #include "hardened/canary.h"
+#include "heap/large.h"
 #include "os/os.h"
 
 pool_t hak_pool;
@@ -256,11 +257,15 @@ bool pool_is_reserved(const superslab_t *superslab)
     return superslab->reserved;
 }
 
-static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
+static void set_reserved(superslab_t *superslab, bool reserved)
+{
+    superslab->reserved = reserved;
+}
+
+static void set_class(superslab_t *superslab, size_t class, unsigned rank)
 {
     superslab->class = (uint8_t)class;
     superslab->rank = (uint8_t)rank;
-    superslab->reserved = reserved;
 }
 
 #else
@@ -281,39 +286,63 @@ bool pool_is_reserved(const superslab_t *superslab)
     return false;
 }
 
-static void set_class(superslab_t *superslab, size_t class, unsigned rank, bool reserved)
+static void set_reserved(superslab_t *superslab, bool reserved)
+{
+    (void)superslab;
+    (void)reserved;
+}
+
+static void set_class(superslab_t *superslab, size_t class, unsigned rank)
 {
     (void)superslab;
     (void)class;
     (void)rank;
-    (void)reserved;
 }
 
 #endif
 
-static char *map_start(unsigned pages, bool *reserved)
+// Free memory of large blocks becomes a superslab, so that a program which frees large blocks and then allocates small ones
+// needs no more memory, and no new pages.
+static char *take_from_large(uint32_t *freed_at)
 {
-    char *start = pages == SUPERSLAB_PAGES ? take_reserved() : NULL;
-    *reserved = start != NULL;
-    if (start != NULL) return start;
-    return pages == SUPERSLAB_PAGES ? map_in_free_place() : map_addresses(pages * HAK_PAGE);
+    char *start = large_give_up(SUPERSLAB_SIZE, SUPERSLAB_SIZE, freed_at);
+    if (start == NULL || LIKELY(*place_of(start) == 0)) return start;
+    os_unmap(start, SUPERSLAB_SIZE);
+    return NULL;
+}
+
+// Finds addresses for the superslab, and sets what depends on where they are from.
+static void place(superslab_t *superslab, unsigned pages)
+{
+    uint32_t all = row_at(0, pages), freed_at;
+    bool whole = pages == SUPERSLAB_PAGES;
+    *superslab =
+        (superslab_t){.start = whole ? take_reserved() : NULL, .all = all, .free = all, .huge_pages = true};
+    set_reserved(superslab, superslab->start != NULL);
+    if (superslab->start != NULL) return;
+    if (whole) superslab->start = take_from_large(&freed_at);
+    if (superslab->start != NULL) {
+        superslab->dirty = all;
+        for (unsigned i = 0; i < pages; i++) superslab->freed_at[i] = freed_at;
+    } else {
+        superslab->start = whole ? map_in_free_place() : map_addresses(pages * HAK_PAGE);
+    }
 }
 
 // `class`, `rank`: of the superslab's slabs, with full checks.
 static bool map_pages(superslab_t *superslab, unsigned pages, size_t class, unsigned rank)
 {
     size_t size = pages * HAK_PAGE;
-    bool reserved;
-    char *start = map_start(pages, &reserved);
+    place(superslab, pages);
+    char *start = superslab->start;
     if (start == NULL) return false;
-    uint32_t all = row_at(0, pages);
-    *superslab = (superslab_t){.start = start, .all = all, .free = all, .huge_pages = true};
-    set_class(superslab, class, rank, reserved);
+    set_class(superslab, class, rank);
     if (tiny_registry_reserve(start, size) && map_notes(superslab)) {
         count_at_place(superslab, +1);
+        hak_pool.dirty_pages += (unsigned)__builtin_popcount(superslab->dirty);
         return true;
     }
-    if (reserved) put_back_reserved(start);
+    if (pool_is_reserved(superslab)) put_back_reserved(start);
     else os_unmap_guarded(start, size, CANARY_GUARD);
     return false;
 }

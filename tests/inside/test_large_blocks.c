@@ -120,6 +120,42 @@ static void aligned_blocks_are_cut_out_of_free_extents(void)
     }
 }
 
+static void free_extents_serve_other_pools(void)
+{
+    bool zeroed;
+    uint32_t freed_at = 0;
+    give_back_all();
+    unsigned char *whole = take(16 * MIB, 16, &zeroed);
+    memset(whole, 1, 16 * MIB);
+    give(whole);
+    uint32_t now = os_clock_ms();
+    size_t cached = large_usage().cached_bytes;
+    unsigned char *part = (void *)large_give_up(2 * MIB, 2 * MIB, &freed_at);
+    if (IS_HARDENED) { // what was freed there must not be used again soon
+        T_CHECK(part == NULL, "a freed block's memory went to another pool");
+        return;
+    }
+    T_CHECK(part >= whole && part + 2 * MIB <= whole + 16 * MIB, "%p is not of the free extent",
+            (void *)part);
+    T_CHECK_ALIGNED(part, 2 * MIB);
+    T_CHECK(part[0] == 1 && part[2 * MIB - 1] == 1, "the memory was returned first");
+    T_CHECK(now - freed_at < 1000, "freed %u ms ago", now - freed_at);
+    T_CHECK(large_usage().cached_bytes == cached - 2 * MIB, "%zu of %zu bytes are free",
+            large_usage().cached_bytes, cached);
+    T_CHECK(large_give_up(32 * MIB, HAK_PAGE, &freed_at) == NULL, "more was given up than was free");
+    T_CHECK(large_usage().cached_bytes == cached - 2 * MIB, "a refusal took something away");
+    unsigned char *rest[6];
+    for (int i = 0; i < 6; i++) {
+        rest[i] = take(MIB, 16, &zeroed);
+        memset(rest[i], 2, MIB);
+    }
+    T_CHECK(part[0] == 1 && part[2 * MIB - 1] == 1, "a block lies in what was given up");
+    T_CHECK_DIES(large_free(part));
+    for (int i = 0; i < 6; i++) give(rest[i]);
+    os_unmap(part, 2 * MIB);
+    give_back_all();
+}
+
 // No block overlaps another one, for any sequence of operations.
 static void blocks_never_overlap_while_others_come_and_go(void)
 {
@@ -208,6 +244,7 @@ int main(void)
     T_RUN(blocks_and_cached_mappings_are_counted_and_bounded);
     T_RUN(free_extents_are_joined_and_split);
     T_RUN(aligned_blocks_are_cut_out_of_free_extents);
+    T_RUN(free_extents_serve_other_pools);
     T_RUN(blocks_never_overlap_while_others_come_and_go);
     T_RUN(a_block_keeps_its_contents_when_it_is_resized);
     T_RUN(misuse_ends_the_process);

@@ -4,6 +4,7 @@
 
 #include "heap/arena_asked.h"
 #include "heap/arena_return.h"
+#include "heap/large.h"
 #include "heap/page_arena.h"
 #include "os/os.h"
 #include "registry/tiny_link.h"
@@ -177,6 +178,35 @@ static void what_is_free_goes_back(void)
             "%zu chunks are left for %zu bytes", usage.chunks, usage.bytes_used);
 }
 
+// Otherwise a program that frees large blocks and then allocates medium ones would hold the memory of both.
+static void free_large_blocks_become_chunks(void)
+{
+    enum { SIZE = 16 << 20, RUNS = 20, RUN = 300000 };
+    unsigned char *runs[RUNS];
+    bool zeroed;
+    if (TINY_CHECKS >= TINY_CHECKS_FULL) return; // a freed block's memory is not used again soon there
+    page_arena_return(SIZE_MAX, os_clock_ms(), 0);
+    size_t chunks = page_arena_usage().chunks;
+    unsigned char *block = large_alloc(SIZE, 16, &zeroed);
+    T_CHECK(block != NULL, "no block");
+    memset(block, 1, SIZE);
+    large_free(block);
+    unsigned inside = 0;
+    for (int i = 0; i < RUNS; i++) {
+        runs[i] = page_arena_alloc(RUN, 16, &zeroed);
+        bool within = runs[i] >= block && runs[i] < block + SIZE;
+        T_CHECK(!within || !zeroed, "a run with old contents is called zeroed");
+        inside += within;
+    }
+    T_CHECK(page_arena_usage().chunks > chunks && inside >= RUNS - PAGE_ARENA_CHUNK / RUN,
+            "only %u of %d runs lie in what was free", inside, RUNS);
+    for (int i = 0; i < RUNS; i++) give(runs[i]);
+    size_t dirty = page_arena_usage().bytes_dirty;
+    T_CHECK(dirty >= (size_t)RUNS * RUN, "only %zu free bytes hold memory", dirty);
+    T_CHECK(page_arena_return(SIZE_MAX, os_clock_ms(), 0) >= dirty, "not all of it is returned");
+    large_return(SIZE_MAX, os_clock_ms(), 0);
+}
+
 static void misuse_ends_the_process(void)
 {
     unsigned char *block = take(50000, 16);
@@ -197,6 +227,7 @@ int main(void)
     T_RUN(what_is_called_zeroed_is_zero);
     T_RUN(memory_goes_back_in_steps);
     T_RUN(what_is_free_goes_back);
+    T_RUN(free_large_blocks_become_chunks);
     T_RUN(misuse_ends_the_process);
     return 0;
 }

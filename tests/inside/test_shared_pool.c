@@ -3,6 +3,7 @@
 #include "inside.h"
 
 #include "hardened/canary.h"
+#include "heap/large.h"
 #include "heap/shared_pool.h"
 #include "heap/tiny_slabs.h"
 #include "os/os.h"
@@ -128,6 +129,34 @@ static void pages_come_in_the_order_of_their_addresses_or_by_chance(void)
     for (int i = 0; i < PAGES; i++) check_and_give(i);
 }
 
+// Otherwise a program that frees large blocks and then allocates small ones would hold the memory of both.
+static void free_large_blocks_become_superslabs(void)
+{
+    enum { MIB = 1 << 20 };
+    bool zeroed;
+    if (T_CHECKS >= 2) return; // a freed block's memory is not used again soon there
+    give_back_all();
+    T_CHECK(shared_pool_usage().superslabs == 0, "superslabs are left");
+    char *block = large_alloc(16 * MIB, 16, &zeroed);
+    T_CHECK(block != NULL, "no block");
+    memset(block, 1, 16 * MIB);
+    large_free(block);
+    size_t is_free = large_usage().cached_bytes;
+    take_pages();
+    for (int i = 0; i < PAGES; i++)
+        T_CHECK(pages[i] >= block && pages[i] < block + 16 * MIB, "page %d is new", i);
+    shared_pool_usage_t usage = shared_pool_usage();
+    size_t taken = usage.superslabs * SHARED_POOL_SUPERSLAB;
+    T_CHECK(large_usage().cached_bytes == is_free - taken, "%zu of %zu bytes are free",
+            large_usage().cached_bytes, is_free);
+    T_CHECK(usage.dirty_pages == usage.superslabs * SHARED_POOL_SUPERSLAB / HAK_PAGE - PAGES,
+            "%zu free pages hold memory", usage.dirty_pages);
+    for (int i = 0; i < PAGES; i++) check_and_give(i);
+    T_CHECK(give_back_all() >= taken, "not all of it is returned");
+    T_CHECK(shared_pool_usage().superslabs == 0, "superslabs are left");
+    large_return(SIZE_MAX, os_clock_ms(), 0);
+}
+
 int main(void)
 {
     T_RUN(pages_come_in_the_order_of_their_addresses_or_by_chance); // first: no page is used yet
@@ -135,5 +164,6 @@ int main(void)
     T_RUN(what_was_given_is_taken_again_before_more_is_mapped);
     T_RUN(rows_of_pages_are_aligned_and_apart);
     T_RUN(everything_free_is_returned_on_request);
+    T_RUN(free_large_blocks_become_superslabs);
     return 0;
 }
