@@ -28,10 +28,11 @@ ALIAS = '    cell.Alias("libs", libraries)\n'
 
 
 def make_older(root: Path) -> None:
-    """Set the times of all files to a minute ago. One that was changed within a second is not recorded."""
+    """Set the times of the project's own files to a minute ago. One that was changed within a second is not
+    recorded."""
     past = time.time() - 60
     for path in (root, *root.rglob("*")):
-        if "build" not in path.parts and not path.is_symlink():
+        if not {"build", "tools"} & set(path.relative_to(root).parts) and not path.is_symlink():
             os.utime(path, (past, past))
 
 
