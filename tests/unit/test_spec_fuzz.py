@@ -113,7 +113,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def only_changed_files_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parse a file of `REAL` once for all mutants that do not change it: parsing takes a third of the time."""
+    """Parse a file of `REAL` once for all mutants without a change in it: parsing is a third of the time."""
 
     def read_document(file: Path, shown: str, report: Report) -> Node | None:
         if not file.is_file() or file.read_bytes() != REAL.get(file.name):
