@@ -172,7 +172,7 @@ class Stranger(Project):
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder with its file times. What no build writes is linked, which takes a sixth of the time: a
+    """Copy a folder with its file times. What no build writes is linked, which takes a sixth of the time. A
     test must not write into a file that is there, see `Project.write`."""
     target.mkdir(parents=True, exist_ok=True)
     linked = [path for path in source.iterdir() if path.is_dir() and path.name != "build"]
