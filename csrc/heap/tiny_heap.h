@@ -40,6 +40,7 @@ typedef struct tiny_outgoing {
 typedef struct tiny_outbox {
     uint32_t used;
     uint32_t weight; // of all blocks
+    uint32_t most; // weight at which all is sent
     uint8_t places[TINY_OUTBOX_PLACES];
     tiny_outgoing_t words[TINY_OUTBOX_WORDS];
 } tiny_outbox_t;
@@ -61,7 +62,7 @@ typedef struct tiny_heap {
     uint32_t rooms[TINY_CLASSES]; // number of slabs in with_room
     size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
     size_t bytes_out_peak; // since the heap was last found to have shrunk
-    uint32_t took_at; // the clock of new slabs when the thread last took blocks
+    _Atomic(uint32_t) took_at; // the clock of new slabs when the thread last took blocks
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
     uint32_t pause; // new slabs to take before the next search
     uint32_t grown; // pages taken whose memory was not present, since the owner last asked
@@ -110,8 +111,11 @@ size_t tiny_heaps_live(void);
 // Between tiny_heap_begin and tiny_heap_end the owner may leave its heap in any state: no fork and no visit happens in
 // between. They nest.
 // tiny_heaps_forking: a fork or a visit is in progress.
+// tiny_heaps_visiting: it is a visit, for which only the owner of tiny_heaps_visited waits.
 // tiny_heaps_awaited: a fork waits for the end of a change.
 extern _Atomic(bool) tiny_heaps_forking;
+extern _Atomic(bool) tiny_heaps_visiting;
+extern _Atomic(tiny_heap_t *) tiny_heaps_visited;
 extern _Atomic(bool) tiny_heaps_awaited;
 void tiny_heap_wait_for_fork(tiny_heap_t *heap) COLD;
 

@@ -120,6 +120,8 @@ void tiny_heaps_give_up(void)
 {
     if (!os_holds(&tiny_heaps.forks)) return;
     atomic_store(&tiny_heaps_awaited, false);
+    atomic_store(&tiny_heaps_visited, NULL);
+    atomic_store(&tiny_heaps_visiting, false);
     atomic_store(&tiny_heaps_forking, false);
 }
 

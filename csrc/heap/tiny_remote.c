@@ -22,19 +22,21 @@ static tiny_block_t *first_of(const tiny_slab_t *slab, size_t word, uint64_t blo
     return tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(blocks));
 }
 
-// Adds the slab to the pending ones of its owner.
-static tiny_heap_t *add_pending(tiny_remote_t *remote)
+static tiny_heap_t *owner_of(const tiny_slab_t *slab)
 {
-    const tiny_slab_t *slab = remote->slab;
     unsigned owner = TINY_TAG_OWNER(tiny_registry_tag(slab->start));
     tiny_heap_t *heap = atomic_load_explicit(&tiny_heaps.by_id[owner], memory_order_acquire);
     if (UNLIKELY(heap == NULL)) hak_die("double free", slab->start); // no heap owns the slab
-    atomic_fetch_add_explicit(&heap->pending_count, 1, memory_order_relaxed);
+    return heap;
+}
+
+void tiny_remote_list(tiny_heap_t *heap, tiny_remote_t *first, tiny_remote_t *last, uint32_t count)
+{
+    atomic_fetch_add_explicit(&heap->pending_count, count, memory_order_relaxed);
     tiny_remote_t *old = atomic_load_explicit(&heap->pending, memory_order_relaxed);
     do {
-        remote->next = old;
-    } while (!atomic_compare_exchange_weak(&heap->pending, &old, remote));
-    return heap;
+        last->next = old;
+    } while (!atomic_compare_exchange_weak(&heap->pending, &old, first));
 }
 
 // True: the slab had no remote blocks, so it is to be listed.
@@ -47,13 +49,14 @@ static bool add_blocks(const tiny_slab_t *slab, size_t word, uint64_t blocks)
     return old == 0 && atomic_fetch_add(&remote->words, (uint64_t)1 << at) == 0;
 }
 
-tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks)
+tiny_remote_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks, tiny_heap_t **owner)
 {
     if (!add_blocks(slab, word, blocks)) return NULL;
     tiny_remote_t *remote = remote_of(slab, word);
     remote->slab =
         slab; // always the same; written here, so that memory for remote blocks is touched only if there are any
-    return add_pending(remote);
+    *owner = owner_of(slab);
+    return remote;
 }
 
 // ---- blocks that look like those in a cache of the owner
@@ -158,7 +161,7 @@ static void take_in(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t b
 {
     tiny_slab_t *slab = remote->slab;
     if (UNLIKELY(TINY_TAG_OWNER(tiny_registry_tag(slab->start)) != heap->id)) {
-        add_pending(remote);
+        tiny_remote_list(owner_of(slab), remote, remote, 1);
         return;
     }
     size_t class = slab->class;
@@ -171,13 +174,14 @@ static void take_in(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t b
 void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by)
 {
     if (LIKELY(atomic_load_explicit(&heap->pending, memory_order_relaxed) == NULL)) return;
+    uint32_t count = 0;
     for (tiny_remote_t *remote = atomic_exchange(&heap->pending, NULL), *next; remote != NULL;
-         remote = next) {
+         remote = next, count++) {
         next = remote->next;
         if (next != NULL) __builtin_prefetch(next, 1);
-        atomic_fetch_sub_explicit(&heap->pending_count, 1, memory_order_relaxed);
         take_in(heap, remote, by);
     }
+    atomic_fetch_sub_explicit(&heap->pending_count, count, memory_order_relaxed);
 }
 
 // A visit leaves some of them doubted.

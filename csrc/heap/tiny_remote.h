@@ -10,10 +10,13 @@ typedef enum tiny_collector {
     TINY_BY_SENDER, // for an idle heap
 } tiny_collector_t;
 
-// Adds blocks of one word of the slab's bits to its remote blocks. Returns the owning heap if the slab was not pending
-// before; else NULL, because the thread that sent the first block notifies the owner. Ends the process if one of the
+// Adds blocks of one word of the slab's bits to its remote blocks. Returns these, and their owner, if the slab was not pending
+// before: the caller lists it. Else NULL, because the thread that sent the first block lists it. Ends the process if one of the
 // blocks is remote already.
-tiny_heap_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks);
+tiny_remote_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks, tiny_heap_t **owner);
+
+// Adds `count` slabs, linked from the first to the last one, to the pending ones of a heap.
+void tiny_remote_list(tiny_heap_t *heap, tiny_remote_t *first, tiny_remote_t *last, uint32_t count);
 
 // Fetches the memory that a post of this word writes to.
 static inline void tiny_remote_prefetch(const tiny_slab_t *slab, size_t word)

@@ -26,7 +26,10 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 
 // ---- slabs of quiet and of idle heaps
 
-#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
+// A heap is quiet if the others have taken as many slabs meanwhile. With more threads than processors, one that only waits for a
+// processor seems to rest; so the number grows with that of the heaps.
+#define QUIET_SLABS 32u
+#define QUIET_SLABS_A_HEAP 2u
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
 #define PAUSE_MOST 64u
@@ -34,7 +37,9 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 static bool is_quiet(const tiny_heap_t *heap)
 {
     return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
-           atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) - heap->took_at >= QUIET_SLABS;
+           atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) -
+                   atomic_load_explicit(&heap->took_at, memory_order_relaxed) >=
+               QUIET_SLABS + QUIET_SLABS_A_HEAP * (uint32_t)tiny_heaps_live();
 }
 
 // Moves slabs with room of one class to an idle heap, from which every heap may adopt them; returns their number.
@@ -77,10 +82,11 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
     for (; looks > 0 && gained < GAINED_SLABS; looks--) {
         tiny_heap_t *quiet = tiny_heaps_by_id(1 + tiny_heaps.next_looked_at++ % tiny_heaps.count);
         if (collect_for_idle(quiet)) gained++;
-        if (quiet == heap || !is_quiet(quiet)) continue;
+        if (quiet == heap || !is_quiet(quiet) || !tiny_visit_enter(quiet)) continue;
         tiny_remote_collect(quiet, TINY_BY_VISIT);
         gained += tiny_slabs_release_empty(quiet);
         if (gained < GAINED_SLABS) gained += offer(quiet, idle, class, GAINED_SLABS - gained);
+        tiny_visit_leave();
     }
     return gained;
 }
@@ -132,7 +138,8 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 
 unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_row_t *row)
 {
-    heap->took_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    uint32_t now = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    atomic_store_explicit(&heap->took_at, now, memory_order_relaxed);
     tiny_heap_collect(heap);
     tiny_slab_t *slab = heap->with_room[class];
     if (slab == NULL) slab = new_slab(heap, class);

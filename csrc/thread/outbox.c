@@ -6,18 +6,29 @@
 #include "heap/tiny_remote.h"
 #include "heap/tiny_visits.h"
 
-#define BATCH_BYTES ((size_t)8 << 10) // a word is sent at this size, but not below two blocks
+#define BATCH_BYTES ((size_t)64 << 10) // a word is sent at this size, but not below LEAST_BLOCKS
+#define LEAST_BLOCKS 8u
 
-// A block weighs its size in units of UNIT bytes, rounded up: so the outbox holds at most MOST_WEIGHT blocks and MOST_WEIGHT units.
+// A block weighs its size in units of UNIT bytes, rounded up. An outbox holds up to its thread's share of SHARED_WEIGHT, within
+// these bounds: the more blocks it sends at once, the more of them lie in one slab, but others cannot use them meanwhile.
 #define UNIT ((size_t)1 << 10)
-#define MOST_WEIGHT 256u
+#define SHARED_WEIGHT 4096u
+#define LEAST_WEIGHT 256u
+#define MOST_WEIGHT 1024u
 
-// The heap is in change.
-static void send_word(tiny_outgoing_t *outgoing)
+// Returns the blocks of the word, which is empty then.
+static uint64_t take_blocks(tiny_outgoing_t *outgoing)
 {
     uint64_t blocks = outgoing->blocks;
     outgoing->blocks = 0;
-    tiny_heap_send(outgoing->slab, outgoing->word, blocks);
+    return blocks;
+}
+
+static uint32_t bound(void)
+{
+    uint32_t share = SHARED_WEIGHT / (uint32_t)(tiny_heaps_live() + 1);
+    if (share < LEAST_WEIGHT) return LEAST_WEIGHT;
+    return share < MOST_WEIGHT ? share : MOST_WEIGHT;
 }
 
 void outbox_send(tiny_heap_t *heap)
@@ -26,11 +37,17 @@ void outbox_send(tiny_heap_t *heap)
     tiny_heap_begin(heap);
     for (unsigned i = 0; i < outbox->used; i++)
         tiny_remote_prefetch(outbox->words[i].slab, outbox->words[i].word);
-    for (unsigned i = 0; i < outbox->used; i++)
-        if (outbox->words[i].blocks != 0) send_word(&outbox->words[i]);
+    tiny_sending_t sending = {0};
+    for (unsigned i = 0; i < outbox->used; i++) {
+        tiny_outgoing_t *outgoing = &outbox->words[i];
+        uint64_t blocks = take_blocks(outgoing);
+        if (blocks != 0) tiny_sending_add(&sending, outgoing->slab, outgoing->word, blocks);
+    }
+    tiny_sending_end(&sending);
     memset(outbox->places, 0, sizeof outbox->places);
     outbox->used = 0;
     outbox->weight = 0;
+    outbox->most = bound();
     tiny_heap_end(heap);
 }
 
@@ -39,20 +56,20 @@ static uint16_t weight_of(size_t size)
     return (uint16_t)((size + UNIT - 1) / UNIT);
 }
 
-// Returns the number of blocks that are enough to be sent: those of a whole word, or BATCH_BYTES, but at least two.
+// Returns the number of blocks that are enough to be sent: those of a whole word, or BATCH_BYTES.
 static uint16_t room_for(size_t size)
 {
     size_t blocks = (BATCH_BYTES + size - 1) / size;
-    return (uint16_t)(blocks < 2 ? 2 : blocks < 64 ? blocks : 64);
+    return (uint16_t)(blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks < 64 ? blocks : 64);
 }
 
 static COLD bool send_complete(tiny_heap_t *heap, tiny_outgoing_t *outgoing)
 {
-    size_t size = tiny_class_size[outgoing->slab->class];
     tiny_heap_begin(heap);
-    heap->outbox.weight -= room_for(size) * (uint32_t)outgoing->weight;
-    outgoing->room = room_for(size);
-    send_word(outgoing);
+    uint64_t blocks = take_blocks(outgoing);
+    heap->outbox.weight -= (uint32_t)__builtin_popcountll(blocks) * outgoing->weight;
+    outgoing->room = room_for(tiny_class_size[outgoing->slab->class]);
+    tiny_heap_send(outgoing->slab, outgoing->word, blocks);
     tiny_heap_end(heap);
     return true;
 }
@@ -82,17 +99,29 @@ static tiny_outgoing_t *outgoing_of(tiny_heap_t *heap, tiny_slab_t *slab, uint32
     }
 }
 
-// A forked child finds the word either without or with the block.
-bool outbox_add(tiny_heap_t *heap, tiny_slab_t *slab, size_t index)
+// A forked child finds the word either without or with the blocks.
+ALWAYS_INLINE bool add(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks, unsigned count)
 {
-    uint64_t bit = (uint64_t)1 << index % 64;
-    tiny_outgoing_t *outgoing = outgoing_of(heap, slab, (uint32_t)(index / 64));
-    if (UNLIKELY((outgoing->blocks & bit) != 0)) tiny_die("double free", tiny_block_at(slab, index));
+    tiny_outgoing_t *outgoing = outgoing_of(heap, slab, (uint32_t)word);
+    uint64_t twice = outgoing->blocks & blocks;
+    if (UNLIKELY(twice != 0))
+        tiny_die("double free", tiny_block_at(slab, word * 64 + (unsigned)__builtin_ctzll(twice)));
     HAK_WRITTEN();
-    outgoing->blocks |= bit;
-    heap->outbox.weight += outgoing->weight;
-    if (--outgoing->room == 0) return send_complete(heap, outgoing);
-    if (LIKELY(heap->outbox.weight < MOST_WEIGHT)) return false;
+    outgoing->blocks |= blocks;
+    heap->outbox.weight += outgoing->weight * count;
+    if (outgoing->room <= count) return send_complete(heap, outgoing);
+    outgoing->room = (uint16_t)(outgoing->room - count);
+    if (LIKELY(heap->outbox.weight < heap->outbox.most)) return false;
     outbox_send(heap);
     return true;
+}
+
+bool outbox_add(tiny_heap_t *heap, tiny_slab_t *slab, size_t index)
+{
+    return add(heap, slab, index / 64, (uint64_t)1 << index % 64, 1);
+}
+
+void outbox_add_row(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks, unsigned count)
+{
+    (void)add(heap, slab, word, blocks, count);
 }

@@ -11,6 +11,9 @@
 // blocks were sent. Ends the process if the block is there already.
 bool outbox_add(tiny_heap_t *heap, tiny_slab_t *slab, size_t index);
 
+// The same for `count` blocks of one word of the slab's bits.
+void outbox_add_row(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks, unsigned count);
+
 // Sends everything.
 void outbox_send(tiny_heap_t *heap);
 
