@@ -109,10 +109,90 @@ static void every_batch_is_allocated_by_a_new_thread(void)
     check_growth(before, "batches allocated by other threads");
 }
 
+// owner: allocates, waits until others have freed its blocks, and allocates the same again.
+enum { OWNERS = 6, EACH = 1500 };
+
+struct owner {
+    size_t size;
+    uint64_t seed;
+    unsigned char *blocks[EACH];
+};
+
+static pthread_barrier_t turn;
+
+static void allocate(struct owner *owner)
+{
+    for (size_t i = 0; i < EACH; i++) {
+        owner->blocks[i] = T_must_malloc(owner->size);
+        T_fill(owner->blocks[i], owner->size, owner->seed + i);
+    }
+}
+
+static void *own(void *argument)
+{
+    struct owner *owner = argument;
+    allocate(owner);
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    allocate(owner);
+    for (size_t i = 0; i < EACH; i++) {
+        T_CHECK_PATTERN(owner->blocks[i], owner->size, owner->seed + i);
+        T_free(owner->blocks[i]);
+    }
+    return NULL;
+}
+
+enum order { UP, DOWN, INWARDS, SCATTERED, ORDERS };
+
+static size_t nth(enum order order, size_t i)
+{
+    if (order == UP) return i;
+    if (order == DOWN) return EACH - 1 - i;
+    if (order == INWARDS) return i % 2 == 0 ? i / 2 : EACH - 1 - i / 2;
+    return i * 1009 % EACH;
+}
+
+// Blocks of several owners, those of one after another or all of them in turn, so that rows of neighbours of any length come.
+static void free_in_order(struct owner *owners, enum order order, size_t in_row)
+{
+    for (size_t begin = 0; begin < EACH; begin += in_row)
+        for (size_t owner = 0; owner < OWNERS; owner++)
+            for (size_t i = begin; i < begin + in_row && i < EACH; i++)
+                T_free(owners[owner].blocks[nth(order, i)]);
+}
+
+static void check_order(size_t size, enum order order, size_t in_row)
+{
+    static struct owner owners[OWNERS];
+    pthread_t threads[OWNERS];
+    for (size_t i = 0; i < OWNERS; i++) {
+        owners[i].size = size;
+        owners[i].seed = (i + 1) * 100000;
+        threads[i] = T_thread(own, &owners[i]);
+    }
+    pthread_barrier_wait(&turn);
+    for (size_t i = 0; i < OWNERS; i++)
+        for (size_t j = 0; j < EACH; j++) T_CHECK_PATTERN(owners[i].blocks[j], size, owners[i].seed + j);
+    free_in_order(owners, order, in_row);
+    pthread_barrier_wait(&turn);
+    for (size_t i = 0; i < OWNERS; i++) T_join(threads[i]);
+}
+
+static void rows_of_any_order_and_length_return(void)
+{
+    static const size_t sizes[] = {16, 64, 200, 4096}, in_rows[] = {1, 7, 64, EACH};
+    T_CHECK(pthread_barrier_init(&turn, NULL, OWNERS + 1) == 0, "no barrier");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (enum order order = UP; order < ORDERS; order++)
+            for (size_t j = 0; j < sizeof in_rows / sizeof *in_rows; j++)
+                check_order(sizes[i], order, in_rows[j]);
+}
+
 int main(void)
 {
     T_RUN(one_class);
     T_RUN(many_classes);
+    T_RUN(rows_of_any_order_and_length_return);
     T_RUN(every_batch_is_freed_by_a_new_thread);
     T_RUN(every_batch_is_allocated_by_a_new_thread);
     return 0;

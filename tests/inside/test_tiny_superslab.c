@@ -236,6 +236,62 @@ static void a_slab_that_others_free_from_end_to_end_is_empty_again(void)
     tiny_heap_release(heap);
 }
 
+// More owners than are served at once, in turn, so that each place is used again.
+static void what_is_sent_to_many_owners_at_once_arrives(void)
+{
+    enum { OWNERS = 3 * TINY_SENDING_OWNERS, EACH = BLOCKS / OWNERS };
+    static tiny_block_t *of[OWNERS][EACH];
+    tiny_heap_t *heaps[OWNERS];
+    tiny_sending_t sending = {0};
+    for (unsigned i = 0; i < OWNERS; i++) {
+        heaps[i] = tiny_heap_acquire();
+        take_blocks(heaps[i], i % 3, EACH);
+        for (unsigned j = 0; j < EACH; j++) of[i][j] = blocks[j];
+    }
+    for (unsigned j = 0; j < EACH; j++)
+        for (unsigned i = 0; i < OWNERS; i++)
+            tiny_sending_add(&sending, tiny_registry_slab(of[i][j]), place_of(of[i][j]) / 64,
+                             bit_of(of[i][j]));
+    tiny_sending_end(&sending);
+    for (unsigned i = 0; i < OWNERS; i++) {
+        tiny_heap_collect(heaps[i]);
+        T_CHECK(heaps[i]->bytes_out == 0, "%zu bytes have not arrived", heaps[i]->bytes_out);
+        T_CHECK(heaps[i]->pending_count == 0, "%u slabs are pending", heaps[i]->pending_count);
+        tiny_heap_release(heaps[i]);
+    }
+}
+
+static _Atomic(unsigned) changed;
+
+static void *change(void *heap)
+{
+    tiny_heap_begin(heap);
+    atomic_fetch_add(&changed, 1);
+    tiny_heap_end(heap);
+    return NULL;
+}
+
+static void a_visit_stops_only_the_owner_that_it_visits(void)
+{
+    tiny_heap_t *visited = tiny_heap_acquire(), *other = tiny_heap_acquire();
+    T_CHECK(tiny_visits_begin(), "no visit is possible");
+    tiny_heap_begin(other); // as its owner, which does not wait
+    T_CHECK(!tiny_visit_enter(other), "a heap in change is visited");
+    tiny_heap_end(other);
+    T_CHECK(tiny_visit_enter(visited), "a heap that is in no change is not visited");
+    T_join(T_thread(change, other));
+    T_CHECK(changed == 1, "its owner did not change it");
+    pthread_t waiting = T_thread(change, visited);
+    usleep(50000);
+    T_CHECK(changed == 1, "a heap is visited and changed at the same time");
+    tiny_visit_leave();
+    tiny_visits_end();
+    T_join(waiting);
+    T_CHECK(changed == 2, "the owner of the visited heap did not go on");
+    tiny_heap_release(visited);
+    tiny_heap_release(other);
+}
+
 #if TINY_MARKS
 
 static unsigned suspects;
@@ -443,6 +499,8 @@ int main(void)
 #if TINY_MARKS
     T_RUN(a_visit_leaves_a_block_that_looks_cached_to_the_owner);
 #endif
+    T_RUN(what_is_sent_to_many_owners_at_once_arrives);
+    T_RUN(a_visit_stops_only_the_owner_that_it_visits);
     T_RUN(a_vanished_heap_is_in_no_change);
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
