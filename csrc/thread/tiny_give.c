@@ -52,18 +52,17 @@ static void fetch_records(const tiny_noted_t *noted)
             __builtin_prefetch(tiny_registry_record(noted->block[i]));
 }
 
-// Gives away the first blocks, as far as they are neighbours, in the order of their addresses or in the reverse one, and have
-// their bits in one word: a program often frees blocks in the order in which it has allocated them. `index`: of the first one.
-// Returns their number.
+// Gives away the first blocks, as far as they are neighbours like the first two, in the order of their addresses or in the reverse
+// one, and have their bits in one word: a program often frees blocks in the order in which it has allocated them. `index`: of the
+// first one. Returns their number.
 static NOINLINE unsigned give_row_away(tiny_slab_t *slab, size_t index, tiny_block_t *const *blocks,
                                        unsigned count)
 {
-    const uintptr_t size = tiny_class_size[slab->class], start = (uintptr_t)blocks[0];
-    const bool rises = count > 1 && (uintptr_t)blocks[1] == start + size;
+    const uintptr_t start = (uintptr_t)blocks[0], step = (uintptr_t)blocks[1] - start;
+    const bool rises = step == tiny_class_size[slab->class];
     const size_t in_word = rises ? 64 - index % 64 : index % 64 + 1;
     const size_t in_slab = rises ? slab->capacity - index : index + 1;
     const size_t most = in_word < in_slab ? in_word : in_slab;
-    const uintptr_t step = rises ? size : -size;
     unsigned found = 1;
     while (found < count && found < most && (uintptr_t)blocks[found] == start + found * step) found++;
     const size_t first = rises ? index : index - (found - 1);
@@ -81,8 +80,9 @@ static unsigned give_some(tiny_block_t *const *blocks, unsigned count)
     tiny_slab_t *slab = tiny_registry_slab(block);
     size_t index = tiny_give_index(slab, block);
     if (LIKELY(!tiny_tls_owns(tag))) {
-        if (count > 1 && ((uintptr_t)blocks[1] ^ (uintptr_t)block) < HAK_PAGE)
-            return give_row_away(slab, index, blocks, count);
+        const uintptr_t size = tiny_class_size[slab->class];
+        const uintptr_t step = count > 1 ? (uintptr_t)blocks[1] - (uintptr_t)block : 0;
+        if (step == size || step == -size) return give_row_away(slab, index, blocks, count);
         (void)outbox_add(tiny_thread.heap, slab, index);
         return 1;
     }

@@ -16,7 +16,7 @@ MEMORY_CALLS = {"mmap", "mmap64", "munmap", "mremap", "madvise", "mprotect", "br
 
 # the file, the original text, its replacement: mistakes in the handling of failed system calls
 FAULTS = [
-    ("heap/arena_chunk.c", "    if (chunk == NULL) return NULL;\n    chunk->start", "    chunk->start"),
+    ("heap/arena_chunk.c", "    if (chunk == NULL) return NULL;\n    *age", "    *age"),
     ("heap/large.c", "    if (extent == NULL) return NULL;\n    bool mapped", "    bool mapped"),
 ]
 

@@ -255,10 +255,12 @@ static inline unsigned thread_list_give(size_t class, unsigned count)
 // ones, so that a list fills with what the program frees rather than with what it may never need.
 static inline unsigned thread_list_wants(size_t class)
 {
-    enum { BLOCKS = 32, BYTES = 8192 };
+    enum { BLOCKS = 32, BYTES = 65536 };
     unsigned half = tiny_front.thread_list.limit[class] / 2, batch = tiny_batch(class);
-    if (half > BLOCKS) half = BLOCKS;
-    return half > batch && half * (size_t)tiny_class_size[class] <= BYTES ? half : batch;
+    unsigned most = BYTES / tiny_class_size[class];
+    if (most > BLOCKS) most = BLOCKS;
+    if (half > most) half = most;
+    return half > batch ? half : batch;
 }
 
 // Adds the blocks of a row, except its first one, for requests in the row's order.
