@@ -26,10 +26,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 
 // ---- slabs of quiet and of idle heaps
 
-// A heap is quiet if the others have taken as many slabs meanwhile. With more threads than processors, one that only waits for a
-// processor seems to rest; so the number grows with that of the heaps.
-#define QUIET_SLABS 32u
-#define QUIET_SLABS_A_HEAP 2u
+#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
 #define PAUSE_MOST 64u
@@ -39,7 +36,7 @@ static bool is_quiet(const tiny_heap_t *heap)
     return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
            atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) -
                    atomic_load_explicit(&heap->took_at, memory_order_relaxed) >=
-               QUIET_SLABS + QUIET_SLABS_A_HEAP * (uint32_t)tiny_heaps_live();
+               QUIET_SLABS;
 }
 
 // Moves slabs with room of one class to an idle heap, from which every heap may adopt them; returns their number.
@@ -91,7 +88,18 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
     return gained;
 }
 
-// While a search runs, threads that change their heaps must wait: so an unsuccessful search is followed by a pause.
+// Waits until another thread's visit ends: its search may make slabs available, so that no new memory is needed. The heap is in
+// change, except meanwhile: a fork may follow the visit.
+static void wait_for_visit(tiny_heap_t *heap)
+{
+    if (os_forking || heap->changes > 1 || !atomic_load(&tiny_heaps_visiting)) return;
+    tiny_heap_end(heap);
+    os_lock(&tiny_heaps.forks);
+    os_unlock(&tiny_heaps.forks);
+    tiny_heap_begin(heap);
+}
+
+// A search costs time, and only one thread at a time makes one: so an unsuccessful search is followed by a pause.
 static void search_other_heaps(tiny_heap_t *heap, size_t class)
 {
     if (tiny_heaps_by_id(2) == NULL) return; // there is only one
@@ -99,7 +107,12 @@ static void search_other_heaps(tiny_heap_t *heap, size_t class)
         heap->pause--;
         return;
     }
-    if (!tiny_visits_begin()) return;
+    if (!tiny_visits_begin()) {
+        wait_for_visit(heap);
+        if (atomic_load_explicit(&tiny_heaps.idle_slabs[class], memory_order_relaxed) > 0 ||
+            !tiny_visits_begin())
+            return;
+    }
     unsigned gained = search(heap, class);
     tiny_visits_end();
     if (gained > 0) {
