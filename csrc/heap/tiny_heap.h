@@ -68,6 +68,7 @@ typedef struct tiny_heap {
     uint32_t grown; // pages taken whose memory was not present, since the owner last asked
     uint64_t random; // with full checks: the state of the owner's random numbers
     void (*suspect)(const tiny_block_t *); // called by the owner for an arriving block that seems free
+    bool (*give_back)(void); // called before memory grows; true: the thread gave back what its caches held
     struct run_cache *runs; // cache of page arena runs; NULL until it is used
 #if TINY_CHECKS >= TINY_CHECKS_FULL
     void *quarantine; // empty while the heap has no thread; NULL until it is used

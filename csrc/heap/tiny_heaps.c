@@ -141,6 +141,7 @@ void tiny_heaps_vanish(const tiny_heap_t *own, void *(*copy)(const void *thread)
         atomic_store(&heap->state, TINY_HEAP_VANISHED);
         atomic_fetch_sub_explicit(&tiny_heaps.live, 1, memory_order_relaxed);
         heap->suspect = NULL;
+        heap->give_back = NULL;
         end_waiting(heap);
         if (heap->thread == NULL || (heap->thread = copy(heap->thread)) == NULL) continue;
         heap->next_waiting = atomic_load(&tiny_heaps_vanished);

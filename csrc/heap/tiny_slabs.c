@@ -232,6 +232,17 @@ unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
     return released;
 }
 
+unsigned tiny_slabs_release_kept(tiny_heap_t *heap)
+{
+    unsigned released = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++) {
+        if (heap->rooms[class] != 1 || heap->with_room[class]->used > 0) continue;
+        tiny_slab_release(heap, heap->with_room[class]);
+        released++;
+    }
+    return released;
+}
+
 // ---- free blocks of slabs in use
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL

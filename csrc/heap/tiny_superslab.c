@@ -131,7 +131,7 @@ static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
            tiny_class_size[class] <= OS_PAGE;
 }
 
-// Other heaps are searched only if the pool's memory would grow otherwise.
+// Before the pool's memory grows: takes what this heap keeps and the thread's caches hold, then searches other heaps.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
@@ -139,6 +139,11 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);
     char *page = shared_pool_take_present(pages, class);
+    if (page == NULL && tiny_slabs_release_kept(heap) > 0) page = shared_pool_take_present(pages, class);
+    if (page == NULL && heap->give_back != NULL && heap->give_back()) {
+        if (heap->with_room[class] != NULL) return heap->with_room[class];
+        page = shared_pool_take_present(pages, class);
+    }
     if (page == NULL) {
         search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);

@@ -14,7 +14,7 @@
 
 // All threads share HELD_IN_ALL, but each may hold HELD_LEAST. With many threads, none holds much when it becomes idle;
 // only an idle thread itself could empty its lists.
-#define HELD_IN_ALL ((size_t)32 << 20)
+#define HELD_IN_ALL ((size_t)64 << 20)
 #define HELD_LEAST ((size_t)512 << 10)
 #define HELD_MOST ((size_t)16 << 20)
 
@@ -35,6 +35,27 @@ void tiny_backend_holds_less(size_t bytes)
 }
 
 // ---- emptying
+
+#define MUCH_BYTES ((size_t)1 << 20)
+
+static size_t held_bytes(void)
+{
+    size_t bytes = 0;
+    for (size_t layer = 0; layer < TINY_LAYERS; layer++)
+        for (size_t class = 0; class < TINY_CLASSES; class++)
+            bytes += tiny_layer_table[layer].held(class) * (size_t)tiny_class_size[class];
+    return bytes;
+}
+
+// Each block returned here has been freed since the last time, so that this costs a free little.
+bool tiny_caches_give_back(void)
+{
+    size_t held = held_bytes();
+    if (held < MUCH_BYTES || held < tiny_thread.heap->bytes_out / 2) return false;
+    tiny_front_drain();
+    spill_queue_empty();
+    return true;
+}
 
 #define PURGES 1024u // system calls at a time, each for the free blocks of one slab
 

@@ -18,6 +18,10 @@ static inline unsigned tiny_backend_grown(void)
     return grown;
 }
 
+// Returns the blocks in the front's layers to their slabs if they are much, by themselves and beside what the program
+// uses; true if so. For a heap whose memory would grow otherwise.
+bool tiny_caches_give_back(void) COLD;
+
 // Returns the blocks that wait behind the front to their owners: the outbox, the hot magazine, the queue of spilled
 // blocks.
 void tiny_caches_drain(void) COLD;

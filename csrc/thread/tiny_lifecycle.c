@@ -31,6 +31,7 @@ static void detach(void)
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_lifecycle.detach] heap %u\n", heap->id);
 #endif
     heap->suspect = NULL;
+    heap->give_back = NULL;
     tiny_tls_leave();
     tiny_heap_release(heap);
 }
@@ -124,6 +125,7 @@ static void attach(void)
     }
     tiny_tls_own(heap);
     tiny_marks_watch(heap);
+    heap->give_back = tiny_caches_give_back;
     watch_end();
 #if HAKMEM_DEBUG_OUTPUT
     if (UNLIKELY(hak_debug_on)) hak_debug_print("[hakmem:tiny_lifecycle.attach] heap %u\n", heap->id);
