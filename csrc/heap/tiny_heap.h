@@ -33,9 +33,10 @@ typedef struct tiny_outgoing {
     uint16_t weight; // of each block
 } tiny_outgoing_t;
 
-// words[0..used) are in use; places: a hash table of them, each as its index + 1; 0: the place is free.
+// words[0..used) are in use; places: a hash table of them, each as its index + 1; 0: the place is free. There are so many places
+// that nearly every word is at its first one.
 #define TINY_OUTBOX_WORDS 96u
-#define TINY_OUTBOX_PLACE_BITS 8
+#define TINY_OUTBOX_PLACE_BITS 10
 #define TINY_OUTBOX_PLACES (1u << TINY_OUTBOX_PLACE_BITS)
 typedef struct tiny_outbox {
     uint32_t used;

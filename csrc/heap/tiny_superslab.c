@@ -154,11 +154,22 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;
 }
 
+// While slabs have room, blocks from others wait until they come from several slabs: then more of them come from each slab, whose
+// records the other processor has written to.
+#define PENDING_SLABS_WAITING 16u
+
+static void collect_if_due(tiny_heap_t *heap, size_t class)
+{
+    if (heap->with_room[class] == NULL ||
+        atomic_load_explicit(&heap->pending_count, memory_order_relaxed) >= PENDING_SLABS_WAITING)
+        tiny_heap_collect(heap);
+}
+
 unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_row_t *row)
 {
     uint32_t now = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
     atomic_store_explicit(&heap->took_at, now, memory_order_relaxed);
-    tiny_heap_collect(heap);
+    collect_if_due(heap, class);
     tiny_slab_t *slab = heap->with_room[class];
     if (slab == NULL) slab = new_slab(heap, class);
     unsigned taken = 0;

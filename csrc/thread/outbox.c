@@ -57,9 +57,10 @@ static uint16_t weight_of(size_t size)
 }
 
 // Returns the number of blocks that are enough to be sent: those of a whole word, or BATCH_BYTES.
-static uint16_t room_for(size_t size)
+static uint16_t room_for(size_t class)
 {
-    size_t blocks = (BATCH_BYTES + size - 1) / size;
+    size_t blocks =
+        (BATCH_BYTES + tiny_class_size[class] - 1) * tiny_class_inverse[class] >> TINY_INVERSE_BITS;
     return (uint16_t)(blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks < 64 ? blocks : 64);
 }
 
@@ -68,7 +69,7 @@ static COLD bool send_complete(tiny_heap_t *heap, tiny_outgoing_t *outgoing)
     tiny_heap_begin(heap);
     uint64_t blocks = take_blocks(outgoing);
     heap->outbox.weight -= (uint32_t)__builtin_popcountll(blocks) * outgoing->weight;
-    outgoing->room = room_for(tiny_class_size[outgoing->slab->class]);
+    outgoing->room = room_for(outgoing->slab->class);
     tiny_heap_send(outgoing->slab, outgoing->word, blocks);
     tiny_heap_end(heap);
     return true;
@@ -78,25 +79,36 @@ static COLD bool send_complete(tiny_heap_t *heap, tiny_outgoing_t *outgoing)
 static tiny_outgoing_t *add_word(tiny_heap_t *heap, uint8_t *place, tiny_slab_t *slab, uint32_t word)
 {
     tiny_outbox_t *outbox = &heap->outbox;
-    size_t size = tiny_class_size[slab->class];
+    size_t class = slab->class;
     if (UNLIKELY(outbox->used == TINY_OUTBOX_WORDS)) outbox_send(heap); // every place is free then
     tiny_outgoing_t *outgoing = &outbox->words[outbox->used];
-    *outgoing = (tiny_outgoing_t){slab, 0, word, room_for(size), weight_of(size)};
+    *outgoing = (tiny_outgoing_t){slab, 0, word, room_for(class), weight_of(tiny_class_size[class])};
     HAK_WRITTEN();
     *place = (uint8_t)++outbox->used;
     return outgoing;
 }
 
-// Returns what the outbox has of a word.
-static tiny_outgoing_t *outgoing_of(tiny_heap_t *heap, tiny_slab_t *slab, uint32_t word)
+// Returns what the outbox has of a word, which is not at its first place.
+static NOINLINE tiny_outgoing_t *find_or_add(tiny_heap_t *heap, uint32_t at, tiny_slab_t *slab, uint32_t word)
 {
-    uint32_t hash = ((uint32_t)((uintptr_t)slab / sizeof *slab) + word * 0x85ebca6bu) * 0x9e3779b9u;
-    for (uint32_t at = hash >> (32 - TINY_OUTBOX_PLACE_BITS);; at++) {
+    for (;; at++) {
         uint8_t *place = &heap->outbox.places[at % TINY_OUTBOX_PLACES];
         if (*place == 0) return add_word(heap, place, slab, word);
         tiny_outgoing_t *outgoing = &heap->outbox.words[*place - 1];
+        if (outgoing->slab == slab && outgoing->word == word) return outgoing;
+    }
+}
+
+// Returns what the outbox has of a word.
+ALWAYS_INLINE tiny_outgoing_t *outgoing_of(tiny_heap_t *heap, tiny_slab_t *slab, uint32_t word)
+{
+    uint32_t hash = ((uint32_t)((uintptr_t)slab / sizeof *slab) + word * 0x85ebca6bu) * 0x9e3779b9u;
+    uint32_t at = hash >> (32 - TINY_OUTBOX_PLACE_BITS), place = heap->outbox.places[at];
+    if (LIKELY(place != 0)) {
+        tiny_outgoing_t *outgoing = &heap->outbox.words[place - 1];
         if (LIKELY(outgoing->slab == slab && outgoing->word == word)) return outgoing;
     }
+    return find_or_add(heap, at, slab, word);
 }
 
 // A forked child finds the word either without or with the blocks.

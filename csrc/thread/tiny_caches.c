@@ -21,11 +21,10 @@
 // may_hold <= max(HELD_LEAST, min(HELD_MOST, HELD_IN_ALL / threads))
 bool tiny_backend_may_hold(size_t bytes)
 {
-    size_t threads = tiny_heaps_live(), most = HELD_IN_ALL / (threads > 0 ? threads : 1);
-    if (most > HELD_MOST) most = HELD_MOST;
-    if (most < HELD_LEAST) most = HELD_LEAST;
-    if (tiny_thread.may_hold + bytes > most) return false;
-    tiny_thread.may_hold += bytes;
+    size_t held = tiny_thread.may_hold + bytes;
+    if (held > HELD_MOST) return false;
+    if (held > HELD_LEAST && held * tiny_heaps_live() > HELD_IN_ALL) return false;
+    tiny_thread.may_hold = held;
     return true;
 }
 

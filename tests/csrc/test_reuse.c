@@ -1,5 +1,5 @@
-// Free memory serves what the program needs next, whatever its size and whichever thread has freed it: what a process has at
-// its highest is in proportion to what the program uses.
+// Free memory serves the program's next requests, of any size and by any thread: the most that a process has at a time is in
+// proportion to what the program uses.
 
 #include "test.h"
 

@@ -257,7 +257,7 @@ static inline unsigned thread_list_wants(size_t class)
 {
     enum { BLOCKS = 32, BYTES = 65536 };
     unsigned half = tiny_front.thread_list.limit[class] / 2, batch = tiny_batch(class);
-    unsigned most = BYTES / tiny_class_size[class];
+    unsigned most = (unsigned)(BYTES * tiny_class_inverse[class] >> TINY_INVERSE_BITS);
     if (most > BLOCKS) most = BLOCKS;
     if (half > most) half = most;
     return half > batch ? half : batch;
