@@ -44,14 +44,6 @@ size_t tiny_give_index(const tiny_slab_t *slab, const tiny_block_t *block)
     return index;
 }
 
-// Fetches from memory what describes the blocks.
-static void fetch_records(const tiny_noted_t *noted)
-{
-    for (unsigned i = 0; i < noted->count; i++)
-        if (TINY_TAG_OWNER(tiny_registry_tag(noted->block[i])) != 0)
-            __builtin_prefetch(tiny_registry_record(noted->block[i]));
-}
-
 // Gives away the first blocks, as far as they are neighbours like the first two, in the order of their addresses or in the reverse
 // one, and have their bits in one word: a program often frees blocks in the order in which it has allocated them. `index`: of the
 // first one. Returns their number.
@@ -71,25 +63,45 @@ static NOINLINE unsigned give_row_away(tiny_slab_t *slab, size_t index, tiny_blo
     return found;
 }
 
-// Returns the number of blocks given. A block of a slab that the thread's heap has adopted since is returned home.
-static unsigned give_some(tiny_block_t *const *blocks, unsigned count)
+// Fetches the record of each block's page from memory. Returns the bits of the blocks whose slab the thread's heap has adopted
+// since.
+static uint64_t look_up(const tiny_noted_t *noted, tiny_slab_t **records)
 {
-    tiny_block_t *block = blocks[0];
-    tiny_tag_t tag = tiny_registry_tag(block);
-    if (UNLIKELY(TINY_TAG_OWNER(tag) == 0)) hak_die("free of a pointer that is no block", block);
-    tiny_slab_t *slab = tiny_registry_slab(block);
-    size_t index = tiny_give_index(slab, block);
-    if (LIKELY(!tiny_tls_owns(tag))) {
-        const uintptr_t size = tiny_class_size[slab->class];
-        const uintptr_t step = count > 1 ? (uintptr_t)blocks[1] - (uintptr_t)block : 0;
-        if (step == size || step == -size) return give_row_away(slab, index, blocks, count);
-        (void)outbox_add(tiny_thread.heap, slab, index);
-        return 1;
+    uint64_t own = 0, is_own = 0;
+    uintptr_t page = 0;
+    tiny_slab_t *record = NULL;
+    for (unsigned i = 0; i < noted->count; i++) {
+        const tiny_block_t *block = noted->block[i];
+        if ((uintptr_t)block >> HAK_PAGE_SHIFT != page) {
+            tiny_tag_t tag = tiny_registry_tag(block);
+            if (UNLIKELY(TINY_TAG_OWNER(tag) == 0)) hak_die("free of a pointer that is no block", block);
+            page = (uintptr_t)block >> HAK_PAGE_SHIFT;
+            is_own = tiny_tls_owns(tag);
+            record = tiny_registry_record(block);
+            __builtin_prefetch(record);
+        }
+        own |= is_own << i;
+        records[i] = record;
     }
+    return own;
+}
+
+static void return_home(tiny_block_t *block)
+{
 #if TINY_MARKS
     if (!TINY_MARK_IN_LINK) tiny_mark(block, tiny_secret());
 #endif
     tiny_heap_give(tiny_thread.heap, block);
+}
+
+// Returns the number of blocks given.
+ALWAYS_INLINE unsigned give_some(tiny_slab_t *slab, tiny_block_t *const *blocks, unsigned count)
+{
+    const size_t index = tiny_give_index(slab, blocks[0]);
+    const uintptr_t size = tiny_class_size[slab->class];
+    const uintptr_t step = count > 1 ? (uintptr_t)blocks[1] - (uintptr_t)blocks[0] : 0;
+    if (step == size || step == -size) return give_row_away(slab, index, blocks, count);
+    (void)outbox_add(tiny_thread.heap, slab, index);
     return 1;
 }
 
@@ -97,9 +109,16 @@ void tiny_give_noted(void)
 {
     tiny_heap_t *heap = tiny_thread.heap;
     tiny_noted_t *noted = &heap->noted;
+    tiny_slab_t *records[TINY_NOTED_BLOCKS];
     tiny_heap_begin(heap);
-    fetch_records(noted);
-    for (unsigned i = 0; i < noted->count;) i += give_some(&noted->block[i], noted->count - i);
+    const uint64_t own = look_up(noted, records);
+    for (unsigned i = 0; i < noted->count;) {
+        if (LIKELY((own >> i & 1) == 0)) {
+            i += give_some(records[i] - records[i]->behind, &noted->block[i], noted->count - i);
+        } else {
+            return_home(noted->block[i++]);
+        }
+    }
     noted->count = 0;
     noted->bytes = 0;
     tiny_heap_end(heap);
