@@ -2,6 +2,7 @@
 #include "heap/shared_pool.h"
 
 #include "heap/decay.h"
+#include "heap/huge_pages.h"
 #include "heap/pool_given.h"
 #include "heap/pool_move.h"
 #include "heap/pool_return.h"
@@ -137,20 +138,24 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
 }
 
-static superslab_t *map_superslab(unsigned pages, size_t class, bool huge_pages)
+// *huge_pages becomes false unless the superslab has asked for huge pages, and its memory is not present yet.
+static superslab_t *map_superslab(unsigned pages, size_t class, bool *huge_pages)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = pool_map(pages, class, shared_pool_in_small_steps);
-    if (superslab != NULL && huge_pages && !BY_CLASS)
-        os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    *huge_pages = *huge_pages && superslab != NULL && !BY_CLASS && huge_pages_are_due();
+    if (!*huge_pages) return superslab;
+    os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
+    *huge_pages = superslab->dirty == 0;
     return superslab;
 }
 
-static char *take_any(unsigned rank, size_t class, bool huge_pages, pool_moved_t *moved)
+static char *take_any(unsigned rank, size_t class, bool *huge_pages, pool_moved_t *moved)
 {
     superslab_t *superslab = find_superslab(rank, lists_for(rank, class));
     if (superslab == NULL) superslab = map_superslab(1u << rank, class, huge_pages);
+    else *huge_pages = false;
     if (superslab == NULL) superslab = find_in_any_class(rank, class);
     return superslab != NULL ? take_row(superslab, rank, moved) : NULL;
 }
@@ -162,7 +167,7 @@ void *shared_pool_take(unsigned pages, size_t class, bool huge_pages)
     unsigned clean_before = hak_pool.clean_taken;
     pool_moved_t moved = {.result = OS_REFUSED};
     char *page;
-    do page = take_any(rank, class, huge_pages, &moved);
+    do page = take_any(rank, class, &huge_pages, &moved);
     while (page == NULL && moved.result == OS_TARGET_LOST); // then no more is moved
     size_t surplus = BY_CLASS && hak_pool.clean_taken > clean_before ? pool_surplus_for_others() : 0;
     bool wants_room = hak_pool.clean_taken >= CLEAN_PAGES_A_LOOK;
@@ -172,6 +177,7 @@ void *shared_pool_take(unsigned pages, size_t class, bool huge_pages)
 #endif
     os_unlock(&hak_pool.lock);
     if (moved.result == OS_MOVED) pool_wipe_moved(&moved);
+    if (UNLIKELY(huge_pages && page != NULL)) huge_pages_first_access(page);
     if (UNLIKELY(surplus > 0)) pool_return(surplus, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;

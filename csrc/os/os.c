@@ -279,6 +279,13 @@ uint32_t os_clock_ms(void)
     return (uint32_t)now.tv_sec * 1000u + (uint32_t)(now.tv_nsec / 1000000);
 }
 
+uint64_t os_clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)(now.tv_nsec / 1000);
+}
+
 static _Atomic(bool) moves_are_refused;
 
 bool os_can_move(void)

@@ -60,6 +60,9 @@ void os_no_huge_pages(void *start, size_t size);
 // Milliseconds of a cheap monotonic clock; it wraps around, so only differences are meaningful.
 uint32_t os_clock_ms(void);
 
+// Microseconds of a precise monotonic clock.
+uint64_t os_clock_us(void);
+
 // Grows or shrinks a mapping in place. False leaves it unchanged; *movable tells whether a move may succeed.
 bool os_resize(void *start, size_t old_size, size_t new_size, bool *movable);
 

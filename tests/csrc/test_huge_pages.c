@@ -27,14 +27,32 @@ static bool has_flag(const void *address, const char *flag)
     return found;
 }
 
+// Removes a block from the list that lies in a mapping with the flag; NULL if there is none. Where huge pages are slow, only
+// some superslabs have them; the first one that may have them always does.
+static struct node *remove_flagged(struct node **list, const char *flag)
+{
+    const uintptr_t superslab = ~(uintptr_t)(2 * MIB - 1);
+    uintptr_t looked_at = 0;
+    for (struct node **place = list; *place != NULL; place = &(*place)->next) {
+        struct node *node = *place;
+        if (((uintptr_t)node & superslab) == looked_at) continue;
+        looked_at = (uintptr_t)node & superslab;
+        if (!has_flag(node, flag)) continue;
+        *place = node->next;
+        return node;
+    }
+    return NULL;
+}
+
 // With full checks a slab's pages are mapped one by one, so no huge page fits.
 static void the_next_slabs_of_many_small_blocks_get_huge_pages(void)
 {
     struct node *first = list_push(NULL, SMALL);
     T_CHECK(!has_flag(first, "hg"), "the first superslab gets a huge page");
     struct node *list = list_of(SMALL, MANY_MIB * MIB);
-    T_CHECK(has_flag(list, "hg") == (T_CHECKS < 2), "the last superslab: the flag is %d",
-            has_flag(list, "hg"));
+    struct node *huge = remove_flagged(&list, "hg");
+    T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
+    T_free(huge);
     list_free(first);
     list_free(list);
     T_malloc_trim(0);
@@ -105,8 +123,8 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
     if (T_CHECKS >= 2) return;
     list = list_of(SMALL, MANY_MIB * MIB);
-    keeper = list_push(NULL, SMALL);
-    T_CHECK(has_flag(keeper, "hg"), "the keeper has no huge page yet");
+    keeper = remove_flagged(&list, "hg");
+    T_CHECK(keeper != NULL, "no superslab may get huge pages");
     struct node *later = list_of(SMALL, MANY_MIB * MIB); // the superslab of the keeper has other pages
     list_free(list);
     list_free(later);

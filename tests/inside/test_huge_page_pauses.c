@@ -1,0 +1,64 @@
+// Huge pages are asked for less often while they are slow.
+
+#include "inside.h"
+
+#include "heap/huge_pages.h"
+
+// Returns how many superslabs have small pages before the next one that asks.
+static unsigned pause_of(unsigned most)
+{
+    unsigned superslabs = 0;
+    while (superslabs < most && !huge_pages_are_due()) superslabs++;
+    return superslabs;
+}
+
+static void quick_ones_are_due_every_time(void)
+{
+    for (int i = 0; i < 10; i++) {
+        T_CHECK(huge_pages_are_due(), "a pause after quick ones");
+        huge_pages_took(HUGE_PAGES_SLOW_US - 1);
+    }
+}
+
+static void pauses_after_slow_ones_grow_up_to_a_bound(void)
+{
+    unsigned want = 4;
+    for (int i = 0; i < 10; i++) {
+        huge_pages_took(HUGE_PAGES_SLOW_US);
+        unsigned got = pause_of(1000);
+        T_CHECK(got == want, "%u superslabs with small pages instead of %u", got, want);
+        want = want * 2 < HUGE_PAGES_PAUSE_MOST ? want * 2 : HUGE_PAGES_PAUSE_MOST;
+    }
+}
+
+static void a_quick_one_ends_the_pauses(void)
+{
+    huge_pages_took(HUGE_PAGES_SLOW_US);
+    huge_pages_took(1);
+    T_CHECK(huge_pages_are_due(), "a pause after a quick one");
+    huge_pages_took(HUGE_PAGES_SLOW_US);
+    T_CHECK(pause_of(1000) == 4, "the pauses do not begin anew");
+}
+
+static void the_first_access_is_measured(void)
+{
+    enum { TRIES = 100 }; // a busy machine may interrupt some
+    char *pages = T_pages(TRIES * 65536);
+    int quick = 0;
+    for (int i = 0; i < TRIES; i++) {
+        huge_pages_took(HUGE_PAGES_SLOW_US);
+        huge_pages_first_access(pages + i * 65536);
+        quick += huge_pages_are_due();
+        huge_pages_took(1);
+    }
+    T_CHECK(quick > 0, "each of %d first accesses to a small page is slow", TRIES);
+}
+
+int main(void)
+{
+    T_RUN(quick_ones_are_due_every_time);
+    T_RUN(pauses_after_slow_ones_grow_up_to_a_bound);
+    T_RUN(a_quick_one_ends_the_pauses);
+    T_RUN(the_first_access_is_measured);
+    return 0;
+}
