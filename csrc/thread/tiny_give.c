@@ -67,6 +67,7 @@ static NOINLINE unsigned give_row_away(tiny_slab_t *slab, size_t index, tiny_blo
 // since.
 static uint64_t look_up(const tiny_noted_t *noted, tiny_slab_t **records)
 {
+    _Static_assert(TINY_NOTED_BLOCKS <= 64, "each block has a bit");
     uint64_t own = 0, is_own = 0;
     uintptr_t page = 0;
     tiny_slab_t *record = NULL;
