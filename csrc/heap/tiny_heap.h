@@ -61,9 +61,15 @@ typedef struct tiny_heap {
     struct tiny_heap *next_waiting; // in the list of idle or of vanished heaps; under the heaps' lock
     tiny_slab_t *with_room[TINY_CLASSES]; // slabs with a free block
     uint32_t rooms[TINY_CLASSES]; // number of slabs in with_room
+    tiny_slab_t *kept[TINY_CLASSES]; // empty slabs for the next requests; they are not in with_room
+    uint32_t kept_pages; // of these slabs
+    uint32_t next_released; // class whose empty slabs are released next
     size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     _Atomic(uint32_t) took_at; // the clock of new slabs when the thread last took blocks
+    _Atomic(uint32_t) quiet_doubled; // how often it needed slabs soon after a search had taken its own
+    uint32_t searched_at; // the clock of new slabs at that search
+    bool was_searched; // since it last needed a slab
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
     uint32_t pause; // new slabs to take before the next search
     uint32_t grown; // pages taken whose memory was not present, since the owner last asked

@@ -210,18 +210,68 @@ static void wipe_marks(const tiny_slab_t *slab)
 
 #endif
 
-void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
+static void return_slab(const tiny_slab_t *slab)
 {
     wipe_marks(slab);
-    unlist_slab(heap, slab);
     tag_slab(slab, 0);
     shared_pool_give(page_of(slab->start), slab->pages);
+}
+
+void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    unlist_slab(heap, slab);
+    return_slab(slab);
+}
+
+// An empty slab that its heap keeps is used again for blocks at the same addresses, which the processor's caches may still hold.
+// With one thread, the pool's pages come back to it anyway.
+// kept_pages <= min(KEPT_PAGES_MOST, KEPT_PAGES_IN_ALL / threads) when a slab is added
+#define KEPT_PAGES_IN_ALL 512u
+#define KEPT_PAGES_MOST 32u
+
+static bool may_keep(const tiny_heap_t *heap, unsigned pages)
+{
+    const size_t threads = tiny_heaps_live(), kept = heap->kept_pages + pages;
+    if (atomic_load_explicit(&heap->state, memory_order_relaxed) != TINY_HEAP_LIVE) return false;
+    return threads > 1 && kept <= KEPT_PAGES_MOST && kept * threads <= KEPT_PAGES_IN_ALL;
+}
+
+static void keep(tiny_heap_t *heap, tiny_slab_t *slab)
+{
+    unlist_slab(heap, slab);
+    slab->next = heap->kept[slab->class];
+    heap->kept[slab->class] = slab;
+    heap->kept_pages += slab->pages;
+}
+
+static tiny_slab_t *take_kept(tiny_heap_t *heap, size_t class)
+{
+    tiny_slab_t *slab = heap->kept[class];
+    if (slab == NULL) return NULL;
+    heap->kept[class] = slab->next;
+    heap->kept_pages -= slab->pages;
+    return slab;
+}
+
+tiny_slab_t *tiny_slab_use_kept(tiny_heap_t *heap, size_t class)
+{
+    tiny_slab_t *slab = take_kept(heap, class);
+    if (slab != NULL) list_slab(heap, slab);
+    return slab;
+}
+
+static unsigned release_kept(tiny_heap_t *heap, size_t class)
+{
+    unsigned released = 0;
+    for (tiny_slab_t *slab; (slab = take_kept(heap, class)) != NULL; released++) return_slab(slab);
+    return released;
 }
 
 unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
 {
     unsigned released = 0;
     for (size_t class = 0; class < TINY_CLASSES; class++) {
+        released += release_kept(heap, class);
         for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
             next = slab->next;
             if (slab->used > 0) continue;
@@ -232,15 +282,28 @@ unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
     return released;
 }
 
-unsigned tiny_slabs_release_kept(tiny_heap_t *heap)
+// True: a slab of the class was released.
+static bool release_one_of(tiny_heap_t *heap, size_t class)
 {
-    unsigned released = 0;
-    for (size_t class = 0; class < TINY_CLASSES; class++) {
-        if (heap->rooms[class] != 1 || heap->with_room[class]->used > 0) continue;
-        tiny_slab_release(heap, heap->with_room[class]);
-        released++;
+    tiny_slab_t *slab = take_kept(heap, class);
+    if (slab != NULL) {
+        return_slab(slab);
+        return true;
     }
-    return released;
+    slab = heap->with_room[class];
+    if (heap->rooms[class] != 1 || slab->used > 0) return false;
+    tiny_slab_release(heap, slab);
+    return true;
+}
+
+bool tiny_slabs_release_one(tiny_heap_t *heap)
+{
+    for (size_t looks = 0; looks < TINY_CLASSES; looks++) {
+        size_t class = heap->next_released;
+        if (release_one_of(heap, class)) return true;
+        heap->next_released = class + 1 < TINY_CLASSES ? (uint32_t)class + 1 : 0;
+    }
+    return false;
 }
 
 // ---- free blocks of slabs in use
@@ -336,10 +399,14 @@ ALWAYS_INLINE void set_free(tiny_slab_t *slab, const tiny_block_t *block)
     set_bits(slab, index / 64, (uint64_t)1 << index % 64);
 }
 
-// Keeps the class's only slab with room. True: the slab was returned to the pool.
+// Keeps the class's only slab with room, and some others. True: the slab was returned to the pool.
 static bool release_if_empty(tiny_heap_t *heap, tiny_slab_t *slab)
 {
     if (slab->used > 0 || heap->rooms[slab->class] == 1) return false;
+    if (may_keep(heap, slab->pages)) {
+        keep(heap, slab);
+        return false;
+    }
     tiny_slab_release(heap, slab);
     return true;
 }
@@ -420,13 +487,13 @@ ALWAYS_INLINE unsigned give_neighbours(tiny_heap_t *heap, tiny_slab_t *slab, tin
     return found;
 }
 
-// True if the blocks are probably neighbours in their order, of which only some are looked at.
+// True if the first blocks are probably neighbours in their order. Two blocks of a large class often are by chance.
 static bool seem_neighbours(size_t class, tiny_block_t *const *blocks, unsigned count)
 {
     if (count < 2) return false;
     const uintptr_t size = tiny_class_size[class], step = (uintptr_t)blocks[1] - (uintptr_t)blocks[0];
     if (step != size && step != -size) return false;
-    return (uintptr_t)blocks[count - 1] - (uintptr_t)blocks[0] == step * (count - 1);
+    return count < 4 || (uintptr_t)blocks[3] - (uintptr_t)blocks[0] == 3 * step;
 }
 
 // Where a block lies.
@@ -501,7 +568,7 @@ bool tiny_heap_holds(const tiny_block_t *block)
 // True if few blocks keep many slabs in use: some of these blocks may lie in a cache, where they count as allocated.
 static bool is_sparse(const tiny_heap_t *heap)
 {
-    size_t pages = 0;
+    size_t pages = heap->kept_pages;
     for (size_t class = 0; class < TINY_CLASSES; class++)
         pages += heap->rooms[class] * (size_t)tiny_slab_pages_for(class);
     return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;

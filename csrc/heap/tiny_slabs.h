@@ -35,8 +35,11 @@ bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *bl
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab);
 unsigned tiny_slabs_release_empty(tiny_heap_t *heap);
 
-// Returns the empty slabs that are kept because their class has no other slab with room; returns their number.
-unsigned tiny_slabs_release_kept(tiny_heap_t *heap);
+// Returns one of the heap's empty slabs to the pool: one that it keeps, or the only one with room of its class. False: it has none.
+bool tiny_slabs_release_one(tiny_heap_t *heap);
+
+// Lists an empty slab of the class that the heap keeps; NULL if it keeps none.
+tiny_slab_t *tiny_slab_use_kept(tiny_heap_t *heap, size_t class);
 
 // Returns the memory of free blocks in slabs that stay in use to the system, with about `calls` calls of it: of blocks
 // that are large enough to contain whole pages, alone or with free neighbours.

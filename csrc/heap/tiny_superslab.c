@@ -26,17 +26,40 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 
 // ---- slabs of quiet and of idle heaps
 
-#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
+// A heap is quiet after others have taken this number of slabs; after the double each time that it needed slabs soon after a
+// search had taken its own: its thread had only waited for others, and its next blocks lie at other addresses.
+#define QUIET_SLABS 32u
+#define QUIET_DOUBLED_MOST 2u
+#define SOON 16u // within so many times the number of slabs after which it was quiet
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
 #define PAUSE_MOST 64u
+
+static uint32_t quiet_slabs(const tiny_heap_t *heap)
+{
+    return QUIET_SLABS << atomic_load_explicit(&heap->quiet_doubled, memory_order_relaxed);
+}
+
+// The heap's thread needs a slab.
+static void judge_last_search(tiny_heap_t *heap, uint32_t now)
+{
+    if (LIKELY(!heap->was_searched)) return;
+    heap->was_searched = false;
+    uint32_t doubled = atomic_load_explicit(&heap->quiet_doubled, memory_order_relaxed);
+    if (now - heap->searched_at < quiet_slabs(heap) * SOON) {
+        if (doubled < QUIET_DOUBLED_MOST) doubled++;
+    } else if (doubled > 0) {
+        doubled--;
+    }
+    atomic_store_explicit(&heap->quiet_doubled, doubled, memory_order_relaxed);
+}
 
 static bool is_quiet(const tiny_heap_t *heap)
 {
     return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
            atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) -
                    atomic_load_explicit(&heap->took_at, memory_order_relaxed) >=
-               QUIET_SLABS;
+               quiet_slabs(heap);
 }
 
 // Moves slabs with room of one class to an idle heap, from which every heap may adopt them; returns their number.
@@ -68,6 +91,18 @@ static bool collect_for_idle(tiny_heap_t *heap)
     return true;
 }
 
+// Returns the number of slabs that have become available.
+static unsigned search_quiet(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
+{
+    unsigned gained = tiny_slabs_release_empty(quiet);
+    if (gained < most) gained += offer(quiet, idle, class, most - gained);
+    if (gained > 0) {
+        quiet->was_searched = true;
+        quiet->searched_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    }
+    return gained;
+}
+
 // Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, the others with
 // room are offered. Returns the number of slabs that have become available, at least one for each idle heap.
 static unsigned search(const tiny_heap_t *heap, size_t class)
@@ -81,8 +116,7 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
         if (collect_for_idle(quiet)) gained++;
         if (quiet == heap || !is_quiet(quiet) || !tiny_visit_enter(quiet)) continue;
         tiny_remote_collect(quiet, TINY_BY_VISIT);
-        gained += tiny_slabs_release_empty(quiet);
-        if (gained < GAINED_SLABS) gained += offer(quiet, idle, class, GAINED_SLABS - gained);
+        gained += search_quiet(quiet, idle, class, GAINED_SLABS - gained);
         tiny_visit_leave();
     }
     return gained;
@@ -134,12 +168,12 @@ static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
 // Before the pool's memory grows: takes what this heap keeps and the thread's caches hold, then searches other heaps.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
-    atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
+    judge_last_search(heap, atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed));
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);
     char *page = shared_pool_take_present(pages, class);
-    if (page == NULL && tiny_slabs_release_kept(heap) > 0) page = shared_pool_take_present(pages, class);
+    while (page == NULL && tiny_slabs_release_one(heap)) page = shared_pool_take_present(pages, class);
     if (page == NULL && heap->give_back != NULL && heap->give_back()) {
         if (heap->with_room[class] != NULL) return heap->with_room[class];
         page = shared_pool_take_present(pages, class);
@@ -171,6 +205,7 @@ unsigned tiny_heap_take(tiny_heap_t *heap, size_t class, unsigned want, tiny_row
     atomic_store_explicit(&heap->took_at, now, memory_order_relaxed);
     collect_if_due(heap, class);
     tiny_slab_t *slab = heap->with_room[class];
+    if (slab == NULL) slab = tiny_slab_use_kept(heap, class);
     if (slab == NULL) slab = new_slab(heap, class);
     unsigned taken = 0;
     while (slab != NULL && taken < want) {

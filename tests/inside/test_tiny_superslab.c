@@ -405,6 +405,121 @@ static void a_heap_is_handed_on_and_its_room_adopted(void)
     tiny_heap_release(second);
 }
 
+// ---- slabs that stay with a heap, and those that others take
+
+enum { GROWN = 1 << 18, OTHER_SIZE = 1024, KEPT_PAGES = 32 };
+
+static tiny_block_t *grown[GROWN];
+static unsigned grown_count;
+
+// Takes blocks of the class until the heap has taken so many slabs.
+static void grow(tiny_heap_t *heap, size_t class, unsigned slabs)
+{
+    for (uint32_t end = tiny_heaps.slabs_taken + slabs; tiny_heaps.slabs_taken != end;) {
+        tiny_row_t row;
+        row.count = 0;
+        T_CHECK(grown_count < GROWN && tiny_heap_take(heap, class, 1, &row) == 1, "no block");
+        grown[grown_count++] = row.block[0];
+    }
+}
+
+static void send_grown(void)
+{
+    while (grown_count > 0) send(grown[--grown_count]);
+}
+
+static void empty_slabs_are_kept_and_used_again(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire(), *other = tiny_heap_acquire();
+    const size_t used = shared_pool_usage().pages_used, class = tiny_class_of(512);
+    take_blocks(heap, class, BLOCKS);
+    const size_t most = shared_pool_usage().pages_used;
+    T_CHECK(most - used > KEPT_PAGES + 2, "%zu pages are too few for this test", most - used);
+    give_blocks(heap, BLOCKS);
+    T_CHECK(heap->kept_pages == KEPT_PAGES, "%u pages are kept", heap->kept_pages);
+    T_CHECK(shared_pool_usage().pages_used - used == KEPT_PAGES + 1, "%zu pages are in use",
+            shared_pool_usage().pages_used - used);
+    const uint32_t taken = tiny_heaps.slabs_taken;
+    take_blocks(heap, class, BLOCKS);
+    check_blocks(heap, class, BLOCKS);
+    T_CHECK(heap->kept_pages == 0 && shared_pool_usage().pages_used == most, "kept slabs were not used");
+    T_CHECK(tiny_heaps.slabs_taken - taken == most - used - KEPT_PAGES - 1, "%u slabs were taken",
+            tiny_heaps.slabs_taken - taken);
+    give_blocks(heap, BLOCKS);
+    T_CHECK_DIES(tiny_heap_give(heap, blocks[0]));
+    unsigned released = 0;
+    while (tiny_slabs_release_one(heap)) released++;
+    T_CHECK(released == KEPT_PAGES + 1 && shared_pool_usage().pages_used == used, "%u slabs were released",
+            released);
+    tiny_heap_release(other);
+    tiny_heap_release(heap);
+}
+
+// A class takes what another one has left before the pool's memory grows.
+static void kept_slabs_serve_other_classes(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire(), *other = tiny_heap_acquire();
+    take_blocks(heap, tiny_class_of(512), BLOCKS);
+    give_blocks(heap, BLOCKS);
+    const shared_pool_usage_t before = shared_pool_usage();
+    T_CHECK(heap->kept_pages > 0, "no slab is kept");
+    for (unsigned slabs = 0; heap->kept_pages > 0; slabs++) {
+        T_CHECK(slabs <= before.dirty_pages + KEPT_PAGES, "slabs stay with their class");
+        grow(heap, tiny_class_of(OTHER_SIZE), 1);
+    }
+    send_grown();
+    tiny_heap_release(other);
+    tiny_heap_release(heap);
+}
+
+static void an_idle_heap_keeps_no_slab(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire(), *live[] = {tiny_heap_acquire(), tiny_heap_acquire()};
+    take_blocks(heap, tiny_class_of(512), BLOCKS);
+    tiny_heap_release(heap);
+    // The slab of the last block has room before the others are empty, so none of them is the only one with room.
+    for (unsigned i = BLOCKS - 1; i > 0; i--) send(blocks[i]);
+    tiny_heaps_visit(false);
+    T_CHECK(heap->bytes_out == tiny_class_size[tiny_class_of(512)], "%zu bytes have not arrived",
+            heap->bytes_out);
+    T_CHECK(heap->kept_pages == 0, "%u pages are kept by a heap without a thread", heap->kept_pages);
+    send(blocks[0]);
+    tiny_heap_release(live[0]);
+    tiny_heap_release(live[1]);
+}
+
+// Returns the number of slabs that the heap took before it searched the quiet one.
+static unsigned grow_until_search(tiny_heap_t *heap, const tiny_heap_t *quiet)
+{
+    unsigned slabs = 0;
+    for (; !quiet->was_searched; slabs++) grow(heap, tiny_class_of(OTHER_SIZE), 1);
+    return slabs;
+}
+
+static void a_heap_that_needed_its_slabs_soon_counts_as_quiet_later(void)
+{
+    const unsigned quiet = 32, doubled_most = 2, soon = 16;
+    const size_t class = tiny_class_of(512);
+    tiny_heap_t *waits = tiny_heap_acquire(), *heap = tiny_heap_acquire();
+    for (unsigned doubled = 0; doubled <= doubled_most; doubled++) {
+        grow(waits, class, 1);
+        T_CHECK(waits->quiet_doubled == doubled && !waits->was_searched, "doubled %u times",
+                waits->quiet_doubled);
+        unsigned slabs = grow_until_search(heap, waits);
+        T_CHECK(slabs >= quiet << doubled, "it was searched after %u slabs", slabs);
+        T_CHECK(waits->with_room[class] == NULL, "a search took nothing");
+    }
+    grow(waits, class, 1);
+    T_CHECK(waits->quiet_doubled == doubled_most, "doubled %u times", waits->quiet_doubled);
+    (void)grow_until_search(heap, waits);
+    grow(heap, tiny_class_of(OTHER_SIZE), (quiet << doubled_most) * soon);
+    grow(waits, class, 1);
+    T_CHECK(waits->quiet_doubled == doubled_most - 1, "doubled %u times", waits->quiet_doubled);
+    send_grown();
+    tiny_heap_release(waits);
+    tiny_heap_release(heap);
+}
+
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 // What an attacker could know about the order in which the blocks of a slab come: the order in other slabs, and the blocks
 // of this slab so far. The first window of each of SLABS slabs has WINDOW blocks.
@@ -504,6 +619,10 @@ int main(void)
     T_RUN(a_vanished_heap_is_in_no_change);
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
+    T_RUN(empty_slabs_are_kept_and_used_again);
+    T_RUN(kept_slabs_serve_other_classes);
+    T_RUN(an_idle_heap_keeps_no_slab);
+    T_RUN(a_heap_that_needed_its_slabs_soon_counts_as_quiet_later);
     T_RUN(a_misuse_among_scattered_blocks_is_found);
     T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
