@@ -8,7 +8,7 @@
 // noted: blocks that the owner has freed and that lie in other heaps' slabs, not looked at yet.
 // outbox: the same after that, sent in batches.
 // visit: another thread collects for an owner that waits for something else.
-// quiet: a heap whose thread took no blocks while others took many slabs; its slabs with room are offered to all.
+// quiet: a heap whose thread took no blocks while others took many slabs; its sparse slabs are offered to all.
 // vanished: the heap of a thread that does not exist in a forked child; it waits there to be released.
 //
 // Access: only its thread touches a live heap's slabs; an idle heap's slabs are touched only under the heaps' lock.
@@ -67,9 +67,9 @@ typedef struct tiny_heap {
     size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     _Atomic(uint32_t) took_at; // the clock of new slabs when the thread last took blocks
-    _Atomic(uint32_t) quiet_doubled; // how often it needed slabs soon after a search had taken its own
-    uint32_t searched_at; // the clock of new slabs at that search
+    uint32_t searched_at; // the clock of new slabs when a search last took its empty slabs
     bool was_searched; // since it last needed a slab
+    bool only_waits; // it needed slabs soon after such a search
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
     uint32_t pause; // new slabs to take before the next search
     uint32_t grown; // pages taken whose memory was not present, since the owner last asked

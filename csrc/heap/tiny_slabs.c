@@ -225,7 +225,7 @@ void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
 
 // An empty slab that its heap keeps is used again for blocks at the same addresses, which the processor's caches may still hold.
 // With one thread, the pool's pages come back to it anyway.
-// kept_pages <= min(KEPT_PAGES_MOST, KEPT_PAGES_IN_ALL / threads) when a slab is added
+// When a slab is added: kept_pages <= min(KEPT_PAGES_MOST, KEPT_PAGES_IN_ALL / threads), and their bytes <= bytes_out_peak.
 #define KEPT_PAGES_IN_ALL 512u
 #define KEPT_PAGES_MOST 32u
 
@@ -233,7 +233,8 @@ static bool may_keep(const tiny_heap_t *heap, unsigned pages)
 {
     const size_t threads = tiny_heaps_live(), kept = heap->kept_pages + pages;
     if (atomic_load_explicit(&heap->state, memory_order_relaxed) != TINY_HEAP_LIVE) return false;
-    return threads > 1 && kept <= KEPT_PAGES_MOST && kept * threads <= KEPT_PAGES_IN_ALL;
+    return threads > 1 && kept <= KEPT_PAGES_MOST && kept * threads <= KEPT_PAGES_IN_ALL &&
+           kept * HAK_PAGE <= heap->bytes_out_peak;
 }
 
 static void keep(tiny_heap_t *heap, tiny_slab_t *slab)

@@ -26,48 +26,36 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 
 // ---- slabs of quiet and of idle heaps
 
-// A heap is quiet after others have taken this number of slabs; after the double each time that it needed slabs soon after a
-// search had taken its own: its thread had only waited for others, and its next blocks lie at other addresses.
-#define QUIET_SLABS 32u
-#define QUIET_DOUBLED_MOST 2u
-#define SOON 16u // within so many times the number of slabs after which it was quiet
+#define QUIET_SLABS 32u // slabs that other heaps have taken meanwhile
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
+#define SLABS_LOOKED_AT 128u // of each of these heaps
 #define PAUSE_MOST 64u
 
-static uint32_t quiet_slabs(const tiny_heap_t *heap)
+static uint32_t slabs_taken_since(uint32_t then)
 {
-    return QUIET_SLABS << atomic_load_explicit(&heap->quiet_doubled, memory_order_relaxed);
-}
-
-// The heap's thread needs a slab.
-static void judge_last_search(tiny_heap_t *heap, uint32_t now)
-{
-    if (LIKELY(!heap->was_searched)) return;
-    heap->was_searched = false;
-    uint32_t doubled = atomic_load_explicit(&heap->quiet_doubled, memory_order_relaxed);
-    if (now - heap->searched_at < quiet_slabs(heap) * SOON) {
-        if (doubled < QUIET_DOUBLED_MOST) doubled++;
-    } else if (doubled > 0) {
-        doubled--;
-    }
-    atomic_store_explicit(&heap->quiet_doubled, doubled, memory_order_relaxed);
+    return atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) - then;
 }
 
 static bool is_quiet(const tiny_heap_t *heap)
 {
     return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
-           atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) -
-                   atomic_load_explicit(&heap->took_at, memory_order_relaxed) >=
-               quiet_slabs(heap);
+           slabs_taken_since(atomic_load_explicit(&heap->took_at, memory_order_relaxed)) >= QUIET_SLABS;
 }
 
-// Moves slabs with room of one class to an idle heap, from which every heap may adopt them; returns their number.
-static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
+// Moves slabs of one class that are used to at most a half, but not empty, to an idle heap, from which every heap may adopt them;
+// returns their number. A slab that is used to a larger part gains others little, and its thread uses it sooner.
+static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most,
+                            unsigned *looks)
 {
     unsigned offered = 0;
-    for (; offered < most && quiet->with_room[class] != NULL; offered++)
-        tiny_slab_move(quiet, idle, quiet->with_room[class]);
+    for (tiny_slab_t *slab = quiet->with_room[class], *next; slab != NULL && offered < most && *looks > 0;
+         slab = next, --*looks) {
+        next = slab->next;
+        if (slab->used == 0 || slab->used > slab->capacity / 2) continue;
+        tiny_slab_move(quiet, idle, slab);
+        offered++;
+    }
     atomic_fetch_add_explicit(&tiny_heaps.idle_slabs[class], offered, memory_order_relaxed);
     return offered;
 }
@@ -76,10 +64,35 @@ static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class,
 // the new owner when the caches release them.
 static unsigned offer(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
 {
-    unsigned offered = offer_class(quiet, idle, class, most);
+    unsigned looks = SLABS_LOOKED_AT, offered = offer_class(quiet, idle, class, most, &looks);
     for (size_t other = 0; other < TINY_CLASSES && offered < most; other++)
-        offered += offer_class(quiet, idle, other, most - offered);
+        offered += offer_class(quiet, idle, other, most - offered, &looks);
     return offered;
+}
+
+// A thread that waits for others, as at a barrier, needs its empty slabs again soon. If they were taken meanwhile, its next blocks
+// lie at other addresses, which the processor's caches do not hold. So one that needed slabs soon after a search keeps them for
+// longer the next time.
+#define WAITS_SLABS (16 * QUIET_SLABS)
+
+// The heap's thread needs a slab.
+static void judge_last_search(tiny_heap_t *heap)
+{
+    if (LIKELY(!heap->was_searched)) return;
+    heap->was_searched = false;
+    heap->only_waits = slabs_taken_since(heap->searched_at) < WAITS_SLABS;
+}
+
+// Returns the number of slabs released.
+static unsigned take_empty(tiny_heap_t *quiet)
+{
+    uint32_t took_at = atomic_load_explicit(&quiet->took_at, memory_order_relaxed);
+    if (quiet->only_waits && slabs_taken_since(took_at) < WAITS_SLABS) return 0;
+    unsigned released = tiny_slabs_release_empty(quiet);
+    if (released == 0) return 0;
+    quiet->was_searched = true;
+    quiet->searched_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    return released;
 }
 
 // Collects what other threads freed for an idle heap. True: there was something.
@@ -91,20 +104,8 @@ static bool collect_for_idle(tiny_heap_t *heap)
     return true;
 }
 
-// Returns the number of slabs that have become available.
-static unsigned search_quiet(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
-{
-    unsigned gained = tiny_slabs_release_empty(quiet);
-    if (gained < most) gained += offer(quiet, idle, class, most - gained);
-    if (gained > 0) {
-        quiet->was_searched = true;
-        quiet->searched_at = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
-    }
-    return gained;
-}
-
-// Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, the others with
-// room are offered. Returns the number of slabs that have become available, at least one for each idle heap.
+// Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, sparse ones are offered.
+// Returns the number of slabs that have become available, at least one for each idle heap.
 static unsigned search(const tiny_heap_t *heap, size_t class)
 {
     tiny_heap_t *idle = tiny_heaps_idle_one();
@@ -116,7 +117,8 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
         if (collect_for_idle(quiet)) gained++;
         if (quiet == heap || !is_quiet(quiet) || !tiny_visit_enter(quiet)) continue;
         tiny_remote_collect(quiet, TINY_BY_VISIT);
-        gained += search_quiet(quiet, idle, class, GAINED_SLABS - gained);
+        gained += take_empty(quiet);
+        if (gained < GAINED_SLABS) gained += offer(quiet, idle, class, GAINED_SLABS - gained);
         tiny_visit_leave();
     }
     return gained;
@@ -168,7 +170,8 @@ static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
 // Before the pool's memory grows: takes what this heap keeps and the thread's caches hold, then searches other heaps.
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
-    judge_last_search(heap, atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed));
+    judge_last_search(heap);
+    atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;
     unsigned pages = tiny_slab_pages_for(class);

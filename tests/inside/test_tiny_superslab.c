@@ -484,39 +484,73 @@ static void an_idle_heap_keeps_no_slab(void)
             heap->bytes_out);
     T_CHECK(heap->kept_pages == 0, "%u pages are kept by a heap without a thread", heap->kept_pages);
     send(blocks[0]);
+    tiny_heaps_visit(false);
     tiny_heap_release(live[0]);
     tiny_heap_release(live[1]);
 }
 
-// Returns the number of slabs that the heap took before it searched the quiet one.
-static unsigned grow_until_search(tiny_heap_t *heap, const tiny_heap_t *quiet)
+enum { QUIET_SLABS = 32, WAITS_SLABS = 512, SEARCHED_AT_MOST = 1 << 12 };
+
+// The thread of the heap needs a slab, and has then freed all.
+static void use_and_empty(tiny_heap_t *heap, size_t class)
+{
+    grow(heap, class, 1);
+    tiny_heap_give(heap, grown[--grown_count]);
+    T_CHECK(heap->bytes_out == 0 && heap->rooms[class] == 1, "no empty slab");
+}
+
+// Returns the number of slabs that the heap took before a search took the empty slabs of the other one.
+static unsigned grow_until_search(tiny_heap_t *heap, const tiny_heap_t *other)
 {
     unsigned slabs = 0;
-    for (; !quiet->was_searched; slabs++) grow(heap, tiny_class_of(OTHER_SIZE), 1);
+    for (; !other->was_searched; slabs++) grow(heap, tiny_class_of(OTHER_SIZE), 1);
     return slabs;
 }
 
-static void a_heap_that_needed_its_slabs_soon_counts_as_quiet_later(void)
+static void a_heap_that_needed_its_empty_slabs_soon_keeps_them_for_longer(void)
 {
-    const unsigned quiet = 32, doubled_most = 2, soon = 16;
     const size_t class = tiny_class_of(512);
     tiny_heap_t *waits = tiny_heap_acquire(), *heap = tiny_heap_acquire();
-    for (unsigned doubled = 0; doubled <= doubled_most; doubled++) {
-        grow(waits, class, 1);
-        T_CHECK(waits->quiet_doubled == doubled && !waits->was_searched, "doubled %u times",
-                waits->quiet_doubled);
-        unsigned slabs = grow_until_search(heap, waits);
-        T_CHECK(slabs >= quiet << doubled, "it was searched after %u slabs", slabs);
-        T_CHECK(waits->with_room[class] == NULL, "a search took nothing");
+    waits->only_waits = false;
+    use_and_empty(waits, class);
+    unsigned slabs = grow_until_search(heap, waits);
+    T_CHECK(slabs >= QUIET_SLABS, "it was searched after %u slabs", slabs);
+    T_CHECK(waits->with_room[class] == NULL, "a search took nothing");
+    for (unsigned i = 0; i < 2; i++) {
+        use_and_empty(waits, class);
+        T_CHECK(waits->only_waits && !waits->was_searched, "it does not count as one that only waits");
+        slabs = grow_until_search(heap, waits);
+        T_CHECK(slabs >= WAITS_SLABS, "it was searched after %u slabs", slabs);
     }
-    grow(waits, class, 1);
-    T_CHECK(waits->quiet_doubled == doubled_most, "doubled %u times", waits->quiet_doubled);
-    (void)grow_until_search(heap, waits);
-    grow(heap, tiny_class_of(OTHER_SIZE), (quiet << doubled_most) * soon);
-    grow(waits, class, 1);
-    T_CHECK(waits->quiet_doubled == doubled_most - 1, "doubled %u times", waits->quiet_doubled);
+    grow(heap, tiny_class_of(OTHER_SIZE), WAITS_SLABS);
+    use_and_empty(waits, class);
+    T_CHECK(!waits->only_waits, "it counts as one that only waits");
     send_grown();
     tiny_heap_release(waits);
+    tiny_heap_release(heap);
+}
+
+static void sparse_slabs_of_a_quiet_heap_serve_others(void)
+{
+    const size_t sparse = tiny_class_of(512), dense = tiny_class_of(256);
+    tiny_heap_t *quiet = tiny_heap_acquire(), *heap = tiny_heap_acquire();
+    grow(quiet, sparse, 1);
+    grow(quiet, dense, 1);
+    tiny_slab_t *sparse_slab = quiet->with_room[sparse], *dense_slab = quiet->with_room[dense];
+    for (unsigned i = 0; i <= dense_slab->capacity / 2u; i++) {
+        tiny_row_t row;
+        row.count = 0;
+        T_CHECK(tiny_heap_take(quiet, dense, 1, &row) == 1, "no block");
+        grown[grown_count++] = row.block[0];
+    }
+    for (unsigned slabs = 0; quiet->with_room[sparse] != NULL; slabs++) {
+        T_CHECK(slabs < SEARCHED_AT_MOST, "no search took the sparse slab");
+        grow(heap, tiny_class_of(OTHER_SIZE), 1);
+    }
+    T_CHECK(TINY_TAG_OWNER(tiny_registry_tag(sparse_slab->start)) != quiet->id, "the sparse slab is lost");
+    T_CHECK(quiet->with_room[dense] == dense_slab, "a dense slab was offered");
+    send_grown();
+    tiny_heap_release(quiet);
     tiny_heap_release(heap);
 }
 
@@ -622,7 +656,8 @@ int main(void)
     T_RUN(empty_slabs_are_kept_and_used_again);
     T_RUN(kept_slabs_serve_other_classes);
     T_RUN(an_idle_heap_keeps_no_slab);
-    T_RUN(a_heap_that_needed_its_slabs_soon_counts_as_quiet_later);
+    T_RUN(a_heap_that_needed_its_empty_slabs_soon_keeps_them_for_longer);
+    T_RUN(sparse_slabs_of_a_quiet_heap_serve_others);
     T_RUN(a_misuse_among_scattered_blocks_is_found);
     T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
