@@ -64,6 +64,7 @@ typedef struct tiny_heap {
     tiny_slab_t *kept[TINY_CLASSES]; // empty slabs for the next requests; they are not in with_room
     uint32_t kept_pages; // of these slabs
     uint32_t next_released; // class whose empty slabs are released next
+    size_t pages; // of all its slabs
     size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     _Atomic(uint32_t) took_at; // the clock of new slabs when the thread last took blocks

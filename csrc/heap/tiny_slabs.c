@@ -88,6 +88,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
     slab->class = (uint8_t)class;
     tiny_order_set_up(slab);
+    heap->pages += pages;
     list_slab(heap, slab);
     tag_slab(slab, TINY_TAG(heap->id, class));
     return slab;
@@ -103,6 +104,8 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 {
     size_t bytes = slab->used * (size_t)tiny_class_size[slab->class];
     unlist_slab(from, slab);
+    from->pages -= slab->pages;
+    to->pages += slab->pages;
     from->bytes_out -= bytes;
     count_out(to, bytes);
     list_slab(to, slab);
@@ -210,8 +213,9 @@ static void wipe_marks(const tiny_slab_t *slab)
 
 #endif
 
-static void return_slab(const tiny_slab_t *slab)
+static void return_slab(tiny_heap_t *heap, const tiny_slab_t *slab)
 {
+    heap->pages -= slab->pages;
     wipe_marks(slab);
     tag_slab(slab, 0);
     shared_pool_give(page_of(slab->start), slab->pages);
@@ -220,7 +224,7 @@ static void return_slab(const tiny_slab_t *slab)
 void tiny_slab_release(tiny_heap_t *heap, tiny_slab_t *slab)
 {
     unlist_slab(heap, slab);
-    return_slab(slab);
+    return_slab(heap, slab);
 }
 
 // An empty slab that its heap keeps is used again for blocks at the same addresses, which the processor's caches may still hold.
@@ -264,7 +268,7 @@ tiny_slab_t *tiny_slab_use_kept(tiny_heap_t *heap, size_t class)
 static unsigned release_kept(tiny_heap_t *heap, size_t class)
 {
     unsigned released = 0;
-    for (tiny_slab_t *slab; (slab = take_kept(heap, class)) != NULL; released++) return_slab(slab);
+    for (tiny_slab_t *slab; (slab = take_kept(heap, class)) != NULL; released++) return_slab(heap, slab);
     return released;
 }
 
@@ -288,7 +292,7 @@ static bool release_one_of(tiny_heap_t *heap, size_t class)
 {
     tiny_slab_t *slab = take_kept(heap, class);
     if (slab != NULL) {
-        return_slab(slab);
+        return_slab(heap, slab);
         return true;
     }
     slab = heap->with_room[class];

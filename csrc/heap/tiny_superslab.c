@@ -159,11 +159,11 @@ static void search_other_heaps(tiny_heap_t *heap, size_t class)
 }
 
 // A huge page takes memory for all of a superslab at once. So it is worth its memory if the superslab is going to be filled:
-// for a heap that has many times as much in blocks already, and a class that has a block begin in every page, so that the
+// for a heap whose slabs are many times as large already, and a class that has a block begin in every page, so that the
 // program touches every page, too.
 static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
 {
-    return TINY_OPTION_HUGE_PAGES > 0 && heap->bytes_out >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
+    return TINY_OPTION_HUGE_PAGES > 0 && heap->pages * HAK_PAGE >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
            tiny_class_size[class] <= OS_PAGE;
 }
 

@@ -4,7 +4,8 @@
 #include "list.h"
 
 enum { MIB = 1 << 20, SMALL = 96, MEDIUM = 24 << 10, RUN = 100 << 10 };
-enum { MANY_MIB = 48 }; // far above the least that a thread has before it gets huge pages
+enum { LEAST_MIB = 8 }; // that a thread has in slabs before it gets huge pages
+enum { MANY_MIB = 6 * LEAST_MIB };
 
 // Returns whether the mapping of this address has the flag: "hg" = huge pages are preferred, "nh" = never.
 static bool has_flag(const void *address, const char *flag)
@@ -54,6 +55,36 @@ static void the_next_slabs_of_many_small_blocks_get_huge_pages(void)
     T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
     T_free(huge);
     list_free(first);
+    list_free(list);
+    T_malloc_trim(0);
+}
+
+// Frees all blocks of the list but one of so many; returns what is left.
+static struct node *thin_out(struct node *list, unsigned one_of)
+{
+    struct node *kept = NULL;
+    for (unsigned i = 0; list != NULL; i++) {
+        struct node *next = list->next;
+        if (i % one_of == 0) {
+            list->next = kept;
+            kept = list;
+        } else {
+            T_free(list);
+        }
+        list = next;
+    }
+    return kept;
+}
+
+// What counts is the memory of the slabs: a few blocks of each keep it in use, and the next ones need as much again.
+static void the_next_slabs_of_many_sparse_slabs_get_huge_pages(void)
+{
+    struct node *sparse = thin_out(list_of(SMALL, 2 * LEAST_MIB * MIB), 64);
+    struct node *list = list_of(2 * SMALL, (LEAST_MIB - 2) * MIB);
+    struct node *huge = remove_flagged(&list, "hg");
+    T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
+    T_free(huge);
+    list_free(sparse);
     list_free(list);
     T_malloc_trim(0);
 }
@@ -148,6 +179,7 @@ int main(void)
         T_not_run("the kernel has no transparent huge pages");
     if (!takes_advice()) T_not_run("the system ignores advice about huge pages");
     T_RUN(the_next_slabs_of_many_small_blocks_get_huge_pages);
+    T_RUN(the_next_slabs_of_many_sparse_slabs_get_huge_pages);
     T_RUN(threads_with_a_few_blocks_take_no_huge_pages);
     T_RUN(blocks_above_a_page_take_only_the_memory_that_is_used);
     T_RUN(gaps_that_were_given_back_are_not_filled_with_huge_pages);

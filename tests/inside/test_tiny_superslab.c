@@ -56,9 +56,11 @@ static void blocks_of_every_class_do_not_overlap_and_return(void)
     for (size_t class = 0; class < TINY_CLASSES; class++) {
         take_blocks(heap, class, 1000);
         check_blocks(heap, class, 1000);
+        T_CHECK(heap->pages == shared_pool_usage().pages_used - used, "the heap has %zu pages", heap->pages);
         give_blocks(heap, 1000);
     }
     tiny_heap_tidy(heap);
+    T_CHECK(heap->pages == 0, "an empty heap has %zu pages", heap->pages);
     T_CHECK(shared_pool_usage().pages_used == used, "%zu pages are left in use",
             shared_pool_usage().pages_used - used);
     tiny_heap_release(heap);
