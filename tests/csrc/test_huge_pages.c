@@ -28,8 +28,19 @@ static bool has_flag(const void *address, const char *flag)
     return found;
 }
 
-// Removes a block from the list that lies in a mapping with the flag; NULL if there is none. Where huge pages are slow, only
-// some superslabs have them; the first one that may have them always does.
+// Runs a case in a process of its own. Where huge pages are slow, only some superslabs get them, but the first one of a process that
+// may have them always does; so no case depends on the ones before it.
+#define RUN_APART(name) \
+    do { \
+        pid_t child_ = fork(); \
+        if (child_ == 0) { \
+            T_RUN(name); \
+            _exit(0); \
+        } \
+        T_CHECK_CHILD(child_); \
+    } while (0)
+
+// Removes a block from the list that lies in a mapping with the flag; NULL if there is none.
 static struct node *remove_flagged(struct node **list, const char *flag)
 {
     const uintptr_t superslab = ~(uintptr_t)(2 * MIB - 1);
@@ -178,10 +189,10 @@ int main(void)
     if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0)
         T_not_run("the kernel has no transparent huge pages");
     if (!takes_advice()) T_not_run("the system ignores advice about huge pages");
-    T_RUN(the_next_slabs_of_many_small_blocks_get_huge_pages);
-    T_RUN(the_next_slabs_of_many_sparse_slabs_get_huge_pages);
-    T_RUN(threads_with_a_few_blocks_take_no_huge_pages);
-    T_RUN(blocks_above_a_page_take_only_the_memory_that_is_used);
-    T_RUN(gaps_that_were_given_back_are_not_filled_with_huge_pages);
+    RUN_APART(the_next_slabs_of_many_small_blocks_get_huge_pages);
+    RUN_APART(the_next_slabs_of_many_sparse_slabs_get_huge_pages);
+    RUN_APART(threads_with_a_few_blocks_take_no_huge_pages);
+    RUN_APART(blocks_above_a_page_take_only_the_memory_that_is_used);
+    RUN_APART(gaps_that_were_given_back_are_not_filled_with_huge_pages);
     return 0;
 }
