@@ -90,8 +90,8 @@ static struct node *thin_out(struct node *list, unsigned one_of)
 // What counts is the memory of the slabs: a few blocks of each keep it in use, and the next ones need as much again.
 static void the_next_slabs_of_many_sparse_slabs_get_huge_pages(void)
 {
-    struct node *sparse = thin_out(list_of(SMALL, 2 * LEAST_MIB * MIB), 64);
-    struct node *list = list_of(2 * SMALL, (LEAST_MIB - 2) * MIB);
+    struct node *sparse = thin_out(list_of(SMALL, (LEAST_MIB - 1) * MIB), 64);
+    struct node *list = list_of(2 * SMALL, (LEAST_MIB - 1) * MIB);
     struct node *huge = remove_flagged(&list, "hg");
     T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
     T_free(huge);
