@@ -61,6 +61,7 @@ tiny_heap_t *tiny_heap_acquire(void)
         tiny_heaps.idle = heap->next_waiting;
         count_idle_slabs(heap, -1);
         tiny_heap_forget_peak(heap);
+        heap->was_searched = heap->only_waits = false;
         atomic_store(&heap->state, TINY_HEAP_LIVE);
     } else {
         heap = new_heap();

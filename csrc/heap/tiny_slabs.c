@@ -265,18 +265,18 @@ tiny_slab_t *tiny_slab_use_kept(tiny_heap_t *heap, size_t class)
     return slab;
 }
 
-static unsigned release_kept(tiny_heap_t *heap, size_t class)
+static bool release_one_kept(tiny_heap_t *heap, size_t class)
 {
-    unsigned released = 0;
-    for (tiny_slab_t *slab; (slab = take_kept(heap, class)) != NULL; released++) return_slab(heap, slab);
-    return released;
+    tiny_slab_t *slab = take_kept(heap, class);
+    if (slab != NULL) return_slab(heap, slab);
+    return slab != NULL;
 }
 
 unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
 {
     unsigned released = 0;
     for (size_t class = 0; class < TINY_CLASSES; class++) {
-        released += release_kept(heap, class);
+        while (release_one_kept(heap, class)) released++;
         for (tiny_slab_t *slab = heap->with_room[class], *next; slab != NULL; slab = next) {
             next = slab->next;
             if (slab->used > 0) continue;
@@ -290,12 +290,8 @@ unsigned tiny_slabs_release_empty(tiny_heap_t *heap)
 // True: a slab of the class was released.
 static bool release_one_of(tiny_heap_t *heap, size_t class)
 {
-    tiny_slab_t *slab = take_kept(heap, class);
-    if (slab != NULL) {
-        return_slab(heap, slab);
-        return true;
-    }
-    slab = heap->with_room[class];
+    if (release_one_kept(heap, class)) return true;
+    tiny_slab_t *slab = heap->with_room[class];
     if (heap->rooms[class] != 1 || slab->used > 0) return false;
     tiny_slab_release(heap, slab);
     return true;
@@ -573,10 +569,7 @@ bool tiny_heap_holds(const tiny_block_t *block)
 // True if few blocks keep many slabs in use: some of these blocks may lie in a cache, where they count as allocated.
 static bool is_sparse(const tiny_heap_t *heap)
 {
-    size_t pages = heap->kept_pages;
-    for (size_t class = 0; class < TINY_CLASSES; class++)
-        pages += heap->rooms[class] * (size_t)tiny_slab_pages_for(class);
-    return pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+    return heap->pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
 // A burst is over once more than SHRUNK_BYTES and more than half of the peak are free; smaller variations are normal.

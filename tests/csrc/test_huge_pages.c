@@ -56,17 +56,22 @@ static struct node *remove_flagged(struct node **list, const char *flag)
     return NULL;
 }
 
-// With full checks a slab's pages are mapped one by one, so no huge page fits.
+// Checks that a block of the list lies in a superslab with a huge page. With full checks a slab's pages are mapped one by one, so no
+// huge page fits. Frees the list.
+static void check_for_huge_page(struct node *list)
+{
+    struct node *huge = remove_flagged(&list, "hg");
+    T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
+    T_free(huge);
+    list_free(list);
+}
+
 static void the_next_slabs_of_many_small_blocks_get_huge_pages(void)
 {
     struct node *first = list_push(NULL, SMALL);
     T_CHECK(!has_flag(first, "hg"), "the first superslab gets a huge page");
-    struct node *list = list_of(SMALL, MANY_MIB * MIB);
-    struct node *huge = remove_flagged(&list, "hg");
-    T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
-    T_free(huge);
+    check_for_huge_page(list_of(SMALL, MANY_MIB * MIB));
     list_free(first);
-    list_free(list);
     T_malloc_trim(0);
 }
 
@@ -91,12 +96,8 @@ static struct node *thin_out(struct node *list, unsigned one_of)
 static void the_next_slabs_of_many_sparse_slabs_get_huge_pages(void)
 {
     struct node *sparse = thin_out(list_of(SMALL, (LEAST_MIB - 1) * MIB), 64);
-    struct node *list = list_of(2 * SMALL, (LEAST_MIB - 1) * MIB);
-    struct node *huge = remove_flagged(&list, "hg");
-    T_CHECK((huge != NULL) == (T_CHECKS < 2), "%s superslab gets a huge page", huge != NULL ? "a" : "no");
-    T_free(huge);
+    check_for_huge_page(list_of(2 * SMALL, (LEAST_MIB - 1) * MIB));
     list_free(sparse);
-    list_free(list);
     T_malloc_trim(0);
 }
 

@@ -457,6 +457,33 @@ static void empty_slabs_are_kept_and_used_again(void)
     tiny_heap_release(heap);
 }
 
+// Returns the number of pages that a heap keeps of many, if its recent peak was that of so many pages.
+static unsigned kept_of(tiny_heap_t *heap, size_t peak)
+{
+    take_blocks(heap, tiny_class_of(512), BLOCKS);
+    heap->bytes_out_peak = peak * HAK_PAGE;
+    give_blocks(heap, BLOCKS);
+    unsigned kept = heap->kept_pages;
+    tiny_heap_tidy(heap);
+    T_CHECK(heap->kept_pages == 0 && heap->pages == 0, "a tidied heap has %zu pages", heap->pages);
+    return kept;
+}
+
+static void what_is_kept_is_bounded_by_the_peak_and_for_all_threads(void)
+{
+    enum { KEPT_IN_ALL = 512, THREADS = 64 };
+    tiny_heap_t *heap = tiny_heap_acquire(), *others[THREADS];
+    unsigned alone = kept_of(heap, 2 * KEPT_PAGES);
+    T_CHECK(tiny_heaps_live() > 1 || alone == 0, "the only thread keeps %u pages", alone);
+    for (unsigned i = 0; i < THREADS; i++) others[i] = tiny_heap_acquire();
+    unsigned want = KEPT_IN_ALL / (unsigned)tiny_heaps_live(), kept = kept_of(heap, 2 * KEPT_PAGES);
+    T_CHECK(kept == want, "%u pages are kept instead of %u", kept, want);
+    kept = kept_of(heap, 3);
+    T_CHECK(kept == 3, "%u pages are kept after a peak of 3", kept);
+    for (unsigned i = 0; i < THREADS; i++) tiny_heap_release(others[i]);
+    tiny_heap_release(heap);
+}
+
 // A class takes what another one has left before the pool's memory grows.
 static void kept_slabs_serve_other_classes(void)
 {
@@ -491,7 +518,7 @@ static void an_idle_heap_keeps_no_slab(void)
     tiny_heap_release(live[1]);
 }
 
-enum { QUIET_SLABS = 32, WAITS_SLABS = 512, SEARCHED_AT_MOST = 1 << 12 };
+enum { QUIET_SLABS = 32, WAITS_SLABS = 512, LOOKED_AT = 128, SEARCHED_AT_MOST = 1 << 12 };
 
 // The thread of the heap needs a slab, and has then freed all.
 static void use_and_empty(tiny_heap_t *heap, size_t class)
@@ -513,7 +540,6 @@ static void a_heap_that_needed_its_empty_slabs_soon_keeps_them_for_longer(void)
 {
     const size_t class = tiny_class_of(512);
     tiny_heap_t *waits = tiny_heap_acquire(), *heap = tiny_heap_acquire();
-    waits->only_waits = false;
     use_and_empty(waits, class);
     unsigned slabs = grow_until_search(heap, waits);
     T_CHECK(slabs >= QUIET_SLABS, "it was searched after %u slabs", slabs);
@@ -552,6 +578,34 @@ static void sparse_slabs_of_a_quiet_heap_serve_others(void)
     T_CHECK(TINY_TAG_OWNER(tiny_registry_tag(sparse_slab->start)) != quiet->id, "the sparse slab is lost");
     T_CHECK(quiet->with_room[dense] == dense_slab, "a dense slab was offered");
     send_grown();
+    tiny_heap_release(quiet);
+    tiny_heap_release(heap);
+}
+
+// The sparse slab lies behind more dense ones than a search looks at.
+static void a_search_looks_at_a_bounded_number_of_slabs(void)
+{
+    const size_t class = tiny_class_of(OTHER_SIZE);
+    tiny_heap_t *quiet = tiny_heap_acquire(), *heap = tiny_heap_acquire();
+    grow(quiet, class, 1 + LOOKED_AT);
+    const unsigned last = grown_count - 1;
+    grow(quiet, class, 1); // the one before is full now
+    const tiny_slab_t *sparse = tiny_registry_slab(grown[grown_count - 1]);
+    for (unsigned i = 0; i < last;) {
+        const tiny_slab_t *dense = tiny_registry_slab(grown[i]);
+        tiny_heap_give(quiet, grown[i]);
+        grown[i] = NULL;
+        while (i < last && (grown[i] == NULL || tiny_registry_slab(grown[i]) == dense)) i++;
+    }
+    T_CHECK(quiet->rooms[class] > LOOKED_AT, "only %u slabs have room", quiet->rooms[class]);
+    uint32_t searched = heap->searches;
+    for (unsigned slabs = 0; heap->searches == searched; slabs++) {
+        T_CHECK(slabs < SEARCHED_AT_MOST, "no search");
+        grow(heap, class, 1);
+    }
+    T_CHECK(TINY_TAG_OWNER(tiny_registry_tag(sparse->start)) == quiet->id, "a search looked at all slabs");
+    for (; grown_count > 0; grown_count--)
+        if (grown[grown_count - 1] != NULL) send(grown[grown_count - 1]);
     tiny_heap_release(quiet);
     tiny_heap_release(heap);
 }
@@ -656,10 +710,12 @@ int main(void)
     T_RUN(an_idle_heap_loses_nothing);
     T_RUN(a_heap_is_handed_on_and_its_room_adopted);
     T_RUN(empty_slabs_are_kept_and_used_again);
+    T_RUN(what_is_kept_is_bounded_by_the_peak_and_for_all_threads);
     T_RUN(kept_slabs_serve_other_classes);
     T_RUN(an_idle_heap_keeps_no_slab);
     T_RUN(a_heap_that_needed_its_empty_slabs_soon_keeps_them_for_longer);
     T_RUN(sparse_slabs_of_a_quiet_heap_serve_others);
+    T_RUN(a_search_looks_at_a_bounded_number_of_slabs);
     T_RUN(a_misuse_among_scattered_blocks_is_found);
     T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
