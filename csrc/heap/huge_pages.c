@@ -2,7 +2,7 @@
 
 #include "os/os.h"
 
-static _Atomic(uint32_t) pause; // superslabs to map with small pages
+static _Atomic(uint32_t) pause; // mappings that get small pages
 static _Atomic(uint32_t) last_pause; // 0: the last huge page was quick
 
 bool huge_pages_are_due(void)
@@ -25,9 +25,11 @@ void huge_pages_took(uint64_t us)
     atomic_store_explicit(&pause, next, memory_order_relaxed);
 }
 
-void huge_pages_first_access(void *page)
+bool huge_pages_first_access(void *page)
 {
-    uint64_t before = os_clock_us();
+    const uint64_t before = os_clock_us();
     *(volatile char *)page = 0;
-    huge_pages_took(os_clock_us() - before);
+    const uint64_t us = os_clock_us() - before;
+    huge_pages_took(us);
+    return us < HUGE_PAGES_SLOW_US;
 }

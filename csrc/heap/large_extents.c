@@ -4,6 +4,8 @@
 
 #include "heap/large_extents.h"
 
+#include "heap/large_huge_pages.h"
+
 #include "registry/tiny_registry.h"
 
 #define JOINED_MOST ((size_t)1 << 30)
@@ -380,6 +382,7 @@ bool large_extent_map(large_extent_t *extent, size_t size, size_t alignment, boo
     if (start == NULL) return false;
     *extent = (large_extent_t){
         .start = start, .size = size, .guarded = guarded, .alone = large_extent_must_be_alone(size)};
+    if (!guarded) large_huge_pages_mapped(start, size);
     return true;
 }
 
@@ -392,6 +395,7 @@ bool large_extent_map_before(large_extent_t *extent, size_t size)
         os_unmap_guarded(start, more, 0);
         return false;
     }
+    large_huge_pages_mapped(start, more);
     extent->start = start;
     extent->size = size;
     return true;

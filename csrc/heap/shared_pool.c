@@ -177,7 +177,7 @@ void *shared_pool_take(unsigned pages, size_t class, bool huge_pages)
 #endif
     os_unlock(&hak_pool.lock);
     if (moved.result == OS_MOVED) pool_wipe_moved(&moved);
-    if (UNLIKELY(huge_pages && page != NULL)) huge_pages_first_access(page);
+    if (UNLIKELY(huge_pages && page != NULL)) (void)huge_pages_first_access(page);
     if (UNLIKELY(surplus > 0)) pool_return(surplus, os_clock_ms(), (uint32_t)TINY_OPTION_DECAY_MS, true);
     if (UNLIKELY(wants_room)) hak_decay_make_room(HAK_POOL_SLABS, CLEAN_PAGES_A_LOOK * HAK_PAGE);
     return page;

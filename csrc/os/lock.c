@@ -16,13 +16,18 @@ HAK_TLS os_lock_t *os_lock_taken_last;
 
 // ---- waiting
 
-// A lock is mostly held for well under a microsecond, so a thread spins briefly before it waits in the kernel.
+// A lock is mostly held for well under a microsecond, so a thread spins briefly before it waits in the kernel. Each look at a lock
+// takes its cache line from the thread that is about to release it, so the pauses between the looks grow.
 #define LOOKS 64
+#define LOCK_LOOKS 20
+#define PAUSES_MOST 16
 
 static void pause_a_little(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); // "yield" is no pause on most processors
 #endif
 }
 
@@ -67,9 +72,10 @@ void os_wake(_Atomic(uint32_t) *word)
 
 void os_lock_slow(os_lock_t *lock)
 {
-    for (int look = 0; look < LOOKS; look++) {
+    for (int look = 0, pauses = 1; look < LOCK_LOOKS; look++) {
         if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 && os_take_free(lock)) return;
-        pause_a_little();
+        for (int i = 0; i < pauses; i++) pause_a_little();
+        if (pauses < PAUSES_MOST) pauses *= 2;
     }
     while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
         futex_wait(&lock->state, 2, NULL);

@@ -1,5 +1,5 @@
-// Huge pages: the slabs of a thread that has many small blocks get them, others do not, and memory that was returned does
-// not come back with them.
+// Huge pages: the slabs of a thread that has many small blocks get them, and large blocks of a program that writes to these; others
+// do not, and memory that was returned does not come back with them.
 
 #include "list.h"
 
@@ -176,6 +176,61 @@ static void gaps_that_were_given_back_are_not_filled_with_huge_pages(void)
     T_free(keeper);
 }
 
+// Returns a new large block of which the first `written` bytes have been written to.
+static char *large_block(size_t size, size_t written)
+{
+    char *block = T_malloc(size);
+    for (size_t at = 0; at < written; at += 4096) block[at] = 1;
+    return block;
+}
+
+// Where the first huge page is slow, the block gets none.
+static bool was_to_get_huge_pages(const char *block)
+{
+    return has_flag(block, "hg") || has_flag(block, "nh");
+}
+
+static void large_blocks_after_one_that_was_written_get_huge_pages(void)
+{
+    enum { SIZE = 8 * MIB, NEXT = 16 * MIB };
+    char *written = large_block(SIZE, SIZE);
+    const size_t before = T_resident_kib();
+    char *next = large_block(NEXT, 0);
+    const size_t used = T_resident_kib() - before;
+    T_CHECK(!was_to_get_huge_pages(written), "the first large block gets huge pages");
+    T_CHECK(was_to_get_huge_pages(next) == (T_CHECKS < 2),
+            "the block after one that was written to %s huge pages", T_CHECKS < 2 ? "gets no" : "gets");
+    T_CHECK(used < 3 * 1024, "a block that was not written to takes %zu KiB", used);
+    T_free(next);
+    T_free(written);
+}
+
+static void large_blocks_after_one_that_was_not_written_get_none(void)
+{
+    enum { SIZE = 8 * MIB };
+    char *blocks[] = {large_block(SIZE, SIZE / 2), large_block(SIZE, 0), large_block(SIZE, 0)};
+    for (int i = 0; i < 3; i++) {
+        T_CHECK(!was_to_get_huge_pages(blocks[i]), "block %d gets huge pages", i);
+        T_free(blocks[i]);
+    }
+}
+
+// 16 times the block that was written to, in blocks that each look for another one; the last one is too long for the rest.
+static void large_blocks_get_huge_pages_up_to_a_bound(void)
+{
+    enum { WRITTEN = 4 * MIB, NEXT = 8 * MIB, WORTH = 16, BLOCKS = WORTH * WRITTEN / NEXT + 2 };
+    char *written = large_block(WRITTEN, WRITTEN), *blocks[BLOCKS];
+    int huge = 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = large_block(NEXT, 0);
+        huge += was_to_get_huge_pages(blocks[i]);
+    }
+    const int most = T_CHECKS < 2 ? BLOCKS - 2 : 0;
+    T_CHECK(huge <= most && (huge > 0) == (most > 0), "%d blocks get huge pages, at most %d", huge, most);
+    for (int i = 0; i < BLOCKS; i++) T_free(blocks[i]);
+    T_free(written);
+}
+
 // An emulator may ignore the advice.
 static bool takes_advice(void)
 {
@@ -194,6 +249,9 @@ int main(void)
     RUN_APART(the_next_slabs_of_many_sparse_slabs_get_huge_pages);
     RUN_APART(threads_with_a_few_blocks_take_no_huge_pages);
     RUN_APART(blocks_above_a_page_take_only_the_memory_that_is_used);
+    RUN_APART(large_blocks_after_one_that_was_written_get_huge_pages);
+    RUN_APART(large_blocks_after_one_that_was_not_written_get_none);
+    RUN_APART(large_blocks_get_huge_pages_up_to_a_bound);
     RUN_APART(gaps_that_were_given_back_are_not_filled_with_huge_pages);
     return 0;
 }

@@ -3,7 +3,9 @@
 #include "inside.h"
 
 #include "heap/huge_pages.h"
+#include "heap/large_huge_pages.h"
 #include "heap/shared_pool.h"
+#include "os/os.h"
 
 // Returns how many superslabs have small pages before the next one that asks.
 static unsigned pause_of(unsigned most)
@@ -63,7 +65,28 @@ static void map_one(void)
         T_CHECK(shared_pool_take(1, 0, true) != NULL, "the pool has no page");
 }
 
-// With full checks, superslabs ask for none.
+// Maps memory for a large block that is due for huge pages: one was watched, and the program has written to it.
+static void map_large(void)
+{
+    const size_t size = LARGE_HUGE_PAGES_LEAST;
+    for (int i = 0; i < 2; i++) {
+        char *pages = T_pages(size + HAK_PAGE), *start = (char *)hak_round_up((uintptr_t)pages, HAK_PAGE);
+        large_huge_pages_mapped(start, size);
+        memset(start, 1, size);
+    }
+}
+
+// Where the system does not tell what has been written to, no large block asks.
+static bool large_blocks_ask(void)
+{
+    static char written[2 * HAK_PAGE] = {1};
+    bool present[OS_PRESENT_MOST];
+    written[HAK_PAGE] = 1;
+    void *page = (void *)((uintptr_t)&written[HAK_PAGE] & ~(OS_PAGE - 1));
+    return T_CHECKS < 2 && os_present(page, 1, present) && present[0];
+}
+
+// With full checks, neither superslabs nor large blocks ask for any.
 static void the_pool_keeps_to_the_pauses(void)
 {
     huge_pages_took(1);
@@ -85,6 +108,27 @@ static void the_pool_measures_the_superslab_that_asks(void)
     T_CHECK((pause == 8) == (T_CHECKS >= 2), "the pause is %u", pause);
 }
 
+// The first mapping is watched.
+static void large_blocks_keep_to_the_pauses(void)
+{
+    huge_pages_took(1);
+    huge_pages_took(HUGE_PAGES_SLOW_US);
+    map_large();
+    const unsigned left = pause_of(1000), want = large_blocks_ask() ? 3 : 4;
+    T_CHECK(left == want, "after one of 4 mappings with small pages, %u are left", left);
+}
+
+static void the_large_block_that_asks_is_measured(void)
+{
+    huge_pages_took(1);
+    huge_pages_took(HUGE_PAGES_SLOW_US);
+    T_CHECK(pause_of(1000) == 4, "no pause after a slow one");
+    map_large();
+    huge_pages_took(HUGE_PAGES_SLOW_US);
+    const unsigned pause = pause_of(1000);
+    T_CHECK((pause == 8) == !large_blocks_ask(), "the pause is %u", pause);
+}
+
 int main(void)
 {
     T_RUN(quick_ones_are_due_every_time);
@@ -93,5 +137,7 @@ int main(void)
     T_RUN(the_first_access_is_measured);
     T_RUN(the_pool_keeps_to_the_pauses);
     T_RUN(the_pool_measures_the_superslab_that_asks);
+    T_RUN(large_blocks_keep_to_the_pauses);
+    T_RUN(the_large_block_that_asks_is_measured);
     return 0;
 }

@@ -117,7 +117,7 @@
 #define TINY_HAS_OPTION_DECAY_MS 1
 #define TINY_OPTION_DECAY_MS tiny_options.decay_ms
 // A thread with this many MiB in pages of small blocks gets huge pages for the next ones, where the
-// system allows that; with 0, never.
+// system allows that; with 0 no block, not even a large one, gets them.
 #define TINY_HAS_OPTION_HUGE_PAGES 1
 #define TINY_OPTION_HUGE_PAGES tiny_options.huge_pages
 
