@@ -2,23 +2,23 @@
 
 #include "os/os.h"
 
-static _Atomic(uint32_t) pause; // mappings that get small pages
-static _Atomic(uint32_t) last_pause; // 0: the last huge page was quick
+static _Atomic(size_t) pause; // bytes of mappings that get small pages
+static _Atomic(size_t) last_pause; // 0: the last huge page was quick
 
-bool huge_pages_are_due(void)
+bool huge_pages_are_due(size_t bytes)
 {
-    uint32_t left = atomic_load_explicit(&pause, memory_order_relaxed);
+    const size_t left = atomic_load_explicit(&pause, memory_order_relaxed);
     if (left == 0) return true;
-    atomic_store_explicit(&pause, left - 1, memory_order_relaxed);
+    atomic_store_explicit(&pause, left > bytes ? left - bytes : 0, memory_order_relaxed);
     return false;
 }
 
 void huge_pages_took(uint64_t us)
 {
-    uint32_t next = 0;
+    size_t next = 0;
     if (us >= HUGE_PAGES_SLOW_US) {
         next = atomic_load_explicit(&last_pause, memory_order_relaxed) * 2;
-        if (next == 0) next = 4;
+        if (next == 0) next = HUGE_PAGES_PAUSE_FIRST;
         if (next > HUGE_PAGES_PAUSE_MOST) next = HUGE_PAGES_PAUSE_MOST;
     }
     atomic_store_explicit(&last_pause, next, memory_order_relaxed);

@@ -12,11 +12,13 @@
 // as much in small pages 0.1 to 0.7 ms (measured on an AMD EPYC, in a virtual machine).
 #define HUGE_PAGES_SLOW_US 1000u
 
-// After the n-th slow one in a row, 2^(n + 1) mappings have small pages, at most this number.
-#define HUGE_PAGES_PAUSE_MOST 64u
+// After the n-th slow one in a row, mappings of together min(PAUSE_FIRST * 2^(n - 1), PAUSE_MOST) bytes have small pages: so slow
+// ones, of 4 ms each (on that machine), take at most a fifth of the time of first accesses.
+#define HUGE_PAGES_PAUSE_FIRST ((size_t)64 << 20)
+#define HUGE_PAGES_PAUSE_MOST ((size_t)256 << 20)
 
-// Returns whether the next mapping asks for huge pages.
-bool huge_pages_are_due(void);
+// Returns whether the next mapping, of so many bytes, asks for huge pages.
+bool huge_pages_are_due(size_t bytes);
 
 // Makes the first access to a mapping that has asked for them; `page` belongs to the caller. False: it was slow.
 bool huge_pages_first_access(void *page);

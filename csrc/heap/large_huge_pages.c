@@ -56,7 +56,7 @@ void large_huge_pages_mapped(char *start, size_t size)
     if (TINY_CHECKS >= TINY_CHECKS_FULL || TINY_OPTION_HUGE_PAGES == 0 || size < LARGE_HUGE_PAGES_LEAST)
         return;
     look_at_watched();
-    if (!use_up(size) || !huge_pages_are_due()) {
+    if (!use_up(size) || !huge_pages_are_due(size)) {
         watch(start, size);
         return;
     }

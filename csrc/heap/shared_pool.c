@@ -144,7 +144,7 @@ static superslab_t *map_superslab(unsigned pages, size_t class, bool *huge_pages
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = pool_map(pages, class, shared_pool_in_small_steps);
-    *huge_pages = *huge_pages && superslab != NULL && !BY_CLASS && huge_pages_are_due();
+    *huge_pages = *huge_pages && superslab != NULL && !BY_CLASS && huge_pages_are_due(SUPERSLAB_SIZE);
     if (!*huge_pages) return superslab;
     os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
     *huge_pages = superslab->dirty == 0;

@@ -7,30 +7,32 @@
 #include "heap/shared_pool.h"
 #include "os/os.h"
 
+enum { FIRST = HUGE_PAGES_PAUSE_FIRST / HUGE_PAGE_BYTES, MOST = HUGE_PAGES_PAUSE_MOST / HUGE_PAGE_BYTES };
+
 // Returns how many superslabs have small pages before the next one that asks.
 static unsigned pause_of(unsigned most)
 {
     unsigned superslabs = 0;
-    while (superslabs < most && !huge_pages_are_due()) superslabs++;
+    while (superslabs < most && !huge_pages_are_due(HUGE_PAGE_BYTES)) superslabs++;
     return superslabs;
 }
 
 static void quick_ones_are_due_every_time(void)
 {
     for (int i = 0; i < 10; i++) {
-        T_CHECK(huge_pages_are_due(), "a pause after quick ones");
+        T_CHECK(huge_pages_are_due(HUGE_PAGE_BYTES), "a pause after quick ones");
         huge_pages_took(HUGE_PAGES_SLOW_US - 1);
     }
 }
 
 static void pauses_after_slow_ones_grow_up_to_a_bound(void)
 {
-    unsigned want = 4;
+    unsigned want = FIRST;
     for (int i = 0; i < 10; i++) {
         huge_pages_took(HUGE_PAGES_SLOW_US);
         unsigned got = pause_of(1000);
         T_CHECK(got == want, "%u superslabs with small pages instead of %u", got, want);
-        want = want * 2 < HUGE_PAGES_PAUSE_MOST ? want * 2 : HUGE_PAGES_PAUSE_MOST;
+        want = want * 2 < MOST ? want * 2 : MOST;
     }
 }
 
@@ -38,9 +40,9 @@ static void a_quick_one_ends_the_pauses(void)
 {
     huge_pages_took(HUGE_PAGES_SLOW_US);
     huge_pages_took(1);
-    T_CHECK(huge_pages_are_due(), "a pause after a quick one");
+    T_CHECK(huge_pages_are_due(HUGE_PAGE_BYTES), "a pause after a quick one");
     huge_pages_took(HUGE_PAGES_SLOW_US);
-    T_CHECK(pause_of(1000) == 4, "the pauses do not begin anew");
+    T_CHECK(pause_of(1000) == FIRST, "the pauses do not begin anew");
 }
 
 static void the_first_access_is_measured(void)
@@ -51,7 +53,7 @@ static void the_first_access_is_measured(void)
     for (int i = 0; i < TRIES; i++) {
         huge_pages_took(HUGE_PAGES_SLOW_US);
         huge_pages_first_access(pages + i * 65536);
-        quick += huge_pages_are_due();
+        quick += huge_pages_are_due(HUGE_PAGE_BYTES);
         huge_pages_took(1);
     }
     T_CHECK(quick > 0, "each of %d first accesses to a small page is slow", TRIES);
@@ -92,20 +94,21 @@ static void the_pool_keeps_to_the_pauses(void)
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
     map_one();
-    const unsigned left = pause_of(1000), want = T_CHECKS >= 2 ? 4 : 3;
-    T_CHECK(left == want, "after one of 4 superslabs with small pages, %u are left", left);
+    const unsigned left = pause_of(1000), want = T_CHECKS >= 2 ? FIRST : FIRST - 1;
+    T_CHECK(left == want, "after one of %d superslabs with small pages, %u are left", FIRST, left);
 }
 
-// A pause of 8 after the next slow one would mean that the pool has told nothing: it is 4 after a quick one, 16 after a slow one.
+// A pause of 2 * FIRST after the next slow one would mean that the pool has told nothing: it is FIRST after a quick one, 4 * FIRST
+// after a slow one.
 static void the_pool_measures_the_superslab_that_asks(void)
 {
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
-    T_CHECK(pause_of(1000) == 4, "no pause after a slow one");
+    T_CHECK(pause_of(1000) == FIRST, "no pause after a slow one");
     map_one();
     huge_pages_took(HUGE_PAGES_SLOW_US);
     const unsigned pause = pause_of(1000);
-    T_CHECK((pause == 8) == (T_CHECKS >= 2), "the pause is %u", pause);
+    T_CHECK((pause == 2 * FIRST) == (T_CHECKS >= 2), "the pause is %u", pause);
 }
 
 // The first mapping is watched.
@@ -114,19 +117,20 @@ static void large_blocks_keep_to_the_pauses(void)
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
     map_large();
-    const unsigned left = pause_of(1000), want = large_blocks_ask() ? 3 : 4;
-    T_CHECK(left == want, "after one of 4 mappings with small pages, %u are left", left);
+    const unsigned left = pause_of(1000), per = LARGE_HUGE_PAGES_LEAST / HUGE_PAGE_BYTES;
+    T_CHECK(left == FIRST - (large_blocks_ask() ? per : 0), "of %d superslabs with small pages, %u are left",
+            FIRST, left);
 }
 
 static void the_large_block_that_asks_is_measured(void)
 {
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
-    T_CHECK(pause_of(1000) == 4, "no pause after a slow one");
+    T_CHECK(pause_of(1000) == FIRST, "no pause after a slow one");
     map_large();
     huge_pages_took(HUGE_PAGES_SLOW_US);
     const unsigned pause = pause_of(1000);
-    T_CHECK((pause == 8) == !large_blocks_ask(), "the pause is %u", pause);
+    T_CHECK((pause == 2 * FIRST) == !large_blocks_ask(), "the pause is %u", pause);
 }
 
 int main(void)
