@@ -64,11 +64,13 @@ typedef struct tiny_heap {
     tiny_slab_t *kept[TINY_CLASSES]; // empty slabs for the next requests; they are not in with_room
     uint32_t kept_pages; // of these slabs
     uint32_t next_released; // class whose empty slabs are released next
-    size_t pages; // of all its slabs
+    _Atomic(size_t) pages; // of all its slabs; written by the owner, or by a visit
     size_t bytes_out; // allocated blocks: in the thread's caches, in use, or on their way back to the heap
     size_t bytes_out_peak; // since the heap was last found to have shrunk
     _Atomic(uint32_t) took_at; // the clock of new slabs when the thread last took blocks
-    uint32_t searched_at; // the clock of new slabs when a search last took its empty slabs
+    _Atomic(uint32_t) visited_at; // the clock of new slabs when others last took what it had free
+    uint32_t next_looked_at; // the other heap that its thread looks at next
+    uint32_t searched_at; // the clock of new slabs when a visit last took its empty slabs
     bool was_searched; // since it last needed a slab
     bool only_waits; // it needed slabs soon after such a search
     uint32_t searches; // unsuccessful searches for slabs of quiet heaps
@@ -112,6 +114,16 @@ extern tiny_heaps_t tiny_heaps;
 static inline tiny_heap_t *tiny_heaps_by_id(uint32_t id)
 {
     return atomic_load(&tiny_heaps.by_id[id]);
+}
+
+static inline size_t tiny_heap_pages(const tiny_heap_t *heap)
+{
+    return atomic_load_explicit(&heap->pages, memory_order_relaxed);
+}
+
+static inline void tiny_heap_count_pages(tiny_heap_t *heap, ptrdiff_t change)
+{
+    atomic_store_explicit(&heap->pages, tiny_heap_pages(heap) + (size_t)change, memory_order_relaxed);
 }
 
 // Returns the number of heaps that have a thread.

@@ -88,7 +88,7 @@ tiny_slab_t *tiny_slab_format(tiny_heap_t *heap, char *page, unsigned pages, siz
     memset(slab->free, 0, free_words(slab) * sizeof *slab->free);
     slab->class = (uint8_t)class;
     tiny_order_set_up(slab);
-    heap->pages += pages;
+    tiny_heap_count_pages(heap, (ptrdiff_t)pages);
     list_slab(heap, slab);
     tag_slab(slab, TINY_TAG(heap->id, class));
     return slab;
@@ -104,8 +104,8 @@ void tiny_slab_move(tiny_heap_t *from, tiny_heap_t *to, tiny_slab_t *slab)
 {
     size_t bytes = slab->used * (size_t)tiny_class_size[slab->class];
     unlist_slab(from, slab);
-    from->pages -= slab->pages;
-    to->pages += slab->pages;
+    tiny_heap_count_pages(from, -(ptrdiff_t)slab->pages);
+    tiny_heap_count_pages(to, slab->pages);
     from->bytes_out -= bytes;
     count_out(to, bytes);
     list_slab(to, slab);
@@ -215,7 +215,7 @@ static void wipe_marks(const tiny_slab_t *slab)
 
 static void return_slab(tiny_heap_t *heap, const tiny_slab_t *slab)
 {
-    heap->pages -= slab->pages;
+    tiny_heap_count_pages(heap, -(ptrdiff_t)slab->pages);
     wipe_marks(slab);
     tag_slab(slab, 0);
     shared_pool_give(page_of(slab->start), slab->pages);
@@ -569,7 +569,7 @@ bool tiny_heap_holds(const tiny_block_t *block)
 // True if few blocks keep many slabs in use: some of these blocks may lie in a cache, where they count as allocated.
 static bool is_sparse(const tiny_heap_t *heap)
 {
-    return heap->pages * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
+    return tiny_heap_pages(heap) * HAK_PAGE / SPARSE > heap->bytes_out + SHRUNK_BYTES / SPARSE;
 }
 
 // A burst is over once more than SHRUNK_BYTES and more than half of the peak are free; smaller variations are normal.

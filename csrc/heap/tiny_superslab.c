@@ -30,17 +30,17 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
 #define GAINED_SLABS 64u // slabs that a search makes available, at most
 #define HEAPS_LOOKED_AT 128u
 #define SLABS_LOOKED_AT 128u // of each of these heaps
-#define PAUSE_MOST 64u
+#define PAUSE_MOST 4u
 
 static uint32_t slabs_taken_since(uint32_t then)
 {
     return atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed) - then;
 }
 
-static bool is_quiet(const tiny_heap_t *heap)
+static bool is_quiet(const tiny_heap_t *heap, uint32_t slabs)
 {
     return atomic_load(&heap->state) == TINY_HEAP_LIVE && !atomic_load(&heap->in_change) &&
-           slabs_taken_since(atomic_load_explicit(&heap->took_at, memory_order_relaxed)) >= QUIET_SLABS;
+           slabs_taken_since(atomic_load_explicit(&heap->took_at, memory_order_relaxed)) >= slabs;
 }
 
 // Moves slabs of one class that are used to at most a half, but not empty, to an idle heap, from which every heap may adopt them;
@@ -104,7 +104,20 @@ static bool collect_for_idle(tiny_heap_t *heap)
     return true;
 }
 
-// Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, sparse ones are offered.
+// Other threads may have freed all blocks of a quiet heap: its empty slabs are returned to the pool, sparse ones are offered, up to
+// about `most`, those of `class` first. Returns the number of these slabs.
+static unsigned visit_quiet(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
+{
+    if (!tiny_visit_enter(quiet)) return 0;
+    tiny_remote_collect(quiet, TINY_BY_VISIT);
+    unsigned gained = take_empty(quiet);
+    if (gained < most) gained += offer(quiet, idle, class, most - gained);
+    uint32_t now = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);
+    atomic_store_explicit(&quiet->visited_at, now, memory_order_relaxed);
+    tiny_visit_leave();
+    return gained;
+}
+
 // Returns the number of slabs that have become available, at least one for each idle heap.
 static unsigned search(const tiny_heap_t *heap, size_t class)
 {
@@ -115,14 +128,48 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
     for (; looks > 0 && gained < GAINED_SLABS; looks--) {
         tiny_heap_t *quiet = tiny_heaps_by_id(1 + tiny_heaps.next_looked_at++ % tiny_heaps.count);
         if (collect_for_idle(quiet)) gained++;
-        if (quiet == heap || !is_quiet(quiet) || !tiny_visit_enter(quiet)) continue;
-        tiny_remote_collect(quiet, TINY_BY_VISIT);
-        gained += take_empty(quiet);
-        if (gained < GAINED_SLABS) gained += offer(quiet, idle, class, GAINED_SLABS - gained);
-        tiny_visit_leave();
+        if (quiet != heap && is_quiet(quiet, QUIET_SLABS))
+            gained += visit_quiet(quiet, idle, class, GAINED_SLABS - gained);
     }
     return gained;
 }
+
+// ---- one other heap for each new slab
+//
+// A search comes when memory would grow, and ends as soon as it has found something. In between, the memory of threads that rest
+// would stay unused: more threads than processors, each of which frees what others have allocated, need a third more of it (50 threads
+// on two processors). So a thread that needs a slab looks at one other heap, in turn, and visits it if that seems worth its cost.
+#define RESTS_SLABS (2 * QUIET_SLABS) // since its thread took blocks, and since its last visit
+#define VISITED_PAGES 32u
+#define COLLECTED_SLABS 32u // of an idle heap
+
+static tiny_heap_t *next_other(tiny_heap_t *heap)
+{
+    heap->next_looked_at = heap->next_looked_at % (TINY_HEAPS_MAX - 1) + 1;
+    tiny_heap_t *other = tiny_heaps_by_id(heap->next_looked_at);
+    if (other == NULL) heap->next_looked_at = 0; // all have had their turn
+    return other != heap ? other : NULL;
+}
+
+static bool is_worth_a_visit(const tiny_heap_t *heap)
+{
+    if (atomic_load_explicit(&heap->state, memory_order_relaxed) == TINY_HEAP_IDLE)
+        return atomic_load_explicit(&heap->pending_count, memory_order_relaxed) >= COLLECTED_SLABS;
+    return tiny_heap_pages(heap) >= VISITED_PAGES && is_quiet(heap, RESTS_SLABS) &&
+           slabs_taken_since(atomic_load_explicit(&heap->visited_at, memory_order_relaxed)) >= RESTS_SLABS;
+}
+
+static void look_at_next(tiny_heap_t *heap, size_t class)
+{
+    tiny_heap_t *other = next_other(heap);
+    if (other == NULL || !is_worth_a_visit(other) || !tiny_visits_begin()) return;
+    tiny_heap_t *idle = tiny_heaps_idle_one();
+    if (!collect_for_idle(other) && idle != NULL && is_quiet(other, RESTS_SLABS))
+        (void)visit_quiet(other, idle, class, SLABS_LOOKED_AT);
+    tiny_visits_end();
+}
+
+// ---- before memory grows
 
 // Waits until another thread's visit ends: its search may make slabs available, so that no new memory is needed. The heap is in
 // change, except meanwhile: a fork may follow the visit.
@@ -163,7 +210,8 @@ static void search_other_heaps(tiny_heap_t *heap, size_t class)
 // program touches every page, too.
 static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
 {
-    return TINY_OPTION_HUGE_PAGES > 0 && heap->pages * HAK_PAGE >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
+    return TINY_OPTION_HUGE_PAGES > 0 &&
+           tiny_heap_pages(heap) * HAK_PAGE >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
            tiny_class_size[class] <= OS_PAGE;
 }
 
@@ -171,6 +219,7 @@ static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
 static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
 {
     judge_last_search(heap);
+    look_at_next(heap, class);
     atomic_fetch_add_explicit(&tiny_heaps.slabs_taken, 1, memory_order_relaxed);
     tiny_slab_t *slab = adopt_slab(heap, class);
     if (slab != NULL) return slab;

@@ -528,10 +528,10 @@ static void use_and_empty(tiny_heap_t *heap, size_t class)
     T_CHECK(heap->bytes_out == 0 && heap->rooms[class] == 1, "no empty slab");
 }
 
-// Returns the number of slabs that the heap took before a search took the empty slabs of the other one.
+// Returns the number of slabs that were taken before a search took the empty slabs of the other heap; its own last one counts, too.
 static unsigned grow_until_search(tiny_heap_t *heap, const tiny_heap_t *other)
 {
-    unsigned slabs = 0;
+    unsigned slabs = 1;
     for (; !other->was_searched; slabs++) grow(heap, tiny_class_of(OTHER_SIZE), 1);
     return slabs;
 }
@@ -579,6 +579,77 @@ static void sparse_slabs_of_a_quiet_heap_serve_others(void)
     T_CHECK(quiet->with_room[dense] == dense_slab, "a dense slab was offered");
     send_grown();
     tiny_heap_release(quiet);
+    tiny_heap_release(heap);
+}
+
+enum { RESTS_SLABS = 64, VISITED_PAGES = 32, COLLECTED_SLABS = 32 };
+
+// Takes slabs whose memory is present, so that no search comes.
+static void grow_without_search(tiny_heap_t *heap, unsigned slabs)
+{
+    const uint32_t searches = tiny_heaps.next_looked_at;
+    grow(heap, tiny_class_of(OTHER_SIZE), slabs);
+    T_CHECK(tiny_heaps.next_looked_at == searches, "a search came");
+}
+
+// Leaves memory in the pool for grow_without_search.
+static void fill_pool(tiny_heap_t *heap, unsigned slabs)
+{
+    grow(heap, tiny_class_of(OTHER_SIZE), slabs);
+    while (grown_count > 0) tiny_heap_give(heap, grown[--grown_count]);
+    tiny_heap_tidy(heap);
+    T_CHECK(heap->pages == 0, "%zu pages do not return to the pool", heap->pages);
+}
+
+static unsigned rooms_of(const tiny_heap_t *heap)
+{
+    unsigned rooms = 0;
+    for (size_t class = 0; class < TINY_CLASSES; class++) rooms += heap->rooms[class];
+    return rooms;
+}
+
+// Makes a heap with so many pages; the last slab of each class is sparse.
+static tiny_heap_t *heap_with_pages(unsigned pages)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    for (unsigned i = 0; heap->pages < pages; i++) grow(heap, tiny_class_of(16) + i % 4, 1);
+    T_CHECK(rooms_of(heap) >= 4, "%u slabs have room", rooms_of(heap));
+    return heap;
+}
+
+static void slabs_of_a_thread_that_rests_serve_others_before_memory_grows(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire();
+    const unsigned turn = tiny_heaps.count + 3; // of the heaps that a thread looks at
+    fill_pool(heap, 2 * (RESTS_SLABS + turn));
+    tiny_heap_t *small = heap_with_pages(4), *rests = heap_with_pages(VISITED_PAGES);
+    const unsigned rooms_small = rooms_of(small), rooms = rooms_of(rests);
+    grow_without_search(heap, RESTS_SLABS - 2);
+    T_CHECK(rooms_of(rests) == rooms, "a thread that took blocks recently was visited");
+    grow_without_search(heap, turn);
+    T_CHECK(rooms_of(rests) == 0, "%u of %u sparse slabs were not offered", rooms_of(rests), rooms);
+    T_CHECK(rooms_of(small) == rooms_small, "a heap with few pages was visited");
+    send_grown();
+    tiny_heap_release(small);
+    tiny_heap_release(rests);
+    tiny_heap_release(heap);
+}
+
+// What others have freed for a heap without a thread is collected by one that needs a slab, if it comes from many slabs.
+static void what_is_freed_for_an_idle_heap_serves_others_before_memory_grows(void)
+{
+    tiny_heap_t *heap = tiny_heap_acquire(), *ended = tiny_heap_acquire();
+    fill_pool(heap, 2 * COLLECTED_SLABS + tiny_heaps.count);
+    grow(ended, tiny_class_of(16), COLLECTED_SLABS + 2);
+    tiny_heap_release(ended);
+    const size_t pages = ended->pages;
+    send_grown();
+    T_CHECK(ended->pending_count >= COLLECTED_SLABS, "%u slabs are pending", ended->pending_count);
+    grow_without_search(heap, tiny_heaps.count + 1);
+    T_CHECK(ended->pending_count == 0, "%u slabs are pending", ended->pending_count);
+    T_CHECK(ended->pages <= pages - COLLECTED_SLABS, "the idle heap keeps %zu of %zu pages", ended->pages,
+            pages);
+    send_grown();
     tiny_heap_release(heap);
 }
 
@@ -716,6 +787,8 @@ int main(void)
     T_RUN(a_heap_that_needed_its_empty_slabs_soon_keeps_them_for_longer);
     T_RUN(sparse_slabs_of_a_quiet_heap_serve_others);
     T_RUN(a_search_looks_at_a_bounded_number_of_slabs);
+    T_RUN(slabs_of_a_thread_that_rests_serve_others_before_memory_grows);
+    T_RUN(what_is_freed_for_an_idle_heap_serves_others_before_memory_grows);
     T_RUN(a_misuse_among_scattered_blocks_is_found);
     T_RUN(a_block_of_a_row_that_is_free_or_was_never_allocated_is_found); // some of its blocks are lost
     return 0;
