@@ -67,15 +67,13 @@ static void map_one(void)
         T_CHECK(shared_pool_take(1, 0, true) != NULL, "the pool has no page");
 }
 
-// Maps memory for a large block that is due for huge pages: one was watched, and the program has written to it.
+// Maps memory for a large block, which is then written to.
 static void map_large(void)
 {
     const size_t size = LARGE_HUGE_PAGES_LEAST;
-    for (int i = 0; i < 2; i++) {
-        char *pages = T_pages(size + HAK_PAGE), *start = (char *)hak_round_up((uintptr_t)pages, HAK_PAGE);
-        large_huge_pages_mapped(start, size);
-        memset(start, 1, size);
-    }
+    char *pages = T_pages(size + HAK_PAGE), *start = (char *)hak_round_up((uintptr_t)pages, HAK_PAGE);
+    large_huge_pages_mapped(start, size);
+    memset(start, 1, size);
 }
 
 // Where the system does not tell what has been written to, no large block asks.
@@ -111,22 +109,25 @@ static void the_pool_measures_the_superslab_that_asks(void)
     T_CHECK((pause == 2 * FIRST) == (T_CHECKS >= 2), "the pause is %u", pause);
 }
 
-// The first mapping is watched.
+// The first mapping is watched; the second one may get huge pages.
 static void large_blocks_keep_to_the_pauses(void)
 {
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
+    map_large();
     map_large();
     const unsigned left = pause_of(1000), per = LARGE_HUGE_PAGES_LEAST / HUGE_PAGE_BYTES;
     T_CHECK(left == FIRST - (large_blocks_ask() ? per : 0), "of %d superslabs with small pages, %u are left",
             FIRST, left);
 }
 
+// In the pause a mapping is watched; after it, one asks.
 static void the_large_block_that_asks_is_measured(void)
 {
     huge_pages_took(1);
     huge_pages_took(HUGE_PAGES_SLOW_US);
-    T_CHECK(pause_of(1000) == FIRST, "no pause after a slow one");
+    map_large();
+    T_CHECK(pause_of(1000) > 0, "no pause after a slow one");
     map_large();
     huge_pages_took(HUGE_PAGES_SLOW_US);
     const unsigned pause = pause_of(1000);
