@@ -5,7 +5,6 @@
 #include "heap/large_extents.h"
 
 #include "heap/large_huge_pages.h"
-
 #include "registry/tiny_registry.h"
 
 #define JOINED_MOST ((size_t)1 << 30)

@@ -137,8 +137,8 @@ static unsigned search(const tiny_heap_t *heap, size_t class)
 // ---- one other heap for each new slab
 //
 // A search comes when memory would grow, and ends as soon as it has found something. In between, the memory of threads that rest
-// would stay unused: more threads than processors, each of which frees what others have allocated, need a third more of it (50 threads
-// on two processors). So a thread that needs a slab looks at one other heap, in turn, and visits it if that seems worth its cost.
+// would stay unused, above all if there are more threads than processors, and each frees what others have allocated. So a thread that
+// needs a slab looks at one other heap, in turn, and visits it if that seems worth its cost.
 #define RESTS_SLABS (2 * QUIET_SLABS) // since its thread took blocks, and since its last visit
 #define VISITED_PAGES 32u
 #define COLLECTED_SLABS 32u // of an idle heap

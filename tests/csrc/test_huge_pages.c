@@ -215,7 +215,7 @@ static void large_blocks_after_one_that_was_not_written_get_none(void)
     }
 }
 
-// 16 times the block that was written to, in blocks that each look for another one; the last one is too long for the rest.
+// 16 times the block that was written to; the last two blocks are beyond that.
 static void large_blocks_get_huge_pages_up_to_a_bound(void)
 {
     enum { WRITTEN = 4 * MIB, NEXT = 8 * MIB, WORTH = 16, BLOCKS = WORTH * WRITTEN / NEXT + 2 };
