@@ -126,6 +126,16 @@ static inline void tiny_heap_count_pages(tiny_heap_t *heap, ptrdiff_t change)
     atomic_store_explicit(&heap->pages, tiny_heap_pages(heap) + (size_t)change, memory_order_relaxed);
 }
 
+// Counts slabs with room that an idle heap gets or loses. The caller holds the lock, so that no atomic addition is needed: even one
+// of 0 would wait for all earlier writes.
+static inline void tiny_heaps_count_idle_slabs(size_t class, uint32_t change)
+{
+    _Atomic(uint32_t) *slabs = &tiny_heaps.idle_slabs[class];
+    if (change == 0) return;
+    atomic_store_explicit(slabs, atomic_load_explicit(slabs, memory_order_relaxed) + change,
+                          memory_order_relaxed);
+}
+
 // Returns the number of heaps that have a thread.
 size_t tiny_heaps_live(void);
 

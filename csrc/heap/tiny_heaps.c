@@ -27,8 +27,7 @@ void tiny_heap_tidy(tiny_heap_t *heap)
 static void count_idle_slabs(const tiny_heap_t *heap, int sign)
 {
     for (size_t class = 0; class < TINY_CLASSES; class++)
-        atomic_fetch_add_explicit(&tiny_heaps.idle_slabs[class], (uint32_t)sign * heap->rooms[class],
-                                  memory_order_relaxed);
+        tiny_heaps_count_idle_slabs(class, (uint32_t)sign * heap->rooms[class]);
 }
 
 static tiny_heap_t *new_heap(void)

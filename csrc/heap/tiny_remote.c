@@ -138,8 +138,7 @@ static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool 
                        unsigned rooms_before)
 {
     if (!is_gone && slab->used == 0 && slab->listed) tiny_slab_release(heap, slab);
-    atomic_fetch_add_explicit(&tiny_heaps.idle_slabs[class], heap->rooms[class] - rooms_before,
-                              memory_order_relaxed);
+    tiny_heaps_count_idle_slabs(class, heap->rooms[class] - rooms_before);
 }
 
 // Returns the number of blocks that have become free.

@@ -17,7 +17,7 @@ static tiny_slab_t *adopt_slab(tiny_heap_t *heap, size_t class)
     for (tiny_heap_t *idle = tiny_heaps.idle; idle != NULL && slab == NULL; idle = idle->next_waiting) {
         slab = idle->with_room[class];
         if (slab == NULL) continue;
-        atomic_fetch_sub_explicit(&tiny_heaps.idle_slabs[class], 1, memory_order_relaxed);
+        tiny_heaps_count_idle_slabs(class, -1u);
         tiny_slab_move(idle, heap, slab);
     }
     os_unlock(&tiny_heaps.lock);
@@ -56,7 +56,7 @@ static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class,
         tiny_slab_move(quiet, idle, slab);
         offered++;
     }
-    atomic_fetch_add_explicit(&tiny_heaps.idle_slabs[class], offered, memory_order_relaxed);
+    tiny_heaps_count_idle_slabs(class, offered);
     return offered;
 }
 

@@ -142,8 +142,9 @@ static void map_slab(const void *page, bool is_part)
 void tiny_registry_set(const void *page, tiny_tag_t tag)
 {
     uintptr_t address = (uintptr_t)page;
-    tiny_leaf_t *leaf = leaf_of(address);
-    tiny_tag_t old = atomic_exchange_explicit(&leaf->tag[tiny_leaf_slot(address)], tag, memory_order_acq_rel);
+    _Atomic(tiny_tag_t) *place = &leaf_of(address)->tag[tiny_leaf_slot(address)];
+    const tiny_tag_t old = atomic_load_explicit(place, memory_order_relaxed);
+    atomic_store_explicit(place, tag, memory_order_release);
     if (TINY_TAG_OWNER(tag) == 0) {
         if (TINY_TAG_OWNER(old) == 0) return;
         forget_in_map(address, old);

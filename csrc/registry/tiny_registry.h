@@ -185,7 +185,7 @@ static inline tiny_slab_t *tiny_registry_find(const void *address)
 // Makes records for [start, start + size), which is page-aligned. False when no memory is available for them.
 bool tiny_registry_reserve(const void *start, size_t size);
 
-// Tags one page; tag 0 removes it. The page's records must have been reserved.
+// Tags one page; tag 0 removes it. The page's records must have been reserved. Only one thread at a time changes a page's tag.
 void tiny_registry_set(const void *page, tiny_tag_t tag);
 
 // Reports misuse of a tiny block; the line also gives its class's size.
