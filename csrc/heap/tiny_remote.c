@@ -16,6 +16,11 @@ static tiny_remote_t *remote_of(const tiny_slab_t *slab, size_t word)
     return &slab->remote[word / TINY_REMOTE_WORDS];
 }
 
+static tiny_slab_t *slab_of(const tiny_remote_t *remote)
+{
+    return atomic_load_explicit(&remote->slab, memory_order_relaxed);
+}
+
 // Returns the block of the lowest bit.
 static tiny_block_t *first_of(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
@@ -39,13 +44,27 @@ void tiny_remote_list(tiny_heap_t *heap, tiny_remote_t *first, tiny_remote_t *la
     } while (!atomic_compare_exchange_weak(&heap->pending, &old, first));
 }
 
+static void check_freed_once(const tiny_slab_t *slab, size_t word, uint64_t blocks, uint64_t freed)
+{
+    if (UNLIKELY((freed & blocks) != 0)) tiny_die("double free", first_of(slab, word, freed & blocks));
+}
+
+// Returns the doubted blocks of the word, which are remote, too.
+static uint64_t doubted_of(const tiny_remote_t *remote, size_t at)
+{
+    uint64_t words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
+    if (LIKELY((words >> at & 1) == 0)) return 0;
+    return atomic_load_explicit(&remote->doubted[at], memory_order_relaxed);
+}
+
 // True: the slab had no remote blocks, so it is to be listed.
 static bool add_blocks(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
     tiny_remote_t *remote = remote_of(slab, word);
     size_t at = word % TINY_REMOTE_WORDS;
+    check_freed_once(slab, word, blocks, doubted_of(remote, at));
     uint64_t old = atomic_fetch_add(&remote->freed[at], blocks);
-    if (UNLIKELY((old & blocks) != 0)) tiny_die("double free", first_of(slab, word, old & blocks));
+    check_freed_once(slab, word, blocks, old);
     return old == 0 && atomic_fetch_add(&remote->words, (uint64_t)1 << at) == 0;
 }
 
@@ -53,8 +72,8 @@ tiny_remote_t *tiny_remote_post(tiny_slab_t *slab, size_t word, uint64_t blocks,
 {
     if (!add_blocks(slab, word, blocks)) return NULL;
     tiny_remote_t *remote = remote_of(slab, word);
-    remote->slab =
-        slab; // always the same; written here, so that memory for remote blocks is touched only if there are any
+    // Written here, so that memory for remote blocks is touched only if there are any.
+    atomic_store_explicit(&remote->slab, slab, memory_order_relaxed);
     *owner = owner_of(slab);
     return remote;
 }
@@ -94,13 +113,41 @@ static void mark_at_home(const tiny_slab_t *slab, size_t word, uint64_t blocks)
     for (; blocks != 0; blocks &= blocks - 1) tiny_mark(first_of(slab, word, blocks), tiny_secret());
 }
 
-// Leaves blocks to the owner.
-static void put_back(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks)
+// Adds the slab as the last one to the heap's doubted ones.
+static void link_doubted(tiny_heap_t *heap, tiny_remote_t *remote)
 {
-    if (!add_blocks(slab, word, blocks)) return;
+    tiny_remote_t *first = heap->doubted != NULL ? heap->doubted : remote;
+    if (first == remote) heap->doubted = remote->previous_doubted = remote;
+    remote->next_doubted = first;
+    remote->previous_doubted = first->previous_doubted;
+    first->previous_doubted->next_doubted = remote;
+    first->previous_doubted = remote;
+}
+
+static void unlink_doubted(tiny_heap_t *heap, tiny_remote_t *remote)
+{
+    if (heap->doubted == remote) heap->doubted = remote->next_doubted;
+    if (heap->doubted == remote) heap->doubted = NULL; // it was the only one
+    remote->previous_doubted->next_doubted = remote->next_doubted;
+    remote->next_doubted->previous_doubted = remote->previous_doubted;
+}
+
+static void set_doubted(tiny_remote_t *remote, size_t at, uint64_t blocks)
+{
+    const uint64_t bit = (uint64_t)1 << at,
+                   words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
+    atomic_store_explicit(&remote->doubted[at], blocks, memory_order_relaxed);
+    atomic_store_explicit(&remote->doubted_words, blocks != 0 ? words | bit : words & ~bit,
+                          memory_order_relaxed);
+}
+
+// Leaves blocks to the owner. They still count as used; other blocks of the slab can be collected meanwhile.
+static void leave_doubted(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks)
+{
     tiny_remote_t *remote = remote_of(slab, word);
-    remote->next = heap->doubted;
-    heap->doubted = remote;
+    size_t at = word % TINY_REMOTE_WORDS;
+    if (atomic_load_explicit(&remote->doubted_words, memory_order_relaxed) == 0) link_doubted(heap, remote);
+    set_doubted(remote, at, doubted_of(remote, at) | blocks);
 }
 
 // Returns the blocks that can be returned to the slab. Only the owner can tell whether a block is in its caches.
@@ -109,8 +156,8 @@ static uint64_t checked(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint6
 {
     uint64_t doubted = cached_ones(heap, slab, word, blocks);
     if (UNLIKELY(doubted != 0)) {
-        if (by == TINY_BY_VISIT) {
-            put_back(heap, slab, word, doubted);
+        if (by == TINY_BY_VISIT || by == TINY_BY_TAKER) {
+            leave_doubted(heap, slab, word, doubted);
             blocks &= ~doubted;
         } else {
             check_caches(heap, slab, word, doubted);
@@ -120,7 +167,95 @@ static uint64_t checked(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint6
     return blocks;
 }
 
+// Returns the doubted blocks to the slab, as the owner after it has searched its caches for them; returns their number.
+static unsigned end_doubt(tiny_heap_t *heap, tiny_remote_t *remote, bool by_owner)
+{
+    tiny_slab_t *slab = slab_of(remote);
+    size_t first = (size_t)(remote - slab->remote) * TINY_REMOTE_WORDS;
+    unsigned count = 0;
+    unlink_doubted(heap, remote);
+    for (uint64_t words; (words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed)) != 0;) {
+        size_t at = (unsigned)__builtin_ctzll(words), word = first + at;
+        const uint64_t blocks = doubted_of(remote, at);
+        if (by_owner) check_caches(heap, slab, word, blocks);
+        mark_at_home(slab, word, blocks);
+        set_doubted(remote, at, 0);
+        count += tiny_slab_set_free(slab, word, blocks);
+    }
+    return count;
+}
+
+static unsigned count_doubted(const tiny_remote_t *remote)
+{
+    unsigned count = 0;
+    uint64_t words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
+    for (; words != 0; words &= words - 1)
+        count += (unsigned)__builtin_popcountll(doubted_of(remote, (unsigned)__builtin_ctzll(words)));
+    return count;
+}
+
+// Of a quiet heap's slab: if others could use it without its doubted blocks, which the program has freed, these are returned. So what
+// a program writes into its blocks keeps no memory from others. If a doubted block does lie in a cache of the owner, the
+// program has freed it twice; in a slab that is more in use, the owner finds that. `freed`: blocks of the slab that are
+// free, but still count as used. Returns the number of blocks.
+static unsigned end_doubt_if_sparse(tiny_heap_t *heap, tiny_remote_t *remote, unsigned freed)
+{
+    const tiny_slab_t *slab = slab_of(remote);
+    const unsigned doubted = count_doubted(remote);
+    if (doubted == 0 || slab->used - freed - doubted > tiny_slab_offered_most(slab)) return 0;
+    return end_doubt(heap, remote, false);
+}
+
+#define DOUBTED_LOOKED_AT 32u // slabs in each visit, in turn
+
+void tiny_remote_look_at_doubted(tiny_heap_t *heap)
+{
+    for (unsigned looks = DOUBTED_LOOKED_AT; looks > 0 && heap->doubted != NULL; looks--) {
+        tiny_remote_t *remote = heap->doubted;
+        heap->doubted = remote->next_doubted;
+        const unsigned count = end_doubt_if_sparse(heap, remote, 0);
+        if (count > 0) (void)tiny_slab_count_freed(heap, slab_of(remote), count);
+    }
+}
+
+static void end_doubts(tiny_heap_t *heap)
+{
+    while (heap->doubted != NULL) {
+        tiny_remote_t *remote = heap->doubted;
+        (void)tiny_slab_count_freed(heap, slab_of(remote), end_doubt(heap, remote, true));
+    }
+}
+
+bool tiny_remote_is_doubted(const tiny_slab_t *slab)
+{
+    for (unsigned i = 0; i < TINY_REMOTES_A_PAGE; i++)
+        if (atomic_load_explicit(&slab->remote[i].doubted_words, memory_order_relaxed) != 0) return true;
+    return false;
+}
+
 #else
+
+static unsigned end_doubt_if_sparse(tiny_heap_t *heap, tiny_remote_t *remote, unsigned freed)
+{
+    (void)heap, (void)remote, (void)freed;
+    return 0;
+}
+
+void tiny_remote_look_at_doubted(tiny_heap_t *heap)
+{
+    (void)heap;
+}
+
+static void end_doubts(tiny_heap_t *heap)
+{
+    (void)heap;
+}
+
+bool tiny_remote_is_doubted(const tiny_slab_t *slab)
+{
+    (void)slab;
+    return false;
+}
 
 static uint64_t checked(const tiny_heap_t *heap, const tiny_slab_t *slab, size_t word, uint64_t blocks,
                         tiny_collector_t by)
@@ -144,12 +279,14 @@ static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool 
 // Returns the number of blocks that have become free.
 static unsigned take_in_words(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t by)
 {
-    tiny_slab_t *slab = remote->slab;
+    tiny_slab_t *slab = slab_of(remote);
     size_t first = (size_t)(remote - slab->remote) * TINY_REMOTE_WORDS;
     unsigned count = 0;
     for (uint64_t words = atomic_exchange(&remote->words, 0); words != 0; words &= words - 1) {
         size_t at = (unsigned)__builtin_ctzll(words), word = first + at;
-        uint64_t blocks = checked(heap, slab, word, atomic_exchange(&remote->freed[at], 0), by);
+        uint64_t freed = atomic_exchange(&remote->freed[at], 0);
+        check_freed_once(slab, word, freed, doubted_of(remote, at));
+        uint64_t blocks = checked(heap, slab, word, freed, by);
         if (blocks != 0) count += tiny_slab_set_free(slab, word, blocks);
     }
     return count;
@@ -158,13 +295,14 @@ static unsigned take_in_words(tiny_heap_t *heap, tiny_remote_t *remote, tiny_col
 // A slab that another heap has adopted since is sent on.
 static void take_in(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t by)
 {
-    tiny_slab_t *slab = remote->slab;
+    tiny_slab_t *slab = slab_of(remote);
     if (UNLIKELY(TINY_TAG_OWNER(tiny_registry_tag(slab->start)) != heap->id)) {
         tiny_remote_list(owner_of(slab), remote, remote, 1);
         return;
     }
     size_t class = slab->class;
     unsigned rooms = heap->rooms[class], count = take_in_words(heap, remote, by);
+    if (by == TINY_BY_TAKER) count += end_doubt_if_sparse(heap, remote, count);
     bool is_gone = count > 0 && tiny_slab_count_freed(heap, slab, count);
     if (by == TINY_BY_SENDER) offer_room(heap, slab, class, is_gone, rooms);
 }
@@ -183,19 +321,8 @@ void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by)
     atomic_fetch_sub_explicit(&heap->pending_count, count, memory_order_relaxed);
 }
 
-// A visit leaves some of them doubted.
-void tiny_remote_collect_doubted(tiny_heap_t *heap, tiny_collector_t by)
-{
-    tiny_remote_t *remote = heap->doubted;
-    heap->doubted = NULL;
-    for (tiny_remote_t *next; remote != NULL; remote = next) {
-        next = remote->next;
-        take_in(heap, remote, by);
-    }
-}
-
 void tiny_heap_collect(tiny_heap_t *heap)
 {
     tiny_remote_collect(heap, TINY_BY_OWNER);
-    if (UNLIKELY(heap->doubted != NULL)) tiny_remote_collect_doubted(heap, TINY_BY_OWNER);
+    end_doubts(heap);
 }

@@ -7,6 +7,7 @@
 typedef enum tiny_collector {
     TINY_BY_OWNER,
     TINY_BY_VISIT,
+    TINY_BY_TAKER, // a visit to a quiet heap, whose sparse slabs are given to others
     TINY_BY_SENDER, // for an idle heap
 } tiny_collector_t;
 
@@ -26,9 +27,14 @@ static inline void tiny_remote_prefetch(const tiny_slab_t *slab, size_t word)
     __builtin_prefetch(&remote->freed[word % TINY_REMOTE_WORDS], 1);
 }
 
-// Takes in the remote blocks of the heap's pending slabs, or of its doubted ones.
+// Takes in the remote blocks of the heap's pending slabs.
 void tiny_remote_collect(tiny_heap_t *heap, tiny_collector_t by);
-void tiny_remote_collect_doubted(tiny_heap_t *heap, tiny_collector_t by);
+
+// Looks at some of a quiet heap's doubted slabs: takes in the doubted blocks of sparse ones.
+void tiny_remote_look_at_doubted(tiny_heap_t *heap);
+
+// True: a block of the slab is doubted, so the slab stays with its owner.
+bool tiny_remote_is_doubted(const tiny_slab_t *slab);
 
 // Takes in, for the owner, the remote blocks of all these slabs.
 void tiny_heap_collect(tiny_heap_t *heap);

@@ -28,6 +28,13 @@ unsigned tiny_slab_set_free(tiny_slab_t *slab, size_t word, uint64_t blocks);
 // returned to the pool.
 bool tiny_slab_count_freed(tiny_heap_t *heap, tiny_slab_t *slab, unsigned count);
 
+// Returns how many blocks a slab that is given to other threads has in use, at most: three quarters. If only emptier ones were given,
+// the others would stay just above the limit, with that much unused. A fuller one gains others little.
+static inline unsigned tiny_slab_offered_most(const tiny_slab_t *slab)
+{
+    return slab->capacity * 3u / 4;
+}
+
 // Returns one block to its slab, in the same way.
 bool tiny_slab_give(tiny_heap_t *heap, tiny_slab_t *slab, const tiny_block_t *block);
 

@@ -43,8 +43,8 @@ static bool is_quiet(const tiny_heap_t *heap, uint32_t slabs)
            slabs_taken_since(atomic_load_explicit(&heap->took_at, memory_order_relaxed)) >= slabs;
 }
 
-// Moves slabs of one class that are used to at most a half, but not empty, to an idle heap, from which every heap may adopt them;
-// returns their number. A slab that is used to a larger part gains others little, and its thread uses it sooner.
+// Moves slabs of one class with few blocks in use, but not empty, to an idle heap, from which every heap may adopt them; returns
+// their number.
 static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most,
                             unsigned *looks)
 {
@@ -52,7 +52,8 @@ static unsigned offer_class(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class,
     for (tiny_slab_t *slab = quiet->with_room[class], *next; slab != NULL && offered < most && *looks > 0;
          slab = next, --*looks) {
         next = slab->next;
-        if (slab->used == 0 || slab->used > slab->capacity / 2) continue;
+        if (slab->used == 0 || slab->used > tiny_slab_offered_most(slab) || tiny_remote_is_doubted(slab))
+            continue;
         tiny_slab_move(quiet, idle, slab);
         offered++;
     }
@@ -109,7 +110,8 @@ static bool collect_for_idle(tiny_heap_t *heap)
 static unsigned visit_quiet(tiny_heap_t *quiet, tiny_heap_t *idle, size_t class, unsigned most)
 {
     if (!tiny_visit_enter(quiet)) return 0;
-    tiny_remote_collect(quiet, TINY_BY_VISIT);
+    tiny_remote_collect(quiet, TINY_BY_TAKER);
+    tiny_remote_look_at_doubted(quiet);
     unsigned gained = take_empty(quiet);
     if (gained < most) gained += offer(quiet, idle, class, most - gained);
     uint32_t now = atomic_load_explicit(&tiny_heaps.slabs_taken, memory_order_relaxed);

@@ -45,7 +45,6 @@ static void visit(tiny_heap_t *heap, bool tidy)
 {
     (void)collect_for(heap);
     if (atomic_load(&heap->state) != TINY_HEAP_LIVE || !tiny_visit_enter(heap)) return;
-    tiny_remote_collect_doubted(heap, TINY_BY_VISIT);
     if (tidy) (void)tiny_slabs_release_empty(heap);
     if (tidy) tiny_slabs_purge(heap, UINT_MAX);
     if (tidy) run_cache_empty(heap->runs);

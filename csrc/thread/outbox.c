@@ -12,8 +12,8 @@
 // A block weighs its size in units of UNIT bytes, rounded up. An outbox holds up to its thread's share of SHARED_WEIGHT, within
 // these bounds: the more blocks it sends at once, the more of them lie in one slab, but others cannot use them meanwhile.
 #define UNIT ((size_t)1 << 10)
-#define SHARED_WEIGHT 8192u
-#define LEAST_WEIGHT 256u
+#define SHARED_WEIGHT 4096u
+#define LEAST_WEIGHT 64u
 #define MOST_WEIGHT 1024u
 
 // Returns the blocks of the word, which is empty then.

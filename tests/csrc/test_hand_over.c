@@ -10,6 +10,7 @@ enum { THREADS = 12, BLOCKS = 24000, KEPT = 50 }; // about 12 MiB per thread; on
 static sem_t turn[THREADS], done;
 static void **blocks, **kept;
 static size_t kept_count, live_bytes;
+static uint64_t content; // of the first eight bytes of each block
 
 static size_t size_of(size_t i)
 {
@@ -18,7 +19,10 @@ static size_t size_of(size_t i)
 
 static void allocate_turn(void)
 {
-    for (size_t i = 0; i < BLOCKS; i++) memset(blocks[i] = T_must_malloc(size_of(i)), 1, size_of(i));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        memset(blocks[i] = T_must_malloc(size_of(i)), 0, size_of(i));
+        memcpy(blocks[i], &content, sizeof content);
+    }
 }
 
 static void free_turn(void)
@@ -87,6 +91,13 @@ static void what_was_freed_for_waiting_threads_serves_others(void)
     memory_is_that_of_one_turn(true);
 }
 
+// The first word of a free block in a thread's cache may look like this one.
+static void what_the_blocks_contain_makes_no_difference(void)
+{
+    content = 0xf7;
+    memory_is_that_of_one_turn(true);
+}
+
 int main(void)
 {
     blocks = T_pages(BLOCKS * sizeof *blocks);
@@ -94,5 +105,6 @@ int main(void)
     memset(blocks, 0xff, BLOCKS * sizeof *blocks);
     T_RUN(what_waiting_threads_have_freed_serves_others);
     T_RUN(what_was_freed_for_waiting_threads_serves_others);
+    T_RUN(what_the_blocks_contain_makes_no_difference);
     return 0;
 }

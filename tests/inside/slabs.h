@@ -61,4 +61,14 @@ static inline void send(const tiny_block_t *block)
     tiny_heap_send(tiny_registry_slab(block), place_of(block) / 64, bit_of(block));
 }
 
+#if TINY_MARKS
+// As far as another thread can tell, the block may lie in a cache of its owner.
+static inline void make_look_cached(tiny_block_t *block)
+{
+    memset((void *)block, 0, 16);
+    if (TINY_MARK_IN_LINK) block->link = TINY_PACKED_EMPTY(9);
+    else tiny_set_second_word(block, tiny_secret());
+}
+#endif
+
 #endif

@@ -160,7 +160,7 @@ static void sparse_slabs_of_a_quiet_heap_serve_others(void)
     grow(quiet, sparse, 1);
     grow(quiet, dense, 1);
     tiny_slab_t *sparse_slab = quiet->with_room[sparse], *dense_slab = quiet->with_room[dense];
-    for (unsigned i = 0; i <= dense_slab->capacity / 2u; i++) {
+    for (unsigned i = 0; i <= dense_slab->capacity * 3u / 4; i++) {
         tiny_row_t row;
         row.count = 0;
         T_CHECK(tiny_heap_take(quiet, dense, 1, &row) == 1, "no block");
@@ -230,6 +230,28 @@ static void slabs_of_a_thread_that_rests_serve_others_before_memory_grows(void)
     tiny_heap_release(heap);
 }
 
+#if TINY_MARKS
+// To a visit, all blocks that were freed look as if they lay in the owner's caches, because of what the program wrote into them.
+static void slabs_of_blocks_that_look_cached_serve_others(void)
+{
+    tiny_heaps_visit(false); // what the tests before this one sent
+    tiny_heap_t *heap = tiny_heap_acquire();
+    const unsigned turn = tiny_heaps.count + 3;
+    fill_pool(heap, 2 * (RESTS_SLABS + turn));
+    tiny_heap_t *rests = heap_with_pages(VISITED_PAGES);
+    for (unsigned i = 0; i < grown_count; i++) make_look_cached(grown[i]);
+    send_grown();
+    T_CHECK(rests->pages >= VISITED_PAGES && rests->pending_count > 0, "%u slabs are pending",
+            rests->pending_count);
+    grow_without_search(heap, RESTS_SLABS + turn);
+    T_CHECK(rests->bytes_out == 0, "%zu bytes still count as used", rests->bytes_out);
+    T_CHECK(rests->doubted == NULL, "a slab without doubted blocks is listed");
+    send_grown();
+    tiny_heap_release(rests);
+    tiny_heap_release(heap);
+}
+#endif
+
 // What others have freed for a heap without a thread is collected by one that needs a slab, if it comes from many slabs.
 static void what_is_freed_for_an_idle_heap_serves_others_before_memory_grows(void)
 {
@@ -287,6 +309,9 @@ int main(void)
     T_RUN(sparse_slabs_of_a_quiet_heap_serve_others);
     T_RUN(a_search_looks_at_a_bounded_number_of_slabs);
     T_RUN(slabs_of_a_thread_that_rests_serve_others_before_memory_grows);
+#if TINY_MARKS
+    T_RUN(slabs_of_blocks_that_look_cached_serve_others);
+#endif
     T_RUN(what_is_freed_for_an_idle_heap_serves_others_before_memory_grows);
     return 0;
 }
