@@ -90,8 +90,7 @@ typedef struct tiny_heap {
     tiny_noted_t noted;
     tiny_outbox_t outbox;
     _Alignas(64) _Atomic(tiny_remote_t *) pending;
-    tiny_remote_t
-        *doubted; // the next one of these to be looked at; changed by the owner in change, or by a visit
+    tiny_remote_t *doubted; // the next one to be looked at; changed by the owner in change, or by a visit
     _Atomic(uint32_t) pending_count;
     _Atomic(uint32_t) pending_doubled; // how often visits have found too few blocks in the pending slabs
 } tiny_heap_t;
