@@ -86,6 +86,7 @@ void pool_drop(superslab_t *record)
 // Per page: one bit for each block that it may have.
 #define BLOCKS_A_PAGE (HAK_PAGE / TINY_MIN_ALIGN)
 #define REMOTE_BYTES (TINY_REMOTES_A_PAGE * sizeof(tiny_remote_t))
+#define DOUBTED_BYTES (BLOCKS_A_PAGE / 8)
 
 #if TINY_CHECKS >= TINY_CHECKS_FULL
 
@@ -149,7 +150,8 @@ static size_t page_notes_bytes(const superslab_t *superslab)
 
 static size_t notes_bytes(const superslab_t *superslab)
 {
-    return hak_round_up(pages_of(superslab) * (page_notes_bytes(superslab) + REMOTE_BYTES), OS_PAGE);
+    return hak_round_up(pages_of(superslab) * (page_notes_bytes(superslab) + REMOTE_BYTES + DOUBTED_BYTES),
+                        OS_PAGE);
 }
 
 static bool map_notes(superslab_t *superslab)
@@ -157,13 +159,16 @@ static bool map_notes(superslab_t *superslab)
     superslab->notes = os_map(notes_bytes(superslab), OS_PAGE);
     if (superslab->notes == NULL) return false;
     size_t bytes = page_notes_bytes(superslab);
-    // Those that other threads write come last: they are touched only if blocks are freed by other threads.
+    // Each kind begins where the more usual one ends: those for blocks that other threads free are touched only if there
+    // are such blocks, and last those for doubted ones.
     tiny_remote_t *remote = (void *)(superslab->notes + pages_of(superslab) * bytes);
+    char *doubted = superslab->notes + pages_of(superslab) * (bytes + REMOTE_BYTES);
     for (unsigned i = 0; i < pages_of(superslab); i++) {
         tiny_slab_t *record = tiny_registry_record(superslab->start + i * HAK_PAGE);
         char *notes = superslab->notes + i * bytes;
         record->free = (void *)notes;
         record->remote = &remote[i * TINY_REMOTES_A_PAGE];
+        record->doubted = (void *)(doubted + i * DOUBTED_BYTES);
 #if TINY_CHECKS >= TINY_CHECKS_FULL
         record->asked = (void *)(notes + noted_blocks(superslab) / 8);
 #endif

@@ -21,6 +21,12 @@ static tiny_slab_t *slab_of(const tiny_remote_t *remote)
     return atomic_load_explicit(&remote->slab, memory_order_relaxed);
 }
 
+// Returns the index in its slab of the remote's first word of bits.
+static size_t first_word(const tiny_remote_t *remote)
+{
+    return (size_t)(remote - slab_of(remote)->remote) * TINY_REMOTE_WORDS;
+}
+
 // Returns the block of the lowest bit.
 static tiny_block_t *first_of(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
@@ -50,11 +56,11 @@ static void check_freed_once(const tiny_slab_t *slab, size_t word, uint64_t bloc
 }
 
 // Returns the doubted blocks of the word, which are remote, too.
-static uint64_t doubted_of(const tiny_remote_t *remote, size_t at)
+static uint64_t doubted_of(const tiny_slab_t *slab, size_t word)
 {
-    uint64_t words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
-    if (LIKELY((words >> at & 1) == 0)) return 0;
-    return atomic_load_explicit(&remote->doubted[at], memory_order_relaxed);
+    uint64_t words = atomic_load_explicit(&remote_of(slab, word)->doubted_words, memory_order_relaxed);
+    if (LIKELY((words >> word % TINY_REMOTE_WORDS & 1) == 0)) return 0;
+    return atomic_load_explicit(&slab->doubted[word], memory_order_relaxed);
 }
 
 // True: the slab had no remote blocks, so it is to be listed.
@@ -62,7 +68,7 @@ static bool add_blocks(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
     tiny_remote_t *remote = remote_of(slab, word);
     size_t at = word % TINY_REMOTE_WORDS;
-    check_freed_once(slab, word, blocks, doubted_of(remote, at));
+    check_freed_once(slab, word, blocks, doubted_of(slab, word));
     uint64_t old = atomic_fetch_add(&remote->freed[at], blocks);
     check_freed_once(slab, word, blocks, old);
     return old == 0 && atomic_fetch_add(&remote->words, (uint64_t)1 << at) == 0;
@@ -132,11 +138,12 @@ static void unlink_doubted(tiny_heap_t *heap, tiny_remote_t *remote)
     remote->next_doubted->previous_doubted = remote->previous_doubted;
 }
 
-static void set_doubted(tiny_remote_t *remote, size_t at, uint64_t blocks)
+static void set_doubted(const tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
-    const uint64_t bit = (uint64_t)1 << at,
+    tiny_remote_t *remote = remote_of(slab, word);
+    const uint64_t bit = (uint64_t)1 << word % TINY_REMOTE_WORDS,
                    words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
-    atomic_store_explicit(&remote->doubted[at], blocks, memory_order_relaxed);
+    atomic_store_explicit(&slab->doubted[word], blocks, memory_order_relaxed);
     atomic_store_explicit(&remote->doubted_words, blocks != 0 ? words | bit : words & ~bit,
                           memory_order_relaxed);
 }
@@ -145,9 +152,8 @@ static void set_doubted(tiny_remote_t *remote, size_t at, uint64_t blocks)
 static void leave_doubted(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint64_t blocks)
 {
     tiny_remote_t *remote = remote_of(slab, word);
-    size_t at = word % TINY_REMOTE_WORDS;
     if (atomic_load_explicit(&remote->doubted_words, memory_order_relaxed) == 0) link_doubted(heap, remote);
-    set_doubted(remote, at, doubted_of(remote, at) | blocks);
+    set_doubted(slab, word, doubted_of(slab, word) | blocks);
 }
 
 // Returns the blocks that can be returned to the slab. Only the owner can tell whether a block is in its caches.
@@ -171,15 +177,15 @@ static uint64_t checked(tiny_heap_t *heap, tiny_slab_t *slab, size_t word, uint6
 static unsigned end_doubt(tiny_heap_t *heap, tiny_remote_t *remote, bool by_owner)
 {
     tiny_slab_t *slab = slab_of(remote);
-    size_t first = (size_t)(remote - slab->remote) * TINY_REMOTE_WORDS;
+    size_t first = first_word(remote);
     unsigned count = 0;
     unlink_doubted(heap, remote);
     for (uint64_t words; (words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed)) != 0;) {
-        size_t at = (unsigned)__builtin_ctzll(words), word = first + at;
-        const uint64_t blocks = doubted_of(remote, at);
+        const size_t word = first + (unsigned)__builtin_ctzll(words);
+        const uint64_t blocks = doubted_of(slab, word);
         if (by_owner) check_caches(heap, slab, word, blocks);
         mark_at_home(slab, word, blocks);
-        set_doubted(remote, at, 0);
+        set_doubted(slab, word, 0);
         count += tiny_slab_set_free(slab, word, blocks);
     }
     return count;
@@ -187,10 +193,12 @@ static unsigned end_doubt(tiny_heap_t *heap, tiny_remote_t *remote, bool by_owne
 
 static unsigned count_doubted(const tiny_remote_t *remote)
 {
+    const tiny_slab_t *slab = slab_of(remote);
+    const size_t first = first_word(remote);
     unsigned count = 0;
     uint64_t words = atomic_load_explicit(&remote->doubted_words, memory_order_relaxed);
     for (; words != 0; words &= words - 1)
-        count += (unsigned)__builtin_popcountll(doubted_of(remote, (unsigned)__builtin_ctzll(words)));
+        count += (unsigned)__builtin_popcountll(doubted_of(slab, first + (unsigned)__builtin_ctzll(words)));
     return count;
 }
 
@@ -280,12 +288,12 @@ static void offer_room(tiny_heap_t *heap, tiny_slab_t *slab, size_t class, bool 
 static unsigned take_in_words(tiny_heap_t *heap, tiny_remote_t *remote, tiny_collector_t by)
 {
     tiny_slab_t *slab = slab_of(remote);
-    size_t first = (size_t)(remote - slab->remote) * TINY_REMOTE_WORDS;
+    size_t first = first_word(remote);
     unsigned count = 0;
     for (uint64_t words = atomic_exchange(&remote->words, 0); words != 0; words &= words - 1) {
         size_t at = (unsigned)__builtin_ctzll(words), word = first + at;
         uint64_t freed = atomic_exchange(&remote->freed[at], 0);
-        check_freed_once(slab, word, freed, doubted_of(remote, at));
+        check_freed_once(slab, word, freed, doubted_of(slab, word));
         uint64_t blocks = checked(heap, slab, word, freed, by);
         if (blocks != 0) count += tiny_slab_set_free(slab, word, blocks);
     }

@@ -24,18 +24,17 @@ typedef uint32_t tiny_tag_t;
 
 // remote: blocks of a slab that other threads freed and the owner has not collected yet, one bit per block. A bit is set
 // with an atomic add, which takes one step even if another thread interferes: no block is added twice.
-// doubted: those of them that a visit has collected, but that may lie in a cache of the owner. Written by the thread that collects.
+// doubted: those of them that a visit has collected, but that may lie in a cache of the owner. Written by the thread that
+// collects. Most slabs never have any, so their bits lie apart, in memory that is touched only if there are any.
 #define TINY_REMOTE_WORDS 64u
 typedef struct tiny_remote {
     _Alignas(64) _Atomic(uint64_t) words; // one bit per word of `freed` that is not 0; not 0: it is pending
-    _Atomic(uint64_t)
-        doubted_words; // one bit per word of `doubted` that is not 0; not 0: it is in the owner's list of doubted ones
+    _Atomic(uint64_t) doubted_words; // likewise of `doubted`; not 0: it is in the owner's circle
     struct tiny_remote *next; // in the owner's list of pending ones
-    struct tiny_remote *next_doubted; // in a circle
+    struct tiny_remote *next_doubted; // in the owner's circle of doubted ones
     struct tiny_remote *previous_doubted;
     _Atomic(tiny_slab_t *) slab; // set by each sender that makes it pending, always to the same
     _Atomic(uint64_t) freed[TINY_REMOTE_WORDS];
-    _Atomic(uint64_t) doubted[TINY_REMOTE_WORDS];
 } tiny_remote_t;
 
 // As many belong to a page as its smallest blocks need.
@@ -62,6 +61,7 @@ struct tiny_slab {
     bool listed; // in its owner's list of slabs with room
     tiny_slab_t *next; // neighbours in the owner's list of slabs with room
     tiny_slab_t *previous;
+    _Atomic(uint64_t) *doubted; // one bit per block; belongs to the page
     void *owner; // of the page: superslab, arena chunk or large extent, by kind
 };
 
