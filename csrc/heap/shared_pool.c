@@ -3,6 +3,7 @@
 
 #include "heap/decay.h"
 #include "heap/huge_pages.h"
+#include "heap/huge_watch.h"
 #include "heap/pool_given.h"
 #include "heap/pool_move.h"
 #include "heap/pool_return.h"
@@ -138,13 +139,25 @@ static hak_pool_usage_t usage_for_decay(void)
     return (hak_pool_usage_t){usage.pages_used * HAK_PAGE, usage.dirty_pages * HAK_PAGE};
 }
 
+// True: the program is going to touch most pages of a superslab that is mapped for this class. It touches each page in which a block
+// begins. Of larger blocks it may use only the beginning, so superslabs of these are watched; if 10 of 16 places were written to, huge
+// pages take at most 1.6 times the memory.
+static bool is_worth_huge_pages(const superslab_t *superslab, size_t class)
+{
+    static huge_watch_t superslabs = {.missed_most = 6};
+    const size_t size = pages_of(superslab) * HAK_PAGE;
+    if (tiny_class_size[class] <= OS_PAGE) return huge_pages_are_due(size);
+    if (superslab->dirty != 0) return false; // others have written to it
+    return huge_watch_grants(&superslabs, superslab->start, size);
+}
+
 // *huge_pages becomes false unless the superslab has asked for huge pages, and its memory is not present yet.
 static superslab_t *map_superslab(unsigned pages, size_t class, bool *huge_pages)
 {
     static const hak_decay_pool_t functions = {usage_for_decay, shared_pool_return};
     hak_decay_register_pool(HAK_POOL_SLABS, &functions);
     superslab_t *superslab = pool_map(pages, class, shared_pool_in_small_steps);
-    *huge_pages = *huge_pages && superslab != NULL && !BY_CLASS && huge_pages_are_due(SUPERSLAB_SIZE);
+    *huge_pages = *huge_pages && superslab != NULL && !BY_CLASS && is_worth_huge_pages(superslab, class);
     if (!*huge_pages) return superslab;
     os_huge_pages(superslab->start, pages_of(superslab) * HAK_PAGE);
     *huge_pages = superslab->dirty == 0;

@@ -208,13 +208,11 @@ static void search_other_heaps(tiny_heap_t *heap, size_t class)
 }
 
 // A huge page takes memory for all of a superslab at once. So it is worth its memory if the superslab is going to be filled:
-// for a heap whose slabs are many times as large already, and a class that has a block begin in every page, so that the
-// program touches every page, too.
-static bool wants_huge_pages(const tiny_heap_t *heap, size_t class)
+// for a heap whose slabs are many times as large already.
+static bool wants_huge_pages(const tiny_heap_t *heap)
 {
     return TINY_OPTION_HUGE_PAGES > 0 &&
-           tiny_heap_pages(heap) * HAK_PAGE >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES &&
-           tiny_class_size[class] <= OS_PAGE;
+           tiny_heap_pages(heap) * HAK_PAGE >> 20 >= (size_t)TINY_OPTION_HUGE_PAGES;
 }
 
 // Before the pool's memory grows: takes what this heap keeps and the thread's caches hold, then searches other heaps.
@@ -236,7 +234,7 @@ static tiny_slab_t *new_slab(tiny_heap_t *heap, size_t class)
         search_other_heaps(heap, class);
         slab = adopt_slab(heap, class);
         if (slab != NULL) return slab;
-        page = shared_pool_take(pages, class, wants_huge_pages(heap, class));
+        page = shared_pool_take(pages, class, wants_huge_pages(heap));
         heap->grown += pages;
     }
     return page != NULL ? tiny_slab_format(heap, page, pages, class) : NULL;

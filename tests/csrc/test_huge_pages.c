@@ -2,31 +2,11 @@
 // do not, and memory that was returned does not come back with them.
 
 #include "list.h"
+#include "mapping_flags.h"
 
 enum { MIB = 1 << 20, SMALL = 96, MEDIUM = 24 << 10, RUN = 100 << 10 };
 enum { LEAST_MIB = 8 }; // that a thread has in slabs before it gets huge pages
 enum { MANY_MIB = 6 * LEAST_MIB };
-
-// Returns whether the mapping of this address has the flag: "hg" = huge pages are preferred, "nh" = never.
-static bool has_flag(const void *address, const char *flag)
-{
-    FILE *maps = fopen("/proc/self/smaps", "r");
-    T_CHECK(maps != NULL, "/proc/self/smaps: %s", strerror(errno));
-    char line[512], word[8];
-    bool inside = false, known = false, found = false;
-    snprintf(word, sizeof word, " %s", flag);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        unsigned long long low, high;
-        if (sscanf(line, "%llx-%llx ", &low, &high) == 2)
-            inside = (uintptr_t)address >= low && (uintptr_t)address < high;
-        if (!inside || strncmp(line, "VmFlags:", 8) != 0) continue;
-        known = true;
-        found = strstr(line, word) != NULL;
-    }
-    fclose(maps);
-    if (!known) T_not_run("the system does not show the flags of a mapping");
-    return found;
-}
 
 // Runs a case in a process of its own. Where huge pages are slow, only some superslabs get them, but the first one of a process that
 // may have them always does; so no case depends on the ones before it.
@@ -112,6 +92,39 @@ static void blocks_above_a_page_take_only_the_memory_that_is_used(void)
             used, MANY_MIB);
     list_free(small);
     list_free(medium);
+    T_malloc_trim(0);
+}
+
+static void write_all(struct node *list, size_t size)
+{
+    for (struct node *node = list; node != NULL; node = node->next) memset(node + 1, 1, size - sizeof *node);
+}
+
+// Adds blocks that are written to as a whole, each before the next one is allocated.
+static struct node *list_of_written(size_t size, size_t bytes)
+{
+    struct node *list = NULL;
+    for (size_t i = 0; i < bytes / size; i++) {
+        struct node *node = list_push(NULL, size);
+        write_all(node, size);
+        node->next = list;
+        list = node;
+    }
+    return list;
+}
+
+// One that wrote to all of its blocks may begin to use only a part of each.
+static void huge_pages_of_blocks_above_a_page_end_when_these_are_no_longer_written(void)
+{
+    enum { PARTLY_MIB = 256, GRANTED_MIB = 32 };
+    struct node *written = list_of_written(MEDIUM, MANY_MIB * MIB);
+    size_t before = T_resident_kib();
+    struct node *partly = list_of(MEDIUM, PARTLY_MIB * MIB);
+    size_t used = T_resident_kib() - before;
+    T_CHECK(T_CHECKS >= 2 || used < (PARTLY_MIB / 4 + GRANTED_MIB) * 1024,
+            "%zu KiB for blocks of %d MiB with 4 KiB of 24 used", used, PARTLY_MIB);
+    list_free(written);
+    list_free(partly);
     T_malloc_trim(0);
 }
 
@@ -249,6 +262,7 @@ int main(void)
     RUN_APART(the_next_slabs_of_many_sparse_slabs_get_huge_pages);
     RUN_APART(threads_with_a_few_blocks_take_no_huge_pages);
     RUN_APART(blocks_above_a_page_take_only_the_memory_that_is_used);
+    RUN_APART(huge_pages_of_blocks_above_a_page_end_when_these_are_no_longer_written);
     RUN_APART(large_blocks_after_one_that_was_written_get_huge_pages);
     RUN_APART(large_blocks_after_one_that_was_not_written_get_none);
     RUN_APART(large_blocks_get_huge_pages_up_to_a_bound);
