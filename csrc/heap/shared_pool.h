@@ -16,8 +16,8 @@
 // Takes 1, 2 or 4 consecutive free pages, at a multiple of their total size. Their records are reserved, and have the
 // superslab as `owner`. Returns NULL when no memory is available. Contents are undefined. The pages are for a slab of the
 // class, whose slabs all have as many. `huge_pages`: if a superslab is mapped for them, the kernel is asked to give it a
-// huge page, unless these are slow (see huge_pages.h), or there are full checks, with which most of a superslab is inaccessible at
-// first.
+// huge page, unless these are slow (see huge_pages.h), the class's blocks are larger than a page and the program does not write to
+// most of their memory (see huge_watch.h), or there are full checks, with which most of a superslab is inaccessible at first.
 void *shared_pool_take(unsigned pages, size_t class, bool huge_pages);
 
 // The same, but only pages whose memory is present already; NULL if none were found at once.

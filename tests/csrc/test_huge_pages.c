@@ -95,20 +95,13 @@ static void blocks_above_a_page_take_only_the_memory_that_is_used(void)
     T_malloc_trim(0);
 }
 
-static void write_all(struct node *list, size_t size)
-{
-    for (struct node *node = list; node != NULL; node = node->next) memset(node + 1, 1, size - sizeof *node);
-}
-
-// Adds blocks that are written to as a whole, each before the next one is allocated.
+// Each block is written to before the next one is allocated.
 static struct node *list_of_written(size_t size, size_t bytes)
 {
     struct node *list = NULL;
     for (size_t i = 0; i < bytes / size; i++) {
-        struct node *node = list_push(NULL, size);
-        write_all(node, size);
-        node->next = list;
-        list = node;
+        list = list_push(list, size);
+        memset(list + 1, 1, size - sizeof *list);
     }
     return list;
 }

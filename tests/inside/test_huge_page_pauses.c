@@ -6,6 +6,7 @@
 #include "heap/large_huge_pages.h"
 #include "heap/shared_pool.h"
 #include "os/os.h"
+#include "written.h"
 
 enum { FIRST = HUGE_PAGES_PAUSE_FIRST / HUGE_PAGE_BYTES, MOST = HUGE_PAGES_PAUSE_MOST / HUGE_PAGE_BYTES };
 
@@ -76,14 +77,9 @@ static void map_large(void)
     memset(start, 1, size);
 }
 
-// Where the system does not tell what has been written to, no large block asks.
 static bool large_blocks_ask(void)
 {
-    static char written[2 * HAK_PAGE] = {1};
-    bool present[OS_PRESENT_MOST];
-    written[HAK_PAGE] = 1;
-    void *page = (void *)((uintptr_t)&written[HAK_PAGE] & ~(OS_PAGE - 1));
-    return T_CHECKS < 2 && os_present(page, 1, present) && present[0];
+    return T_CHECKS < 2 && tells_what_is_written();
 }
 
 // With full checks, neither superslabs nor large blocks ask for any.

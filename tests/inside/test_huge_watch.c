@@ -9,9 +9,11 @@
 #include "heap/shared_pool.h"
 #include "heap/tiny_slabs.h"
 #include "os/os.h"
+#include "written.h"
 
 enum { STEP = HAK_PAGE, SIZE = HUGE_WATCH_LOOKS * STEP, MISSED = 6 };
 
+// Returns a mapping, at a page of the registry.
 static char *map(void)
 {
     char *pages = T_pages(SIZE + HAK_PAGE);
@@ -22,14 +24,6 @@ static char *map(void)
 static void write_parts(char *start, size_t parts)
 {
     memset(start, 1, parts * STEP);
-}
-
-static bool tells_what_is_written(void)
-{
-    char *page = map();
-    bool present[OS_PRESENT_MOST];
-    *page = 1;
-    return os_present(page, 1, present) && present[0];
 }
 
 // Returns how many further mappings are granted.
